@@ -1,0 +1,59 @@
+import { OverlayerError } from './errors.js';
+
+/**
+ * Bounds on what an archive may make us do. They are always on; a layer that passes one fails with
+ * `ResourceExhausted` and what it had written goes.
+ */
+export interface Limits {
+  /** Bytes of the uncompressed archive. @default 64 GiB */
+  readonly maxBytes: number;
+  /** Uncompressed bytes for each compressed byte; looked at once 64 MiB have come out. @default 1000 */
+  readonly maxRatio: number;
+  /** Entries of the archive. @default 2,000,000 */
+  readonly maxEntries: number;
+  /** Bytes of an entry's name or link target. @default 4096 (the kernel's PATH_MAX) */
+  readonly maxPathLength: number;
+  /** Components of an entry's name. @default 256 */
+  readonly maxPathDepth: number;
+  /** Bytes of one PAX or GNU extension header, sparse maps included. @default 1 MiB */
+  readonly maxHeaderBytes: number;
+  /** Bytes of one entry's extended attributes, names and values together. @default 256 KiB */
+  readonly maxXattrBytes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxBytes: 64 * 1024 ** 3,
+  maxRatio: 1000,
+  maxEntries: 2_000_000,
+  maxPathLength: 4096,
+  maxPathDepth: 256,
+  maxHeaderBytes: 1024 ** 2,
+  maxXattrBytes: 256 * 1024,
+};
+
+/** A legitimate stream may begin with a megabyte of zeros; its ratio says nothing before this many bytes. */
+export const RATIO_GRACE_BYTES = 64 * 1024 ** 2;
+
+/** @throws OverlayerError `InvalidArgument` for a limit that is not a positive number */
+export function resolveLimits(limits: Partial<Limits> = {}): Limits {
+  const resolved: Record<string, number> = { ...DEFAULT_LIMITS };
+  for (const [name, value] of Object.entries(limits)) {
+    if (value === undefined) continue;
+    if (!(name in DEFAULT_LIMITS)) throw new OverlayerError('InvalidArgument', `Unknown limit "${name}"`);
+    if (typeof value !== 'number' || !(value > 0))
+      throw new OverlayerError('InvalidArgument', `Limit ${name} is not a positive number: ${value}`);
+    resolved[name] = value;
+  }
+  return resolved as unknown as Limits;
+}
+
+export function limitError(
+  name: keyof Limits,
+  limit: number,
+  where: { readonly entry?: string | undefined; readonly offset?: number | undefined } = {},
+): OverlayerError {
+  return new OverlayerError('ResourceExhausted', `Layer passes the limit ${name} of ${limit}`, {
+    ...where,
+    hint: `raise ${name} if you trust this layer`,
+  });
+}

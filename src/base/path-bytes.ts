@@ -1,0 +1,73 @@
+/**
+ * Names on Linux are bytes, strings are not. A name that is valid UTF-8 is that string; any other byte is a
+ * lone surrogate U+DC80–U+DCFF, as in Python (PEP 383). `encodePath(decodePath(bytes))` gives the bytes back.
+ */
+export function decodePath(bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  // U+FFFD stands for what was invalid, unless the archive itself spells it: encoding back tells.
+  if (!text.includes('\uFFFD') || Buffer.from(text, 'utf8').equals(bytes)) return text;
+  return decodeEscaped(bytes);
+}
+
+export function encodePath(path: string): Buffer {
+  if (path.isWellFormed()) return Buffer.from(path, 'utf8');
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (let at = 0; at < path.length; at++) {
+    if (!isEscapedByte(path, at)) continue;
+    parts.push(Buffer.from(path.slice(from, at), 'utf8'), Buffer.from([path.charCodeAt(at) & 0xff]));
+    from = at + 1;
+  }
+  parts.push(Buffer.from(path.slice(from), 'utf8'));
+  return Buffer.concat(parts);
+}
+
+/** The name as a person can read it on a terminal: no control characters, no escapes that move the cursor. */
+export function displayPath(path: string): string {
+  let shown = '';
+  for (const character of path) {
+    const code = character.codePointAt(0)!;
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) shown += `\\x${code.toString(16).padStart(2, '0')}`;
+    else if (code >= 0xd800 && code <= 0xdfff) shown += `\\x${(code & 0xff).toString(16).padStart(2, '0')}`;
+    else if (isBidiControl(code)) shown += `\\u${code.toString(16)}`;
+    else shown += character;
+  }
+  return shown;
+}
+
+/** Characters that reorder what follows: a name with them can look like another. */
+function isBidiControl(code: number): boolean {
+  return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+function isEscapedByte(path: string, at: number): boolean {
+  const code = path.charCodeAt(at);
+  if (code < 0xdc80 || code > 0xdcff) return false;
+  const before = at > 0 ? path.charCodeAt(at - 1) : 0;
+  return before < 0xd800 || before > 0xdbff;
+}
+
+function decodeEscaped(bytes: Buffer): string {
+  let text = '';
+  let at = 0;
+  while (at < bytes.length) {
+    const length = sequenceLength(bytes, at);
+    if (length === 0) {
+      text += String.fromCharCode(0xdc00 | bytes[at]!);
+      at += 1;
+    } else {
+      text += bytes.toString('utf8', at, at + length);
+      at += length;
+    }
+  }
+  return text;
+}
+
+/** Length of the valid UTF-8 sequence at `at`, 0 where there is none. */
+function sequenceLength(bytes: Buffer, at: number): number {
+  const lead = bytes[at]!;
+  const length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  if (length === 0 || at + length > bytes.length) return 0;
+  const sequence = bytes.subarray(at, at + length);
+  return Buffer.from(sequence.toString('utf8'), 'utf8').equals(sequence) ? length : 0;
+}

@@ -1,0 +1,82 @@
+import type { AbortableOptions } from '../base/abort.js';
+import type { ByteSource } from '../base/byte-source.js';
+import type { Limits } from '../base/limits.js';
+import type { DiffID, Digest } from '../oci/digest.js';
+import type { AnomalySummary } from './anomaly.js';
+
+/** A file's path, or bytes as they come. What it holds (tar, gzip, zstd) is seen from its content. */
+export type LayerSource = string | ByteSource;
+
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+/** Gzip decoders, fastest first: ISA-L from the system, Node's zlib, fflate. */
+export type GzipDecoder = 'isal' | 'zlib' | 'fflate';
+
+export interface ReadLayerOptions extends AbortableOptions {
+  /** Fail with `DataLoss` unless the bytes of the source have this digest. */
+  readonly digest?: Digest | undefined;
+  /** Fail with `DataLoss` unless the uncompressed bytes have this digest. */
+  readonly diffID?: DiffID | undefined;
+  /**
+   * `skip` saves the hashing; the result then has no digests. Not together with `digest` or `diffID`.
+   * @default 'compute'
+   */
+  readonly digests?: 'compute' | 'skip' | undefined;
+  /** @default DEFAULT_LIMITS */
+  readonly limits?: Partial<Limits> | undefined;
+  /** @default the fastest there is; also settable by the environment variable OVERLAYER_GZIP */
+  readonly gzip?: GzipDecoder | undefined;
+  /** Called about ten times a second while the work runs, and once at its end. */
+  readonly onProgress?: ((progress: LayerProgress) => void) | undefined;
+}
+
+export interface UnpackLayerOptions extends ReadLayerOptions {
+  /**
+   * `directory`: a plain tree; whiteouts delete what lower layers left there.
+   * `overlay`: an upperdir for overlayfs, with its whiteouts and opaque marks.
+   * @default 'directory'
+   */
+  readonly target?: 'directory' | 'overlay' | undefined;
+  /**
+   * Do without privileges: `user.overlay.*` marks and whiteouts as extended attributes (kernel 6.7 and later),
+   * everything owned by the caller where it can't be changed, devices left out.
+   * @default true unless the effective user is root
+   */
+  readonly rootless?: boolean | undefined;
+  /** Directories of the lower layers, nearest first. Parents, symlinks and hard links resolve through them. */
+  readonly lowers?: readonly string[] | undefined;
+  /**
+   * What to do with a destination that is not empty. After a failed `merge` what was there before is changed
+   * and stays.
+   * @default 'refuse'
+   */
+  readonly existing?: 'refuse' | 'merge' | undefined;
+  /** Flush the file system (syncfs) before the destination appears. @default true */
+  readonly sync?: boolean | undefined;
+}
+
+export interface LayerProgress {
+  /** Bytes taken from the source so far. */
+  readonly compressedBytes: number;
+  /** Size of the source, where it is known (a regular file, a buffer). */
+  readonly totalBytes: number | undefined;
+  /** Uncompressed bytes so far. */
+  readonly bytes: number;
+  readonly entries: number;
+}
+
+export interface LayerResult {
+  /** Digest of the source's bytes. Undefined when `digests` is 'skip'. */
+  readonly digest: Digest | undefined;
+  /** Digest of the uncompressed bytes. Undefined when `digests` is 'skip'. */
+  readonly diffID: DiffID | undefined;
+  readonly compression: Compression;
+  /** Bytes of the uncompressed archive, what follows its end included. */
+  readonly size: number;
+  /** Bytes of the source. */
+  readonly compressedSize: number;
+  readonly entries: number;
+  /** Whiteouts and opaque marks. */
+  readonly whiteouts: number;
+  readonly anomalies: readonly AnomalySummary[];
+}

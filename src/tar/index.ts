@@ -1,0 +1,1 @@
+export type { EntryType, TarEntry, TarSink } from './types.js';
