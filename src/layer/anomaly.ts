@@ -15,6 +15,8 @@ export type AnomalyKind =
   | 'duplicate'
   /** `trusted.overlay.*` or `user.overlay.*` of the image, stored escaped. */
   | 'overlay-xattr'
+  /** A `.wh..wh.` name of AUFS's own, such as `.wh..wh.plnk`: nothing is done for it. */
+  | 'aufs-metadata'
   /** An extended attribute that belongs to the host (`security.selinux`) or that may not be set here. */
   | 'xattr-skipped'
   /** A device or fifo that may not be made without privileges. */

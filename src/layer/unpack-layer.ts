@@ -1,5 +1,47 @@
+import { resolveLimits } from '../base/limits.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
+import { runLayer } from './run-layer.js';
+import { crews } from './worker/crew.js';
 
-export async function unpackLayer(_source: LayerSource, _destination: string, _options: UnpackLayerOptions = {}): Promise<LayerResult> {
-  throw new Error('not yet');
+/**
+ * Unpacks one layer into a directory: decompresses, verifies and writes it in one pass, off the caller's event
+ * loop, in bounded memory.
+ *
+ * A destination that does not exist appears only once the layer is whole, verified and synced; after any failure
+ * it does not exist. An empty directory is filled where it is, and is empty again after a failure.
+ *
+ * @throws OverlayerError
+ *   - `InvalidArgument`: malformed archive, bad whiteout name, option that makes no sense
+ *   - `Unimplemented`: another compression than gzip and zstd, a type of entry that no layer has
+ *   - `DataLoss`: digest or diffID is another, stream corrupt or cut off
+ *   - `ResourceExhausted`: one of `limits`, a full disk
+ *   - `FailedPrecondition`: destination not empty
+ *   - `NotFound`: source, destination's parent, lower layer, target of a hard link
+ *   - `PermissionDenied`
+ * @throws `signal.reason` when the signal asks for the end
+ *
+ * @example
+ * const { diffID, entries } = await unpackLayer('layer.tar.gz', 'rootfs');
+ */
+export async function unpackLayer(source: LayerSource, destination: string, options: UnpackLayerOptions = {}): Promise<LayerResult> {
+  const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
+  const limits = resolveLimits(options.limits);
+  options.signal?.throwIfAborted();
+  return await crews.use(async (crew) => {
+    let filled = false;
+    try {
+      const result = await runLayer(crew, source, options, async () => {
+        const answer = await crew.apply.ask({ type: 'apply', destination, existing, target, rootless, lowers, limits }, 'applied');
+        filled = true;
+        return answer;
+      });
+      options.signal?.throwIfAborted();
+      filled = false;
+      await crew.apply.ask({ type: 'commit', sync }, 'settled');
+      return result;
+    } catch (error) {
+      if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
+      throw error;
+    }
+  });
 }

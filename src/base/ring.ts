@@ -1,0 +1,134 @@
+import { DATA, type Gate, SPACE } from './gate.js';
+
+const WRITTEN = 0;
+const ENDED = 1;
+const FIRST_READER = 2;
+/** A reader is a position and whether it reads at all. */
+const READER_WORDS = 2;
+
+/** Words of control memory that a ring with so many readers takes. */
+export function ringWords(readers: number): number {
+  return FIRST_READER + readers * READER_WORDS;
+}
+
+/** A ring's shared memory: what crosses to the other threads. */
+export interface RingMemory {
+  readonly control: Int32Array;
+  readonly data: SharedArrayBuffer;
+  readonly readers: number;
+}
+
+/**
+ * Bytes from one thread to several, in shared memory, each reader at its own pace; the slowest holds the writer
+ * back. Positions count bytes modulo 2^32, so the size is a power of two.
+ */
+export class Ring {
+  readonly bytes: Buffer;
+  readonly size: number;
+  readonly #control: Int32Array;
+  readonly #readers: number;
+  readonly #gate: Gate;
+
+  constructor(memory: RingMemory, gate: Gate) {
+    this.bytes = Buffer.from(memory.data);
+    this.size = memory.data.byteLength;
+    this.#control = memory.control;
+    this.#readers = memory.readers;
+    this.#gate = gate;
+  }
+
+  /** Empty, with every reader reading. Only while no thread uses it. */
+  reset(): void {
+    this.#control.fill(0);
+    for (let reader = 0; reader < this.#readers; reader++) this.#control[readerWord(reader) + 1] = 1;
+  }
+
+  /** Where the writer's room begins; it runs on for what `room` or `waitRoom` says. */
+  get writeIndex(): number {
+    return Atomics.load(this.#control, WRITTEN) & (this.size - 1);
+  }
+
+  /** Room for the writer, in one piece. */
+  room(): number {
+    const written = Atomics.load(this.#control, WRITTEN);
+    let used = 0;
+    for (let reader = 0; reader < this.#readers; reader++) {
+      const word = readerWord(reader);
+      if (Atomics.load(this.#control, word + 1) === 0) continue;
+      used = Math.max(used, (written - Atomics.load(this.#control, word)) | 0);
+    }
+    return Math.min(this.size - used, this.size - (written & (this.size - 1)));
+  }
+
+  /** Blocks until there is room. */
+  waitRoom(): number {
+    for (;;) {
+      const seen = this.#gate.look(SPACE);
+      const room = this.room();
+      if (room > 0) return room;
+      this.#gate.wait(SPACE, seen);
+    }
+  }
+
+  async waitRoomAsync(): Promise<number> {
+    for (;;) {
+      const seen = this.#gate.look(SPACE);
+      const room = this.room();
+      if (room > 0) return room;
+      await this.#gate.waitAsync(SPACE, seen);
+    }
+  }
+
+  publish(length: number): void {
+    Atomics.add(this.#control, WRITTEN, length);
+    this.#gate.bump(DATA);
+  }
+
+  end(): void {
+    Atomics.store(this.#control, ENDED, 1);
+    this.#gate.bump(DATA);
+  }
+
+  get ended(): boolean {
+    return Atomics.load(this.#control, ENDED) !== 0;
+  }
+
+  /** A reader that wants no (more) bytes no longer holds the writer back. */
+  leave(reader: number): void {
+    Atomics.store(this.#control, readerWord(reader) + 1, 0);
+    this.#gate.bump(SPACE);
+  }
+
+  readIndex(reader: number): number {
+    return Atomics.load(this.#control, readerWord(reader)) & (this.size - 1);
+  }
+
+  /** Bytes for this reader, in one piece; -1 once all have been read and no more come. */
+  available(reader: number): number {
+    // In this order: the writer publishes before it ends.
+    const ended = this.ended;
+    const read = Atomics.load(this.#control, readerWord(reader));
+    const unread = (Atomics.load(this.#control, WRITTEN) - read) | 0;
+    if (unread === 0) return ended ? -1 : 0;
+    return Math.min(unread, this.size - (read & (this.size - 1)));
+  }
+
+  /** Blocks until there are bytes for this reader, or their end (-1). */
+  waitAvailable(reader: number): number {
+    for (;;) {
+      const seen = this.#gate.look(DATA);
+      const available = this.available(reader);
+      if (available !== 0) return available;
+      this.#gate.wait(DATA, seen);
+    }
+  }
+
+  release(reader: number, length: number): void {
+    Atomics.add(this.#control, readerWord(reader), length);
+    this.#gate.bump(SPACE);
+  }
+}
+
+function readerWord(reader: number): number {
+  return FIRST_READER + reader * READER_WORDS;
+}

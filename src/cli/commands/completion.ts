@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+import { bashScript } from '../completion/bash.js';
+import { fishScript } from '../completion/fish.js';
+import { describeCommand } from '../completion/model.js';
+import { zshScript } from '../completion/zsh.js';
+
+const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
+
+/** Prints the completion script of `program` for a shell. */
+export function completion(program: Command, shell: keyof typeof SCRIPTS): void {
+  const script = SCRIPTS[shell](describeCommand(program), program.commands.map(describeCommand));
+  process.stdout.write(script);
+}

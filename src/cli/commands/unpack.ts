@@ -1,0 +1,85 @@
+import { readdirSync } from 'node:fs';
+import { displayPath, type LayerResult, type UnpackLayerOptions, unpackLayer } from '../../index.js';
+import { abortOnSignals, Interruption } from '../interruption.js';
+import { closeLayer, openLayer } from '../layer-source.js';
+import { type ReadFlags, readOptions } from '../read-flags.js';
+import { LateProgress } from '../render/late-progress.js';
+import type { ProgressForm } from '../render/progress.js';
+import { reportFailure } from '../report-failure.js';
+
+export interface UnpackFlags extends ReadFlags {
+  readonly target: 'directory' | 'overlay';
+  readonly rootless?: boolean;
+  readonly lower?: readonly string[];
+  readonly merge?: true;
+  readonly sync: boolean;
+  readonly dryRun?: true;
+  readonly progress: ProgressForm;
+}
+
+/** @returns the exit code */
+export async function unpack(layer: string, destination: string, flags: UnpackFlags): Promise<number> {
+  if (flags.dryRun) {
+    const { dryRun } = await import('./dry-run.js');
+    return dryRun(layer, destination, flags);
+  }
+  const started = performance.now();
+  const { source, name } = openLayer(layer);
+  const progress = new LateProgress();
+  try {
+    const work = unpackLayer(source, destination, {
+      ...unpackOptions(flags),
+      signal: abortOnSignals(),
+      onProgress: (now) => progress.update(now),
+    });
+    const [result] = await Promise.all([work, progress.load(flags.progress)]).finally(() => progress.end());
+    const seconds = (performance.now() - started) / 1000;
+    await printResult(result, { name, destination, seconds }, flags);
+    return 0;
+  } catch (error) {
+    const form = flags.progress === 'json' ? 'json' : 'text';
+    return reportFailure(error, { form, aftermath: aftermath(error, destination, flags) });
+  } finally {
+    closeLayer(source);
+  }
+}
+
+function unpackOptions(flags: UnpackFlags): UnpackLayerOptions {
+  return {
+    ...readOptions(flags),
+    target: flags.target,
+    rootless: flags.rootless,
+    lowers: flags.lower,
+    existing: flags.merge ? 'merge' : 'refuse',
+    sync: flags.sync,
+  };
+}
+
+async function printResult(
+  result: LayerResult,
+  done: { readonly name: string; readonly destination: string; readonly seconds: number },
+  { target, json }: UnpackFlags,
+): Promise<void> {
+  const { destination, name, seconds } = done;
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ destination, target, ...result, seconds }, undefined, 2)}\n`);
+    return;
+  }
+  const { formatSeconds } = await import('../render/format.js');
+  const { summary } = await import('../render/summary.js');
+  const heading = `Unpacked ${displayPath(name)} into ${displayPath(destination)} in ${formatSeconds(seconds)}`;
+  process.stdout.write(summary(heading, result));
+}
+
+function aftermath(error: unknown, destination: string, { merge }: UnpackFlags): string | undefined {
+  if (merge && hasContent(destination)) return `"${destination}" keeps what was written to it until then`;
+  return error instanceof Interruption ? `nothing was left at "${destination}"` : undefined;
+}
+
+function hasContent(directory: string): boolean {
+  try {
+    return readdirSync(directory).length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Command, Option } from 'commander';
+
+/** What a value is completed with: one of some words, a path, a directory, or nothing. */
+export type Values = readonly string[] | 'path' | 'directory' | 'free';
+
+export interface CompletedOption {
+  readonly flag: string;
+  readonly description: string;
+  /** Undefined for an option without a value. */
+  readonly values: Values | undefined;
+}
+
+export interface CompletedCommand {
+  readonly name: string;
+  readonly description: string;
+  readonly options: readonly CompletedOption[];
+  readonly operands: readonly { readonly name: string; readonly values: Values }[];
+}
+
+/** The part of a commander program that completion needs. */
+export function describeCommand(command: Command): CompletedCommand {
+  const help = command.createHelp();
+  return {
+    name: command.name(),
+    description: command.description(),
+    options: help.visibleOptions(command).map(describeOption),
+    operands: command.registeredArguments.map((operand) => ({
+      name: operand.name(),
+      values: operand.argChoices ?? valuesByName(operand.name()),
+    })),
+  };
+}
+
+function describeOption(option: Option): CompletedOption {
+  const [, valueName] = /<(.+)>/.exec(option.flags) ?? [];
+  const values = valueName === undefined ? undefined : (option.argChoices ?? valuesByName(valueName));
+  return { flag: option.long ?? option.flags, description: option.description, values };
+}
+
+function valuesByName(name: string): Values {
+  if (name === 'LAYER') return 'path';
+  return name === 'DIR' || name === 'DEST' ? 'directory' : 'free';
+}

@@ -1,0 +1,120 @@
+import { Command, Option } from 'commander';
+import { EXIT_CODE_HELP } from './exit-code.js';
+import { collect, parseCount, parseSize } from './parse-value.js';
+
+const SIZE_HELP = `Sizes are bytes, or take a unit: K, M, G, T (or KiB, MiB …) count by 1024, KB, MB, GB, TB by 1000.`;
+
+const PROGRAM_HELP = `
+Examples:
+  overlayer unpack layer.tar.gz rootfs
+  overlayer unpack --target overlay --lower base layer.tar.zst upper
+  curl -sL https://example.org/layer.tar.gz | overlayer unpack - rootfs
+  overlayer inspect layer.tar.gz
+  source <(overlayer completion bash)
+
+${EXIT_CODE_HELP}
+
+Environment:
+  OVERLAYER_GZIP     the gzip decoder, as by --gzip
+  OVERLAYER_DEBUG    1 adds the stack trace to an error`;
+
+const UNPACK_HELP = `
+${SIZE_HELP}
+
+Examples:
+  overlayer unpack layer.tar.gz rootfs
+  overlayer unpack --diff-id sha256:4f5e… layer.tar.zst rootfs
+  overlayer unpack --target overlay --lower layer2 --lower layer1 layer3.tar upper
+  overlayer unpack --dry-run layer.tar.gz rootfs
+
+A failure leaves nothing behind, except with --merge: then DEST keeps what was written to it until then.`;
+
+/** Everything a user can say. What a command needs to run is loaded when it runs. */
+export function createProgram(version: string): Command {
+  const program = new Command('overlayer')
+    .description('Turns container image layers into root filesystems.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand(false)
+    .addHelpText('after', PROGRAM_HELP);
+
+  const unpack = program
+    .command('unpack')
+    .description('Unpack a layer (tar, gzip or zstd, seen from its content) into a directory.')
+    .argument('<LAYER>', 'a file, or - for standard input')
+    .argument('<DEST>', 'the directory to make; it may exist and be empty')
+    .addOption(
+      new Option('--target <FORM>', 'a merged tree, or an upperdir for overlayfs')
+        .choices(['directory', 'overlay'])
+        .default('directory'),
+    )
+    .option('--rootless', 'do without privileges (the default unless root)')
+    .option('--no-rootless', 'use privileges (the default for root)')
+    .option('--lower <DIR>', 'directory of a lower layer, nearest first; may be repeated', collect)
+    .option('--merge', 'write into a destination that is not empty')
+    .option('--no-sync', 'do not flush the file system before the destination appears')
+    .option('--dry-run', 'print what would be done, and each anomaly; write nothing')
+    .addOption(
+      new Option('--progress <FORM>', 'progress on standard error; auto is a bar on a terminal, else plain')
+        .choices(['auto', 'plain', 'json', 'none'])
+        .default('auto'),
+    );
+  addReadOptions(unpack)
+    .addHelpText('after', UNPACK_HELP)
+    .action(async (layer, destination, flags) => {
+      const { unpack: run } = await import('./commands/unpack.js');
+      process.exitCode = await run(layer, destination, flags);
+    });
+
+  const inspect = program
+    .command('inspect')
+    .description('List the entries of a layer, its whiteouts and anomalies.')
+    .argument('<LAYER>', 'a file, or - for standard input');
+  addReadOptions(inspect)
+    .addHelpText('after', `\n${SIZE_HELP}`)
+    .action(async (layer, flags) => {
+      const { inspect: run } = await import('./commands/inspect.js');
+      process.exitCode = await run(layer, flags);
+    });
+
+  program
+    .command('completion')
+    .description('Print a script that completes overlayer commands in a shell.')
+    .addArgument(program.createArgument('<SHELL>').choices(['bash', 'zsh', 'fish']))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  echo 'source <(overlayer completion bash)' >> ~/.bashrc
+  overlayer completion zsh > "\${fpath[1]}/_overlayer"
+  overlayer completion fish > ~/.config/fish/completions/overlayer.fish`,
+    )
+    .action(async (shell) => {
+      const { completion } = await import('./commands/completion.js');
+      completion(program, shell);
+    });
+  return program;
+}
+
+function addReadOptions(command: Command): Command {
+  return command
+    .option('--digest <DIGEST>', 'fail unless the bytes of LAYER have this digest')
+    .option('--diff-id <DIGEST>', 'fail unless the uncompressed bytes have this digest')
+    .option('--no-digests', 'do not compute digests')
+    .addOption(
+      new Option('--gzip <DECODER>', 'use this gzip decoder instead of the fastest there is').choices([
+        'isal',
+        'zlib',
+        'fflate',
+      ]),
+    )
+    .option('--json', 'print the result as one JSON document')
+    .optionsGroup('Limits (a layer that passes one fails):')
+    .option('--max-bytes <SIZE>', 'uncompressed bytes (64G)', parseSize)
+    .option('--max-ratio <N>', 'uncompressed bytes for each compressed byte (1000)', parseCount)
+    .option('--max-entries <N>', 'entries (2000000)', parseCount)
+    .option('--max-path-length <SIZE>', "bytes of an entry's name or link target (4096)", parseSize)
+    .option('--max-path-depth <N>', "components of an entry's name (256)", parseCount)
+    .option('--max-header-bytes <SIZE>', 'bytes of an extension header (1M)', parseSize)
+    .option('--max-xattr-bytes <SIZE>', "bytes of an entry's extended attributes (256K)", parseSize);
+}

@@ -1,0 +1,58 @@
+import {
+  displayPath,
+  type EntryType,
+  type Operation,
+  type PlannedOperation,
+  type TarEntry,
+} from '../../index.js';
+import { formatBytes, formatTime } from './format.js';
+
+/** Columns of fixed widths: rows are printed as they come, so no width can follow the longest. */
+const COLUMNS = { mode: 10, owner: 11, size: 9, time: 16 };
+
+export const LISTING_HEADER = `${row('MODE', 'OWNER', 'SIZE', 'MODIFIED (UTC)')}NAME\n`;
+
+/** One entry of a layer as `ls -l` shows a file: the names as the archive spells them. */
+export function listingRow({ operation, anomalies }: PlannedOperation): string {
+  const { entry } = operation;
+  const time = formatTime(entry.mtimeSec, 0).slice(0, COLUMNS.time).replace('T', ' ');
+  const columns = row(modeColumn(operation), `${entry.uid}:${entry.gid}`, sizeColumn(entry), time);
+  const kinds = anomalies.map(({ kind }) => kind).join(', ');
+  return `${columns}${displayPath(entry.path)}${target(entry)}${kinds && `  [${kinds}]`}\n`;
+}
+
+function row(mode: string, owner: string, size: string, time: string): string {
+  return `${mode.padEnd(COLUMNS.mode)} ${owner.padStart(COLUMNS.owner)} ${size.padStart(COLUMNS.size)}  ${time.padEnd(COLUMNS.time)}  `;
+}
+
+const TYPE_LETTERS: Readonly<Record<EntryType, string>> = {
+  file: '-',
+  directory: 'd',
+  symlink: 'l',
+  // As GNU tar lists it.
+  hardlink: 'h',
+  'character-device': 'c',
+  'block-device': 'b',
+  fifo: 'p',
+};
+
+function modeColumn({ op, entry: { type, mode } }: Operation): string {
+  if (op === 'whiteout' || op === 'opaque') return op;
+  const triad = (shift: number, special: number, letter: string): string => {
+    const bits = mode >> shift;
+    const execute = bits & 1 ? 'x' : '-';
+    const last = mode & special ? (bits & 1 ? letter : letter.toUpperCase()) : execute;
+    return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${last}`;
+  };
+  return `${TYPE_LETTERS[type]}${triad(6, 0o4000, 's')}${triad(3, 0o2000, 's')}${triad(0, 0o1000, 't')}`;
+}
+
+function sizeColumn({ type, size, devMajor, devMinor }: TarEntry): string {
+  if (type === 'character-device' || type === 'block-device') return `${devMajor}, ${devMinor}`;
+  return type === 'file' ? formatBytes(size) : '-';
+}
+
+function target({ type, linkPath }: TarEntry): string {
+  if (type === 'symlink') return ` -> ${displayPath(linkPath)}`;
+  return type === 'hardlink' ? ` link to ${displayPath(linkPath)}` : '';
+}

@@ -1,0 +1,26 @@
+import type { LayerResult } from '../../index.js';
+import { formatBytes, formatCount } from './format.js';
+
+/** What a whole layer came to, in a few lines under `heading`. */
+export function summary(heading: string, result: LayerResult): string {
+  const rows: [label: string, value: string | undefined][] = [
+    ['digest', result.digest],
+    ['diffID', result.diffID],
+    ['size', sizes(result)],
+    ['entries', formatCount(result.entries)],
+    ['whiteouts', formatCount(result.whiteouts)],
+    [
+      'anomalies',
+      result.anomalies.map(({ kind, count }) => `${kind} ${formatCount(count)}`).join(', ') || 'none',
+    ],
+  ];
+  const lines = rows.flatMap(([label, value]) =>
+    value === undefined ? [] : [`  ${label.padEnd(10)} ${value}\n`],
+  );
+  return `${heading}\n${lines.join('')}`;
+}
+
+function sizes({ compression, size, compressedSize }: LayerResult): string {
+  if (compression === 'none') return formatBytes(size);
+  return `${formatBytes(size)} (${formatBytes(compressedSize)} as ${compression})`;
+}

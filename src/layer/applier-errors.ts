@@ -1,0 +1,16 @@
+import { OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
+import type { TarEntry } from '../tar/types.js';
+
+/** A path leads through something that this same layer made, and that is no directory. */
+export function inTheWay(path: string): OverlayerError {
+  return new OverlayerError('InvalidArgument', `"${displayPath(path)}" is not a directory, and the layer itself made it`);
+}
+
+/** An error that does not know yet which entry was worked on. */
+export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
+  if (entry === undefined || error.entry !== undefined) return error;
+  const { code, hint, errno, cause } = error;
+  const message = `Cannot unpack entry "${displayPath(entry.path)}": ${error.message}`;
+  return new OverlayerError(code, message, { hint, errno, cause, entry: entry.path, offset: entry.offset });
+}

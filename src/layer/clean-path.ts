@@ -1,0 +1,26 @@
+/** A path with no component that is empty, `.` or `..`. */
+const CANONICAL = /^(?!\.{1,2}(?:\/|$))[^/]+(?:\/(?!\.{1,2}(?:\/|$))[^/]+)*$/;
+
+export interface CleanPath {
+  /** Relative to the root, '' for the root itself. */
+  readonly path: string;
+  /** Whether more than a leading `./` and a trailing `/` had to go. */
+  readonly changed: boolean;
+}
+
+/**
+ * What a name means below the root, by its text alone: `.` and empty components go, `..` takes one away and
+ * stops at the root. As Go's `path.Clean("/" + name)`, so that all readers of a layer agree.
+ */
+export function cleanPath(name: string): CleanPath {
+  let path = name.startsWith('./') ? name.slice(2) : name;
+  if (path.endsWith('/')) path = path.slice(0, -1);
+  if (path === '' || path === '.') return { path: '', changed: name.startsWith('/') };
+  if (CANONICAL.test(path)) return { path, changed: false };
+  const components: string[] = [];
+  for (const component of path.split('/')) {
+    if (component === '..') components.pop();
+    else if (component !== '' && component !== '.') components.push(component);
+  }
+  return { path: components.join('/'), changed: true };
+}

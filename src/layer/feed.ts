@@ -1,0 +1,43 @@
+import { type ByteSource, iterateSource } from '../base/byte-source.js';
+import type { Pipeline } from './worker/pipeline.js';
+
+/** A single large buffer goes in pieces, so that the caller's event loop is free in between. */
+const PIECE_BYTES = 256 * 1024;
+
+/** Copies what the caller's source gives into the ring, as room comes. Ends when `stopped` does, too. */
+export async function feed(source: ByteSource, pipeline: Pipeline, stopped: Promise<void>): Promise<void> {
+  const iterator = iterateSource(source);
+  // A source may never give another byte: then only this ends the waiting.
+  const stop = stopped.then(() => ({ stop: true }) as const);
+  for (;;) {
+    const next = await Promise.race([iterator.next(), stop]);
+    if ('stop' in next) return endSource(source, iterator);
+    if (next.done) break;
+    try {
+      await write(next.value, pipeline);
+    } catch (error) {
+      endSource(source, iterator);
+      throw error;
+    }
+  }
+  pipeline.input.end();
+}
+
+async function write(chunk: Uint8Array, pipeline: Pipeline): Promise<void> {
+  const { input } = pipeline;
+  for (let at = 0; at < chunk.length; ) {
+    const length = Math.min(await input.waitRoomAsync(), chunk.length - at, PIECE_BYTES);
+    input.bytes.set(chunk.subarray(at, at + length), input.writeIndex);
+    pipeline.compressedBytes += length;
+    input.publish(length);
+    at += length;
+    if (at < chunk.length) await new Promise(setImmediate);
+  }
+}
+
+/** Tells the source that nobody listens any more, and does not wait for it to hear. */
+function endSource(source: ByteSource, iterator: AsyncGenerator): void {
+  iterator.return(undefined).catch(() => {});
+  const { destroy } = source as { destroy?: () => void };
+  if (typeof destroy === 'function') destroy.call(source);
+}

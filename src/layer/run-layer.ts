@@ -1,0 +1,136 @@
+import { createReadStream, statSync } from 'node:fs';
+import { OverlayerError } from '../base/errors.js';
+import { AbortedError } from '../base/gate.js';
+import { resolveLimits } from '../base/limits.js';
+import { type Digest, parseDigest } from '../oci/digest.js';
+import type { Anomaly, AnomalySummary } from './anomaly.js';
+import { GZIP_DECODERS } from '../compression/open-decompressor.js';
+import { feed } from './feed.js';
+import type { GzipDecoder, LayerProgress, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
+import type { Crew } from './worker/crew.js';
+import type { ArchiveSummary } from './worker/messages.js';
+
+const PROGRESS_INTERVAL_MS = 100;
+
+/**
+ * Runs one layer through a crew: source to decode, hash and apply threads, until all have said how it went.
+ * `archive` asks the apply thread for its part.
+ *
+ * @throws the first thread's error; `signal.reason` when the signal ended it
+ */
+export async function runLayer(
+  crew: Crew,
+  source: LayerSource,
+  options: ReadLayerOptions,
+  archive: () => Promise<ArchiveSummary>,
+): Promise<LayerResult> {
+  const { signal } = options;
+  const wanted = checkOptions(options);
+  const { pipeline } = crew;
+  const { path, bytes, totalBytes } = openSource(source);
+  pipeline.reset({ hash: wanted.hash });
+  const onAbort = () => pipeline.gate.abort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const stopProgress = reportProgress(crew, totalBytes, options.onProgress);
+  try {
+    signal?.throwIfAborted();
+    let stop = () => {};
+    const stopped = new Promise<void>((resolve) => (stop = resolve));
+    const parts = await all(crew, [
+      crew.decode.ask({ type: 'decode', path, gzip: wanted.gzip, maxRatio: resolveLimits(options.limits).maxRatio }, 'decoded'),
+      archive(),
+      wanted.hash ? crew.hash.ask({ type: 'hash' }, 'hashed') : undefined,
+      bytes && feed(bytes, pipeline, stopped),
+    ] as const, stop);
+    const [decoded, summary, hashed] = parts;
+    const result = { ...summary, compression: decoded.compression, compressedSize: pipeline.compressedBytes };
+    const digest = hashed && (`sha256:${hashed.digest}` as const);
+    const diffID = hashed && (`sha256:${hashed.diffID}` as const);
+    checkDigest('digest', options.digest, digest);
+    checkDigest('diffID', options.diffID, diffID);
+    const { size, compression, compressedSize, entries, whiteouts } = result;
+    const anomalies = [...summary.anomalies, ...streamAnomalies(decoded.dataAfterStream, summary.dataAfterArchive)];
+    return { digest, diffID, compression, size, compressedSize, entries, whiteouts, anomalies };
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    stopProgress();
+  }
+}
+
+function checkOptions(options: ReadLayerOptions): { readonly hash: boolean; readonly gzip: GzipDecoder | undefined } {
+  const { digest, diffID, digests = 'compute' } = options;
+  for (const wanted of [digest, diffID]) {
+    if (wanted === undefined) continue;
+    parseDigest(wanted);
+    if (digests === 'skip') throw new OverlayerError('InvalidArgument', 'A digest can not be checked when digests are skipped');
+  }
+  const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
+  if (gzip !== undefined && !GZIP_DECODERS.includes(gzip as GzipDecoder))
+    throw new OverlayerError('InvalidArgument', `Unknown gzip decoder "${gzip}"`, { hint: `choose one of ${GZIP_DECODERS.join(', ')}` });
+  return { hash: digests === 'compute', gzip: gzip as GzipDecoder | undefined };
+}
+
+/** A regular file is read by the decode thread itself; anything else comes through this one. */
+function openSource(source: LayerSource): {
+  readonly path: string | undefined;
+  readonly bytes: Exclude<LayerSource, string> | undefined;
+  readonly totalBytes: number | undefined;
+} {
+  if (typeof source !== 'string') return { path: undefined, bytes: source, totalBytes: source instanceof Uint8Array ? source.length : undefined };
+  const stat = statSync(source, { throwIfNoEntry: false });
+  if (stat === undefined) throw new OverlayerError('NotFound', `Layer "${source}" does not exist`);
+  if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
+  if (stat.isFile()) return { path: source, bytes: undefined, totalBytes: stat.size };
+  return { path: undefined, bytes: createReadStream(source), totalBytes: undefined };
+}
+
+/** Waits for every thread, even after one has failed: they share memory. The failure that is nobody else's comes first. */
+async function all<T extends readonly unknown[]>(crew: Crew, parts: T, stop: () => void): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  const failures: unknown[] = [];
+  const results = await Promise.all(
+    parts.map(async (part) => {
+      try {
+        return await part;
+      } catch (error) {
+        failures.push(error);
+        crew.pipeline.gate.abort();
+        stop();
+        return undefined;
+      }
+    }),
+  );
+  if (failures.length > 0) throw failures.find((error) => !(error instanceof AbortedError)) ?? failures[0];
+  return results as { [K in keyof T]: Awaited<T[K]> };
+}
+
+function reportProgress(crew: Crew, totalBytes: number | undefined, onProgress: ((progress: LayerProgress) => void) | undefined): () => void {
+  if (onProgress === undefined) return () => {};
+  const report = () => {
+    const { compressedBytes, bytes, entries } = crew.pipeline;
+    onProgress({ compressedBytes, totalBytes, bytes, entries });
+  };
+  const timer = setInterval(report, PROGRESS_INTERVAL_MS);
+  return () => {
+    clearInterval(timer);
+    report();
+  };
+}
+
+function checkDigest(name: 'digest' | 'diffID', expected: Digest | undefined, actual: Digest | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw new OverlayerError('DataLoss', `Layer has another ${name}: expected ${expected}, got ${actual}`, {
+    hint: 'get the layer anew, or check what it should be',
+    expected,
+    actual,
+  });
+}
+
+function streamAnomalies(afterStream: boolean, afterArchive: boolean): AnomalySummary[] {
+  const found: Anomaly['kind'][] = [];
+  if (afterStream) found.push('data-after-stream');
+  if (afterArchive) found.push('data-after-archive');
+  return found.map((kind) => ({ kind, count: 1, examples: [{ kind, entry: undefined, offset: undefined }] }));
+}

@@ -1,0 +1,29 @@
+import { OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
+
+const PREFIX = '.wh.';
+const OPAQUE = '.wh..wh..opq';
+const AUFS_PREFIX = '.wh..wh.';
+
+export type WhiteoutName =
+  | { readonly kind: 'opaque' | 'aufs-metadata' }
+  /** The name that goes. */
+  | { readonly kind: 'whiteout'; readonly name: string };
+
+/**
+ * What a whiteout's base name says (OCI image spec, layer.md, "Whiteouts"); undefined for any other name.
+ *
+ * @throws OverlayerError `InvalidArgument` when it names nothing, the directory itself or its parent
+ */
+export function parseWhiteout(name: string, entry: { readonly path: string; readonly offset: number }): WhiteoutName | undefined {
+  if (!name.startsWith(PREFIX)) return undefined;
+  if (name === OPAQUE) return { kind: 'opaque' };
+  if (name.startsWith(AUFS_PREFIX)) return { kind: 'aufs-metadata' };
+  const target = name.slice(PREFIX.length);
+  if (target === '' || target === '.' || target === '..')
+    throw new OverlayerError('InvalidArgument', `Cannot unpack entry "${displayPath(entry.path)}": the whiteout names no file`, {
+      entry: entry.path,
+      offset: entry.offset,
+    });
+  return { kind: 'whiteout', name: target };
+}

@@ -1,0 +1,94 @@
+import { OverlayerError } from '../../base/errors.js';
+import { Destination } from '../../rootfs/destination.js';
+import { resolveIdentity } from '../../rootfs/identity.js';
+import { openLinuxSystem } from '../../system/linux.js';
+import { AT_FDCWD, isErrno, O } from '../../system/system.js';
+import { Applier } from '../applier.js';
+import type { Answer, Request } from './messages.js';
+import type { Pipeline } from './pipeline.js';
+import { planArchive } from './plan-archive.js';
+import { readArchive } from './read-archive.js';
+import { serve, unexpected } from './serve.js';
+
+const system = openLinuxSystem();
+const exactModes = !system.clearThreadUmask();
+/** Filled, and waiting for the word that its digests are right. */
+let filled: Destination | undefined;
+
+/** The thread that decodes the archive and writes it. */
+serve((request, pipeline, send) => {
+  switch (request.type) {
+    case 'plan':
+      return planArchive(pipeline, request.limits, send);
+    case 'apply':
+      return apply(request, pipeline);
+    case 'commit':
+      take().commit(request.sync);
+      return { type: 'settled' };
+    case 'discard':
+      take().discard();
+      return { type: 'settled' };
+    default:
+      throw unexpected(request);
+  }
+});
+
+function take(): Destination {
+  const destination = filled!;
+  filled = undefined;
+  return destination;
+}
+
+function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer {
+  const destination = Destination.open(system, request.destination, request.existing);
+  const lowers: number[] = [];
+  try {
+    for (const path of request.lowers) lowers.push(openLower(path));
+    const answer = applyTo(destination, lowers, request, pipeline);
+    filled = destination;
+    return answer;
+  } catch (error) {
+    // Nobody may wait for us while we clean up.
+    pipeline.gate.abort();
+    destination.discard();
+    throw destination.kind === 'merge' ? saysWhatStays(error, request.destination) : error;
+  } finally {
+    for (const lower of lowers) system.close(lower);
+  }
+}
+
+function applyTo(destination: Destination, lowers: readonly number[], request: Request & { type: 'apply' }, pipeline: Pipeline): Answer {
+  const { target, limits } = request;
+  const applier = new Applier(system, destination.descriptor, {
+    target,
+    limits,
+    lowers,
+    identity: resolveIdentity(request.rootless),
+    merge: destination.kind === 'merge',
+    exactModes,
+  });
+  try {
+    const { position, entries, dataAfterArchive } = readArchive(pipeline, applier, limits);
+    applier.finish();
+    const { whiteouts, anomalies } = applier;
+    return { type: 'applied', size: position, entries, whiteouts, dataAfterArchive, anomalies: anomalies.summary() };
+  } finally {
+    applier.close();
+  }
+}
+
+function openLower(path: string): number {
+  try {
+    // The caller names it: `/.` lets the path end in a symlink.
+    return system.openAt(AT_FDCWD, `${path}/.`, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    throw new OverlayerError('NotFound', `Lower layer "${path}" is not a directory`, { cause: error });
+  }
+}
+
+function saysWhatStays(error: unknown, destination: string): unknown {
+  if (!OverlayerError.is(error)) return error;
+  const stays = `what was changed in "${destination}" until then stays`;
+  return new OverlayerError(error.code, error.message, { ...error, cause: error.cause, hint: error.hint ? `${error.hint}; ${stays}` : stays });
+}

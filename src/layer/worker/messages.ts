@@ -1,0 +1,51 @@
+import type { PlainError } from '../../base/errors.js';
+import type { Limits } from '../../base/limits.js';
+import type { AnomalySummary } from '../anomaly.js';
+import type { PlannedOperation } from '../operation.js';
+import type { Compression, GzipDecoder } from '../options.js';
+
+/** What the caller's thread asks of the others. */
+export type Request =
+  | {
+      readonly type: 'decode';
+      /** A regular file to read; undefined when the caller's thread fills the ring. */
+      readonly path: string | undefined;
+      readonly gzip: GzipDecoder | undefined;
+      readonly maxRatio: number;
+    }
+  | { readonly type: 'hash' }
+  | {
+      readonly type: 'apply';
+      readonly destination: string;
+      readonly existing: 'refuse' | 'merge';
+      readonly target: 'directory' | 'overlay';
+      readonly rootless: boolean | undefined;
+      readonly lowers: readonly string[];
+      readonly limits: Limits;
+    }
+  | { readonly type: 'plan'; readonly limits: Limits }
+  | { readonly type: 'commit'; readonly sync: boolean }
+  | { readonly type: 'discard' };
+
+/** Their answers. */
+export type Response =
+  | { readonly type: 'decoded'; readonly compression: Compression; readonly dataAfterStream: boolean }
+  | { readonly type: 'hashed'; readonly digest: string; readonly diffID: string }
+  | ({ readonly type: 'applied' } & ArchiveSummary)
+  | { readonly type: 'settled' }
+  /** A part of the plan; the answer proper is `applied`. */
+  | { readonly type: 'operations'; readonly operations: readonly PlannedOperation[] }
+  /** Another thread failed, or the caller gave up. */
+  | { readonly type: 'aborted' }
+  | { readonly type: 'failed'; readonly error: PlainError };
+
+export interface ArchiveSummary {
+  readonly size: number;
+  readonly entries: number;
+  readonly whiteouts: number;
+  readonly dataAfterArchive: boolean;
+  readonly anomalies: readonly AnomalySummary[];
+}
+
+/** Answers in the order of asking. */
+export type Answer = Exclude<Response, { type: 'operations' }>;

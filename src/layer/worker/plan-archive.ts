@@ -1,0 +1,61 @@
+import { SPACE } from '../../base/gate.js';
+import type { Limits } from '../../base/limits.js';
+import type { TarEntry } from '../../tar/types.js';
+import { type Anomaly, AnomalyLog } from '../anomaly.js';
+import type { PlannedOperation } from '../operation.js';
+import { planEntry } from '../plan.js';
+import type { Answer } from './messages.js';
+import type { Pipeline } from './pipeline.js';
+import { readArchive } from './read-archive.js';
+import type { Send } from './serve.js';
+
+const BATCH = 256;
+/** Batches that the caller may leave unread before this thread waits. */
+const MAX_IN_FLIGHT = 4;
+
+/** Says what a layer would do, in batches, and does nothing. */
+export function planArchive(pipeline: Pipeline, limits: Limits, send: Send): Answer {
+  const log = new AnomalyLog();
+  const seen = new Set<string>();
+  let whiteouts = 0;
+  let batch: PlannedOperation[] = [];
+  const flush = () => {
+    waitTurn(pipeline);
+    send({ type: 'operations', operations: batch });
+    batch = [];
+  };
+  const decoder = readArchive(
+    pipeline,
+    {
+      entry(entry: TarEntry) {
+        const anomalies: Anomaly[] = [];
+        const report = (anomaly: Anomaly) => {
+          anomalies.push(anomaly);
+          log.add(anomaly);
+        };
+        const operation = planEntry(entry, limits, report);
+        if (operation === undefined) return;
+        if (operation.op === 'whiteout' || operation.op === 'opaque') whiteouts += 1;
+        else if (seen.has(operation.path)) report({ kind: 'duplicate', entry: entry.path, offset: entry.offset });
+        else seen.add(operation.path);
+        batch.push({ operation, anomalies });
+        if (batch.length === BATCH) flush();
+      },
+      data() {},
+      entryEnd() {},
+    },
+    limits,
+  );
+  if (batch.length > 0) flush();
+  const { position, entries, dataAfterArchive } = decoder;
+  return { type: 'applied', size: position, entries, whiteouts, dataAfterArchive, anomalies: log.summary() };
+}
+
+function waitTurn(pipeline: Pipeline): void {
+  for (;;) {
+    const seen = pipeline.gate.look(SPACE);
+    if (pipeline.inFlight < MAX_IN_FLIGHT) break;
+    pipeline.gate.wait(SPACE, seen);
+  }
+  pipeline.addInFlight(1);
+}

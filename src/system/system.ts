@@ -1,0 +1,126 @@
+/**
+ * The one seam to the kernel: the calls Node has no word for, and those whose cost counts, all relative to a
+ * directory descriptor. Tests put an object that refuses (EPERM, ENOSPC, EIO) in its place.
+ *
+ * Names are strings in the form of `base/path-bytes.ts`. Every call throws `SystemError` when the kernel
+ * refuses; nothing follows a symlink in the last component.
+ */
+export interface System {
+  /** openat2(2): `path` is resolved below `directory` as if that were the root, symlinks and `..` included. */
+  openInRoot(directory: number, path: string, flags: number): number;
+  openAt(directory: number, name: string, flags: number, mode: number): number;
+  close(descriptor: number): void;
+  /** Writes all of the memory at `address`. */
+  write(descriptor: number, address: number, length: number): void;
+  pwrite(descriptor: number, address: number, length: number, position: number): void;
+  /** @returns bytes read, 0 at the end */
+  read(descriptor: number, address: number, length: number): number;
+  truncate(descriptor: number, size: number): void;
+  makeDirectory(directory: number, name: string, mode: number): void;
+  makeNode(directory: number, name: string, mode: number, major: number, minor: number): void;
+  symlink(target: string, directory: number, name: string): void;
+  /** A symlink as target is linked itself. */
+  link(fromDirectory: number, fromName: string, directory: number, name: string): void;
+  unlink(directory: number, name: string): void;
+  removeDirectory(directory: number, name: string): void;
+  readLink(directory: number, name: string): string;
+  stat(descriptor: number): Stat;
+  statAt(directory: number, name: string): Stat;
+  /** Names in a directory, `.` and `..` left out. */
+  list(descriptor: number): DirectoryEntry[];
+  chown(descriptor: number, uid: number, gid: number): void;
+  chownAt(directory: number, name: string, uid: number, gid: number): void;
+  chmod(descriptor: number, mode: number): void;
+  /** Not for symlinks, which have no mode. */
+  chmodAt(directory: number, name: string, mode: number): void;
+  setTimes(descriptor: number, times: Times): void;
+  setTimesAt(directory: number, name: string, times: Times): void;
+  setXattr(descriptor: number, name: string, value: Uint8Array): void;
+  setXattrAt(directory: number, file: string, name: string, value: Uint8Array): void;
+  removeXattr(descriptor: number, name: string): void;
+  getXattr(descriptor: number, name: string): Uint8Array | undefined;
+  listXattrs(descriptor: number): string[];
+  /** renameat2(2) with RENAME_NOREPLACE. */
+  renameNew(fromDirectory: number, fromName: string, directory: number, name: string): void;
+  syncFileSystem(descriptor: number): void;
+  /** fsync(2) of a directory: a rename in it is on disk. */
+  syncDirectory(descriptor: number): void;
+  /** Address of the memory behind `bytes`; good while `bytes` is referred to. */
+  address(bytes: Uint8Array): number;
+  /** Gives this thread, and only it, a umask of 0. @returns false where that is refused (some seccomp profiles) */
+  clearThreadUmask(): boolean;
+}
+
+export interface Times {
+  readonly atimeSec: number;
+  readonly atimeNsec: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+}
+
+export interface Stat extends Times {
+  /** File type and permission bits, as st_mode. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** Inode number; exact up to 2^53. */
+  readonly ino: number;
+  readonly nlink: number;
+  readonly devMajor: number;
+  readonly devMinor: number;
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  /** d_type of readdir(3): 4 is a directory, 0 unknown. */
+  readonly type: number;
+}
+
+/** The kernel said no. */
+export class SystemError extends Error {
+  override readonly name = 'SystemError';
+  constructor(
+    /** `ENOENT` and so on. */
+    readonly errno: string,
+    readonly syscall: string,
+    readonly path: string,
+  ) {
+    super(`${syscall} "${path}": ${errno}`);
+  }
+}
+
+export function isErrno(error: unknown, ...errnos: readonly string[]): error is SystemError {
+  return error instanceof SystemError && errnos.includes(error.errno);
+}
+
+/** Values of Linux's <fcntl.h> and <sys/stat.h>, the same on every architecture Node runs on, but where noted. */
+export const O = {
+  RDONLY: 0,
+  WRONLY: 0o1,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
+  // arm and powerpc number these two differently.
+  DIRECTORY: process.arch === 'arm64' || process.arch === 'arm' || process.arch === 'ppc64' ? 0o40000 : 0o200000,
+  NOFOLLOW: process.arch === 'arm64' || process.arch === 'arm' || process.arch === 'ppc64' ? 0o100000 : 0o400000,
+} as const;
+
+/** In the place of a directory descriptor: the working directory. */
+export const AT_FDCWD = -100;
+
+export const S = {
+  IFMT: 0o170000,
+  IFREG: 0o100000,
+  IFDIR: 0o040000,
+  IFLNK: 0o120000,
+  IFCHR: 0o020000,
+  IFBLK: 0o060000,
+  IFIFO: 0o010000,
+  ISUID: 0o4000,
+  ISGID: 0o2000,
+} as const;
