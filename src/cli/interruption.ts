@@ -12,10 +12,13 @@ export class Interruption extends Error {
   }
 }
 
-/** An abort signal for Ctrl-C and termination. The process then lives until the command has cleaned up. */
+/**
+ * An abort signal for Ctrl-C and termination. The process then lives until the command has cleaned up; a second
+ * signal ends it as if it had not been heard.
+ */
 export function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.on(name, () => controller.abort(new Interruption(name)));
+    process.once(name, () => controller.abort(new Interruption(name)));
   return controller.signal;
 }

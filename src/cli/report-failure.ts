@@ -36,8 +36,9 @@ function failureLine(error: unknown, aftermath: string | undefined): string {
 }
 
 function overlayerLine({ message, entry, offset, hint }: OverlayerError): string {
+  const named = entry !== undefined && !displayPath(message).includes(`"${displayPath(entry)}"`);
   const where = [
-    ...(entry === undefined ? [] : [`entry "${entry}"`]),
+    ...(named ? [`entry "${entry}"`] : []),
     ...(offset === undefined ? [] : [`offset ${offset}`]),
   ].join(', ');
   return `${message}${where && ` (${where})`}${hint === undefined ? '' : `: ${optionNames(hint)}`}`;

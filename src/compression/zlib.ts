@@ -10,11 +10,14 @@ export class ZlibGunzip implements Decompressor {
   readonly #output: ByteOutput;
   #failure: Error | undefined;
   #taken = 0;
+  /** Ends the wait for the piece in work. */
+  #settle: () => void = () => {};
 
   constructor(output: ByteOutput) {
     this.#output = output;
     this.#gunzip.on('data', (chunk: Buffer) => this.#emit(chunk));
-    this.#gunzip.on('error', (error: Error) => (this.#failure ??= error));
+    this.#gunzip.on('end', () => this.#settle());
+    this.#gunzip.on('error', (error: Error) => this.#fail(error));
   }
 
   /** zlib stops at the end of the last member; what it did not take is none of the stream. */
@@ -24,19 +27,25 @@ export class ZlibGunzip implements Decompressor {
 
   write(input: Buffer, start: number, end: number): Promise<void> {
     this.#taken += end - start;
-    return this.#settle((done) => this.#gunzip.write(input.subarray(start, end), done));
+    return this.#run(() => this.#gunzip.write(input.subarray(start, end), this.#settle));
   }
 
   async end(): Promise<void> {
-    await this.#settle((done) => {
-      this.#gunzip.once('end', done);
-      this.#gunzip.end();
-    });
     if (this.#taken === 0) throw truncatedStream('gzip');
+    await this.#run(() => this.#gunzip.end());
   }
 
   close(): void {
     this.#gunzip.destroy();
+  }
+
+  async #run(start: () => void): Promise<void> {
+    if (this.#failure === undefined)
+      await new Promise<void>((resolve) => {
+        this.#settle = resolve;
+        start();
+      });
+    if (this.#failure !== undefined) throw translate(this.#failure);
   }
 
   /** What the output throws (an abort, a limit) must end the work, not the thread. */
@@ -45,18 +54,13 @@ export class ZlibGunzip implements Decompressor {
     try {
       copyInto(this.#output, chunk);
     } catch (error) {
-      this.#failure = error as Error;
+      this.#fail(error as Error);
     }
   }
 
-  async #settle(start: (done: () => void) => void): Promise<void> {
-    if (this.#failure === undefined)
-      await new Promise<void>((resolve) => {
-        this.#gunzip.once('error', () => resolve());
-        start(resolve);
-      });
-    this.#gunzip.removeAllListeners('end');
-    if (this.#failure !== undefined) throw translate(this.#failure);
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#settle();
   }
 }
 

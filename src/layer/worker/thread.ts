@@ -22,10 +22,11 @@ export class Thread {
       // Entries are short-lived: a small young generation keeps the threads' memory small too.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
-    this.#worker.unref();
     this.#worker.on('message', (response: Response) => this.#take(response));
     this.#worker.on('error', (error) => this.#break(error));
     this.#worker.on('exit', () => this.#break(new Error(`The ${role} thread has ended`)));
+    // After the listeners: they would take the reference back.
+    this.#worker.unref();
   }
 
   get broken(): boolean {

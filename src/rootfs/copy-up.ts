@@ -1,0 +1,48 @@
+import { type Stat, isErrno, O, S, type System } from '../system/system.js';
+import { isMark } from './xattrs.js';
+
+const BUFFER_BYTES = 1024 * 1024;
+
+/** Copies `name` from a lower directory into the upper one, as overlayfs does before it is written to. */
+export function copyUp(system: System, lower: number, upper: number, name: string, stat: Stat): void {
+  const type = stat.mode & S.IFMT;
+  if (type === S.IFREG) return copyFile(system, lower, upper, name, stat);
+  if (type === S.IFLNK) system.symlink(system.readLink(lower, name), upper, name);
+  else system.makeNode(upper, name, stat.mode, stat.rdevMajor, stat.rdevMinor);
+  system.chownAt(upper, name, stat.uid, stat.gid);
+  if (type !== S.IFLNK && stat.mode & 0o7000) system.chmodAt(upper, name, stat.mode & 0o7777);
+  system.setTimesAt(upper, name, stat);
+}
+
+function copyFile(system: System, lower: number, upper: number, name: string, stat: Stat): void {
+  const from = system.openAt(lower, name, O.RDONLY | O.NONBLOCK, 0);
+  try {
+    const to = system.openAt(upper, name, O.WRONLY | O.CREAT | O.EXCL, 0o600);
+    try {
+      const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+      const address = system.address(buffer);
+      for (let length: number; (length = system.read(from, address, buffer.length)) > 0; ) system.write(to, address, length);
+      copyAttributes(system, from, to, stat);
+      system.setTimes(to, stat);
+    } finally {
+      system.close(to);
+    }
+  } finally {
+    system.close(from);
+  }
+}
+
+/** Owner, extended attributes and mode, but not the times, of one open file or directory for another. */
+export function copyAttributes(system: System, from: number, to: number, stat: Stat): void {
+  system.chown(to, stat.uid, stat.gid);
+  for (const name of system.listXattrs(from)) {
+    const value = isMark(name) ? undefined : system.getXattr(from, name);
+    if (value === undefined) continue;
+    try {
+      system.setXattr(to, name, value);
+    } catch (error) {
+      if (!isErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EPERM')) throw error;
+    }
+  }
+  system.chmod(to, stat.mode & 0o7777);
+}

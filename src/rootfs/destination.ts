@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { OverlayerError } from '../base/errors.js';
+import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
+import { DEFAULT_ACL } from './xattrs.js';
+import { emptyDirectory, removeTree } from './remove-tree.js';
+
+const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+
+/**
+ * - `new`: nothing is there; the tree is made beside it and renamed once it is whole
+ * - `empty`: an empty directory is filled where it is (it may be a mount point), and emptied after a failure
+ * - `merge`: what is there is written into, and stays after a failure
+ */
+export type DestinationKind = 'new' | 'empty' | 'merge';
+
+/** The directory that an unpack fills, and how it comes into view. `commit` or `discard` it, then it is closed. */
+export class Destination {
+  readonly kind: DestinationKind;
+  /** The directory to write into. */
+  readonly descriptor: number;
+  readonly #system: System;
+  readonly #parent: number;
+  readonly #name: string;
+  readonly #staging: string;
+
+  constructor(system: System, kind: DestinationKind, parent: number, name: string, staging: string, descriptor: number) {
+    this.#system = system;
+    this.kind = kind;
+    this.#parent = parent;
+    this.#name = name;
+    this.#staging = staging;
+    this.descriptor = descriptor;
+  }
+
+  /**
+   * @throws OverlayerError `NotFound` when the parent directory is missing, `FailedPrecondition` when there is
+   * something that is not an empty directory (with `merge`: not a directory), `PermissionDenied`
+   */
+  static open(system: System, path: string, existing: 'refuse' | 'merge'): Destination {
+    try {
+      return openExisting(system, path, existing) ?? openNew(system, path);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      throw new OverlayerError(error.errno === 'ENOSPC' ? 'ResourceExhausted' : 'PermissionDenied', `Cannot write to "${path}": ${error.message}`, {
+        cause: error,
+        errno: error.errno,
+      });
+    }
+  }
+
+  /**
+   * Brings the tree into view, after it is on disk when `sync` says so.
+   *
+   * @throws OverlayerError `AlreadyExists` when something else has taken the name meanwhile
+   */
+  commit(sync: boolean): void {
+    if (sync) this.#system.syncFileSystem(this.descriptor);
+    if (this.kind === 'new') {
+      try {
+        this.#system.renameNew(this.#parent, this.#staging, this.#parent, this.#name);
+      } catch (error) {
+        if (!isErrno(error, 'EEXIST')) throw error;
+        throw new OverlayerError('AlreadyExists', `Cannot finish "${this.#name}": something else has made it meanwhile`);
+      }
+      if (sync) this.#system.syncDirectory(this.#parent);
+    }
+    this.#close();
+  }
+
+  /** Takes back what was written; after `merge` that can't be done. */
+  discard(): void {
+    try {
+      if (this.kind === 'new') removeTree(this.#system, this.#parent, this.#staging);
+      else if (this.kind === 'empty') emptyDirectory(this.#system, this.descriptor);
+    } finally {
+      this.#close();
+    }
+  }
+
+  #close(): void {
+    this.#system.close(this.descriptor);
+    this.#system.close(this.#parent);
+  }
+}
+
+function openExisting(system: System, path: string, existing: 'refuse' | 'merge'): Destination | undefined {
+  let real: string;
+  try {
+    real = realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  let descriptor: number;
+  try {
+    descriptor = system.openAt(AT_FDCWD, real, OPEN_DIRECTORY, 0);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTDIR')) throw error;
+    throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not a directory`);
+  }
+  const empty = system.list(descriptor).length === 0;
+  if (!empty && existing === 'refuse') {
+    system.close(descriptor);
+    throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not empty`, {
+      hint: 'choose another one, or merge into it (--merge)',
+    });
+  }
+  const parent = system.openAt(AT_FDCWD, dirname(real), OPEN_DIRECTORY, 0);
+  return new Destination(system, empty ? 'empty' : 'merge', parent, basename(real), '', descriptor);
+}
+
+function openNew(system: System, path: string): Destination {
+  const absolute = resolve(path);
+  const name = basename(absolute);
+  const parent = system.openAt(AT_FDCWD, realParent(absolute), OPEN_DIRECTORY, 0);
+  const staging = `.${name.slice(0, 200)}.overlayer-${randomBytes(6).toString('hex')}`;
+  system.makeDirectory(parent, staging, 0o755);
+  const descriptor = system.openAt(parent, staging, OPEN_DIRECTORY, 0);
+  // A default ACL of the parent would change every mode below.
+  for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
+    if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
+  system.chmod(descriptor, 0o755);
+  return new Destination(system, 'new', parent, name, staging, descriptor);
+}
+
+function realParent(path: string): string {
+  try {
+    return realpathSync(dirname(path));
+  } catch (error) {
+    throw new OverlayerError('NotFound', `Cannot create "${path}": its parent directory does not exist`, { cause: error });
+  }
+}

@@ -1,0 +1,223 @@
+import { isErrno, O, S, type System, type Times } from '../system/system.js';
+import type { TarEntry } from '../tar/types.js';
+import type { DeferredDirectories } from './deferred-directories.js';
+import { type Directory, statId } from './directory.js';
+import type { Identity } from './identity.js';
+import { clearXattrs, DEFAULT_ACL, storedXattrName } from './xattrs.js';
+
+const SPECIAL_BITS = 0o7000;
+const PERMISSIONS = 0o777;
+const OWNER_ALL = 0o700;
+const CREATE_FILE = O.WRONLY | O.CREAT | O.EXCL;
+const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+
+/** What could not be done as the entry says, and is left out. */
+export type Omission = 'xattr-skipped' | 'device-skipped' | 'ownership-ignored';
+
+/**
+ * Makes one entry in an open directory, its attributes in the order that keeps them: owner (which clears setuid
+ * and capabilities), extended attributes, mode, times. Nothing is made over something that is there: that is
+ * EEXIST, for the caller to settle.
+ *
+ * Runs in a thread whose umask is 0, so that a file's mode is right from its creation: a file of root's costs
+ * four calls (open, write, times, close).
+ */
+export class EntryWriter {
+  readonly #system: System;
+  readonly #identity: Identity;
+  readonly #deferred: DeferredDirectories;
+  readonly #omit: (omission: Omission, entry: TarEntry, detail?: string) => void;
+  /** What is made may not have the mode that was asked for. */
+  readonly #exactModes: boolean;
+  #chownRefused = false;
+  #file = -1;
+  #fileOffset = 0;
+  #bufferAddress = 0;
+  #buffer: Uint8Array | undefined;
+
+  constructor(
+    system: System,
+    identity: Identity,
+    deferred: DeferredDirectories,
+    exactModes: boolean,
+    omit: (omission: Omission, entry: TarEntry, detail?: string) => void,
+  ) {
+    this.#system = system;
+    this.#identity = identity;
+    this.#deferred = deferred;
+    this.#exactModes = exactModes;
+    this.#omit = omit;
+  }
+
+  beginFile(directory: Directory, name: string, entry: TarEntry): void {
+    this.#file = this.#system.openAt(directory.descriptor, name, CREATE_FILE, entry.mode & PERMISSIONS);
+    this.#fileOffset = 0;
+  }
+
+  /** Ranges come in order; a gap is a hole. */
+  data(bytes: Uint8Array, start: number, end: number, position: number): void {
+    if (bytes !== this.#buffer) {
+      this.#buffer = bytes;
+      this.#bufferAddress = this.#system.address(bytes);
+    }
+    const address = this.#bufferAddress + start;
+    if (position === this.#fileOffset) this.#system.write(this.#file, address, end - start);
+    else this.#system.pwrite(this.#file, address, end - start, position);
+    // pwrite leaves the file's own offset behind: from a hole on, all is pwrite.
+    if (position === this.#fileOffset) this.#fileOffset += end - start;
+  }
+
+  endFile(directory: Directory, entry: TarEntry): void {
+    const { mode, sparse, size, xattrs } = entry;
+    const file = this.#file;
+    if (sparse) this.#system.truncate(file, size);
+    const owned = this.#chown(directory, entry, (uid, gid) => this.#system.chown(file, uid, gid));
+    if (xattrs !== undefined) this.#setXattrs(entry, (name, value) => this.#system.setXattr(file, name, value));
+    if (this.#exactModes || mode & SPECIAL_BITS) this.#system.chmod(file, this.#grantable(mode, owned));
+    this.#system.setTimes(file, timesOf(entry));
+    this.#file = -1;
+    this.#system.close(file);
+  }
+
+  /** Closes a file that was begun and never ended. */
+  abandonFile(): void {
+    if (this.#file < 0) return;
+    this.#system.close(this.#file);
+    this.#file = -1;
+  }
+
+  makeDirectory(directory: Directory, path: string, name: string, entry: TarEntry): void {
+    this.#system.makeDirectory(directory.descriptor, name, this.#workingMode(entry.mode) & 0o1777);
+    const plain = entry.xattrs === undefined && !(entry.mode & (S.ISUID | S.ISGID)) && !this.#exactModes;
+    if (plain && !this.#needsChown(directory, entry)) {
+      this.#defer(path, entry, statId(this.#system.statAt(directory.descriptor, name)), undefined);
+      return;
+    }
+    const descriptor = this.#system.openAt(directory.descriptor, name, OPEN_DIRECTORY, 0);
+    try {
+      this.#describeDirectory(descriptor, directory, path, entry);
+    } finally {
+      this.#system.close(descriptor);
+    }
+  }
+
+  /** A directory over a directory replaces its attributes (image spec, layer.md, "Existing Directories"). */
+  replaceAttributes(directory: Directory, path: string, name: string, entry: TarEntry): void {
+    const descriptor = this.#system.openAt(directory.descriptor, name, OPEN_DIRECTORY, 0);
+    try {
+      this.replaceAttributesOf(descriptor, path, entry);
+    } finally {
+      this.#system.close(descriptor);
+    }
+  }
+
+  replaceAttributesOf(descriptor: number, path: string, entry: TarEntry): void {
+    clearXattrs(this.#system, descriptor);
+    this.#describeDirectory(descriptor, undefined, path, entry);
+  }
+
+  symlink(directory: Directory, name: string, entry: TarEntry): void {
+    this.#system.symlink(entry.linkPath, directory.descriptor, name);
+    this.#describeNode(directory, name, entry);
+  }
+
+  /** @returns whether it could be made */
+  makeNode(directory: Directory, name: string, entry: TarEntry, type: number): boolean {
+    try {
+      this.#system.makeNode(directory.descriptor, name, type | (entry.mode & PERMISSIONS), entry.devMajor, entry.devMinor);
+    } catch (error) {
+      if (!this.#identity.rootless || !isErrno(error, 'EPERM')) throw error;
+      this.#omit('device-skipped', entry);
+      return false;
+    }
+    const owned = this.#describeNode(directory, name, entry);
+    if (this.#exactModes || entry.mode & SPECIAL_BITS)
+      this.#system.chmodAt(directory.descriptor, name, this.#grantable(entry.mode, owned));
+    return true;
+  }
+
+  #describeNode(directory: Directory, name: string, entry: TarEntry): boolean {
+    const { descriptor } = directory;
+    const owned = this.#chown(directory, entry, (uid, gid) => this.#system.chownAt(descriptor, name, uid, gid));
+    if (entry.xattrs !== undefined)
+      this.#setXattrs(entry, (xattr, value) => this.#system.setXattrAt(descriptor, name, xattr, value));
+    this.#system.setTimesAt(descriptor, name, timesOf(entry));
+    return owned;
+  }
+
+  /** @param parent undefined when the directory was there before, so that its owner may be anyone */
+  #describeDirectory(descriptor: number, parent: Directory | undefined, path: string, entry: TarEntry): void {
+    const owned = this.#chown(parent, entry, (uid, gid) => this.#system.chown(descriptor, uid, gid));
+    if (entry.xattrs !== undefined)
+      this.#setXattrs(entry, (name, value) => {
+        if (name !== DEFAULT_ACL) this.#system.setXattr(descriptor, name, value);
+      });
+    const mode = this.#grantable(entry.mode, owned);
+    this.#system.chmod(descriptor, this.#workingMode(mode));
+    const defaultAcl = entry.xattrs?.get(DEFAULT_ACL);
+    this.#defer(path, { ...entry, mode }, statId(this.#system.stat(descriptor)), defaultAcl);
+  }
+
+  #defer(path: string, entry: TarEntry, id: string, defaultAcl: Uint8Array | undefined): void {
+    const mode = this.#workingMode(entry.mode) === entry.mode ? undefined : entry.mode;
+    this.#deferred.set(id, { path, times: timesOf(entry), mode, defaultAcl });
+  }
+
+  /** Root may enter any directory; everybody else needs the owner's permissions while the work goes on. */
+  #workingMode(mode: number): number {
+    return this.#identity.uid === 0 ? mode : mode | OWNER_ALL;
+  }
+
+  /** A setuid file of the wrong owner would give away that owner's rights. */
+  #grantable(mode: number, owned: boolean): number {
+    return owned ? mode : mode & ~(S.ISUID | S.ISGID);
+  }
+
+  #needsChown(directory: Directory | undefined, entry: TarEntry): boolean {
+    if (directory === undefined) return true;
+    return entry.uid !== this.#identity.uid || entry.gid !== (directory.groupForNew ?? this.#identity.gid);
+  }
+
+  /** @returns whether the entry has the owner it asks for */
+  #chown(directory: Directory | undefined, entry: TarEntry, chown: (uid: number, gid: number) => void): boolean {
+    if (!this.#needsChown(directory, entry)) return true;
+    if (!this.#chownRefused) {
+      try {
+        chown(entry.uid, entry.gid);
+        return true;
+      } catch (error) {
+        // EINVAL: an id that the user namespace does not map.
+        if (!this.#identity.rootless || !isErrno(error, 'EPERM', 'EINVAL')) throw error;
+        // Without privileges it will be refused for every file: no need to ask again.
+        this.#chownRefused = this.#identity.uid !== 0;
+      }
+    }
+    this.#omit('ownership-ignored', entry, `${entry.uid}:${entry.gid}`);
+    return false;
+  }
+
+  #setXattrs(entry: TarEntry, set: (name: string, value: Uint8Array) => void): void {
+    for (const [name, value] of entry.xattrs!) {
+      const stored = storedXattrName(name);
+      if (stored === undefined) continue; // the plan has reported it
+      try {
+        set(stored, value);
+      } catch (error) {
+        const refused = isErrno(error, 'EPERM', 'EACCES') && (this.#identity.rootless || (stored.startsWith('user.') && !mayHaveUserXattrs(entry)));
+        if (!refused && !isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
+        this.#omit('xattr-skipped', entry, name);
+      }
+    }
+  }
+}
+
+/** xattr(7): user attributes are for regular files and directories only. */
+function mayHaveUserXattrs(entry: TarEntry): boolean {
+  return entry.type === 'file' || entry.type === 'directory';
+}
+
+export function timesOf(entry: TarEntry): Times {
+  const { mtimeSec, mtimeNsec } = entry;
+  return { mtimeSec, mtimeNsec, atimeSec: entry.atimeSec ?? mtimeSec, atimeNsec: entry.atimeNsec ?? mtimeNsec };
+}
+

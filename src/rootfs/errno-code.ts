@@ -1,0 +1,40 @@
+import { type ErrorCode, OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
+import { SystemError } from '../system/system.js';
+
+const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, hint?: string]>> = {
+  ENOSPC: ['ResourceExhausted', 'no space is left on the file system', 'free space, or choose another destination'],
+  EDQUOT: ['ResourceExhausted', 'the disk quota is reached'],
+  EMFILE: ['ResourceExhausted', 'too many open files', 'raise the limit (ulimit -n)'],
+  ENFILE: ['ResourceExhausted', 'too many open files in the system'],
+  ENOMEM: ['ResourceExhausted', 'out of memory'],
+  EFBIG: ['ResourceExhausted', 'the file is larger than the file system allows'],
+  EPERM: ['PermissionDenied', 'not permitted', 'run as root, or use the rootless option'],
+  EACCES: ['PermissionDenied', 'permission denied'],
+  EROFS: ['FailedPrecondition', 'the file system is read-only'],
+  EBUSY: ['FailedPrecondition', 'something is mounted there'],
+  EXDEV: ['FailedPrecondition', 'it would cross file systems'],
+  ENAMETOOLONG: ['InvalidArgument', 'the name is too long for the file system'],
+  ELOOP: ['InvalidArgument', 'too many symlinks on its way'],
+  EMLINK: ['InvalidArgument', 'too many hard links'],
+  ENOTSUP: ['Unimplemented', 'the file system does not support it'],
+  EOPNOTSUPP: ['Unimplemented', 'the file system does not support it'],
+  EIO: ['DataLoss', 'input/output error', 'look at the kernel log: the disk may be failing'],
+  ENOENT: ['NotFound', 'it is gone', 'something else is changing the destination'],
+  ENOTDIR: ['FailedPrecondition', 'part of its path is not a directory'],
+  EEXIST: ['FailedPrecondition', 'something else made it', 'something else is changing the destination'],
+  EAGAIN: ['Unavailable', 'its path keeps changing', 'something else is changing the destination'],
+};
+
+/** A refusal of the kernel while `entry` was worked on, in overlayer's words. */
+export function fromSystemError(error: SystemError, entry: { readonly path: string; readonly offset: number } | undefined): OverlayerError {
+  const [code, reason, hint] = CODES[error.errno] ?? (['Internal', error.errno] as const);
+  const subject = entry === undefined ? 'Cannot unpack the layer' : `Cannot unpack entry "${displayPath(entry.path)}"`;
+  return new OverlayerError(code, `${subject}: ${reason} (${error.syscall}: ${error.errno})`, {
+    hint,
+    cause: error,
+    errno: error.errno,
+    entry: entry?.path,
+    offset: entry?.offset,
+  });
+}

@@ -1,0 +1,56 @@
+import { isErrno, O, S, type Stat, type System } from '../system/system.js';
+import { isDirectory } from './directory.js';
+
+/** Prefixes of overlayfs's own extended attributes: `userxattr` mounts use the second. */
+export const OVERLAY_PREFIXES = ['trusted.overlay.', 'user.overlay.'] as const;
+
+/** What a name is in the lower layers, seen as overlayfs would show them. */
+export type LowerName =
+  /** Open descriptors of the directories that merge, nearest first. The caller closes them. */
+  | { readonly kind: 'directory'; readonly descriptors: readonly number[] }
+  /** In the directory `descriptor`, which is one of those that were asked. */
+  | { readonly kind: 'other'; readonly descriptor: number; readonly stat: Stat };
+
+/** Looks `name` up in lower directories, nearest first, as overlayfs does. */
+export function lookupLower(system: System, lowers: readonly number[], name: string): LowerName | undefined {
+  const descriptors: number[] = [];
+  for (const lower of lowers) {
+    const stat = statIfThere(system, lower, name);
+    if (stat === undefined) continue;
+    if (!isDirectory(stat)) {
+      // Whatever it is, it hides what is below; a directory above it hides it.
+      if (descriptors.length > 0 || isWhiteout(system, lower, name, stat)) break;
+      return { kind: 'other', descriptor: lower, stat };
+    }
+    const descriptor = system.openAt(lower, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
+    descriptors.push(descriptor);
+    if (isOpaque(system, descriptor)) break;
+  }
+  return descriptors.length > 0 ? { kind: 'directory', descriptors } : undefined;
+}
+
+export function isOpaque(system: System, directory: number): boolean {
+  return OVERLAY_PREFIXES.some((prefix) => system.getXattr(directory, `${prefix}opaque`)?.[0] === 0x79);
+}
+
+/** A device 0:0, or an empty file that says so (kernel documentation, overlayfs.rst, "whiteouts and opaque directories"). */
+export function isWhiteout(system: System, directory: number, name: string, stat: Stat): boolean {
+  const type = stat.mode & S.IFMT;
+  if (type === S.IFCHR) return stat.rdevMajor === 0 && stat.rdevMinor === 0;
+  if (type !== S.IFREG || stat.size !== 0) return false;
+  const descriptor = system.openAt(directory, name, O.RDONLY | O.NONBLOCK, 0);
+  try {
+    return OVERLAY_PREFIXES.some((prefix) => system.getXattr(descriptor, `${prefix}whiteout`) !== undefined);
+  } finally {
+    system.close(descriptor);
+  }
+}
+
+export function statIfThere(system: System, directory: number, name: string): Stat | undefined {
+  try {
+    return system.statAt(directory, name);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,193 @@
+import { OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
+import { isErrno, O, S, type Stat, type System } from '../system/system.js';
+import { closeDirectory, type Directory, describeDirectory } from './directory.js';
+import { DirectoryCache } from './directory-cache.js';
+import { lookupLower } from './lower-layers.js';
+
+/** As the kernel's own limit is 40, and containerd's 255. */
+const MAX_SYMLINKS = 255;
+
+const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+
+/** What to do about a path that is not there: make it, make what a lower layer has, or nothing. */
+export type Missing = 'create' | 'create-if-in-lowers' | 'leave';
+
+/** What happens on the way to a directory, told to whoever knows what the layer is. */
+export interface RootfsEvents {
+  /**
+   * A directory was made because a path leads through it: `like` is the nearest lower layer's directory
+   * whose attributes it takes, undefined where there is none.
+   */
+  implicitDirectory(path: string, created: Directory, like: number | undefined): void;
+  /** A directory that was there before is about to be written into. */
+  existingDirectory(path: string, directory: Directory): void;
+  /** Something that is no directory stands in the way. Removes it, or throws. */
+  blocked(parent: Directory, name: string, stat: Stat, path: string): void;
+}
+
+/**
+ * A root file system being written: the only place that joins an archive's path to it. A path is resolved by
+ * descriptors below the root, symlinks as inside a chroot; no check of the string stands in for that, and what
+ * another process does to the tree meanwhile can't lead outside.
+ */
+export class Rootfs {
+  readonly system: System;
+  readonly #root: Directory;
+  readonly #events: RootfsEvents;
+  readonly #cache: DirectoryCache;
+  #hasOpenat2 = true;
+
+  /** @param lowers roots of the lower layers, nearest first; their descriptors stay the caller's */
+  constructor(system: System, descriptor: number, lowers: readonly number[], events: RootfsEvents) {
+    this.system = system;
+    this.#root = describeDirectory(system, descriptor, lowers);
+    this.#events = events;
+    this.#cache = new DirectoryCache(system);
+  }
+
+  get root(): Directory {
+    return this.#root;
+  }
+
+  /** The directory at a clean relative path ('' is the root), to be used at once: a later call may close it. */
+  open(path: string, missing: 'create'): Directory;
+  open(path: string, missing: Missing): Directory | undefined;
+  open(path: string, missing: Missing): Directory | undefined {
+    if (path === '') return this.#root;
+    const cached = this.#cache.get(path);
+    if (cached !== undefined) return cached;
+    const directory = this.#openExisting(path) ?? this.#walk(path, missing);
+    if (directory !== undefined) this.#cache.add(path, directory);
+    return directory;
+  }
+
+  /** The directory at `path` has new attributes. */
+  forget(path: string): void {
+    this.#cache.drop(path);
+  }
+
+  /** A directory or symlink was removed: any open path may have led through it. */
+  forgetAll(): void {
+    this.#cache.clear();
+  }
+
+  close(): void {
+    this.#cache.clear();
+  }
+
+  /** One call to the kernel, where no lower layer has a say in it. */
+  #openExisting(path: string): Directory | undefined {
+    if (this.#root.lowers.length > 0 || !this.#hasOpenat2) return undefined;
+    try {
+      const descriptor = this.system.openInRoot(this.#root.descriptor, path, OPEN_DIRECTORY);
+      return this.#existing(path, descriptor, []);
+    } catch (error) {
+      if (isErrno(error, 'ENOSYS')) this.#hasOpenat2 = false; // Linux before 5.6
+      else if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+      return undefined;
+    }
+  }
+
+  #existing(path: string, descriptor: number, lowers: readonly number[]): Directory {
+    const directory = describeDirectory(this.system, descriptor, lowers);
+    this.#events.existingDirectory(path, directory);
+    return directory;
+  }
+
+  /** Component by component, through this layer and those below as overlayfs would merge them. */
+  #walk(path: string, missing: Missing): Directory | undefined {
+    const todo = path.split('/').reverse();
+    const levels: Level[] = [{ directory: this.#root, path: '' }];
+    let links = 0;
+    try {
+      while (todo.length > 0) {
+        const name = todo.pop()!;
+        if (name === '' || name === '.') continue;
+        if (name === '..') {
+          if (levels.length > 1) closeDirectory(this.system, levels.pop()!.directory);
+          continue;
+        }
+        const next = this.#step(levels.at(-1)!, name, missing);
+        if (next === undefined) return undefined;
+        if (typeof next === 'object') {
+          levels.push(next);
+          continue;
+        }
+        if (++links > MAX_SYMLINKS)
+          throw new OverlayerError('InvalidArgument', `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`);
+        if (next.startsWith('/')) for (const level of levels.splice(1)) closeDirectory(this.system, level.directory);
+        todo.push(...next.split('/').reverse());
+      }
+      // The root itself is not closed with the cache: a path that resolves to it gets a descriptor of its own.
+      if (levels.length === 1) return this.#reopenRoot();
+      return levels.pop()!.directory;
+    } finally {
+      for (const level of levels.slice(1)) closeDirectory(this.system, level.directory);
+    }
+  }
+
+  #reopenRoot(): Directory {
+    const again = (descriptor: number) => this.system.openAt(descriptor, '.', OPEN_DIRECTORY, 0);
+    return { ...this.#root, descriptor: again(this.#root.descriptor), lowers: this.#root.lowers.map(again) };
+  }
+
+  /** @returns the directory below, the target of a symlink, or undefined where there is nothing */
+  #step({ directory, path }: Level, name: string, missing: Missing): Level | string | undefined {
+    const below = path === '' ? name : `${path}/${name}`;
+    const upper = this.#openUpper(directory, name);
+    if (typeof upper === 'number') {
+      const lowers = this.#lowersOf(directory, name, upper);
+      return { directory: this.#existing(below, upper, lowers), path: below };
+    }
+    if (upper === 'other') {
+      const stat = this.system.statAt(directory.descriptor, name);
+      if ((stat.mode & S.IFMT) === S.IFLNK) return this.system.readLink(directory.descriptor, name);
+      if (missing !== 'create') return undefined;
+      this.#events.blocked(directory, name, stat, below);
+      return this.#create(directory, name, below, []);
+    }
+    const lower = lookupLower(this.system, directory.lowers, name);
+    if (lower?.kind === 'directory') {
+      if (missing === 'leave') {
+        for (const descriptor of lower.descriptors) this.system.close(descriptor);
+        return undefined;
+      }
+      return this.#create(directory, name, below, lower.descriptors);
+    }
+    if (lower !== undefined && (lower.stat.mode & S.IFMT) === S.IFLNK) return this.system.readLink(lower.descriptor, name);
+    return missing === 'create' ? this.#create(directory, name, below, []) : undefined;
+  }
+
+  #openUpper(directory: Directory, name: string): number | 'other' | undefined {
+    try {
+      return this.system.openAt(directory.descriptor, name, OPEN_DIRECTORY, 0);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      if (isErrno(error, 'ENOTDIR', 'ELOOP')) return 'other';
+      throw error;
+    }
+  }
+
+  #lowersOf(parent: Directory, name: string, upper: number): readonly number[] {
+    if (parent.lowers.length === 0 || this.system.getXattr(upper, 'trusted.overlay.opaque')?.[0] === 0x79) return [];
+    if (this.system.getXattr(upper, 'user.overlay.opaque')?.[0] === 0x79) return [];
+    const lower = lookupLower(this.system, parent.lowers, name);
+    return lower?.kind === 'directory' ? lower.descriptors : [];
+  }
+
+  #create(parent: Directory, name: string, path: string, lowers: readonly number[]): Level {
+    // 0700 keeps everybody out until the attributes are right.
+    this.system.makeDirectory(parent.descriptor, name, 0o700);
+    const descriptor = this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
+    const created = describeDirectory(this.system, descriptor, lowers);
+    this.#events.implicitDirectory(path, created, lowers[0]);
+    return { directory: created, path };
+  }
+}
+
+interface Level {
+  readonly directory: Directory;
+  /** Without symlinks: where it is, not how it was reached. */
+  readonly path: string;
+}
