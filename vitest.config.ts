@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** A file for the counts as JSON, beside what is printed: for .ci/run. */
+const report = process.env['TEST_REPORT'];
+
 // Worker threads start from files on disk, so the tests run what users run: the built package.
 // The alias lets them import (and type-check against) the sources' paths.
 export default defineConfig({
@@ -10,5 +13,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 2,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
 });

@@ -1,0 +1,147 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** The house: a room imports only rooms on a lower floor, and itself. */
+const FLOORS: Readonly<Record<string, number>> = {
+  base: 0,
+  system: 1,
+  tar: 1,
+  compression: 1,
+  oci: 1,
+  content: 2,
+  rootfs: 2,
+  layer: 3,
+  metadata: 3,
+  snapshot: 4,
+  image: 5,
+  daemon: 6,
+};
+
+/** The public entries: the only files that may re-export, and all that the command line knows of the library. */
+const ENTRIES = ['src/index.ts', 'src/tar/index.ts'];
+const FOREIGN_CALLS = ['src/system/', 'src/compression/'];
+const HARD_LOOK = 400;
+
+interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+function sourceFiles(folder: string): SourceFile[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.includes('node_modules') && !/(^|\/)dist\//.test(name))
+    .map((name) => ({ path: join(folder, name), text: readFileSync(join(ROOT, folder, name), 'utf8') }));
+}
+
+/** Every module that a file names: static and dynamic imports, re-exports, and workers by URL. */
+function imports({ path, text }: SourceFile): { readonly files: string[]; readonly packages: string[] } {
+  const named = /(?:\bfrom|\bimport|\bimport\s*\(|\bnew URL\s*\()\s*(['"])(?<name>[^'"]+)\1/g;
+  const names = [...text.matchAll(named)].map(({ groups }) => groups!['name']!);
+  const relativeNames = names.filter((name) => name.startsWith('.'));
+  return {
+    files: relativeNames.map((name) => join(dirname(path), name).replace(/\.js$/, '.ts')),
+    packages: names.filter((name) => !/^(\.|node:)/.test(name)).map(packageName),
+  };
+}
+
+function packageName(specifier: string): string {
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+function room(path: string): string {
+  return path.split('/')[1]!;
+}
+
+function mayImport(from: string, to: string): boolean {
+  if (to === 'package.json') return true;
+  if (!to.startsWith('src/')) return false;
+  if (from === 'src/index.ts') return room(to) !== 'cli';
+  if (room(from) === room(to)) return true;
+  if (room(from) === 'cli') return ENTRIES.includes(to);
+  return FLOORS[room(to)]! < FLOORS[room(from)]!;
+}
+
+/** What is wrong with a file's imports, a line each. */
+function violations(file: SourceFile): string[] {
+  const { files, packages } = imports(file);
+  const wrong = files.filter((name) => !mayImport(file.path, name));
+  const mayNotCallC = !FOREIGN_CALLS.some((folder) => file.path.startsWith(folder));
+  if (mayNotCallC) wrong.push(...packages.filter((name) => name === 'koffi'));
+  return wrong.map((name) => `${file.path} imports ${name}`);
+}
+
+const sources = sourceFiles('src');
+const everything = [...sources, ...sourceFiles('test'), ...sourceFiles('native-bench')];
+
+describe('the rule finds', () => {
+  const found = (path: string, text: string) => violations({ path, text });
+
+  test.each([
+    ['an upward import', 'src/tar/x.ts', "import { a } from '../layer/a.js';"],
+    ['an upward type', 'src/base/x.ts', "import type { A } from '../tar/a.js';"],
+    ['a sideways import', 'src/tar/x.ts', "import { a } from '../compression/a.js';"],
+    ['a dynamic import', 'src/rootfs/x.ts', "const a = await import('../layer/a.js');"],
+    ['an import over several lines', 'src/oci/x.ts', "import {\n  a,\n  b,\n} from '../layer/a.js';"],
+    ['an import for its effect', 'src/oci/x.ts', "import '../layer/a.js';"],
+    ['a re-export', 'src/base/x.ts', "export { a } from '../oci/a.js';"],
+    ['a worker', 'src/base/x.ts', "new Worker(new URL('../layer/worker/a.js', import.meta.url));"],
+    ['the library inside the command line', 'src/cli/x.ts', "import { a } from '../base/a.js';"],
+    ['the command line in the library', 'src/index.ts', "import { a } from './cli/a.js';"],
+    ['the tests', 'src/base/x.ts', "import { a } from '../../test/a.js';"],
+    ['the benchmark', 'src/base/x.ts', "import { a } from '../../native-bench/a.js';"],
+    ['a foreign call outside its rooms', 'src/layer/x.ts', "import koffi from 'koffi';"],
+  ])('%s', (_, path, text) => {
+    expect(found(path, text)).toHaveLength(1);
+  });
+
+  test('nothing wrong with a downward import', () => {
+    expect(found('src/layer/x.ts', "import { a } from '../tar/a.js';\nimport { b } from './b.js';")).toEqual(
+      [],
+    );
+    expect(found('src/system/x.ts', "import koffi from 'koffi';\nimport fs from 'node:fs';")).toEqual([]);
+  });
+});
+
+test('every room has its floor', () => {
+  const rooms = new Set(sources.map(({ path }) => room(path)).filter((name) => !name.endsWith('.ts')));
+  expect([...rooms].filter((name) => name !== 'cli' && !(name in FLOORS))).toEqual([]);
+});
+
+test('a room imports only rooms with a lower floor', () => {
+  expect(sources.flatMap(violations)).toEqual([]);
+});
+
+test('every relative import names a file that exists', () => {
+  const paths = new Set([...sources.map(({ path }) => path), 'package.json']);
+  const named = sources.flatMap((file) => imports(file).files);
+  expect(named.length).toBeGreaterThan(sources.length);
+  expect(named.filter((name) => !paths.has(name))).toEqual([]);
+});
+
+test('the dependencies are the packages that src imports', () => {
+  const used = new Set(sources.flatMap((file) => imports(file).packages));
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  expect([...used].sort()).toEqual(Object.keys(dependencies).sort());
+});
+
+test('only the public entries re-export', () => {
+  const barrels = sources.filter(({ text }) => /^export\s+(?:type\s+)?[{*][^;]*\bfrom\b/m.test(text));
+  expect(barrels.map(({ path }) => path).sort()).toEqual(ENTRIES);
+});
+
+test('no file is longer than the hard look allows', () => {
+  const long = everything.filter(({ text }) => text.trimEnd().split('\n').length > HARD_LOOK);
+  expect(long.map(({ path }) => path)).toEqual([]);
+});
+
+test('no test is switched off', () => {
+  const self = relative(ROOT, fileURLToPath(import.meta.url));
+  const off = /\b(?:it|test|describe)(?:\.\w+)*\.(?:skip|only|todo|fails|skipIf|runIf)\b/;
+  const tests = everything.filter(({ path }) => path.startsWith('test/') && path !== self);
+  expect(off.test('test.skip("x")')).toBe(true);
+  expect(tests.filter(({ text }) => off.test(text)).map(({ path }) => path)).toEqual([]);
+});

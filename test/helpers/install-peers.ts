@@ -1,0 +1,42 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+/** Debian packages that tests compare with or run in, and what needs them. */
+const PEERS: Readonly<Record<string, string>> = {
+  attr: 'setfattr and getfattr, to look at what was unpacked',
+  fish: 'shell completion',
+  'libarchive-tools': 'bsdtar, in the differential tests',
+  'libcap2-bin': 'getcap and setcap',
+  libisal2: 'the fastest gzip decoder',
+  tmux: 'the progress bar on a terminal',
+  umoci: 'the differential tests of whole layers',
+  zsh: 'shell completion',
+  zstd: 'zstd layers by its own command',
+};
+
+/** Runs once before the tests: installs what is missing where it may, and otherwise says what to install. */
+export default function installPeers(): void {
+  const missing = Object.keys(PEERS).filter((name) => !isInstalled(name));
+  if (missing.length === 0) return;
+  const list = missing.map((name) => `  ${name}: ${PEERS[name]}`).join('\n');
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    console.warn(`Some tests will be skipped: root may install these Debian packages for them\n${list}`);
+    return;
+  }
+  console.log(`Installing Debian packages for the tests\n${list}`);
+  apt('update', '--quiet=2');
+  apt('install', '--quiet=2', '--yes', '--no-install-recommends', ...missing);
+}
+
+function isInstalled(name: string): boolean {
+  const { stdout } = spawnSync('dpkg', ['--status', name], { encoding: 'utf8' });
+  return /^Status: install ok installed$/m.test(String(stdout));
+}
+
+function apt(...args: readonly string[]): void {
+  // Another session's apt is waited for.
+  execFileSync('apt-get', ['--option=DPkg::Lock::Timeout=300', ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}

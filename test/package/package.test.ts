@@ -1,0 +1,79 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sha256 } from '../helpers/tree.js';
+import { LAYER, PackedApp, REPOSITORY } from './packed-app.js';
+
+let app: PackedApp;
+beforeAll(() => {
+  app = new PackedApp();
+});
+afterAll(() => rmSync(app.root, { recursive: true, force: true }));
+
+const { version } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as { version: string };
+
+/** Runs a line of a module in the app. */
+const evaluate = (code: string): unknown =>
+  JSON.parse(app.run('node', ['--input-type=module', '--eval', `console.log(JSON.stringify(${code}))`]));
+
+test('the packed files are the built ones, with their types, and the documents', () => {
+  const packed = app.run('tar', ['--list', '--gzip', '--file', app.tarball]).trim().split('\n');
+  const names = packed.map((name) => name.replace(/^package\//, ''));
+  const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+  expect(names.filter((name) => !name.startsWith('dist/')).sort()).toEqual(documents);
+  expect(names.filter((name) => name.startsWith('dist/') && !/\.(js|js\.map|d\.ts)$/.test(name))).toEqual([]);
+  const scripts = names.filter((name) => name.endsWith('.js'));
+  expect(scripts).toContain('dist/index.js');
+  expect(scripts.filter((name) => !names.includes(name.replace(/js$/, 'd.ts')))).toEqual([]);
+});
+
+test('npx overlayer unpacks a layer', () => {
+  expect(app.run('npx', ['--no-install', 'overlayer', '--version']).trim()).toBe(version);
+  const result = JSON.parse(
+    app.run('npx', ['--no-install', 'overlayer', 'unpack', '--json', LAYER, 'rootfs']),
+  );
+  expect(result.digest).toBe(`sha256:${sha256(readFileSync(LAYER))}`);
+  expect(readFileSync(join(app.folder, 'rootfs/etc/os-release'), 'utf8')).toContain('PRETTY_NAME="Debian');
+});
+
+test('a zstd layer is unpacked too', () => {
+  app.run('npx', ['--no-install', 'overlayer', 'unpack', LAYER.replace('.gz', '.zst'), 'rootfs-zstd']);
+  expect(readFileSync(join(app.folder, 'rootfs-zstd/etc/os-release'), 'utf8')).toContain(
+    'PRETTY_NAME="Debian',
+  );
+});
+
+test('a program that embeds it compiles against its types and runs', () => {
+  app.tool('tsc', ['--project', app.folder]);
+  const archive = join(REPOSITORY, 'fixtures/tars/gnu-posix.tar');
+  const printed = JSON.parse(app.run('node', ['embed.js', LAYER, 'embedded', archive]));
+  expect(printed).toMatchObject({ version, refusal: 'FailedPrecondition', tarEntries: 10 });
+  expect(printed.digest).toBe(`sha256:${sha256(readFileSync(LAYER))}`);
+  expect(printed.entries).toBeGreaterThan(100);
+  expect(printed.progress).toBe(printed.entries);
+  expect(printed.operations).toBe(printed.entries);
+});
+
+test('its entries can be imported, and nothing else', () => {
+  expect(evaluate(`Object.keys(await import('overlayer')).sort()`)).toEqual([
+    'DEFAULT_LIMITS',
+    'OverlayerError',
+    'displayPath',
+    'encodePath',
+    'parseDigest',
+    'planLayer',
+    'unpackLayer',
+  ]);
+  expect(evaluate(`Object.keys(await import('overlayer/tar')).sort()`)).toEqual(['TarDecoder', 'readTar']);
+  expect(evaluate(`(await import('overlayer/package.json', { with: { type: 'json' } })).default.name`)).toBe(
+    'overlayer',
+  );
+  expect(evaluate(`await import('overlayer/dist/index.js').catch((error) => error.code)`)).toBe(
+    'ERR_PACKAGE_PATH_NOT_EXPORTED',
+  );
+});
+
+test('publint and attw find nothing', () => {
+  expect(app.tool('publint', ['--strict', app.tarball])).toContain('All good!');
+  expect(app.tool('attw', [app.tarball, '--profile', 'esm-only'])).toContain('🟢 (ESM)');
+});
