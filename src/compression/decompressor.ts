@@ -28,9 +28,13 @@ export interface Decompressor {
 }
 
 export function corruptStream(format: string, reason: string): OverlayerError {
-  return new OverlayerError('DataLoss', `Cannot decompress the layer: ${format} stream is corrupt (${reason})`, {
-    hint: 'get the layer anew: its bytes are damaged',
-  });
+  return new OverlayerError(
+    'DataLoss',
+    `Cannot decompress the layer: ${format} stream is corrupt (${reason})`,
+    {
+      hint: 'get the layer anew: its bytes are damaged',
+    },
+  );
 }
 
 export function truncatedStream(format: string): OverlayerError {

@@ -1,5 +1,11 @@
 import { Gunzip } from 'fflate';
-import { type ByteOutput, copyInto, corruptStream, type Decompressor, truncatedStream } from './decompressor.js';
+import {
+  type ByteOutput,
+  copyInto,
+  corruptStream,
+  type Decompressor,
+  truncatedStream,
+} from './decompressor.js';
 
 const TRAILER = 8;
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {

@@ -2,7 +2,15 @@ import koffi from 'koffi';
 import { type ByteOutput, corruptStream, type Decompressor, truncatedStream } from './decompressor.js';
 
 /** struct inflate_state of <isa-l/igzip_lib.h>; `loadIsal` proves these offsets on a stream before they are used. */
-const STATE = { size: 128 * 1024, nextOut: 0, availOut: 8, nextIn: 16, availIn: 32, blockState: 21160, crcFlag: 21172 } as const;
+const STATE = {
+  size: 128 * 1024,
+  nextOut: 0,
+  availOut: 8,
+  nextIn: 16,
+  availIn: 32,
+  blockState: 21160,
+  crcFlag: 21172,
+} as const;
 const ISAL_GZIP = 1;
 const BLOCK_FINISH = 5;
 const LIBRARY = 'libisal.so.2';
@@ -121,11 +129,21 @@ export class IsalGunzip implements Decompressor {
 }
 
 /** Two members, then bytes that are none: "layer" and an empty one, by gzip(1). */
-const PROOF = Buffer.from('1f8b0800000000000003cb49ac4c2d02001a21dbe405000000' + '1f8b080000000000000303000000000000000000' + '00ff', 'hex');
+const PROOF = Buffer.from(
+  '1f8b0800000000000003cb49ac4c2d02001a21dbe405000000' + '1f8b080000000000000303000000000000000000' + '00ff',
+  'hex',
+);
 
 /** A library with another layout of its state would do harm: it has to decode a known stream right first. */
 function provesItself(isal: Isal): boolean {
-  const output = { bytes: Buffer.alloc(4096), writeIndex: 0, waitRoom: () => 64, publish: (length: number) => void (output.writeIndex += length) };
+  const output = {
+    bytes: Buffer.alloc(4096),
+    writeIndex: 0,
+    waitRoom: () => 64,
+    publish(length: number) {
+      output.writeIndex += length;
+    },
+  };
   const gunzip = new IsalGunzip(isal, output);
   gunzip.write(PROOF, 0, 9);
   gunzip.write(PROOF, 9, PROOF.length);

@@ -17,11 +17,28 @@ export type GzipDecoderName = keyof typeof GZIP;
 export const GZIP_DECODERS = Object.keys(GZIP) as readonly GzipDecoderName[];
 
 /** @throws OverlayerError `Unavailable` when the wanted gzip decoder is not here */
-export async function openDecompressor(format: 'gzip' | 'zstd', output: ByteOutput, wanted?: GzipDecoderName): Promise<Decompressor> {
-  if (format === 'zstd') return new (await import('./zstd.js')).ZstdDecompressor(output);
+export async function openDecompressor(
+  format: 'gzip' | 'zstd',
+  output: ByteOutput,
+  wanted?: GzipDecoderName,
+): Promise<Decompressor> {
+  if (format === 'zstd') return await openZstd(output);
   for (const name of wanted === undefined ? GZIP_DECODERS : [wanted]) {
     const decoder = await GZIP[name](output);
     if (decoder !== undefined) return decoder;
   }
-  throw new OverlayerError('Unavailable', `gzip decoder "${wanted}" is not installed`, { hint: 'apt-get install libisal2' });
+  throw new OverlayerError('Unavailable', `gzip decoder "${wanted}" is not installed`, {
+    hint: 'apt-get install libisal2',
+  });
+}
+
+async function openZstd(output: ByteOutput): Promise<Decompressor> {
+  try {
+    return new (await import('./zstd.js')).ZstdDecompressor(output);
+  } catch (cause) {
+    throw new OverlayerError('Unavailable', 'Cannot decompress zstd: the addon zstd-napi is not built here', {
+      hint: 'npm rebuild zstd-napi (needs a C++ compiler, make and python3)',
+      cause,
+    });
+  }
 }

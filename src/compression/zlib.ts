@@ -1,5 +1,11 @@
 import { createGunzip, type Gunzip } from 'node:zlib';
-import { type ByteOutput, copyInto, corruptStream, type Decompressor, truncatedStream } from './decompressor.js';
+import {
+  type ByteOutput,
+  copyInto,
+  corruptStream,
+  type Decompressor,
+  truncatedStream,
+} from './decompressor.js';
 
 /** Larger pieces cost fewer turns of the event loop: 1.15 s with these where 64 KiB ones took 1.5 s. */
 const CHUNK = 1024 * 1024;

@@ -57,7 +57,10 @@ export class ZstdDecompressor implements Decompressor {
     for (;;) {
       const room = this.#output.waitRoom();
       const index = this.#output.writeIndex;
-      const [left, produced, consumed] = this.#step(this.#output.bytes.subarray(index, index + room), input.subarray(taken));
+      const [left, produced, consumed] = this.#step(
+        this.#output.bytes.subarray(index, index + room),
+        input.subarray(taken),
+      );
       if (produced > 0) this.#output.publish(produced);
       taken += consumed;
       if (left === 0) {
@@ -75,7 +78,10 @@ export class ZstdDecompressor implements Decompressor {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (/too much memory/i.test(reason))
-        throw new OverlayerError('ResourceExhausted', 'Cannot decompress the layer: its zstd window is larger than 128 MiB');
+        throw new OverlayerError(
+          'ResourceExhausted',
+          'Cannot decompress the layer: its zstd window is larger than 128 MiB',
+        );
       throw corruptStream('zstd', reason);
     }
   }

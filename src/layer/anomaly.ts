@@ -51,8 +51,8 @@ export class AnomalyLog {
   readonly #kinds = new Map<AnomalyKind, { count: number; examples: Anomaly[] }>();
 
   add(anomaly: Anomaly): void {
-    let seen = this.#kinds.get(anomaly.kind);
-    if (seen === undefined) this.#kinds.set(anomaly.kind, (seen = { count: 0, examples: [] }));
+    const seen = this.#kinds.get(anomaly.kind) ?? { count: 0, examples: [] };
+    this.#kinds.set(anomaly.kind, seen);
     seen.count += 1;
     if (seen.examples.length < ANOMALY_EXAMPLES) seen.examples.push(anomaly);
   }

@@ -4,7 +4,10 @@ import type { TarEntry } from '../tar/types.js';
 
 /** A path leads through something that this same layer made, and that is no directory. */
 export function inTheWay(path: string): OverlayerError {
-  return new OverlayerError('InvalidArgument', `"${displayPath(path)}" is not a directory, and the layer itself made it`);
+  return new OverlayerError(
+    'InvalidArgument',
+    `"${displayPath(path)}" is not a directory, and the layer itself made it`,
+  );
 }
 
 /** An error that does not know yet which entry was worked on. */

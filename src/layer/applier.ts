@@ -71,7 +71,10 @@ export class Applier implements TarSink {
     this.#checkLinkTargets = options.target === 'overlay';
     this.#target =
       options.target === 'overlay'
-        ? new OverlayTarget(rootfs, this.#deferred, { rootless: identity.rootless, hasLowers: lowers.length > 0 })
+        ? new OverlayTarget(rootfs, this.#deferred, {
+            rootless: identity.rootless,
+            hasLowers: lowers.length > 0,
+          })
         : new DirectoryTarget(rootfs, this.#deferred, merge);
     // A default ACL changes the modes of what is made below it.
     const exactModes = options.exactModes || system.getXattr(root, DEFAULT_ACL) !== undefined;
@@ -129,7 +132,8 @@ export class Applier implements TarSink {
         this.#target.opaque(operation);
         return;
       default:
-        if (operation.path === '') this.#writer.replaceAttributesOf(this.#rootfs.root.descriptor, '', operation.entry);
+        if (operation.path === '')
+          this.#writer.replaceAttributesOf(this.#rootfs.root.descriptor, '', operation.entry);
         else this.#place(operation, this.#rootfs.open(operation.parent, 'create'));
     }
   }
@@ -193,7 +197,8 @@ export class Applier implements TarSink {
     } else {
       repeated = this.#target.replace(parent, operation, existing);
     }
-    if (repeated) this.anomalies.add({ kind: 'duplicate', entry: operation.entry.path, offset: operation.entry.offset });
+    if (repeated)
+      this.anomalies.add({ kind: 'duplicate', entry: operation.entry.path, offset: operation.entry.offset });
     return settled;
   }
 
@@ -209,20 +214,30 @@ export class Applier implements TarSink {
         if (!this.#target.findLinkTarget(directory, name)) throw this.#noTarget(operation);
         link();
       } else if (isErrno(error, 'EPERM') && isDirectory(this.#system.statAt(directory.descriptor, name))) {
-        throw new OverlayerError('InvalidArgument', `hard link target "${displayPath(operation.linkPath)}" is a directory`);
+        throw new OverlayerError(
+          'InvalidArgument',
+          `hard link target "${displayPath(operation.linkPath)}" is a directory`,
+        );
       } else throw error;
     }
   }
 
-  #linkTarget({ linkPath }: Placed & { op: 'hardlink' }): readonly [directory: Directory | undefined, name: string] {
+  #linkTarget({
+    linkPath,
+  }: Placed & { op: 'hardlink' }): readonly [directory: Directory | undefined, name: string] {
     const slash = linkPath.lastIndexOf('/');
     const directory = this.#rootfs.open(slash < 0 ? '' : linkPath.slice(0, slash), 'create-if-in-lowers');
     return [directory, linkPath === '' ? '.' : linkPath.slice(slash + 1)];
   }
 
-  #isSameFile(operation: Placed & { op: 'hardlink' }, existing: { readonly mode: number } & Parameters<typeof statId>[0]): boolean {
+  #isSameFile(
+    operation: Placed & { op: 'hardlink' },
+    existing: { readonly mode: number } & Parameters<typeof statId>[0],
+  ): boolean {
     const [directory, name] = this.#linkTarget(operation);
-    return directory !== undefined && statId(this.#system.statAt(directory.descriptor, name)) === statId(existing);
+    return (
+      directory !== undefined && statId(this.#system.statAt(directory.descriptor, name)) === statId(existing)
+    );
   }
 
   /** Linking to a whiteout would make another one. */

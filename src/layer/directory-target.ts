@@ -53,7 +53,9 @@ export class DirectoryTarget implements Target {
   }
 
   meetDirectory(parent: Directory, { name }: Operation, existing: Stat): boolean {
-    return this.#hasLower ? this.#made.has(`${parent.id}/${name}`) : this.#deferred.isListed(statId(existing));
+    return this.#hasLower
+      ? this.#made.has(`${parent.id}/${name}`)
+      : this.#deferred.isListed(statId(existing));
   }
 
   placed(parent: Directory, { name }: Operation): void {

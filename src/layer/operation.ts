@@ -3,7 +3,9 @@ import type { Anomaly } from './anomaly.js';
 
 /** What one entry of a layer means. Paths are clean and relative ('' is the root), without `.` or `..`. */
 export type Operation =
-  | { readonly op: 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo' } & Placed
+  | ({
+      readonly op: 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo';
+    } & Placed)
   /** `linkPath` is clean and relative to the root, as `path` is. */
   | ({ readonly op: 'hardlink'; readonly linkPath: string } & Placed)
   /** `path` names what goes from the lower layers. */

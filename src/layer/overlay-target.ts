@@ -32,7 +32,11 @@ export class OverlayTarget implements Target {
   /** Where a directory is about to replace something that hid the lower one: it must go on hiding it. */
   #opaqueNext: string | undefined;
 
-  constructor(rootfs: () => Rootfs, deferred: DeferredDirectories, options: { readonly rootless: boolean; readonly hasLowers: boolean }) {
+  constructor(
+    rootfs: () => Rootfs,
+    deferred: DeferredDirectories,
+    options: { readonly rootless: boolean; readonly hasLowers: boolean },
+  ) {
     this.#rootfs = rootfs;
     this.#deferred = deferred;
     this.#rootless = options.rootless;
@@ -48,7 +52,8 @@ export class OverlayTarget implements Target {
     const existing = statIfThere(system, directory.descriptor, name);
     if (existing !== undefined) {
       // A file or a whiteout hides what is below already; a directory would merge with it.
-      if (isDirectory(existing)) withChild(system, directory.descriptor, name, OPEN_DIRECTORY, (child) => this.#makeOpaque(child));
+      if (isDirectory(existing))
+        withChild(system, directory.descriptor, name, OPEN_DIRECTORY, (child) => this.#makeOpaque(child));
       return;
     }
     if (this.#opaque.has(directory.id) || (this.#hasLowers && !this.#isInLowers(directory, name))) return;
@@ -77,7 +82,9 @@ export class OverlayTarget implements Target {
   placed(parent: Directory, { path, name }: Operation): void {
     if (this.#opaqueNext !== path) return;
     this.#opaqueNext = undefined;
-    withChild(this.#rootfs().system, parent.descriptor, name, OPEN_DIRECTORY, (child) => this.#makeOpaque(child));
+    withChild(this.#rootfs().system, parent.descriptor, name, OPEN_DIRECTORY, (child) =>
+      this.#makeOpaque(child),
+    );
   }
 
   /** overlayfs copies a lower file up before it links it. */
@@ -135,7 +142,8 @@ export class OverlayTarget implements Target {
   #removeWhiteouts(descriptor: number): void {
     const { system } = this.#rootfs();
     for (const { name } of system.list(descriptor))
-      if (isWhiteout(system, descriptor, name, system.statAt(descriptor, name))) system.unlink(descriptor, name);
+      if (isWhiteout(system, descriptor, name, system.statAt(descriptor, name)))
+        system.unlink(descriptor, name);
   }
 
   /**

@@ -29,7 +29,8 @@ export function planLayer(source: LayerSource, options: ReadLayerOptions = {}): 
     result,
     async *[Symbol.asyncIterator]() {
       const left = new AbortController();
-      const signal = options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal]);
+      const signal =
+        options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal]);
       const batches = new BatchQueue();
       const work = crews.use(async (crew) => {
         batches.attach(crew);

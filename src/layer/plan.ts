@@ -6,7 +6,7 @@ import type { TarEntry } from '../tar/types.js';
 import type { Anomaly, AnomalyKind } from './anomaly.js';
 import { cleanPath } from './clean-path.js';
 import type { Operation } from './operation.js';
-import { parseWhiteout } from './whiteout.js';
+import { AUFS_METADATA, isAufsMetadata, parseWhiteout } from './whiteout.js';
 
 const SETUID = 0o4000;
 const SETGID = 0o2000;
@@ -19,7 +19,11 @@ const WORLD_WRITABLE = 0o002;
  *
  * @throws OverlayerError `InvalidArgument`, `ResourceExhausted`
  */
-export function planEntry(entry: TarEntry, limits: Limits, report: (anomaly: Anomaly) => void): Operation | undefined {
+export function planEntry(
+  entry: TarEntry,
+  limits: Limits,
+  report: (anomaly: Anomaly) => void,
+): Operation | undefined {
   const { path, changed } = cleanPath(entry.path);
   const slash = path.lastIndexOf('/');
   const parent = slash < 0 ? '' : path.slice(0, slash);
@@ -27,19 +31,30 @@ export function planEntry(entry: TarEntry, limits: Limits, report: (anomaly: Ano
   if (slash >= 0) checkDepth(path, limits, entry);
   reportAnomalies(entry, path, changed, report);
   if (path === '' && entry.type !== 'directory')
-    throw new OverlayerError('InvalidArgument', `Cannot unpack entry "${displayPath(entry.path)}": the root would become a ${entry.type}`, {
-      entry: entry.path,
-      offset: entry.offset,
-    });
-  const whiteout = parseWhiteout(name, entry);
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot unpack entry "${displayPath(entry.path)}": the root would become a ${entry.type}`,
+      {
+        entry: entry.path,
+        offset: entry.offset,
+      },
+    );
+  const whiteout = isAufsMetadata(parent) ? AUFS_METADATA : parseWhiteout(name, entry);
   if (whiteout !== undefined) {
     if (whiteout.kind === 'opaque') return { op: 'opaque', path: parent, ...split(parent), entry };
     if (whiteout.kind === 'whiteout')
-      return { op: 'whiteout', path: parent === '' ? whiteout.name : `${parent}/${whiteout.name}`, parent, name: whiteout.name, entry };
+      return {
+        op: 'whiteout',
+        path: parent === '' ? whiteout.name : `${parent}/${whiteout.name}`,
+        parent,
+        name: whiteout.name,
+        entry,
+      };
     report(anomaly('aufs-metadata', entry));
     return undefined;
   }
-  if (entry.type === 'hardlink') return { op: 'hardlink', path, parent, name, entry, linkPath: cleanPath(entry.linkPath).path };
+  if (entry.type === 'hardlink')
+    return { op: 'hardlink', path, parent, name, entry, linkPath: cleanPath(entry.linkPath).path };
   return { op: entry.type, path, parent, name, entry };
 }
 
@@ -52,20 +67,28 @@ function checkDepth(path: string, limits: Limits, entry: TarEntry): void {
   if (path.length < limits.maxPathDepth * 2 - 1) return; // too short to be too deep
   let depth = 1;
   for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) depth += 1;
-  if (depth > limits.maxPathDepth) throw limitError('maxPathDepth', limits.maxPathDepth, { entry: entry.path, offset: entry.offset });
+  if (depth > limits.maxPathDepth)
+    throw limitError('maxPathDepth', limits.maxPathDepth, { entry: entry.path, offset: entry.offset });
 }
 
 function anomaly(kind: AnomalyKind, entry: TarEntry, detail?: string): Anomaly {
   return { kind, entry: entry.path, offset: entry.offset, detail };
 }
 
-function reportAnomalies(entry: TarEntry, path: string, changed: boolean, report: (anomaly: Anomaly) => void): void {
+function reportAnomalies(
+  entry: TarEntry,
+  path: string,
+  changed: boolean,
+  report: (anomaly: Anomaly) => void,
+): void {
   if (changed) report(anomaly('non-canonical-name', entry, displayPath(path)));
   if (!entry.path.isWellFormed()) report(anomaly('name-not-utf8', entry));
   switch (entry.type) {
     case 'symlink':
-      if (entry.linkPath.startsWith('/')) report(anomaly('absolute-link', entry, displayPath(entry.linkPath)));
-      else if (leavesRoot(path, entry.linkPath)) report(anomaly('link-leaves-root', entry, displayPath(entry.linkPath)));
+      if (entry.linkPath.startsWith('/'))
+        report(anomaly('absolute-link', entry, displayPath(entry.linkPath)));
+      else if (leavesRoot(path, entry.linkPath))
+        report(anomaly('link-leaves-root', entry, displayPath(entry.linkPath)));
       break;
     case 'hardlink':
       break;
@@ -78,7 +101,8 @@ function reportAnomalies(entry: TarEntry, path: string, changed: boolean, report
     case 'fifo':
       if (entry.mode & SETUID) report(anomaly('setuid', entry));
       if (entry.mode & SETGID) report(anomaly('setgid', entry));
-      if (entry.mode & WORLD_WRITABLE && !(entry.mode & STICKY && entry.type === 'directory')) report(anomaly('world-writable', entry));
+      if (entry.mode & WORLD_WRITABLE && !(entry.mode & STICKY && entry.type === 'directory'))
+        report(anomaly('world-writable', entry));
       break;
     default:
       entry.type satisfies never;

@@ -2,9 +2,9 @@ import { createReadStream, statSync } from 'node:fs';
 import { OverlayerError } from '../base/errors.js';
 import { AbortedError } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
+import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import type { Anomaly, AnomalySummary } from './anomaly.js';
-import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { feed } from './feed.js';
 import type { GzipDecoder, LayerProgress, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
 import type { Crew } from './worker/crew.js';
@@ -36,12 +36,19 @@ export async function runLayer(
     signal?.throwIfAborted();
     let stop = () => {};
     const stopped = new Promise<void>((resolve) => (stop = resolve));
-    const parts = await all(crew, [
-      crew.decode.ask({ type: 'decode', path, gzip: wanted.gzip, maxRatio: resolveLimits(options.limits).maxRatio }, 'decoded'),
-      archive(),
-      wanted.hash ? crew.hash.ask({ type: 'hash' }, 'hashed') : undefined,
-      bytes && feed(bytes, pipeline, stopped),
-    ] as const, stop);
+    const parts = await all(
+      crew,
+      [
+        crew.decode.ask(
+          { type: 'decode', path, gzip: wanted.gzip, maxRatio: resolveLimits(options.limits).maxRatio },
+          'decoded',
+        ),
+        archive(),
+        wanted.hash ? crew.hash.ask({ type: 'hash' }, 'hashed') : undefined,
+        bytes && feed(bytes, pipeline, stopped),
+      ] as const,
+      stop,
+    );
     const [decoded, summary, hashed] = parts;
     const result = { ...summary, compression: decoded.compression, compressedSize: pipeline.compressedBytes };
     const digest = hashed && (`sha256:${hashed.digest}` as const);
@@ -49,7 +56,10 @@ export async function runLayer(
     checkDigest('digest', options.digest, digest);
     checkDigest('diffID', options.diffID, diffID);
     const { size, compression, compressedSize, entries, whiteouts } = result;
-    const anomalies = [...summary.anomalies, ...streamAnomalies(decoded.dataAfterStream, summary.dataAfterArchive)];
+    const anomalies = [
+      ...summary.anomalies,
+      ...streamAnomalies(decoded.dataAfterStream, summary.dataAfterArchive),
+    ];
     return { digest, diffID, compression, size, compressedSize, entries, whiteouts, anomalies };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
@@ -60,16 +70,22 @@ export async function runLayer(
   }
 }
 
-function checkOptions(options: ReadLayerOptions): { readonly hash: boolean; readonly gzip: GzipDecoder | undefined } {
+function checkOptions(options: ReadLayerOptions): {
+  readonly hash: boolean;
+  readonly gzip: GzipDecoder | undefined;
+} {
   const { digest, diffID, digests = 'compute' } = options;
   for (const wanted of [digest, diffID]) {
     if (wanted === undefined) continue;
     parseDigest(wanted);
-    if (digests === 'skip') throw new OverlayerError('InvalidArgument', 'A digest can not be checked when digests are skipped');
+    if (digests === 'skip')
+      throw new OverlayerError('InvalidArgument', 'A digest can not be checked when digests are skipped');
   }
   const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
   if (gzip !== undefined && !GZIP_DECODERS.includes(gzip as GzipDecoder))
-    throw new OverlayerError('InvalidArgument', `Unknown gzip decoder "${gzip}"`, { hint: `choose one of ${GZIP_DECODERS.join(', ')}` });
+    throw new OverlayerError('InvalidArgument', `Unknown gzip decoder "${gzip}"`, {
+      hint: `choose one of ${GZIP_DECODERS.join(', ')}`,
+    });
   return { hash: digests === 'compute', gzip: gzip as GzipDecoder | undefined };
 }
 
@@ -79,7 +95,12 @@ function openSource(source: LayerSource): {
   readonly bytes: Exclude<LayerSource, string> | undefined;
   readonly totalBytes: number | undefined;
 } {
-  if (typeof source !== 'string') return { path: undefined, bytes: source, totalBytes: source instanceof Uint8Array ? source.length : undefined };
+  if (typeof source !== 'string')
+    return {
+      path: undefined,
+      bytes: source,
+      totalBytes: source instanceof Uint8Array ? source.length : undefined,
+    };
   const stat = statSync(source, { throwIfNoEntry: false });
   if (stat === undefined) throw new OverlayerError('NotFound', `Layer "${source}" does not exist`);
   if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
@@ -88,7 +109,11 @@ function openSource(source: LayerSource): {
 }
 
 /** Waits for every thread, even after one has failed: they share memory. The failure that is nobody else's comes first. */
-async function all<T extends readonly unknown[]>(crew: Crew, parts: T, stop: () => void): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+async function all<T extends readonly unknown[]>(
+  crew: Crew,
+  parts: T,
+  stop: () => void,
+): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
   const failures: unknown[] = [];
   const results = await Promise.all(
     parts.map(async (part) => {
@@ -106,7 +131,11 @@ async function all<T extends readonly unknown[]>(crew: Crew, parts: T, stop: () 
   return results as { [K in keyof T]: Awaited<T[K]> };
 }
 
-function reportProgress(crew: Crew, totalBytes: number | undefined, onProgress: ((progress: LayerProgress) => void) | undefined): () => void {
+function reportProgress(
+  crew: Crew,
+  totalBytes: number | undefined,
+  onProgress: ((progress: LayerProgress) => void) | undefined,
+): () => void {
   if (onProgress === undefined) return () => {};
   const report = () => {
     const { compressedBytes, bytes, entries } = crew.pipeline;
@@ -119,7 +148,11 @@ function reportProgress(crew: Crew, totalBytes: number | undefined, onProgress: 
   };
 }
 
-function checkDigest(name: 'digest' | 'diffID', expected: Digest | undefined, actual: Digest | undefined): void {
+function checkDigest(
+  name: 'digest' | 'diffID',
+  expected: Digest | undefined,
+  actual: Digest | undefined,
+): void {
   if (expected === undefined || expected === actual) return;
   throw new OverlayerError('DataLoss', `Layer has another ${name}: expected ${expected}, got ${actual}`, {
     hint: 'get the layer anew, or check what it should be',

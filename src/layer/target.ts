@@ -3,7 +3,9 @@ import type { RootfsEvents } from '../rootfs/rootfs.js';
 import type { Stat } from '../system/system.js';
 import type { Operation } from './operation.js';
 
-type Placed = Operation & { readonly op: 'file' | 'directory' | 'symlink' | 'hardlink' | 'character-device' | 'block-device' | 'fifo' };
+type Placed = Operation & {
+  readonly op: 'file' | 'directory' | 'symlink' | 'hardlink' | 'character-device' | 'block-device' | 'fifo';
+};
 
 /** What differs between a merged tree and an overlay upperdir: how deletions are kept, and what was there before. */
 export interface Target {

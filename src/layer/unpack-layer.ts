@@ -23,7 +23,11 @@ import { crews } from './worker/crew.js';
  * @example
  * const { diffID, entries } = await unpackLayer('layer.tar.gz', 'rootfs');
  */
-export async function unpackLayer(source: LayerSource, destination: string, options: UnpackLayerOptions = {}): Promise<LayerResult> {
+export async function unpackLayer(
+  source: LayerSource,
+  destination: string,
+  options: UnpackLayerOptions = {},
+): Promise<LayerResult> {
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   options.signal?.throwIfAborted();
@@ -31,7 +35,10 @@ export async function unpackLayer(source: LayerSource, destination: string, opti
     let filled = false;
     try {
       const result = await runLayer(crew, source, options, async () => {
-        const answer = await crew.apply.ask({ type: 'apply', destination, existing, target, rootless, lowers, limits }, 'applied');
+        const answer = await crew.apply.ask(
+          { type: 'apply', destination, existing, target, rootless, lowers, limits },
+          'applied',
+        );
         filled = true;
         return answer;
       });

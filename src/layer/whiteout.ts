@@ -5,8 +5,16 @@ const PREFIX = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 const AUFS_PREFIX = '.wh..wh.';
 
+export const AUFS_METADATA = { kind: 'aufs-metadata' } as const;
+
+/** Whether a path leads through a directory of AUFS's own, such as `.wh..wh.plnk`. */
+export function isAufsMetadata(directory: string): boolean {
+  return directory.startsWith(AUFS_PREFIX) || directory.includes(`/${AUFS_PREFIX}`);
+}
+
 export type WhiteoutName =
-  | { readonly kind: 'opaque' | 'aufs-metadata' }
+  | { readonly kind: 'opaque' }
+  | typeof AUFS_METADATA
   /** The name that goes. */
   | { readonly kind: 'whiteout'; readonly name: string };
 
@@ -15,15 +23,22 @@ export type WhiteoutName =
  *
  * @throws OverlayerError `InvalidArgument` when it names nothing, the directory itself or its parent
  */
-export function parseWhiteout(name: string, entry: { readonly path: string; readonly offset: number }): WhiteoutName | undefined {
+export function parseWhiteout(
+  name: string,
+  entry: { readonly path: string; readonly offset: number },
+): WhiteoutName | undefined {
   if (!name.startsWith(PREFIX)) return undefined;
   if (name === OPAQUE) return { kind: 'opaque' };
-  if (name.startsWith(AUFS_PREFIX)) return { kind: 'aufs-metadata' };
+  if (name.startsWith(AUFS_PREFIX)) return AUFS_METADATA;
   const target = name.slice(PREFIX.length);
   if (target === '' || target === '.' || target === '..')
-    throw new OverlayerError('InvalidArgument', `Cannot unpack entry "${displayPath(entry.path)}": the whiteout names no file`, {
-      entry: entry.path,
-      offset: entry.offset,
-    });
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot unpack entry "${displayPath(entry.path)}": the whiteout names no file`,
+      {
+        entry: entry.path,
+        offset: entry.offset,
+      },
+    );
   return { kind: 'whiteout', name: target };
 }

@@ -9,7 +9,9 @@ export type DiffID = Digest;
 export function parseDigest(text: string): Digest {
   if (/^sha256:[0-9a-f]{64}$/.test(text)) return text as Digest;
   if (/^sha(384|512):/.test(text))
-    throw new OverlayerError('Unimplemented', `Digest algorithm is not supported: "${text}"`, { hint: 'use sha256' });
+    throw new OverlayerError('Unimplemented', `Digest algorithm is not supported: "${text}"`, {
+      hint: 'use sha256',
+    });
   throw new OverlayerError('InvalidArgument', `Not a digest: "${text}"`, {
     hint: 'a digest is sha256: and 64 lower-case hexadecimal digits',
   });

@@ -1,4 +1,4 @@
-import { type Stat, isErrno, O, S, type System } from '../system/system.js';
+import { isErrno, O, S, type Stat, type System } from '../system/system.js';
 import { isMark } from './xattrs.js';
 
 const BUFFER_BYTES = 1024 * 1024;
@@ -6,7 +6,10 @@ const BUFFER_BYTES = 1024 * 1024;
 /** Copies `name` from a lower directory into the upper one, as overlayfs does before it is written to. */
 export function copyUp(system: System, lower: number, upper: number, name: string, stat: Stat): void {
   const type = stat.mode & S.IFMT;
-  if (type === S.IFREG) return copyFile(system, lower, upper, name, stat);
+  if (type === S.IFREG) {
+    copyFile(system, lower, upper, name, stat);
+    return;
+  }
   if (type === S.IFLNK) system.symlink(system.readLink(lower, name), upper, name);
   else system.makeNode(upper, name, stat.mode, stat.rdevMajor, stat.rdevMinor);
   system.chownAt(upper, name, stat.uid, stat.gid);
@@ -21,7 +24,11 @@ function copyFile(system: System, lower: number, upper: number, name: string, st
     try {
       const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
       const address = system.address(buffer);
-      for (let length: number; (length = system.read(from, address, buffer.length)) > 0; ) system.write(to, address, length);
+      for (;;) {
+        const length = system.read(from, address, buffer.length);
+        if (length === 0) break;
+        system.write(to, address, length);
+      }
       copyAttributes(system, from, to, stat);
       system.setTimes(to, stat);
     } finally {

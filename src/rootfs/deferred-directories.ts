@@ -1,6 +1,6 @@
 import { isErrno, type Times } from '../system/system.js';
-import { DEFAULT_ACL } from './xattrs.js';
 import type { Rootfs } from './rootfs.js';
+import { DEFAULT_ACL } from './xattrs.js';
 
 /** What a directory gets only once everything in it is done. */
 interface Deferred {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { basename, dirname, resolve } from 'node:path';
 import { realpathSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
-import { DEFAULT_ACL } from './xattrs.js';
 import { emptyDirectory, removeTree } from './remove-tree.js';
+import { DEFAULT_ACL } from './xattrs.js';
 
 const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
@@ -25,7 +25,14 @@ export class Destination {
   readonly #name: string;
   readonly #staging: string;
 
-  constructor(system: System, kind: DestinationKind, parent: number, name: string, staging: string, descriptor: number) {
+  constructor(
+    system: System,
+    kind: DestinationKind,
+    parent: number,
+    name: string,
+    staging: string,
+    descriptor: number,
+  ) {
     this.#system = system;
     this.kind = kind;
     this.#parent = parent;
@@ -43,10 +50,14 @@ export class Destination {
       return openExisting(system, path, existing) ?? openNew(system, path);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      throw new OverlayerError(error.errno === 'ENOSPC' ? 'ResourceExhausted' : 'PermissionDenied', `Cannot write to "${path}": ${error.message}`, {
-        cause: error,
-        errno: error.errno,
-      });
+      throw new OverlayerError(
+        error.errno === 'ENOSPC' ? 'ResourceExhausted' : 'PermissionDenied',
+        `Cannot write to "${path}": ${error.message}`,
+        {
+          cause: error,
+          errno: error.errno,
+        },
+      );
     }
   }
 
@@ -62,7 +73,10 @@ export class Destination {
         this.#system.renameNew(this.#parent, this.#staging, this.#parent, this.#name);
       } catch (error) {
         if (!isErrno(error, 'EEXIST')) throw error;
-        throw new OverlayerError('AlreadyExists', `Cannot finish "${this.#name}": something else has made it meanwhile`);
+        throw new OverlayerError(
+          'AlreadyExists',
+          `Cannot finish "${this.#name}": something else has made it meanwhile`,
+        );
       }
       if (sync) this.#system.syncDirectory(this.#parent);
     }
@@ -129,6 +143,8 @@ function realParent(path: string): string {
   try {
     return realpathSync(dirname(path));
   } catch (error) {
-    throw new OverlayerError('NotFound', `Cannot create "${path}": its parent directory does not exist`, { cause: error });
+    throw new OverlayerError('NotFound', `Cannot create "${path}": its parent directory does not exist`, {
+      cause: error,
+    });
   }
 }

@@ -32,7 +32,13 @@ export function isDirectory(stat: Stat): boolean {
 }
 
 /** Runs `use` with a directory below `parent` open, and closes it. */
-export function withChild<T>(system: System, parent: number, name: string, flags: number, use: (descriptor: number) => T): T {
+export function withChild<T>(
+  system: System,
+  parent: number,
+  name: string,
+  flags: number,
+  use: (descriptor: number) => T,
+): T {
   const descriptor = system.openAt(parent, name, flags, 0);
   try {
     return use(descriptor);

@@ -72,7 +72,8 @@ export class EntryWriter {
     const file = this.#file;
     if (sparse) this.#system.truncate(file, size);
     const owned = this.#chown(directory, entry, (uid, gid) => this.#system.chown(file, uid, gid));
-    if (xattrs !== undefined) this.#setXattrs(entry, (name, value) => this.#system.setXattr(file, name, value));
+    if (xattrs !== undefined)
+      this.#setXattrs(entry, (name, value) => this.#system.setXattr(file, name, value));
     if (this.#exactModes || mode & SPECIAL_BITS) this.#system.chmod(file, this.#grantable(mode, owned));
     this.#system.setTimes(file, timesOf(entry));
     this.#file = -1;
@@ -124,7 +125,13 @@ export class EntryWriter {
   /** @returns whether it could be made */
   makeNode(directory: Directory, name: string, entry: TarEntry, type: number): boolean {
     try {
-      this.#system.makeNode(directory.descriptor, name, type | (entry.mode & PERMISSIONS), entry.devMajor, entry.devMinor);
+      this.#system.makeNode(
+        directory.descriptor,
+        name,
+        type | (entry.mode & PERMISSIONS),
+        entry.devMajor,
+        entry.devMinor,
+      );
     } catch (error) {
       if (!this.#identity.rootless || !isErrno(error, 'EPERM')) throw error;
       this.#omit('device-skipped', entry);
@@ -138,7 +145,9 @@ export class EntryWriter {
 
   #describeNode(directory: Directory, name: string, entry: TarEntry): boolean {
     const { descriptor } = directory;
-    const owned = this.#chown(directory, entry, (uid, gid) => this.#system.chownAt(descriptor, name, uid, gid));
+    const owned = this.#chown(directory, entry, (uid, gid) =>
+      this.#system.chownAt(descriptor, name, uid, gid),
+    );
     if (entry.xattrs !== undefined)
       this.#setXattrs(entry, (xattr, value) => this.#system.setXattrAt(descriptor, name, xattr, value));
     this.#system.setTimesAt(descriptor, name, timesOf(entry));
@@ -179,7 +188,11 @@ export class EntryWriter {
   }
 
   /** @returns whether the entry has the owner it asks for */
-  #chown(directory: Directory | undefined, entry: TarEntry, chown: (uid: number, gid: number) => void): boolean {
+  #chown(
+    directory: Directory | undefined,
+    entry: TarEntry,
+    chown: (uid: number, gid: number) => void,
+  ): boolean {
     if (!this.#needsChown(directory, entry)) return true;
     if (!this.#chownRefused) {
       try {
@@ -203,7 +216,9 @@ export class EntryWriter {
       try {
         set(stored, value);
       } catch (error) {
-        const refused = isErrno(error, 'EPERM', 'EACCES') && (this.#identity.rootless || (stored.startsWith('user.') && !mayHaveUserXattrs(entry)));
+        const refused =
+          isErrno(error, 'EPERM', 'EACCES') &&
+          (this.#identity.rootless || (stored.startsWith('user.') && !mayHaveUserXattrs(entry)));
         if (!refused && !isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
         this.#omit('xattr-skipped', entry, name);
       }
@@ -218,6 +233,10 @@ function mayHaveUserXattrs(entry: TarEntry): boolean {
 
 export function timesOf(entry: TarEntry): Times {
   const { mtimeSec, mtimeNsec } = entry;
-  return { mtimeSec, mtimeNsec, atimeSec: entry.atimeSec ?? mtimeSec, atimeNsec: entry.atimeNsec ?? mtimeNsec };
+  return {
+    mtimeSec,
+    mtimeNsec,
+    atimeSec: entry.atimeSec ?? mtimeSec,
+    atimeNsec: entry.atimeNsec ?? mtimeNsec,
+  };
 }
-

@@ -1,9 +1,13 @@
 import { type ErrorCode, OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import { SystemError } from '../system/system.js';
+import type { SystemError } from '../system/system.js';
 
 const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, hint?: string]>> = {
-  ENOSPC: ['ResourceExhausted', 'no space is left on the file system', 'free space, or choose another destination'],
+  ENOSPC: [
+    'ResourceExhausted',
+    'no space is left on the file system',
+    'free space, or choose another destination',
+  ],
   EDQUOT: ['ResourceExhausted', 'the disk quota is reached'],
   EMFILE: ['ResourceExhausted', 'too many open files', 'raise the limit (ulimit -n)'],
   ENFILE: ['ResourceExhausted', 'too many open files in the system'],
@@ -27,9 +31,13 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, 
 };
 
 /** A refusal of the kernel while `entry` was worked on, in overlayer's words. */
-export function fromSystemError(error: SystemError, entry: { readonly path: string; readonly offset: number } | undefined): OverlayerError {
+export function fromSystemError(
+  error: SystemError,
+  entry: { readonly path: string; readonly offset: number } | undefined,
+): OverlayerError {
   const [code, reason, hint] = CODES[error.errno] ?? (['Internal', error.errno] as const);
-  const subject = entry === undefined ? 'Cannot unpack the layer' : `Cannot unpack entry "${displayPath(entry.path)}"`;
+  const subject =
+    entry === undefined ? 'Cannot unpack the layer' : `Cannot unpack entry "${displayPath(entry.path)}"`;
   return new OverlayerError(code, `${subject}: ${reason} (${error.syscall}: ${error.errno})`, {
     hint,
     cause: error,

@@ -17,7 +17,8 @@ export function removeTree(system: System, directory: number, name: string): voi
   }
   try {
     const [inside, around] = [system.stat(descriptor), system.stat(directory)];
-    if (inside.devMajor === around.devMajor && inside.devMinor === around.devMinor) emptyDirectory(system, descriptor);
+    if (inside.devMajor === around.devMajor && inside.devMinor === around.devMinor)
+      emptyDirectory(system, descriptor);
   } finally {
     system.close(descriptor);
   }

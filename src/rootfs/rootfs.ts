@@ -83,7 +83,8 @@ export class Rootfs {
       const descriptor = this.system.openInRoot(this.#root.descriptor, path, OPEN_DIRECTORY);
       return this.#existing(path, descriptor, []);
     } catch (error) {
-      if (isErrno(error, 'ENOSYS')) this.#hasOpenat2 = false; // Linux before 5.6
+      if (isErrno(error, 'ENOSYS'))
+        this.#hasOpenat2 = false; // Linux before 5.6
       else if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
       return undefined;
     }
@@ -115,8 +116,12 @@ export class Rootfs {
           continue;
         }
         if (++links > MAX_SYMLINKS)
-          throw new OverlayerError('InvalidArgument', `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`);
-        if (next.startsWith('/')) for (const level of levels.splice(1)) closeDirectory(this.system, level.directory);
+          throw new OverlayerError(
+            'InvalidArgument',
+            `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`,
+          );
+        if (next.startsWith('/'))
+          for (const level of levels.splice(1)) closeDirectory(this.system, level.directory);
         todo.push(...next.split('/').reverse());
       }
       // The root itself is not closed with the cache: a path that resolves to it gets a descriptor of its own.
@@ -155,7 +160,8 @@ export class Rootfs {
       }
       return this.#create(directory, name, below, lower.descriptors);
     }
-    if (lower !== undefined && (lower.stat.mode & S.IFMT) === S.IFLNK) return this.system.readLink(lower.descriptor, name);
+    if (lower !== undefined && (lower.stat.mode & S.IFMT) === S.IFLNK)
+      return this.system.readLink(lower.descriptor, name);
     return missing === 'create' ? this.#create(directory, name, below, []) : undefined;
   }
 
@@ -170,7 +176,8 @@ export class Rootfs {
   }
 
   #lowersOf(parent: Directory, name: string, upper: number): readonly number[] {
-    if (parent.lowers.length === 0 || this.system.getXattr(upper, 'trusted.overlay.opaque')?.[0] === 0x79) return [];
+    if (parent.lowers.length === 0 || this.system.getXattr(upper, 'trusted.overlay.opaque')?.[0] === 0x79)
+      return [];
     if (this.system.getXattr(upper, 'user.overlay.opaque')?.[0] === 0x79) return [];
     const lower = lookupLower(this.system, parent.lowers, name);
     return lower?.kind === 'directory' ? lower.descriptors : [];

@@ -14,7 +14,8 @@ const HOST = ['security.selinux', 'system.nfs4_acl'];
  */
 export function storedXattrName(name: string): string | undefined {
   if (HOST.includes(name)) return undefined;
-  for (const prefix of OVERLAY_PREFIXES) if (name.startsWith(prefix)) return `${prefix}overlay.${name.slice(prefix.length)}`;
+  for (const prefix of OVERLAY_PREFIXES)
+    if (name.startsWith(prefix)) return `${prefix}overlay.${name.slice(prefix.length)}`;
   return name;
 }
 

@@ -70,7 +70,8 @@ export function openLinuxSystem(): System {
     const number = koffi.errno();
     throw new SystemError(ERRNO_NAMES.get(number) ?? `errno ${number}`, syscall, path);
   };
-  const check = (result: number, syscall: string, path = ''): number => (result < 0 ? fail(syscall, path) : result);
+  const check = (result: number, syscall: string, path = ''): number =>
+    result < 0 ? fail(syscall, path) : result;
 
   const writeAll = (call: (at: number, left: number) => number, length: number, syscall: string) => {
     for (let done = 0; done < length; ) done += check(call(done, length - done), syscall);
@@ -103,18 +104,21 @@ export function openLinuxSystem(): System {
       for (let attempt = 1; ; attempt++) {
         const descriptor = c.syscall(SYS_OPENAT2, directory, name, scratchAddress, 24);
         if (descriptor >= 0) return descriptor;
-        if (koffi.errno() !== constants.errno.EAGAIN || attempt === RESOLVE_ATTEMPTS) return fail('openat2', path);
+        if (koffi.errno() !== constants.errno.EAGAIN || attempt === RESOLVE_ATTEMPTS)
+          return fail('openat2', path);
       }
     },
     openAt: (directory, name, flags, mode) =>
       check(c.openat(directory, cString(name), flags | O.CLOEXEC | O.NOFOLLOW, mode), 'openat', name),
     close: (descriptor) => void check(c.close(descriptor), 'close'),
-    write: (descriptor, at, length) => writeAll((done, left) => c.write(descriptor, at + done, left), length, 'write'),
+    write: (descriptor, at, length) =>
+      writeAll((done, left) => c.write(descriptor, at + done, left), length, 'write'),
     pwrite: (descriptor, at, length, position) =>
       writeAll((done, left) => c.pwrite(descriptor, at + done, left, position + done), length, 'pwrite'),
     read: (descriptor, at, length) => check(c.read(descriptor, at, length), 'read'),
     truncate: (descriptor, size) => void check(c.ftruncate(descriptor, size), 'ftruncate'),
-    makeDirectory: (directory, name, mode) => void check(c.mkdirat(directory, cString(name), mode), 'mkdirat', name),
+    makeDirectory: (directory, name, mode) =>
+      void check(c.mkdirat(directory, cString(name), mode), 'mkdirat', name),
     makeNode: (directory, name, mode, major, minor) =>
       void check(c.mknodat(directory, cString(name), mode, makeDevice(major, minor)), 'mknodat', name),
     symlink: (target, directory, name) =>
@@ -125,7 +129,11 @@ export function openLinuxSystem(): System {
     removeDirectory: (directory, name) =>
       void check(c.unlinkat(directory, cString(name), AT_REMOVEDIR), 'unlinkat', name),
     readLink(directory, name) {
-      const length = check(c.readlinkat(directory, cString(name), scratchAddress, scratch.length), 'readlinkat', name);
+      const length = check(
+        c.readlinkat(directory, cString(name), scratchAddress, scratch.length),
+        'readlinkat',
+        name,
+      );
       return decodePath(scratch.subarray(0, length));
     },
     stat: (descriptor) => statx(descriptor, '', AT_EMPTY_PATH),
@@ -154,15 +162,24 @@ export function openLinuxSystem(): System {
     },
     setTimes: (descriptor, times) => void check(c.futimens(descriptor, putTimes(times)), 'futimens'),
     setTimesAt: (directory, name, times) =>
-      void check(c.utimensat(directory, cString(name), putTimes(times), AT_SYMLINK_NOFOLLOW), 'utimensat', name),
+      void check(
+        c.utimensat(directory, cString(name), putTimes(times), AT_SYMLINK_NOFOLLOW),
+        'utimensat',
+        name,
+      ),
     setXattr: (descriptor, name, value) =>
       void check(c.fsetxattr(descriptor, cString(name), value, value.length, 0), 'fsetxattr', name),
     setXattrAt(directory, file, name, value) {
       // The descriptor's /proc link stands for the directory; the last component is not followed.
-      const path = Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), encodePath(file), Buffer.of(0)]);
+      const path = Buffer.concat([
+        Buffer.from(`/proc/self/fd/${directory}/`),
+        encodePath(file),
+        Buffer.of(0),
+      ]);
       check(c.lsetxattr(path, cString(name), value, value.length, 0), 'lsetxattr', name);
     },
-    removeXattr: (descriptor, name) => void check(c.fremovexattr(descriptor, cString(name)), 'fremovexattr', name),
+    removeXattr: (descriptor, name) =>
+      void check(c.fremovexattr(descriptor, cString(name)), 'fremovexattr', name),
     getXattr(descriptor, name) {
       const length = c.fgetxattr(descriptor, cString(name), scratchAddress, scratch.length);
       if (length >= 0) return Uint8Array.from(scratch.subarray(0, length));
@@ -173,7 +190,8 @@ export function openLinuxSystem(): System {
     listXattrs(descriptor) {
       const length = c.flistxattr(descriptor, scratchAddress, scratch.length);
       if (length < 0) {
-        if (koffi.errno() === constants.errno.ENOTSUP || koffi.errno() === constants.errno.EOPNOTSUPP) return [];
+        if (koffi.errno() === constants.errno.ENOTSUP || koffi.errno() === constants.errno.EOPNOTSUPP)
+          return [];
         fail('flistxattr');
       }
       return scratch.toString('utf8', 0, length).split('\0').filter(Boolean);
@@ -204,7 +222,9 @@ function cString(path: string): string | Buffer {
 /** glibc's and musl's makedev. */
 function makeDevice(major: number, minor: number): bigint {
   const [high, low] = [BigInt(major), BigInt(minor)];
-  return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn);
+  return (
+    ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn)
+  );
 }
 
 /** struct statx (Linux, include/uapi/linux/stat.h) is the same on every architecture; struct stat is not. */

@@ -106,8 +106,10 @@ export const O = {
   CLOEXEC: 0o2000000,
   PATH: 0o10000000,
   // arm and powerpc number these two differently.
-  DIRECTORY: process.arch === 'arm64' || process.arch === 'arm' || process.arch === 'ppc64' ? 0o40000 : 0o200000,
-  NOFOLLOW: process.arch === 'arm64' || process.arch === 'arm' || process.arch === 'ppc64' ? 0o100000 : 0o400000,
+  DIRECTORY:
+    process.arch === 'arm64' || process.arch === 'arm' || process.arch === 'ppc64' ? 0o40000 : 0o200000,
+  NOFOLLOW:
+    process.arch === 'arm64' || process.arch === 'arm' || process.arch === 'ppc64' ? 0o100000 : 0o400000,
 } as const;
 
 /** In the place of a directory descriptor: the working directory. */

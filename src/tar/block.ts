@@ -56,12 +56,17 @@ export type HeaderForm = 'v7' | 'ustar' | 'gnu' | 'star';
 export function headerForm(bytes: Uint8Array, start: number): HeaderForm {
   const at = start + FIELD.magic[0];
   const isUstar =
-    bytes[at] === 0x75 && bytes[at + 1] === 0x73 && bytes[at + 2] === 0x74 && bytes[at + 3] === 0x61 && bytes[at + 4] === 0x72;
+    bytes[at] === 0x75 &&
+    bytes[at + 1] === 0x73 &&
+    bytes[at + 2] === 0x74 &&
+    bytes[at + 3] === 0x61 &&
+    bytes[at + 4] === 0x72;
   if (!isUstar) return 'v7';
   if (bytes[at + 5] === 0x20) return 'gnu';
   // star's extended header ends in "tar\0"; its prefix is shorter, to make room for two more times.
   const tail = start + 508;
-  const isStar = bytes[tail] === 0x74 && bytes[tail + 1] === 0x61 && bytes[tail + 2] === 0x72 && bytes[tail + 3] === 0;
+  const isStar =
+    bytes[tail] === 0x74 && bytes[tail + 1] === 0x61 && bytes[tail + 2] === 0x72 && bytes[tail + 3] === 0;
   return isStar ? 'star' : 'ustar';
 }
 

@@ -1,3 +1,4 @@
+import { limitError } from '../base/limits.js';
 import { decodePath } from '../base/path-bytes.js';
 import { PaxError, type PaxTime, parsePaxInteger, parsePaxRecords, parsePaxTime } from './pax.js';
 import { parseDecimal } from './sparse.js';
@@ -26,6 +27,7 @@ export interface Extension {
  * before, global headers included. Unknown keys are passed over, as POSIX asks.
  *
  * @throws PaxError
+ * @throws OverlayerError `ResourceExhausted` for too many bytes of extended attributes
  */
 export function readPaxHeader(bytes: Buffer, extension: Extension, maxXattrBytes: number): void {
   let xattrBytes = 0;
@@ -75,7 +77,7 @@ export function readPaxHeader(bytes: Buffer, extension: Extension, maxXattrBytes
       default:
         if (key.startsWith(XATTR)) {
           xattrBytes += key.length + value.length;
-          if (xattrBytes > maxXattrBytes) throw new PaxError(`extended attributes pass maxXattrBytes of ${maxXattrBytes}`);
+          if (xattrBytes > maxXattrBytes) throw limitError('maxXattrBytes', maxXattrBytes);
           addXattr(extension, key.slice(XATTR.length), value);
         }
     }
@@ -85,14 +87,18 @@ export function readPaxHeader(bytes: Buffer, extension: Extension, maxXattrBytes
 /** Local records come before global ones. */
 export function mergeExtensions(global: Extension, local: Extension): Extension {
   const xattrs =
-    global.xattrs && local.xattrs ? new Map([...global.xattrs, ...local.xattrs]) : (local.xattrs ?? global.xattrs);
+    global.xattrs && local.xattrs
+      ? new Map([...global.xattrs, ...local.xattrs])
+      : (local.xattrs ?? global.xattrs);
   return { ...global, ...local, xattrs };
 }
 
 /** Format 0.0 repeats two keys in turn: offset, numbytes, offset, numbytes … */
 function addSparseNumber(extension: Extension, key: string, value: string): void {
-  const numbers = (extension.sparseNumbers ??= []);
-  if ((numbers.length % 2 === 0) !== (key === 'GNU.sparse.offset')) throw new PaxError('sparse map is out of order');
+  extension.sparseNumbers ??= [];
+  const numbers = extension.sparseNumbers;
+  if ((numbers.length % 2 === 0) !== (key === 'GNU.sparse.offset'))
+    throw new PaxError('sparse map is out of order');
   numbers.push(value);
 }
 

@@ -1,3 +1,3 @@
 export { TarDecoder } from './decoder.js';
-export { readTar, type TarEntryReader } from './reader.js';
+export { type ReadTarOptions, readTar, type TarEntryReader } from './reader.js';
 export type { EntryType, TarEntry, TarSink } from './types.js';

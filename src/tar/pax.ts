@@ -17,7 +17,8 @@ export function* parsePaxRecords(bytes: Buffer): Generator<PaxRecord, void, void
   while (at < bytes.length) {
     // Some writers pad with NULs.
     if (bytes[at] === 0) {
-      while (at < bytes.length) if (bytes[at++] !== 0) throw new PaxError('bytes after the padding of a PAX header');
+      while (at < bytes.length)
+        if (bytes[at++] !== 0) throw new PaxError('bytes after the padding of a PAX header');
       return;
     }
     const space = bytes.indexOf(0x20, at);

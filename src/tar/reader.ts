@@ -28,7 +28,10 @@ const HOLE_CHUNK = new Uint8Array(64 * 1024);
  *
  * @throws OverlayerError as `TarDecoder` does
  */
-export async function* readTar(source: ByteSource, options: ReadTarOptions = {}): AsyncGenerator<TarEntryReader, void, void> {
+export async function* readTar(
+  source: ByteSource,
+  options: ReadTarOptions = {},
+): AsyncGenerator<TarEntryReader, void, void> {
   const events = decodeEvents(source, options);
   for await (const event of events) {
     if (event.type !== 'entry') continue; // what is left of a body that nobody read to its end
@@ -37,7 +40,10 @@ export async function* readTar(source: ByteSource, options: ReadTarOptions = {})
   }
 }
 
-async function* readBody(entry: TarEntry, events: AsyncGenerator<Event, void, void>): AsyncGenerator<Uint8Array, void, void> {
+async function* readBody(
+  entry: TarEntry,
+  events: AsyncGenerator<Event, void, void>,
+): AsyncGenerator<Uint8Array, void, void> {
   let position = 0;
   for (;;) {
     const { value: event, done } = await events.next();
@@ -51,7 +57,8 @@ async function* readBody(entry: TarEntry, events: AsyncGenerator<Event, void, vo
 }
 
 function* zeros(length: number): Generator<Uint8Array, void, void> {
-  for (let left = length; left > 0; left -= HOLE_CHUNK.length) yield HOLE_CHUNK.subarray(0, Math.min(left, HOLE_CHUNK.length));
+  for (let left = length; left > 0; left -= HOLE_CHUNK.length)
+    yield HOLE_CHUNK.subarray(0, Math.min(left, HOLE_CHUNK.length));
 }
 
 async function* decodeEvents(source: ByteSource, options: ReadTarOptions): AsyncGenerator<Event, void, void> {
@@ -59,7 +66,8 @@ async function* decodeEvents(source: ByteSource, options: ReadTarOptions): Async
   const decoder = new TarDecoder(
     {
       entry: (entry) => events.push({ type: 'entry', entry }),
-      data: (bytes, start, end, position) => events.push({ type: 'data', bytes: bytes.subarray(start, end), position }),
+      data: (bytes, start, end, position) =>
+        events.push({ type: 'data', bytes: bytes.subarray(start, end), position }),
       entryEnd: () => events.push({ type: 'end' }),
     },
     options.limits,

@@ -14,15 +14,24 @@ export function checkSparseMap(map: readonly SparseRange[], realSize: number, st
   let end = 0;
   let stored = 0;
   for (const { offset, length } of map) {
-    if (offset < end || offset + length > realSize) throw new SparseError('sparse map is not in order or leaves the file');
+    if (offset < end || offset + length > realSize)
+      throw new SparseError('sparse map is not in order or leaves the file');
     end = offset + length;
     stored += length;
   }
-  if (stored !== storedSize) throw new SparseError(`sparse map covers ${stored} bytes and ${storedSize} are stored`);
+  if (stored !== storedSize)
+    throw new SparseError(`sparse map covers ${stored} bytes and ${storedSize} are stored`);
 }
 
 /** Old GNU format (type `S`): four ranges in the header itself, 21 in each extension block. */
-export const OLD_GNU = { map: 386, mapRanges: 4, extended: 482, realSize: 483, blockRanges: 21, blockExtended: 504 } as const;
+export const OLD_GNU = {
+  map: 386,
+  mapRanges: 4,
+  extended: 482,
+  realSize: 483,
+  blockRanges: 21,
+  blockExtended: 504,
+} as const;
 
 /** Appends the ranges at `start`; an empty one ends the map. */
 export function readOldGnuRanges(bytes: Uint8Array, start: number, count: number, map: SparseRange[]): void {

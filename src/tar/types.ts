@@ -1,5 +1,12 @@
 /** What an entry is; contiguous files (`7`) are files. */
-export type EntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'character-device' | 'block-device' | 'fifo';
+export type EntryType =
+  | 'file'
+  | 'directory'
+  | 'symlink'
+  | 'hardlink'
+  | 'character-device'
+  | 'block-device'
+  | 'fifo';
 
 /**
  * One member of an archive, all its headers (PAX, GNU, sparse) taken together.

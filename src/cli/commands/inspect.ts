@@ -17,11 +17,10 @@ export async function inspect(layer: string, flags: ReadFlags): Promise<number> 
   try {
     const plan = planLayer(source, { ...readOptions(flags), signal: abortOnSignals() });
     const tally = new TypeTally();
-    if (!json) await output.write(LISTING_HEADER);
     for await (const planned of plan) {
-      tally.add(planned.operation);
       if (json) await json.add(planned);
-      else await output.write(listingRow(planned));
+      else await output.write(`${tally.empty ? LISTING_HEADER : ''}${listingRow(planned)}`);
+      tally.add(planned.operation);
     }
     const result = await plan.result;
     if (json) await json.end({ result });

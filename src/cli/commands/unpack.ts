@@ -25,14 +25,13 @@ export async function unpack(layer: string, destination: string, flags: UnpackFl
   }
   const started = performance.now();
   const { source, name } = openLayer(layer);
-  const progress = new LateProgress();
+  const progress = new LateProgress(flags.progress);
   try {
-    const work = unpackLayer(source, destination, {
+    const result = await unpackLayer(source, destination, {
       ...unpackOptions(flags),
       signal: abortOnSignals(),
       onProgress: (now) => progress.update(now),
-    });
-    const [result] = await Promise.all([work, progress.load(flags.progress)]).finally(() => progress.end());
+    }).finally(() => progress.end());
     const seconds = (performance.now() - started) / 1000;
     await printResult(result, { name, destination, seconds }, flags);
     return 0;

@@ -16,9 +16,9 @@ export class Pace {
   readonly #started: number;
   readonly #samples: { readonly at: number; readonly bytes: number }[];
 
-  constructor(now = performance.now()) {
-    this.#started = now;
-    this.#samples = [{ at: now, bytes: 0 }];
+  constructor(started: number) {
+    this.#started = started;
+    this.#samples = [{ at: started, bytes: 0 }];
   }
 
   measure(progress: LayerProgress, now = performance.now()): PacedProgress {

@@ -12,17 +12,17 @@ export interface ProgressView {
 
 const PLAIN_INTERVAL_SECONDS = 3;
 
-/** How progress is shown on standard error. */
-export function createProgress(form: ProgressForm): ProgressView {
-  if (form === 'auto') return process.stderr.isTTY ? new ProgressBar() : plainProgress();
-  if (form === 'plain') return plainProgress();
-  if (form === 'json') return jsonProgress();
+/** How the progress of work that started at `started` is shown on standard error. */
+export function createProgress(form: ProgressForm, started = performance.now()): ProgressView {
+  const pace = new Pace(started);
+  if (form === 'auto') return process.stderr.isTTY ? new ProgressBar(pace) : plainProgress(pace);
+  if (form === 'plain') return plainProgress(pace);
+  if (form === 'json') return jsonProgress(pace);
   return { update: () => {}, end: () => {} };
 }
 
 /** A line every few seconds: nothing for a short run, and a log that can be read after a long one. */
-function plainProgress(): ProgressView {
-  const pace = new Pace();
+function plainProgress(pace: Pace): ProgressView {
   let next = PLAIN_INTERVAL_SECONDS;
   return {
     update(progress) {
@@ -35,8 +35,7 @@ function plainProgress(): ProgressView {
   };
 }
 
-function jsonProgress(): ProgressView {
-  const pace = new Pace();
+function jsonProgress(pace: Pace): ProgressView {
   return {
     update(progress) {
       process.stderr.write(`${JSON.stringify({ type: 'progress', ...pace.measure(progress) })}\n`);

@@ -13,8 +13,12 @@ export class TypeTally {
     this.#types.set(op, { count: type.count + 1, bytes: type.bytes + entry.size });
   }
 
+  get empty(): boolean {
+    return this.#types.size === 0;
+  }
+
   table(): string {
-    if (this.#types.size === 0) return '';
+    if (this.empty) return '';
     const table = new Table({
       head: ['type', 'count', 'size'],
       colAligns: ['left', 'right', 'right'],

@@ -57,7 +57,12 @@ function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer
   }
 }
 
-function applyTo(destination: Destination, lowers: readonly number[], request: Request & { type: 'apply' }, pipeline: Pipeline): Answer {
+function applyTo(
+  destination: Destination,
+  lowers: readonly number[],
+  request: Request & { type: 'apply' },
+  pipeline: Pipeline,
+): Answer {
   const { target, limits } = request;
   const applier = new Applier(system, destination.descriptor, {
     target,
@@ -71,7 +76,14 @@ function applyTo(destination: Destination, lowers: readonly number[], request: R
     const { position, entries, dataAfterArchive } = readArchive(pipeline, applier, limits);
     applier.finish();
     const { whiteouts, anomalies } = applier;
-    return { type: 'applied', size: position, entries, whiteouts, dataAfterArchive, anomalies: anomalies.summary() };
+    return {
+      type: 'applied',
+      size: position,
+      entries,
+      whiteouts,
+      dataAfterArchive,
+      anomalies: anomalies.summary(),
+    };
   } finally {
     applier.close();
   }
@@ -90,5 +102,9 @@ function openLower(path: string): number {
 function saysWhatStays(error: unknown, destination: string): unknown {
   if (!OverlayerError.is(error)) return error;
   const stays = `what was changed in "${destination}" until then stays`;
-  return new OverlayerError(error.code, error.message, { ...error, cause: error.cause, hint: error.hint ? `${error.hint}; ${stays}` : stays });
+  return new OverlayerError(error.code, error.message, {
+    ...error,
+    cause: error.cause,
+    hint: error.hint ? `${error.hint}; ${stays}` : stays,
+  });
 }

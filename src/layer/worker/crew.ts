@@ -64,7 +64,10 @@ export class CrewPool {
     if (crew.broken) void crew.terminate();
     const usable = crew.broken ? new Crew() : crew;
     const next = this.#queue.shift();
-    if (next !== undefined) return next(usable);
+    if (next !== undefined) {
+      next(usable);
+      return;
+    }
     this.#working -= 1;
     this.#idle.push(usable);
   }

@@ -21,7 +21,11 @@ serve(async (request, pipeline) => {
   }
 });
 
-async function decode(request: Request & { type: 'decode' }, pipeline: Pipeline, source: FileSource | undefined): Promise<Answer> {
+async function decode(
+  request: Request & { type: 'decode' },
+  pipeline: Pipeline,
+  source: FileSource | undefined,
+): Promise<Answer> {
   const format = detectFormat(readHead(pipeline, source));
   pipeline.decide(format !== 'none');
   if (format === 'none') {
@@ -52,7 +56,12 @@ function readHead(pipeline: Pipeline, source: FileSource | undefined): Uint8Arra
   }
 }
 
-async function decompress(decompressor: Decompressor, output: MeteredOutput, { input }: Pipeline, source: FileSource | undefined): Promise<void> {
+async function decompress(
+  decompressor: Decompressor,
+  output: MeteredOutput,
+  { input }: Pipeline,
+  source: FileSource | undefined,
+): Promise<void> {
   const { decode } = INPUT_READERS;
   for (;;) {
     let available = input.available(decode);
@@ -144,6 +153,10 @@ class MeteredOutput implements ByteOutput {
 }
 
 function cannotRead(path: string, error: NodeJS.ErrnoException): OverlayerError {
-  const code = error.code === 'ENOENT' ? 'NotFound' : error.code === 'EACCES' ? 'PermissionDenied' : 'Internal';
-  return new OverlayerError(code, `Cannot read layer "${path}": ${error.code}`, { cause: error, errno: error.code });
+  const code =
+    error.code === 'ENOENT' ? 'NotFound' : error.code === 'EACCES' ? 'PermissionDenied' : 'Internal';
+  return new OverlayerError(code, `Cannot read layer "${path}": ${error.code}`, {
+    cause: error,
+    errno: error.code,
+  });
 }

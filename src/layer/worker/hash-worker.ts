@@ -25,7 +25,8 @@ function hashRings(pipeline: Pipeline, digest: Hash, diffID: Hash): void {
     const took = inputLeft && hashSome(pipeline.input, INPUT_READERS.hash, digest);
     if (took === 'ended') inputLeft = false;
     const decided = pipeline.compressed;
-    const tookOutput = decided === true && outputLeft && hashSome(pipeline.output, OUTPUT_READERS.hash, diffID);
+    const tookOutput =
+      decided === true && outputLeft && hashSome(pipeline.output, OUTPUT_READERS.hash, diffID);
     if (tookOutput === 'ended') outputLeft = false;
     if (!inputLeft && (decided === false || !outputLeft)) return;
     if (!took && !tookOutput) pipeline.gate.wait(DATA, seen);

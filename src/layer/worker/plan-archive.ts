@@ -36,7 +36,8 @@ export function planArchive(pipeline: Pipeline, limits: Limits, send: Send): Ans
         const operation = planEntry(entry, limits, report);
         if (operation === undefined) return;
         if (operation.op === 'whiteout' || operation.op === 'opaque') whiteouts += 1;
-        else if (seen.has(operation.path)) report({ kind: 'duplicate', entry: entry.path, offset: entry.offset });
+        else if (seen.has(operation.path))
+          report({ kind: 'duplicate', entry: entry.path, offset: entry.offset });
         else seen.add(operation.path);
         batch.push({ operation, anomalies });
         if (batch.length === BATCH) flush();

@@ -15,7 +15,8 @@ export function readArchive(pipeline: Pipeline, sink: TarSink, limits: Limits): 
     // Whole blocks where possible: the decoder then reads headers in place, without a copy.
     const length = Math.min(available > 512 ? available & BLOCK_MASK : available, STEP_BYTES);
     const start = ring.readIndex(reader);
-    if (decoder.position + length > limits.maxBytes) throw limitError('maxBytes', limits.maxBytes, { offset: decoder.position });
+    if (decoder.position + length > limits.maxBytes)
+      throw limitError('maxBytes', limits.maxBytes, { offset: decoder.position });
     decoder.write(ring.bytes, start, start + length);
     ring.release(reader, length);
     pipeline.bytes = decoder.position;

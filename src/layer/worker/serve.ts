@@ -7,7 +7,9 @@ import { Pipeline, type PipelineMemory } from './pipeline.js';
 export type Send = (response: Response) => void;
 
 /** The body of a worker thread: answers each request by `handle`. */
-export function serve(handle: (request: Request, pipeline: Pipeline, send: Send) => Answer | Promise<Answer>): void {
+export function serve(
+  handle: (request: Request, pipeline: Pipeline, send: Send) => Answer | Promise<Answer>,
+): void {
   const port = parentPort as MessagePort;
   const pipeline = new Pipeline(workerData as PipelineMemory);
   const send: Send = (response) => port.postMessage(response);

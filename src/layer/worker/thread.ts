@@ -19,6 +19,8 @@ export class Thread {
     this.#worker = new Worker(new URL(`./${role}-worker.js`, import.meta.url), {
       name: `overlayer-${role}`,
       workerData: memory,
+      // The caller's flags are its own; some (--input-type) would keep a worker from starting.
+      execArgv: [],
       // Entries are short-lived: a small young generation keeps the threads' memory small too.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
@@ -48,7 +50,10 @@ export class Thread {
   }
 
   #take(response: Response): void {
-    if (response.type === 'operations') return this.onOperations?.(response.operations);
+    if (response.type === 'operations') {
+      this.onOperations?.(response.operations);
+      return;
+    }
     const waiting = this.#waiting;
     this.#waiting = undefined;
     this.#worker.unref();
@@ -58,7 +63,9 @@ export class Thread {
   }
 
   #break(cause: Error): void {
-    this.#broken ??= new OverlayerError('Internal', `A worker thread of overlayer failed: ${cause.message}`, { cause });
+    this.#broken ??= new OverlayerError('Internal', `A worker thread of overlayer failed: ${cause.message}`, {
+      cause,
+    });
     this.#waiting?.reject(this.#broken);
     this.#waiting = undefined;
   }

@@ -1,0 +1,192 @@
+import { once } from 'node:events';
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished, test } from 'vitest';
+import { controlCharacters, overlayer, sha256, start, tarOf, temporaryDirectory } from './helpers.js';
+
+const LAYER = await tarOf(
+  { name: 'etc/', type: 'directory' },
+  { name: 'etc/motd', content: 'x'.repeat(5000) },
+);
+const OTHER_DIGEST = sha256(Buffer.from('something else'));
+
+interface Case {
+  readonly what: string;
+  readonly input?: Uint8Array;
+  readonly args?: readonly string[];
+  readonly code: number;
+  readonly says: RegExp;
+}
+
+const cases: readonly Case[] = [
+  {
+    what: 'a digest that is none',
+    args: ['--digest', 'md5:1'],
+    code: 3,
+    says: /^overlayer: Not a digest: "md5:1": a digest is sha256:/,
+  },
+  {
+    what: 'bytes that are no archive',
+    input: Buffer.alloc(2048, 'no tar '),
+    code: 3,
+    says: /\(.*offset 0\)/,
+  },
+  {
+    what: 'too many entries',
+    args: ['--max-entries', '1'],
+    code: 8,
+    says: /maxEntries of 1 .*raise --max-entries/,
+  },
+  {
+    what: 'too many bytes',
+    args: ['--max-bytes', '4K'],
+    code: 8,
+    says: /maxBytes of 4096 .*raise --max-bytes/,
+  },
+  { what: 'xz', input: Buffer.from('fd377a585a000004e6d6b446', 'hex'), code: 12, says: /xz/ },
+  {
+    what: 'a truncated archive',
+    input: LAYER.subarray(0, 2000),
+    code: 15,
+    says: /"etc\/motd".* \(offset 512\)/,
+  },
+  { what: 'a truncated gzip', input: gzipSync(LAYER).subarray(0, -20), code: 15, says: /gzip/ },
+  { what: 'the wrong digest', args: ['--digest', OTHER_DIGEST], code: 15, says: new RegExp(sha256(LAYER)) },
+  { what: 'the wrong diffID', args: ['--diff-id', OTHER_DIGEST], code: 15, says: new RegExp(sha256(LAYER)) },
+];
+
+describe.each(cases)('$what', ({ input = LAYER, args = [], code, says }) => {
+  it(`ends with ${code}, one line and nothing written`, async () => {
+    const directory = temporaryDirectory();
+    const result = await overlayer(['unpack', ...args, '-', join(directory, 'rootfs')], { input });
+    expect(result).toMatchObject({ code, stdout: '' });
+    expect(result.stderr).toMatch(/^overlayer: .+\n$/);
+    expect(result.stderr).toMatch(says);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+test('a layer that does not exist', async () => {
+  const directory = temporaryDirectory();
+  const result = await overlayer(['unpack', join(directory, 'none.tar'), join(directory, 'rootfs')]);
+  expect(result).toMatchObject({
+    code: 5,
+    stdout: '',
+    stderr: expect.stringMatching(/^overlayer: .*none\.tar.*\n$/),
+  });
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test('a layer that is a directory has no listing', async () => {
+  const result = await overlayer(['inspect', temporaryDirectory()]);
+  expect(result).toMatchObject({
+    code: 3,
+    stdout: '',
+    stderr: expect.stringMatching(/^overlayer: .*directory\n$/),
+  });
+});
+
+test('a destination that is not empty', async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, 'precious'), '');
+  const result = await overlayer(['unpack', '-', directory], { input: LAYER });
+  expect(result).toMatchObject({ code: 9, stderr: expect.stringMatching(/^overlayer: .*--merge.*\n$/) });
+  expect(readdirSync(directory)).toEqual(['precious']);
+});
+
+test('a directory that may not be written', async (context) => {
+  if (process.getuid?.() !== 0) return context.skip('needs root, to become nobody');
+  const directory = temporaryDirectory();
+  chmodSync(directory, 0o755);
+  const result = await overlayer(['unpack', '-', join(directory, 'rootfs')], {
+    input: LAYER,
+    uid: 65534,
+    gid: 65534,
+  });
+  expect(result).toMatchObject({ code: 7, stderr: expect.stringMatching(/^overlayer: .+\n$/) });
+});
+
+test('a failed merge says what stays', async () => {
+  const dest = join(temporaryDirectory(), 'rootfs');
+  mkdirSync(dest);
+  writeFileSync(join(dest, 'old'), '');
+  const result = await overlayer(['unpack', '--merge', '-', dest], { input: LAYER.subarray(0, 2000) });
+  expect(result.code).toBe(15);
+  expect(result.stderr).toMatch(/^overlayer: .*; ".*rootfs" keeps what was written to it until then\n$/);
+  expect(readdirSync(dest)).toContain('old');
+});
+
+test('a failed merge into an empty directory leaves it empty', async () => {
+  const dest = join(temporaryDirectory(), 'rootfs');
+  mkdirSync(dest);
+  const result = await overlayer(['unpack', '--merge', '-', dest], { input: LAYER.subarray(0, 2000) });
+  expect(result.stderr).toMatch(/^overlayer: .+\n$/);
+  expect(result.stderr).not.toContain('keeps');
+  expect(readdirSync(dest)).toEqual([]);
+});
+
+test('a hostile name is not obeyed in an error', async () => {
+  const input = (await tarOf({ name: 'a\x1b[2J\nb', content: 'x'.repeat(5000) })).subarray(0, 2000);
+  const { stderr } = await overlayer(['unpack', '-', join(temporaryDirectory(), 'rootfs')], { input });
+  expect(stderr).toMatch(/^overlayer: .*a\\x1b\[2J\\x0ab.*\n$/);
+  expect(controlCharacters(stderr)).toEqual([]);
+});
+
+test('an error is JSON where progress is', async () => {
+  const args = [
+    'unpack',
+    '--progress',
+    'json',
+    '--digest',
+    OTHER_DIGEST,
+    '-',
+    join(temporaryDirectory(), 'rootfs'),
+  ];
+  const { stderr } = await overlayer(args, { input: LAYER });
+  const lines = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.at(-1)).toMatchObject({
+    type: 'error',
+    code: 'DataLoss',
+    expected: OTHER_DIGEST,
+    actual: sha256(LAYER),
+  });
+});
+
+test('a stack trace is for those who ask', async () => {
+  const { stderr } = await overlayer(['inspect', '/nonexistent'], {
+    env: { ...process.env, OVERLAYER_DEBUG: '1' },
+  });
+  expect(stderr).toMatch(/^overlayer: .*\n.*OverlayerError: .*\n +at /);
+});
+
+describe.each([
+  [['unpak'], /unknown command 'unpak' \(Did you mean unpack\?\); see overlayer --help/],
+  [['unpack', 'layer'], /missing required argument 'DEST'; see overlayer unpack --help/],
+  [['unpack', 'layer', 'dest', 'more'], /too many arguments/],
+  [['unpack', 'layer', 'dest', '--merg'], /unknown option '--merg' \(Did you mean --merge\?\)/],
+  [['unpack', 'layer', 'dest', '--target', 'docker'], /Allowed choices are directory, overlay/],
+  [['unpack', 'layer', 'dest', '--max-bytes', '12Q'], /should be a size such as 4096, 10M or 2GiB/],
+  [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+])('the command line %j', (args, says) => {
+  it('ends with 2 and says why', async () => {
+    const result = await overlayer(args);
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toMatch(/^overlayer: .+\n$/);
+    expect(result.stderr).toMatch(says);
+  });
+});
+
+test('a full disk under standard output is no success', async () => {
+  const full = openSync('/dev/full', 'w');
+  onTestFinished(() => closeSync(full));
+  const child = start(['inspect', '-'], { stdio: ['pipe', full, 'pipe'] });
+  child.stdin!.end(LAYER);
+  const [errors, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
+  expect(errors).toBe('overlayer: Cannot write to standard output (ENOSPC)\n');
+  expect(code).toBe(14);
+});

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parseSize } from '../../src/cli/parse-value.js';
+import { DEFAULT_LIMITS } from '../../src/index.js';
+import { overlayer } from './helpers.js';
+
+test.each(['--version', '-V'])('%s prints the version of the package', async (flag) => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(await overlayer([flag])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+});
+
+test('help has examples, commands and the exit codes', async () => {
+  const { code, stdout } = await overlayer(['--help']);
+  expect(code).toBe(0);
+  for (const text of ['Examples:', 'overlayer unpack layer.tar.gz rootfs', 'inspect', 'completion', ' 130 '])
+    expect(stdout).toContain(text);
+});
+
+test('without a command it is the help, and a usage error', async () => {
+  const { code, stdout, stderr } = await overlayer([]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain('Usage: overlayer');
+});
+
+test('the limits in the help are the limits', async () => {
+  const { stdout } = await overlayer(['unpack', '--help'], { env: { ...process.env, COLUMNS: '200' } });
+  const shown = [...stdout.matchAll(/--(max-[a-z-]+) .*\((\d+[A-Z]?)\)/g)].map(([, flag, size]) => [
+    flag!.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+    parseSize(size!),
+  ]);
+  expect(Object.fromEntries(shown)).toEqual(DEFAULT_LIMITS);
+});
