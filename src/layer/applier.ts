@@ -3,14 +3,15 @@ import type { Limits } from '../base/limits.js';
 import { displayPath } from '../base/path-bytes.js';
 import { copyAttributes } from '../rootfs/copy-up.js';
 import { DeferredDirectories } from '../rootfs/deferred-directories.js';
-import { type Directory, isDirectory, statId } from '../rootfs/directory.js';
+import type { DestinationKind } from '../rootfs/destination.js';
+import { type Directory, isDirectory, mayBePartOfAPath, statId } from '../rootfs/directory.js';
 import { EntryWriter } from '../rootfs/entry-writer.js';
 import { fromSystemError } from '../rootfs/errno-code.js';
 import type { Identity } from '../rootfs/identity.js';
-import { isWhiteout } from '../rootfs/lower-layers.js';
+import { isWhiteout, statIfThere } from '../rootfs/lower-layers.js';
 import { Rootfs } from '../rootfs/rootfs.js';
 import { DEFAULT_ACL } from '../rootfs/xattrs.js';
-import { isErrno, S, type System, SystemError, type Times } from '../system/system.js';
+import { isErrno, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
 import { AnomalyLog } from './anomaly.js';
 import { atEntry } from './applier-errors.js';
@@ -34,8 +35,7 @@ export interface ApplierOptions {
   readonly limits: Limits;
   /** Open descriptors of the lower layers' roots, nearest first. */
   readonly lowers: readonly number[];
-  /** Whether the root held anything before. */
-  readonly merge: boolean;
+  readonly destination: DestinationKind;
   /** The umask of this thread is not 0: set each mode by a call of its own. */
   readonly exactModes: boolean;
 }
@@ -48,6 +48,7 @@ export class Applier implements TarSink {
   whiteouts = 0;
   readonly #system: System;
   readonly #limits: Limits;
+  readonly #identity: Identity;
   readonly #deferred = new DeferredDirectories();
   readonly #rootfs: Rootfs;
   readonly #target: Target;
@@ -59,9 +60,10 @@ export class Applier implements TarSink {
   #fileParent: Directory | undefined;
 
   constructor(system: System, root: number, options: ApplierOptions) {
-    const { identity, limits, lowers, merge } = options;
+    const { identity, limits, lowers, destination } = options;
     this.#system = system;
     this.#limits = limits;
+    this.#identity = identity;
     this.#rootfs = new Rootfs(system, root, lowers, {
       implicitDirectory: (path, created, like) => this.#implicitDirectory(path, created, like),
       existingDirectory: (path, directory) => this.#keepTimes(path, directory),
@@ -75,13 +77,17 @@ export class Applier implements TarSink {
             rootless: identity.rootless,
             hasLowers: lowers.length > 0,
           })
-        : new DirectoryTarget(rootfs, this.#deferred, merge);
+        : new DirectoryTarget(rootfs, this.#deferred, {
+            hasLower: destination === 'merge',
+            touch: (path, directory) => this.#keepTimes(path, directory),
+          });
     // A default ACL changes the modes of what is made below it.
     const exactModes = options.exactModes || system.getXattr(root, DEFAULT_ACL) !== undefined;
-    this.#writer = new EntryWriter(system, identity, this.#deferred, exactModes, (kind, entry, detail) =>
+    const writing = { exactModes, privateRoot: destination === 'new' };
+    this.#writer = new EntryWriter(system, identity, this.#deferred, writing, (kind, entry, detail) =>
       this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail }),
     );
-    if (merge) this.#keepTimes('', this.#rootfs.root);
+    this.#run(() => this.#beginRoot(destination, lowers[0]));
   }
 
   entry(entry: TarEntry): void {
@@ -140,18 +146,21 @@ export class Applier implements TarSink {
 
   /** Makes the entry; what has its name already is replaced, but for a directory by a directory. */
   #place(operation: Placed, parent: Directory): void {
-    let directory = parent;
+    let pathsChanged = false;
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#make(operation, directory);
+        this.#make(operation, parent);
         break;
       } catch (error) {
         if (!isErrno(error, 'EEXIST') || attempt === PLACE_ATTEMPTS) throw error;
       }
-      if (this.#settleExisting(operation, directory)) break;
-      directory = this.#rootfs.open(operation.parent, 'create');
+      const existing = statIfThere(this.#system, parent.descriptor, operation.name);
+      if (existing === undefined) continue;
+      if (this.#settleExisting(operation, parent, existing)) break;
+      pathsChanged ||= mayBePartOfAPath(existing);
     }
-    this.#target.placed(directory, operation);
+    this.#target.placed(parent, operation);
+    if (pathsChanged) this.#rootfs.forgetAll();
   }
 
   #make(operation: Placed, parent: Directory): void {
@@ -182,8 +191,7 @@ export class Applier implements TarSink {
   }
 
   /** @returns whether what is there is what the entry asks for */
-  #settleExisting(operation: Placed, parent: Directory): boolean {
-    const existing = this.#system.statAt(parent.descriptor, operation.name);
+  #settleExisting(operation: Placed, parent: Directory, existing: Stat): boolean {
     let repeated: boolean;
     let settled = false;
     if (operation.op === 'directory' && isDirectory(existing)) {
@@ -264,8 +272,26 @@ export class Applier implements TarSink {
     this.#target.implicitDirectory(path, created);
   }
 
-  /** Writing into a directory that the layer does not list leaves its times as they were. */
+  /** What the root is if the layer has no entry for it: as in the layer below, or as it was. */
+  #beginRoot(destination: DestinationKind, lower: number | undefined): void {
+    const { root } = this.#rootfs;
+    if (destination === 'merge' || (destination === 'empty' && lower === undefined)) {
+      this.#keepTimes('', root);
+      return;
+    }
+    const like = lower === undefined ? undefined : this.#system.stat(lower);
+    if (lower !== undefined && like !== undefined) copyAttributes(this.#system, lower, root.descriptor, like);
+    this.#deferred.setImplicit(root.id, '', like ?? EPOCH, (like?.mode ?? IMPLICIT_MODE) & 0o7777);
+    if (destination === 'new') this.#system.chmod(root.descriptor, root.stat.mode & 0o7777);
+  }
+
+  /** Writing into a directory that the layer does not list leaves it as it was. */
   #keepTimes(path: string, directory: Directory): void {
-    if (!this.#deferred.has(directory.id)) this.#deferred.setImplicit(directory.id, path, directory.stat);
+    const { id, stat, descriptor } = directory;
+    if (this.#deferred.has(id)) return;
+    // Without privileges, a directory that refuses its owner has to let us in while the work goes on.
+    const shut = this.#identity.uid !== 0 && stat.uid === this.#identity.uid && (stat.mode & 0o700) !== 0o700;
+    if (shut) this.#system.chmod(descriptor, (stat.mode | 0o700) & 0o7777);
+    this.#deferred.setImplicit(id, path, stat, shut ? stat.mode & 0o7777 : undefined);
   }
 }

@@ -1,9 +1,16 @@
 import type { DeferredDirectories } from '../rootfs/deferred-directories.js';
-import { type Directory, isDirectory, statId, withChild } from '../rootfs/directory.js';
+import {
+  type Directory,
+  describeDirectory,
+  isDirectory,
+  mayBePartOfAPath,
+  statId,
+  withChild,
+} from '../rootfs/directory.js';
 import { statIfThere } from '../rootfs/lower-layers.js';
 import { removeTree } from '../rootfs/remove-tree.js';
 import type { Rootfs } from '../rootfs/rootfs.js';
-import { O, S, type Stat } from '../system/system.js';
+import { O, type Stat } from '../system/system.js';
 import { inTheWay } from './applier-errors.js';
 import type { Operation } from './operation.js';
 import type { Target } from './target.js';
@@ -24,30 +31,41 @@ export class DirectoryTarget implements Target {
   /** Directories in which nothing of the lower layers is left: each is walked once, however many marks there are. */
   readonly #cleared = new Set<string>();
 
-  constructor(rootfs: () => Rootfs, deferred: DeferredDirectories, hasLower: boolean) {
+  readonly #touch: (path: string, directory: Directory) => void;
+
+  /** @param options.touch is told of a lower layer's directory before it is changed */
+  constructor(
+    rootfs: () => Rootfs,
+    deferred: DeferredDirectories,
+    options: { readonly hasLower: boolean; readonly touch: (path: string, directory: Directory) => void },
+  ) {
     this.#rootfs = rootfs;
     this.#deferred = deferred;
-    this.#hasLower = hasLower;
+    this.#hasLower = options.hasLower;
+    this.#touch = options.touch;
   }
 
   whiteout({ parent, name }: Operation & { op: 'whiteout' }): void {
     if (!this.#hasLower) return;
     const directory = this.#rootfs().open(parent, 'leave');
     if (directory === undefined || this.#cleared.has(directory.id)) return;
-    this.#removeLower(directory, name);
+    const existing = statIfThere(this.#rootfs().system, directory.descriptor, name);
+    if (existing === undefined) return;
+    this.#removeLower(directory, parent, name, existing);
+    if (mayBePartOfAPath(existing)) this.#rootfs().forgetAll();
   }
 
   opaque({ path }: Operation & { op: 'opaque' }): void {
     const directory = this.#rootfs().open(path, 'create');
     if (!this.#hasLower) return;
-    this.#clear(directory.descriptor, directory.id);
+    this.#clear(directory, path);
     this.#rootfs().forgetAll();
   }
 
-  replace(parent: Directory, { name }: Operation, existing: Stat): boolean {
+  replace(parent: Directory, { name }: Operation): boolean {
     const key = `${parent.id}/${name}`;
     const own = !this.#hasLower || this.#made.has(key);
-    this.#remove(parent, name, existing);
+    this.#remove(parent, name);
     this.#made.delete(key);
     return own;
   }
@@ -66,58 +84,51 @@ export class DirectoryTarget implements Target {
     return false;
   }
 
-  blocked(parent: Directory, name: string, existing: Stat, path: string): void {
+  blocked(parent: Directory, name: string, _existing: Stat, path: string): void {
     if (!this.#hasLower || this.#made.has(`${parent.id}/${name}`)) throw inTheWay(path);
-    this.#remove(parent, name, existing);
+    this.#remove(parent, name);
   }
 
   implicitDirectory(): void {}
 
   /** Everything goes, this layer's own included. */
-  #remove(parent: Directory, name: string, existing: Stat): void {
-    const rootfs = this.#rootfs();
-    if (isDirectory(existing)) this.#deferred.delete(statId(existing));
-    removeTree(rootfs.system, parent.descriptor, name);
-    if (mayBePartOfAPath(existing)) rootfs.forgetAll();
-  }
-
-  #removeLower({ descriptor, id }: Directory, name: string): void {
-    const existing = statIfThere(this.#rootfs().system, descriptor, name);
-    if (existing === undefined) return;
-    this.#removeLowerFrom(descriptor, id, name, existing);
-    if (mayBePartOfAPath(existing)) this.#rootfs().forgetAll();
+  #remove(parent: Directory, name: string): void {
+    removeTree(this.#rootfs().system, parent.descriptor, name, (id) => this.#gone(id));
   }
 
   /** @returns whether it went, rather than being kept for what this layer made in it */
-  #removeLowerFrom(descriptor: number, id: string, name: string, existing: Stat): boolean {
+  #removeLower(directory: Directory, path: string, name: string, existing: Stat): boolean {
     const { system } = this.#rootfs();
-    const made = this.#made.has(`${id}/${name}`);
+    const made = this.#made.has(`${directory.id}/${name}`);
     if (!isDirectory(existing)) {
-      if (!made) system.unlink(descriptor, name);
+      if (!made) system.unlink(directory.descriptor, name);
       return !made;
     }
-    const below = statId(existing);
-    const kept = withChild(system, descriptor, name, OPEN_DIRECTORY, (child) => this.#clear(child, below));
+    const below = path === '' ? name : `${path}/${name}`;
+    const kept = withChild(system, directory.descriptor, name, OPEN_DIRECTORY, (child) =>
+      this.#clear(describeDirectory(system, child, []), below),
+    );
     if (kept || made) return false;
-    system.removeDirectory(descriptor, name);
-    this.#cleared.delete(below);
-    this.#deferred.delete(below);
+    system.removeDirectory(directory.descriptor, name);
+    this.#gone(statId(existing));
     return true;
   }
 
-  /** Removes what lower layers left in an open directory. @returns whether anything is left */
-  #clear(descriptor: number, id: string): boolean {
+  /** Removes what lower layers left in a directory. @returns whether anything is left */
+  #clear(directory: Directory, path: string): boolean {
+    const { id, descriptor } = directory;
     if (this.#cleared.has(id)) return true;
     const { system } = this.#rootfs();
+    this.#touch(path, directory);
     let kept = false;
     for (const { name } of system.list(descriptor))
-      if (!this.#removeLowerFrom(descriptor, id, name, system.statAt(descriptor, name))) kept = true;
+      if (!this.#removeLower(directory, path, name, system.statAt(descriptor, name))) kept = true;
     this.#cleared.add(id);
     return kept;
   }
-}
 
-function mayBePartOfAPath(stat: Stat): boolean {
-  const type = stat.mode & S.IFMT;
-  return type === S.IFDIR || type === S.IFLNK;
+  #gone(id: string): void {
+    this.#cleared.delete(id);
+    this.#deferred.delete(id);
+  }
 }

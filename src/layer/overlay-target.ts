@@ -29,6 +29,8 @@ export class OverlayTarget implements Target {
   readonly #opaque = new Set<string>();
   /** Directories that have whiteouts, and say so. */
   readonly #marked = new Set<string>();
+  /** Lower files that are here only so that a hard link could be made, as `<directory id>/<name>`. */
+  readonly #copiedUp = new Set<string>();
   /** Where a directory is about to replace something that hid the lower one: it must go on hiding it. */
   #opaqueNext: string | undefined;
 
@@ -45,34 +47,68 @@ export class OverlayTarget implements Target {
   }
 
   whiteout({ parent, name }: Operation & { op: 'whiteout' }): void {
-    const rootfs = this.#rootfs();
-    const { system } = rootfs;
-    const directory = rootfs.open(parent, this.#hasLowers ? 'create-if-in-lowers' : 'create');
-    if (directory === undefined) return;
-    const existing = statIfThere(system, directory.descriptor, name);
+    const directory = this.#rootfs().open(parent, this.#hasLowers ? 'create-if-in-lowers' : 'create');
+    if (directory !== undefined) this.#hide(directory, name);
+  }
+
+  opaque({ path }: Operation & { op: 'opaque' }): void {
+    const directory = this.#rootfs().open(path, 'create');
+    if (path === '' && this.#hasLowers) this.#hideAll(directory);
+    else this.#makeOpaque(directory.descriptor);
+  }
+
+  /** Puts a whiteout where the lower layers have something that this layer has not made itself. */
+  #hide(directory: Directory, name: string): void {
+    const { system } = this.#rootfs();
+    const { descriptor } = directory;
+    const existing = statIfThere(system, descriptor, name);
     if (existing !== undefined) {
-      // A file or a whiteout hides what is below already; a directory would merge with it.
-      if (isDirectory(existing))
-        withChild(system, directory.descriptor, name, OPEN_DIRECTORY, (child) => this.#makeOpaque(child));
-      return;
+      if (this.#copiedUp.delete(`${directory.id}/${name}`)) system.unlink(descriptor, name);
+      else if (!isDirectory(existing))
+        return; // this layer's own, or a whiteout already
+      else if (this.#isHollow(descriptor, name, existing)) this.#remove(directory, name);
+      else {
+        // A directory that stays must not merge with the lower one.
+        withChild(system, descriptor, name, OPEN_DIRECTORY, (child) => this.#makeOpaque(child));
+        return;
+      }
     }
     if (this.#opaque.has(directory.id) || (this.#hasLowers && !this.#isInLowers(directory, name))) return;
     this.#markWhiteouts(directory);
     if (this.#rootless) this.#makeXattrWhiteout(directory, name);
-    else system.makeNode(directory.descriptor, name, S.IFCHR, 0, 0);
+    else system.makeNode(descriptor, name, S.IFCHR, 0, 0);
+    if (existing !== undefined && isDirectory(existing)) this.#rootfs().forgetAll();
   }
 
-  opaque({ path }: Operation & { op: 'opaque' }): void {
-    this.#makeOpaque(this.#rootfs().open(path, 'create').descriptor);
+  /** overlayfs merges the roots of its layers whatever they say: an opaque root takes a whiteout a name. */
+  #hideAll(root: Directory): void {
+    const { system } = this.#rootfs();
+    const names = new Set(root.lowers.flatMap((lower) => system.list(lower).map(({ name }) => name)));
+    for (const name of names) this.#hide(root, name);
+  }
+
+  /** Whether a directory of the upper layer was made for nothing but whiteouts in it. */
+  #isHollow(parent: number, name: string, stat: Stat): boolean {
+    const id = statId(stat);
+    if (this.#opaque.has(id) || this.#deferred.isListed(id)) return false;
+    const { system } = this.#rootfs();
+    return withChild(system, parent, name, OPEN_DIRECTORY, (child) =>
+      system.list(child).every((entry) => {
+        const inside = system.statAt(child, entry.name);
+        if (isDirectory(inside)) return this.#isHollow(child, entry.name, inside);
+        return this.#copiedUp.has(`${id}/${entry.name}`) || isWhiteout(system, child, entry.name, inside);
+      }),
+    );
   }
 
   replace(parent: Directory, operation: Operation, existing: Stat): boolean {
     const { system } = this.#rootfs();
     const { name, path } = operation;
     const whiteout = isWhiteout(system, parent.descriptor, name, existing);
-    if (operation.op === 'directory') this.#opaqueNext = path;
-    this.#remove(parent, name, existing);
-    return !whiteout;
+    const copiedUp = this.#copiedUp.delete(`${parent.id}/${name}`);
+    if (operation.op === 'directory' && !copiedUp) this.#opaqueNext = path;
+    this.#remove(parent, name);
+    return !whiteout && !copiedUp;
   }
 
   meetDirectory(_parent: Directory, _operation: Operation, existing: Stat): boolean {
@@ -97,13 +133,16 @@ export class OverlayTarget implements Target {
       return false;
     }
     copyUp(system, lower.descriptor, directory.descriptor, name, lower.stat);
+    this.#copiedUp.add(`${directory.id}/${name}`);
     return true;
   }
 
   blocked(parent: Directory, name: string, existing: Stat, path: string): void {
-    if (!isWhiteout(this.#rootfs().system, parent.descriptor, name, existing)) throw inTheWay(path);
-    this.#opaqueNext = path;
-    this.#remove(parent, name, existing);
+    if (!this.#copiedUp.delete(`${parent.id}/${name}`)) {
+      if (!isWhiteout(this.#rootfs().system, parent.descriptor, name, existing)) throw inTheWay(path);
+      this.#opaqueNext = path;
+    }
+    this.#remove(parent, name);
   }
 
   implicitDirectory(path: string, created: Directory): void {
@@ -112,12 +151,12 @@ export class OverlayTarget implements Target {
     this.#makeOpaque(created.descriptor);
   }
 
-  #remove(parent: Directory, name: string, existing: Stat): void {
-    const rootfs = this.#rootfs();
-    if (isDirectory(existing)) this.#deferred.delete(statId(existing));
-    removeTree(rootfs.system, parent.descriptor, name);
-    const type = existing.mode & S.IFMT;
-    if (type === S.IFDIR || type === S.IFLNK) rootfs.forgetAll();
+  #remove(parent: Directory, name: string): void {
+    removeTree(this.#rootfs().system, parent.descriptor, name, (id) => {
+      this.#deferred.delete(id);
+      this.#opaque.delete(id);
+      this.#marked.delete(id);
+    });
   }
 
   #isInLowers(directory: Directory, name: string): boolean {
@@ -133,17 +172,20 @@ export class OverlayTarget implements Target {
     const id = statId(system.stat(descriptor));
     if (this.#opaque.has(id)) return;
     this.#opaque.add(id);
-    if (this.#marked.has(id)) this.#removeWhiteouts(descriptor);
+    if (this.#marked.has(id) || this.#copiedUp.size > 0) this.#removeHidden(descriptor, id);
     system.setXattr(descriptor, `${this.#prefix}opaque`, OPAQUE);
     // Directories that are open know of lower ones that are now hidden.
     if (this.#hasLowers) rootfs.forgetAll();
   }
 
-  #removeWhiteouts(descriptor: number): void {
+  /** Whiteouts and copies of lower files: nothing lower is seen here any more. */
+  #removeHidden(descriptor: number, id: string): void {
     const { system } = this.#rootfs();
-    for (const { name } of system.list(descriptor))
-      if (isWhiteout(system, descriptor, name, system.statAt(descriptor, name)))
+    for (const { name } of system.list(descriptor)) {
+      const copied = this.#copiedUp.delete(`${id}/${name}`);
+      if (copied || isWhiteout(system, descriptor, name, system.statAt(descriptor, name)))
         system.unlink(descriptor, name);
+    }
   }
 
   /**

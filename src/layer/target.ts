@@ -11,7 +11,10 @@ type Placed = Operation & {
 export interface Target {
   whiteout(operation: Operation & { op: 'whiteout' }): void;
   opaque(operation: Operation & { op: 'opaque' }): void;
-  /** `existing` has the name that `operation` wants: make it free. @returns whether this layer had made it */
+  /**
+   * `existing` has the name that `operation` wants: make it free. Paths that led through it are the caller's to
+   * forget, once it needs `parent` no more. @returns whether this layer had made it
+   */
   replace(parent: Directory, operation: Placed, existing: Stat): boolean;
   /** A directory entry found a directory. @returns whether this layer had listed it already */
   meetDirectory(parent: Directory, operation: Placed, existing: Stat): boolean;

@@ -1,4 +1,7 @@
-import { isErrno, type Times } from '../system/system.js';
+import { OverlayerError } from '../base/errors.js';
+import type { Times } from '../system/system.js';
+import { type Directory, isDirectory, statId } from './directory.js';
+import { statIfThere } from './lower-layers.js';
 import type { Rootfs } from './rootfs.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
@@ -32,40 +35,52 @@ export class DeferredDirectories {
     this.#byId.set(id, { ...deferred, listed: true });
   }
 
-  setImplicit(id: string, path: string, times: Times): void {
-    this.#byId.set(id, { path, times, mode: undefined, defaultAcl: undefined, listed: false });
+  setImplicit(id: string, path: string, times: Times, mode?: number): void {
+    this.#byId.set(id, { path, times, mode, defaultAcl: undefined, listed: false });
   }
 
   /** It was removed; its identity may be given to another. */
-  delete(id: string): void {
+  readonly delete = (id: string): void => {
     this.#byId.delete(id);
-  }
+  };
 
   apply(rootfs: Rootfs): void {
-    const { system } = rootfs;
     // Children before parents: a parent's mode may shut us out. Siblings together: one descriptor serves them.
-    const all = [...this.#byId.values()].sort((a, b) => (a.path < b.path ? 1 : -1));
-    for (const { path, times, mode, defaultAcl } of all) {
-      if (path === '' || mode !== undefined || defaultAcl !== undefined) {
-        const directory = rootfs.open(path, 'leave');
-        if (directory === undefined) continue;
-        if (defaultAcl !== undefined) system.setXattr(directory.descriptor, DEFAULT_ACL, defaultAcl);
-        if (mode !== undefined) system.chmod(directory.descriptor, mode);
-        system.setTimes(directory.descriptor, times);
-        continue;
-      }
-      const slash = path.lastIndexOf('/');
-      const parent = rootfs.open(path.slice(0, Math.max(slash, 0)), 'leave');
-      if (parent !== undefined) setTimesIfThere(rootfs, parent.descriptor, path.slice(slash + 1), times);
-    }
+    const all = [...this.#byId].sort(([, a], [, b]) => (a.path < b.path ? 1 : -1));
+    for (const [id, deferred] of all)
+      if (!applyByName(rootfs, id, deferred)) applyByDescriptor(rootfs, id, deferred);
   }
 }
 
-function setTimesIfThere(rootfs: Rootfs, directory: number, name: string, times: Times): void {
+/** Two calls where only the times are wanted, and its name is still its own. */
+function applyByName(rootfs: Rootfs, id: string, { path, times, mode, defaultAcl }: Deferred): boolean {
+  if (path === '' || mode !== undefined || defaultAcl !== undefined) return false;
+  const slash = path.lastIndexOf('/');
+  const parent = openIfThere(rootfs, path.slice(0, Math.max(slash, 0)));
+  if (parent === undefined) return true;
+  const name = path.slice(slash + 1);
+  const stat = statIfThere(rootfs.system, parent.descriptor, name);
+  if (stat === undefined || !isDirectory(stat) || statId(stat) !== id) return false;
+  rootfs.system.setTimesAt(parent.descriptor, name, times);
+  return true;
+}
+
+/** Where the path leads now may be elsewhere, or nowhere: symlinks on it can have been replaced. */
+function applyByDescriptor(rootfs: Rootfs, id: string, { path, times, mode, defaultAcl }: Deferred): void {
+  const { system } = rootfs;
+  const directory = openIfThere(rootfs, path);
+  if (directory === undefined || directory.id !== id) return;
+  if (defaultAcl !== undefined) system.setXattr(directory.descriptor, DEFAULT_ACL, defaultAcl);
+  if (mode !== undefined) system.chmod(directory.descriptor, mode);
+  system.setTimes(directory.descriptor, times);
+}
+
+function openIfThere(rootfs: Rootfs, path: string): Directory | undefined {
   try {
-    rootfs.system.setTimesAt(directory, name, times);
+    return rootfs.open(path, 'leave');
   } catch (error) {
-    // A path that was a directory's can lead nowhere once a symlink on it has been replaced.
-    if (!isErrno(error, 'ENOENT')) throw error;
+    // Symlinks that have come to go in a circle.
+    if (OverlayerError.is(error) && error.code === 'InvalidArgument') return undefined;
+    throw error;
   }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
@@ -129,13 +128,16 @@ function openNew(system: System, path: string): Destination {
   const absolute = resolve(path);
   const name = basename(absolute);
   const parent = system.openAt(AT_FDCWD, realParent(absolute), OPEN_DIRECTORY, 0);
-  const staging = `.${name.slice(0, 200)}.overlayer-${randomBytes(6).toString('hex')}`;
-  system.makeDirectory(parent, staging, 0o755);
+  // Not a secret, only a name of its own: making it fails if it is taken. (node:crypto costs 3 ms to load.)
+  const unique = Math.random().toString(36).slice(2, 10);
+  const staging = `.${name.slice(0, 200)}.overlayer-${unique}`;
+  // Nobody else looks in before it is whole: a setuid file could be run (CVE-2021-41103).
+  system.makeDirectory(parent, staging, 0o700);
   const descriptor = system.openAt(parent, staging, OPEN_DIRECTORY, 0);
   // A default ACL of the parent would change every mode below.
   for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
     if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
-  system.chmod(descriptor, 0o755);
+  system.chmod(descriptor, 0o700);
   return new Destination(system, 'new', parent, name, staging, descriptor);
 }
 

@@ -27,6 +27,12 @@ export function statId(stat: Stat): string {
   return `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
 }
 
+/** A file never leads anywhere; what does may be on the way of any open path. */
+export function mayBePartOfAPath(stat: Stat): boolean {
+  const type = stat.mode & S.IFMT;
+  return type === S.IFDIR || type === S.IFLNK;
+}
+
 export function isDirectory(stat: Stat): boolean {
   return (stat.mode & S.IFMT) === S.IFDIR;
 }

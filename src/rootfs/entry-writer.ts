@@ -29,6 +29,8 @@ export class EntryWriter {
   readonly #omit: (omission: Omission, entry: TarEntry, detail?: string) => void;
   /** What is made may not have the mode that was asked for. */
   readonly #exactModes: boolean;
+  /** The root keeps everybody else out until all is done. */
+  readonly #privateRoot: boolean;
   #chownRefused = false;
   #file = -1;
   #fileOffset = 0;
@@ -39,13 +41,14 @@ export class EntryWriter {
     system: System,
     identity: Identity,
     deferred: DeferredDirectories,
-    exactModes: boolean,
+    options: { readonly exactModes: boolean; readonly privateRoot: boolean },
     omit: (omission: Omission, entry: TarEntry, detail?: string) => void,
   ) {
     this.#system = system;
     this.#identity = identity;
     this.#deferred = deferred;
-    this.#exactModes = exactModes;
+    this.#exactModes = options.exactModes;
+    this.#privateRoot = options.privateRoot;
     this.#omit = omit;
   }
 
@@ -88,7 +91,7 @@ export class EntryWriter {
   }
 
   makeDirectory(directory: Directory, path: string, name: string, entry: TarEntry): void {
-    this.#system.makeDirectory(directory.descriptor, name, this.#workingMode(entry.mode) & 0o1777);
+    this.#system.makeDirectory(directory.descriptor, name, this.#workingMode(entry.mode, path) & 0o1777);
     const plain = entry.xattrs === undefined && !(entry.mode & (S.ISUID | S.ISGID)) && !this.#exactModes;
     if (plain && !this.#needsChown(directory, entry)) {
       this.#defer(path, entry, statId(this.#system.statAt(directory.descriptor, name)), undefined);
@@ -162,18 +165,19 @@ export class EntryWriter {
         if (name !== DEFAULT_ACL) this.#system.setXattr(descriptor, name, value);
       });
     const mode = this.#grantable(entry.mode, owned);
-    this.#system.chmod(descriptor, this.#workingMode(mode));
+    this.#system.chmod(descriptor, this.#workingMode(mode, path));
     const defaultAcl = entry.xattrs?.get(DEFAULT_ACL);
     this.#defer(path, { ...entry, mode }, statId(this.#system.stat(descriptor)), defaultAcl);
   }
 
   #defer(path: string, entry: TarEntry, id: string, defaultAcl: Uint8Array | undefined): void {
-    const mode = this.#workingMode(entry.mode) === entry.mode ? undefined : entry.mode;
+    const mode = this.#workingMode(entry.mode, path) === entry.mode ? undefined : entry.mode;
     this.#deferred.set(id, { path, times: timesOf(entry), mode, defaultAcl });
   }
 
   /** Root may enter any directory; everybody else needs the owner's permissions while the work goes on. */
-  #workingMode(mode: number): number {
+  #workingMode(mode: number, path: string): number {
+    if (path === '' && this.#privateRoot) return OWNER_ALL;
     return this.#identity.uid === 0 ? mode : mode | OWNER_ALL;
   }
 

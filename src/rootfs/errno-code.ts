@@ -27,6 +27,13 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, 
   ENOENT: ['NotFound', 'it is gone', 'something else is changing the destination'],
   ENOTDIR: ['FailedPrecondition', 'part of its path is not a directory'],
   EEXIST: ['FailedPrecondition', 'something else made it', 'something else is changing the destination'],
+  ENOTEMPTY: [
+    'FailedPrecondition',
+    'something was put into it',
+    'something else is changing the destination',
+  ],
+  EISDIR: ['FailedPrecondition', 'it became a directory', 'something else is changing the destination'],
+  EINVAL: ['InvalidArgument', 'the kernel or the file system does not take it'],
   EAGAIN: ['Unavailable', 'its path keeps changing', 'something else is changing the destination'],
 };
 

@@ -1,10 +1,20 @@
 import { isErrno, O, type System } from '../system/system.js';
+import { statId } from './directory.js';
 
 const DT_DIR = 4;
 const DT_UNKNOWN = 0;
 
-/** Removes `name` and all below it, never through a symlink and never across a mount. Fine when it is not there. */
-export function removeTree(system: System, directory: number, name: string): void {
+/**
+ * Removes `name` and all below it, never through a symlink and never across a mount. Fine when it is not there.
+ *
+ * @param removed is told the `statId` of each directory that goes: the file system may give it to another
+ */
+export function removeTree(
+  system: System,
+  directory: number,
+  name: string,
+  removed: (id: string) => void = () => {},
+): void {
   if (unlinkIfThere(system, directory, name)) return;
   let descriptor: number;
   try {
@@ -18,7 +28,8 @@ export function removeTree(system: System, directory: number, name: string): voi
   try {
     const [inside, around] = [system.stat(descriptor), system.stat(directory)];
     if (inside.devMajor === around.devMajor && inside.devMinor === around.devMinor)
-      emptyDirectory(system, descriptor);
+      emptyDirectory(system, descriptor, removed);
+    removed(statId(inside));
   } finally {
     system.close(descriptor);
   }
@@ -27,10 +38,14 @@ export function removeTree(system: System, directory: number, name: string): voi
 }
 
 /** Removes everything in an open directory. */
-export function emptyDirectory(system: System, descriptor: number): void {
+export function emptyDirectory(
+  system: System,
+  descriptor: number,
+  removed: (id: string) => void = () => {},
+): void {
   const entries = withWritable(system, descriptor, () => system.list(descriptor));
   for (const { name, type } of entries) {
-    if (type === DT_DIR || type === DT_UNKNOWN) removeTree(system, descriptor, name);
+    if (type === DT_DIR || type === DT_UNKNOWN) removeTree(system, descriptor, name, removed);
     else withWritable(system, descriptor, () => void unlinkIfThere(system, descriptor, name));
   }
 }

@@ -189,7 +189,8 @@ export class Rootfs {
     const descriptor = this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
     const created = describeDirectory(this.system, descriptor, lowers);
     this.#events.implicitDirectory(path, created, lowers[0]);
-    return { directory: created, path };
+    // What it was made like may hand its group down.
+    return { directory: describeDirectory(this.system, descriptor, lowers), path };
   }
 }
 

@@ -37,17 +37,47 @@ export function checksumMatches(bytes: Uint8Array, start: number): boolean {
   } catch {
     return false;
   }
-  let sum = 0x20 * length;
+  let sum = sumBytes(bytes, start) + 0x20 * length;
+  for (let at = start + offset; at < start + offset + length; at++) sum -= bytes[at]!;
+  return sum === expected || sum - 256 * countHigh(bytes, start) === expected;
+}
+
+/** Four bytes at a time where they lie so: a third of the time, for something done for every header. */
+function sumBytes(bytes: Uint8Array, start: number): number {
+  const address = bytes.byteOffset + start;
+  let sum = 0;
+  if (address % 4 !== 0) {
+    for (let at = start; at < start + BLOCK; at++) sum += bytes[at]!;
+    return sum;
+  }
+  const words = wordsOf(bytes);
+  let pairs = 0; // two sums of at most 2 * 128 * 255, side by side
+  for (let at = address >> 2, end = (address + BLOCK) >> 2; at < end; at++) {
+    const word = words[at]!;
+    pairs += (word & 0x00ff00ff) + ((word >>> 8) & 0x00ff00ff);
+  }
+  return (pairs & 0xffff) + (pairs >>> 16);
+}
+
+let lastBuffer: ArrayBufferLike = new ArrayBuffer(0);
+let lastWords: Int32Array<ArrayBufferLike> = new Int32Array(lastBuffer);
+
+/** The same memory comes again and again: a view of it costs more than the sum. */
+function wordsOf({ buffer }: Uint8Array): Int32Array<ArrayBufferLike> {
+  if (buffer !== lastBuffer) {
+    lastBuffer = buffer;
+    lastWords = new Int32Array(buffer, 0, buffer.byteLength >> 2);
+  }
+  return lastWords;
+}
+
+/** Bytes that a signed sum takes as 256 less. */
+function countHigh(bytes: Uint8Array, start: number): number {
+  const [offset, length] = FIELD.checksum;
   let high = 0;
-  for (let at = start; at < start + offset; at++) {
-    sum += bytes[at]!;
-    high += bytes[at]! >> 7;
-  }
-  for (let at = start + offset + length; at < start + BLOCK; at++) {
-    sum += bytes[at]!;
-    high += bytes[at]! >> 7;
-  }
-  return sum === expected || sum - 256 * high === expected;
+  for (let at = start; at < start + BLOCK; at++)
+    if (at < start + offset || at >= start + offset + length) high += bytes[at]! >> 7;
+  return high;
 }
 
 /** How a header spells what ustar has no room for. */

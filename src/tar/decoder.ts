@@ -107,9 +107,11 @@ export class TarDecoder {
           if (this.#paddingLeft === 0) this.#state = 'header';
           continue;
         case 'extension':
-          at += this.#chain.take(input, at, end);
+          this.#guard(() => {
+            at += this.#chain.take(input, at, end);
+          });
           this.#position += at - from;
-          if (this.#chain.complete) this.#guard(() => this.#endExtension());
+          if (this.#chain.complete) this.#state = this.#paddingLeft > 0 ? 'padding' : 'header';
           continue;
         case 'after':
           if (!this.#dataAfterArchive) this.#dataAfterArchive = hasNonZero(input, at, end);
@@ -126,6 +128,7 @@ export class TarDecoder {
 
   /** The archive is over. @throws OverlayerError `DataLoss` when it ended too early */
   end(): void {
+    if (this.#state === 'zero-block') this.#dataAfterArchive = hasNonZero(this.#block, 0, this.#blockFill);
     if (this.#state === 'after' || this.#state === 'zero-block' || this.#state === 'failed') return;
     if (this.#state === 'header' && this.#position === 0 && this.#blockFill === 0) return; // an empty blob is an empty layer
     const inEntry = this.#state !== 'header' || this.#blockFill > 0 || this.#chain.begun;
@@ -210,12 +213,9 @@ export class TarDecoder {
     this.#chain.beginExtension(type, size);
     this.#paddingLeft = paddingOf(size);
     this.#state = 'extension';
-    if (size === 0) this.#endExtension();
-  }
-
-  #endExtension(): void {
-    this.#chain.endExtension();
-    this.#state = this.#paddingLeft > 0 ? 'padding' : 'header';
+    if (size > 0) return;
+    this.#chain.take(this.#block, 0, 0);
+    this.#state = 'header';
   }
 
   #beginEntry(bytes: Buffer, start: number, type: EntryType | 'old-gnu-sparse'): void {

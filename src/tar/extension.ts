@@ -1,9 +1,9 @@
 import { limitError } from '../base/limits.js';
-import { decodePath } from '../base/path-bytes.js';
-import { PaxError, type PaxTime, parsePaxInteger, parsePaxRecords, parsePaxTime } from './pax.js';
-import { parseDecimal } from './sparse.js';
+import { readText } from './header.js';
+import { PaxError, type PaxTime, parsePaxInteger, parsePaxTime, visitPaxRecords } from './pax.js';
 
 const XATTR = 'SCHILY.xattr.';
+const SPARSE = 'GNU.sparse.';
 
 /** What extended headers say of the entry that follows (or, global ones, of all that follow). */
 export interface Extension {
@@ -29,58 +29,77 @@ export interface Extension {
  * @throws PaxError
  * @throws OverlayerError `ResourceExhausted` for too many bytes of extended attributes
  */
-export function readPaxHeader(bytes: Buffer, extension: Extension, maxXattrBytes: number): void {
+export function readPaxHeader(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  extension: Extension,
+  maxXattrBytes: number,
+): void {
   let xattrBytes = 0;
-  let minor = '';
-  for (const { key, value } of parsePaxRecords(bytes)) {
+  visitPaxRecords(bytes, start, end, (key, from, to) => {
     switch (key) {
       case 'path':
-        extension.path = value.length === 0 ? undefined : text(key, value);
+        extension.path = from === to ? undefined : text(key, bytes, from, to);
         break;
       case 'linkpath':
-        extension.linkPath = value.length === 0 ? undefined : text(key, value);
+        extension.linkPath = from === to ? undefined : text(key, bytes, from, to);
         break;
       case 'size':
       case 'uid':
       case 'gid':
-        extension[key] = value.length === 0 ? undefined : integer(key, value);
+        extension[key] = from === to ? undefined : integer(key, bytes, from, to);
         break;
       case 'mtime':
       case 'atime':
-        extension[key] = value.length === 0 ? undefined : time(key, value);
-        break;
-      case 'GNU.sparse.major':
-        extension.sparseVersion = `${value.toString('latin1')}.${minor || '0'}`;
-        break;
-      case 'GNU.sparse.minor':
-        minor = value.toString('latin1');
-        extension.sparseVersion = `${extension.sparseVersion?.split('.')[0] ?? '1'}.${minor}`;
-        break;
-      case 'GNU.sparse.name':
-        extension.sparseName = text(key, value);
-        break;
-      case 'GNU.sparse.size':
-      case 'GNU.sparse.realsize':
-        extension.sparseSize = integer(key, value);
-        break;
-      case 'GNU.sparse.map':
-        extension.sparseNumbers = value.length === 0 ? [] : value.toString('latin1').split(',');
-        break;
-      case 'GNU.sparse.offset':
-      case 'GNU.sparse.numbytes':
-        addSparseNumber(extension, key, value.toString('latin1'));
-        break;
-      case 'GNU.sparse.numblocks':
-        parseDecimal(value.toString('latin1'));
-        extension.sparseNumbers ??= [];
+        extension[key] = from === to ? undefined : time(key, bytes, from, to);
         break;
       default:
         if (key.startsWith(XATTR)) {
-          xattrBytes += key.length + value.length;
+          xattrBytes += key.length + to - from;
           if (xattrBytes > maxXattrBytes) throw limitError('maxXattrBytes', maxXattrBytes);
-          addXattr(extension, key.slice(XATTR.length), value);
+          addXattr(extension, key.slice(XATTR.length), Uint8Array.prototype.slice.call(bytes, from, to));
+        } else if (key.startsWith(SPARSE)) {
+          readSparseRecord(extension, key.slice(SPARSE.length), key, bytes, from, to);
         }
     }
+  });
+}
+
+/** GNU's records for sparse files ("Storing Sparse Files" in the GNU tar manual). */
+function readSparseRecord(
+  extension: Extension,
+  name: string,
+  key: string,
+  bytes: Buffer,
+  from: number,
+  to: number,
+): void {
+  const value = () => bytes.toString('latin1', from, to);
+  switch (name) {
+    case 'major':
+      extension.sparseVersion = `${value()}.${extension.sparseVersion?.split('.')[1] ?? '0'}`;
+      break;
+    case 'minor':
+      extension.sparseVersion = `${extension.sparseVersion?.split('.')[0] ?? '1'}.${value()}`;
+      break;
+    case 'name':
+      extension.sparseName = text(key, bytes, from, to);
+      break;
+    case 'size':
+    case 'realsize':
+      extension.sparseSize = integer(key, bytes, from, to);
+      break;
+    case 'map':
+      extension.sparseNumbers = from === to ? [] : value().split(',');
+      break;
+    case 'offset':
+    case 'numbytes':
+      addSparseNumber(extension, name, value());
+      break;
+    case 'numblocks':
+      extension.sparseNumbers ??= [];
+      break;
   }
 }
 
@@ -94,34 +113,33 @@ export function mergeExtensions(global: Extension, local: Extension): Extension 
 }
 
 /** Format 0.0 repeats two keys in turn: offset, numbytes, offset, numbytes … */
-function addSparseNumber(extension: Extension, key: string, value: string): void {
+function addSparseNumber(extension: Extension, name: 'offset' | 'numbytes', value: string): void {
   extension.sparseNumbers ??= [];
   const numbers = extension.sparseNumbers;
-  if ((numbers.length % 2 === 0) !== (key === 'GNU.sparse.offset'))
-    throw new PaxError('sparse map is out of order');
+  if ((numbers.length % 2 === 0) !== (name === 'offset')) throw new PaxError('sparse map is out of order');
   numbers.push(value);
 }
 
-function addXattr(extension: Extension, name: string, value: Buffer): void {
+function addXattr(extension: Extension, name: string, value: Uint8Array): void {
   if (name === '' || name.includes('\0')) throw new PaxError('extended attribute has no valid name');
   extension.xattrs ??= new Map();
-  // The header's buffer is its own, not the decoder's input: no copy is needed.
   extension.xattrs.set(name, value);
 }
 
-function text(key: string, value: Buffer): string {
-  if (value.includes(0)) throw new PaxError(`PAX record "${key}" holds a NUL`);
-  return decodePath(value);
+function text(key: string, bytes: Buffer, start: number, end: number): string {
+  const value = readText(bytes, start, end - start);
+  if (bytes.subarray(start, end).includes(0)) throw new PaxError(`PAX record "${key}" holds a NUL`);
+  return value;
 }
 
-function integer(key: string, value: Buffer): number {
-  const number = parsePaxInteger(value);
+function integer(key: string, bytes: Buffer, start: number, end: number): number {
+  const number = parsePaxInteger(bytes, start, end);
   if (number === undefined) throw new PaxError(`PAX record "${key}" is not a whole number in range`);
   return number;
 }
 
-function time(key: string, value: Buffer): PaxTime {
-  const parsed = parsePaxTime(value);
+function time(key: string, bytes: Buffer, start: number, end: number): PaxTime {
+  const parsed = parsePaxTime(bytes, start, end);
   if (parsed === undefined) throw new PaxError(`PAX record "${key}" is not a time`);
   return parsed;
 }

@@ -1,45 +1,60 @@
 /** Why a PAX header can't be read; the decoder adds the entry and the offset. */
 export class PaxError extends Error {}
 
-export interface PaxRecord {
-  readonly key: string;
-  readonly value: Buffer;
-}
+/** Takes one record: its key, and where in the bytes its value stands. */
+export type PaxVisitor = (key: string, start: number, end: number) => void;
+
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+const EQUALS = 0x3d;
+/** Decimal digits of a record's length: more would be beyond any limit. */
+const MAX_LENGTH_DIGITS = 10;
 
 /**
  * The records of an extended header: `LENGTH KEY=VALUE\n`, LENGTH in decimal and counting itself
  * (POSIX.1-2017 pax, "pax Extended Header"). Values are bytes: extended attributes are binary.
  *
+ * Most layers have such a header for every entry, so nothing is allocated but the keys.
+ *
  * @throws PaxError when the lengths and the bytes disagree
  */
-export function* parsePaxRecords(bytes: Buffer): Generator<PaxRecord, void, void> {
-  let at = 0;
-  while (at < bytes.length) {
+export function visitPaxRecords(bytes: Buffer, start: number, end: number, visit: PaxVisitor): void {
+  let at = start;
+  while (at < end) {
     // Some writers pad with NULs.
     if (bytes[at] === 0) {
-      while (at < bytes.length)
-        if (bytes[at++] !== 0) throw new PaxError('bytes after the padding of a PAX header');
+      while (at < end) if (bytes[at++] !== 0) throw new PaxError('bytes after the padding of a PAX header');
       return;
     }
-    const space = bytes.indexOf(0x20, at);
-    const digits = space < 0 || space - at > 10 ? '' : bytes.toString('latin1', at, space);
-    if (!/^[0-9]+$/.test(digits)) throw new PaxError('PAX record has no length');
-    const end = at + Number(digits);
-    if (end > bytes.length || end <= space + 2 || bytes[end - 1] !== 0x0a)
-      throw new PaxError(`PAX record of length ${digits} does not end in a line feed`);
-    const equals = bytes.indexOf(0x3d, space + 1);
-    if (equals < 0 || equals >= end - 1 || equals === space + 1) throw new PaxError('PAX record has no key');
-    yield { key: bytes.toString('utf8', space + 1, equals), value: bytes.subarray(equals + 1, end - 1) };
-    at = end;
+    let length = 0;
+    let space = at;
+    for (; space < end && bytes[space] !== SPACE; space++) {
+      const digit = bytes[space]! - 0x30;
+      if (digit < 0 || digit > 9 || space - at >= MAX_LENGTH_DIGITS)
+        throw new PaxError('PAX record has no length');
+      length = length * 10 + digit;
+    }
+    const next = at + length;
+    if (space === at || next > end || next <= space + 2 || bytes[next - 1] !== LINE_FEED)
+      throw new PaxError(`PAX record of length ${length} does not end in a line feed`);
+    let equals = space + 1;
+    while (equals < next - 1 && bytes[equals] !== EQUALS) equals++;
+    if (equals === space + 1 || equals === next - 1) throw new PaxError('PAX record has no key');
+    visit(bytes.toString('utf8', space + 1, equals), equals + 1, next - 1);
+    at = next;
   }
 }
 
 /** A whole number of a record, such as `size`; undefined when it is none or beyond 2^53. */
-export function parsePaxInteger(value: Buffer): number | undefined {
-  const text = value.toString('latin1');
-  if (!/^[0-9]{1,16}$/.test(text)) return undefined;
-  const number = Number(text);
-  return Number.isSafeInteger(number) ? number : undefined;
+export function parsePaxInteger(bytes: Buffer, start: number, end: number): number | undefined {
+  if (start === end || end - start > 16) return undefined;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at]! - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 export interface PaxTime {
@@ -48,11 +63,20 @@ export interface PaxTime {
 }
 
 /** A time of a record: decimal seconds since the epoch, perhaps negative; digits beyond the ninth are dropped. */
-export function parsePaxTime(value: Buffer): PaxTime | undefined {
-  const match = /^(-?)([0-9]{1,15})(?:\.([0-9]*))?$/.exec(value.toString('latin1'));
-  if (match === null) return undefined;
-  const sec = Number(match[2]);
-  const nsec = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
-  if (match[1] !== '-') return { sec, nsec };
+export function parsePaxTime(bytes: Buffer, start: number, end: number): PaxTime | undefined {
+  const negative = bytes[start] === 0x2d;
+  let point = start;
+  while (point < end && bytes[point] !== 0x2e) point++;
+  const sec = parsePaxInteger(bytes, negative ? start + 1 : start, point);
+  if (sec === undefined) return undefined;
+  let nsec = 0;
+  for (let place = 1; place <= 9; place++) {
+    const at = point + place;
+    const digit = at < end ? bytes[at]! - 0x30 : 0;
+    if (digit < 0 || digit > 9) return undefined;
+    nsec = nsec * 10 + digit;
+  }
+  for (let at = point + 10; at < end; at++) if (bytes[at]! < 0x30 || bytes[at]! > 0x39) return undefined;
+  if (!negative) return { sec, nsec };
   return nsec === 0 ? { sec: sec === 0 ? 0 : -sec, nsec } : { sec: -sec - 1, nsec: 1e9 - nsec };
 }

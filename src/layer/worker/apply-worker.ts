@@ -69,7 +69,7 @@ function applyTo(
     limits,
     lowers,
     identity: resolveIdentity(request.rootless),
-    merge: destination.kind === 'merge',
+    destination: destination.kind,
     exactModes,
   });
   try {

@@ -10,6 +10,9 @@ import type { Answer, Request } from './messages.js';
 import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 import { serve, unexpected } from './serve.js';
 
+/** Deflate gives at most 1032 bytes for one: a bomb is seen 64 MiB late at the most. */
+const INPUT_STEP_BYTES = 64 * 1024;
+
 /** The thread that reads the source, sees what it is, and decompresses it. */
 serve(async (request, pipeline) => {
   if (request.type !== 'decode') throw unexpected(request);
@@ -68,7 +71,7 @@ async function decompress(
     if (available === 0 && source?.fill()) continue;
     if (available === 0) available = input.waitAvailable(decode);
     if (available < 0) break;
-    const length = Math.min(available, STEP_BYTES);
+    const length = Math.min(available, INPUT_STEP_BYTES);
     const start = input.readIndex(decode);
     output.consumed += length;
     // The native decoders answer at once: awaiting nothing would cost a turn of the event loop for each step.
