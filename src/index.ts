@@ -15,6 +15,6 @@ export type {
   UnpackLayerOptions,
 } from './layer/options.js';
 export { type LayerPlan, planLayer } from './layer/plan-layer.js';
-export { unpackLayer } from './layer/unpack-layer.js';
+export { unpackLayer, warmUp } from './layer/unpack-layer.js';
 export { type DiffID, type Digest, parseDigest } from './oci/digest.js';
 export type { EntryType, TarEntry } from './tar/types.js';

@@ -49,6 +49,16 @@ export class Ring {
     for (let reader = 0; reader < this.#readers; reader++) this.#control[readerWord(reader) + 1] = 1;
   }
 
+  /** Bytes written so far, modulo 2^32. */
+  get written(): number {
+    return Atomics.load(this.#control, WRITTEN);
+  }
+
+  /** Bytes that a reader has released so far, modulo 2^32. */
+  released(reader: number): number {
+    return Atomics.load(this.#control, readerWord(reader));
+  }
+
   /** Where the writer's room begins; it runs on for what `room` or `waitRoom` says. */
   get writeIndex(): number {
     return Atomics.load(this.#control, WRITTEN) & (this.size - 1);

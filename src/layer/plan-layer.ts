@@ -35,8 +35,8 @@ export function planLayer(source: LayerSource, options: ReadLayerOptions = {}): 
       const work = crews.use(async (crew) => {
         batches.attach(crew);
         try {
-          return await runLayer(crew, source, { ...options, signal }, () =>
-            crew.apply.ask({ type: 'plan', limits: resolveLimits(options.limits) }, 'applied'),
+          return await runLayer(crew, source, { ...options, signal }, (hash) =>
+            crew.apply.ask({ type: 'plan', limits: resolveLimits(options.limits), hash }, 'applied'),
           );
         } finally {
           batches.end(); // from here on the crew is somebody else's

@@ -22,13 +22,13 @@ export async function runLayer(
   crew: Crew,
   source: LayerSource,
   options: ReadLayerOptions,
-  archive: () => Promise<ArchiveSummary>,
+  archive: (hash: boolean) => Promise<ArchiveSummary>,
 ): Promise<LayerResult> {
   const { signal } = options;
   const wanted = checkOptions(options);
   const { pipeline } = crew;
   const { path, bytes, totalBytes } = openSource(source);
-  pipeline.reset({ hash: wanted.hash });
+  pipeline.reset();
   const onAbort = () => pipeline.gate.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
   const stopProgress = reportProgress(crew, totalBytes, options.onProgress);
@@ -36,30 +36,28 @@ export async function runLayer(
     signal?.throwIfAborted();
     let stop = () => {};
     const stopped = new Promise<void>((resolve) => (stop = resolve));
-    const parts = await all(
+    const { hash, gzip } = wanted;
+    const { maxRatio } = resolveLimits(options.limits);
+    const [decoded, summary] = await all(
       crew,
       [
-        crew.decode.ask(
-          { type: 'decode', path, gzip: wanted.gzip, maxRatio: resolveLimits(options.limits).maxRatio },
-          'decoded',
-        ),
-        archive(),
-        wanted.hash ? crew.hash.ask({ type: 'hash' }, 'hashed') : undefined,
+        crew.decode.ask({ type: 'decode', path, gzip, maxRatio, hash }, 'decoded'),
+        archive(hash),
         bytes && feed(bytes, pipeline, stopped),
       ] as const,
       stop,
     );
-    const [decoded, summary, hashed] = parts;
-    const result = { ...summary, compression: decoded.compression, compressedSize: pipeline.compressedBytes };
-    const digest = hashed && (`sha256:${hashed.digest}` as const);
-    const diffID = hashed && (`sha256:${hashed.diffID}` as const);
+    const { size, entries, whiteouts } = summary;
+    const { compression } = decoded;
+    const diffID = summary.diffID === undefined ? undefined : (`sha256:${summary.diffID}` as const);
+    const digest = decoded.digest === undefined ? diffID : (`sha256:${decoded.digest}` as const);
     checkDigest('digest', options.digest, digest);
     checkDigest('diffID', options.diffID, diffID);
-    const { size, compression, compressedSize, entries, whiteouts } = result;
     const anomalies = [
       ...summary.anomalies,
       ...streamAnomalies(decoded.dataAfterStream, summary.dataAfterArchive),
     ];
+    const { compressedBytes: compressedSize } = pipeline;
     return { digest, diffID, compression, size, compressedSize, entries, whiteouts, anomalies };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;

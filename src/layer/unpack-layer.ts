@@ -4,6 +4,14 @@ import { runLayer } from './run-layer.js';
 import { crews } from './worker/crew.js';
 
 /**
+ * Starts the threads that the first layer will need, and does not wait for them. A process that knows early that
+ * it will unpack something saves 50 ms so.
+ */
+export function warmUp(): void {
+  crews.warmUp();
+}
+
+/**
  * Unpacks one layer into a directory: decompresses, verifies and writes it in one pass, off the caller's event
  * loop, in bounded memory.
  *
@@ -34,9 +42,9 @@ export async function unpackLayer(
   return await crews.use(async (crew) => {
     let filled = false;
     try {
-      const result = await runLayer(crew, source, options, async () => {
+      const result = await runLayer(crew, source, options, async (hash) => {
         const answer = await crew.apply.ask(
-          { type: 'apply', destination, existing, target, rootless, lowers, limits },
+          { type: 'apply', destination, existing, target, rootless, lowers, limits, hash },
           'applied',
         );
         filled = true;

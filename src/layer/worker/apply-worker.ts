@@ -19,7 +19,7 @@ let filled: Destination | undefined;
 serve((request, pipeline, send) => {
   switch (request.type) {
     case 'plan':
-      return planArchive(pipeline, request.limits, send);
+      return planArchive(pipeline, request, send);
     case 'apply':
       return apply(request, pipeline);
     case 'commit':
@@ -73,12 +73,14 @@ function applyTo(
     exactModes,
   });
   try {
-    const { position, entries, dataAfterArchive } = readArchive(pipeline, applier, limits);
+    const { decoder, diffID } = readArchive(pipeline, applier, request);
+    const { position, entries, dataAfterArchive } = decoder;
     applier.finish();
     const { whiteouts, anomalies } = applier;
     return {
       type: 'applied',
       size: position,
+      diffID,
       entries,
       whiteouts,
       dataAfterArchive,

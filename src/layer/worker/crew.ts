@@ -1,34 +1,26 @@
 import { availableParallelism } from 'node:os';
-import { createPipelineMemory, Pipeline, type PipelineMemory } from './pipeline.js';
+import { createPipelineMemory, Pipeline } from './pipeline.js';
 import { Thread } from './thread.js';
 
-/** The threads of one unpack and the memory they share. Each thread takes 35 ms of processor time to start. */
+/** The two threads of one unpack and the memory they share. Each takes 35 ms of processor time to start. */
 export class Crew {
   readonly pipeline: Pipeline;
   readonly decode: Thread;
   readonly apply: Thread;
-  readonly #memory: PipelineMemory;
-  #hash: Thread | undefined;
 
   constructor() {
-    this.#memory = createPipelineMemory();
-    this.pipeline = new Pipeline(this.#memory);
-    this.decode = new Thread('decode', this.#memory);
-    this.apply = new Thread('apply', this.#memory);
-  }
-
-  /** Started when something is to be hashed. */
-  get hash(): Thread {
-    this.#hash ??= new Thread('hash', this.#memory);
-    return this.#hash;
+    const memory = createPipelineMemory();
+    this.pipeline = new Pipeline(memory);
+    this.apply = new Thread('apply', memory);
+    this.decode = new Thread('decode', memory);
   }
 
   get broken(): boolean {
-    return this.decode.broken || this.apply.broken || this.#hash?.broken === true;
+    return this.decode.broken || this.apply.broken;
   }
 
   async terminate(): Promise<void> {
-    await Promise.all([this.decode.terminate(), this.apply.terminate(), this.#hash?.terminate()]);
+    await Promise.all([this.decode.terminate(), this.apply.terminate()]);
   }
 }
 
@@ -41,6 +33,11 @@ export class CrewPool {
 
   constructor(size = availableParallelism()) {
     this.#size = size;
+  }
+
+  /** Starts a crew, unless one is there. */
+  warmUp(): void {
+    if (this.#working === 0 && this.#idle.length === 0) this.#idle.push(new Crew());
   }
 
   async use<T>(work: (crew: Crew) => Promise<T>): Promise<T> {

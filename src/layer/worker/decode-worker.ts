@@ -6,6 +6,8 @@ import type { Ring } from '../../base/ring.js';
 import type { ByteOutput, Decompressor } from '../../compression/decompressor.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
+import { openSha256, type Sha256 } from '../../system/sha256.js';
+import { ArchiveDigest } from './archive-digest.js';
 import type { Answer, Request } from './messages.js';
 import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 import { serve, unexpected } from './serve.js';
@@ -33,16 +35,19 @@ async function decode(
   pipeline.decide(format !== 'none');
   if (format === 'none') {
     while (source?.fill()) {}
-    return { type: 'decoded', compression: 'none', dataAfterStream: false };
+    return { type: 'decoded', compression: 'none', digest: undefined, dataAfterStream: false };
   }
   const output = new MeteredOutput(pipeline, request.maxRatio);
   const decompressor = await openDecompressor(format, output, request.gzip);
+  const sha256 = request.hash ? openSha256() : undefined;
+  let digest: string | undefined;
   try {
-    await decompress(decompressor, output, pipeline, source);
-    return { type: 'decoded', compression: format, dataAfterStream: decompressor.dataAfterStream };
+    await decompress(decompressor, output, pipeline, source, sha256);
   } finally {
+    digest = sha256?.hex();
     decompressor.close();
   }
+  return { type: 'decoded', compression: format, digest, dataAfterStream: decompressor.dataAfterStream };
 }
 
 /** The first bytes, or all where there are fewer. */
@@ -64,6 +69,7 @@ async function decompress(
   output: MeteredOutput,
   { input }: Pipeline,
   source: FileSource | undefined,
+  sha256: Sha256 | undefined,
 ): Promise<void> {
   const { decode } = INPUT_READERS;
   for (;;) {
@@ -74,6 +80,7 @@ async function decompress(
     const length = Math.min(available, INPUT_STEP_BYTES);
     const start = input.readIndex(decode);
     output.consumed += length;
+    sha256?.update(input.bytes, start, start + length);
     // The native decoders answer at once: awaiting nothing would cost a turn of the event loop for each step.
     const done = decompressor.write(input.bytes, start, start + length);
     if (done !== undefined) await done;
@@ -88,11 +95,13 @@ class FileSource {
   readonly #descriptor: number;
   readonly #pipeline: Pipeline;
   readonly #ring: Ring;
+  readonly #room: Room;
   #ended = false;
 
   constructor(path: string, pipeline: Pipeline) {
     this.#pipeline = pipeline;
     this.#ring = pipeline.input;
+    this.#room = new Room(this.#ring, pipeline);
     try {
       this.#descriptor = openSync(path, 'r');
     } catch (error) {
@@ -103,7 +112,7 @@ class FileSource {
   /** @returns false at the end */
   fill(): boolean {
     if (this.#ended) return false;
-    const room = Math.min(this.#ring.waitRoom(), STEP_BYTES);
+    const room = Math.min(this.#room.wait(), STEP_BYTES);
     const length = readSync(this.#descriptor, this.#ring.bytes, this.#ring.writeIndex, room, null);
     if (length > 0) {
       this.#pipeline.compressedBytes += length;
@@ -123,6 +132,7 @@ class FileSource {
 /** The ring of uncompressed bytes, with an eye on how many come from how few. */
 class MeteredOutput implements ByteOutput {
   readonly bytes: Buffer;
+  readonly #room: Room;
   readonly #ring: Ring;
   readonly #maxRatio: number;
   /** Compressed bytes so far. */
@@ -131,6 +141,7 @@ class MeteredOutput implements ByteOutput {
 
   constructor(pipeline: Pipeline, maxRatio: number) {
     this.#ring = pipeline.output;
+    this.#room = new Room(this.#ring, pipeline);
     this.bytes = this.#ring.bytes;
     this.#maxRatio = maxRatio;
   }
@@ -140,7 +151,7 @@ class MeteredOutput implements ByteOutput {
   }
 
   waitRoom(): number {
-    return Math.min(this.#ring.waitRoom(), STEP_BYTES);
+    return Math.min(this.#room.wait(), STEP_BYTES);
   }
 
   publish(length: number): void {
@@ -152,6 +163,30 @@ class MeteredOutput implements ByteOutput {
 
   end(): void {
     this.#ring.end();
+  }
+}
+
+/** Room in a ring. Where it is the archive's and full, the apply thread is slower: take hashing off it meanwhile. */
+class Room {
+  readonly #ring: Ring;
+  readonly #pipeline: Pipeline;
+  readonly #digest: ArchiveDigest;
+
+  constructor(ring: Ring, pipeline: Pipeline) {
+    this.#ring = ring;
+    this.#pipeline = pipeline;
+    this.#digest = new ArchiveDigest(pipeline);
+  }
+
+  wait(): number {
+    const { compressed, output, gate } = this.#pipeline;
+    const isArchive = compressed !== undefined && compressed === (this.#ring === output);
+    for (;;) {
+      const room = this.#ring.room();
+      if (room > 0) return room;
+      gate.throwIfAborted();
+      if (!isArchive || !this.#digest.help(this.#ring)) return this.#ring.waitRoom();
+    }
   }
 }
 

@@ -12,8 +12,8 @@ export type Request =
       readonly path: string | undefined;
       readonly gzip: GzipDecoder | undefined;
       readonly maxRatio: number;
+      readonly hash: boolean;
     }
-  | { readonly type: 'hash' }
   | {
       readonly type: 'apply';
       readonly destination: string;
@@ -22,15 +22,21 @@ export type Request =
       readonly rootless: boolean | undefined;
       readonly lowers: readonly string[];
       readonly limits: Limits;
+      readonly hash: boolean;
     }
-  | { readonly type: 'plan'; readonly limits: Limits }
+  | { readonly type: 'plan'; readonly limits: Limits; readonly hash: boolean }
   | { readonly type: 'commit'; readonly sync: boolean }
   | { readonly type: 'discard' };
 
 /** Their answers. */
 export type Response =
-  | { readonly type: 'decoded'; readonly compression: Compression; readonly dataAfterStream: boolean }
-  | { readonly type: 'hashed'; readonly digest: string; readonly diffID: string }
+  | {
+      readonly type: 'decoded';
+      readonly compression: Compression;
+      /** Of a compressed source; a plain one is the archive. */
+      readonly digest: string | undefined;
+      readonly dataAfterStream: boolean;
+    }
   | ({ readonly type: 'applied' } & ArchiveSummary)
   | { readonly type: 'settled' }
   /** A part of the plan; the answer proper is `applied`. */
@@ -41,6 +47,8 @@ export type Response =
 
 export interface ArchiveSummary {
   readonly size: number;
+  /** Hexadecimal sha256 of the archive, where it was asked for. */
+  readonly diffID: string | undefined;
   readonly entries: number;
   readonly whiteouts: number;
   readonly dataAfterArchive: boolean;

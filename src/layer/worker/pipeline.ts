@@ -9,9 +9,9 @@ const OUTPUT_BYTES = 4 * 1024 * 1024;
 export const STEP_BYTES = 256 * 1024;
 
 /** Who reads the compressed bytes; for a plain tar they are the archive. */
-export const INPUT_READERS = { decode: 0, hash: 1, apply: 2 } as const;
+export const INPUT_READERS = { decode: 0, apply: 1 } as const;
 /** Who reads the uncompressed bytes. */
-export const OUTPUT_READERS = { hash: 0, apply: 1 } as const;
+export const OUTPUT_READERS = { apply: 0 } as const;
 
 const UNDECIDED = 0;
 const PLAIN = 1;
@@ -20,8 +20,9 @@ const COMPRESSED = 2;
 const MODE = GATE_WORDS;
 const IN_FLIGHT = MODE + 1;
 const INPUT = IN_FLIGHT + 1;
-const OUTPUT = INPUT + ringWords(3);
-const CONTROL_WORDS = OUTPUT + ringWords(2);
+const OUTPUT = INPUT + ringWords(2);
+const DIGEST = OUTPUT + ringWords(1);
+const CONTROL_WORDS = DIGEST + 2;
 
 /** What the threads of one unpack share. */
 export interface PipelineMemory {
@@ -34,7 +35,7 @@ export interface PipelineMemory {
 export function createPipelineMemory(): PipelineMemory {
   return {
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
-    counters: new SharedArrayBuffer(3 * 8),
+    counters: new SharedArrayBuffer(4 * 8),
     input: new SharedArrayBuffer(INPUT_BYTES),
     output: new SharedArrayBuffer(OUTPUT_BYTES),
   };
@@ -47,6 +48,9 @@ export class Pipeline {
   readonly input: Ring;
   /** Bytes of the archive, when the source is compressed. */
   readonly output: Ring;
+  /** For `ArchiveDigest`: a lock and a position, and the handle of the digest in work. */
+  readonly digestControl: Int32Array;
+  readonly digestHandle: Float64Array;
   readonly #control: Int32Array;
   /** Counts for whoever watches; each has one writer. */
   readonly #counters: Float64Array;
@@ -54,24 +58,26 @@ export class Pipeline {
   constructor(memory: PipelineMemory) {
     const control = new Int32Array(memory.control);
     this.#control = control;
-    this.#counters = new Float64Array(memory.counters);
+    this.#counters = new Float64Array(memory.counters, 0, 3);
+    this.digestControl = control.subarray(DIGEST);
+    this.digestHandle = new Float64Array(memory.counters, 3 * 8);
     this.gate = new Gate(control.subarray(0, GATE_WORDS));
     this.input = new Ring(
-      { control: control.subarray(INPUT, OUTPUT), data: memory.input, readers: 3 },
+      { control: control.subarray(INPUT, OUTPUT), data: memory.input, readers: 2 },
       this.gate,
     );
-    this.output = new Ring({ control: control.subarray(OUTPUT), data: memory.output, readers: 2 }, this.gate);
+    this.output = new Ring(
+      { control: control.subarray(OUTPUT, DIGEST), data: memory.output, readers: 1 },
+      this.gate,
+    );
   }
 
   /** For a new layer. Only while no thread works. */
-  reset(options: { readonly hash: boolean }): void {
+  reset(): void {
     this.#control.fill(0);
     this.#counters.fill(0);
     this.input.reset();
     this.output.reset();
-    if (options.hash) return;
-    this.input.leave(INPUT_READERS.hash);
-    this.output.leave(OUTPUT_READERS.hash);
   }
 
   /** The decode thread has seen what the source is. */

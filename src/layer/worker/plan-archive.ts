@@ -14,7 +14,12 @@ const BATCH = 256;
 const MAX_IN_FLIGHT = 4;
 
 /** Says what a layer would do, in batches, and does nothing. */
-export function planArchive(pipeline: Pipeline, limits: Limits, send: Send): Answer {
+export function planArchive(
+  pipeline: Pipeline,
+  options: { readonly limits: Limits; readonly hash: boolean },
+  send: Send,
+): Answer {
+  const { limits } = options;
   const log = new AnomalyLog();
   const seen = new Set<string>();
   let whiteouts = 0;
@@ -24,7 +29,7 @@ export function planArchive(pipeline: Pipeline, limits: Limits, send: Send): Ans
     send({ type: 'operations', operations: batch });
     batch = [];
   };
-  const decoder = readArchive(
+  const { decoder, diffID } = readArchive(
     pipeline,
     {
       entry(entry: TarEntry) {
@@ -45,11 +50,19 @@ export function planArchive(pipeline: Pipeline, limits: Limits, send: Send): Ans
       data() {},
       entryEnd() {},
     },
-    limits,
+    options,
   );
   if (batch.length > 0) flush();
   const { position, entries, dataAfterArchive } = decoder;
-  return { type: 'applied', size: position, entries, whiteouts, dataAfterArchive, anomalies: log.summary() };
+  return {
+    type: 'applied',
+    size: position,
+    diffID,
+    entries,
+    whiteouts,
+    dataAfterArchive,
+    anomalies: log.summary(),
+  };
 }
 
 function waitTurn(pipeline: Pipeline): void {

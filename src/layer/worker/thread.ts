@@ -15,7 +15,7 @@ export class Thread {
   #waiting: Settle | undefined;
   #broken: Error | undefined;
 
-  constructor(role: 'decode' | 'hash' | 'apply', memory: PipelineMemory) {
+  constructor(role: 'decode' | 'apply', memory: PipelineMemory) {
     this.#worker = new Worker(new URL(`./${role}-worker.js`, import.meta.url), {
       name: `overlayer-${role}`,
       workerData: memory,
