@@ -105,7 +105,6 @@ function addReadOptions(command: Command): Command {
       new Option('--gzip <DECODER>', 'use this gzip decoder instead of the fastest there is').choices([
         'isal',
         'zlib',
-        'fflate',
       ]),
     )
     .option('--json', 'print the result as one JSON document')

@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { type ByteOutput, corruptStream, type Decompressor, truncatedStream } from './decompressor.js';
+import { GzipHeader } from './gzip-header.js';
 
 /** struct inflate_state of <isa-l/igzip_lib.h>; `loadIsal` proves these offsets on a stream before they are used. */
 const STATE = {
@@ -11,7 +12,8 @@ const STATE = {
   blockState: 21160,
   crcFlag: 21172,
 } as const;
-const ISAL_GZIP = 1;
+/** No header; the CRC and length behind the data are checked. */
+const ISAL_GZIP_NO_HDR_VER = 6;
 const BLOCK_FINISH = 5;
 const LIBRARY = 'libisal.so.2';
 
@@ -62,6 +64,7 @@ export class IsalGunzip implements Decompressor {
   readonly #state = Buffer.alloc(STATE.size);
   readonly #words = new DataView(this.#state.buffer, this.#state.byteOffset, this.#state.byteLength);
   readonly #stateAddress = Number(koffi.address(this.#state));
+  #header = new GzipHeader();
   #inMember = false;
   #members = 0;
 
@@ -72,12 +75,11 @@ export class IsalGunzip implements Decompressor {
   }
 
   write(input: Buffer, start: number, end: number): void {
-    if (this.dataAfterStream) return;
     const address = koffi.address(input);
     let at = start;
-    while (at < end) {
-      if (!this.#inMember && !this.#beginMember(input, at, end)) return;
-      at = this.#inflate(address, at, end);
+    while (at < end && !this.dataAfterStream) {
+      if (this.#inMember) at = this.#inflate(address, at, end);
+      else at += this.#takeHeader(input, at, end);
     }
     // All input is taken, but the decoder may hold output back.
     while (this.#inMember && this.#inflateOnce(address, end, end) > 0) {}
@@ -85,21 +87,28 @@ export class IsalGunzip implements Decompressor {
 
   end(): void {
     if (this.#inMember || this.#members === 0) throw truncatedStream('gzip');
+    // A byte or two that could have begun another member.
+    if (!this.#header.empty) this.dataAfterStream = true;
   }
 
   close(): void {}
 
-  /** RFC 1952 2.2: members simply follow one another; anything else is not ours. */
-  #beginMember(input: Buffer, at: number, end: number): boolean {
-    if (this.#members > 0 && (input[at] !== 0x1f || (at + 1 < end && input[at + 1] !== 0x8b))) {
+  /** RFC 1952 2.2: members simply follow one another; anything else is not ours. @returns bytes taken */
+  #takeHeader(input: Buffer, start: number, end: number): number {
+    const taken = this.#header.take(input, start, end);
+    if (taken === undefined) {
+      if (this.#members === 0) throw corruptStream('gzip', 'invalid header');
       this.dataAfterStream = true;
-      return false;
+      return end - start;
     }
-    this.#isal.init(this.#stateAddress);
-    this.#words.setUint32(STATE.crcFlag, ISAL_GZIP, true);
-    this.#inMember = true;
-    this.#members += 1;
-    return true;
+    if (this.#header.done) {
+      this.#header = new GzipHeader();
+      this.#isal.init(this.#stateAddress);
+      this.#words.setUint32(STATE.crcFlag, ISAL_GZIP_NO_HDR_VER, true);
+      this.#inMember = true;
+      this.#members += 1;
+    }
+    return taken;
   }
 
   #inflate(address: bigint, start: number, end: number): number {

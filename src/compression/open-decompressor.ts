@@ -9,7 +9,6 @@ const GZIP = {
     return isal && new IsalGunzip(isal, output);
   },
   zlib: async (output) => new (await import('./zlib.js')).ZlibGunzip(output),
-  fflate: async (output) => new (await import('./fflate.js')).FflateGunzip(output),
 } as const satisfies Record<string, (output: ByteOutput) => Promise<Decompressor | undefined>>;
 
 export type GzipDecoderName = keyof typeof GZIP;

@@ -16,23 +16,30 @@ export class ZlibGunzip implements Decompressor {
   readonly #output: ByteOutput;
   #failure: Error | undefined;
   #taken = 0;
+  #ended = false;
+  #garbage = false;
   /** Ends the wait for the piece in work. */
   #settle: () => void = () => {};
 
   constructor(output: ByteOutput) {
     this.#output = output;
     this.#gunzip.on('data', (chunk: Buffer) => this.#emit(chunk));
-    this.#gunzip.on('end', () => this.#settle());
-    this.#gunzip.on('error', (error: Error) => this.#fail(error));
+    this.#gunzip.on('end', () => this.#end({ garbage: false }));
+    this.#gunzip.on('error', (error: Error) => {
+      // Something that is no member follows the last one: zlib passes over zeros only.
+      if (error.message === 'incorrect header check') this.#end({ garbage: true });
+      else this.#fail(error);
+    });
   }
 
   /** zlib stops at the end of the last member; what it did not take is none of the stream. */
   get dataAfterStream(): boolean {
-    return this.#taken > this.#gunzip.bytesWritten;
+    return this.#garbage || this.#taken > this.#gunzip.bytesWritten;
   }
 
   write(input: Buffer, start: number, end: number): Promise<void> {
     this.#taken += end - start;
+    // After the last member zlib takes no more, and never says that it is done with it.
     return this.#run(() => this.#gunzip.write(input.subarray(start, end), this.#settle));
   }
 
@@ -46,7 +53,7 @@ export class ZlibGunzip implements Decompressor {
   }
 
   async #run(start: () => void): Promise<void> {
-    if (this.#failure === undefined)
+    if (this.#failure === undefined && !this.#ended)
       await new Promise<void>((resolve) => {
         this.#settle = resolve;
         start();
@@ -62,6 +69,12 @@ export class ZlibGunzip implements Decompressor {
     } catch (error) {
       this.#fail(error as Error);
     }
+  }
+
+  #end({ garbage }: { readonly garbage: boolean }): void {
+    this.#ended = true;
+    this.#garbage ||= garbage;
+    this.#settle();
   }
 
   #fail(error: Error): void {

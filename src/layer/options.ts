@@ -9,8 +9,8 @@ export type LayerSource = string | ByteSource;
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
-/** Gzip decoders, fastest first: ISA-L from the system, Node's zlib, fflate. */
-export type GzipDecoder = 'isal' | 'zlib' | 'fflate';
+/** Gzip decoders, fastest first: ISA-L from the system, Node's zlib. */
+export type GzipDecoder = 'isal' | 'zlib';
 
 export interface ReadLayerOptions extends AbortableOptions {
   /** Fail with `DataLoss` unless the bytes of the source have this digest. */

@@ -1,0 +1,95 @@
+import { type Results, secondsOf } from './results.js';
+import { median, pairedRatio } from './statistics.js';
+
+/** What issue 2 asks for, and what this run saw. */
+export interface Bar {
+  readonly what: string;
+  readonly input: string;
+  readonly required: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+/** `of` is to be `atLeast` times as fast as `against`. */
+const SPEED_BARS = [
+  { group: 'gzip', of: 'overlayer', against: 'tar -xzf', atLeast: 2.5 },
+  { group: 'gzip', of: 'overlayer, zlib', against: 'tar -xzf', atLeast: 1.8 },
+  { group: 'zstd', of: 'overlayer', against: 'tar --zstd -xf', atLeast: 1 },
+  { group: 'tar', of: 'overlayer, no digests', against: 'tar -xf', atLeast: 0.85 },
+  { group: 'tar', of: 'overlayer', against: 'tar -xf', atLeast: 0.7 },
+  { group: 'gzip', of: 'overlayer', against: 'node-tar', atLeast: 5 },
+  { group: 'gzip', of: 'overlayer', against: 'tar-fs', atLeast: 5 },
+];
+const GZIP_LIMIT = 1.3;
+const MEMORY_BAR = 160e6;
+const DELAY_BAR_MS = 20;
+
+export function bars(results: Results): Bar[] {
+  const inputs = results.inputs.map((input) => input.name);
+  return [
+    ...SPEED_BARS.flatMap((bar) => inputs.flatMap((input) => speedBar(results, input, bar))),
+    ...inputs.flatMap((input) => limitBar(results, input)),
+    ...inputs.flatMap((input) => memoryBar(results, input)),
+    ...results.eventLoop.map(({ input, source, p99 }) => ({
+      what: `event-loop delay of the caller, p99, from a ${source}`,
+      input,
+      required: `< ${DELAY_BAR_MS} ms`,
+      measured: `${median(p99).toFixed(1)} ms`,
+      met: median(p99) < DELAY_BAR_MS,
+    })),
+  ];
+}
+
+function speedBar(
+  results: Results,
+  input: string,
+  { group, of, against, atLeast }: (typeof SPEED_BARS)[0],
+): Bar[] {
+  const own = secondsOf(results, group, input, of);
+  const peer = secondsOf(results, group, input, against);
+  if (own === undefined || peer === undefined) return [];
+  const ratio = pairedRatio(peer, own);
+  return [
+    {
+      what: `${group}: ${of} against ${against}`,
+      input,
+      required: `≥ ${atLeast}×`,
+      measured: `${ratio.toFixed(2)}×`,
+      met: ratio >= atLeast,
+    },
+  ];
+}
+
+/** Nobody can be done before the slower half of the work is. */
+function limitBar(results: Results, input: string): Bar[] {
+  const own = secondsOf(results, 'gzip', input, 'overlayer');
+  const inflate = secondsOf(results, 'gzip', input, 'igzip -dc');
+  const unpack = secondsOf(results, 'gzip', input, 'tar -xf of the plain tar');
+  if (own === undefined || inflate === undefined || unpack === undefined) return [];
+  const slower = inflate.map((seconds, round) => Math.max(seconds, unpack[round]!));
+  const ratio = pairedRatio(own, slower);
+  return [
+    {
+      what: 'gzip: time against max(igzip -dc, tar -xf of the plain tar)',
+      input,
+      required: `≤ ${GZIP_LIMIT}×`,
+      measured: `${ratio.toFixed(2)}×`,
+      met: ratio <= GZIP_LIMIT,
+    },
+  ];
+}
+
+function memoryBar({ measurements }: Results, input: string): Bar[] {
+  return measurements
+    .filter((one) => one.group === 'memory' && one.input === input && one.contender.startsWith('overlayer'))
+    .map(({ contender, samples }) => {
+      const peak = Math.max(...samples.map((sample) => sample.peakBytes));
+      return {
+        what: `peak resident memory: ${contender}`,
+        input,
+        required: `< ${MEMORY_BAR / 1e6} MB`,
+        measured: `${(peak / 1e6).toFixed(0)} MB`,
+        met: peak < MEMORY_BAR,
+      };
+    });
+}

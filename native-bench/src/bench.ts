@@ -1,0 +1,89 @@
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { bars } from './bars.js';
+import { type GroupContext, INPUT_GROUPS, SIZE_GROUPS } from './groups.js';
+import { INPUT_TREES, type InputName } from './input-trees.js';
+import { type Layer, loadLayer, unloadLayer } from './inputs.js';
+import { describeMachine } from './machine.js';
+import { RESULTS_DIR } from './paths.js';
+import { BENCH_PACKAGES, installDebianPackages, installPeers } from './prerequisites.js';
+import { chart } from './report/chart.js';
+import { markdown } from './report/markdown.js';
+import type { InputSize, Results } from './results.js';
+import { enterNamespace, mountMemory } from './scratch.js';
+
+const USAGE = `npm run bench -- [--rounds N] [--inputs rootfs,node-modules,toolchain] [--only GROUP] [--quick]
+groups: ${[...Object.keys(INPUT_GROUPS), ...Object.keys(SIZE_GROUPS)].join(', ')}
+--quick: rootfs alone, 3 rounds, without the slow peers`;
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string' },
+    inputs: { type: 'string' },
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (flags.help) {
+  console.log(USAGE);
+  process.exit();
+}
+const quick = flags.quick;
+const rounds = Number(flags.rounds ?? (quick ? 3 : 5));
+const inputs = (flags.inputs ?? (quick ? 'rootfs' : 'rootfs,node-modules,toolchain')).split(',');
+const isWhole = flags.only === undefined && flags.inputs === undefined && !quick;
+
+const dir = enterNamespace();
+installDebianPackages(BENCH_PACKAGES);
+installPeers();
+mountMemory(dir);
+
+const results: Results = {
+  date: new Date().toISOString().slice(0, 10),
+  machine: describeMachine(),
+  rounds,
+  inputs: [],
+  measurements: [],
+  eventLoop: [],
+};
+for (const name of inputs) measureLayer(name, selected(INPUT_GROUPS));
+for (const group of selected(SIZE_GROUPS))
+  for (const name of group.inputs) if (!quick || name !== 'large') measureLayer(name, [group.measure]);
+report();
+
+function measureLayer(name: string, groups: readonly ((context: GroupContext) => void)[]): void {
+  if (!(name in INPUT_TREES)) throw new Error(`No such input: ${name}\n${USAGE}`);
+  if (groups.length === 0) return;
+  const layer = loadLayer(name as InputName, dir);
+  if (results.inputs.every((input) => input.name !== name)) results.inputs.push(describe(layer));
+  for (const measure of groups) measure({ results, layer, dir, rounds, quick });
+  unloadLayer(layer);
+}
+
+function describe(layer: Layer): InputSize {
+  return {
+    name: layer.name,
+    definition: INPUT_TREES[layer.name].definition,
+    entries: layer.entries,
+    bytes: layer.bytes,
+    gzipBytes: statSync(layer.file('gzip')).size,
+    zstdBytes: statSync(layer.file('zstd')).size,
+  };
+}
+
+function selected<T>(groups: Readonly<Record<string, T>>): T[] {
+  return Object.entries(groups).flatMap(([name, group]) => ((flags.only ?? name) === name ? [group] : []));
+}
+
+function report(): void {
+  // Only a whole run replaces the results that the README shows.
+  const file = (suffix: string) => join(RESULTS_DIR, `${isWhole ? 'bench' : 'partial'}.${suffix}`);
+  const text = markdown(results);
+  mkdirSync(RESULTS_DIR, { recursive: true });
+  writeFileSync(file('md'), text);
+  writeFileSync(file('json'), `${JSON.stringify({ ...results, bars: bars(results) }, undefined, 1)}\n`);
+  writeFileSync(file('svg'), chart(results));
+  console.log(text);
+}

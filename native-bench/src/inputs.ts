@@ -1,0 +1,62 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Format, inputFile } from './input-files.js';
+import { INPUT_TREES, type InputName } from './input-trees.js';
+import { INPUTS_DIR } from './paths.js';
+import { type Command, run, shell } from './run.js';
+
+/** Makes what is missing of an input, once; `scratch` is where its tree stands meanwhile. */
+export function ensureInput(name: InputName, scratch: string): void {
+  const tree = INPUT_TREES[name];
+  mkdirSync(INPUTS_DIR, { recursive: true });
+  const tar = inputFile(name, 'tar');
+  if (!existsSync(tar)) {
+    for (const needed of tree.from ?? []) ensureInput(needed, scratch);
+    console.error(`making input ${name}: ${tree.definition}`);
+    const dir = join(scratch, name);
+    mkdirSync(dir);
+    tree.make(dir);
+    make(tar, (file) => ['tar', '--sort=name', '--numeric-owner', '--xattrs', '-C', dir, '-cf', file, '.']);
+    rmSync(dir, { recursive: true });
+  }
+  make(inputFile(name, 'gzip'), (file) => shell(`gzip -6 -n < ${tar} > ${file}`));
+  make(inputFile(name, 'zstd'), (file) => ['zstd', '-q', '-3', tar, '-o', file]);
+}
+
+/** An interrupted command leaves no half of a file under its final name. */
+function make(file: string, command: (file: string) => Command): void {
+  if (existsSync(file)) return;
+  const partial = `${file}.partial`;
+  rmSync(partial, { force: true });
+  run(command(partial));
+  renameSync(partial, file);
+}
+
+export interface Layer {
+  readonly name: InputName;
+  /** Bytes of the uncompressed archive. */
+  readonly bytes: number;
+  readonly entries: number;
+  file(format: Format): string;
+}
+
+/** Copies an input to where it is measured. */
+export function loadLayer(
+  name: InputName,
+  dir: string,
+  formats: readonly Format[] = ['tar', 'gzip', 'zstd'],
+): Layer {
+  ensureInput(name, dir);
+  for (const format of formats) run(['cp', inputFile(name, format), dir]);
+  const [bytes, entries] = run(
+    shell(`stat -c %s ${inputFile(name, 'tar')}; tar -tf ${inputFile(name, 'tar')} | wc -l`),
+  )
+    .trim()
+    .split('\n')
+    .map(Number);
+  return { name, bytes: bytes!, entries: entries!, file: (format) => inputFile(name, format, dir) };
+}
+
+export function unloadLayer(layer: Layer): void {
+  for (const format of ['tar', 'gzip', 'zstd'] as const) rmSync(layer.file(format), { force: true });
+}

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { BENCH_DIR, ROOT_DIR } from './paths.js';
+import { run, shell } from './run.js';
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly kernel: string;
+  /** Processes that wanted a core in the minute before: figures of a busy machine say little. */
+  readonly loadBefore: number;
+  /** Tool, and the version it says it is. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+const TOOLS = ['tar', 'gzip', 'igzip', 'zstd', 'bsdtar', 'umoci'];
+const PEERS = ['tar', 'tar-fs', 'modern-tar'];
+
+export function describeMachine(): Machine {
+  const versions: Record<string, string> = {
+    overlayer: `${packageVersion(ROOT_DIR)} (${commit()})`,
+    node: process.version,
+  };
+  for (const tool of TOOLS) versions[tool] = run(shell(`${tool} --version | head -1 || true`)).trim();
+  for (const peer of PEERS)
+    versions[peer === 'tar' ? 'node-tar' : peer] = packageVersion(join(BENCH_DIR, 'node_modules', peer));
+  return {
+    cpu: cpus()[0]!.model,
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    kernel: release(),
+    loadBefore: loadavg()[0]!,
+    versions,
+  };
+}
+
+function packageVersion(dir: string): string {
+  return JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')).version;
+}
+
+/** Of the sources measured; a release tarball has none. */
+function commit(): string {
+  return run(['bash', '-c', 'git describe --always --dirty 2>/dev/null || echo "no commit"'], {
+    cwd: ROOT_DIR,
+  }).trim();
+}

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { linkSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Layer } from './inputs.js';
+import { run } from './run.js';
+
+/** An OCI layout at `dir` whose image `layer` has the gzip layer alone, linked rather than copied. */
+export function writeOciLayout(dir: string, layer: Layer): void {
+  const blobs = join(dir, 'blobs', 'sha256');
+  mkdirSync(blobs, { recursive: true });
+  const gzip = layer.file('gzip');
+  const layerDigest = digestOfFile(gzip);
+  linkSync(gzip, join(blobs, layerDigest));
+
+  const putJson = (mediaType: string, value: object) => {
+    const text = JSON.stringify(value);
+    const digest = createHash('sha256').update(text).digest('hex');
+    writeFileSync(join(blobs, digest), text);
+    return { mediaType, digest: `sha256:${digest}`, size: text.length };
+  };
+  const config = putJson('application/vnd.oci.image.config.v1+json', {
+    architecture: 'amd64',
+    os: 'linux',
+    config: {},
+    rootfs: { type: 'layers', diff_ids: [`sha256:${digestOfFile(layer.file('tar'))}`] },
+  });
+  const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+  const layers = [{ mediaType, digest: `sha256:${layerDigest}`, size: statSync(gzip).size }];
+  const manifest = putJson('application/vnd.oci.image.manifest.v1+json', {
+    schemaVersion: 2,
+    config,
+    layers,
+  });
+  const annotations = { 'org.opencontainers.image.ref.name': 'layer' };
+  const index = { schemaVersion: 2, manifests: [{ ...manifest, annotations }] };
+  writeFileSync(join(dir, 'index.json'), JSON.stringify(index));
+  writeFileSync(join(dir, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+}
+
+function digestOfFile(file: string): string {
+  return run(['sha256sum', file]).split(' ')[0]!;
+}

@@ -1,0 +1,116 @@
+import { bars } from '../bars.js';
+import type { Measurement } from '../measure.js';
+import type { Results } from '../results.js';
+import { spread } from '../statistics.js';
+
+const TITLES: Readonly<Record<string, string>> = {
+  gzip: 'gzip layer, in memory',
+  zstd: 'zstd layer, in memory',
+  tar: 'plain tar, in memory',
+  disk: 'on disk (ext4 with a journal), made durable',
+  memory: 'peak memory',
+  startup: 'start-up',
+};
+
+export function markdown(results: Results): string {
+  const { machine, inputs } = results;
+  return [
+    '# overlayer beside other tools',
+    '',
+    `${results.date}, ${results.rounds} rounds in turn, medians. ${machine.cpu}, ${machine.cores} cores, ` +
+      `${Math.round(machine.memoryBytes / 1e9)} GB, Linux ${machine.kernel}; load before ${machine.loadBefore.toFixed(1)}.`,
+    '',
+    '## Bars',
+    '',
+    ...table(
+      ['bar', 'input', 'required', 'measured', ''],
+      bars(results).map((bar) => [
+        bar.what,
+        bar.input,
+        bar.required,
+        bar.measured,
+        bar.met ? 'met' : '**not met**',
+      ]),
+    ),
+    '## Inputs',
+    '',
+    ...table(
+      ['input', 'entries', 'tar', 'gzip', 'zstd', 'what it is'],
+      inputs.map((input) => [
+        input.name,
+        String(input.entries),
+        megabytes(input.bytes),
+        megabytes(input.gzipBytes),
+        megabytes(input.zstdBytes),
+        input.definition,
+      ]),
+    ),
+    ...Object.keys(TITLES).flatMap((group) => groupSection(results, group)),
+    ...(results.eventLoop.length === 0 ? [] : eventLoopSection(results)),
+    '## Versions',
+    '',
+    ...table(['tool', 'version'], Object.entries(machine.versions)),
+  ].join('\n');
+}
+
+function groupSection({ measurements, inputs }: Results, group: string): string[] {
+  return inputs.flatMap(({ name, bytes }) => {
+    const rows = measurements.filter((one) => one.group === group && one.input === name);
+    if (rows.length === 0) return [];
+    const own = spread(secondsOf(rows[0]!)).median;
+    return [
+      `## ${TITLES[group]}: ${name}`,
+      '',
+      ...table(
+        ['', 'time', 'from – to', 'MB/s', 'user', 'system', 'peak memory', 'time, first row = 1'],
+        rows.map((row) => measurementRow(row, bytes, own)),
+      ),
+    ];
+  });
+}
+
+function measurementRow(row: Measurement, bytes: number, own: number): string[] {
+  const seconds = spread(secondsOf(row));
+  const column = (key: 'userSeconds' | 'systemSeconds' | 'peakBytes') =>
+    spread(row.samples.map((sample) => sample[key])).median;
+  return [
+    row.limit ? `_${row.contender}_` : row.contender,
+    `${seconds.median.toFixed(3)} s`,
+    `${seconds.min.toFixed(3)} – ${seconds.max.toFixed(3)}`,
+    (bytes / 1e6 / seconds.median).toFixed(0),
+    column('userSeconds').toFixed(2),
+    column('systemSeconds').toFixed(2),
+    megabytes(column('peakBytes')),
+    (seconds.median / own).toFixed(2),
+  ];
+}
+
+function secondsOf(row: Measurement): number[] {
+  return row.samples.map((sample) => sample.seconds);
+}
+
+function eventLoopSection({ eventLoop }: Results): string[] {
+  return [
+    '## Event-loop delay of the caller',
+    '',
+    ...table(
+      ['input', 'source', 'p99', 'longest'],
+      eventLoop.map(({ input, source, p99, max }) => [
+        input,
+        source,
+        `${spread(p99).median.toFixed(1)} ms`,
+        `${Math.max(...max).toFixed(1)} ms`,
+      ]),
+    ),
+  ];
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0)} MB`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line), ''];
+}

@@ -1,0 +1,37 @@
+import type { EventLoopDelay } from './event-loop.js';
+import type { Machine } from './machine.js';
+import type { Measurement, Sample } from './measure.js';
+
+export interface InputSize {
+  readonly name: string;
+  readonly definition: string;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly gzipBytes: number;
+  readonly zstdBytes: number;
+}
+
+/** All that one run of the benchmark saw. */
+export interface Results {
+  readonly date: string;
+  readonly machine: Machine;
+  readonly rounds: number;
+  readonly inputs: InputSize[];
+  readonly measurements: Measurement[];
+  readonly eventLoop: EventLoopDelay[];
+}
+
+/** Undefined where this run did not measure it. */
+export function samplesOf(
+  { measurements }: Results,
+  group: string,
+  input: string,
+  contender: string,
+): readonly Sample[] | undefined {
+  return measurements.find((one) => one.group === group && one.input === input && one.contender === contender)
+    ?.samples;
+}
+
+export function secondsOf(...args: Parameters<typeof samplesOf>): number[] | undefined {
+  return samplesOf(...args)?.map((sample) => sample.seconds);
+}

@@ -1,0 +1,50 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BENCH_DIR } from './paths.js';
+import { run } from './run.js';
+
+const MARK = 'OVERLAYER_BENCH_SCRATCH';
+
+/**
+ * Starts this program again in a mount namespace of its own, so that whatever it mounts goes with it, however
+ * it ends. Returns the directory to mount on, in the new process; the first one never returns.
+ */
+export function enterNamespace(): string {
+  const inherited = process.env[MARK];
+  if (inherited !== undefined) return inherited;
+  if (process.geteuid!() !== 0)
+    throw new Error('Run this as root: it mounts, and sets owners as the tools do');
+  const dir = mkdtempSync(join(tmpdir(), 'overlayer-bench-'));
+  const args = ['--mount', '--propagation', 'private', process.execPath, ...process.argv.slice(1)];
+  // Ctrl-C reaches the child too; this process waits for it, and removes the mount point.
+  process.on('SIGINT', () => {});
+  const { status } = spawnSync('unshare', args, { stdio: 'inherit', env: { ...process.env, [MARK]: dir } });
+  rmdirSync(dir);
+  process.exit(status ?? 1);
+}
+
+/** A file system in memory of our own at `dir`, its memory touched once: a first touch is slow in a virtual machine. */
+export function mountMemory(dir: string): void {
+  run(['mount', '-t', 'tmpfs', '-o', 'size=12g,mode=755', 'overlayer-bench', dir]);
+  const fill = join(dir, 'fill');
+  run(['dd', 'if=/dev/zero', `of=${fill}`, 'bs=1M', 'count=4096', 'status=none']);
+  rmSync(fill);
+}
+
+/** An ext4 with a journal of our own at `dir`, in a file beside this program. */
+export function mountDisk(dir: string): void {
+  const image = join(BENCH_DIR, 'inputs', 'disk.img');
+  mkdirSync(join(BENCH_DIR, 'inputs'), { recursive: true });
+  mkdirSync(dir);
+  rmSync(image, { force: true });
+  run(['truncate', '--size', '6G', image]);
+  try {
+    run(['mkfs.ext4', '-q', '-O', 'has_journal', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image]);
+    run(['mount', '-o', 'loop', image, dir]);
+  } finally {
+    // The loop device keeps the bytes until the namespace goes.
+    rmSync(image);
+  }
+}

@@ -1,0 +1,183 @@
+import { execFileSync } from 'node:child_process';
+import { createReadStream, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect } from 'vitest';
+import type { LayerSource } from '../../src/index.js';
+import { cut } from '../helpers/decompress.js';
+import { failureOf, test } from '../helpers/sandbox.js';
+import { file, tar } from '../helpers/tar-builder.js';
+import { sha256 } from '../helpers/tree.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+const noHang = { timeout: 20_000 };
+
+const archive = tar(file('a', 'x'.repeat(3_000_000)), file('b', 'last'));
+const layer = gzipSync(archive, { level: 1 });
+const expected = {
+  digest: `sha256:${sha256(layer)}`,
+  diffID: `sha256:${sha256(archive)}`,
+  entries: 2,
+  size: archive.length,
+  compressedSize: layer.length,
+};
+
+const work = makeWorkDirectory();
+const path = join(work, 'layer');
+writeFileSync(path, layer);
+afterAll(() => rmSync(work, { recursive: true }));
+
+function* pieces(): Generator<Uint8Array, void, void> {
+  yield* cut(layer, 1500);
+}
+
+async function* asyncPieces(): AsyncGenerator<Uint8Array, void, void> {
+  yield new Uint8Array(0);
+  yield* pieces();
+}
+
+const sources: Record<string, () => LayerSource> = {
+  'a path': () => path,
+  'a path through a symlink': () => {
+    const link = join(work, 'link');
+    rmSync(link, { force: true });
+    symlinkSync('layer', link);
+    return link;
+  },
+  'a Buffer': () => layer,
+  'a Uint8Array': () => Uint8Array.from(layer),
+  'a view into a larger memory': () =>
+    Buffer.concat([Buffer.alloc(100), layer, Buffer.alloc(100)]).subarray(100, -100),
+  'an array of chunks': () => [...pieces()],
+  'a generator': pieces,
+  'an async generator': asyncPieces,
+  'a Readable': () => Readable.from(asyncPieces()),
+  'a file stream': () => createReadStream(path),
+  'a PassThrough that is being written': () => Readable.from(asyncPieces()).pipe(new PassThrough()),
+  'a web ReadableStream': () => ReadableStream.from(asyncPieces()),
+  'a Blob': () => new Blob([layer]).stream(),
+};
+
+describe('sources', noHang, () => {
+  for (const [what, source] of Object.entries(sources))
+    test(what, async ({ box }) => {
+      expect(await box.unpack(source())).toMatchObject(expected);
+      expect(box.read('b')).toBe('last');
+    });
+
+  test('a FIFO, as it is written', async ({ box }) => {
+    const fifo = join(work, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const unpacking = box.unpack(fifo);
+    execFileSync('dd', [`if=${path}`, `of=${fifo}`, 'bs=64k', 'status=none']);
+    expect(await unpacking).toMatchObject(expected);
+  });
+
+  test('one chunk at a time, memory used again by its owner', async ({ box }) => {
+    async function* reused() {
+      const memory = Buffer.alloc(1500);
+      for (const piece of pieces()) {
+        memory.set(piece);
+        yield memory.subarray(0, piece.length);
+        memory.fill(0xaa);
+      }
+    }
+    expect(await box.unpack(reused())).toMatchObject(expected);
+  });
+});
+
+describe('an HTTP body as it arrives', noHang, () => {
+  /** Sends the layer in two parts; the second one only when the first has been asked for. */
+  async function serve<T>(
+    use: (url: string) => Promise<T>,
+    parts: (layer: Buffer) => readonly (Buffer | 'hang up')[],
+  ) {
+    const server = createServer((_, response) => {
+      response.setHeader('content-length', layer.length);
+      for (const part of parts(layer)) {
+        if (part === 'hang up') response.socket?.destroySoon();
+        else response.write(part);
+      }
+      response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+
+  test('to its end', async ({ box }) => {
+    const result = await serve(
+      async (url) => box.unpack((await fetch(url)).body!),
+      (bytes) => [...cut(bytes, 5000)].map((piece) => Buffer.from(piece)),
+    );
+    expect(result).toMatchObject(expected);
+  });
+
+  test('a connection that is lost', async ({ box }) => {
+    const work = serve(
+      async (url) => box.unpack((await fetch(url)).body!),
+      (bytes) => [bytes.subarray(0, 3000), 'hang up'],
+    );
+    await expect(work).rejects.toThrow();
+    expect(box.exists()).toBe(false);
+  });
+});
+
+describe('sources that can not be read', noHang, () => {
+  const cases: Record<string, { source: () => string; code: string }> = {
+    'that do not exist': { source: () => join(work, 'none'), code: 'NotFound' },
+    'below a file': { source: () => join(path, 'none'), code: 'NotFound' },
+    'a directory': {
+      source: () => {
+        mkdirSync(join(work, 'directory'), { recursive: true });
+        return join(work, 'directory');
+      },
+      code: 'InvalidArgument',
+    },
+    'a symlink to itself': {
+      source: () => {
+        symlinkSync('loop', join(work, 'loop'));
+        return join(work, 'loop');
+      },
+      code: 'InvalidArgument',
+    },
+    'a name too long': { source: () => join(work, 'x'.repeat(300)), code: 'InvalidArgument' },
+    'a name with a NUL': { source: () => join(work, 'a\0b'), code: 'InvalidArgument' },
+  };
+  for (const [what, { source, code }] of Object.entries(cases))
+    test(what, async ({ box }) => {
+      expect(await box.failure(source())).toMatchObject({ code });
+    });
+
+  test('a stream of text rather than bytes', async ({ box }) => {
+    const text = Readable.from(['these', 'are', 'strings']) as unknown as LayerSource;
+    expect(await failureOf(box.unpack(text))).toMatchObject({ code: 'InvalidArgument' });
+    expect(box.exists()).toBe(false);
+  });
+
+  test('a generator that fails: its error as it is', async ({ box }) => {
+    const failure = new Error('line is down');
+    async function* failing() {
+      yield layer.subarray(0, 5000);
+      throw failure;
+    }
+    await expect(box.unpack(failing())).rejects.toBe(failure);
+    expect(box.exists()).toBe(false);
+  });
+
+  test('a stream that is destroyed', async ({ box }) => {
+    const stream = new PassThrough();
+    stream.write(layer.subarray(0, 5000));
+    const unpacking = box.unpack(stream);
+    stream.destroy(new Error('line is down'));
+    await expect(unpacking).rejects.toThrow('line is down');
+    expect(box.exists()).toBe(false);
+  });
+});

@@ -1,0 +1,280 @@
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type OverlayerError, type UnpackLayerOptions, unpackLayer } from '../../src/index.js';
+import { MountNamespace, NOBODY, type Privileges } from '../helpers/mount-namespace.js';
+import { buildLayers, layerStacks } from '../helpers/random-layers.js';
+import { type UnpackOutcome, type UnpackRun, unpackCommand } from '../helpers/run-unpack.js';
+import { dir, fifo, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
+import { diffTrees, readTree, type Tree } from '../helpers/tree.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+// A stack of layers unpacked twice: each into a directory of its own in overlay form, seen through a real mount;
+// and one over the other into a plain directory. Both show the same tree.
+
+/** Without privileges each takes processes of its own, and so a while. */
+const RUNS = { root: 150, 'user-namespace': 15 };
+
+/** Layers of one test in both forms. */
+class Stack {
+  readonly #namespace: MountNamespace;
+  readonly #privileges: Privileges;
+  readonly #root = makeWorkDirectory('disk');
+  readonly #merged = join(this.#root, 'merged');
+  readonly #uppers: string[] = [];
+  #mount: string | undefined;
+  #layers = 0;
+
+  constructor(namespace: MountNamespace, privileges: Privileges) {
+    this.#namespace = namespace;
+    this.#privileges = privileges;
+    chmodSync(this.#root, 0o755);
+    mkdirSync(join(this.#root, 'layers'));
+    if (privileges === 'root') return;
+    for (const path of [this.#root, join(this.#root, 'layers')]) chownSync(path, NOBODY, NOBODY);
+  }
+
+  /** @returns the code that both fail with, or undefined */
+  async add(layer: Buffer): Promise<string | undefined> {
+    const number = this.#layers++;
+    const source = join(this.#root, `${number}.tar`);
+    const upper = join(this.#root, 'layers', String(number));
+    writeFileSync(source, layer);
+    const common: UnpackLayerOptions = { rootless: this.#privileges !== 'root', sync: false };
+    const [overlay, directory] = await this.#unpack([
+      { source, destination: upper, options: { ...common, target: 'overlay', lowers: this.#uppers } },
+      { source, destination: this.#merged, options: { ...common, existing: 'merge' } },
+    ]);
+    const codes = [codeOf(overlay!), codeOf(directory!)];
+    expect(codes[0], message(overlay!) ?? message(directory!)).toBe(codes[1]);
+    // What a random layer may rightly be refused for; and a test where all fails alike would prove nothing.
+    expect([undefined, 'InvalidArgument', 'NotFound'], message(overlay!)).toContain(codes[0]);
+    if (codes[0] === undefined) this.#uppers.unshift(upper);
+    return codes[0];
+  }
+
+  merged(): Tree {
+    return readTree(this.#merged);
+  }
+
+  /** One upperdir as it is on the disk: 0 is the lowest. */
+  upper(layer: number): Tree {
+    return readTree(join(this.#root, 'layers', String(layer)));
+  }
+
+  async mounted(): Promise<Tree> {
+    const option = this.#privileges === 'root' ? undefined : 'userxattr';
+    this.#mount = await this.#namespace.mountOverlay(this.#root, this.#uppers, option);
+    return readTree(this.#mount);
+  }
+
+  async remove(): Promise<void> {
+    if (this.#mount !== undefined) await this.#namespace.unmount(this.#mount);
+    rmSync(this.#root, { recursive: true });
+  }
+
+  async #unpack(runs: readonly UnpackRun[]): Promise<UnpackOutcome[]> {
+    if (this.#privileges === 'root') return await unpackAll(runs);
+    const command = unpackCommand(runs).map((word) => `'${word.replaceAll("'", `'\\''`)}'`);
+    return JSON.parse(await this.#namespace.run(command.join(' '))) as UnpackOutcome[];
+  }
+}
+
+async function unpackAll(runs: readonly UnpackRun[]): Promise<UnpackOutcome[]> {
+  const outcomes: UnpackOutcome[] = [];
+  for (const { source, destination, options } of runs)
+    outcomes.push(
+      await unpackLayer(source, destination, options).then(
+        (result) => ({ result }),
+        (error: OverlayerError) => ({ error: { code: error.code, message: String(error.stack) } }),
+      ),
+    );
+  return outcomes;
+}
+
+function codeOf(outcome: UnpackOutcome): string | undefined {
+  return 'error' in outcome ? outcome.error.code : undefined;
+}
+
+function message(outcome: UnpackOutcome): string | undefined {
+  return 'error' in outcome ? outcome.error.message : undefined;
+}
+
+/**
+ * Which files are one inode may differ in one way: overlayfs copies a lower file up to link it, and then its
+ * other names below are files of their own.
+ */
+function expectSameTrees(directory: Tree, overlay: Tree): void {
+  expect(diffTrees(directory, overlay, ['linkOf'])).toEqual([]);
+  const groupOf = (path: string | undefined) =>
+    path === undefined ? undefined : directory.get(path)?.linkOf;
+  for (const [path, { linkOf }] of overlay)
+    if (linkOf !== undefined)
+      expect(groupOf(path), `${path} and ${linkOf} are one file`).toBe(groupOf(linkOf));
+}
+
+/** The lowest layer of each stack: what a later one does not list, the root included, stays as it is here. */
+const root = tar(dir('./', { mode: 0o711, uid: 1, gid: 2, mtime: 3, xattrs: { 'user.root': 'r' } }));
+const usr = [dir('usr/bin'), file('usr/bin/sh', 'sh', { mode: 0o755 }), symlink('bin', 'usr/bin')];
+const d = [
+  dir('d', { mode: 0o711, uid: 3, gid: 4, mtime: 5, xattrs: { 'user.a': 'b' } }),
+  file('d/x', 'x'),
+  file('d/y/z', 'z'),
+];
+
+const stacks: Record<string, readonly (readonly Buffer[])[]> = {
+  'files added to a directory without an entry': [d, [file('d/new', 'n'), file('d/y/new', 'n')]],
+  'a whiteout of a file': [d, [whiteout('d/x')]],
+  'a whiteout of a directory': [d, [whiteout('d')]],
+  'a whiteout in the root': [[file('f'), file('g')], [whiteout('f')]],
+  'a whiteout of nothing': [d, [whiteout('d/none'), whiteout('none'), whiteout('none/at/all')]],
+  'a whiteout of nothing beside one of something': [d, [whiteout('d/none'), whiteout('d/x')]],
+  'a whiteout in each of many layers': [d, [whiteout('d/x')], [file('d/x', 'again')], [whiteout('d/x')]],
+  'a whiteout of a whiteout': [d, [whiteout('d/x')], [whiteout('d/x')]],
+  'a whiteout before a directory of that name': [d, [whiteout('d'), dir('d'), file('d/n', 'n')]],
+  'a whiteout after a directory of that name': [d, [dir('d'), file('d/n', 'n'), whiteout('d')]],
+  'a whiteout after an implicit directory': [d, [file('d/y/n', 'n'), whiteout('d')]],
+  'a whiteout, and the directory again a layer later': [d, [whiteout('d')], [file('d/n', 'n')]],
+  'an opaque directory': [d, [dir('d', { mode: 0o750 }), opaque('d'), file('d/n', 'n')]],
+  'an opaque mark alone': [d, [opaque('d')]],
+  'an opaque mark after entries': [d, [file('d/y/n', 'n'), opaque('d')]],
+  'an opaque mark and a whiteout in one directory': [d, [whiteout('d/x'), opaque('d'), whiteout('d/y')]],
+  'an opaque root': [d, [opaque(''), file('n', 'n')]],
+  'an opaque mark for no directory': [d, [opaque('new/one')]],
+  'an opaque directory below an opaque one': [d, [opaque('d'), opaque('d/y')], [file('d/y/n')]],
+  'a file where a directory was, and back': [d, [file('d', 'file')], [dir('d'), file('d/n')]],
+  'a file and a directory in one layer, over a directory': [d, [file('d', 'file'), dir('d')]],
+  'a directory with the inode number of one that was opaque': [
+    [file('e/x'), file('f/x')],
+    [
+      dir('n'),
+      opaque('n'),
+      file('n'),
+      dir('e'),
+      whiteout('e/x'),
+      dir('m'),
+      opaque('m'),
+      file('m'),
+      dir('f'),
+      opaque('f'),
+    ],
+  ],
+  'an opaque directory, a file over it, and a directory again': [d, [opaque('d'), file('d'), dir('d')]],
+  'a whiteout of a file, then of its directory': [d, [whiteout('d/x'), whiteout('d')]],
+  'a whiteout of a directory, then of a file in it': [d, [whiteout('d'), whiteout('d/x')]],
+  'an entry that replaces the symlink it came through': [[symlink('c', '/')], [file('c/c', 'x')]],
+  'an entry below a lower file that a link has copied up': [
+    [file('a')],
+    [hardlink('l', 'a'), file('a/n', 'n')],
+  ],
+  'files added to a setgid directory without an entry': [
+    [dir('d', { mode: 0o2775, gid: 50 })],
+    [file('d/f', 'f'), dir('d/e'), symlink('d/l', 'f'), fifo('d/p')],
+  ],
+  'a directory that a symlink into it replaces': [d, [dir('c/a'), symlink('c', '/c/a'), file('f')]],
+  'a directory where a symlink was': [usr, [dir('bin'), file('bin/n', 'n')]],
+  'an entry below a file of a lower layer': [[file('f', 'lower')], [file('f/n', 'n')]],
+  'a symlinked parent in a lower layer': [
+    usr,
+    [file('bin/n', 'n'), whiteout('bin/sh')],
+    [file('bin/sh', 'again')],
+  ],
+  'a symlinked parent two layers down, absolute': [
+    [dir('real/one', { uid: 2 })],
+    [symlink('a', '/real')],
+    [file('other')],
+    [file('a/one/n', 'n'), opaque('a/one')],
+  ],
+  'a symlinked parent that dangles': [[symlink('a', 'no/where')], [file('a/n', 'n')]],
+  'a symlinked parent that the same layer deletes': [usr, [whiteout('bin'), file('bin/n', 'n')]],
+  'a symlinked parent, deleted after it was used': [usr, [file('bin/n', 'n'), whiteout('bin')]],
+  'a hard link to a lower file': [d, [hardlink('l', 'd/x'), hardlink('d/m', 'd/x')]],
+  'a hard link to a lower file, through a symlink': [usr, [hardlink('l', 'bin/sh', { mode: 0o600 })]],
+  'a hard link to a lower symlink and fifo': [
+    [symlink('s', 'x'), fifo('p')],
+    [hardlink('t', 's'), hardlink('q', 'p')],
+  ],
+  'a hard link to a lower file that is deleted then': [d, [hardlink('l', 'd/x'), whiteout('d/x')]],
+  'a hard link to a file with several names': [[file('a', 'x'), hardlink('b', 'a')], [hardlink('c', 'b')]],
+  'the root with attributes': [
+    [dir('./', { mode: 0o711, uid: 1, mtime: 9 }), file('f')],
+    [file('g')],
+    [whiteout('g')],
+  ],
+  'attributes of a directory in each layer': [
+    d,
+    [dir('d', { mode: 0o700, xattrs: { 'user.c': 'd' } })],
+    [file('d/n')],
+  ],
+};
+
+for (const privileges of ['root', 'user-namespace'] as const)
+  describe(`an overlay mount as ${privileges} shows what the directory target has`, {
+    timeout: 600_000,
+  }, () => {
+    let namespace: MountNamespace;
+    beforeAll(async () => {
+      namespace = await MountNamespace.start(privileges);
+    });
+    afterAll(() => namespace.close());
+
+    async function withStack(use: (stack: Stack) => Promise<void>): Promise<void> {
+      const stack = new Stack(namespace, privileges);
+      try {
+        await use(stack);
+      } finally {
+        await stack.remove();
+      }
+    }
+
+    for (const [name, layers] of Object.entries(stacks))
+      test(name, () =>
+        withStack(async (stack) => {
+          expect(await stack.add(root)).toBeUndefined();
+          for (const layer of layers) expect(await stack.add(tar(...layer))).toBeUndefined();
+          expectSameTrees(stack.merged(), await stack.mounted());
+        }),
+      );
+
+    test(`${RUNS[privileges]} random stacks`, async () => {
+      const property = fc.asyncProperty(layerStacks, (layers) =>
+        withStack(async (stack) => {
+          await stack.add(root);
+          let expected: Tree | undefined;
+          for (const layer of buildLayers(layers)) {
+            if ((await stack.add(layer)) !== undefined) break;
+            expected = stack.merged();
+          }
+          if (expected !== undefined) expectSameTrees(expected, await stack.mounted());
+        }),
+      );
+      await fc.assert(property, { numRuns: RUNS[privileges] });
+    });
+
+    test('marks that an image brings along are shown, not obeyed', () =>
+      withStack(async (stack) => {
+        const name = privileges === 'root' ? 'trusted.overlay.opaque' : 'user.overlay.opaque';
+        await stack.add(tar(...d));
+        await stack.add(tar(dir('d', { xattrs: { [name]: 'y' } })));
+        const mounted = await stack.mounted();
+        expect(mounted.has('d/x')).toBe(true);
+        expect(mounted.get('d')?.xattrs).toEqual({ [name]: 'y' });
+      }));
+
+    test('the marks are those of the kernel', () =>
+      withStack(async (stack) => {
+        await stack.add(tar(...d));
+        await stack.add(tar(whiteout('d/x'), opaque('d/y')));
+        const upper = stack.upper(1);
+        if (privileges === 'root') {
+          expect(upper.get('d/x')).toMatchObject({ type: 'character-device', device: '0:0' });
+          expect(upper.get('d/y')?.xattrs).toMatchObject({ 'trusted.overlay.opaque': 'y' });
+        } else {
+          expect(upper.get('d/x')).toMatchObject({ type: 'file', size: 0 });
+          expect(upper.get('d/x')?.xattrs).toHaveProperty(['user.overlay.whiteout']);
+          expect(upper.get('d')?.xattrs).toMatchObject({ 'user.overlay.opaque': 'x' });
+          expect(upper.get('d/y')?.xattrs).toMatchObject({ 'user.overlay.opaque': 'y' });
+        }
+      }));
+  });

@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PaxError, parsePaxInteger, parsePaxRecords, parsePaxTime } from '../../src/tar/pax.js';
+import { paxRecord } from '../helpers/tar-builder.js';
+
+const parse = (bytes: string | Buffer) =>
+  [...parsePaxRecords(Buffer.from(bytes as string))].map(({ key, value }) => [key, value.toString('latin1')]);
+
+describe('records', () => {
+  test('any keys and values come back, binary ones too', () => {
+    const key = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[=\0]/.test(text));
+    const value = fc.uint8Array({ maxLength: 1200 }).map((bytes) => Buffer.from(bytes));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, value)), (records) => {
+        const bytes = Buffer.concat(records.map(([name, content]) => paxRecord(name, content)));
+        expect(parse(bytes)).toEqual(records.map(([name, content]) => [name, content.toString('latin1')]));
+      }),
+    );
+  });
+
+  test('a length that grows by counting itself', () => {
+    for (const size of [1, 90, 91, 92, 93, 94, 95, 990, 991, 992, 993, 994])
+      expect(parse(paxRecord('key', 'x'.repeat(size)))).toEqual([['key', 'x'.repeat(size)]]);
+  });
+
+  test('an equals sign and a line feed in the value', () => {
+    expect(parse(paxRecord('k', 'a=b\nc'))).toEqual([['k', 'a=b\nc']]);
+  });
+
+  test('padding of NULs, as some writers leave it', () => {
+    expect(parse(Buffer.concat([paxRecord('k', 'v'), Buffer.alloc(40)]))).toEqual([['k', 'v']]);
+  });
+
+  test('mangled bytes give records or a PaxError, nothing else', () => {
+    const mangled = fc.tuple(fc.nat({ max: 30 }), fc.nat({ max: 255 }));
+    fc.assert(
+      fc.property(fc.array(mangled, { minLength: 1, maxLength: 4 }), (changes) => {
+        const bytes = Buffer.concat([paxRecord('path', 'a/b/c'), paxRecord('mtime', '1.5')]);
+        for (const [at, value] of changes) bytes[at % bytes.length] = value;
+        try {
+          parse(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(PaxError);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
+
+describe('numbers', () => {
+  test.each([
+    ['0', 0],
+    ['0042', 42],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+  ])('%s', (text, value) => {
+    expect(parsePaxInteger(Buffer.from(text))).toBe(value);
+  });
+
+  test.each(['', '-1', '+1', '1.0', ' 1', '1 ', '0x10', '1e3', '9007199254740992', '99999999999999999999'])(
+    '%j is none',
+    (text) => {
+      expect(parsePaxInteger(Buffer.from(text))).toBeUndefined();
+    },
+  );
+});
+
+describe('times', () => {
+  test.each([
+    ['0', 0, 0],
+    ['1700000000', 1_700_000_000, 0],
+    ['1700000000.', 1_700_000_000, 0],
+    ['1700000000.5', 1_700_000_000, 500_000_000],
+    ['1.000000001', 1, 1],
+    ['1.0000000019', 1, 1],
+    ['-1', -1, 0],
+    ['-1.25', -2, 750_000_000],
+    ['-0.000000001', -1, 999_999_999],
+    ['-0', 0, 0],
+  ])('%s is %i seconds and %i nanoseconds', (text, sec, nsec) => {
+    expect(parsePaxTime(Buffer.from(text))).toEqual({ sec, nsec });
+  });
+
+  test.each(['', '.', '-', '.5', '1.2.3', '1,5', ' 1', '+1', '1e9', 'NaN', '1234567890123456'])(
+    '%j is none',
+    (text) => {
+      expect(parsePaxTime(Buffer.from(text))).toBeUndefined();
+    },
+  );
+
+  test('no digit of nine is lost', () => {
+    const instants = fc.tuple(
+      fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
+      fc.integer({ min: 0, max: 999_999_999 }),
+    );
+    fc.assert(
+      fc.property(instants, ([sec, nsec]) => {
+        const total = BigInt(sec) * 1_000_000_000n + BigInt(nsec);
+        const size = total < 0n ? -total : total;
+        const text = `${total < 0n ? '-' : ''}${size / 1_000_000_000n}.${String(size % 1_000_000_000n).padStart(9, '0')}`;
+        expect(parsePaxTime(Buffer.from(text))).toEqual({ sec, nsec });
+      }),
+    );
+  });
+});
