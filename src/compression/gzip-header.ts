@@ -27,6 +27,11 @@ export class GzipHeader {
     return this.#part === 'fixed' && this.#at === 0;
   }
 
+  /** Its first two bytes are gzip's. */
+  get hasMagic(): boolean {
+    return this.#part !== 'fixed' || this.#at >= 2;
+  }
+
   /** @returns how many bytes belong to the header; undefined when it is none */
   take(input: Uint8Array, start: number, end: number): number | undefined {
     let at = start;

@@ -86,9 +86,7 @@ export class IsalGunzip implements Decompressor {
   }
 
   end(): void {
-    if (this.#inMember || this.#members === 0) throw truncatedStream('gzip');
-    // A byte or two that could have begun another member.
-    if (!this.#header.empty) this.dataAfterStream = true;
+    if (this.#inMember || !this.#header.empty || this.#members === 0) throw truncatedStream('gzip');
   }
 
   close(): void {}
@@ -97,7 +95,8 @@ export class IsalGunzip implements Decompressor {
   #takeHeader(input: Buffer, start: number, end: number): number {
     const taken = this.#header.take(input, start, end);
     if (taken === undefined) {
-      if (this.#members === 0) throw corruptStream('gzip', 'invalid header');
+      if (this.#members === 0 || this.#header.hasMagic) throw corruptStream('gzip', 'invalid header');
+      this.#header = new GzipHeader();
       this.dataAfterStream = true;
       return end - start;
     }

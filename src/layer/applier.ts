@@ -122,7 +122,8 @@ export class Applier implements TarSink {
     try {
       work();
     } catch (error) {
-      if (error instanceof SystemError) throw fromSystemError(error, this.#entry);
+      if (error instanceof SystemError)
+        throw fromSystemError(error, this.#entry ?? 'Cannot unpack the layer');
       throw error instanceof OverlayerError ? atEntry(error, this.#entry) : error;
     }
   }
@@ -262,6 +263,8 @@ export class Applier implements TarSink {
 
   #implicitDirectory(path: string, created: Directory, like: number | undefined): void {
     if (like === undefined) {
+      const { uid, gid } = this.#identity;
+      if (created.stat.gid !== gid) this.#system.chown(created.descriptor, uid, gid);
       this.#system.chmod(created.descriptor, IMPLICIT_MODE);
       this.#deferred.setImplicit(created.id, path, EPOCH);
     } else {
@@ -292,6 +295,8 @@ export class Applier implements TarSink {
     // Without privileges, a directory that refuses its owner has to let us in while the work goes on.
     const shut = this.#identity.uid !== 0 && stat.uid === this.#identity.uid && (stat.mode & 0o700) !== 0o700;
     if (shut) this.#system.chmod(descriptor, (stat.mode | 0o700) & 0o7777);
-    this.#deferred.setImplicit(id, path, stat, shut ? stat.mode & 0o7777 : undefined);
+    // The symlink that led here may be gone by the end.
+    const place = path === '' ? path : (this.#rootfs.locate(descriptor) ?? path);
+    this.#deferred.setImplicit(id, place, stat, shut ? stat.mode & 0o7777 : undefined);
   }
 }

@@ -15,6 +15,7 @@ import { inTheWay } from './applier-errors.js';
 import type { Operation } from './operation.js';
 import type { Target } from './target.js';
 
+const OWNER_ALL = 0o700;
 const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
 /**
@@ -105,6 +106,7 @@ export class DirectoryTarget implements Target {
       return !made;
     }
     const below = path === '' ? name : `${path}/${name}`;
+    this.#letIn(directory, name, below, existing);
     const kept = withChild(system, directory.descriptor, name, OPEN_DIRECTORY, (child) =>
       this.#clear(describeDirectory(system, child, []), below),
     );
@@ -112,6 +114,14 @@ export class DirectoryTarget implements Target {
     system.removeDirectory(directory.descriptor, name);
     this.#gone(statId(existing));
     return true;
+  }
+
+  /** Without privileges, a directory may refuse its own owner: until the end it does not. */
+  #letIn(parent: Directory, name: string, path: string, { mode, ...existing }: Stat): void {
+    const id = statId({ mode, ...existing });
+    if ((mode & OWNER_ALL) === OWNER_ALL || process.geteuid!() === 0 || this.#deferred.has(id)) return;
+    this.#rootfs().system.chmodAt(parent.descriptor, name, OWNER_ALL);
+    this.#deferred.setImplicit(id, path, existing, mode & 0o7777);
   }
 
   /** Removes what lower layers left in a directory. @returns whether anything is left */

@@ -53,7 +53,8 @@ export class OverlayTarget implements Target {
 
   opaque({ path }: Operation & { op: 'opaque' }): void {
     const directory = this.#rootfs().open(path, 'create');
-    if (path === '' && this.#hasLowers) this.#hideAll(directory);
+    const isRoot = directory.id === this.#rootfs().root.id; // perhaps through a symlink
+    if (isRoot && this.#hasLowers) this.#hideAll(directory);
     else this.#makeOpaque(directory.descriptor);
   }
 

@@ -68,11 +68,20 @@ export async function runLayer(
   }
 }
 
+/** For callers without a type checker. @throws OverlayerError `InvalidArgument` */
+export function checkChoice(option: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new OverlayerError('InvalidArgument', `Unknown ${option} "${value}"`, {
+    hint: `choose one of ${choices.join(', ')}`,
+  });
+}
+
 function checkOptions(options: ReadLayerOptions): {
   readonly hash: boolean;
   readonly gzip: GzipDecoder | undefined;
 } {
   const { digest, diffID, digests = 'compute' } = options;
+  checkChoice('digests', digests, ['compute', 'skip']);
   for (const wanted of [digest, diffID]) {
     if (wanted === undefined) continue;
     parseDigest(wanted);
@@ -80,10 +89,7 @@ function checkOptions(options: ReadLayerOptions): {
       throw new OverlayerError('InvalidArgument', 'A digest can not be checked when digests are skipped');
   }
   const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
-  if (gzip !== undefined && !GZIP_DECODERS.includes(gzip as GzipDecoder))
-    throw new OverlayerError('InvalidArgument', `Unknown gzip decoder "${gzip}"`, {
-      hint: `choose one of ${GZIP_DECODERS.join(', ')}`,
-    });
+  if (gzip !== undefined) checkChoice('gzip decoder', gzip, GZIP_DECODERS);
   return { hash: digests === 'compute', gzip: gzip as GzipDecoder | undefined };
 }
 

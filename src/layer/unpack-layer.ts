@@ -1,6 +1,7 @@
+import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
-import { runLayer } from './run-layer.js';
+import { checkChoice, runLayer } from './run-layer.js';
 import { crews } from './worker/crew.js';
 
 /**
@@ -38,6 +39,11 @@ export async function unpackLayer(
 ): Promise<LayerResult> {
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
+  checkChoice('target', target, ['directory', 'overlay']);
+  checkChoice('existing', existing, ['refuse', 'merge']);
+  for (const path of [destination, ...lowers])
+    if (path === '' || path.includes('\0'))
+      throw new OverlayerError('InvalidArgument', `Not a path: ${JSON.stringify(path)}`);
   options.signal?.throwIfAborted();
   return await crews.use(async (crew) => {
     let filled = false;

@@ -1,6 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
-import type { Times } from '../system/system.js';
+import { SystemError, type Times } from '../system/system.js';
 import { type Directory, isDirectory, statId } from './directory.js';
+import { fromSystemError } from './errno-code.js';
 import { statIfThere } from './lower-layers.js';
 import type { Rootfs } from './rootfs.js';
 import { DEFAULT_ACL } from './xattrs.js';
@@ -8,6 +9,8 @@ import { DEFAULT_ACL } from './xattrs.js';
 /** What a directory gets only once everything in it is done. */
 interface Deferred {
   readonly path: string;
+  /** For errors: the entry that asks for it. */
+  readonly entry: { readonly path: string; readonly offset: number } | undefined;
   readonly times: Times;
   /** A mode that would have kept its own owner out meanwhile. */
   readonly mode: number | undefined;
@@ -36,7 +39,7 @@ export class DeferredDirectories {
   }
 
   setImplicit(id: string, path: string, times: Times, mode?: number): void {
-    this.#byId.set(id, { path, times, mode, defaultAcl: undefined, listed: false });
+    this.#byId.set(id, { path, entry: undefined, times, mode, defaultAcl: undefined, listed: false });
   }
 
   /** It was removed; its identity may be given to another. */
@@ -66,11 +69,20 @@ function applyByName(rootfs: Rootfs, id: string, { path, times, mode, defaultAcl
 }
 
 /** Where the path leads now may be elsewhere, or nowhere: symlinks on it can have been replaced. */
-function applyByDescriptor(rootfs: Rootfs, id: string, { path, times, mode, defaultAcl }: Deferred): void {
+function applyByDescriptor(
+  rootfs: Rootfs,
+  id: string,
+  { path, entry, times, mode, defaultAcl }: Deferred,
+): void {
   const { system } = rootfs;
   const directory = openIfThere(rootfs, path);
   if (directory === undefined || directory.id !== id) return;
-  if (defaultAcl !== undefined) system.setXattr(directory.descriptor, DEFAULT_ACL, defaultAcl);
+  try {
+    if (defaultAcl !== undefined) system.setXattr(directory.descriptor, DEFAULT_ACL, defaultAcl);
+  } catch (error) {
+    if (error instanceof SystemError && entry !== undefined) throw fromSystemError(error, entry);
+    throw error;
+  }
   if (mode !== undefined) system.chmod(directory.descriptor, mode);
   system.setTimes(directory.descriptor, times);
 }

@@ -1,7 +1,8 @@
-import { realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
+import { fromSystemError } from './errno-code.js';
 import { emptyDirectory, removeTree } from './remove-tree.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
@@ -48,38 +49,40 @@ export class Destination {
     try {
       return openExisting(system, path, existing) ?? openNew(system, path);
     } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      throw new OverlayerError(
-        error.errno === 'ENOSPC' ? 'ResourceExhausted' : 'PermissionDenied',
-        `Cannot write to "${path}": ${error.message}`,
-        {
-          cause: error,
-          errno: error.errno,
-        },
-      );
+      if (OverlayerError.is(error)) throw error;
+      throw fromSystemError(asSystemError(error, path), `Cannot write to "${path}"`);
     }
   }
 
   /**
    * Brings the tree into view, after it is on disk when `sync` says so.
    *
-   * @throws OverlayerError `AlreadyExists` when something else has taken the name meanwhile
+   * @throws OverlayerError `AlreadyExists` when something else has taken the name meanwhile; what was written goes
    */
   commit(sync: boolean): void {
-    if (sync) this.#system.syncFileSystem(this.descriptor);
-    if (this.kind === 'new') {
-      try {
-        this.#system.renameNew(this.#parent, this.#staging, this.#parent, this.#name);
-      } catch (error) {
-        if (!isErrno(error, 'EEXIST')) throw error;
-        throw new OverlayerError(
-          'AlreadyExists',
-          `Cannot finish "${this.#name}": something else has made it meanwhile`,
-        );
-      }
-      if (sync) this.#system.syncDirectory(this.#parent);
+    try {
+      this.#bringIntoView(sync);
+    } catch (error) {
+      this.discard();
+      throw error instanceof SystemError ? fromSystemError(error, `Cannot finish "${this.#name}"`) : error;
     }
     this.#close();
+  }
+
+  #bringIntoView(sync: boolean): void {
+    const system = this.#system;
+    if (sync) system.syncFileSystem(this.descriptor);
+    if (this.kind !== 'new') return;
+    try {
+      system.renameNew(this.#parent, this.#staging, this.#parent, this.#name);
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+      throw new OverlayerError(
+        'AlreadyExists',
+        `Cannot finish "${this.#name}": something else has made it meanwhile`,
+      );
+    }
+    if (sync) system.syncDirectory(this.#parent);
   }
 
   /** Takes back what was written; after `merge` that can't be done. */
@@ -103,8 +106,9 @@ function openExisting(system: System, path: string, existing: 'refuse' | 'merge'
   try {
     real = realpathSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+    throw new OverlayerError('FailedPrecondition', `Destination "${path}" is a symlink that leads nowhere`);
   }
   let descriptor: number;
   try {
@@ -128,15 +132,15 @@ function openNew(system: System, path: string): Destination {
   const absolute = resolve(path);
   const name = basename(absolute);
   const parent = system.openAt(AT_FDCWD, realParent(absolute), OPEN_DIRECTORY, 0);
-  // Not a secret, only a name of its own: making it fails if it is taken. (node:crypto costs 3 ms to load.)
-  const unique = Math.random().toString(36).slice(2, 10);
-  const staging = `.${name.slice(0, 200)}.overlayer-${unique}`;
+  const staging = stagingName(name);
   // Nobody else looks in before it is whole: a setuid file could be run (CVE-2021-41103).
   system.makeDirectory(parent, staging, 0o700);
   const descriptor = system.openAt(parent, staging, OPEN_DIRECTORY, 0);
   // A default ACL of the parent would change every mode below.
   for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
     if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
+  // A setgid parent hands down its group, and the bit.
+  system.chown(descriptor, process.geteuid!(), process.getegid!());
   system.chmod(descriptor, 0o700);
   return new Destination(system, 'new', parent, name, staging, descriptor);
 }
@@ -145,8 +149,26 @@ function realParent(path: string): string {
   try {
     return realpathSync(dirname(path));
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new OverlayerError('NotFound', `Cannot create "${path}": its parent directory does not exist`, {
       cause: error,
     });
   }
+}
+
+/** Hidden, beside the destination, and told apart from it by whoever finds it after a power cut. */
+function stagingName(name: string): string {
+  // A file system takes 255 bytes; cutting may split a character, whose rest goes.
+  const start = Buffer.from(name)
+    .subarray(0, 200)
+    .toString()
+    .replace(/\uFFFD+$/, '');
+  // Not a secret, only a name of its own: making it fails if it is taken. (node:crypto costs 3 ms to load.)
+  return `.${start}.overlayer-${Math.random().toString(36).slice(2, 10)}`;
+}
+
+function asSystemError(error: unknown, path: string): SystemError {
+  if (error instanceof SystemError) return error;
+  const { code = 'EIO', syscall = 'open' } = error as NodeJS.ErrnoException;
+  return new SystemError(code, syscall, path);
 }

@@ -92,7 +92,9 @@ export class EntryWriter {
 
   makeDirectory(directory: Directory, path: string, name: string, entry: TarEntry): void {
     this.#system.makeDirectory(directory.descriptor, name, this.#workingMode(entry.mode, path) & 0o1777);
-    const plain = entry.xattrs === undefined && !(entry.mode & (S.ISUID | S.ISGID)) && !this.#exactModes;
+    const inherits = directory.groupForNew !== undefined;
+    const plain =
+      !inherits && entry.xattrs === undefined && !(entry.mode & (S.ISUID | S.ISGID)) && !this.#exactModes;
     if (plain && !this.#needsChown(directory, entry)) {
       this.#defer(path, entry, statId(this.#system.statAt(directory.descriptor, name)), undefined);
       return;
@@ -172,7 +174,7 @@ export class EntryWriter {
 
   #defer(path: string, entry: TarEntry, id: string, defaultAcl: Uint8Array | undefined): void {
     const mode = this.#workingMode(entry.mode, path) === entry.mode ? undefined : entry.mode;
-    this.#deferred.set(id, { path, times: timesOf(entry), mode, defaultAcl });
+    this.#deferred.set(id, { path, entry, times: timesOf(entry), mode, defaultAcl });
   }
 
   /** Root may enter any directory; everybody else needs the owner's permissions while the work goes on. */

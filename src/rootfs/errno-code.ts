@@ -18,6 +18,8 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, 
   EROFS: ['FailedPrecondition', 'the file system is read-only'],
   EBUSY: ['FailedPrecondition', 'something is mounted there'],
   EXDEV: ['FailedPrecondition', 'it would cross file systems'],
+  E2BIG: ['InvalidArgument', 'an extended attribute is too large'],
+  ERANGE: ['InvalidArgument', 'the name of an extended attribute is too long'],
   ENAMETOOLONG: ['InvalidArgument', 'the name is too long for the file system'],
   ELOOP: ['InvalidArgument', 'too many symlinks on its way'],
   EMLINK: ['InvalidArgument', 'too many hard links'],
@@ -37,19 +39,20 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, 
   EAGAIN: ['Unavailable', 'its path keeps changing', 'something else is changing the destination'],
 };
 
-/** A refusal of the kernel while `entry` was worked on, in overlayer's words. */
+/** A refusal of the kernel in overlayer's words, while `subject`: an entry, or a sentence of its own. */
 export function fromSystemError(
   error: SystemError,
-  entry: { readonly path: string; readonly offset: number } | undefined,
+  subject: { readonly path: string; readonly offset: number } | string,
 ): OverlayerError {
   const [code, reason, hint] = CODES[error.errno] ?? (['Internal', error.errno] as const);
-  const subject =
-    entry === undefined ? 'Cannot unpack the layer' : `Cannot unpack entry "${displayPath(entry.path)}"`;
-  return new OverlayerError(code, `${subject}: ${reason} (${error.syscall}: ${error.errno})`, {
+  const { path: entry, offset } =
+    typeof subject === 'string' ? { path: undefined, offset: undefined } : subject;
+  const what = typeof subject === 'string' ? subject : `Cannot unpack entry "${displayPath(subject.path)}"`;
+  return new OverlayerError(code, `${what}: ${reason} (${error.syscall}: ${error.errno})`, {
     hint,
     cause: error,
     errno: error.errno,
-    entry: entry?.path,
-    offset: entry?.offset,
+    entry,
+    offset,
   });
 }

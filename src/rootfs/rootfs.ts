@@ -1,6 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import { isErrno, O, S, type Stat, type System } from '../system/system.js';
+import { AT_FDCWD, isErrno, O, S, type Stat, type System } from '../system/system.js';
 import { closeDirectory, type Directory, describeDirectory } from './directory.js';
 import { DirectoryCache } from './directory-cache.js';
 import { lookupLower } from './lower-layers.js';
@@ -60,6 +60,14 @@ export class Rootfs {
     const directory = this.#openExisting(path) ?? this.#walk(path, missing);
     if (directory !== undefined) this.#cache.add(path, directory);
     return directory;
+  }
+
+  /** Where an open directory is below the root, whatever symlinks led to it; undefined where that can't be told. */
+  locate(descriptor: number): string | undefined {
+    const pathOf = (open: number) => this.system.readLink(AT_FDCWD, `/proc/self/fd/${open}`);
+    const root = pathOf(this.#root.descriptor);
+    const path = pathOf(descriptor);
+    return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : undefined;
   }
 
   /** The directory at `path` has new attributes. */

@@ -76,6 +76,7 @@ describe('a destination that is not there', noHang, () => {
   test('something else takes its name meanwhile: that stays, and nothing else does', async ({ box }) => {
     async function* slow() {
       yield good.subarray(0, 1024);
+      await expect.poll(() => hidden(box)).toHaveLength(1);
       mkdirSync(box.dest);
       writeFileSync(join(box.dest, 'theirs'), '');
       yield good.subarray(1024);

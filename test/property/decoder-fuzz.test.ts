@@ -6,7 +6,6 @@ import { OverlayerError } from '../../src/index.js';
 import { type DecodedEntry, decode } from '../helpers/decode.js';
 import { mutate, mutations } from '../helpers/mutations.js';
 import { REAL_LAYERS } from '../helpers/real-layers.js';
-import { within } from '../helpers/within.js';
 
 // The decoder against another one, tar-stream, on archives with mutations. Ours is the stricter: much that
 // tar-stream reads is refused. What both read must be the same.
@@ -57,8 +56,11 @@ async function theirs(archive: Buffer): Promise<readonly Seen[] | undefined> {
         next();
       });
     });
+    // It reads on after the end of the archive, and waits for ever where a body is cut off there.
+    const timer = setTimeout(() => resolve(undefined), 1000);
     reader.on('finish', () => resolve(entries));
     reader.on('error', () => resolve(undefined));
+    reader.on('close', () => clearTimeout(timer));
     reader.end(archive);
   });
 }
@@ -95,7 +97,7 @@ test('what both read is the same', limits, async () => {
       const archive = mutate(archives.get(name)!, changes);
       const entries = ours(archive);
       if (entries === undefined || knownDifference(archive, entries) !== undefined) return;
-      const other = await within(5000, 'tar-stream', theirs(archive));
+      const other = await theirs(archive);
       if (other === undefined) return;
       compared += 1;
       const seen = entries.map(({ path, type, content }) => ({
