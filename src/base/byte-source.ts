@@ -12,3 +12,37 @@ export async function* iterateSource(source: ByteSource): AsyncGenerator<Uint8Ar
   if (source instanceof Uint8Array) yield source;
   else yield* source as AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
+
+/** A source that can be let go while it is still asked for its next bytes. */
+export interface SourceReader {
+  next(): Promise<{ readonly done?: boolean | undefined; readonly value?: Uint8Array | void | undefined }>;
+  /** Nobody listens any more; does not wait for the source to hear. */
+  cancel(reason?: unknown): void;
+}
+
+export function readSource(source: ByteSource): SourceReader {
+  if (isReadableStream(source)) {
+    // Its iterator would cancel only after the bytes that may never come.
+    const reader = source.getReader();
+    return { next: () => reader.read(), cancel: (reason) => void reader.cancel(reason).catch(() => {}) };
+  }
+  const iterator = iterateSource(source);
+  return {
+    next: () => iterator.next(),
+    cancel() {
+      iterator.return().catch(() => {});
+      const { destroy } = source as { destroy?: () => void };
+      if (typeof destroy === 'function') destroy.call(source);
+    },
+  };
+}
+
+/** For a source that nobody will read: what it holds open is let go. */
+export function letGo(source: ByteSource): void {
+  if (isReadableStream(source) && source.locked) return; // whoever reads it has cancelled it
+  readSource(source).cancel();
+}
+
+function isReadableStream(source: ByteSource): source is ReadableStream<Uint8Array> {
+  return typeof (source as { getReader?: unknown }).getReader === 'function';
+}

@@ -64,11 +64,14 @@ export class Applier implements TarSink {
     this.#system = system;
     this.#limits = limits;
     this.#identity = identity;
-    this.#rootfs = new Rootfs(system, root, lowers, {
-      implicitDirectory: (path, created, like) => this.#implicitDirectory(path, created, like),
-      existingDirectory: (path, directory) => this.#keepTimes(path, directory),
-      blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
-    });
+    this.#rootfs = this.#run(
+      () =>
+        new Rootfs(system, root, lowers, {
+          implicitDirectory: (path, created, like) => this.#implicitDirectory(path, created, like),
+          existingDirectory: (path, directory) => this.#keepTimes(path, directory),
+          blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
+        }),
+    );
     const rootfs = () => this.#rootfs;
     this.#checkLinkTargets = options.target === 'overlay';
     this.#target =
@@ -82,7 +85,8 @@ export class Applier implements TarSink {
             touch: (path, directory) => this.#keepTimes(path, directory),
           });
     // A default ACL changes the modes of what is made below it.
-    const exactModes = options.exactModes || system.getXattr(root, DEFAULT_ACL) !== undefined;
+    const exactModes =
+      options.exactModes || this.#run(() => system.getXattr(root, DEFAULT_ACL)) !== undefined;
     const writing = { exactModes, privateRoot: destination === 'new' };
     this.#writer = new EntryWriter(system, identity, this.#deferred, writing, (kind, entry, detail) =>
       this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail }),
@@ -114,13 +118,15 @@ export class Applier implements TarSink {
   }
 
   close(): void {
-    this.#writer.abandonFile();
-    this.#rootfs.close();
+    this.#run(() => {
+      this.#writer.abandonFile();
+      this.#rootfs.close();
+    });
   }
 
-  #run(work: () => void): void {
+  #run<T>(work: () => T): T {
     try {
-      work();
+      return work();
     } catch (error) {
       if (error instanceof SystemError)
         throw fromSystemError(error, this.#entry ?? 'Cannot unpack the layer');

@@ -1,4 +1,4 @@
-import { type ByteSource, iterateSource } from '../base/byte-source.js';
+import { type ByteSource, readSource } from '../base/byte-source.js';
 import type { Pipeline } from './worker/pipeline.js';
 
 /** A single large buffer goes in pieces, so that the caller's event loop is free in between. */
@@ -6,17 +6,22 @@ const PIECE_BYTES = 256 * 1024;
 
 /** Copies what the caller's source gives into the ring, as room comes. Ends when `stopped` does, too. */
 export async function feed(source: ByteSource, pipeline: Pipeline, stopped: Promise<void>): Promise<void> {
-  const iterator = iterateSource(source);
+  const reader = readSource(source);
   // A source may never give another byte: then only this ends the waiting.
   const stop = stopped.then(() => ({ stop: true }) as const);
   for (;;) {
-    const next = await Promise.race([iterator.next(), stop]);
-    if ('stop' in next) return endSource(source, iterator);
-    if (next.done) break;
+    const next = await Promise.race([reader.next(), stop]);
+    if ('stop' in next) {
+      reader.cancel();
+      return;
+    }
+    if (next.done || !next.value) break;
     try {
       await write(next.value, pipeline);
+      // The next bytes may be long in coming: let these be worked on.
+      pipeline.input.flush();
     } catch (error) {
-      endSource(source, iterator);
+      reader.cancel();
       throw error;
     }
   }
@@ -33,11 +38,4 @@ async function write(chunk: Uint8Array, pipeline: Pipeline): Promise<void> {
     at += length;
     if (at < chunk.length) await new Promise(setImmediate);
   }
-}
-
-/** Tells the source that nobody listens any more, and does not wait for it to hear. */
-function endSource(source: ByteSource, iterator: AsyncGenerator): void {
-  iterator.return(undefined).catch(() => {});
-  const { destroy } = source as { destroy?: () => void };
-  if (typeof destroy === 'function') destroy.call(source);
 }

@@ -41,8 +41,8 @@ export function planLayer(source: LayerSource, options: ReadLayerOptions = {}): 
         } finally {
           batches.end(); // from here on the crew is somebody else's
         }
-      });
-      work.then(resolve, reject);
+      }, signal);
+      work.then(resolve, reject).finally(() => batches.end());
       try {
         for await (const batch of batches) yield* batch;
         await result;

@@ -1,8 +1,9 @@
+import { letGo } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { checkChoice, runLayer } from './run-layer.js';
-import { crews } from './worker/crew.js';
+import { type Crew, crews } from './worker/crew.js';
 
 /**
  * Starts the threads that the first layer will need, and does not wait for them. A process that knows early that
@@ -44,8 +45,15 @@ export async function unpackLayer(
   for (const path of [destination, ...lowers])
     if (path === '' || path.includes('\0'))
       throw new OverlayerError('InvalidArgument', `Not a path: ${JSON.stringify(path)}`);
-  options.signal?.throwIfAborted();
-  return await crews.use(async (crew) => {
+  try {
+    options.signal?.throwIfAborted();
+    return await crews.use((crew) => unpackWith(crew), options.signal);
+  } catch (error) {
+    if (options.signal?.aborted && typeof source !== 'string') letGo(source);
+    throw error;
+  }
+
+  async function unpackWith(crew: Crew): Promise<LayerResult> {
     let filled = false;
     try {
       const result = await runLayer(crew, source, options, async (hash) => {
@@ -64,5 +72,5 @@ export async function unpackLayer(
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
       throw error;
     }
-  });
+  }
 }

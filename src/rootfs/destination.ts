@@ -23,7 +23,7 @@ export class Destination {
   readonly #system: System;
   readonly #parent: number;
   readonly #name: string;
-  readonly #staging: string;
+  #staging: string;
 
   constructor(
     system: System,
@@ -61,12 +61,16 @@ export class Destination {
    */
   commit(sync: boolean): void {
     try {
-      this.#bringIntoView(sync);
+      try {
+        this.#bringIntoView(sync);
+      } catch (error) {
+        this.discard();
+        throw error;
+      }
+      this.#close();
     } catch (error) {
-      this.discard();
       throw error instanceof SystemError ? fromSystemError(error, `Cannot finish "${this.#name}"`) : error;
     }
-    this.#close();
   }
 
   #bringIntoView(sync: boolean): void {
@@ -82,6 +86,7 @@ export class Destination {
         `Cannot finish "${this.#name}": something else has made it meanwhile`,
       );
     }
+    this.#staging = this.#name; // from here on that is what a failure has to take away
     if (sync) system.syncDirectory(this.#parent);
   }
 
@@ -110,39 +115,63 @@ function openExisting(system: System, path: string, existing: 'refuse' | 'merge'
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
     throw new OverlayerError('FailedPrecondition', `Destination "${path}" is a symlink that leads nowhere`);
   }
-  let descriptor: number;
+  return withClosing(system, (keep) => {
+    const descriptor = keep(openDestination(system, real, path));
+    const empty = system.list(descriptor).length === 0;
+    if (!empty && existing === 'refuse')
+      throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not empty`, {
+        hint: 'choose another one, or merge into it (--merge)',
+      });
+    const parent = keep(system.openAt(AT_FDCWD, dirname(real), OPEN_DIRECTORY, 0));
+    return new Destination(system, empty ? 'empty' : 'merge', parent, basename(real), '', descriptor);
+  });
+}
+
+function openDestination(system: System, real: string, path: string): number {
   try {
-    descriptor = system.openAt(AT_FDCWD, real, OPEN_DIRECTORY, 0);
+    return system.openAt(AT_FDCWD, real, OPEN_DIRECTORY, 0);
   } catch (error) {
     if (!isErrno(error, 'ENOTDIR')) throw error;
     throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not a directory`);
   }
-  const empty = system.list(descriptor).length === 0;
-  if (!empty && existing === 'refuse') {
-    system.close(descriptor);
-    throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not empty`, {
-      hint: 'choose another one, or merge into it (--merge)',
-    });
-  }
-  const parent = system.openAt(AT_FDCWD, dirname(real), OPEN_DIRECTORY, 0);
-  return new Destination(system, empty ? 'empty' : 'merge', parent, basename(real), '', descriptor);
 }
 
 function openNew(system: System, path: string): Destination {
   const absolute = resolve(path);
   const name = basename(absolute);
-  const parent = system.openAt(AT_FDCWD, realParent(absolute), OPEN_DIRECTORY, 0);
-  const staging = stagingName(name);
-  // Nobody else looks in before it is whole: a setuid file could be run (CVE-2021-41103).
-  system.makeDirectory(parent, staging, 0o700);
-  const descriptor = system.openAt(parent, staging, OPEN_DIRECTORY, 0);
-  // A default ACL of the parent would change every mode below.
-  for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
-    if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
-  // A setgid parent hands down its group, and the bit.
-  system.chown(descriptor, process.geteuid!(), process.getegid!());
-  system.chmod(descriptor, 0o700);
-  return new Destination(system, 'new', parent, name, staging, descriptor);
+  return withClosing(system, (keep) => {
+    const parent = keep(system.openAt(AT_FDCWD, realParent(absolute), OPEN_DIRECTORY, 0));
+    const staging = stagingName(name);
+    // Nobody else looks in before it is whole: a setuid file could be run (CVE-2021-41103).
+    system.makeDirectory(parent, staging, 0o700);
+    try {
+      const descriptor = keep(system.openAt(parent, staging, OPEN_DIRECTORY, 0));
+      // A default ACL of the parent would change every mode below.
+      for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
+        if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
+      // A setgid parent hands down its group, and the bit.
+      system.chown(descriptor, process.geteuid!(), process.getegid!());
+      system.chmod(descriptor, 0o700);
+      return new Destination(system, 'new', parent, name, staging, descriptor);
+    } catch (error) {
+      system.removeDirectory(parent, staging);
+      throw error;
+    }
+  });
+}
+
+/** Closes what was kept open when `open` fails half-way. */
+function withClosing<T>(system: System, open: (keep: (descriptor: number) => number) => T): T {
+  const kept: number[] = [];
+  try {
+    return open((descriptor) => {
+      kept.push(descriptor);
+      return descriptor;
+    });
+  } catch (error) {
+    for (const descriptor of kept) system.close(descriptor);
+    throw error;
+  }
 }
 
 function realParent(path: string): string {

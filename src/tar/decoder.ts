@@ -1,6 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 import { type Limits, limitError, resolveLimits } from '../base/limits.js';
-import { displayPath } from '../base/path-bytes.js';
+import { displayPath, encodePath } from '../base/path-bytes.js';
 import { BLOCK, checksumMatches, FIELD, headerForm, isZeroBlock } from './block.js';
 import { type ExtensionType, headerType, isExtension } from './entry-type.js';
 import type { Extension } from './extension.js';
@@ -128,9 +128,14 @@ export class TarDecoder {
 
   /** The archive is over. @throws OverlayerError `DataLoss` when it ended too early */
   end(): void {
-    if (this.#state === 'zero-block') this.#dataAfterArchive = hasNonZero(this.#block, 0, this.#blockFill);
+    if (this.#state === 'zero-block') {
+      this.#dataAfterArchive = hasNonZero(this.#block, 0, this.#blockFill);
+      this.#position += this.#blockFill;
+    }
     if (this.#state === 'after' || this.#state === 'zero-block' || this.#state === 'failed') return;
     if (this.#state === 'header' && this.#position === 0 && this.#blockFill === 0) return; // an empty blob is an empty layer
+    // Between entries the fault is not the last one's.
+    if (this.#state === 'header') this.#naming = undefined;
     const inEntry = this.#state !== 'header' || this.#blockFill > 0 || this.#chain.begun;
     const what = inEntry ? 'archive is cut off' : 'archive has no end marker (two blocks of zeros)';
     throw this.#failure('DataLoss', what, 'get the layer anew: it is not whole');
@@ -246,7 +251,10 @@ export class TarDecoder {
     const at = { entry: entry.path, offset: entry.offset };
     this.#entries += 1;
     if (this.#entries > maxEntries) throw limitError('maxEntries', maxEntries, at);
-    if (entry.path.length > maxPathLength || entry.linkPath.length > maxPathLength)
+    if (
+      byteLength(entry.path, maxPathLength) > maxPathLength ||
+      byteLength(entry.linkPath, maxPathLength) > maxPathLength
+    )
       throw limitError('maxPathLength', maxPathLength, at);
     if (entry.size > maxBytes || storedSize > maxBytes) throw limitError('maxBytes', maxBytes, at);
   }
@@ -336,7 +344,6 @@ export class TarDecoder {
 
   #endBody(): void {
     this.#map = undefined;
-    this.#naming = undefined;
     this.#state = this.#paddingLeft > 0 ? 'padding' : 'header';
     this.#sink.entryEnd();
   }
@@ -357,6 +364,11 @@ export class TarDecoder {
 
 function paddingOf(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
+}
+
+/** Bytes of a path; exact only where it could pass the limit. */
+function byteLength(path: string, limit: number): number {
+  return path.length * 3 <= limit ? path.length : encodePath(path).length;
 }
 
 function isFormatError(error: unknown): error is Error {

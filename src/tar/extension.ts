@@ -34,7 +34,7 @@ export function readPaxHeader(
   start: number,
   end: number,
   extension: Extension,
-  maxXattrBytes: number,
+  limit: { readonly maxXattrBytes: number; readonly offset: number },
 ): void {
   let xattrBytes = 0;
   visitPaxRecords(bytes, start, end, (key, from, to) => {
@@ -57,7 +57,7 @@ export function readPaxHeader(
       default:
         if (key.startsWith(XATTR)) {
           xattrBytes += key.length + to - from;
-          if (xattrBytes > maxXattrBytes) throw limitError('maxXattrBytes', maxXattrBytes);
+          if (xattrBytes > limit.maxXattrBytes) throw limitError('maxXattrBytes', limit.maxXattrBytes, limit);
           addXattr(extension, key.slice(XATTR.length), Uint8Array.prototype.slice.call(bytes, from, to));
         } else if (key.startsWith(SPARSE)) {
           readSparseRecord(extension, key.slice(SPARSE.length), key, bytes, from, to);

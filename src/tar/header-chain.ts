@@ -97,7 +97,10 @@ export class HeaderChain {
     switch (kind) {
       case 'pax':
         this.#pax = {};
-        readPaxHeader(bytes, start, end, this.#pax, this.#limits.maxXattrBytes);
+        readPaxHeader(bytes, start, end, this.#pax, {
+          maxXattrBytes: this.#limits.maxXattrBytes,
+          offset: this.#offset,
+        });
         return;
       case 'pax-global':
         this.#readGlobal(bytes, start, end);
@@ -128,9 +131,12 @@ export class HeaderChain {
 
   #readGlobal(bytes: Buffer, start: number, end: number): void {
     const said: Extension = {};
-    readPaxHeader(bytes, start, end, said, this.#limits.maxXattrBytes);
-    const { path, linkPath, size, sparseNumbers, sparseSize } = said;
-    if ([path, linkPath, size, sparseNumbers, sparseSize].some((value) => value !== undefined))
+    readPaxHeader(bytes, start, end, said, {
+      maxXattrBytes: this.#limits.maxXattrBytes,
+      offset: this.#offset,
+    });
+    const { path, linkPath, size, sparseName, sparseNumbers, sparseSize } = said;
+    if ([path, linkPath, size, sparseName, sparseNumbers, sparseSize].some((value) => value !== undefined))
       throw new PaxError('global header gives every entry the same name or size');
     Object.assign(this.#global, mergeExtensions(this.#global, said));
     this.#hasGlobal = true;

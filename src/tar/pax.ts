@@ -57,6 +57,9 @@ export function parsePaxInteger(bytes: Buffer, start: number, end: number): numb
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
+/** Seconds up to the year 31,688,738; a sign counts. */
+const MAX_TIME_DIGITS = 15;
+
 export interface PaxTime {
   readonly sec: number;
   readonly nsec: number;
@@ -68,7 +71,7 @@ export function parsePaxTime(bytes: Buffer, start: number, end: number): PaxTime
   let point = start;
   while (point < end && bytes[point] !== 0x2e) point++;
   const sec = parsePaxInteger(bytes, negative ? start + 1 : start, point);
-  if (sec === undefined) return undefined;
+  if (sec === undefined || point - start > MAX_TIME_DIGITS) return undefined;
   let nsec = 0;
   for (let place = 1; place <= 9; place++) {
     const at = point + place;

@@ -38,6 +38,8 @@ export function readEntry(
   const { pax, longLink, offset } = said;
   const { path, storedSize, sparse } = what;
   if (path === '') throw new HeaderError('entry has no name');
+  if (pax.sparseName !== undefined && !sparse)
+    throw new HeaderError('a sparse name on an entry that is not sparse');
   const type = resolveType(what.type, path, bytes[start + FIELD.typeflag[0]]!);
   if (type !== 'file' && storedSize !== 0)
     throw new HeaderError(

@@ -76,9 +76,16 @@ async function* decodeEvents(source: ByteSource, options: ReadTarOptions): Async
     options.signal?.throwIfAborted();
     // Small steps keep the list of events short, whatever the size of the source's chunks.
     for (let at = 0; at < chunk.length; at += 65536) {
-      decoder.write(chunk, at, Math.min(at + 65536, chunk.length));
+      let failure: unknown;
+      try {
+        decoder.write(chunk, at, Math.min(at + 65536, chunk.length));
+      } catch (error) {
+        failure = error;
+      }
+      // What came before a fault comes first, however the source cuts its chunks.
       yield* events;
       events = [];
+      if (failure !== undefined) throw failure;
     }
   }
   decoder.end();

@@ -72,7 +72,19 @@ describe('trees with everything that the format holds', () => {
       attributes: writer === 'tar-posix' || writer === 'bsdtar-pax',
       sparse: program === 'tar' || writer === 'bsdtar-pax',
     });
-    execFileSync(program, [...options, '--numeric-owner', '-cf', archive, '-C', tree, '.']);
+    // In an order that does not depend on the file system.
+    const names = execFileSync('sh', ['-c', 'find . -print0 | LC_ALL=C sort --zero-terminated'], {
+      cwd: tree,
+    });
+    const list = [
+      ...options,
+      '--numeric-owner',
+      '--null',
+      program === 'tar' ? '--no-recursion' : '-n',
+      '-T',
+      '-',
+    ];
+    execFileSync(program, [...list, '-cf', archive], { cwd: tree, input: names });
 
     for (const tool of ['tar', 'bsdtar'] as const)
       test(`${writer}, by ${tool}`, async () => {

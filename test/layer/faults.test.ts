@@ -129,12 +129,12 @@ function unpack(
 
 /** Prepares, unpacks with the fault, and looks at what is left. */
 class Attempt {
+  static #count = 0;
   readonly root = join(work, `attempt-${Attempt.#count++}`);
   readonly dest = join(this.root, 'dest');
   readonly calls: ReadonlyMap<keyof System, number>;
   readonly error: unknown;
   readonly leakedDescriptors: number;
-  static #count = 0;
 
   constructor(scenario: Scenario, fault?: Fault, system = real) {
     mkdirSync(this.root);

@@ -40,8 +40,9 @@ export class CrewPool {
     if (this.#working === 0 && this.#idle.length === 0) this.#idle.push(new Crew());
   }
 
-  async use<T>(work: (crew: Crew) => Promise<T>): Promise<T> {
-    const crew = await this.#take();
+  /** @throws `signal.reason` when the signal ends the wait for a crew */
+  async use<T>(work: (crew: Crew) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const crew = await this.#take(signal);
     try {
       return await work(crew);
     } finally {
@@ -49,12 +50,23 @@ export class CrewPool {
     }
   }
 
-  #take(): Crew | Promise<Crew> {
+  #take(signal: AbortSignal | undefined): Crew | Promise<Crew> {
     if (this.#working < this.#size) {
       this.#working += 1;
       return this.#idle.pop() ?? new Crew();
     }
-    return new Promise((resolve) => this.#queue.push(resolve));
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#queue.splice(this.#queue.indexOf(turn), 1);
+        reject(signal?.reason);
+      };
+      const turn = (crew: Crew) => {
+        signal?.removeEventListener('abort', leave);
+        resolve(crew);
+      };
+      this.#queue.push(turn);
+      signal?.addEventListener('abort', leave, { once: true });
+    });
   }
 
   #giveBack(crew: Crew): void {

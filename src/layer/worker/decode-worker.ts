@@ -75,7 +75,10 @@ async function decompress(
   for (;;) {
     let available = input.available(decode);
     if (available === 0 && source?.fill()) continue;
-    if (available === 0) available = input.waitAvailable(decode);
+    if (available === 0) {
+      output.flush();
+      available = input.waitAvailable(decode);
+    }
     if (available < 0) break;
     const length = Math.min(available, INPUT_STEP_BYTES);
     const start = input.readIndex(decode);
@@ -159,6 +162,11 @@ class MeteredOutput implements ByteOutput {
     if (this.#produced > RATIO_GRACE_BYTES && this.#produced > this.consumed * this.#maxRatio)
       throw limitError('maxRatio', this.#maxRatio, { offset: this.#produced });
     this.#ring.publish(length);
+  }
+
+  /** No more may come for long: let what there is be worked on. */
+  flush(): void {
+    this.#ring.flush();
   }
 
   end(): void {
