@@ -15,7 +15,7 @@ export async function* iterateSource(source: ByteSource): AsyncGenerator<Uint8Ar
 
 /** A source that can be let go while it is still asked for its next bytes. */
 export interface SourceReader {
-  next(): Promise<{ readonly done?: boolean | undefined; readonly value?: Uint8Array | void | undefined }>;
+  next(): Promise<{ readonly done?: boolean | undefined; readonly value?: Uint8Array | undefined }>;
   /** Nobody listens any more; does not wait for the source to hear. */
   cancel(reason?: unknown): void;
 }
@@ -28,7 +28,10 @@ export function readSource(source: ByteSource): SourceReader {
   }
   const iterator = iterateSource(source);
   return {
-    next: () => iterator.next(),
+    next: async () => {
+      const { done, value } = await iterator.next();
+      return { done, value: value ?? undefined };
+    },
     cancel() {
       iterator.return().catch(() => {});
       const { destroy } = source as { destroy?: () => void };

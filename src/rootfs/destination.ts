@@ -100,9 +100,14 @@ export class Destination {
     }
   }
 
+  /** Of a directory there is nothing left to write: that closing it fails changes nothing. */
   #close(): void {
-    this.#system.close(this.descriptor);
-    this.#system.close(this.#parent);
+    for (const descriptor of [this.descriptor, this.#parent])
+      try {
+        this.#system.close(descriptor);
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+      }
   }
 }
 

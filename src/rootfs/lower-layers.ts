@@ -14,17 +14,22 @@ export type LowerName =
 /** Looks `name` up in lower directories, nearest first, as overlayfs does. */
 export function lookupLower(system: System, lowers: readonly number[], name: string): LowerName | undefined {
   const descriptors: number[] = [];
-  for (const lower of lowers) {
-    const stat = statIfThere(system, lower, name);
-    if (stat === undefined) continue;
-    if (!isDirectory(stat)) {
-      // Whatever it is, it hides what is below; a directory above it hides it.
-      if (descriptors.length > 0 || isWhiteout(system, lower, name, stat)) break;
-      return { kind: 'other', descriptor: lower, stat };
+  try {
+    for (const lower of lowers) {
+      const stat = statIfThere(system, lower, name);
+      if (stat === undefined) continue;
+      if (!isDirectory(stat)) {
+        // Whatever it is, it hides what is below; a directory above it hides it.
+        if (descriptors.length > 0 || isWhiteout(system, lower, name, stat)) break;
+        return { kind: 'other', descriptor: lower, stat };
+      }
+      const descriptor = system.openAt(lower, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
+      descriptors.push(descriptor);
+      if (isOpaque(system, descriptor)) break;
     }
-    const descriptor = system.openAt(lower, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
-    descriptors.push(descriptor);
-    if (isOpaque(system, descriptor)) break;
+  } catch (error) {
+    for (const descriptor of descriptors) system.close(descriptor);
+    throw error;
   }
   return descriptors.length > 0 ? { kind: 'directory', descriptors } : undefined;
 }

@@ -99,9 +99,20 @@ export class Rootfs {
   }
 
   #existing(path: string, descriptor: number, lowers: readonly number[]): Directory {
-    const directory = describeDirectory(this.system, descriptor, lowers);
-    this.#events.existingDirectory(path, directory);
-    return directory;
+    return this.#orClose([descriptor, ...lowers], () => {
+      const directory = describeDirectory(this.system, descriptor, lowers);
+      this.#events.existingDirectory(path, directory);
+      return directory;
+    });
+  }
+
+  #orClose<T>(descriptors: readonly number[], work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      for (const descriptor of descriptors) this.system.close(descriptor);
+      throw error;
+    }
   }
 
   /** Component by component, through this layer and those below as overlayfs would merge them. */
@@ -150,7 +161,7 @@ export class Rootfs {
     const below = path === '' ? name : `${path}/${name}`;
     const upper = this.#openUpper(directory, name);
     if (typeof upper === 'number') {
-      const lowers = this.#lowersOf(directory, name, upper);
+      const lowers = this.#orClose([upper], () => this.#lowersOf(directory, name, upper));
       return { directory: this.#existing(below, upper, lowers), path: below };
     }
     if (upper === 'other') {
@@ -192,13 +203,17 @@ export class Rootfs {
   }
 
   #create(parent: Directory, name: string, path: string, lowers: readonly number[]): Level {
-    // 0700 keeps everybody out until the attributes are right.
-    this.system.makeDirectory(parent.descriptor, name, 0o700);
-    const descriptor = this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
-    const created = describeDirectory(this.system, descriptor, lowers);
-    this.#events.implicitDirectory(path, created, lowers[0]);
-    // What it was made like may hand its group down.
-    return { directory: describeDirectory(this.system, descriptor, lowers), path };
+    return this.#orClose(lowers, () => {
+      // 0700 keeps everybody out until the attributes are right.
+      this.system.makeDirectory(parent.descriptor, name, 0o700);
+      const descriptor = this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
+      return this.#orClose([descriptor], () => {
+        const created = describeDirectory(this.system, descriptor, lowers);
+        this.#events.implicitDirectory(path, created, lowers[0]);
+        // What it was made like may hand its group down.
+        return { directory: describeDirectory(this.system, descriptor, lowers), path };
+      });
+    });
   }
 }
 

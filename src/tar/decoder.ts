@@ -166,8 +166,11 @@ export class TarDecoder {
           else this.#header(bytes, start, offset);
           return;
         case 'zero-block':
-          if (!isZeroBlock(bytes, start))
+          if (!isZeroBlock(bytes, start)) {
+            this.#naming = undefined;
+            this.#position = offset; // the fault is this block
             throw new HeaderError('a lone block of zeros stands between entries');
+          }
           this.#state = 'after';
           return;
         case 'old-gnu-map':

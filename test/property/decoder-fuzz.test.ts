@@ -40,13 +40,16 @@ function ours(archive: Buffer): readonly DecodedEntry[] | undefined {
   }
 }
 
+/** An option that its types do not have. */
+const V7_TOO = { allowUnknownFormat: true } as Parameters<typeof extract>[0];
+
 async function theirs(archive: Buffer): Promise<readonly Seen[] | undefined> {
   const entries: Seen[] = [];
-  const reader = extract({ allowUnknownFormat: true });
+  const reader = extract(V7_TOO);
   return await new Promise((resolve) => {
     reader.on('entry', ({ name, type }, stream, next) => {
       const chunks: Buffer[] = [];
-      stream.on('data', (chunk: Buffer) => void chunks.push(chunk));
+      stream.on('data', (chunk) => void chunks.push(chunk as Buffer));
       stream.on('end', () => {
         entries.push({
           name,

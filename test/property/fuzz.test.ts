@@ -3,7 +3,6 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compress as zstdSync } from 'zstd-napi';
-import { GZIP_DECODERS } from '../../src/compression/open-decompressor.js';
 import { type LayerSource, OverlayerError, type UnpackLayerOptions } from '../../src/index.js';
 import { cut } from '../helpers/decompress.js';
 import { mutate, mutations, place } from '../helpers/mutations.js';

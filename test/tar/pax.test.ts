@@ -19,6 +19,9 @@ function amid(bytes: string | Buffer): [bytes: Buffer, start: number, end: numbe
   return [Buffer.concat([Buffer.from('9\n1.1'), middle, Buffer.from('1.1\n9')]), 5, 5 + middle.length];
 }
 
+const whole = <T>(read: (bytes: Buffer, start: number, end: number) => T, text: string): T =>
+  read(Buffer.from(text), 0, text.length);
+
 describe('records', () => {
   test('any keys and values come back, binary ones too', () => {
     const key = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[=\0]/.test(text));
