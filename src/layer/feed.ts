@@ -1,4 +1,5 @@
 import { type ByteSource, readSource } from '../base/byte-source.js';
+import { OverlayerError } from '../base/errors.js';
 import type { Pipeline } from './worker/pipeline.js';
 
 /** A single large buffer goes in pieces, so that the caller's event loop is free in between. */
@@ -30,6 +31,11 @@ export async function feed(source: ByteSource, pipeline: Pipeline, stopped: Prom
 
 async function write(chunk: Uint8Array, pipeline: Pipeline): Promise<void> {
   const { input } = pipeline;
+  if (!(chunk instanceof Uint8Array))
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot read the layer: its source gives ${typeof chunk}, not bytes`,
+    );
   for (let at = 0; at < chunk.length; ) {
     const length = Math.min(await input.waitRoomAsync(), chunk.length - at, PIECE_BYTES);
     input.bytes.set(chunk.subarray(at, at + length), input.writeIndex);

@@ -1,4 +1,4 @@
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, type Stats, statSync } from 'node:fs';
 import { OverlayerError } from '../base/errors.js';
 import { AbortedError } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
@@ -105,11 +105,28 @@ function openSource(source: LayerSource): {
       bytes: source,
       totalBytes: source instanceof Uint8Array ? source.length : undefined,
     };
-  const stat = statSync(source, { throwIfNoEntry: false });
-  if (stat === undefined) throw new OverlayerError('NotFound', `Layer "${source}" does not exist`);
+  const stat = statSource(source);
   if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
   if (stat.isFile()) return { path: source, bytes: undefined, totalBytes: stat.size };
   return { path: undefined, bytes: createReadStream(source), totalBytes: undefined };
+}
+
+function statSource(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new OverlayerError('NotFound', `Layer "${path}" does not exist`, { cause });
+    const denied = code === 'EACCES' || code === 'EPERM';
+    throw new OverlayerError(
+      denied ? 'PermissionDenied' : 'InvalidArgument',
+      `Cannot read layer ${JSON.stringify(path)}: ${code}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** Waits for every thread, even after one has failed: they share memory. The failure that is nobody else's comes first. */

@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createReadStream, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect } from 'vitest';
 import type { LayerSource } from '../../src/index.js';
@@ -72,7 +73,8 @@ describe('sources', noHang, () => {
     const fifo = join(work, 'fifo');
     execFileSync('mkfifo', [fifo]);
     const unpacking = box.unpack(fifo);
-    execFileSync('dd', [`if=${path}`, `of=${fifo}`, 'bs=64k', 'status=none']);
+    // Not execFileSync: it would keep this thread from opening the other end.
+    await promisify(execFile)('dd', [`if=${path}`, `of=${fifo}`, 'bs=64k', 'status=none']);
     expect(await unpacking).toMatchObject(expected);
   });
 
