@@ -19,9 +19,6 @@ function amid(bytes: string | Buffer): [bytes: Buffer, start: number, end: numbe
   return [Buffer.concat([Buffer.from('9\n1.1'), middle, Buffer.from('1.1\n9')]), 5, 5 + middle.length];
 }
 
-const whole = <T>(read: (bytes: Buffer, start: number, end: number) => T, text: string): T =>
-  read(Buffer.from(text), 0, text.length);
-
 describe('records', () => {
   test('any keys and values come back, binary ones too', () => {
     const key = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[=\0]/.test(text));
@@ -70,13 +67,13 @@ describe('numbers', () => {
     ['0042', 42],
     ['9007199254740991', Number.MAX_SAFE_INTEGER],
   ])('%s', (text, value) => {
-    expect(whole(parsePaxInteger, text)).toBe(value);
+    expect(parsePaxInteger(...amid(text))).toBe(value);
   });
 
   test.each(['', '-1', '+1', '1.0', ' 1', '1 ', '0x10', '1e3', '9007199254740992', '99999999999999999999'])(
     '%j is none',
     (text) => {
-      expect(whole(parsePaxInteger, text)).toBeUndefined();
+      expect(parsePaxInteger(...amid(text))).toBeUndefined();
     },
   );
 });
@@ -94,13 +91,13 @@ describe('times', () => {
     ['-0.000000001', -1, 999_999_999],
     ['-0', 0, 0],
   ])('%s is %i seconds and %i nanoseconds', (text, sec, nsec) => {
-    expect(whole(parsePaxTime, text)).toEqual({ sec, nsec });
+    expect(parsePaxTime(...amid(text))).toEqual({ sec, nsec });
   });
 
   test.each(['', '.', '-', '.5', '1.2.3', '1,5', ' 1', '+1', '1e9', 'NaN', '1234567890123456'])(
     '%j is none',
     (text) => {
-      expect(whole(parsePaxTime, text)).toBeUndefined();
+      expect(parsePaxTime(...amid(text))).toBeUndefined();
     },
   );
 
@@ -114,7 +111,7 @@ describe('times', () => {
         const total = BigInt(sec) * 1_000_000_000n + BigInt(nsec);
         const size = total < 0n ? -total : total;
         const text = `${total < 0n ? '-' : ''}${size / 1_000_000_000n}.${String(size % 1_000_000_000n).padStart(9, '0')}`;
-        expect(whole(parsePaxTime, text)).toEqual({ sec, nsec });
+        expect(parsePaxTime(...amid(text))).toEqual({ sec, nsec });
       }),
     );
   });

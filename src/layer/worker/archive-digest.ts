@@ -31,6 +31,8 @@ export class ArchiveDigest {
   /** The apply thread is about to release what it has read up to the position `to`: it has to be hashed by then. */
   require(ring: Ring, to: number): void {
     if (this.#sha256 === undefined) return;
+    // Without the lock: the other thread may be hashing far ahead, and is not to be waited for.
+    if (((Atomics.load(this.#control, HASHED) - to) | 0) >= 0) return;
     while (!this.#tryLock()) Atomics.wait(this.#control, LOCK, 1);
     this.#hash(this.#sha256, ring, to);
     this.#unlock();
@@ -75,8 +77,8 @@ export class ArchiveDigest {
       const length = Math.min((to - at) | 0, ring.size - start);
       sha256.update(ring.bytes, start, start + length);
       at = (at + length) | 0;
+      Atomics.store(this.#control, HASHED, at);
     }
-    this.#control[HASHED] = at;
   }
 
   #tryLock(): boolean {
