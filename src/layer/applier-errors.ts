@@ -10,6 +10,10 @@ export function inTheWay(path: string): OverlayerError {
   );
 }
 
+export function linksToDirectory(target: string): OverlayerError {
+  return new OverlayerError('InvalidArgument', `hard link target "${displayPath(target)}" is a directory`);
+}
+
 /** An error that does not know yet which entry was worked on. */
 export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
   if (entry === undefined || error.entry !== undefined) return error;

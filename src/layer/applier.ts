@@ -8,13 +8,13 @@ import { type Directory, isDirectory, mayBePartOfAPath, statId } from '../rootfs
 import { EntryWriter } from '../rootfs/entry-writer.js';
 import { fromSystemError } from '../rootfs/errno-code.js';
 import type { Identity } from '../rootfs/identity.js';
-import { isWhiteout, statIfThere } from '../rootfs/lower-layers.js';
+import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js';
 import { Rootfs } from '../rootfs/rootfs.js';
 import { DEFAULT_ACL } from '../rootfs/xattrs.js';
 import { isErrno, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
 import { AnomalyLog } from './anomaly.js';
-import { atEntry } from './applier-errors.js';
+import { atEntry, linksToDirectory } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
 import type { Operation } from './operation.js';
 import { OverlayTarget } from './overlay-target.js';
@@ -166,8 +166,19 @@ export class Applier implements TarSink {
       if (this.#settleExisting(operation, parent, existing)) break;
       pathsChanged ||= mayBePartOfAPath(existing);
     }
+    // Before the target has its say: it may forget `parent`, too.
+    pathsChanged ||= this.#hidesLowerPath(parent, operation);
     this.#target.placed(parent, operation);
     if (pathsChanged) this.#rootfs.forgetAll();
+  }
+
+  /** Whether open paths may lead through something of a lower layer that this entry now hides. */
+  #hidesLowerPath(parent: Directory, { op, name }: Placed): boolean {
+    if (parent.lowers.length === 0) return false;
+    const lower = lookupLower(this.#system, parent.lowers, name);
+    if (lower?.kind !== 'directory') return lower !== undefined && mayBePartOfAPath(lower.stat);
+    for (const descriptor of lower.descriptors) this.#system.close(descriptor);
+    return op !== 'directory';
   }
 
   #make(operation: Placed, parent: Directory): void {
@@ -229,10 +240,7 @@ export class Applier implements TarSink {
         if (!this.#target.findLinkTarget(directory, name)) throw this.#noTarget(operation);
         link();
       } else if (isErrno(error, 'EPERM') && isDirectory(this.#system.statAt(directory.descriptor, name))) {
-        throw new OverlayerError(
-          'InvalidArgument',
-          `hard link target "${displayPath(operation.linkPath)}" is a directory`,
-        );
+        throw linksToDirectory(operation.linkPath);
       } else throw error;
     }
   }

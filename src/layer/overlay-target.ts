@@ -5,7 +5,7 @@ import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js'
 import { removeTree } from '../rootfs/remove-tree.js';
 import type { Rootfs } from '../rootfs/rootfs.js';
 import { O, S, type Stat } from '../system/system.js';
-import { inTheWay } from './applier-errors.js';
+import { inTheWay, linksToDirectory } from './applier-errors.js';
 import type { Operation } from './operation.js';
 import type { Target } from './target.js';
 
@@ -131,7 +131,7 @@ export class OverlayTarget implements Target {
     if (lower === undefined) return false;
     if (lower.kind === 'directory') {
       for (const descriptor of lower.descriptors) system.close(descriptor);
-      return false;
+      throw linksToDirectory(name);
     }
     copyUp(system, lower.descriptor, directory.descriptor, name, lower.stat);
     this.#copiedUp.add(`${directory.id}/${name}`);

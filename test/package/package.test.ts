@@ -63,6 +63,7 @@ test('its entries can be imported, and nothing else', () => {
     'parseDigest',
     'planLayer',
     'unpackLayer',
+    'warmUp',
   ]);
   expect(evaluate(`Object.keys(await import('overlayer/tar')).sort()`)).toEqual(['TarDecoder', 'readTar']);
   expect(evaluate(`(await import('overlayer/package.json', { with: { type: 'json' } })).default.name`)).toBe(

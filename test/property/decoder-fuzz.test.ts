@@ -50,6 +50,7 @@ async function theirs(archive: Buffer): Promise<readonly Seen[] | undefined> {
     reader.on('entry', ({ name, type }, stream, next) => {
       const chunks: Buffer[] = [];
       stream.on('data', (chunk) => void chunks.push(chunk as Buffer));
+      stream.on('error', () => resolve(undefined));
       stream.on('end', () => {
         entries.push({
           name,
@@ -59,7 +60,7 @@ async function theirs(archive: Buffer): Promise<readonly Seen[] | undefined> {
         next();
       });
     });
-    // It reads on after the end of the archive, and waits for ever where a body is cut off there.
+    // It reads on after the end of the archive, and now and then waits for ever where a body is cut off there.
     const timer = setTimeout(() => resolve(undefined), 1000);
     reader.on('finish', () => resolve(entries));
     reader.on('error', () => resolve(undefined));
