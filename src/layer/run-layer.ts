@@ -31,11 +31,11 @@ export async function runLayer(
   pipeline.reset();
   const onAbort = () => pipeline.gate.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
-  const stopProgress = reportProgress(crew, totalBytes, options.onProgress);
+  let stop = () => {};
+  const stopped = new Promise<void>((resolve) => (stop = resolve));
+  const progress = reportProgress(crew, totalBytes, options.onProgress, () => stop());
   try {
     signal?.throwIfAborted();
-    let stop = () => {};
-    const stopped = new Promise<void>((resolve) => (stop = resolve));
     const { hash, gzip } = wanted;
     const { maxRatio } = resolveLimits(options.limits);
     const [decoded, summary] = await all(
@@ -61,10 +61,10 @@ export async function runLayer(
     return { digest, diffID, compression, size, compressedSize, entries, whiteouts, anomalies };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw error;
+    throw progress.failure() ?? error;
   } finally {
     signal?.removeEventListener('abort', onAbort);
-    stopProgress();
+    progress.end();
   }
 }
 
@@ -152,20 +152,35 @@ async function all<T extends readonly unknown[]>(
   return results as { [K in keyof T]: Awaited<T[K]> };
 }
 
+/** A listener that throws ends the work, and what it throws is what the work fails with. */
 function reportProgress(
   crew: Crew,
   totalBytes: number | undefined,
   onProgress: ((progress: LayerProgress) => void) | undefined,
-): () => void {
-  if (onProgress === undefined) return () => {};
+  stop: () => void,
+): { end(): void; failure(): unknown } {
+  if (onProgress === undefined) return { end() {}, failure: () => undefined };
+  let failure: unknown;
   const report = () => {
     const { compressedBytes, bytes, entries } = crew.pipeline;
     onProgress({ compressedBytes, totalBytes, bytes, entries });
   };
-  const timer = setInterval(report, PROGRESS_INTERVAL_MS);
-  return () => {
-    clearInterval(timer);
-    report();
+  const timer = setInterval(() => {
+    try {
+      report();
+    } catch (error) {
+      failure = error;
+      clearInterval(timer);
+      crew.pipeline.gate.abort();
+      stop();
+    }
+  }, PROGRESS_INTERVAL_MS);
+  return {
+    end() {
+      clearInterval(timer);
+      if (failure === undefined) report();
+    },
+    failure: () => failure,
   };
 }
 
