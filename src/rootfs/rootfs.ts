@@ -3,7 +3,7 @@ import { displayPath } from '../base/path-bytes.js';
 import { AT_FDCWD, isErrno, O, S, type Stat, type System } from '../system/system.js';
 import { closeDirectory, type Directory, describeDirectory } from './directory.js';
 import { DirectoryCache } from './directory-cache.js';
-import { lookupLower } from './lower-layers.js';
+import { isOpaque, lookupLower } from './lower-layers.js';
 
 /** As the kernel's own limit is 40, and containerd's 255. */
 const MAX_SYMLINKS = 255;
@@ -195,9 +195,7 @@ export class Rootfs {
   }
 
   #lowersOf(parent: Directory, name: string, upper: number): readonly number[] {
-    if (parent.lowers.length === 0 || this.system.getXattr(upper, 'trusted.overlay.opaque')?.[0] === 0x79)
-      return [];
-    if (this.system.getXattr(upper, 'user.overlay.opaque')?.[0] === 0x79) return [];
+    if (parent.lowers.length === 0 || isOpaque(this.system, upper)) return [];
     const lower = lookupLower(this.system, parent.lowers, name);
     return lower?.kind === 'directory' ? lower.descriptors : [];
   }
