@@ -130,11 +130,15 @@ export class Ring {
     return Atomics.load(this.#control, readerWord(reader)) & (this.size - 1);
   }
 
-  /** Bytes for this reader, in one piece; -1 once all have been read and no more come. */
-  available(reader: number): number {
+  /**
+   * Bytes for this reader, in one piece; -1 once all have been read and no more come.
+   *
+   * @param held bytes that it has read and not released
+   */
+  available(reader: number, held = 0): number {
     // In this order: the writer publishes before it ends.
     const ended = this.ended;
-    const read = Atomics.load(this.#control, readerWord(reader));
+    const read = Atomics.load(this.#control, readerWord(reader)) + held;
     const unread = (Atomics.load(this.#control, WRITTEN) - read) | 0;
     if (unread === 0) return ended ? -1 : 0;
     return Math.min(unread, this.size - (read & (this.size - 1)));

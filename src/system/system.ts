@@ -6,8 +6,11 @@
  * refuses; nothing follows a symlink in the last component.
  */
 export interface System {
-  /** openat2(2): `path` is resolved below `directory` as if that were the root, symlinks and `..` included. */
-  openInRoot(directory: number, path: string, flags: number): number;
+  /**
+   * openat2(2): `path` is resolved below `directory` as if that were the root, symlinks and `..` included; or
+   * not at all (ELOOP) where a symlink is on it.
+   */
+  openInRoot(directory: number, path: string, flags: number, symlinks: 'follow' | 'refuse'): number;
   openAt(directory: number, name: string, flags: number, mode: number): number;
   close(descriptor: number): void;
   /** Writes all of the memory at `address`. */
@@ -16,6 +19,16 @@ export interface System {
   /** @returns bytes read, 0 at the end */
   read(descriptor: number, address: number, length: number): number;
   truncate(descriptor: number, size: number): void;
+  /** fallocate(2): the disk has room for that many bytes from the file's start. With `keep` its size stays as it is. */
+  allocate(descriptor: number, bytes: number, size: 'grow' | 'keep'): void;
+  /** ioctl(2) FICLONE: the whole file, sharing its blocks until one of the two is written. */
+  cloneFile(from: number, to: number): void;
+  /** copy_file_range(2). @returns bytes copied, which may be fewer; 0 at the end */
+  copyRange(from: number, to: number, position: number, length: number): number;
+  /** lseek(2) SEEK_DATA, which moves the descriptor there. Undefined when only a hole is left. */
+  seekData(descriptor: number, position: number): number | undefined;
+  /** lseek(2) SEEK_HOLE; the end of the file is one. */
+  seekHole(descriptor: number, position: number): number;
   makeDirectory(directory: number, name: string, mode: number): void;
   makeNode(directory: number, name: string, mode: number, major: number, minor: number): void;
   symlink(target: string, directory: number, name: string): void;
@@ -42,6 +55,10 @@ export interface System {
   listXattrs(descriptor: number): string[];
   /** renameat2(2) with RENAME_NOREPLACE. */
   renameNew(fromDirectory: number, fromName: string, directory: number, name: string): void;
+  /** renameat(2): what has the name already is replaced, at once. */
+  rename(fromDirectory: number, fromName: string, directory: number, name: string): void;
+  /** flock(2), until the descriptor is closed. @returns false when another has it */
+  tryLock(descriptor: number): boolean;
   syncFileSystem(descriptor: number): void;
   /** fsync(2) of a directory: a rename in it is on disk. */
   syncDirectory(descriptor: number): void;
@@ -64,6 +81,8 @@ export interface Stat extends Times {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
+  /** Of 512 bytes each, that it fills on disk. */
+  readonly blocks: number;
   /** Inode number; exact up to 2^53. */
   readonly ino: number;
   readonly nlink: number;
@@ -71,6 +90,8 @@ export interface Stat extends Times {
   readonly devMinor: number;
   readonly rdevMajor: number;
   readonly rdevMinor: number;
+  /** Something is mounted here, and this is its root (Linux 5.8). */
+  readonly isMountRoot: boolean;
 }
 
 export interface DirectoryEntry {
@@ -94,6 +115,13 @@ export class SystemError extends Error {
 
 export function isErrno(error: unknown, ...errnos: readonly string[]): error is SystemError {
   return error instanceof SystemError && errnos.includes(error.errno);
+}
+
+/** A refusal that came by way of node:fs. */
+export function asSystemError(error: unknown, path: string): SystemError {
+  if (error instanceof SystemError) return error;
+  const { code = 'EIO', syscall = 'open' } = error as NodeJS.ErrnoException;
+  return new SystemError(code, syscall, path);
 }
 
 /** Values of Linux's <fcntl.h> and <sys/stat.h>, the same on every architecture Node runs on, but where noted. */

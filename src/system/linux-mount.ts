@@ -1,0 +1,148 @@
+import koffi from 'koffi';
+import { encodePath } from '../base/path-bytes.js';
+import { check, cString } from './libc.js';
+import { openLinuxSystem } from './linux.js';
+import { MOUNT_ATTRIBUTE, type MountSystem, MS } from './mount-system.js';
+import { AT_FDCWD, O, SystemError } from './system.js';
+import { makeUserNamespace } from './user-namespace.js';
+
+/** The numbers are the same on every architecture. */
+const SYS = {
+  open_tree: 428,
+  move_mount: 429,
+  fsopen: 430,
+  fsconfig: 431,
+  fsmount: 432,
+  mount_setattr: 442,
+} as const;
+const FSCONFIG = { SET_FLAG: 0, SET_STRING: 1, CMD_CREATE: 6 } as const;
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const OPEN_TREE_CLONE = 1;
+const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
+const MOVE_MOUNT_F_EMPTY_PATH = 0x04;
+const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+const MNT_DETACH = 2;
+const CLONE_FS = 0x200;
+const SEEK_END = 2;
+/** mount(2) takes a page of options, and silently leaves out the rest; pages are this large or larger. */
+const DATA_BYTES = 4096;
+/** A record of /dev/kmsg is at most this long (Linux, kernel/printk). */
+const MESSAGE_BYTES = 8192;
+
+type ForeignFunction = ((...args: unknown[]) => number) & {
+  async(...args: [...unknown[], (error: Error | null, result: number) => void]): void;
+};
+
+export function openLinuxMountSystem(): MountSystem {
+  const { openAt, openInRoot, close } = openLinuxSystem();
+  const libc = koffi.load('libc.so.6');
+  const fn = (signature: string) => libc.func(signature) as ForeignFunction;
+  const c = {
+    fsopen: fn('int64_t syscall(int64_t, const char *, uint32_t)'),
+    fsconfig: fn('int64_t syscall(int64_t, int, uint32_t, const char *, const char *, int)'),
+    fsmount: fn('int64_t syscall(int64_t, int, uint32_t, uint32_t)'),
+    openTree: fn('int64_t syscall(int64_t, int, const char *, uint32_t)'),
+    moveMount: fn('int64_t syscall(int64_t, int, const char *, int, const char *, uint32_t)'),
+    mountSetattr: fn('int64_t syscall(int64_t, int, const char *, uint32_t, const void *, uint64_t)'),
+    mount: fn('int mount(const char *, const char *, const char *, uint64_t, const char *)'),
+    umount2: fn('int umount2(const char *, int)'),
+    unshare: fn('int unshare(int)'),
+    chdir: fn('int chdir(const char *)'),
+    lseek: fn('int64_t lseek(int, int64_t, int)'),
+    read: fn('int64_t read(int, void *, uint64_t)'),
+  };
+
+  const configure = (fileSystem: number, command: number, key: string | null, value: string | null) => {
+    const bytes = value === null ? null : cString(value);
+    const what = [key, value].filter((part) => part !== null).join('=');
+    check(c.fsconfig(SYS.fsconfig, fileSystem, command, key, bytes, 0), 'fsconfig', what);
+  };
+
+  /** What a descriptor that gives a message at a time has to give now. */
+  const readMessages = (descriptor: number): string[] => {
+    const message = Buffer.alloc(MESSAGE_BYTES);
+    const messages: string[] = [];
+    for (;;) {
+      const length = c.read(descriptor, message, message.length);
+      if (length <= 0) return messages;
+      messages.push(message.toString('utf8', 0, length).trimEnd());
+    }
+  };
+
+  return {
+    openAt,
+    openInRoot,
+    close,
+    openFileSystem: (type) => check(c.fsopen(SYS.fsopen, cString(type), FSOPEN_CLOEXEC), 'fsopen', type),
+    setParameter: (fileSystem, key, value) =>
+      configure(
+        fileSystem,
+        value === undefined ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING,
+        key,
+        value ?? null,
+      ),
+    createFileSystem: (fileSystem) => configure(fileSystem, FSCONFIG.CMD_CREATE, null, null),
+    // Each begins with its weight and a space: "e overlay: …".
+    messages: (fileSystem) => readMessages(fileSystem).map((message) => message.slice(2)),
+    makeTree: (fileSystem, attributes) =>
+      check(c.fsmount(SYS.fsmount, fileSystem, FSMOUNT_CLOEXEC, attributes), 'fsmount'),
+    cloneTree(path, { recursive }) {
+      const flags = OPEN_TREE_CLONE | O.CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+      return check(c.openTree(SYS.open_tree, AT_FDCWD, cString(path), flags), 'open_tree', path);
+    },
+    changeMount(tree, change, { recursive }) {
+      const attributes = new BigUint64Array(4); // struct mount_attr
+      attributes[0] = BigInt(
+        (change.set ?? 0) | (change.userNamespace === undefined ? 0 : MOUNT_ATTRIBUTE.IDMAP),
+      );
+      attributes[1] = BigInt(change.clear ?? 0);
+      attributes[2] = BigInt(change.private ? MS.PRIVATE : 0);
+      attributes[3] = BigInt(change.userNamespace ?? 0);
+      const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+      check(
+        c.mountSetattr(SYS.mount_setattr, tree, '', flags, attributes, attributes.byteLength),
+        'mount_setattr',
+      );
+    },
+    attach: (tree, target) =>
+      void check(
+        c.moveMount(SYS.move_mount, tree, '', target, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+        'move_mount',
+      ),
+    mount({ source, target, type, flags, data }) {
+      const bytes = Buffer.concat([encodePath(data), Buffer.of(0)]);
+      if (bytes.length > DATA_BYTES) throw new SystemError('E2BIG', 'mount', target);
+      check(c.mount(cString(source), cString(target), cString(type), flags, bytes), 'mount', target);
+    },
+    unmount: (path, { lazy }) =>
+      new Promise((resolve, reject) => {
+        c.umount2.async(cString(path), lazy ? MNT_DETACH : 0, (error, result) => {
+          try {
+            if (error) throw error;
+            resolve(void check(result, 'umount2', path)); // errno is that of the call only in here
+          } catch (refusal) {
+            reject(refusal);
+          }
+        });
+      }),
+    makeUserNamespace: (map) => makeUserNamespace(libc, map),
+    enterDirectory(path) {
+      check(c.unshare(CLONE_FS), 'unshare');
+      check(c.chdir(cString(path)), 'chdir', path);
+    },
+    followLog() {
+      let descriptor: number;
+      try {
+        descriptor = openAt(AT_FDCWD, '/dev/kmsg', O.RDONLY | O.NONBLOCK, 0);
+      } catch {
+        return undefined; // that there is nothing to read is no reason to fail
+      }
+      c.lseek(descriptor, 0, SEEK_END);
+      // "6,339,5140900,-;text", with lines of further detail below.
+      const text = (record: string) => record.slice(record.indexOf(';') + 1).split('\n', 1)[0]!;
+      return { read: () => readMessages(descriptor).map(text), close: () => close(descriptor) };
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { decodePath } from '../base/path-bytes.js';
+
+/** A line of /proc/PID/mountinfo (proc_pid_mountinfo(5)). */
+export interface MountInfo {
+  readonly id: number;
+  /** The mount that it is mounted on. */
+  readonly parent: number;
+  /** `major:minor` of the file system. */
+  readonly device: string;
+  /** What of the file system is seen: `/`, or for a bind mount the directory in it. */
+  readonly root: string;
+  readonly mountPoint: string;
+  /** Of this mount: `rw`, `nosuid` … */
+  readonly options: readonly string[];
+  readonly type: string;
+  readonly source: string;
+  /** Of the file system, separated by commas, as it writes them. */
+  readonly superOptions: string;
+}
+
+/** The mounts that this process sees, in no order that says anything. */
+export function readMountInfo(): MountInfo[] {
+  return parseMountInfo(readFileSync('/proc/self/mountinfo'));
+}
+
+/** Of the mounts that are stacked on a path, the one that is seen. */
+export function topMount(mounts: readonly MountInfo[], path: string): MountInfo | undefined {
+  const stacked = mounts.filter(({ mountPoint }) => mountPoint === path);
+  const covered = new Set(stacked.map(({ parent }) => parent));
+  return stacked.find(({ id }) => !covered.has(id));
+}
+
+/** What is mounted on a mount, and on that, in an order in which it can be unmounted. */
+export function mountsOn(mounts: readonly MountInfo[], { id }: MountInfo): MountInfo[] {
+  const children = mounts.filter((mount) => mount.parent === id && mount.id !== id);
+  return children.flatMap((child) => [...mountsOn(mounts, child), child]);
+}
+
+export function parseMountInfo(bytes: Buffer): MountInfo[] {
+  // Paths are bytes; latin1 keeps each as a character until the escapes are undone.
+  return bytes.toString('latin1').split('\n').filter(Boolean).map(parseLine);
+}
+
+function parseLine(line: string): MountInfo {
+  const fields = line.split(' ');
+  // Optional fields, as many as there may be, end in a "-".
+  const [type, source, superOptions] = fields.slice(fields.indexOf('-', 6) + 1).map(unescapeField);
+  const [id, parent, device, root, mountPoint, options] = fields.map(unescapeField);
+  return {
+    id: Number(id),
+    parent: Number(parent),
+    device: device!,
+    root: root!,
+    mountPoint: mountPoint!,
+    options: options!.split(','),
+    type: type!,
+    source: source!,
+    superOptions: superOptions ?? '',
+  };
+}
+
+/** Space, tab, newline and backslash are written as a backslash and three octal digits. */
+function unescapeField(field: string): string {
+  const text = field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+  return decodePath(Buffer.from(text, 'latin1'));
+}
