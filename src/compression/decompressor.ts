@@ -17,10 +17,10 @@ export interface ByteOutput {
  * what comes after the last of them is passed over and remembered.
  */
 export interface Decompressor {
-  /** Takes all of `input` from `start` to `end`. The memory is the caller's again once this (or its promise) is done. */
-  write(input: Buffer, start: number, end: number): void | Promise<void>;
+  /** Takes all of `input` from `start` to `end`. */
+  write(input: Buffer, start: number, end: number): void;
   /** @throws OverlayerError `DataLoss` when the stream is cut off */
-  end(): void | Promise<void>;
+  end(): void;
   /** Something that is not part of the stream followed it. */
   readonly dataAfterStream: boolean;
   /** Gives native memory back. */
@@ -41,14 +41,4 @@ export function truncatedStream(format: string): OverlayerError {
   return new OverlayerError('DataLoss', `Cannot decompress the layer: ${format} stream is cut off`, {
     hint: 'get the layer anew: it is not whole',
   });
-}
-
-/** For decoders that bring their own buffers. */
-export function copyInto(output: ByteOutput, chunk: Uint8Array): void {
-  for (let at = 0; at < chunk.length; ) {
-    const length = Math.min(output.waitRoom(), chunk.length - at);
-    output.bytes.set(chunk.subarray(at, at + length), output.writeIndex);
-    output.publish(length);
-    at += length;
-  }
 }

@@ -14,6 +14,13 @@ export function linksToDirectory(target: string): OverlayerError {
   return new OverlayerError('InvalidArgument', `hard link target "${displayPath(target)}" is a directory`);
 }
 
+export function replacesItsTarget(target: string): OverlayerError {
+  return new OverlayerError(
+    'InvalidArgument',
+    `hard link would replace a directory that holds its target "${displayPath(target)}"`,
+  );
+}
+
 /** An error that does not know yet which entry was worked on. */
 export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
   if (entry === undefined || error.entry !== undefined) return error;

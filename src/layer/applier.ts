@@ -4,9 +4,10 @@ import { displayPath } from '../base/path-bytes.js';
 import { copyAttributes } from '../rootfs/copy-up.js';
 import { DeferredDirectories } from '../rootfs/deferred-directories.js';
 import type { DestinationKind } from '../rootfs/destination.js';
-import { type Directory, isDirectory, mayBePartOfAPath, statId } from '../rootfs/directory.js';
+import { type Directory, isDirectory, joinPath, mayBePartOfAPath, statId } from '../rootfs/directory.js';
 import { EntryWriter } from '../rootfs/entry-writer.js';
 import { fromSystemError } from '../rootfs/errno-code.js';
+import type { FileFinisher } from '../rootfs/finish-file.js';
 import type { Identity } from '../rootfs/identity.js';
 import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js';
 import { Rootfs } from '../rootfs/rootfs.js';
@@ -14,8 +15,9 @@ import { DEFAULT_ACL } from '../rootfs/xattrs.js';
 import { isErrno, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
 import { AnomalyLog } from './anomaly.js';
-import { atEntry, linksToDirectory } from './applier-errors.js';
+import { atEntry, linksToDirectory, replacesItsTarget } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
+import type { ContentChecksums } from './manifest/content-checksums.js';
 import type { Operation } from './operation.js';
 import { OverlayTarget } from './overlay-target.js';
 import { planEntry } from './plan.js';
@@ -38,6 +40,10 @@ export interface ApplierOptions {
   readonly destination: DestinationKind;
   /** The umask of this thread is not 0: set each mode by a call of its own. */
   readonly exactModes: boolean;
+  /** Small files are created here, and finished there. */
+  readonly finisher?: FileFinisher | undefined;
+  /** Takes the checksums of the files' contents. */
+  readonly checksums?: ContentChecksums | undefined;
 }
 
 type Placed = Parameters<Target['replace']>[1];
@@ -54,6 +60,7 @@ export class Applier implements TarSink {
   readonly #target: Target;
   readonly #writer: EntryWriter;
   readonly #checkLinkTargets: boolean;
+  readonly #checksums: ContentChecksums | undefined;
   #entry: TarEntry | undefined;
   /** The file being written, and the directory it is in. */
   #file: Placed | undefined;
@@ -64,11 +71,12 @@ export class Applier implements TarSink {
     this.#system = system;
     this.#limits = limits;
     this.#identity = identity;
+    this.#checksums = options.checksums;
     this.#rootfs = this.#run(
       () =>
         new Rootfs(system, root, lowers, {
-          implicitDirectory: (path, created, like) => this.#implicitDirectory(path, created, like),
-          existingDirectory: (path, directory) => this.#keepTimes(path, directory),
+          implicitDirectory: (created, like) => this.#implicitDirectory(created, like),
+          existingDirectory: (directory) => this.#keepTimes(directory),
           blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
         }),
     );
@@ -82,12 +90,12 @@ export class Applier implements TarSink {
           })
         : new DirectoryTarget(rootfs, this.#deferred, {
             hasLower: destination === 'merge',
-            touch: (path, directory) => this.#keepTimes(path, directory),
+            touch: (directory) => this.#keepTimes(directory),
           });
     // A default ACL changes the modes of what is made below it.
     const exactModes =
       options.exactModes || this.#run(() => system.getXattr(root, DEFAULT_ACL)) !== undefined;
-    const writing = { exactModes, privateRoot: destination === 'new' };
+    const writing = { exactModes, privateRoot: destination === 'new', finisher: options.finisher };
     this.#writer = new EntryWriter(system, identity, this.#deferred, writing, (kind, entry, detail) =>
       this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail }),
     );
@@ -101,13 +109,16 @@ export class Applier implements TarSink {
   }
 
   data(bytes: Uint8Array, start: number, end: number, position: number): void {
-    if (this.#file !== undefined) this.#run(() => this.#writer.data(bytes, start, end, position));
+    if (this.#file === undefined) return;
+    this.#run(() => this.#writer.data(bytes, start, end, position));
+    this.#checksums?.data(bytes, start, end, position);
   }
 
   entryEnd(): void {
     const file = this.#file;
     if (file === undefined) return;
     this.#file = undefined;
+    this.#checksums?.end(file.entry.size);
     this.#run(() => this.#writer.endFile(this.#fileParent!, file.entry));
   }
 
@@ -182,15 +193,16 @@ export class Applier implements TarSink {
   }
 
   #make(operation: Placed, parent: Directory): void {
-    const { name, path, entry } = operation;
+    const { name, entry } = operation;
     switch (operation.op) {
       case 'file':
         this.#writer.beginFile(parent, name, entry);
+        this.#checksums?.begin(this.#system.statAt(parent.descriptor, name).ino);
         this.#file = operation;
         this.#fileParent = parent;
         return;
       case 'directory':
-        this.#writer.makeDirectory(parent, path, name, entry);
+        this.#writer.makeDirectory(parent, name, entry);
         return;
       case 'symlink':
         this.#writer.symlink(parent, name, entry);
@@ -214,10 +226,10 @@ export class Applier implements TarSink {
     let settled = false;
     if (operation.op === 'directory' && isDirectory(existing)) {
       repeated = this.#target.meetDirectory(parent, operation, existing);
-      this.#writer.replaceAttributes(parent, operation.path, operation.name, operation.entry);
+      this.#writer.replaceAttributes(parent, operation.name, operation.entry);
       this.#rootfs.forget(operation.path);
       settled = true;
-    } else if (operation.op === 'hardlink' && this.#isSameFile(operation, existing)) {
+    } else if (operation.op === 'hardlink' && this.#isSameFile(operation, parent, existing)) {
       repeated = true;
       settled = true;
     } else {
@@ -238,6 +250,7 @@ export class Applier implements TarSink {
     } catch (error) {
       if (isErrno(error, 'ENOENT')) {
         if (!this.#target.findLinkTarget(directory, name)) throw this.#noTarget(operation);
+        this.#checksums?.forget(this.#system.statAt(directory.descriptor, name).ino);
         link();
       } else if (isErrno(error, 'EPERM') && isDirectory(this.#system.statAt(directory.descriptor, name))) {
         throw linksToDirectory(operation.linkPath);
@@ -253,14 +266,14 @@ export class Applier implements TarSink {
     return [directory, linkPath === '' ? '.' : linkPath.slice(slash + 1)];
   }
 
-  #isSameFile(
-    operation: Placed & { op: 'hardlink' },
-    existing: { readonly mode: number } & Parameters<typeof statId>[0],
-  ): boolean {
+  #isSameFile(operation: Placed & { op: 'hardlink' }, parent: Directory, existing: Stat): boolean {
     const [directory, name] = this.#linkTarget(operation);
-    return (
-      directory !== undefined && statId(this.#system.statAt(directory.descriptor, name)) === statId(existing)
-    );
+    if (directory === undefined) return false;
+    const target = this.#system.statAt(directory.descriptor, name);
+    if (isDirectory(target)) throw linksToDirectory(operation.linkPath);
+    if (`${directory.path}/`.startsWith(`${joinPath(parent, operation.name)}/`))
+      throw replacesItsTarget(operation.linkPath);
+    return statId(target) === statId(existing);
   }
 
   /** Linking to a whiteout would make another one. */
@@ -275,25 +288,25 @@ export class Applier implements TarSink {
     });
   }
 
-  #implicitDirectory(path: string, created: Directory, like: number | undefined): void {
+  #implicitDirectory(created: Directory, like: number | undefined): void {
     if (like === undefined) {
       const { uid, gid } = this.#identity;
       if (created.stat.gid !== gid) this.#system.chown(created.descriptor, uid, gid);
       this.#system.chmod(created.descriptor, IMPLICIT_MODE);
-      this.#deferred.setImplicit(created.id, path, EPOCH);
+      this.#deferred.setImplicit(created.id, created.path, EPOCH);
     } else {
       const stat = this.#system.stat(like);
       copyAttributes(this.#system, like, created.descriptor, stat);
-      this.#deferred.setImplicit(created.id, path, stat);
+      this.#deferred.setImplicit(created.id, created.path, stat);
     }
-    this.#target.implicitDirectory(path, created);
+    this.#target.implicitDirectory(created);
   }
 
   /** What the root is if the layer has no entry for it: as in the layer below, or as it was. */
   #beginRoot(destination: DestinationKind, lower: number | undefined): void {
     const { root } = this.#rootfs;
     if (destination === 'merge' || (destination === 'empty' && lower === undefined)) {
-      this.#keepTimes('', root);
+      this.#keepTimes(root);
       return;
     }
     const like = lower === undefined ? undefined : this.#system.stat(lower);
@@ -303,14 +316,11 @@ export class Applier implements TarSink {
   }
 
   /** Writing into a directory that the layer does not list leaves it as it was. */
-  #keepTimes(path: string, directory: Directory): void {
-    const { id, stat, descriptor } = directory;
+  #keepTimes({ id, path, stat, descriptor }: Directory): void {
     if (this.#deferred.has(id)) return;
     // Without privileges, a directory that refuses its owner has to let us in while the work goes on.
     const shut = this.#identity.uid !== 0 && stat.uid === this.#identity.uid && (stat.mode & 0o700) !== 0o700;
     if (shut) this.#system.chmod(descriptor, (stat.mode | 0o700) & 0o7777);
-    // The symlink that led here may be gone by the end.
-    const place = path === '' ? path : (this.#rootfs.locate(descriptor) ?? path);
-    this.#deferred.setImplicit(id, place, stat, shut ? stat.mode & 0o7777 : undefined);
+    this.#deferred.setImplicit(id, path, stat, shut ? stat.mode & 0o7777 : undefined);
   }
 }

@@ -3,6 +3,7 @@ import {
   type Directory,
   describeDirectory,
   isDirectory,
+  joinPath,
   mayBePartOfAPath,
   statId,
   withChild,
@@ -32,13 +33,13 @@ export class DirectoryTarget implements Target {
   /** Directories in which nothing of the lower layers is left: each is walked once, however many marks there are. */
   readonly #cleared = new Set<string>();
 
-  readonly #touch: (path: string, directory: Directory) => void;
+  readonly #touch: (directory: Directory) => void;
 
   /** @param options.touch is told of a lower layer's directory before it is changed */
   constructor(
     rootfs: () => Rootfs,
     deferred: DeferredDirectories,
-    options: { readonly hasLower: boolean; readonly touch: (path: string, directory: Directory) => void },
+    options: { readonly hasLower: boolean; readonly touch: (directory: Directory) => void },
   ) {
     this.#rootfs = rootfs;
     this.#deferred = deferred;
@@ -52,14 +53,14 @@ export class DirectoryTarget implements Target {
     if (directory === undefined || this.#cleared.has(directory.id)) return;
     const existing = statIfThere(this.#rootfs().system, directory.descriptor, name);
     if (existing === undefined) return;
-    this.#removeLower(directory, parent, name, existing);
+    this.#removeLower(directory, name, existing);
     if (mayBePartOfAPath(existing)) this.#rootfs().forgetAll();
   }
 
   opaque({ path }: Operation & { op: 'opaque' }): void {
     const directory = this.#rootfs().open(path, 'create');
     if (!this.#hasLower) return;
-    this.#clear(directory, path);
+    this.#clear(directory);
     this.#rootfs().forgetAll();
   }
 
@@ -98,17 +99,17 @@ export class DirectoryTarget implements Target {
   }
 
   /** @returns whether it went, rather than being kept for what this layer made in it */
-  #removeLower(directory: Directory, path: string, name: string, existing: Stat): boolean {
+  #removeLower(directory: Directory, name: string, existing: Stat): boolean {
     const { system } = this.#rootfs();
     const made = this.#made.has(`${directory.id}/${name}`);
     if (!isDirectory(existing)) {
       if (!made) system.unlink(directory.descriptor, name);
       return !made;
     }
-    const below = path === '' ? name : `${path}/${name}`;
+    const below = joinPath(directory, name);
     this.#letIn(directory, name, below, existing);
     const kept = withChild(system, directory.descriptor, name, OPEN_DIRECTORY, (child) =>
-      this.#clear(describeDirectory(system, child, []), below),
+      this.#clear(describeDirectory(system, child, [], below)),
     );
     if (kept || made) return false;
     system.removeDirectory(directory.descriptor, name);
@@ -125,14 +126,14 @@ export class DirectoryTarget implements Target {
   }
 
   /** Removes what lower layers left in a directory. @returns whether anything is left */
-  #clear(directory: Directory, path: string): boolean {
+  #clear(directory: Directory): boolean {
     const { id, descriptor } = directory;
     if (this.#cleared.has(id)) return true;
     const { system } = this.#rootfs();
-    this.#touch(path, directory);
+    this.#touch(directory);
     let kept = false;
     for (const { name } of system.list(descriptor))
-      if (!this.#removeLower(directory, path, name, system.statAt(descriptor, name))) kept = true;
+      if (!this.#removeLower(directory, name, system.statAt(descriptor, name))) kept = true;
     this.#cleared.add(id);
     return kept;
   }

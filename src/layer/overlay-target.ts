@@ -1,6 +1,6 @@
 import { copyUp } from '../rootfs/copy-up.js';
 import type { DeferredDirectories } from '../rootfs/deferred-directories.js';
-import { type Directory, isDirectory, statId, withChild } from '../rootfs/directory.js';
+import { type Directory, isDirectory, mayBePartOfAPath, statId, withChild } from '../rootfs/directory.js';
 import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js';
 import { removeTree } from '../rootfs/remove-tree.js';
 import type { Rootfs } from '../rootfs/rootfs.js';
@@ -27,6 +27,8 @@ export class OverlayTarget implements Target {
   readonly #prefix: 'trusted.overlay.' | 'user.overlay.';
   /** Directories whose lower contents are hidden; in them a whiteout would be seen as a file. */
   readonly #opaque = new Set<string>();
+  /** Directories below such ones that were rid of what hides lower contents: each is walked once. */
+  readonly #cleared = new Set<string>();
   /** Directories that have whiteouts, and say so. */
   readonly #marked = new Set<string>();
   /** Lower files that are here only so that a hard link could be made, as `<directory id>/<name>`. */
@@ -53,8 +55,9 @@ export class OverlayTarget implements Target {
 
   opaque({ path }: Operation & { op: 'opaque' }): void {
     const directory = this.#rootfs().open(path, 'create');
-    const isRoot = directory.id === this.#rootfs().root.id; // perhaps through a symlink
-    if (isRoot && this.#hasLowers) this.#hideAll(directory);
+    const { root } = this.#rootfs();
+    // Perhaps through a symlink; that descriptor would be closed in the midst of it.
+    if (directory.id === root.id && this.#hasLowers) this.#hideAll(root);
     else this.#makeOpaque(directory.descriptor);
   }
 
@@ -67,18 +70,20 @@ export class OverlayTarget implements Target {
       if (this.#copiedUp.delete(`${directory.id}/${name}`)) system.unlink(descriptor, name);
       else if (!isDirectory(existing))
         return; // this layer's own, or a whiteout already
-      else if (this.#isHollow(descriptor, name, existing)) this.#remove(directory, name);
+      else if (this.#isHollow(descriptor, name, existing)) this.#remove(directory.descriptor, name);
       else {
         // A directory that stays must not merge with the lower one.
         withChild(system, descriptor, name, OPEN_DIRECTORY, (child) => this.#makeOpaque(child));
         return;
       }
     }
-    if (this.#opaque.has(directory.id) || (this.#hasLowers && !this.#isInLowers(directory, name))) return;
+    const lower = this.#lookupLower(directory, name);
+    if (this.#opaque.has(directory.id) || (this.#hasLowers && lower === undefined)) return;
     this.#markWhiteouts(directory);
     if (this.#rootless) this.#makeXattrWhiteout(directory, name);
     else system.makeNode(descriptor, name, S.IFCHR, 0, 0);
-    if (existing !== undefined && isDirectory(existing)) this.#rootfs().forgetAll();
+    const hidden = existing ?? lower;
+    if (hidden !== undefined && mayBePartOfAPath(hidden)) this.#rootfs().forgetAll();
   }
 
   /** overlayfs merges the roots of its layers whatever they say: an opaque root takes a whiteout a name. */
@@ -108,7 +113,7 @@ export class OverlayTarget implements Target {
     const whiteout = isWhiteout(system, parent.descriptor, name, existing);
     const copiedUp = this.#copiedUp.delete(`${parent.id}/${name}`);
     if (operation.op === 'directory' && !copiedUp) this.#opaqueNext = path;
-    this.#remove(parent, name);
+    this.#remove(parent.descriptor, name);
     return !whiteout && !copiedUp;
   }
 
@@ -117,6 +122,8 @@ export class OverlayTarget implements Target {
   }
 
   placed(parent: Directory, { path, name }: Operation): void {
+    // A link to itself makes a copied file the layer's own.
+    if (this.#copiedUp.size > 0) this.#copiedUp.delete(`${parent.id}/${name}`);
     if (this.#opaqueNext !== path) return;
     this.#opaqueNext = undefined;
     withChild(this.#rootfs().system, parent.descriptor, name, OPEN_DIRECTORY, (child) =>
@@ -143,28 +150,31 @@ export class OverlayTarget implements Target {
       if (!isWhiteout(this.#rootfs().system, parent.descriptor, name, existing)) throw inTheWay(path);
       this.#opaqueNext = path;
     }
-    this.#remove(parent, name);
+    this.#remove(parent.descriptor, name);
   }
 
-  implicitDirectory(path: string, created: Directory): void {
-    if (this.#opaqueNext !== path) return;
+  implicitDirectory(created: Directory): void {
+    if (this.#opaqueNext !== created.path) return;
     this.#opaqueNext = undefined;
     this.#makeOpaque(created.descriptor);
   }
 
-  #remove(parent: Directory, name: string): void {
-    removeTree(this.#rootfs().system, parent.descriptor, name, (id) => {
+  #remove(parent: number, name: string): void {
+    removeTree(this.#rootfs().system, parent, name, (id) => {
       this.#deferred.delete(id);
       this.#opaque.delete(id);
+      this.#cleared.delete(id);
       this.#marked.delete(id);
     });
   }
 
-  #isInLowers(directory: Directory, name: string): boolean {
+  #lookupLower(directory: Directory, name: string): Stat | undefined {
     const { system } = this.#rootfs();
     const lower = lookupLower(system, directory.lowers, name);
-    if (lower?.kind === 'directory') for (const descriptor of lower.descriptors) system.close(descriptor);
-    return lower !== undefined;
+    if (lower?.kind !== 'directory') return lower?.stat;
+    const stat = system.stat(lower.descriptors[0]!);
+    for (const descriptor of lower.descriptors) system.close(descriptor);
+    return stat;
   }
 
   #makeOpaque(descriptor: number): void {
@@ -173,20 +183,36 @@ export class OverlayTarget implements Target {
     const id = statId(system.stat(descriptor));
     if (this.#opaque.has(id)) return;
     this.#opaque.add(id);
-    if (this.#marked.has(id) || this.#copiedUp.size > 0) this.#removeHidden(descriptor, id);
+    this.#removeHidden(descriptor, id);
     system.setXattr(descriptor, `${this.#prefix}opaque`, OPAQUE);
     // Directories that are open know of lower ones that are now hidden.
     if (this.#hasLowers) rootfs.forgetAll();
   }
 
-  /** Whiteouts and copies of lower files: nothing lower is seen here any more. */
-  #removeHidden(descriptor: number, id: string): void {
+  /**
+   * Whiteouts, copies of lower files, and directories that hold nothing else: nothing lower is seen here any more.
+   * @returns whether anything is left
+   */
+  #removeHidden(descriptor: number, id: string): boolean {
+    if (this.#cleared.has(id)) return true;
+    this.#cleared.add(id);
     const { system } = this.#rootfs();
+    let left = false;
     for (const { name } of system.list(descriptor)) {
-      const copied = this.#copiedUp.delete(`${id}/${name}`);
-      if (copied || isWhiteout(system, descriptor, name, system.statAt(descriptor, name)))
-        system.unlink(descriptor, name);
+      const stat = system.statAt(descriptor, name);
+      if (this.#isHidden(descriptor, id, name, stat)) this.#remove(descriptor, name);
+      else left = true;
     }
+    return left;
+  }
+
+  #isHidden(parent: number, parentId: string, name: string, stat: Stat): boolean {
+    const { system } = this.#rootfs();
+    if (!isDirectory(stat))
+      return this.#copiedUp.delete(`${parentId}/${name}`) || isWhiteout(system, parent, name, stat);
+    const id = statId(stat);
+    const left = withChild(system, parent, name, OPEN_DIRECTORY, (child) => this.#removeHidden(child, id));
+    return !left && !this.#deferred.isListed(id) && !this.#opaque.has(id);
   }
 
   /**

@@ -1,4 +1,5 @@
-import { createReadStream, type Stats, statSync } from 'node:fs';
+import { constants, createReadStream, openSync, type Stats, statSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { OverlayerError } from '../base/errors.js';
 import { AbortedError } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
@@ -108,7 +109,17 @@ function openSource(source: LayerSource): {
   const stat = statSource(source);
   if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
   if (stat.isFile()) return { path: source, bytes: undefined, totalBytes: stat.size };
-  return { path: undefined, bytes: createReadStream(source), totalBytes: undefined };
+  return {
+    path: undefined,
+    bytes: stat.isFIFO() ? openFifo(source) : createReadStream(source),
+    totalBytes: undefined,
+  };
+}
+
+/** Without blocking a thread until somebody writes: that could not be undone, and would keep the process alive. */
+function openFifo(path: string): Socket {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
 }
 
 function statSource(path: string): Stats {
@@ -178,7 +189,9 @@ function reportProgress(
   return {
     end() {
       clearInterval(timer);
-      if (failure === undefined) report();
+      // It may have come too late to stop anything.
+      if (failure !== undefined) throw failure;
+      report();
     },
     failure: () => failure,
   };

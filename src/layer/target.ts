@@ -24,6 +24,6 @@ export interface Target {
   findLinkTarget(directory: Directory, name: string): boolean;
   /** See `RootfsEvents`. */
   blocked: RootfsEvents['blocked'];
-  /** A directory was made for `path` to lead through; `like` as in `RootfsEvents`. */
-  implicitDirectory(path: string, created: Directory): void;
+  /** See `RootfsEvents`. */
+  implicitDirectory(created: Directory): void;
 }

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { letGo } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
@@ -33,11 +34,31 @@ export function warmUp(): void {
  * @example
  * const { diffID, entries } = await unpackLayer('layer.tar.gz', 'rootfs');
  */
-export async function unpackLayer(
+export function unpackLayer(
   source: LayerSource,
   destination: string,
   options: UnpackLayerOptions = {},
 ): Promise<LayerResult> {
+  return applyLayer(source, destination, { ...options, temporary: false });
+}
+
+export interface ApplyLayerOptions extends UnpackLayerOptions {
+  /** The caller takes the destination away after a failure, so no error speaks of what stays there. */
+  readonly temporary: boolean;
+  /**
+   * Where to write a manifest of what the layer leaves in its tree (`manifest/write-manifest.ts`): on the
+   * destination's file system, so that it is synced with it.
+   */
+  readonly manifest?: string | undefined;
+}
+
+/** `unpackLayer`, as a part of more. */
+export async function applyLayer(
+  source: LayerSource,
+  destination: string,
+  options: ApplyLayerOptions,
+): Promise<LayerResult> {
+  const { temporary, manifest } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -58,7 +79,18 @@ export async function unpackLayer(
     try {
       const result = await runLayer(crew, source, options, async (hash) => {
         const answer = await crew.apply.ask(
-          { type: 'apply', destination, existing, target, rootless, lowers, limits, hash },
+          {
+            type: 'apply',
+            destination,
+            temporary,
+            existing,
+            target,
+            rootless,
+            lowers,
+            limits,
+            hash,
+            manifest,
+          },
           'applied',
         );
         filled = true;
@@ -70,6 +102,7 @@ export async function unpackLayer(
       return result;
     } catch (error) {
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
+      if (manifest !== undefined) await rm(manifest, { force: true });
       throw error;
     }
   }

@@ -1,7 +1,6 @@
 import { isErrno, O, S, type Stat, type System } from '../system/system.js';
+import { copyContents } from './copy-contents.js';
 import { isMark } from './xattrs.js';
-
-const BUFFER_BYTES = 1024 * 1024;
 
 /** Copies `name` from a lower directory into the upper one, as overlayfs does before it is written to. */
 export function copyUp(system: System, lower: number, upper: number, name: string, stat: Stat): void {
@@ -13,7 +12,7 @@ export function copyUp(system: System, lower: number, upper: number, name: strin
   if (type === S.IFLNK) system.symlink(system.readLink(lower, name), upper, name);
   else system.makeNode(upper, name, stat.mode, stat.rdevMajor, stat.rdevMinor);
   system.chownAt(upper, name, stat.uid, stat.gid);
-  if (type !== S.IFLNK && stat.mode & 0o7000) system.chmodAt(upper, name, stat.mode & 0o7777);
+  if (type !== S.IFLNK) system.chmodAt(upper, name, stat.mode & 0o7777);
   system.setTimesAt(upper, name, stat);
 }
 
@@ -22,13 +21,7 @@ function copyFile(system: System, lower: number, upper: number, name: string, st
   try {
     const to = system.openAt(upper, name, O.WRONLY | O.CREAT | O.EXCL, 0o600);
     try {
-      const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-      const address = system.address(buffer);
-      for (;;) {
-        const length = system.read(from, address, buffer.length);
-        if (length === 0) break;
-        system.write(to, address, length);
-      }
+      copyContents(system, from, to, stat.size);
       copyAttributes(system, from, to, stat);
       system.setTimes(to, stat);
     } finally {

@@ -1,7 +1,8 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
-import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
+import { AT_FDCWD, asSystemError, isErrno, O, type System, SystemError } from '../system/system.js';
+import { closeQuietly } from './directory.js';
 import { fromSystemError } from './errno-code.js';
 import { emptyDirectory, removeTree } from './remove-tree.js';
 import { DEFAULT_ACL } from './xattrs.js';
@@ -100,14 +101,8 @@ export class Destination {
     }
   }
 
-  /** Of a directory there is nothing left to write: that closing it fails changes nothing. */
   #close(): void {
-    for (const descriptor of [this.descriptor, this.#parent])
-      try {
-        this.#system.close(descriptor);
-      } catch (error) {
-        if (!(error instanceof SystemError)) throw error;
-      }
+    for (const descriptor of [this.descriptor, this.#parent]) closeQuietly(this.#system, descriptor);
   }
 }
 
@@ -199,10 +194,4 @@ function stagingName(name: string): string {
     .replace(/\uFFFD+$/, '');
   // Not a secret, only a name of its own: making it fails if it is taken. (node:crypto costs 3 ms to load.)
   return `.${start}.overlayer-${Math.random().toString(36).slice(2, 10)}`;
-}
-
-function asSystemError(error: unknown, path: string): SystemError {
-  if (error instanceof SystemError) return error;
-  const { code = 'EIO', syscall = 'open' } = error as NodeJS.ErrnoException;
-  return new SystemError(code, syscall, path);
 }

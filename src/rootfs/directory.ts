@@ -1,10 +1,11 @@
-import type { Stat, System } from '../system/system.js';
-import { S } from '../system/system.js';
+import { S, type Stat, type System, SystemError } from '../system/system.js';
 
 /** An open directory below the root, and the directories of lower layers it is merged with, nearest first. */
 export interface Directory {
   readonly descriptor: number;
   readonly lowers: readonly number[];
+  /** Where it is below the root, without symlinks, however it was reached: they may be gone by the end. */
+  readonly path: string;
   /** Device and inode: two paths through different symlinks are one directory. */
   readonly id: string;
   /** Group that new files get, where the directory's setgid bit hands down its own. */
@@ -12,10 +13,19 @@ export interface Directory {
   readonly stat: Stat;
 }
 
-export function describeDirectory(system: System, descriptor: number, lowers: readonly number[]): Directory {
+export function describeDirectory(
+  system: System,
+  descriptor: number,
+  lowers: readonly number[],
+  path: string,
+): Directory {
   const stat = system.stat(descriptor);
   const groupForNew = stat.mode & S.ISGID ? stat.gid : undefined;
-  return { descriptor, lowers, id: statId(stat), groupForNew, stat };
+  return { descriptor, lowers, path, id: statId(stat), groupForNew, stat };
+}
+
+export function joinPath(directory: Directory, name: string): string {
+  return directory.path === '' ? name : `${directory.path}/${name}`;
 }
 
 export function closeDirectory(system: System, directory: Directory): void {
@@ -50,5 +60,14 @@ export function withChild<T>(
     return use(descriptor);
   } finally {
     system.close(descriptor);
+  }
+}
+
+/** Of a directory there is nothing left to write: that closing it fails changes nothing. */
+export function closeQuietly(system: System, descriptor: number): void {
+  try {
+    system.close(descriptor);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
   }
 }

@@ -1,7 +1,8 @@
 import { isErrno, O, S, type System, type Times } from '../system/system.js';
 import type { TarEntry } from '../tar/types.js';
 import type { DeferredDirectories } from './deferred-directories.js';
-import { type Directory, statId } from './directory.js';
+import { type Directory, joinPath, statId } from './directory.js';
+import { type FileFinisher, finishFile } from './finish-file.js';
 import type { Identity } from './identity.js';
 import { clearXattrs, DEFAULT_ACL, storedXattrName } from './xattrs.js';
 
@@ -20,7 +21,7 @@ export type Omission = 'xattr-skipped' | 'device-skipped' | 'ownership-ignored';
  * EEXIST, for the caller to settle.
  *
  * Runs in a thread whose umask is 0, so that a file's mode is right from its creation: a file of root's costs
- * four calls (open, write, times, close).
+ * four calls (open, write, times, close), of which all but the first can be left to another thread.
  */
 export class EntryWriter {
   readonly #system: System;
@@ -31,9 +32,14 @@ export class EntryWriter {
   readonly #exactModes: boolean;
   /** The root keeps everybody else out until all is done. */
   readonly #privateRoot: boolean;
+  readonly #finisher: FileFinisher | undefined;
   #chownRefused = false;
   #file = -1;
   #fileOffset = 0;
+  /** The file's content so far stands in the finisher's memory, from here to there, and is not written. */
+  #kept = false;
+  #keptStart = 0;
+  #keptEnd = 0;
   #bufferAddress = 0;
   #buffer: Uint8Array | undefined;
 
@@ -41,7 +47,11 @@ export class EntryWriter {
     system: System,
     identity: Identity,
     deferred: DeferredDirectories,
-    options: { readonly exactModes: boolean; readonly privateRoot: boolean },
+    options: {
+      readonly exactModes: boolean;
+      readonly privateRoot: boolean;
+      readonly finisher?: FileFinisher | undefined;
+    },
     omit: (omission: Omission, entry: TarEntry, detail?: string) => void,
   ) {
     this.#system = system;
@@ -49,38 +59,85 @@ export class EntryWriter {
     this.#deferred = deferred;
     this.#exactModes = options.exactModes;
     this.#privateRoot = options.privateRoot;
+    this.#finisher = options.finisher;
     this.#omit = omit;
   }
 
   beginFile(directory: Directory, name: string, entry: TarEntry): void {
     this.#file = this.#system.openAt(directory.descriptor, name, CREATE_FILE, entry.mode & PERMISSIONS);
     this.#fileOffset = 0;
+    // Writing takes capabilities away, so that attributes have to come after it; and a hole is not in memory.
+    this.#kept =
+      this.#finisher !== undefined &&
+      entry.size <= this.#finisher.maxBytes &&
+      entry.xattrs === undefined &&
+      !entry.sparse;
+    this.#keptStart = this.#keptEnd = -1;
   }
 
   /** Ranges come in order; a gap is a hole. */
   data(bytes: Uint8Array, start: number, end: number, position: number): void {
-    if (bytes !== this.#buffer) {
-      this.#buffer = bytes;
-      this.#bufferAddress = this.#system.address(bytes);
-    }
-    const address = this.#bufferAddress + start;
+    if (this.#kept && this.#keep(bytes, start, end)) return;
+    const address = this.#addressOf(bytes) + start;
     if (position === this.#fileOffset) this.#system.write(this.#file, address, end - start);
     else this.#system.pwrite(this.#file, address, end - start, position);
     // pwrite leaves the file's own offset behind: from a hole on, all is pwrite.
     if (position === this.#fileOffset) this.#fileOffset += end - start;
   }
 
+  #addressOf(bytes: Uint8Array): number {
+    if (bytes !== this.#buffer) {
+      this.#buffer = bytes;
+      this.#bufferAddress = this.#system.address(bytes);
+    }
+    return this.#bufferAddress;
+  }
+
+  /** @returns false when the content is not in one piece of the finisher's memory: it is written up to here then */
+  #keep(bytes: Uint8Array, start: number, end: number): boolean {
+    const finisher = this.#finisher!;
+    const first = this.#keptStart < 0;
+    if (bytes === finisher.bytes && (first || start === this.#keptEnd)) {
+      if (first) {
+        finisher.keep(start);
+        this.#keptStart = start;
+      }
+      this.#keptEnd = end;
+      return true;
+    }
+    this.#kept = false;
+    if (first) return false;
+    const length = this.#keptEnd - this.#keptStart;
+    this.#system.write(this.#file, this.#addressOf(finisher.bytes) + this.#keptStart, length);
+    this.#fileOffset = length;
+    finisher.letGo();
+    return false;
+  }
+
   endFile(directory: Directory, entry: TarEntry): void {
     const { mode, sparse, size, xattrs } = entry;
     const file = this.#file;
+    let owned = true;
+    let chown = false;
     if (sparse) this.#system.truncate(file, size);
-    const owned = this.#chown(directory, entry, (uid, gid) => this.#system.chown(file, uid, gid));
+    if (xattrs === undefined && !this.#identity.rootless) chown = this.#needsChown(directory, entry);
+    else owned = this.#chown(directory, entry, (uid, gid) => this.#system.chown(file, uid, gid));
     if (xattrs !== undefined)
       this.#setXattrs(entry, (name, value) => this.#system.setXattr(file, name, value));
-    if (this.#exactModes || mode & SPECIAL_BITS) this.#system.chmod(file, this.#grantable(mode, owned));
-    this.#system.setTimes(file, timesOf(entry));
+    const kept = this.#kept && this.#keptStart >= 0;
+    const tail = {
+      descriptor: file,
+      address: kept ? this.#addressOf(this.#finisher!.bytes) + this.#keptStart : 0,
+      length: kept ? this.#keptEnd - this.#keptStart : 0,
+      uid: chown ? entry.uid : -1,
+      gid: entry.gid,
+      mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(mode, owned) : -1,
+      times: timesOf(entry),
+    };
+    const taken = this.#finisher?.take(tail, entry) ?? false;
+    if (!taken) finishFile(this.#system, tail);
     this.#file = -1;
-    this.#system.close(file);
+    if (!taken) this.#system.close(file);
   }
 
   /** Closes a file that was begun and never ended. */
@@ -90,7 +147,8 @@ export class EntryWriter {
     this.#file = -1;
   }
 
-  makeDirectory(directory: Directory, path: string, name: string, entry: TarEntry): void {
+  makeDirectory(directory: Directory, name: string, entry: TarEntry): void {
+    const path = joinPath(directory, name);
     this.#system.makeDirectory(directory.descriptor, name, this.#workingMode(entry.mode, path) & 0o1777);
     const inherits = directory.groupForNew !== undefined;
     const plain =
@@ -108,10 +166,10 @@ export class EntryWriter {
   }
 
   /** A directory over a directory replaces its attributes (image spec, layer.md, "Existing Directories"). */
-  replaceAttributes(directory: Directory, path: string, name: string, entry: TarEntry): void {
+  replaceAttributes(directory: Directory, name: string, entry: TarEntry): void {
     const descriptor = this.#system.openAt(directory.descriptor, name, OPEN_DIRECTORY, 0);
     try {
-      this.replaceAttributesOf(descriptor, path, entry);
+      this.replaceAttributesOf(descriptor, joinPath(directory, name), entry);
     } finally {
       this.#system.close(descriptor);
     }

@@ -5,7 +5,8 @@ const DT_DIR = 4;
 const DT_UNKNOWN = 0;
 
 /**
- * Removes `name` and all below it, never through a symlink and never across a mount. Fine when it is not there.
+ * Removes `name` and all below it, never through a symlink and never across a mount. Fine when it is not there, or
+ * somebody else is removing it too.
  *
  * @param removed is told the `statId` of each directory that goes: the file system may give it to another
  */
@@ -15,7 +16,19 @@ export function removeTree(
   name: string,
   removed: (id: string) => void = () => {},
 ): void {
-  if (unlinkIfThere(system, directory, name)) return;
+  try {
+    if (!unlinkIfThere(system, directory, name)) removeDirectory(system, directory, name, removed);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+function removeDirectory(
+  system: System,
+  directory: number,
+  name: string,
+  removed: (id: string) => void,
+): void {
   let descriptor: number;
   try {
     descriptor = system.openAt(directory, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
@@ -27,8 +40,9 @@ export function removeTree(
   }
   try {
     const [inside, around] = [system.stat(descriptor), system.stat(directory)];
-    if (inside.devMajor === around.devMajor && inside.devMinor === around.devMinor)
-      emptyDirectory(system, descriptor, removed);
+    const sameDevice = inside.devMajor === around.devMajor && inside.devMinor === around.devMinor;
+    // A bind mount is of the same device.
+    if (sameDevice && !inside.isMountRoot) emptyDirectory(system, descriptor, removed);
     removed(statId(inside));
   } finally {
     system.close(descriptor);

@@ -1,7 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 import { AT_FDCWD, isErrno, O, S, type Stat, type System } from '../system/system.js';
-import { closeDirectory, type Directory, describeDirectory } from './directory.js';
+import { closeDirectory, type Directory, describeDirectory, joinPath } from './directory.js';
 import { DirectoryCache } from './directory-cache.js';
 import { isOpaque, lookupLower } from './lower-layers.js';
 
@@ -19,9 +19,9 @@ export interface RootfsEvents {
    * A directory was made because a path leads through it: `like` is the nearest lower layer's directory
    * whose attributes it takes, undefined where there is none.
    */
-  implicitDirectory(path: string, created: Directory, like: number | undefined): void;
+  implicitDirectory(created: Directory, like: number | undefined): void;
   /** A directory that was there before is about to be written into. */
-  existingDirectory(path: string, directory: Directory): void;
+  existingDirectory(directory: Directory): void;
   /** Something that is no directory stands in the way. Removes it, or throws. */
   blocked(parent: Directory, name: string, stat: Stat, path: string): void;
 }
@@ -41,7 +41,7 @@ export class Rootfs {
   /** @param lowers roots of the lower layers, nearest first; their descriptors stay the caller's */
   constructor(system: System, descriptor: number, lowers: readonly number[], events: RootfsEvents) {
     this.system = system;
-    this.#root = describeDirectory(system, descriptor, lowers);
+    this.#root = describeDirectory(system, descriptor, lowers, '');
     this.#events = events;
     this.#cache = new DirectoryCache(system);
   }
@@ -63,10 +63,11 @@ export class Rootfs {
   }
 
   /** Where an open directory is below the root, whatever symlinks led to it; undefined where that can't be told. */
-  locate(descriptor: number): string | undefined {
+  #locate(descriptor: number): string | undefined {
     const pathOf = (open: number) => this.system.readLink(AT_FDCWD, `/proc/self/fd/${open}`);
     const root = pathOf(this.#root.descriptor);
     const path = pathOf(descriptor);
+    if (path === root) return '';
     return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : undefined;
   }
 
@@ -88,20 +89,35 @@ export class Rootfs {
   #openExisting(path: string): Directory | undefined {
     if (this.#root.lowers.length > 0 || !this.#hasOpenat2) return undefined;
     try {
-      const descriptor = this.system.openInRoot(this.#root.descriptor, path, OPEN_DIRECTORY);
-      return this.#existing(path, descriptor, []);
+      return this.#existing(path, this.#openInRoot(path, 'refuse'), []);
     } catch (error) {
+      if (isErrno(error, 'ELOOP')) return this.#openThroughSymlinks(path);
       if (isErrno(error, 'ENOSYS'))
         this.#hasOpenat2 = false; // Linux before 5.6
-      else if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+      else if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
       return undefined;
     }
   }
 
+  #openThroughSymlinks(path: string): Directory | undefined {
+    try {
+      const descriptor = this.#openInRoot(path, 'follow');
+      const place = this.#orClose([descriptor], () => this.#locate(descriptor));
+      return this.#existing(place ?? path, descriptor, []);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+      throw error;
+    }
+  }
+
+  #openInRoot(path: string, symlinks: 'follow' | 'refuse'): number {
+    return this.system.openInRoot(this.#root.descriptor, path, OPEN_DIRECTORY, symlinks);
+  }
+
   #existing(path: string, descriptor: number, lowers: readonly number[]): Directory {
     return this.#orClose([descriptor, ...lowers], () => {
-      const directory = describeDirectory(this.system, descriptor, lowers);
-      this.#events.existingDirectory(path, directory);
+      const directory = describeDirectory(this.system, descriptor, lowers, path);
+      this.#events.existingDirectory(directory);
       return directory;
     });
   }
@@ -118,14 +134,14 @@ export class Rootfs {
   /** Component by component, through this layer and those below as overlayfs would merge them. */
   #walk(path: string, missing: Missing): Directory | undefined {
     const todo = path.split('/').reverse();
-    const levels: Level[] = [{ directory: this.#root, path: '' }];
+    const levels: Directory[] = [this.#root];
     let links = 0;
     try {
       while (todo.length > 0) {
         const name = todo.pop()!;
         if (name === '' || name === '.') continue;
         if (name === '..') {
-          if (levels.length > 1) closeDirectory(this.system, levels.pop()!.directory);
+          if (levels.length > 1) closeDirectory(this.system, levels.pop()!);
           continue;
         }
         const next = this.#step(levels.at(-1)!, name, missing);
@@ -139,15 +155,14 @@ export class Rootfs {
             'InvalidArgument',
             `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`,
           );
-        if (next.startsWith('/'))
-          for (const level of levels.splice(1)) closeDirectory(this.system, level.directory);
+        if (next.startsWith('/')) for (const level of levels.splice(1)) closeDirectory(this.system, level);
         todo.push(...next.split('/').reverse());
       }
       // The root itself is not closed with the cache: a path that resolves to it gets a descriptor of its own.
       if (levels.length === 1) return this.#reopenRoot();
-      return levels.pop()!.directory;
+      return levels.pop()!;
     } finally {
-      for (const level of levels.slice(1)) closeDirectory(this.system, level.directory);
+      for (const level of levels.slice(1)) closeDirectory(this.system, level);
     }
   }
 
@@ -157,12 +172,12 @@ export class Rootfs {
   }
 
   /** @returns the directory below, the target of a symlink, or undefined where there is nothing */
-  #step({ directory, path }: Level, name: string, missing: Missing): Level | string | undefined {
-    const below = path === '' ? name : `${path}/${name}`;
+  #step(directory: Directory, name: string, missing: Missing): Directory | string | undefined {
+    const below = joinPath(directory, name);
     const upper = this.#openUpper(directory, name);
     if (typeof upper === 'number') {
       const lowers = this.#orClose([upper], () => this.#lowersOf(directory, name, upper));
-      return { directory: this.#existing(below, upper, lowers), path: below };
+      return this.#existing(below, upper, lowers);
     }
     if (upper === 'other') {
       const stat = this.system.statAt(directory.descriptor, name);
@@ -200,23 +215,17 @@ export class Rootfs {
     return lower?.kind === 'directory' ? lower.descriptors : [];
   }
 
-  #create(parent: Directory, name: string, path: string, lowers: readonly number[]): Level {
+  #create(parent: Directory, name: string, path: string, lowers: readonly number[]): Directory {
     return this.#orClose(lowers, () => {
       // 0700 keeps everybody out until the attributes are right.
       this.system.makeDirectory(parent.descriptor, name, 0o700);
       const descriptor = this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
       return this.#orClose([descriptor], () => {
-        const created = describeDirectory(this.system, descriptor, lowers);
-        this.#events.implicitDirectory(path, created, lowers[0]);
+        const created = describeDirectory(this.system, descriptor, lowers, path);
+        this.#events.implicitDirectory(created, lowers[0]);
         // What it was made like may hand its group down.
-        return { directory: describeDirectory(this.system, descriptor, lowers), path };
+        return describeDirectory(this.system, descriptor, lowers, path);
       });
     });
   }
-}
-
-interface Level {
-  readonly directory: Directory;
-  /** Without symlinks: where it is, not how it was reached. */
-  readonly path: string;
 }

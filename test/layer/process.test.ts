@@ -17,7 +17,7 @@ const INDEX = new URL('../../dist/index.js', import.meta.url).href;
 /** Runs a program that has `unpackLayer` and its arguments at hand, until it ends by itself. */
 function run(body: string, args: readonly string[], umask = 0o022): string {
   const program = `
-    import { unpackLayer, planLayer } from ${JSON.stringify(INDEX)};
+    import { unpackLayer, planLayer, warmUp } from ${JSON.stringify(INDEX)};
     const args = process.argv.slice(1);
     ${body}`;
   const node = [process.execPath, '--input-type=module', '-e', program, ...args];
@@ -64,6 +64,25 @@ describe('a process that unpacks', () => {
       [layer, join(work, 'fails')],
     );
     expect(out).toBe('d\nResourceExhausted stopped\n');
+  });
+
+  // The addon that loads in the threads aborts the process when it is stopped then.
+  for (const ms of [0, 15, 30, 45, 60, 75, 90, 105, 120, 150])
+    test(`may be ended ${ms} ms after its threads began to start`, () => {
+      expect(run(`warmUp(); setTimeout(() => process.exit(), ${ms});`, [])).toBe('');
+    });
+
+  test('ends after it gave up a FIFO that nobody writes to', () => {
+    const path = join(work, 'silent');
+    execFileSync('mkfifo', [path]);
+    const out = run(
+      `
+      const signal = AbortSignal.timeout(100);
+      console.log(await unpackLayer(args[0], args[1], { signal }).catch((e) => e.name));
+      `,
+      [path, join(work, 'never')],
+    );
+    expect(out).toBe('TimeoutError\n');
   });
 
   test('stays alive until the work is done', () => {

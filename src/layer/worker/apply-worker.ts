@@ -4,6 +4,10 @@ import { resolveIdentity } from '../../rootfs/identity.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { AT_FDCWD, isErrno, O } from '../../system/system.js';
 import { Applier } from '../applier.js';
+import { ContentChecksums } from '../manifest/content-checksums.js';
+import { writeManifest } from '../manifest/write-manifest.js';
+import { ArchiveReader } from './archive-reader.js';
+import { FileQueue } from './file-queue.js';
 import type { Answer, Request } from './messages.js';
 import type { Pipeline } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
@@ -51,7 +55,8 @@ function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer
     // Nobody may wait for us while we clean up.
     pipeline.gate.abort();
     destination.discard();
-    throw destination.kind === 'merge' ? saysWhatStays(error, request.destination) : error;
+    const stays = destination.kind === 'merge' && !request.temporary;
+    throw stays ? saysWhatStays(error, request.destination) : error;
   } finally {
     for (const lower of lowers) system.close(lower);
   }
@@ -63,7 +68,9 @@ function applyTo(
   request: Request & { type: 'apply' },
   pipeline: Pipeline,
 ): Answer {
-  const { target, limits } = request;
+  const { target, limits, hash, manifest } = request;
+  const checksums = manifest === undefined ? undefined : new ContentChecksums();
+  const archive = new ArchiveReader(pipeline, hash, new FileQueue(pipeline.files, system));
   const applier = new Applier(system, destination.descriptor, {
     target,
     limits,
@@ -71,21 +78,20 @@ function applyTo(
     identity: resolveIdentity(request.rootless),
     destination: destination.kind,
     exactModes,
+    finisher: archive.files,
+    checksums,
   });
   try {
-    const { decoder, diffID } = readArchive(pipeline, applier, request);
-    const { position, entries, dataAfterArchive } = decoder;
+    const read = readArchive(pipeline, archive, applier, limits);
     applier.finish();
+    if (manifest !== undefined && checksums !== undefined)
+      writeManifest(system, manifest, {
+        root: destination.descriptor,
+        checksums,
+        diffID: read.diffID && `sha256:${read.diffID}`,
+      });
     const { whiteouts, anomalies } = applier;
-    return {
-      type: 'applied',
-      size: position,
-      diffID,
-      entries,
-      whiteouts,
-      dataAfterArchive,
-      anomalies: anomalies.summary(),
-    };
+    return { type: 'applied', ...read, whiteouts, anomalies: anomalies.summary() };
   } finally {
     applier.close();
   }

@@ -1,19 +1,23 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { OverlayerError } from '../../base/errors.js';
-import { DATA } from '../../base/gate.js';
+import { DATA, SPACE } from '../../base/gate.js';
 import { limitError, RATIO_GRACE_BYTES } from '../../base/limits.js';
 import type { Ring } from '../../base/ring.js';
 import type { ByteOutput, Decompressor } from '../../compression/decompressor.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
+import { openLinuxSystem } from '../../system/linux.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import { ArchiveDigest } from './archive-digest.js';
+import { FileQueue } from './file-queue.js';
 import type { Answer, Request } from './messages.js';
 import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 import { serve, unexpected } from './serve.js';
 
 /** Deflate gives at most 1032 bytes for one: a bomb is seen 64 MiB late at the most. */
 const INPUT_STEP_BYTES = 64 * 1024;
+
+const system = openLinuxSystem();
 
 /** The thread that reads the source, sees what it is, and decompresses it. */
 serve(async (request, pipeline) => {
@@ -42,7 +46,7 @@ async function decode(
   const sha256 = request.hash ? openSha256() : undefined;
   let digest: string | undefined;
   try {
-    await decompress(decompressor, output, pipeline, source, sha256);
+    decompress(decompressor, output, pipeline, source, sha256);
   } finally {
     digest = sha256?.hex();
     decompressor.close();
@@ -64,13 +68,13 @@ function readHead(pipeline: Pipeline, source: FileSource | undefined): Uint8Arra
   }
 }
 
-async function decompress(
+function decompress(
   decompressor: Decompressor,
   output: MeteredOutput,
   { input }: Pipeline,
   source: FileSource | undefined,
   sha256: Sha256 | undefined,
-): Promise<void> {
+): void {
   const { decode } = INPUT_READERS;
   for (;;) {
     let available = input.available(decode);
@@ -84,12 +88,10 @@ async function decompress(
     const start = input.readIndex(decode);
     output.consumed += length;
     sha256?.update(input.bytes, start, start + length);
-    // The native decoders answer at once: awaiting nothing would cost a turn of the event loop for each step.
-    const done = decompressor.write(input.bytes, start, start + length);
-    if (done !== undefined) await done;
+    decompressor.write(input.bytes, start, start + length);
     input.release(decode, length);
   }
-  await decompressor.end();
+  decompressor.end();
   output.end();
 }
 
@@ -174,26 +176,33 @@ class MeteredOutput implements ByteOutput {
   }
 }
 
-/** Room in a ring. Where it is the archive's and full, the apply thread is slower: take hashing off it meanwhile. */
+/** Room in a ring. Where it is the archive's and full, the apply thread is slower: take work off it meanwhile. */
 class Room {
   readonly #ring: Ring;
   readonly #pipeline: Pipeline;
   readonly #digest: ArchiveDigest;
+  readonly #files: FileQueue;
 
   constructor(ring: Ring, pipeline: Pipeline) {
     this.#ring = ring;
     this.#pipeline = pipeline;
     this.#digest = new ArchiveDigest(pipeline);
+    this.#files = new FileQueue(pipeline.files, system);
   }
 
   wait(): number {
     const { compressed, output, gate } = this.#pipeline;
     const isArchive = compressed !== undefined && compressed === (this.#ring === output);
     for (;;) {
+      const seen = gate.look(SPACE);
       const room = this.#ring.room();
       if (room > 0) return room;
-      gate.throwIfAborted();
-      if (!isArchive || !this.#digest.help(this.#ring)) return this.#ring.waitRoom();
+      if (isArchive) {
+        if (this.#digest.help(this.#ring) || this.#files.work()) continue;
+        // The apply thread may wait for the last of these to be done.
+        this.#ring.flush();
+      }
+      gate.wait(SPACE, seen);
     }
   }
 }

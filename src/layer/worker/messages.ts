@@ -3,6 +3,7 @@ import type { Limits } from '../../base/limits.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, GzipDecoder } from '../options.js';
+import type { PipelineMemory } from './pipeline.js';
 
 /** What the caller's thread asks of the others. */
 export type Request =
@@ -17,19 +18,31 @@ export type Request =
   | {
       readonly type: 'apply';
       readonly destination: string;
+      /** After a failure it is of no consequence what is left there. */
+      readonly temporary: boolean;
       readonly existing: 'refuse' | 'merge';
       readonly target: 'directory' | 'overlay';
       readonly rootless: boolean | undefined;
       readonly lowers: readonly string[];
       readonly limits: Limits;
       readonly hash: boolean;
+      /** Where to write what the layer leaves in its tree: on the same file system, so that it is synced with it. */
+      readonly manifest: string | undefined;
     }
   | { readonly type: 'plan'; readonly limits: Limits; readonly hash: boolean }
   | { readonly type: 'commit'; readonly sync: boolean }
   | { readonly type: 'discard' };
 
+/** What a thread begins with. */
+export interface WorkerData {
+  readonly memory: PipelineMemory;
+  /** Not 0 once all of its modules are loaded. */
+  readonly loaded: Int32Array;
+}
+
 /** Their answers. */
 export type Response =
+  | { readonly type: 'loaded' }
   | {
       readonly type: 'decoded';
       readonly compression: Compression;
@@ -56,4 +69,4 @@ export interface ArchiveSummary {
 }
 
 /** Answers in the order of asking. */
-export type Answer = Exclude<Response, { type: 'operations' }>;
+export type Answer = Exclude<Response, { type: 'loaded' | 'operations' }>;

@@ -1,5 +1,6 @@
 import { DATA, GATE_WORDS, Gate } from '../../base/gate.js';
 import { Ring, ringWords } from '../../base/ring.js';
+import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-queue.js';
 
 /** Small enough to stay in a core's cache, large enough that threads seldom wait: 512 KiB costs 6 % more time, 8 MiB no less. */
 const INPUT_BYTES = 2 * 1024 * 1024;
@@ -22,7 +23,8 @@ const IN_FLIGHT = MODE + 1;
 const INPUT = IN_FLIGHT + 1;
 const OUTPUT = INPUT + ringWords(2);
 const DIGEST = OUTPUT + ringWords(1);
-const CONTROL_WORDS = DIGEST + 2;
+const FILES = DIGEST + 2;
+const CONTROL_WORDS = FILES + FILE_QUEUE_WORDS;
 
 /** What the threads of one unpack share. */
 export interface PipelineMemory {
@@ -30,6 +32,7 @@ export interface PipelineMemory {
   readonly counters: SharedArrayBuffer;
   readonly input: SharedArrayBuffer;
   readonly output: SharedArrayBuffer;
+  readonly files: SharedArrayBuffer;
 }
 
 export function createPipelineMemory(): PipelineMemory {
@@ -38,6 +41,7 @@ export function createPipelineMemory(): PipelineMemory {
     counters: new SharedArrayBuffer(4 * 8),
     input: new SharedArrayBuffer(INPUT_BYTES),
     output: new SharedArrayBuffer(OUTPUT_BYTES),
+    files: new SharedArrayBuffer(FILE_QUEUE_BYTES),
   };
 }
 
@@ -51,6 +55,8 @@ export class Pipeline {
   /** For `ArchiveDigest`: a lock and a position, and the handle of the digest in work. */
   readonly digestControl: Int32Array;
   readonly digestHandle: Float64Array;
+  /** For `FileQueue`. */
+  readonly files: { readonly control: Int32Array; readonly slots: Float64Array };
   readonly #control: Int32Array;
   /** Counts for whoever watches; each has one writer. */
   readonly #counters: Float64Array;
@@ -59,7 +65,8 @@ export class Pipeline {
     const control = new Int32Array(memory.control);
     this.#control = control;
     this.#counters = new Float64Array(memory.counters, 0, 3);
-    this.digestControl = control.subarray(DIGEST);
+    this.digestControl = control.subarray(DIGEST, FILES);
+    this.files = { control: control.subarray(FILES), slots: new Float64Array(memory.files) };
     this.digestHandle = new Float64Array(memory.counters, 3 * 8);
     this.gate = new Gate(control.subarray(0, GATE_WORDS));
     this.input = new Ring(

@@ -4,6 +4,7 @@ import type { TarEntry } from '../../tar/types.js';
 import { type Anomaly, AnomalyLog } from '../anomaly.js';
 import type { PlannedOperation } from '../operation.js';
 import { planEntry } from '../plan.js';
+import { ArchiveReader } from './archive-reader.js';
 import type { Answer } from './messages.js';
 import type { Pipeline } from './pipeline.js';
 import { readArchive } from './read-archive.js';
@@ -29,8 +30,9 @@ export function planArchive(
     send({ type: 'operations', operations: batch });
     batch = [];
   };
-  const { decoder, diffID } = readArchive(
+  const read = readArchive(
     pipeline,
+    new ArchiveReader(pipeline, options.hash),
     {
       entry(entry: TarEntry) {
         const anomalies: Anomaly[] = [];
@@ -50,19 +52,10 @@ export function planArchive(
       data() {},
       entryEnd() {},
     },
-    options,
+    limits,
   );
   if (batch.length > 0) flush();
-  const { position, entries, dataAfterArchive } = decoder;
-  return {
-    type: 'applied',
-    size: position,
-    diffID,
-    entries,
-    whiteouts,
-    dataAfterArchive,
-    anomalies: log.summary(),
-  };
+  return { type: 'applied', ...read, whiteouts, anomalies: log.summary() };
 }
 
 function waitTurn(pipeline: Pipeline): void {

@@ -1,0 +1,51 @@
+import { crc32 } from 'node:zlib';
+import { crc32OfZeros } from '../../base/crc32.js';
+import { withChild } from '../../rootfs/directory.js';
+import { O, type System } from '../../system/system.js';
+
+const BUFFER_BYTES = 1024 * 1024;
+
+/** Reads files to take the checksum of their content. Holes are not read. */
+export class FileChecksum {
+  readonly #system: System;
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #address: number;
+  readonly #read: (bytes: number) => void;
+
+  /** @param read is told of the bytes as they are read; what it throws ends the work */
+  constructor(system: System, read: (bytes: number) => void = () => {}) {
+    this.#system = system;
+    this.#address = system.address(this.#buffer);
+    this.#read = read;
+  }
+
+  of(directory: number, name: string, size: number): number {
+    return withChild(this.#system, directory, name, O.RDONLY | O.NONBLOCK, (file) => {
+      let checksum = 0;
+      let position = 0;
+      while (position < size) {
+        const data = this.#system.seekData(file, position) ?? size;
+        checksum = crc32OfZeros(checksum, data - position);
+        if (data >= size) break;
+        const end = Math.min(this.#system.seekHole(file, data), size);
+        this.#system.seekData(file, data);
+        [checksum, position] = this.#range(file, checksum, data, end);
+        if (position < end) break; // it was cut off meanwhile
+      }
+      return checksum;
+    });
+  }
+
+  #range(file: number, before: number, start: number, end: number): [checksum: number, position: number] {
+    let checksum = before;
+    let position = start;
+    while (position < end) {
+      const length = this.#system.read(file, this.#address, Math.min(end - position, BUFFER_BYTES));
+      if (length === 0) break;
+      checksum = crc32(this.#buffer.subarray(0, length), checksum);
+      position += length;
+      this.#read(length);
+    }
+    return [checksum, position];
+  }
+}

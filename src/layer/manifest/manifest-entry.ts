@@ -1,0 +1,117 @@
+import { statId, withChild } from '../../rootfs/directory.js';
+import { isOpaque, isWhiteout } from '../../rootfs/lower-layers.js';
+import type { WalkedEntry } from '../../rootfs/walk-tree.js';
+import { O, S, type Stat, type System } from '../../system/system.js';
+
+export type ManifestType =
+  | 'file'
+  | 'directory'
+  /** A directory that hides what lower layers have in it. */
+  | 'opaque'
+  | 'symlink'
+  /** A further name of a file, device or symlink that came before. */
+  | 'hardlink'
+  | 'character-device'
+  | 'block-device'
+  | 'fifo'
+  | 'socket'
+  /** Hides what lower layers have by that name. */
+  | 'whiteout';
+
+/** What a layer leaves at one path. */
+export interface ManifestEntry {
+  /** Relative to the root, which is ''; a name that is no UTF-8 as in `base/path-bytes.ts`. */
+  readonly path: string;
+  readonly type: ManifestType;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  /** Bytes of a file's content; 0 for all else. */
+  readonly size: number;
+  /** Target of a symlink; of a hard link the path that came before; of a device `major:minor`. */
+  readonly link: string | undefined;
+  /** Of a file's content (CRC-32): it tells damage, not an attack. Undefined where it was not asked for. */
+  readonly checksum: number | undefined;
+}
+
+/** @returns the checksum of a file's content */
+export type ChecksumOf = (entry: WalkedEntry) => number | undefined;
+
+/** Describes the entries of a walk. One object for each walk, since it remembers hard links. */
+export class EntryDescriber {
+  readonly #system: System;
+  readonly #names = new Map<string, string>();
+
+  constructor(system: System) {
+    this.#system = system;
+  }
+
+  describe(walked: WalkedEntry, checksumOf: ChecksumOf): ManifestEntry {
+    const { path, stat } = walked;
+    const type = this.#typeOf(walked);
+    const isFile = type === 'file';
+    return {
+      path,
+      type,
+      mode: stat.mode & 0o7777,
+      uid: stat.uid,
+      gid: stat.gid,
+      mtimeSec: stat.mtimeSec,
+      mtimeNsec: stat.mtimeNsec,
+      size: isFile ? stat.size : 0,
+      link: this.#linkOf(walked, type),
+      checksum: isFile ? checksumOf(walked) : undefined,
+    };
+  }
+
+  #typeOf(walked: WalkedEntry): ManifestType {
+    const { parent, name, stat } = walked;
+    const type = stat.mode & S.IFMT;
+    if (type === S.IFDIR) return this.#isOpaque(walked) ? 'opaque' : 'directory';
+    if (isWhiteout(this.#system, parent, name, stat)) return 'whiteout';
+    if (this.#firstName(walked) !== walked.path) return 'hardlink';
+    return typeOfNode(stat);
+  }
+
+  #isOpaque({ parent, name }: WalkedEntry): boolean {
+    if (name === '.') return isOpaque(this.#system, parent);
+    const flags = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+    return withChild(this.#system, parent, name, flags, (child) => isOpaque(this.#system, child));
+  }
+
+  #firstName({ path, stat }: WalkedEntry): string {
+    if (stat.nlink < 2) return path;
+    const id = statId(stat);
+    const first = this.#names.get(id);
+    if (first === undefined) this.#names.set(id, path);
+    return first ?? path;
+  }
+
+  #linkOf(walked: WalkedEntry, type: ManifestType): string | undefined {
+    const { parent, name, stat } = walked;
+    if (type === 'symlink') return this.#system.readLink(parent, name);
+    if (type === 'hardlink') return this.#firstName(walked);
+    const isDevice = type === 'character-device' || type === 'block-device';
+    return isDevice ? `${stat.rdevMajor}:${stat.rdevMinor}` : undefined;
+  }
+}
+
+function typeOfNode({ mode }: Stat): ManifestType {
+  switch (mode & S.IFMT) {
+    case S.IFREG:
+      return 'file';
+    case S.IFLNK:
+      return 'symlink';
+    case S.IFCHR:
+      return 'character-device';
+    case S.IFBLK:
+      return 'block-device';
+    case S.IFIFO:
+      return 'fifo';
+    default:
+      return 'socket';
+  }
+}

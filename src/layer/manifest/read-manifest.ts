@@ -1,0 +1,85 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { OverlayerError } from '../../base/errors.js';
+import { fromSystemError } from '../../rootfs/errno-code.js';
+import { asSystemError, isErrno } from '../../system/system.js';
+import type { ManifestEntry } from './manifest-entry.js';
+import { MANIFEST_HEADER, type ManifestEnd, parseLine } from './manifest-line.js';
+
+const READ_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
+
+/**
+ * Reads a manifest entry by entry. Its end is checked when it is reached: what it said is not to be acted upon before.
+ *
+ * @returns how it ends
+ * @throws OverlayerError `DataLoss` when it is damaged, `NotFound` when there is none
+ */
+export function* readManifest(path: string): Generator<ManifestEntry, ManifestEnd> {
+  let entries = 0;
+  let checksum = 0;
+  let header = true;
+  let end: ManifestEnd | undefined;
+  for (const line of lines(path)) {
+    if (end !== undefined) throw damaged(path, 'something follows its end');
+    const parsed = header ? undefined : parseLine(line.toString());
+    if (header && line.toString() !== `${MANIFEST_HEADER}\n`) throw damaged(path, 'it does not begin as one');
+    if (!header && parsed === undefined) throw damaged(path, `line ${entries + 2} can't be read`);
+    header = false;
+    if (parsed !== undefined && 'entries' in parsed) {
+      end = parsed;
+      continue;
+    }
+    checksum = crc32(line, checksum);
+    if (parsed === undefined) continue;
+    entries += 1;
+    yield parsed;
+  }
+  if (end === undefined) throw damaged(path, 'it is cut off');
+  if (end.checksum !== checksum || end.entries !== entries) throw damaged(path, 'its checksum is another');
+  return end;
+}
+
+/** Reads it to its end. @throws OverlayerError as `readManifest` */
+export function verifyManifest(path: string): ManifestEnd {
+  const entries = readManifest(path);
+  for (;;) {
+    const { done, value } = entries.next();
+    if (done) return value;
+  }
+}
+
+function* lines(path: string): Generator<Buffer> {
+  const file = open(path);
+  try {
+    let rest: Buffer = Buffer.alloc(0);
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(READ_BYTES);
+      const length = readSync(file, chunk, 0, READ_BYTES, null);
+      if (length === 0) break;
+      let bytes: Buffer = Buffer.concat([rest, chunk.subarray(0, length)]);
+      for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE)) {
+        yield bytes.subarray(0, at + 1);
+        bytes = bytes.subarray(at + 1);
+      }
+      rest = bytes;
+    }
+    if (rest.length > 0) yield rest;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    const error = asSystemError(cause, path);
+    if (!isErrno(error, 'ENOENT')) throw fromSystemError(error, `Cannot read the manifest "${path}"`);
+    throw new OverlayerError('NotFound', `There is no manifest "${path}"`, { cause });
+  }
+}
+
+function damaged(path: string, what: string): OverlayerError {
+  return new OverlayerError('DataLoss', `Manifest "${path}" is damaged: ${what}`);
+}

@@ -1,0 +1,99 @@
+import { compareWalked, type WalkedEntry, walkTree } from '../../rootfs/walk-tree.js';
+import { type System, SystemError } from '../../system/system.js';
+import { FileChecksum } from './file-checksum.js';
+import { EntryDescriber, type ManifestEntry } from './manifest-entry.js';
+import type { ManifestEnd } from './manifest-line.js';
+
+/** Where a tree is not as its manifest says. */
+export interface TreeDamage {
+  readonly kind: 'missing' | 'modified' | 'added';
+  readonly path: string;
+  /** What is different, for people. */
+  readonly detail: string;
+  /** What should be there; undefined for what should not. */
+  readonly expected: ManifestEntry | undefined;
+}
+
+export interface VerifyTreeOptions {
+  /** Files are read, rather than only looked at. */
+  readonly content: boolean;
+  /** Told of each entry, and of the bytes that were read. What it throws ends the work. */
+  readonly progress?: ((entries: number, bytes: number) => void) | undefined;
+}
+
+/**
+ * Compares an open tree with its manifest, side by side: both have the same order, so that neither is held in memory.
+ *
+ * @throws OverlayerError `DataLoss` when the manifest is damaged, as its reader does
+ */
+export function verifyTree(
+  system: System,
+  root: number,
+  manifest: Generator<ManifestEntry, ManifestEnd>,
+  { content, progress = () => {} }: VerifyTreeOptions,
+): TreeDamage[] {
+  const damage: TreeDamage[] = [];
+  const describer = new EntryDescriber(system);
+  const files = new FileChecksum(system, (bytes) => progress(0, bytes));
+  const compare = (walked: WalkedEntry, expected: ManifestEntry): string[] => {
+    const found = describer.describe(walked, () => undefined);
+    const differences = compareEntries(expected, found);
+    if (differences.length > 0 || found.type !== 'file' || !content) return differences;
+    const { parent, name, stat } = walked;
+    return files.of(parent, name, stat.size) === expected.checksum ? [] : ['other content'];
+  };
+  let next = manifest.next();
+  const miss = (expected: ManifestEntry) => {
+    damage.push({ kind: 'missing', path: expected.path, detail: `a ${expected.type} is missing`, expected });
+    next = manifest.next();
+  };
+  walkTree(system, root, (walked) => {
+    progress(1, 0);
+    while (!next.done && compareWalked(next.value.path, walked.path) < 0) miss(next.value);
+    if (next.done || next.value.path !== walked.path) {
+      damage.push({ kind: 'added', path: walked.path, detail: 'is not of its layer', expected: undefined });
+      return false;
+    }
+    const expected = next.value;
+    const detail = differences(() => compare(walked, expected)).join(', ');
+    if (detail !== '') damage.push({ kind: 'modified', path: walked.path, detail, expected });
+    next = manifest.next();
+    return true;
+  });
+  while (!next.done) miss(next.value);
+  return damage;
+}
+
+/** What the disk does not give back is damage too. */
+function differences(compare: () => string[]): string[] {
+  try {
+    return compare();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    return [`can't be read (${error.syscall}: ${error.errno})`];
+  }
+}
+
+function compareEntries(expected: ManifestEntry, found: ManifestEntry): string[] {
+  if (expected.type !== found.type) return [`a ${found.type} instead of a ${expected.type}`];
+  const differing = (name: string, wanted: unknown, actual: unknown) =>
+    wanted === actual ? [] : [`${name} ${actual} instead of ${wanted}`];
+  const size = differing('size', expected.size, found.size);
+  const link = differing('link', expected.link, found.link);
+  if (expected.type === 'hardlink') return link;
+  return [
+    ...size,
+    ...link,
+    ...differing('mode', octal(expected), octal(found)),
+    ...differing('owner', `${expected.uid}:${expected.gid}`, `${found.uid}:${found.gid}`),
+    ...differing('mtime', time(expected), time(found)),
+  ];
+}
+
+function octal({ mode }: ManifestEntry): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
+function time({ mtimeSec, mtimeNsec }: ManifestEntry): string {
+  return `${mtimeSec}.${String(mtimeNsec).padStart(9, '0')}`;
+}

@@ -1,0 +1,84 @@
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { fromSystemError } from '../../rootfs/errno-code.js';
+import { walkTree } from '../../rootfs/walk-tree.js';
+import { asSystemError, type System } from '../../system/system.js';
+import type { ContentChecksums } from './content-checksums.js';
+import { FileChecksum } from './file-checksum.js';
+import { EntryDescriber } from './manifest-entry.js';
+import { endLine, entryLine, MANIFEST_HEADER } from './manifest-line.js';
+
+const FLUSH_CHARACTERS = 64 * 1024;
+
+export interface ManifestSource {
+  /** Open descriptor of the finished tree. */
+  readonly root: number;
+  readonly checksums: ContentChecksums;
+  readonly diffID: string | undefined;
+}
+
+/**
+ * Writes what a layer has left in its tree, as it is on the disk: the last entry of a path has won, whiteouts are in
+ * place, owners are those that could be given. A file that did not come with the layer (it was copied up) is read.
+ *
+ * It is not synced: a sync of its file system does that, together with the tree.
+ *
+ * @throws OverlayerError as the kernel refuses; nothing stays at `path` then
+ */
+export function writeManifest(system: System, path: string, source: ManifestSource): void {
+  try {
+    const output = new ManifestOutput(path);
+    try {
+      const describer = new EntryDescriber(system);
+      const files = new FileChecksum(system);
+      output.line(MANIFEST_HEADER);
+      walkTree(system, source.root, (walked) => {
+        const { parent, name, stat } = walked;
+        const checksumOf = () =>
+          stat.size === 0 ? 0 : (source.checksums.get(stat.ino) ?? files.of(parent, name, stat.size));
+        output.line(entryLine(describer.describe(walked, checksumOf)));
+        return true;
+      });
+      output.end(source.diffID);
+    } finally {
+      output.close();
+    }
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw fromSystemError(asSystemError(error, path), `Cannot write the manifest "${path}"`);
+  }
+}
+
+class ManifestOutput {
+  readonly #file: number;
+  #text = '';
+  #lines = 0;
+  #checksum = 0;
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'w', 0o600);
+  }
+
+  line(line: string): void {
+    this.#text += `${line}\n`;
+    this.#lines += 1;
+    if (this.#text.length >= FLUSH_CHARACTERS) this.#flush();
+  }
+
+  end(diffID: string | undefined): void {
+    this.#flush();
+    this.#text = `${endLine({ entries: this.#lines - 1, checksum: this.#checksum, diffID })}\n`;
+    this.#flush();
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #flush(): void {
+    const bytes = Buffer.from(this.#text);
+    this.#text = '';
+    this.#checksum = crc32(bytes, this.#checksum);
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
+  }
+}

@@ -1,0 +1,91 @@
+import { DATA, type Gate } from '../../base/gate.js';
+import type { Ring } from '../../base/ring.js';
+import { ArchiveDigest } from './archive-digest.js';
+import type { FileQueue } from './file-queue.js';
+import { PendingFiles } from './pending-files.js';
+import { type Pipeline, STEP_BYTES } from './pipeline.js';
+
+const BLOCK_MASK = ~511;
+/** The writer is given room in pieces worth having. */
+const RELEASE_BYTES = 64 * 1024;
+
+/** The apply thread's way through the archive: what was read is let go once it is hashed and no file needs it. */
+export class ArchiveReader {
+  readonly ring: Ring;
+  readonly #reader: number;
+  readonly #gate: Gate;
+  readonly #digest: ArchiveDigest;
+  readonly #hash: boolean;
+  /** Files that are still to be finished, where there can be any. */
+  readonly files: PendingFiles | undefined;
+  /** Position up to which it was read, modulo 2^32. */
+  #taken = 0;
+
+  constructor(pipeline: Pipeline, hash: boolean, files?: FileQueue) {
+    const { ring, reader } = pipeline.waitArchive();
+    this.ring = ring;
+    this.#reader = reader;
+    this.#gate = pipeline.gate;
+    this.files = files && new PendingFiles(files, ring, pipeline.gate);
+    this.#digest = new ArchiveDigest(pipeline);
+    this.#hash = hash;
+  }
+
+  begin(): void {
+    if (this.#hash) this.#digest.begin();
+  }
+
+  /** Blocks until there are bytes, and does other work meanwhile. @returns how many; -1 at the end */
+  wait(): number {
+    for (;;) {
+      const seen = this.#gate.look(DATA);
+      const available = this.ring.available(this.#reader, this.#held);
+      if (available !== 0) return this.#expect(available);
+      const worked = this.files?.work() ?? false;
+      this.#release(1);
+      if (!worked) this.#gate.wait(DATA, seen);
+    }
+  }
+
+  /** Where in the ring's memory they stand. */
+  get start(): number {
+    return this.#taken & (this.ring.size - 1);
+  }
+
+  #expect(available: number): number {
+    // Whole blocks where possible: the decoder then reads headers in place, without a copy.
+    const length = Math.min(available > 512 ? available & BLOCK_MASK : available, STEP_BYTES);
+    this.files?.expect(this.#taken, (this.#taken + length) | 0);
+    return length;
+  }
+
+  take(length: number): void {
+    this.#taken = (this.#taken + length) | 0;
+    this.#release(RELEASE_BYTES);
+  }
+
+  /** All is read: finishes what is left. @returns the hexadecimal digest, where it was asked for */
+  finish(): string | undefined {
+    this.files?.finish();
+    this.#digest.require(this.ring, this.#taken);
+    return this.#digest.end();
+  }
+
+  /** After a failure. The decode thread may be at the digest or a file: it is out of both afterwards. */
+  abandon(): void {
+    this.files?.abandon();
+    this.#digest.abandon();
+  }
+
+  get #held(): number {
+    return (this.#taken - this.ring.released(this.#reader)) | 0;
+  }
+
+  #release(least: number): void {
+    const to = this.files?.neededFrom(this.#taken) ?? this.#taken;
+    const length = (to - this.ring.released(this.#reader)) | 0;
+    if (length < least) return;
+    this.#digest.require(this.ring, to);
+    this.ring.release(this.#reader, length);
+  }
+}

@@ -1,0 +1,150 @@
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+import { type FileTail, finishFile } from '../../rootfs/finish-file.js';
+import { type System, SystemError } from '../../system/system.js';
+
+/** Open files that wait: few enough for any limit of descriptors, enough for two threads to keep busy. */
+export const SLOTS = 128;
+const SLOT_NUMBERS = 10;
+
+/** Numbers of the next file to come, and of the next to be finished, modulo 2^32. */
+const TAIL = 0;
+const HEAD = 1;
+const STATES = 2;
+
+const WAITING = 0;
+const DONE = 1;
+const FAILED = 2;
+/** Closed, but the file system says only now that not all was written, as NFS does. */
+const CLOSED = 3;
+
+export const FILE_QUEUE_WORDS = STATES + SLOTS;
+export const FILE_QUEUE_BYTES = SLOTS * SLOT_NUMBERS * 8;
+
+/**
+ * Small files that have been created, on their way to being finished. The apply thread creates them, in the
+ * archive's order, which is what the order matters for; their content, owner, mode and times are then done by
+ * whichever thread has the time, from the bytes in the ring. Creating is about half of a small file's cost.
+ */
+export class FileQueue {
+  readonly #control: Int32Array;
+  readonly #slots: Float64Array;
+  readonly #system: System;
+
+  constructor(memory: { readonly control: Int32Array; readonly slots: Float64Array }, system: System) {
+    this.#control = memory.control;
+    this.#slots = memory.slots;
+    this.#system = system;
+  }
+
+  /** Finishes a file. @returns whether there was one */
+  work(): boolean {
+    const slot = this.#claim();
+    if (slot < 0) return false;
+    Atomics.store(this.#control, STATES + slot, this.#finish(slot));
+    return true;
+  }
+
+  #finish(slot: number): number {
+    const tail = this.#read(slot);
+    let state = FAILED; // the apply thread tries again, and knows whose file it is
+    try {
+      finishFile(this.#system, tail);
+      state = CLOSED;
+      this.#system.close(tail.descriptor);
+      return DONE;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      if (state === CLOSED)
+        this.#slots[slot * SLOT_NUMBERS] = constants.errno[error.errno as keyof typeof constants.errno];
+      return state;
+    }
+  }
+
+  /** @returns -1 when none waits */
+  #claim(): number {
+    for (;;) {
+      const head = Atomics.load(this.#control, HEAD);
+      if (head === Atomics.load(this.#control, TAIL)) return -1;
+      if (Atomics.compareExchange(this.#control, HEAD, head, (head + 1) | 0) === head)
+        return head & (SLOTS - 1);
+    }
+  }
+
+  get waiting(): number {
+    return (Atomics.load(this.#control, TAIL) - Atomics.load(this.#control, HEAD)) | 0;
+  }
+
+  /** Only the apply thread. */
+  put(number: number, tail: FileTail): void {
+    const slot = number & (SLOTS - 1);
+    const slots = this.#slots;
+    const at = slot * SLOT_NUMBERS;
+    slots[at] = tail.descriptor;
+    slots[at + 1] = tail.address;
+    slots[at + 2] = tail.length;
+    slots[at + 3] = tail.uid;
+    slots[at + 4] = tail.gid;
+    slots[at + 5] = tail.mode;
+    slots[at + 6] = tail.times.mtimeSec;
+    slots[at + 7] = tail.times.mtimeNsec;
+    slots[at + 8] = tail.times.atimeSec;
+    slots[at + 9] = tail.times.atimeNsec;
+    this.#control[STATES + slot] = WAITING;
+    Atomics.store(this.#control, TAIL, (number + 1) | 0);
+  }
+
+  #read(slot: number): FileTail {
+    const slots = this.#slots;
+    const at = slot * SLOT_NUMBERS;
+    return {
+      descriptor: slots[at]!,
+      address: slots[at + 1]!,
+      length: slots[at + 2]!,
+      uid: slots[at + 3]!,
+      gid: slots[at + 4]!,
+      mode: slots[at + 5]!,
+      times: {
+        mtimeSec: slots[at + 6]!,
+        mtimeNsec: slots[at + 7]!,
+        atimeSec: slots[at + 8]!,
+        atimeNsec: slots[at + 9]!,
+      },
+    };
+  }
+
+  /** Whether a file is finished; does again what could not be done. @throws SystemError */
+  settled(number: number): boolean {
+    const slot = number & (SLOTS - 1);
+    const state = Atomics.load(this.#control, STATES + slot);
+    if (state === FAILED) {
+      const tail = this.#read(slot);
+      finishFile(this.#system, tail);
+      // From here on it is nobody's, whatever the close says.
+      this.#control[STATES + slot] = DONE;
+      this.#system.close(tail.descriptor);
+    } else if (state === CLOSED) {
+      throw new SystemError(getSystemErrorName(-this.#slots[slot * SLOT_NUMBERS]!), 'close', '');
+    }
+    return state !== WAITING;
+  }
+
+  /** Blocks until the other thread is done with a file. */
+  waitFor(number: number): void {
+    const word = STATES + (number & (SLOTS - 1));
+    while (Atomics.load(this.#control, word) === WAITING) Atomics.wait(this.#control, word, WAITING, 1);
+  }
+
+  /** Closes the files from this one on; whoever has one of them is done with it afterwards. */
+  abandon(from: number): void {
+    const end = Atomics.load(this.#control, TAIL);
+    const unclaimed = Atomics.exchange(this.#control, HEAD, end); // nobody else's from here on
+    for (let number = from | 0; number !== end; number = (number + 1) | 0) {
+      const slot = number & (SLOTS - 1);
+      const mine = ((number - unclaimed) | 0) >= 0;
+      if (!mine) this.waitFor(number);
+      if (mine || Atomics.load(this.#control, STATES + slot) === FAILED)
+        this.#system.close(this.#read(slot).descriptor);
+    }
+  }
+}

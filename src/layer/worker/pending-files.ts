@@ -1,0 +1,102 @@
+import { type Gate, SPACE } from '../../base/gate.js';
+import type { Ring } from '../../base/ring.js';
+import { fromSystemError } from '../../rootfs/errno-code.js';
+import type { FileFinisher, FileTail } from '../../rootfs/finish-file.js';
+import { SystemError } from '../../system/system.js';
+import { type FileQueue, SLOTS } from './file-queue.js';
+
+const MAX_FILE_BYTES = 128 * 1024;
+/** So many waiting files are worth waking a thread for (30 µs). */
+const WORTH_WAKING = 16;
+
+/** The apply thread's end of the queue. It keeps the bytes that waiting files need in the ring. */
+export class PendingFiles implements FileFinisher {
+  readonly maxBytes = MAX_FILE_BYTES;
+  readonly bytes: Uint8Array;
+  readonly #queue: FileQueue;
+  readonly #ring: Ring;
+  readonly #gate: Gate;
+  readonly #entries = new Array<{ readonly path: string; readonly offset: number } | undefined>(SLOTS);
+  /** Positions in the ring from which on a file needs its bytes, by slot; they only rise. */
+  readonly #starts = new Int32Array(SLOTS);
+  #first = 0;
+  #next = 0;
+  /** Positions: the end of what is being decoded, and one that no later file's content is before. */
+  #upTo = 0;
+  #low = 0;
+  /** Where the content of the file in work begins; undefined when it is not kept. */
+  #kept: number | undefined;
+
+  constructor(queue: FileQueue, ring: Ring, gate: Gate) {
+    this.#queue = queue;
+    this.#ring = ring;
+    this.#gate = gate;
+    this.bytes = ring.bytes;
+  }
+
+  /** Bytes are about to be decoded, from one position in the ring to another. */
+  expect(from: number, to: number): void {
+    this.#low = from;
+    this.#upTo = to;
+  }
+
+  keep(start: number): void {
+    this.#low = (this.#upTo - ((this.#upTo - start) & (this.#ring.size - 1))) | 0;
+    this.#kept = this.#low;
+  }
+
+  letGo(): void {
+    this.#kept = undefined;
+  }
+
+  take(tail: FileTail, entry: { readonly path: string; readonly offset: number }): boolean {
+    const start = this.#kept ?? this.#low;
+    this.#kept = undefined;
+    if (this.#next - this.#first === SLOTS) this.#settle();
+    if (this.#next - this.#first === SLOTS) return false;
+    const slot = this.#next & (SLOTS - 1);
+    this.#entries[slot] = entry;
+    this.#starts[slot] = start;
+    this.#queue.put(this.#next, tail);
+    this.#next += 1;
+    if (this.#queue.waiting === WORTH_WAKING) this.#gate.bump(SPACE);
+    return true;
+  }
+
+  /** Finishes one. @returns whether there was one to take */
+  work(): boolean {
+    return this.#queue.work();
+  }
+
+  /** From which position on the ring has to stay as it is, when it was read up to `taken`. @throws OverlayerError */
+  neededFrom(taken: number): number {
+    this.#settle();
+    if (this.#first !== this.#next) return this.#starts[this.#first & (SLOTS - 1)]!;
+    return this.#kept ?? taken;
+  }
+
+  #settle(): void {
+    while (this.#first !== this.#next) {
+      const slot = this.#first & (SLOTS - 1);
+      try {
+        if (!this.#queue.settled(this.#first)) return;
+      } catch (error) {
+        if (error instanceof SystemError) throw fromSystemError(error, this.#entries[slot]!);
+        throw error;
+      }
+      this.#first += 1;
+    }
+  }
+
+  /** Finishes all that is left. @throws OverlayerError */
+  finish(): void {
+    while (this.work()) {}
+    for (this.#settle(); this.#first !== this.#next; this.#settle()) this.#queue.waitFor(this.#first);
+  }
+
+  /** Closes what is open. The other thread is out of it afterwards. */
+  abandon(): void {
+    this.#queue.abandon(this.#first);
+    this.#first = this.#next;
+  }
+}

@@ -1,0 +1,189 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, test as plain } from 'vitest';
+import { OverlayerError } from '../../src/base/errors.js';
+import { FileQueue } from '../../src/layer/worker/file-queue.js';
+import { PendingFiles } from '../../src/layer/worker/pending-files.js';
+import { createPipelineMemory, Pipeline } from '../../src/layer/worker/pipeline.js';
+import { openLinuxSystem } from '../../src/system/linux.js';
+import type { System } from '../../src/system/system.js';
+import { type Fault, FaultySystem } from '../helpers/faulty-system.js';
+import { test } from '../helpers/sandbox.js';
+import { file, tar } from '../helpers/tar-builder.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+const work = makeWorkDirectory();
+afterAll(() => execFileSync('rm', ['-rf', work]));
+
+const real = openLinuxSystem();
+const TIMES = { mtimeSec: 1000, mtimeNsec: 5, atimeSec: 2000, atimeNsec: 0 };
+const MTIME_MS = 1_000_000;
+const CONTENT = 'content of a file';
+let count = 0;
+
+/** Both ends of a queue, the content of a file at the beginning of its ring. */
+class Ends {
+  readonly pending: PendingFiles;
+  readonly helper: FileQueue;
+  readonly #address: number;
+
+  constructor(options: { readonly apply?: System; readonly helper?: System } = {}) {
+    const pipeline = new Pipeline(createPipelineMemory());
+    const { output, gate, files } = pipeline;
+    output.bytes.write(CONTENT);
+    this.#address = real.address(output.bytes);
+    this.pending = new PendingFiles(new FileQueue(files, options.apply ?? real), output, gate);
+    this.helper = new FileQueue(files, options.helper ?? real);
+    this.pending.expect(0, 4096);
+  }
+
+  /** Creates a file and hands it over. */
+  add(): { readonly path: string; readonly descriptor: number; readonly taken: boolean } {
+    const path = join(work, `file-${count++}`);
+    const descriptor = openSync(path, 'wx');
+    this.pending.keep(0);
+    const tail = { descriptor, address: this.#address, length: CONTENT.length, times: TIMES };
+    const taken = this.pending.take(
+      { ...tail, uid: 12, gid: 34, mode: 0o4755 },
+      { path: 'the/entry', offset: 512 },
+    );
+    return { path, descriptor, taken };
+  }
+}
+
+function expectFinished(path: string): void {
+  const { uid, gid, mode, mtimeMs } = statSync(path);
+  expect({ uid, gid, mode: mode & 0o7777, mtimeMs: Math.floor(mtimeMs) }).toEqual({
+    uid: 12,
+    gid: 34,
+    mode: 0o4755,
+    mtimeMs: MTIME_MS,
+  });
+  expect(readFileSync(path, 'utf8')).toBe(CONTENT);
+}
+
+function isOpen(descriptor: number, path: string): boolean {
+  try {
+    return fstatSync(descriptor).ino === statSync(path).ino;
+  } catch {
+    return false;
+  }
+}
+
+function refusing(method: Fault['method'], errno: string): System {
+  return new FaultySystem(real, { method, call: 1, errno }).system;
+}
+
+function failure(work: () => unknown): OverlayerError {
+  try {
+    work();
+  } catch (error) {
+    if (OverlayerError.is(error)) return error;
+    throw error;
+  }
+  throw new Error('it went well');
+}
+
+describe('files on their way from one thread to another', () => {
+  plain('are finished by the one that has time', () => {
+    const ends = new Ends();
+    const { path, descriptor } = ends.add();
+    expect(ends.helper.work()).toBe(true);
+    expect(ends.helper.work()).toBe(false);
+    expectFinished(path);
+    expect(isOpen(descriptor, path)).toBe(false);
+  });
+
+  plain('keep their bytes in the ring until then, and no longer', () => {
+    const ends = new Ends();
+    ends.add();
+    expect(ends.pending.neededFrom(4096)).toBe(0);
+    ends.helper.work();
+    expect(ends.pending.neededFrom(4096)).toBe(4096);
+  });
+
+  plain('an empty one does not let go of the bytes of those behind it', () => {
+    const ends = new Ends();
+    const empty = openSync(join(work, 'empty'), 'wx');
+    const tail = { descriptor: empty, address: 0, length: 0, uid: -1, gid: -1, mode: -1, times: TIMES };
+    ends.pending.take(tail, { path: 'empty', offset: 0 });
+    ends.add();
+    expect(ends.pending.neededFrom(4096)).toBe(0);
+  });
+
+  plain('more than there is place for are refused, and taken again later', () => {
+    const ends = new Ends();
+    let added = ends.add();
+    while (added.taken) added = ends.add();
+    ends.helper.work();
+    expect(ends.add().taken).toBe(true);
+    ends.pending.finish();
+    expect(ends.pending.neededFrom(4096)).toBe(4096);
+  });
+
+  for (const method of ['pwrite', 'chown', 'chmod', 'setTimes'] as const) {
+    plain(`what the helper can't do (${method}) is done again`, () => {
+      const ends = new Ends({ helper: refusing(method, 'EINTR') });
+      const { path, descriptor } = ends.add();
+      ends.helper.work();
+      ends.pending.finish();
+      expectFinished(path);
+      expect(isOpen(descriptor, path)).toBe(false);
+    });
+
+    plain(`what neither can do (${method}) is an error that names the entry`, () => {
+      const ends = new Ends({ helper: refusing(method, 'ENOSPC'), apply: refusing(method, 'ENOSPC') });
+      const { path, descriptor } = ends.add();
+      ends.helper.work();
+      const error = failure(() => ends.pending.finish());
+      expect(error).toMatchObject({ code: 'ResourceExhausted', entry: 'the/entry', offset: 512 });
+      ends.pending.abandon();
+      expect(isOpen(descriptor, path)).toBe(false);
+    });
+  }
+
+  plain('what only the close tells the helper is an error that names the entry', () => {
+    const ends = new Ends({ helper: refusing('close', 'EIO') });
+    ends.add();
+    ends.helper.work();
+    const error = failure(() => ends.pending.finish());
+    expect(error).toMatchObject({ code: 'DataLoss', errno: 'EIO', entry: 'the/entry' });
+  });
+
+  plain('are closed when they are given up', () => {
+    const ends = new Ends();
+    const added = Array.from({ length: 5 }, () => ends.add());
+    ends.helper.work();
+    ends.pending.abandon();
+    expect(added.filter(({ path, descriptor }) => isOpen(descriptor, path))).toEqual([]);
+    expect(ends.helper.work()).toBe(false);
+  });
+});
+
+describe('files of every size near the limits', () => {
+  const KIB = 1024;
+  const sizes = Array.from({ length: 1200 }, (_, index) =>
+    index % 3 === 0 ? 0 : index % 50 === 1 ? 127 * KIB + (index % 5) * 512 : (index * 7919) % (40 * KIB),
+  );
+  const contents = sizes.map((size, index) => Buffer.alloc(size, `${index} `));
+  const archive = tar(...contents.map((content, index) => file(`f${index}`, content, { uid: index })));
+  const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+  for (const [name, layer] of [
+    ['plain', archive],
+    ['gzip', gzipSync(archive, { level: 1 })],
+  ] as const)
+    test(`${name}: each has its own bytes`, async ({ box }) => {
+      const path = join(work, `layer-${name}`);
+      execFileSync('tee', [path], { input: layer, stdio: ['pipe', 'ignore', 'inherit'] });
+      await box.unpack(path);
+      const wrong = contents.filter((content, index) => {
+        const at = join(box.dest, `f${index}`);
+        return !existsSync(at) || sha256(readFileSync(at)) !== sha256(content) || statSync(at).uid !== index;
+      });
+      expect(wrong.length).toBe(0);
+    });
+});
