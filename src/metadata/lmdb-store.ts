@@ -1,0 +1,190 @@
+import { chmodSync, statfsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname } from 'node:path';
+import { type Database, open } from 'lmdb';
+import { OverlayerError } from '../base/errors.js';
+import { fromSystemError } from '../rootfs/errno-code.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { type System, SystemError } from '../system/system.js';
+import { findDamage } from './lmdb-file.js';
+import type {
+  Entry,
+  Key,
+  MetadataStore,
+  ReadTransaction,
+  Value,
+  WriteTransaction,
+} from './metadata-store.js';
+import { reserveLockFile, reserveSpare } from './reserve-space.js';
+
+/** What LMDB says of a damaged file: lmdb.h, MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID. */
+const DAMAGED = [-30797, -30796, -30795, -30794, -30793];
+const { EACCES, EIO, ENOSPC } = constants.errno;
+/** Less is free on a full disk, more where a disk fails. */
+const FULL = 1 << 20;
+
+/** How lmdb tells the refusals of the kernel. */
+const ERRNOS: ReadonlyMap<number | string | undefined, string> = new Map<number | string, string>([
+  [EACCES, 'EACCES'],
+  ['EACCES', 'EACCES'],
+  [EIO, 'EIO'],
+  [ENOSPC, 'ENOSPC'],
+]);
+
+/** lmdb's types want to be allowed to change a key. */
+type LmdbKey = (string | number)[];
+
+/**
+ * A metadata store in one LMDB file (and `<path>-lock` beside it).
+ *
+ * @throws OverlayerError `DataLoss` when the file is damaged, `ResourceExhausted` when the disk is full and it is a
+ * new one, `PermissionDenied`
+ */
+export function openLmdbStore(path: string, system: System = openLinuxSystem()): MetadataStore {
+  return asOverlayerErrors(path, () => {
+    const damage = findDamage(path);
+    if (damage !== undefined) throw damaged(path, damage);
+    reserveLockFile(system, `${path}-lock`);
+    const database = open<Value, LmdbKey>({
+      path,
+      noSubdir: true,
+      encoding: 'json',
+      // Each transaction is on disk before it counts: the other way trusts that a power cut is noticed.
+      overlappingSync: false,
+      // Take the writer's lock when there is something to write, not once more for each turn of the event loop.
+      eventTurnBatching: false,
+      maxDbs: 1,
+    });
+    chmodSync(path, 0o600);
+    reserveSpare(system, path);
+    return new LmdbStore(path, database);
+  });
+}
+
+class LmdbStore implements MetadataStore {
+  readonly #path: string;
+  readonly #database: Database<Value, LmdbKey>;
+  readonly #pending = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  constructor(path: string, database: Database<Value, LmdbKey>) {
+    this.#path = path;
+    this.#database = database;
+  }
+
+  read<T>(use: (transaction: ReadTransaction) => T): T {
+    this.#checkOpen();
+    return asOverlayerErrors(this.#path, () => {
+      const snapshot = this.#database.useReadTransaction();
+      try {
+        return use(new LmdbTransaction(this.#database, { transaction: snapshot }));
+      } finally {
+        snapshot.done();
+      }
+    });
+  }
+
+  async write<T>(change: (transaction: WriteTransaction) => T): Promise<T> {
+    this.#checkOpen();
+    // A child transaction, since only that is rolled back when it throws; several share one write to the disk.
+    const written = this.#database.childTransaction(() =>
+      change(new LmdbTransaction(this.#database, {})),
+    ) as Promise<T>;
+    this.#pending.add(written);
+    try {
+      return await written;
+    } catch (error) {
+      throw translate(this.#path, await causeOf(error));
+    } finally {
+      this.#pending.delete(written);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= Promise.allSettled(this.#pending).then(() => this.#database.close());
+    return this.#closed;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed)
+      throw new OverlayerError('FailedPrecondition', `Metadata store "${this.#path}" is closed`);
+  }
+}
+
+/** lmdb takes the transaction as an option of each call; inside a write it knows it by itself. */
+class LmdbTransaction implements WriteTransaction {
+  readonly #database: Database<Value, LmdbKey>;
+  readonly #within: { readonly transaction?: ReturnType<Database['useReadTransaction']> };
+
+  constructor(
+    database: Database<Value, LmdbKey>,
+    within: { readonly transaction?: ReturnType<Database['useReadTransaction']> },
+  ) {
+    this.#database = database;
+    this.#within = within;
+  }
+
+  get(key: Key): Value | undefined {
+    return this.#database.get(key as LmdbKey, this.#within);
+  }
+
+  *entries(prefix: Key, after: Key = prefix): Generator<Entry> {
+    for (const { key, value } of this.#database.getRange({ start: after as LmdbKey, ...this.#within })) {
+      // lmdb gives the only part of a key as it is.
+      const parts: Key = Array.isArray(key) ? key : [key];
+      if (!beginsWith(parts, prefix)) return;
+      if (parts.length !== after.length || !beginsWith(parts, after)) yield { key: parts, value };
+    }
+  }
+
+  put(key: Key, value: Value): void {
+    void this.#database.put(key as LmdbKey, value);
+  }
+
+  delete(key: Key): void {
+    void this.#database.remove(key as LmdbKey);
+  }
+}
+
+function beginsWith(key: Key, prefix: Key): boolean {
+  return prefix.every((part, index) => part === key[index]);
+}
+
+function asOverlayerErrors<T>(path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw translate(path, error);
+  }
+}
+
+/** lmdb tells why a commit has failed by a second rejection, which would end the process if nobody took it. */
+async function causeOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { readonly commitError?: Promise<never> };
+  return commitError === undefined ? error : await commitError.catch((cause: unknown) => cause);
+}
+
+function translate(path: string, error: unknown): unknown {
+  if (OverlayerError.is(error)) return error;
+  const what = `Cannot use the metadata store "${path}"`;
+  if (error instanceof SystemError) return fromSystemError(error, what);
+  if (error instanceof SyntaxError) return damaged(path, 'a record is not readable', error);
+  const { code, message } = error as { readonly code?: number | string; readonly message: string };
+  if (typeof code === 'number' && DAMAGED.includes(code)) return damaged(path, message, error);
+  const errno = code === EIO && isFull(path) ? 'ENOSPC' : ERRNOS.get(code);
+  if (errno !== undefined) return fromSystemError(new SystemError(errno, 'lmdb', path), what);
+  return code === undefined ? error : new OverlayerError('Internal', `${what}: ${message}`, { cause: error });
+}
+
+/** LMDB takes a write that was cut short for an input/output error. */
+function isFull(path: string): boolean {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize < FULL;
+}
+
+function damaged(path: string, what: string, cause?: unknown): OverlayerError {
+  return new OverlayerError('DataLoss', `Metadata store "${path}" is damaged: ${what}`, {
+    hint: 'overlayer snapshots check --rebuild recovers what the directories show',
+    cause,
+  });
+}

@@ -1,0 +1,49 @@
+import { OverlayerError } from '../base/errors.js';
+import type { Labels } from './snapshot-record.js';
+
+/** containerd's bound (core/labels, maxSize): name and value together. */
+const MAX_LABEL_BYTES = 4096;
+
+/**
+ * The labels after an update, by containerd's rules for the mask (core/snapshots, Update).
+ *
+ * @param paths none: all labels are replaced, as by `labels`; `labels.NAME`: that one is set, or taken away where
+ *   `patch` has no value for it
+ * @throws OverlayerError `InvalidArgument` for a path to anything else
+ */
+export function updateLabels(labels: Labels, patch: Labels, paths: readonly string[]): Labels {
+  let updated: Record<string, string> = paths.length === 0 ? { ...patch } : { ...labels };
+  for (const path of paths) {
+    if (path === 'labels') updated = { ...patch };
+    else if (path.startsWith('labels.')) updated[labelName(path)] = patch[labelName(path)] ?? '';
+    else
+      throw new OverlayerError('InvalidArgument', `Cannot update "${path}" of a snapshot`, {
+        hint: 'only labels can be updated: labels, labels.NAME',
+      });
+  }
+  return checkLabels(withoutEmpty(updated));
+}
+
+function labelName(path: string): string {
+  return path.slice('labels.'.length);
+}
+
+/** A label without a value does not exist, as in containerd's store (boltutil.WriteLabels). */
+function withoutEmpty(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== ''));
+}
+
+/** @throws OverlayerError `InvalidArgument` for a label without a name, or too long */
+export function checkLabels(labels: Labels): Labels {
+  for (const [name, value] of Object.entries(labels)) {
+    if (name === '' || typeof value !== 'string')
+      throw new OverlayerError('InvalidArgument', `Not a label: ${JSON.stringify({ [name]: value })}`);
+    const bytes = Buffer.byteLength(name) + Buffer.byteLength(value);
+    if (bytes > MAX_LABEL_BYTES)
+      throw new OverlayerError(
+        'InvalidArgument',
+        `Label "${name.slice(0, 64)}" has ${bytes} bytes with its value, of ${MAX_LABEL_BYTES} at most`,
+      );
+  }
+  return labels;
+}

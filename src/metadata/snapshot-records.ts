@@ -1,0 +1,207 @@
+import { OverlayerError } from '../base/errors.js';
+import type { Key, ReadTransaction, WriteTransaction } from './metadata-store.js';
+import { updateLabels } from './snapshot-labels.js';
+import {
+  decodeRecord,
+  encodeRecord,
+  type Labels,
+  type SnapshotRecord,
+  type SnapshotUsage,
+} from './snapshot-record.js';
+
+// The rules of containerd's core/snapshots/storage, one function for each of its operations. Beside the records
+// there is an index from each parent to its children (both by id), so that no operation looks at all snapshots.
+
+const RECORDS: Key = ['snapshot'];
+const recordKey = (name: string): Key => ['snapshot', name];
+const childKey = (parent: SnapshotRecord, child: SnapshotRecord): Key => ['child', parent.id, child.id];
+const NEXT_ID: Key = ['next id'];
+
+export interface NamedRecord extends SnapshotRecord {
+  readonly name: string;
+}
+
+export type NewRecord = Pick<NamedRecord, 'name' | 'id' | 'kind' | 'parent' | 'labels' | 'staged'>;
+
+export interface CommitRecord {
+  readonly name: string;
+  /** For a snapshot that has no parent yet. */
+  readonly parent: string | undefined;
+  readonly labels: Labels;
+  readonly usage: SnapshotUsage;
+}
+
+/** Gives out `count` ids and @returns the first. They only ever rise, over all processes. */
+export function reserveIds(transaction: WriteTransaction, count: number): number {
+  const next = (transaction.get(NEXT_ID) as number | undefined) ?? 1;
+  transaction.put(NEXT_ID, next + count);
+  return next;
+}
+
+export function findRecord(transaction: ReadTransaction, name: string): NamedRecord | undefined {
+  const value = transaction.get(recordKey(name));
+  return value === undefined ? undefined : { name, ...decodeRecord(name, value) };
+}
+
+/** @throws OverlayerError `NotFound` */
+export function getRecord(transaction: ReadTransaction, name: string): NamedRecord {
+  const record = findRecord(transaction, name);
+  if (record === undefined) throw new OverlayerError('NotFound', `Snapshot "${name}" does not exist`);
+  return record;
+}
+
+/** The snapshots below `record`, nearest first. */
+export function getAncestors(
+  transaction: ReadTransaction,
+  record: Pick<SnapshotRecord, 'parent'>,
+): NamedRecord[] {
+  const ancestors: NamedRecord[] = [];
+  for (let name = record.parent; name !== undefined; name = ancestors.at(-1)!.parent)
+    ancestors.push(getRecord(transaction, name));
+  return ancestors;
+}
+
+/** Those that have `name` as their parent, in the order they were made. */
+export function* getChildren(transaction: ReadTransaction, name: string): Generator<NamedRecord> {
+  const prefix: Key = ['child', getRecord(transaction, name).id];
+  for (const { value } of transaction.entries(prefix)) yield getRecord(transaction, value as string);
+}
+
+/** Snapshots by their names' order, from the one that follows `after`; at most `limit` of them. */
+export function listRecords(transaction: ReadTransaction, after?: string, limit = Infinity): NamedRecord[] {
+  const records: NamedRecord[] = [];
+  for (const { key, value } of transaction.entries(
+    RECORDS,
+    after === undefined ? RECORDS : recordKey(after),
+  )) {
+    const name = key[1] as string;
+    if (records.push({ name, ...decodeRecord(name, value) }) >= limit) break;
+  }
+  return records;
+}
+
+/** @throws OverlayerError `AlreadyExists` */
+export function checkNameIsFree(transaction: ReadTransaction, name: string): void {
+  if (transaction.get(recordKey(name)) !== undefined)
+    throw new OverlayerError('AlreadyExists', `Snapshot "${name}" already exists`);
+}
+
+/** @throws OverlayerError `NotFound`; `code` when it is not committed */
+export function checkParent(
+  transaction: ReadTransaction,
+  parent: string | undefined,
+  code: 'InvalidArgument' | 'FailedPrecondition',
+): void {
+  if (parent === undefined || getRecord(transaction, parent).kind === 'committed') return;
+  throw new OverlayerError(code, `Snapshot "${parent}" can't be a parent: it is not committed`);
+}
+
+/** @throws OverlayerError `AlreadyExists`, `NotFound` (the parent), `InvalidArgument` (the parent is not committed) */
+export function createRecord(transaction: WriteTransaction, record: NewRecord): NamedRecord {
+  checkNameIsFree(transaction, record.name);
+  checkParent(transaction, record.parent, 'InvalidArgument');
+  const now = Date.now();
+  const created = { ...record, createdAt: now, updatedAt: now, usage: undefined };
+  putRecord(transaction, created);
+  return created;
+}
+
+/** @throws OverlayerError `NotFound`, `InvalidArgument` (a path to something else than labels) */
+export function updateRecord(
+  transaction: WriteTransaction,
+  name: string,
+  labels: Labels,
+  paths: readonly string[],
+): NamedRecord {
+  const record = getRecord(transaction, name);
+  // Two updates within a millisecond are told apart too.
+  const updatedAt = Math.max(Date.now(), record.updatedAt + 1);
+  const updated = { ...record, labels: updateLabels(record.labels, labels, paths), updatedAt };
+  putRecord(transaction, updated);
+  return updated;
+}
+
+/**
+ * What can be known of a commit before its work is done.
+ *
+ * @returns the active snapshot, with the parent that it will have
+ * @throws OverlayerError as `commitRecord`
+ */
+export function checkCommit(
+  transaction: ReadTransaction,
+  key: string,
+  { name, parent }: Pick<CommitRecord, 'name' | 'parent'>,
+): NamedRecord {
+  const active = getRecord(transaction, key);
+  if (active.kind !== 'active')
+    throw new OverlayerError(
+      'FailedPrecondition',
+      `Snapshot "${key}" can't be committed: it is ${active.kind}`,
+    );
+  checkNameIsFree(transaction, name);
+  if (parent === undefined || parent === active.parent) return active;
+  if (active.parent !== undefined)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Snapshot "${key}" has the parent "${active.parent}" and can't get "${parent}"`,
+    );
+  checkParent(transaction, parent, 'FailedPrecondition');
+  return { ...active, parent };
+}
+
+/**
+ * The active snapshot `key` becomes the committed one `name`, with the same id and none of its labels.
+ *
+ * @throws OverlayerError
+ *   - `NotFound`: no `key`, or no `parent`
+ *   - `AlreadyExists`: there is a `name`
+ *   - `FailedPrecondition`: `key` is not active, or `parent` not committed
+ *   - `InvalidArgument`: it has another parent already
+ */
+export function commitRecord(transaction: WriteTransaction, key: string, commit: CommitRecord): NamedRecord {
+  const { id, parent } = checkCommit(transaction, key, commit);
+  const { name, labels, usage } = commit;
+  deleteRecord(transaction, getRecord(transaction, key));
+  const now = Date.now();
+  const committed: NamedRecord = {
+    ...{ name, id, kind: 'committed', parent, labels, usage },
+    ...{ createdAt: now, updatedAt: now, staged: false },
+  };
+  putRecord(transaction, committed);
+  return committed;
+}
+
+/** @throws OverlayerError `NotFound`, `FailedPrecondition` (it has children) */
+export function removeRecord(transaction: WriteTransaction, name: string): NamedRecord {
+  const record = getRecord(transaction, name);
+  const [child] = getChildren(transaction, name);
+  if (child !== undefined)
+    throw new OverlayerError(
+      'FailedPrecondition',
+      `Cannot remove snapshot "${name}": "${child.name}" is on it`,
+    );
+  deleteRecord(transaction, record);
+  return record;
+}
+
+/** Into a new store: parents first. Ids from `nextId` on will be given out. */
+export function restoreRecords(
+  transaction: WriteTransaction,
+  records: readonly NamedRecord[],
+  nextId: number,
+): void {
+  for (const record of records) putRecord(transaction, record);
+  transaction.put(NEXT_ID, nextId);
+}
+
+function putRecord(transaction: WriteTransaction, { name, ...record }: NamedRecord): void {
+  transaction.put(recordKey(name), encodeRecord(record));
+  if (record.parent !== undefined)
+    transaction.put(childKey(getRecord(transaction, record.parent), record), name);
+}
+
+function deleteRecord(transaction: WriteTransaction, record: NamedRecord): void {
+  transaction.delete(recordKey(record.name));
+  if (record.parent !== undefined)
+    transaction.delete(childKey(getRecord(transaction, record.parent), record));
+}
