@@ -1,0 +1,105 @@
+import { OverlayerError } from '../base/errors.js';
+
+/** What a filter can ask of: the value at a path, undefined when there is none. */
+export type Fields = (path: readonly string[]) => string | undefined;
+
+interface Selector {
+  readonly path: readonly string[];
+  readonly matches: (value: string | undefined) => boolean;
+}
+
+/**
+ * Reads filters in containerd's language (pkg/filters): `kind==active,labels."a.b"!=x`. In one filter all parts
+ * parted by commas have to hold; of several filters, one. Without any, all passes.
+ *
+ * - `path==value`, `path!=value`, `path~=regex`, and `path` alone: there is such a field
+ * - a value, or a part of a path, with other characters than letters, digits and `_` stands in double quotes; after
+ *   `~=` slashes or bars do too
+ *
+ * @throws OverlayerError `InvalidArgument`
+ */
+export function parseFilters(filters: readonly string[]): (fields: Fields) => boolean {
+  const parsed = filters.map((filter) => new FilterParser(filter).parse());
+  if (parsed.length === 0) return () => true;
+  return (fields) =>
+    parsed.some((selectors) => selectors.every(({ path, matches }) => matches(fields(path))));
+}
+
+class FilterParser {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  parse(): Selector[] {
+    if (this.#text.trim() === '') return [];
+    const selectors: Selector[] = [];
+    do selectors.push(this.#selector());
+    while (this.#take(/\s*,\s*/y) !== undefined);
+    if (this.#at < this.#text.length) throw this.#wrong('unexpected');
+    return selectors;
+  }
+
+  #selector(): Selector {
+    this.#take(/\s*/y);
+    const path = [this.#field()];
+    while (this.#take(/\./y) !== undefined) path.push(this.#field());
+    const operator = this.#take(/\s*(?:==|!=|~=)\s*/y)?.trim();
+    if (operator === undefined) return { path, matches: (value) => value !== undefined };
+    const wanted = this.#value(operator);
+    if (operator === '==') return { path, matches: (value) => value === wanted };
+    if (operator === '!=') return { path, matches: (value) => (value ?? '') !== wanted };
+    const pattern = this.#pattern(wanted);
+    return { path, matches: (value) => pattern.test(value ?? '') };
+  }
+
+  #field(): string {
+    return this.#take(/[A-Za-z]\w*/y) ?? this.#quoted() ?? this.#fail('no field');
+  }
+
+  #value(operator: string): string {
+    if (operator === '~=') {
+      const pattern = this.#take(/\/(?:[^/\\]|\\.)*\/|\|(?:[^|\\]|\\.)*\|/y);
+      if (pattern !== undefined) return pattern.slice(1, -1);
+    }
+    return this.#quoted() ?? this.#take(/[^\s,"]+/y) ?? this.#fail('no value');
+  }
+
+  #quoted(): string | undefined {
+    const text = this.#take(/"(?:[^"\\]|\\.)*"/y);
+    if (text === undefined) return undefined;
+    try {
+      return JSON.parse(text) as string;
+    } catch {
+      return this.#fail('unreadable quotes');
+    }
+  }
+
+  #pattern(source: string): RegExp {
+    try {
+      return new RegExp(source, 'u');
+    } catch (cause) {
+      throw new OverlayerError('InvalidArgument', `Not a regular expression: "${source}"`, { cause });
+    }
+  }
+
+  #take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#text)?.[0];
+    this.#at += match?.length ?? 0;
+    return match;
+  }
+
+  #fail(what: string): never {
+    throw this.#wrong(what);
+  }
+
+  #wrong(what: string): OverlayerError {
+    const message = `Cannot read filter "${this.#text}": ${what} at character ${this.#at + 1}`;
+    return new OverlayerError('InvalidArgument', message, {
+      hint: `kind==active, parent!="", labels."a.b"~=/^x/`,
+    });
+  }
+}

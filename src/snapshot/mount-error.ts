@@ -1,0 +1,52 @@
+import { type ErrorCode, OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
+import { fromSystemError } from '../rootfs/errno-code.js';
+import type { SystemError } from '../system/system.js';
+
+const PRIVILEGES = 'mounting takes root, or a user namespace: unshare --user --map-root-user --mount';
+const KERNEL_LOG = 'the kernel log (dmesg) says more';
+
+/** What a refusal to mount means; of the others `errno-code.ts` knows. */
+const REASONS: Readonly<Record<string, readonly [code: ErrorCode, reason: string, hint?: string]>> = {
+  EPERM: ['PermissionDenied', 'not permitted', PRIVILEGES],
+  EACCES: ['PermissionDenied', 'permission denied', PRIVILEGES],
+  ENOENT: ['NotFound', 'no such file or directory'],
+  ENOTDIR: ['FailedPrecondition', 'not a directory'],
+  ENODEV: ['Unimplemented', 'the kernel does not have this file system', 'load its module (modprobe)'],
+  ENOSYS: ['Unimplemented', 'the kernel is too old for it'],
+  ENOTBLK: ['InvalidArgument', 'the source is not a block device'],
+  EBUSY: ['FailedPrecondition', 'a directory of it is in use', 'another mount has it as upperdir or workdir'],
+  ELOOP: ['InvalidArgument', 'a layer is inside of another'],
+  ESTALE: [
+    'FailedPrecondition',
+    'the upperdir was used with other layers before',
+    'mount with the option index=off',
+  ],
+  ENOSPC: ['ResourceExhausted', 'there are too many mounts', 'sysctl fs.mount-max is the limit'],
+  E2BIG: ['InvalidArgument', 'the options are longer than the kernel takes'],
+  EMFILE: ['ResourceExhausted', 'too many open files', 'raise the limit (ulimit -n)'],
+  EINVAL: ['InvalidArgument', 'the kernel does not take it', KERNEL_LOG],
+};
+
+/**
+ * A refusal of the kernel in overlayer's words.
+ *
+ * @param what a sentence, such as `Cannot mount overlay on "/mnt"`
+ * @param messages what the kernel had to say about it
+ */
+export function mountError(
+  what: string,
+  error: SystemError,
+  messages: readonly string[] = [],
+): OverlayerError {
+  const known = REASONS[error.errno];
+  if (known === undefined) return fromSystemError(error, what);
+  const [code, reason, hint] = known;
+  const about = error.path === '' ? '' : `"${displayPath(error.path)}": `;
+  const says = messages.length === 0 ? '' : `; the kernel says: ${messages.map(displayPath).join('; ')}`;
+  return new OverlayerError(code, `${what}: ${about}${reason} (${error.syscall}: ${error.errno})${says}`, {
+    hint: hint === KERNEL_LOG && messages.length > 0 ? undefined : hint,
+    cause: error,
+    errno: error.errno,
+  });
+}

@@ -1,0 +1,100 @@
+import { readlinkSync, realpathSync } from 'node:fs';
+import type { MountSystem } from '../system/mount-system.js';
+import { AT_FDCWD, asSystemError, isErrno, O, SystemError } from '../system/system.js';
+import { bindMount, bindMountOld } from './bind-mount.js';
+import { mountFileSystem, mountFileSystemOld } from './file-system-mount.js';
+import type { Mount } from './mount.js';
+import { mountError } from './mount-error.js';
+import { type MountOptions, parseMountOptions } from './mount-options.js';
+import { mountOverlay } from './overlay-mount.js';
+
+/** Where something is mounted: what `descriptor` leads to, at `path`. */
+export interface Target {
+  readonly descriptor: number;
+  readonly path: string;
+}
+
+/** One mount on its way. */
+export interface MountAttempt {
+  readonly system: MountSystem;
+  readonly mount: Mount;
+  readonly options: MountOptions;
+  readonly target: Target;
+  /** What the kernel says about it goes here. */
+  readonly messages: string[];
+}
+
+/** Mounts one after the other onto `target`, or none of them. */
+export async function mountOnto(
+  system: MountSystem,
+  mounts: readonly Mount[],
+  target: string,
+): Promise<void> {
+  const done: string[] = [];
+  try {
+    for (const mount of mounts) done.push(await mountOne(system, mount, target));
+  } catch (error) {
+    for (const path of done.reverse()) await system.unmount(path, { lazy: true });
+    throw error;
+  }
+}
+
+/** @returns where it is mounted, symlinks resolved */
+async function mountOne(system: MountSystem, mount: Mount, root: string): Promise<string> {
+  const options = parseMountOptions(mount.type, mount.options);
+  const target = openTarget(system, root, mount.target ?? '');
+  const messages: string[] = [];
+  const log = system.followLog();
+  try {
+    await perform({ system, mount, options, target, messages });
+    return target.path;
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    // overlayfs explains itself only there; others begin with their name too ("EXT4-fs (loop0): …").
+    const own = log?.read().filter((line) => line.toLowerCase().startsWith(mount.type)) ?? [];
+    throw mountError(`Cannot mount ${mount.type} on "${target.path}"`, error, [...messages, ...own]);
+  } finally {
+    log?.close();
+    system.close(target.descriptor);
+  }
+}
+
+async function perform(attempt: MountAttempt): Promise<void> {
+  if (attempt.options.bind !== 'no') await orOld(attempt, bindMount, bindMountOld);
+  else if (attempt.mount.type === 'overlay') await mountOverlay(attempt);
+  else await orOld(attempt, mountFileSystem, mountFileSystemOld);
+}
+
+/** Kernels before 5.12, and some sandboxes, have mount(2) alone. */
+async function orOld(
+  attempt: MountAttempt,
+  now: (attempt: MountAttempt) => void,
+  old: (attempt: MountAttempt) => Promise<void>,
+): Promise<void> {
+  try {
+    now(attempt);
+  } catch (error) {
+    if (!isErrno(error, 'ENOSYS')) throw error;
+    await old(attempt);
+  }
+}
+
+function openTarget(system: MountSystem, root: string, below: string): Target {
+  try {
+    const top = system.openAt(AT_FDCWD, realpathSync(root), O.PATH, 0);
+    if (below === '') return { descriptor: top, path: pathOf(top) };
+    try {
+      const descriptor = system.openInRoot(top, below, O.PATH, 'follow');
+      return { descriptor, path: pathOf(descriptor) };
+    } finally {
+      system.close(top);
+    }
+  } catch (error) {
+    const path = below === '' ? root : `${root}/${below}`;
+    throw mountError(`Cannot mount on "${path}"`, asSystemError(error, ''));
+  }
+}
+
+function pathOf(descriptor: number): string {
+  return readlinkSync(`/proc/self/fd/${descriptor}`);
+}

@@ -1,0 +1,97 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureDir } from 'fs-extra/esm';
+import { OverlayerError } from '../base/errors.js';
+import { openLmdbStore } from '../metadata/lmdb-store.js';
+import type { MetadataStore } from '../metadata/metadata-store.js';
+import { fromSystemError } from '../rootfs/errno-code.js';
+import { DEFAULT_ACL } from '../rootfs/xattrs.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { AT_FDCWD, asSystemError, O, type System } from '../system/system.js';
+import { BACKEND_KEY } from './backend-key.js';
+import { chooseBackend } from './choose-backend.js';
+import { metadataLost } from './metadata-damage.js';
+import type { OpenSnapshotterOptions } from './open-snapshotter.js';
+import { SnapshotDirectories } from './snapshot-directories.js';
+import type { Snapshotter } from './snapshotter.js';
+import { StoredSnapshotter } from './stored-snapshotter.js';
+
+/** See `openSnapshotter`. */
+export async function openRoot(options: OpenSnapshotterOptions): Promise<Snapshotter> {
+  const system = openLinuxSystem();
+  const { root, snapshots } = await makeRoot(system, options.root);
+  if (metadataLost(root))
+    throw new OverlayerError('DataLoss', `The metadata of the snapshots in "${root}" are gone`, {
+      hint: 'overlayer snapshots check --rebuild recovers what the directories show',
+    });
+  const store = openLmdbStore(join(root, 'metadata.db'), system);
+  try {
+    const used = store.read((transaction) => transaction.get(BACKEND_KEY) as string | undefined);
+    const choice = await chooseBackend(options.backend, used, store, snapshots);
+    await claim(store, root, choice.backend.name, used);
+    return new StoredSnapshotter(choice, store, new SnapshotDirectories(system, snapshots));
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** A root belongs to the backend that first opens it; of two that do so at once, to one. */
+async function claim(
+  store: MetadataStore,
+  root: string,
+  name: string,
+  used: string | undefined,
+): Promise<void> {
+  const owner =
+    used ??
+    (await store.write((transaction) => {
+      const first = (transaction.get(BACKEND_KEY) as string | undefined) ?? name;
+      transaction.put(BACKEND_KEY, first);
+      return first;
+    }));
+  if (owner === name) return;
+  throw new OverlayerError('FailedPrecondition', `The snapshots in "${root}" are of the backend "${owner}"`, {
+    hint: `open them with "${owner}", or choose another root for "${name}"`,
+  });
+}
+
+/** Permissions as containerd's since CVE-2021-41103: nobody else may reach setuid files of an image. */
+async function makeRoot(
+  system: System,
+  path: string,
+): Promise<{ readonly root: string; readonly snapshots: string }> {
+  try {
+    await makeDirectory(path);
+    const root = realpathSync(path);
+    const snapshots = join(root, 'snapshots');
+    await makeDirectory(snapshots);
+    for (const directory of [root, snapshots]) keepToOurselves(system, directory);
+    return { root, snapshots };
+  } catch (error) {
+    throw fromSystemError(asSystemError(error, path), `Cannot use "${path}" for snapshots`);
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await ensureDir(path, 0o700);
+  } catch (error) {
+    // So node calls a full disk: its mkdir(2) by itself says what it is.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') mkdirSync(path, 0o700);
+    else throw error;
+  }
+}
+
+/** What a directory is made in may hand it a group, and default ACLs that would change every mode in a layer. */
+function keepToOurselves(system: System, path: string): void {
+  const directory = system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0);
+  try {
+    for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
+      if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);
+    system.chown(directory, process.geteuid!(), process.getegid!());
+    system.chmod(directory, 0o700);
+  } finally {
+    system.close(directory);
+  }
+}

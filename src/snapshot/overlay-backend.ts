@@ -1,0 +1,97 @@
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SnapshotUsage } from '../metadata/snapshot-record.js';
+import { copyAttributes } from '../rootfs/copy-up.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { AT_FDCWD, O } from '../system/system.js';
+import type { BackendSnapshot, Capability, SnapshotBackend } from './backend.js';
+import { mappedRoot } from './id-mapping.js';
+import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
+import type { Mount } from './mount.js';
+import { escapeLayer } from './overlay-mount.js';
+import type { OverlaySupport } from './overlay-support.js';
+import { treeThreads } from './tree-threads.js';
+
+const upper = (directory: string) => join(directory, 'fs');
+const work = (directory: string) => join(directory, 'work');
+
+/**
+ * Each snapshot is an overlayfs layer: `fs`, and for active ones `work`, the workdir. Directories and mounts are
+ * laid out as by containerd's overlay snapshotter.
+ */
+export class OverlayBackend implements SnapshotBackend {
+  readonly name = 'overlay';
+  readonly capabilities: readonly Capability[];
+  readonly #support: OverlaySupport;
+
+  constructor(support: OverlaySupport) {
+    this.#support = support;
+    this.capabilities = support.idmapped ? ['rebase', 'remap-ids'] : ['rebase'];
+  }
+
+  async create({ directory, parents, kind, labels }: BackendSnapshot): Promise<undefined> {
+    const root = upper(directory);
+    mkdirSync(root);
+    // The umask must not take away from it.
+    chmodSync(root, 0o755);
+    if (kind === 'active') {
+      mkdirSync(work(directory));
+      chmodSync(work(directory), 0o711);
+    }
+    const owner = mappedRoot(labels);
+    // What is seen of the root is the upper one: it has to be as the parent's, or an image's root would change.
+    if (parents[0] !== undefined) copyRoot(upper(parents[0]), root);
+    if (owner !== undefined) chownSync(root, owner.uid, owner.gid);
+  }
+
+  /** Options in containerd's order. */
+  mounts({ directory, parents, labels, kind, readOnly }: BackendSnapshot): readonly Mount[] {
+    const options = this.#idMapOptions(labels);
+    if (parents.length === 0) return [bind(upper(directory), options, readOnly)];
+    if (kind === 'view' && parents.length === 1) return [bind(upper(parents[0]!), options, true)];
+    if (!readOnly)
+      options.push(`workdir=${escapeLayer(work(directory))}`, `upperdir=${escapeLayer(upper(directory))}`);
+    // One that the backend has filled itself is seen, and not written to.
+    const lowers = kind === 'active' && readOnly ? [directory, ...parents] : parents;
+    options.push(`lowerdir=${lowers.map((lower) => escapeLayer(upper(lower))).join(':')}`);
+    if (this.#support.userxattr) options.push('userxattr');
+    if (this.#support.indexOff) options.push('index=off');
+    if (lowers !== parents) options.push('ro');
+    return [{ type: 'overlay', source: 'overlay', options }];
+  }
+
+  usage({ directory }: BackendSnapshot): Promise<SnapshotUsage> {
+    return treeThreads.run({ type: 'measure', directory: upper(directory) });
+  }
+
+  async sync({ directory }: BackendSnapshot): Promise<void> {
+    await treeThreads.run({ type: 'sync', directory: upper(directory) });
+  }
+
+  #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
+    if (!this.#support.idmapped || uids === undefined || gids === undefined) return [];
+    return [`uidmap=${uids}`, `gidmap=${gids}`];
+  }
+}
+
+function copyRoot(from: string, to: string): void {
+  const system = openLinuxSystem();
+  const open = (path: string) => system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0);
+  const source = open(from);
+  try {
+    const copy = open(to);
+    try {
+      const stat = system.stat(source);
+      copyAttributes(system, source, copy, stat);
+      system.setTimes(copy, stat);
+    } finally {
+      system.close(copy);
+    }
+  } finally {
+    system.close(source);
+  }
+}
+
+function bind(source: string, options: readonly string[], readOnly: boolean): Mount {
+  return { type: 'bind', source, options: [...options, readOnly ? 'ro' : 'rw', 'rbind'] };
+}

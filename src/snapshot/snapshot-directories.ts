@@ -1,0 +1,196 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OverlayerError } from '../base/errors.js';
+import { closeQuietly } from '../rootfs/directory.js';
+import { fromSystemError } from '../rootfs/errno-code.js';
+import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
+import { treeThreads } from './tree-threads.js';
+
+const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+/** Each attempt fails only when another process's cleanup takes the new directory within microseconds. */
+const ATTEMPTS = 16;
+
+/** What a name below `snapshots/` says. */
+export type DirectoryKind =
+  /** A snapshot's, named by its id: whole, unless no record has that id. */
+  | 'snapshot'
+  /** Being made (`new-…`), by a process that holds its lock. */
+  | 'staged'
+  /** Being removed (`rm-…`). */
+  | 'removed'
+  /** Nothing but a lock (`lock-…`): of whoever holds it, or died with it. */
+  | 'lock'
+  /** Not ours. */
+  | 'foreign';
+
+/**
+ * `<root>/snapshots`: a directory for each snapshot, named by its id.
+ *
+ * Metadata says what exists, so a directory comes before its record and goes after it. Whoever is at work on one
+ * without a record holds a lock (flock) on it, which ends with the process: that is how `cleanup` knows what a dead
+ * one has left.
+ */
+export class SnapshotDirectories {
+  readonly path: string;
+  readonly #system: System;
+  readonly #descriptor: number;
+
+  constructor(system: System, path: string) {
+    this.#system = system;
+    this.path = path;
+    this.#descriptor = asOverlayerError(`Cannot open "${path}"`, () =>
+      system.openAt(AT_FDCWD, path, OPEN_DIRECTORY, 0),
+    );
+  }
+
+  pathOf(id: number): string {
+    return join(this.path, String(id));
+  }
+
+  /** A new, empty and locked directory, which only its owner can look into. */
+  stage(): StagedDirectory {
+    return asOverlayerError(`Cannot make a directory in "${this.path}"`, () => {
+      for (let attempt = 1; ; attempt++) {
+        const name = `new-${randomBytes(6).toString('hex')}`;
+        this.#system.makeDirectory(this.#descriptor, name, 0o700);
+        const lock = this.lock(name);
+        if (lock !== undefined) return new StagedDirectory(this.#system, this, this.#descriptor, name, lock);
+        if (attempt === ATTEMPTS)
+          throw new OverlayerError('Unavailable', `Cleanups of "${this.path}" leave no time to work`);
+      }
+    });
+  }
+
+  /** A descriptor that holds the lock; undefined when another has it, or the directory is gone. */
+  lock(name: string): number | undefined {
+    let descriptor: number;
+    try {
+      descriptor = this.#system.openAt(this.#descriptor, name, OPEN_DIRECTORY, 0);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      throw error;
+    }
+    let locked = false;
+    try {
+      locked = this.#system.tryLock(descriptor) && this.#system.stat(descriptor).nlink > 0;
+    } finally {
+      if (!locked) closeQuietly(this.#system, descriptor);
+    }
+    return locked ? descriptor : undefined;
+  }
+
+  unlock(descriptor: number): void {
+    closeQuietly(this.#system, descriptor);
+  }
+
+  /**
+   * Takes the lock of a name that has no directory of its own. @returns undefined when another has it; else what
+   * gives it back
+   */
+  takeNameLock(name: string): (() => void) | undefined {
+    const directory = `lock-${createHash('sha256').update(name).digest('hex')}`;
+    const lock = asOverlayerError(`Cannot lock "${name}"`, () => {
+      try {
+        this.#system.makeDirectory(this.#descriptor, directory, 0o700);
+      } catch (error) {
+        if (!isErrno(error, 'EEXIST')) throw error;
+      }
+      return this.lock(directory);
+    });
+    if (lock === undefined) return undefined;
+    return () =>
+      asOverlayerError(`Cannot give back the lock of "${name}"`, () => {
+        try {
+          // First: whoever has it open meanwhile sees that it is gone, and makes a new one.
+          this.#system.removeDirectory(this.#descriptor, directory);
+        } finally {
+          this.unlock(lock);
+        }
+      });
+  }
+
+  /** Names of all that is there, with what they say. */
+  list(): { readonly name: string; readonly kind: DirectoryKind }[] {
+    return this.#system.list(this.#descriptor).map(({ name }) => ({ name, kind: kindOf(name) }));
+  }
+
+  /** Out of the way at once, then bit by bit. A crash in between leaves an `rm-…` for `cleanup`. */
+  async remove(name: string): Promise<void> {
+    const removed = name.startsWith('rm-') ? name : `rm-${name}-${randomBytes(3).toString('hex')}`;
+    try {
+      if (removed !== name) this.#system.renameNew(this.#descriptor, name, this.#descriptor, removed);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return;
+      throw error instanceof SystemError ? fromSystemError(error, `Cannot remove "${name}"`) : error;
+    }
+    await treeThreads.run({ type: 'remove', parent: this.path, name: removed });
+  }
+
+  /** What was renamed in it is on disk then. Not through `System`, whose calls hold up the event loop. */
+  async sync(): Promise<void> {
+    const handle = await open(this.path);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  close(): void {
+    closeQuietly(this.#system, this.#descriptor);
+  }
+}
+
+/** A directory on its way to be a snapshot's. Ends with `release`, after `discard` when it did not become one. */
+export class StagedDirectory {
+  readonly #system: System;
+  readonly #directories: SnapshotDirectories;
+  readonly #parent: number;
+  readonly #lock: number;
+  #name: string;
+
+  constructor(system: System, directories: SnapshotDirectories, parent: number, name: string, lock: number) {
+    this.#system = system;
+    this.#directories = directories;
+    this.#parent = parent;
+    this.#name = name;
+    this.#lock = lock;
+  }
+
+  get path(): string {
+    return join(this.#directories.path, this.#name);
+  }
+
+  /** Gives it its lasting name, on disk: a record that follows never names a directory that a power cut undid. */
+  async publish(id: number): Promise<void> {
+    asOverlayerError(`Cannot make the directory of snapshot ${id}`, () =>
+      this.#system.renameNew(this.#parent, this.#name, this.#parent, String(id)),
+    );
+    this.#name = String(id);
+    await this.#directories.sync();
+  }
+
+  async discard(): Promise<void> {
+    await this.#directories.remove(this.#name);
+  }
+
+  release(): void {
+    closeQuietly(this.#system, this.#lock);
+  }
+}
+
+function kindOf(name: string): DirectoryKind {
+  if (/^[1-9]\d*$/.test(name)) return 'snapshot';
+  if (name.startsWith('new-')) return 'staged';
+  if (name.startsWith('rm-')) return 'removed';
+  return name.startsWith('lock-') ? 'lock' : 'foreign';
+}
+
+function asOverlayerError<T>(subject: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw error instanceof SystemError ? fromSystemError(error, subject) : error;
+  }
+}

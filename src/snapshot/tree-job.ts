@@ -1,0 +1,30 @@
+import type { PlainError } from '../base/errors.js';
+import type { TreeDamage } from '../layer/manifest/verify-tree.js';
+import type { SnapshotUsage } from '../metadata/snapshot-record.js';
+import type { MendRequest } from './mend-tree.js';
+import type { VerifyRequest, VerifyResult } from './verify-snapshot.js';
+
+/** Work on whole trees, done by a thread of its own so that the caller's event loop stays free. */
+export type TreeJob =
+  /** `to` is an empty directory. */
+  | { readonly type: 'copy'; readonly from: string; readonly to: string }
+  | { readonly type: 'measure'; readonly directory: string }
+  /** All of the file system that the directory is on. */
+  | { readonly type: 'sync'; readonly directory: string }
+  /** Never across a mount; fine when it is not there. */
+  | { readonly type: 'remove'; readonly parent: string; readonly name: string }
+  | ({ readonly type: 'verify' } & VerifyRequest)
+  | ({ readonly type: 'mend' } & MendRequest);
+
+export interface TreeResults {
+  readonly copy: undefined;
+  readonly measure: SnapshotUsage;
+  readonly sync: undefined;
+  readonly remove: undefined;
+  readonly verify: VerifyResult;
+  readonly mend: readonly TreeDamage[];
+}
+
+export type TreeResponse =
+  | { readonly type: 'done'; readonly result: TreeResults[TreeJob['type']] }
+  | { readonly type: 'failed'; readonly error: PlainError };

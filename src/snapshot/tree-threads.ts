@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { fromPlainError, OverlayerError } from '../base/errors.js';
+import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
+
+/** Disks have little to gain from more. */
+const MOST_THREADS = 4;
+
+/** Threads that carry out `TreeJob`s. They start with the first job, are kept, and don't keep the process alive. */
+export class TreeThreads {
+  readonly #idle: Worker[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #free = Math.min(availableParallelism(), MOST_THREADS);
+
+  /** @throws OverlayerError for what the kernel refuses */
+  async run<J extends TreeJob>(job: J): Promise<TreeResults[J['type']]> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free -= 1;
+    try {
+      const worker = this.#idle.pop() ?? this.#start();
+      const response = await ask(worker, job);
+      this.#idle.push(worker); // one that has ended is not used again
+      if (response.type === 'failed') throw fromPlainError(response.error);
+      return response.result as TreeResults[J['type']];
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./tree-worker.js', import.meta.url), {
+      name: 'overlayer-tree',
+      // The caller's flags are its own; some (--input-type) would keep a worker from starting.
+      execArgv: [],
+    });
+    // What ends a thread is told to whoever waits for its answer; while idle, to nobody.
+    worker.on('error', () => {});
+    worker.on('exit', () => {
+      const index = this.#idle.indexOf(worker);
+      if (index !== -1) this.#idle.splice(index, 1);
+    });
+    return worker;
+  }
+}
+
+export const treeThreads = new TreeThreads();
+
+async function ask(worker: Worker, job: TreeJob): Promise<TreeResponse> {
+  const settled = new AbortController();
+  worker.ref();
+  try {
+    const answer = once(worker, 'message', { signal: settled.signal });
+    const end = once(worker, 'exit', { signal: settled.signal }).then(() => {
+      throw new Error('the thread has ended');
+    });
+    worker.postMessage(job);
+    return (await Promise.race([answer, end]))[0];
+  } catch (cause) {
+    throw new OverlayerError('Internal', `A worker thread of overlayer failed: ${cause}`, { cause });
+  } finally {
+    // The promise that has lost is not waited for any more; only then may the thread let the process end.
+    settled.abort();
+    worker.unref();
+  }
+}

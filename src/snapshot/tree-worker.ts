@@ -1,0 +1,75 @@
+import { type MessagePort, parentPort } from 'node:worker_threads';
+import { toPlainError } from '../base/errors.js';
+import { copyTree } from '../rootfs/copy-tree.js';
+import { fromSystemError } from '../rootfs/errno-code.js';
+import { removeTree } from '../rootfs/remove-tree.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { AT_FDCWD, O, SystemError } from '../system/system.js';
+import { mendTree } from './mend-tree.js';
+import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
+import { measureUsage } from './usage.js';
+import { verifySnapshot } from './verify-snapshot.js';
+
+const system = openLinuxSystem();
+const port = parentPort as MessagePort;
+
+port.on('message', (job: TreeJob) => port.postMessage(respond(job)));
+
+function respond(job: TreeJob): TreeResponse {
+  try {
+    return { type: 'done', result: carryOut(job) };
+  } catch (error) {
+    const known = error instanceof SystemError ? fromSystemError(error, subject(job)) : error;
+    return { type: 'failed', error: toPlainError(known) };
+  }
+}
+
+function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
+  switch (job.type) {
+    case 'copy':
+      withDirectory(job.from, (from) => withDirectory(job.to, (to) => copyTree(system, from, to)));
+      return undefined;
+    case 'measure':
+      return withDirectory(job.directory, (directory) => measureUsage(system, directory));
+    case 'sync':
+      withDirectory(job.directory, (directory) => system.syncFileSystem(directory));
+      return undefined;
+    case 'remove':
+      withDirectory(job.parent, (parent) => removeTree(system, parent, job.name));
+      return undefined;
+    case 'verify':
+      return verifySnapshot(system, job);
+    case 'mend':
+      return mendTree(system, job);
+    default:
+      return job satisfies never;
+  }
+}
+
+function subject(job: TreeJob): string {
+  switch (job.type) {
+    case 'copy':
+      return `Cannot copy "${job.from}"`;
+    case 'measure':
+      return `Cannot measure "${job.directory}"`;
+    case 'sync':
+      return `Cannot sync "${job.directory}"`;
+    case 'remove':
+      return `Cannot remove "${job.parent}/${job.name}"`;
+    case 'verify':
+      return `Cannot check "${job.tree}"`;
+    case 'mend':
+      return `Cannot repair "${job.tree}"`;
+    default:
+      return job satisfies never;
+  }
+}
+
+function withDirectory<T>(path: string, use: (descriptor: number) => T): T {
+  const descriptor = system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
+  try {
+    return use(descriptor);
+  } finally {
+    system.close(descriptor);
+  }
+}

@@ -1,0 +1,49 @@
+import type { UnpackLayerOptions } from '../layer/options.js';
+import type { Capability } from './backend.js';
+import type { Mount } from './mount.js';
+import { parseMountOptions, splitOption } from './mount-options.js';
+import { splitLayers, unescapeLayer } from './overlay-mount.js';
+
+/** Where a layer is unpacked to, and how, so that it comes out as if it were written through the mounts. */
+export interface UnpackPlace extends Pick<UnpackLayerOptions, 'target' | 'lowers' | 'existing'> {
+  readonly destination: string;
+}
+
+export interface PreparedSnapshot {
+  readonly mounts: readonly Mount[];
+  readonly parent: string | undefined;
+  readonly capabilities: readonly Capability[];
+}
+
+/**
+ * The directories behind the mounts of an active snapshot.
+ *
+ * A snapshot without a parent that may get one when it is committed (`rebase`) keeps its whiteouts, as overlayfs
+ * writes them: there may be something below to hide.
+ *
+ * @returns undefined for what can only be written to through its mounts
+ */
+export function unpackPlace({ mounts, parent, capabilities }: PreparedSnapshot): UnpackPlace | undefined {
+  const [mount] = mounts;
+  if (mount === undefined || mounts.length > 1 || mount.target !== undefined) return undefined;
+  const { data, idMap } = parseMountOptions(mount.type, mount.options);
+  if (idMap !== undefined) return undefined;
+  if (mount.type === 'bind')
+    return parent === undefined && capabilities.includes('rebase')
+      ? { destination: mount.source, target: 'overlay' }
+      : { destination: mount.source, existing: 'merge' };
+  const option = (wanted: string) => data.map(splitOption).find(([key]) => key === wanted)?.[1];
+  const upper = option('upperdir');
+  if (mount.type !== 'overlay' || upper === undefined) return undefined;
+  return {
+    destination: unescapeLayer(upper),
+    target: 'overlay',
+    lowers: splitLayers(option('lowerdir')),
+  };
+}
+
+/** Whether the backend has filled the snapshot itself: see `snapshotter.ts`, "Layers that need not be unpacked". */
+export function isStaged(mounts: readonly Mount[]): boolean {
+  const last = mounts.at(-1);
+  return last !== undefined && parseMountOptions(last.type, last.options).flags.has('ro');
+}

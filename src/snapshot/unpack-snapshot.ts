@@ -1,0 +1,183 @@
+import { dirname } from 'node:path';
+import { letGo } from '../base/byte-source.js';
+import { OverlayerError } from '../base/errors.js';
+import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
+import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
+import type { Labels } from '../metadata/snapshot-record.js';
+import type { DiffID } from '../oci/digest.js';
+import {
+  DIFF_ID_LABEL,
+  GIDMAPPING_LABEL,
+  PARENT_CHAIN_ID_LABEL,
+  SNAPSHOT_REF_LABEL,
+  UIDMAPPING_LABEL,
+  UNCOMPRESSED_LABEL,
+  UNPACKING_LABEL,
+} from './labels.js';
+import { type Mount, withMount } from './mount.js';
+import { hasKnownLayout, manifestOf } from './snapshot-tree.js';
+import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
+import { isStaged, unpackPlace } from './unpack-place.js';
+
+export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'> {
+  /** Of the committed snapshot. For a layer of an image: its chainID. */
+  readonly name: string;
+  /** Name of the snapshot of the layer below. @default none: it is the lowest */
+  readonly parent?: string | undefined;
+  /** Beside those that say which layer it is. */
+  readonly labels?: Labels | undefined;
+}
+
+export interface UnpackedSnapshot {
+  readonly snapshot: SnapshotInfo;
+  /** Undefined when the snapshot was there already, or the backend had the layer: the source was not read then. */
+  readonly layer: LayerResult | undefined;
+}
+
+/**
+ * Makes a committed snapshot of a layer: unpacks it straight into the snapshot's directory, with nothing mounted,
+ * verifies it, brings it to the disk and commits it.
+ *
+ * Asked for twice at once, also by two processes, a layer is unpacked once: whoever is second waits, and gets the
+ * snapshot of the first. A failure leaves nothing behind.
+ *
+ * The snapshot gets containerd's labels for a layer: `containerd.io/snapshot.ref`, `containerd.io/uncompressed`,
+ * `containerd.io/snapshot/diff-id` and `containerd.io/snapshot/parent-chain-id` (core/unpack, unpacker.go).
+ *
+ * @throws OverlayerError as `unpackLayer` and `Snapshotter.prepare`, and
+ *   - `AlreadyExists`: the name is taken by something else than this layer on this parent
+ *   - `Unimplemented`: labels that map ids
+ * @throws `signal.reason` when the signal asks for the end
+ *
+ * @example
+ * const { snapshot } = await unpackSnapshot(snapshots, 'layer.tar.gz', { name: chainID, parent: parentChainID });
+ */
+export async function unpackSnapshot(
+  snapshots: Snapshotter,
+  source: LayerSource,
+  options: UnpackSnapshotOptions,
+): Promise<UnpackedSnapshot> {
+  let read = false;
+  try {
+    checkMappings(options.labels);
+    return await snapshots.withLock(
+      options.name,
+      async () => {
+        const found = await findCommitted(snapshots, options);
+        if (found !== undefined) return { snapshot: found, layer: undefined };
+        return await unpackNew(snapshots, options, (mounts) => {
+          read = true;
+          return unpackOnto(snapshots, mounts, source, options);
+        });
+      },
+      options,
+    );
+  } finally {
+    if (!read && typeof source !== 'string') letGo(source);
+  }
+}
+
+async function unpackNew(
+  snapshots: Snapshotter,
+  options: UnpackSnapshotOptions,
+  unpack: (mounts: readonly Mount[]) => Promise<LayerResult>,
+): Promise<UnpackedSnapshot> {
+  const { name, parent } = options;
+  const key = temporaryKey(name);
+  const labels = layerLabels(options, options.diffID);
+  try {
+    const mounts = await snapshots.prepare(key, { parent, labels: { ...labels, [UNPACKING_LABEL]: name } });
+    return await orRemoved(snapshots, key, async () => {
+      const layer = isStaged(mounts) ? undefined : await unpack(mounts);
+      const committed = layerLabels(options, layer?.diffID ?? options.diffID);
+      return { snapshot: await snapshots.commit(key, { name, labels: committed }), layer };
+    });
+  } catch (error) {
+    if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
+    // The backend had it, or somebody else, who does not ask for the lock, was faster.
+    const snapshot = await findCommitted(snapshots, options);
+    if (snapshot === undefined) throw error;
+    return { snapshot, layer: undefined };
+  }
+}
+
+/** After a failure the active snapshot goes. Where that fails too, `cleanup` does it: the first error says more. */
+async function orRemoved<T>(snapshots: Snapshotter, key: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    await snapshots.remove(key).catch(() => {});
+    throw error;
+  }
+}
+
+/** `commit` brings it to the disk. */
+async function unpackOnto(
+  snapshots: Snapshotter,
+  mounts: readonly Mount[],
+  source: LayerSource,
+  options: UnpackSnapshotOptions,
+): Promise<LayerResult> {
+  const { digest, diffID, limits, gzip, signal, onProgress, parent } = options;
+  const reading = { digest, diffID, limits, gzip, signal, onProgress, sync: false };
+  const place = unpackPlace({ mounts, parent, capabilities: snapshots.backend.capabilities });
+  if (place === undefined)
+    return await withMount(mounts, (directory) =>
+      unpackLayer(source, directory, { ...reading, existing: 'merge' }),
+    );
+  const { destination, ...how } = place;
+  const manifest = hasKnownLayout(snapshots.backend.name) ? manifestOf(dirname(destination)) : undefined;
+  return await applyLayer(source, destination, { ...reading, ...how, temporary: true, manifest });
+}
+
+/** @throws OverlayerError `AlreadyExists` */
+async function findCommitted(
+  snapshots: Snapshotter,
+  { name, parent, diffID }: UnpackSnapshotOptions,
+): Promise<SnapshotInfo | undefined> {
+  let found: SnapshotInfo;
+  try {
+    found = await snapshots.stat(name);
+  } catch (error) {
+    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
+    throw error;
+  }
+  const labelled = found.labels[UNCOMPRESSED_LABEL];
+  const differs =
+    found.kind !== 'committed'
+      ? `it is ${found.kind}`
+      : found.parent !== parent
+        ? `its parent is ${found.parent === undefined ? 'none' : `"${found.parent}"`}`
+        : diffID !== undefined && labelled !== undefined && labelled !== diffID
+          ? `its layer has the diffID ${labelled}`
+          : undefined;
+  if (differs === undefined) return found;
+  throw new OverlayerError('AlreadyExists', `Snapshot "${name}" already exists, and is another: ${differs}`);
+}
+
+function layerLabels(
+  { name, parent, labels }: UnpackSnapshotOptions,
+  diffID: DiffID | undefined,
+): Record<string, string> {
+  return {
+    ...labels,
+    [SNAPSHOT_REF_LABEL]: name,
+    ...(parent === undefined ? {} : { [PARENT_CHAIN_ID_LABEL]: parent }),
+    ...(diffID === undefined ? {} : { [DIFF_ID_LABEL]: diffID, [UNCOMPRESSED_LABEL]: diffID }),
+  };
+}
+
+/** A layer's owners are the image's; they are mapped for whoever runs on it. */
+function checkMappings(labels: Labels = {}): void {
+  const label = [UIDMAPPING_LABEL, GIDMAPPING_LABEL].find((name) => name in labels);
+  if (label === undefined) return;
+  throw new OverlayerError('Unimplemented', `A layer can't be unpacked with the label "${label}"`, {
+    hint: 'give it to the snapshot that is prepared on the layer',
+  });
+}
+
+/** In containerd's form (`extract-<nanoseconds>-<random> <chainID>`), by which its users know what it is. */
+function temporaryKey(name: string): string {
+  const nanoseconds = process.hrtime.bigint() % 1_000_000_000n;
+  return `extract-${nanoseconds}-${Math.random().toString(36).slice(2, 8)} ${name}`;
+}

@@ -1,0 +1,5 @@
+export {
+  type SnapshotterSuiteOptions,
+  type SuiteFunctions,
+  snapshotterSuite,
+} from './snapshotter-suite.js';

@@ -1,0 +1,102 @@
+import { mkdtempSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { removeTree } from '../rootfs/remove-tree.js';
+import { withMount } from '../snapshot/mount.js';
+import type { Snapshotter } from '../snapshot/snapshotter.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { AT_FDCWD, O } from '../system/system.js';
+import { commitCases } from './cases/commit.js';
+import { concurrencyCases } from './cases/concurrency.js';
+import { creationCases } from './cases/creation.js';
+import { layerCases } from './cases/layers.js';
+import { listingCases } from './cases/listing.js';
+import { mountCases } from './cases/mounts.js';
+import { removalCases } from './cases/removal.js';
+import { updateCases } from './cases/updates.js';
+import { usageCases } from './cases/usage.js';
+import { SuiteContext } from './suite-context.js';
+
+/** Those of vitest, `node:test`, or another runner that has them: nothing is imported here. */
+export interface SuiteFunctions {
+  readonly describe: (name: string, define: () => void) => unknown;
+  readonly test: (name: string, run: () => Promise<void>) => unknown;
+}
+
+export interface SnapshotterSuiteOptions {
+  /** Where roots are made. Overlay backends need a file system that can hold an upperdir. @default os.tmpdir() */
+  readonly directory?: string | undefined;
+  /** Mounts, runs, unmounts. @default overlayer's own, in this process's mount namespace */
+  readonly withMount?: typeof withMount | undefined;
+  /** False where rename(2) of a directory of a parent is refused (EXDEV), as overlayfs does. @default true */
+  readonly renamesDirectories?: boolean | undefined;
+}
+
+const GROUPS = {
+  creation: creationCases,
+  mounts: mountCases,
+  commit: commitCases,
+  updates: updateCases,
+  listing: listingCases,
+  removal: removalCases,
+  usage: usageCases,
+  concurrency: concurrencyCases,
+  layers: layerCases,
+};
+
+/**
+ * Defines the tests that every snapshotter has to pass: those of containerd's suite for snapshotters and for their
+ * metadata (core/snapshots/testsuite, core/snapshots/storage), and what these leave out. Mounting takes root, or a
+ * user namespace of one's own.
+ *
+ * @param open opens the snapshots in a root, which may not exist yet, or be open already
+ *
+ * @example
+ * import { describe, test } from 'node:test';
+ * snapshotterSuite('mine', (root) => openSnapshotter({ root, backend: mine }), { describe, test });
+ */
+export function snapshotterSuite(
+  name: string,
+  open: (root: string) => Promise<Snapshotter>,
+  { describe, test }: SuiteFunctions,
+  options: SnapshotterSuiteOptions = {},
+): void {
+  const { directory = tmpdir(), renamesDirectories = true } = options;
+  const resolved = { open, renamesDirectories, withMount: options.withMount ?? withMount };
+  describe(name, () => {
+    for (const [group, cases] of Object.entries(GROUPS))
+      describe(group, () => {
+        for (const { name, run } of cases)
+          test(name, () =>
+            inDirectory(directory, async (directory) => {
+              const context = await SuiteContext.open({ ...resolved, directory });
+              try {
+                await run(context);
+              } finally {
+                await context.close();
+              }
+            }),
+          );
+      });
+  });
+}
+
+async function inDirectory(parent: string, use: (directory: string) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(realpathSync(parent), 'overlayer-suite-'));
+  try {
+    await use(directory);
+  } finally {
+    removeDirectory(directory);
+  }
+}
+
+/** Should something be mounted in there still: not across it. */
+function removeDirectory(path: string): void {
+  const system = openLinuxSystem();
+  const parent = system.openAt(AT_FDCWD, dirname(path), O.RDONLY | O.DIRECTORY, 0);
+  try {
+    removeTree(system, parent, basename(path));
+  } finally {
+    system.close(parent);
+  }
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Labels, SnapshotKind } from '../metadata/snapshot-record.js';
+import type { Mount, withMount } from '../snapshot/mount.js';
+import type { SnapshotInfo, Snapshotter } from '../snapshot/snapshotter.js';
+import { listTree } from './list-tree.js';
+
+/** Writes into a directory, by its path. */
+export type Change = (directory: string) => void;
+
+export interface ContextOptions {
+  /** A new directory for one case. */
+  readonly directory: string;
+  readonly open: (root: string) => Promise<Snapshotter>;
+  readonly withMount: typeof withMount;
+  readonly renamesDirectories: boolean;
+}
+
+/** What a case works with: snapshots in a root of their own, and words for what is often done with them. */
+export class SuiteContext {
+  readonly snapshots: Snapshotter;
+  readonly renamesDirectories: boolean;
+  readonly #options: ContextOptions;
+  readonly #opened: Snapshotter[];
+
+  private constructor(options: ContextOptions, snapshots: Snapshotter) {
+    this.#options = options;
+    this.snapshots = snapshots;
+    this.#opened = [snapshots];
+    this.renamesDirectories = options.renamesDirectories;
+  }
+
+  static async open(options: ContextOptions): Promise<SuiteContext> {
+    return new SuiteContext(options, await options.open(join(options.directory, 'root')));
+  }
+
+  /** The same snapshots, opened once more: as by another process, or later. */
+  async openAgain(): Promise<Snapshotter> {
+    const snapshots = await this.#options.open(join(this.#options.directory, 'root'));
+    this.#opened.push(snapshots);
+    return snapshots;
+  }
+
+  async close(): Promise<void> {
+    for (const snapshots of this.#opened) await snapshots.close();
+  }
+
+  async mounted<T>(mounts: readonly Mount[], use: (directory: string) => T | Promise<T>): Promise<T> {
+    assert.ok(mounts.length > 0, 'there is something to mount');
+    return await this.#options.withMount(mounts, use);
+  }
+
+  /** Makes a committed snapshot by writing through its mounts. */
+  async commitLayer(name: string, parent?: string, change: Change = () => {}): Promise<SnapshotInfo> {
+    const key = `${name}, under way`;
+    await this.mounted(await this.snapshots.prepare(key, { parent }), change);
+    return await this.snapshots.commit(key, { name });
+  }
+
+  /** An empty snapshot of any kind, without mounting anything. */
+  readonly make = async (
+    kind: SnapshotKind,
+    name: string,
+    parent?: string,
+    labels: Labels = {},
+  ): Promise<SnapshotInfo> => {
+    if (kind === 'committed') {
+      await this.snapshots.prepare(`${name}, under way`, { parent });
+      return await this.snapshots.commit(`${name}, under way`, { name, labels });
+    }
+    await (kind === 'view'
+      ? this.snapshots.view(name, { parent, labels })
+      : this.snapshots.prepare(name, { parent, labels }));
+    return await this.snapshots.stat(name);
+  };
+
+  async infos(filters: readonly string[] = []): Promise<SnapshotInfo[]> {
+    const infos: SnapshotInfo[] = [];
+    for await (const info of this.snapshots.walk(filters)) infos.push(info);
+    return infos;
+  }
+
+  async names(filters: readonly string[] = []): Promise<string[]> {
+    return (await this.infos(filters)).map(({ name }) => name).sort();
+  }
+
+  /**
+   * Carries each change out in a snapshot upon the one before, and in a plain directory. After each, both are the
+   * same. @returns the name of the last one
+   */
+  async checkLayers(changes: readonly Change[]): Promise<string> {
+    const plain = join(this.#options.directory, 'plain');
+    mkdirSync(plain, { mode: 0o755 });
+    let parent: string | undefined;
+    for (const [number, change] of changes.entries()) {
+      const name = `layer ${number}`;
+      await this.commitLayer(name, parent, change);
+      change(plain);
+      await this.checkTree(name, plain, `after layer ${number}`);
+      parent = name;
+    }
+    return parent!;
+  }
+
+  /** A view of the snapshot shows the same tree as a directory. */
+  async checkTree(name: string, directory: string, message?: string): Promise<void> {
+    const view = `view of ${name}`;
+    const mounts = await this.snapshots.view(view, { parent: name });
+    await this.mounted(mounts, (seen) => assert.deepEqual(listTree(seen), listTree(directory), message));
+    await this.snapshots.remove(view);
+  }
+}

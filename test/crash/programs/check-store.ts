@@ -1,0 +1,75 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openSnapshotter, type SnapshotInfo, type Snapshotter } from '../../../src/index.js';
+import type { Claims } from '../journal.js';
+import { directoriesOf, fillSnapshot } from './fill-snapshot.js';
+import { treeSum } from './tree-sum.js';
+
+export interface Check {
+  readonly root: string;
+  readonly backend: 'overlay' | 'native';
+  readonly claims: Claims;
+  /** To see that work goes on. */
+  readonly layer: string;
+}
+
+/** Opens a store after a crash, and cleans it up. @returns what is wrong with it: nothing, it is to be hoped */
+export async function checkStore({ root, backend, claims, layer }: Check): Promise<string[]> {
+  await using snapshots = await openSnapshotter({ root, backend });
+  const problems: string[] = [];
+  const { failed } = await snapshots.cleanup();
+  problems.push(...failed.map(({ directory, error }) => `cleanup can't free ${directory}: ${error}`));
+  for (const info of await list(snapshots)) {
+    if (info.kind === 'committed') problems.push(...(await checkCommitted(snapshots, info, claims)));
+    else problems.push(...(await takeAway(snapshots, info)));
+  }
+  const left = await list(snapshots);
+  const names = new Set(left.map(({ name }) => name));
+  for (const name of claims.present) if (!names.has(name)) problems.push(`${name} is lost`);
+  for (const name of claims.absent) if (names.has(name)) problems.push(`${name} is back`);
+  problems.push(...checkDirectories(root, left.length));
+  await fillSnapshot(snapshots, { key: 'next', parent: left.at(-1)?.name, layer });
+  await snapshots.commit('next', { name: 'after' });
+  await snapshots.remove('after');
+  return problems;
+}
+
+async function list(snapshots: Snapshotter): Promise<SnapshotInfo[]> {
+  const infos: SnapshotInfo[] = [];
+  for await (const info of snapshots.walk()) infos.push(info);
+  return infos;
+}
+
+async function checkCommitted(
+  snapshots: Snapshotter,
+  { name, parent }: SnapshotInfo,
+  { sums }: Claims,
+): Promise<string[]> {
+  if (parent !== undefined && (await snapshots.stat(parent)).kind !== 'committed')
+    return [`${name} is upon ${parent}, which is not committed`];
+  const { own } = directoriesOf(await snapshots.view('look', { parent: name }));
+  const sum = existsSync(own) ? treeSum(own) : 'nothing';
+  await snapshots.remove('look');
+  const expected = sums[name] ?? 'nothing, it never was there';
+  return sum === expected ? [] : [`${name} holds ${sum} instead of ${expected}`];
+}
+
+/** What a process that has died was still at work on is as good as any other of its kind. */
+async function takeAway(snapshots: Snapshotter, { name }: SnapshotInfo): Promise<string[]> {
+  const { own, lowers } = directoriesOf(await snapshots.mounts(name));
+  const missing = [own, ...lowers].filter((directory) => !existsSync(directory));
+  await snapshots.remove(name);
+  return missing.map((directory) => `${name} lacks ${directory}`);
+}
+
+/** Each is a snapshot's, and there is nothing else. */
+function checkDirectories(root: string, count: number): string[] {
+  const directories = readdirSync(join(root, 'snapshots'));
+  const strange = [
+    ...directories.filter((name) => !/^\d+$/.test(name)),
+    ...readdirSync(root).filter((name) => !/^(snapshots|metadata\.db(-lock)?)$/.test(name)),
+  ];
+  const problems = strange.map((name) => `${name} is left`);
+  if (directories.length !== count) problems.push(`${directories.length} directories for ${count} snapshots`);
+  return problems;
+}

@@ -1,0 +1,325 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type CheckOptions, openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { useNamespace } from '../helpers/namespace-process.js';
+import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
+import { diffTrees, readTree } from '../helpers/tree.js';
+import { unpackSnapshot } from '../helpers/unpack-snapshot.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+const layers: Readonly<Record<string, Uint8Array>> = {
+  base: tar(
+    dir('etc', { uid: 1, mode: 0o2750 }),
+    file('etc/passwd', 'root', { xattrs: { 'user.note': 'kept' } }),
+    file('etc/other', 'other'),
+    dir('lib'),
+    file('lib/big', Buffer.alloc(1_000_000, 'big')),
+    hardlink('lib/again', 'lib/big'),
+    symlink('link', 'etc'),
+  ),
+  top: tar(dir('etc'), whiteout('etc/other'), dir('lib'), opaque('lib'), file('lib/new', 'new')),
+};
+
+let root: string;
+let snapshots: Snapshotter;
+/** Directories of the snapshots. */
+let base: string;
+let top: string;
+
+async function build(backend: 'overlay' | 'native'): Promise<void> {
+  snapshots = await openSnapshotter({ root, backend });
+  base = await unpackSnapshot(snapshots, layers['base']!, { name: 'base' });
+  top = await unpackSnapshot(snapshots, layers['top']!, { name: 'top', parent: 'base', lowers: [base] });
+}
+
+beforeEach(() => {
+  root = makeWorkDirectory();
+});
+afterEach(async () => {
+  await snapshots.close();
+  execFileSync('rm', ['-rf', root]);
+});
+
+const repair: CheckOptions['repair'] = ({ snapshot }) => layers[snapshot!];
+/** In the tree of a snapshot. */
+const shell = (directory: string, command: string) =>
+  execFileSync('sh', ['-c', command], { cwd: join(directory, 'fs') });
+const found = async (options?: CheckOptions) =>
+  (await snapshots.check(options)).findings.map(({ kind, snapshot, path }) => [kind, snapshot, path]);
+
+/** Damages it must find: a name, in which snapshot, by what command, and what is found. */
+const DAMAGE: [string, 'base' | 'top', string, ...[kind: string, path: string][]][] = [
+  [
+    'a file cut to nothing, as after a power cut',
+    'base',
+    'truncate -s 0 etc/passwd',
+    ['modified', 'etc/passwd'],
+  ],
+  [
+    'a byte that is another',
+    'base',
+    'printf X | dd of=lib/big bs=1 seek=500000 conv=notrunc status=none; touch -d @1700000000 lib/big',
+    ['modified', 'lib/again'],
+  ],
+  ['a file that is gone', 'top', 'rm lib/new; touch -d @1700000000 lib', ['missing', 'lib/new']],
+  [
+    'a directory that is gone',
+    'base',
+    'r=$(stat -c %y .); rm -r lib; touch -d "$r" .',
+    ['missing', 'lib'],
+    ['missing', 'lib/again'],
+    ['missing', 'lib/big'],
+  ],
+  [
+    'a file that no layer brought',
+    'base',
+    'echo x > etc/new; touch -d @1700000000 etc',
+    ['added', 'etc/new'],
+  ],
+  ['another owner and mode', 'base', 'chown 7:8 etc; chmod 777 etc', ['modified', 'etc']],
+  [
+    'a link that leads elsewhere',
+    'base',
+    'r=$(stat -c %y .); ln -sfn /etc link; touch -d "$r" .',
+    ['modified', 'link'],
+  ],
+  [
+    'a hard link that is none any more',
+    'base',
+    'cp -p lib/big x; mv x lib/big; touch -d @1700000000 lib',
+    ['modified', 'lib/big'],
+  ],
+];
+
+describe.for(['overlay', 'native'] as const)('the backend %s', (backend) => {
+  beforeEach(() => build(backend));
+
+  test('a store as it was made is clean', async () => {
+    const report = await snapshots.check();
+    expect(report).toMatchObject({
+      findings: [],
+      damaged: false,
+      unverified: [],
+      snapshots: 2,
+      totalSnapshots: 2,
+    });
+    expect(report.bytes).toBeGreaterThan(1_000_000);
+  });
+
+  test.for(DAMAGE)('%s is found, and repaired', async ([, snapshot, command, ...expected]) => {
+    const directory = snapshot === 'base' ? base : top;
+    const before = readTree(join(directory, 'fs'));
+    shell(directory, command);
+    const wanted = expected.map(([kind, path]) => [kind, snapshot, path]);
+    const without = (rows: unknown[][]) => rows.filter(([, , path]) => path !== '');
+    expect(without(await found())).toEqual(wanted);
+    const report = await snapshots.check({ repair });
+    expect(report.findings.map(({ outcome }) => outcome)).toEqual(report.findings.map(() => 'repaired'));
+    expect(report.damaged).toBe(false);
+    expect(await found()).toEqual([]);
+    expect(diffTrees(before, readTree(join(directory, 'fs')))).toEqual([]);
+    expect(readdirSync(join(root, 'snapshots')).sort()).toEqual(['1', '2']);
+  });
+
+  test("a snapshot's directory that is gone is found, and made anew", async () => {
+    const before = readTree(join(base, 'fs'));
+    rmSync(base, { recursive: true });
+    expect(await found()).toEqual([['missing-directory', 'base', base]]);
+    await snapshots.check({ repair });
+    expect(await found()).toEqual([]);
+    // The root's time is that of its making.
+    expect(
+      diffTrees(before, readTree(join(base, 'fs'))).filter((line) => !line.startsWith('.: mtime')),
+    ).toEqual([]);
+  });
+
+  test('so is one whose tree is gone', async () => {
+    rmSync(join(top, 'fs'), { recursive: true });
+    expect(await found()).toEqual([['missing-directory', 'top', top]]);
+    await snapshots.check({ repair });
+    expect(await found()).toEqual([]);
+  });
+
+  test.for(['damaged', 'gone'] as const)('a manifest that is %s', async (how) => {
+    const path = join(base, 'manifest');
+    if (how === 'gone') rmSync(path);
+    else writeFileSync(path, 'no manifest');
+    expect(await found()).toEqual([['manifest', 'base', path]]);
+    shell(base, 'truncate -s 0 etc/passwd');
+    await snapshots.check({ repair });
+    expect(await found()).toEqual([]);
+    expect(readTree(join(base, 'fs')).get('etc/passwd')?.size).toBe(4);
+  });
+});
+
+describe('of a damaged store', () => {
+  beforeEach(async () => {
+    await build('overlay');
+    shell(base, 'truncate -s 0 etc/passwd');
+  });
+
+  test('it says what, where, and of which layer', async () => {
+    const { findings, damaged } = await snapshots.check();
+    expect(damaged).toBe(true);
+    expect(findings).toMatchObject([
+      {
+        detail: expect.stringContaining('size 0 instead of 4'),
+        outcome: 'found',
+        diffID: expect.stringMatching(/^sha256:/),
+      },
+    ]);
+  });
+
+  test('a quick check reads nothing, and finds what is cut short', async () => {
+    const { findings, bytes } = await snapshots.check({ quick: true });
+    expect(findings).toHaveLength(1);
+    expect(bytes).toBe(0);
+  });
+
+  test('a dry run changes nothing', async () => {
+    mkdirSync(join(root, 'snapshots/77'));
+    const { findings, damaged } = await snapshots.check({ repair, prune: true, dryRun: true });
+    expect(findings.map(({ outcome }) => outcome)).toEqual(['would-repair', 'would-prune']);
+    expect(damaged).toBe(true);
+    expect(await found()).toHaveLength(2);
+  });
+
+  test('another layer is not taken', async () => {
+    const { findings } = await snapshots.check({ repair: () => layers['top']! });
+    expect(findings).toMatchObject([{ outcome: 'failed', error: { code: 'DataLoss' } }]);
+    expect(await found()).toHaveLength(1);
+    expect(readdirSync(join(root, 'snapshots')).sort()).toEqual(['1', '2']);
+  });
+
+  test('without the layer it stays as it is', async () => {
+    const { findings, damaged } = await snapshots.check({ repair: () => undefined });
+    expect(findings).toMatchObject([{ outcome: 'found' }]);
+    expect(damaged).toBe(true);
+  });
+
+  test('what is not damaged is not written', async () => {
+    const inode = () => execFileSync('stat', ['-c', '%i %Z', join(base, 'fs/lib/big')]).toString();
+    const before = inode();
+    await snapshots.check({ repair });
+    expect(inode()).toBe(before);
+  });
+
+  test('it can be cancelled', async () => {
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const checking = snapshots.check({ signal: controller.signal });
+    controller.abort(reason);
+    await expect(checking).rejects.toBe(reason);
+  });
+
+  test('it tells how far it is', async () => {
+    const seen: number[] = [];
+    const report = await snapshots.check({ onProgress: ({ snapshots }) => seen.push(snapshots) });
+    expect(seen.at(-1)).toBe(2);
+    expect(report.entries).toBe(13);
+  });
+
+  test('a listener that throws ends it', async () => {
+    const error = new Error('no');
+    const onProgress = () => {
+      throw error;
+    };
+    await expect(snapshots.check({ onProgress })).rejects.toBe(error);
+  });
+});
+
+describe('what belongs to no snapshot', () => {
+  beforeEach(() => build('overlay'));
+
+  test('orphans are found, and pruned', async () => {
+    for (const name of ['77', 'new-abc', 'rm-5-xyz']) mkdirSync(join(root, 'snapshots', name));
+    const { findings, damaged } = await snapshots.check({ prune: true });
+    expect(damaged).toBe(false);
+    expect(findings.map(({ kind, path, outcome }) => [kind, path.split('/').at(-1), outcome]).sort()).toEqual(
+      [
+        ['orphan', '77', 'pruned'],
+        ['orphan', 'new-abc', 'pruned'],
+        ['orphan', 'rm-5-xyz', 'pruned'],
+      ],
+    );
+    expect(await found()).toEqual([]);
+  });
+});
+
+describe('of mounts', () => {
+  const namespace = useNamespace('root');
+
+  test('those of snapshots that are gone are told, and stay', async () => {
+    snapshots = await openSnapshotter({ root });
+    const result = await namespace.inside.run(async ({ overlayer, fs, path }, directory) => {
+      const root = path.join(directory, 'root');
+      const inside = await overlayer.openSnapshotter({ root, backend: 'overlay' });
+      const made = (name: string) => {
+        const place = path.join(directory, name);
+        fs.mkdirSync(place);
+        return place;
+      };
+      await overlayer.mountAll(await inside.prepare('living'), made('living'));
+      await overlayer.mountAll(await inside.prepare('bind'), made('bind'));
+      await inside.prepare('layer');
+      await inside.commit('layer', { name: 'lower' });
+      await overlayer.mountAll(await inside.prepare('overlay', { parent: 'lower' }), made('overlay'));
+      const before = (await inside.check()).findings.length;
+      await inside.remove('bind');
+      await inside.remove('overlay');
+      const { findings, damaged } = await inside.check({ prune: true });
+      for (const name of ['living', 'bind', 'overlay'])
+        await overlayer.unmountAll(path.join(directory, name));
+      const after = (await inside.check()).findings.length;
+      await inside.close();
+      const told = findings.map(({ kind, path, outcome }) => [kind, path.split('/').at(-1), outcome]);
+      return { before, told: told.sort(), damaged, after };
+    }, namespace.directory());
+    expect(result).toEqual({
+      before: 0,
+      told: [
+        ['stale-mount', 'bind', 'found'],
+        ['stale-mount', 'overlay', 'found'],
+      ],
+      damaged: false,
+      after: 0,
+    });
+  });
+});
+
+test('a snapshot that nothing was unpacked into can not be judged', async () => {
+  snapshots = await openSnapshotter({ root, backend: 'native' });
+  await snapshots.prepare('by hand');
+  await snapshots.commit('by hand', { name: 'mine' });
+  await snapshots.prepare('active', { parent: 'mine' });
+  expect(await snapshots.check()).toMatchObject({ findings: [], unverified: ['mine'], damaged: false });
+});
+
+test('a record file that is gone is found, and written anew', async () => {
+  await build('overlay');
+  rmSync(join(base, 'record'));
+  expect(await found()).toEqual([['record-file', 'base', join(base, 'record')]]);
+  await snapshots.check({ repair: () => undefined });
+  expect(await found()).toEqual([]);
+});
+
+test('while others are at work it finds nothing wrong', async () => {
+  await build('native');
+  let busy = true;
+  const work = (async () => {
+    for (let number = 0; busy; number++) {
+      const key = `work ${number}`;
+      await snapshots.prepare(key, { parent: 'base' });
+      await snapshots.commit(key, { name: `done ${number}` });
+      await snapshots.remove(`done ${number}`);
+    }
+  })();
+  try {
+    for (let round = 0; round < 20; round++) expect(await found({ quick: true })).toEqual([]);
+  } finally {
+    busy = false;
+    await work;
+  }
+});
