@@ -27,11 +27,11 @@ export const EXIT_CODE_HELP = `Exit codes:
   0    done
   ${USAGE_EXIT_CODE}    the command line is wrong
   ${EXIT_CODES.InvalidArgument}    InvalidArgument: an option's value or the archive makes no sense
-  ${EXIT_CODES.NotFound}    NotFound: no such file
-  ${EXIT_CODES.AlreadyExists}    AlreadyExists: something else made the destination meanwhile
+  ${EXIT_CODES.NotFound}    NotFound: no such file or snapshot
+  ${EXIT_CODES.AlreadyExists}    AlreadyExists: the key is taken, or something else made the destination meanwhile
   ${EXIT_CODES.PermissionDenied}    PermissionDenied: the system refused
   ${EXIT_CODES.ResourceExhausted}    ResourceExhausted: a limit was reached, or the disk is full
-  ${EXIT_CODES.FailedPrecondition}    FailedPrecondition: the destination is not empty, or the system can't do this
+  ${EXIT_CODES.FailedPrecondition}    FailedPrecondition: the destination is not empty, the snapshot has children, or the system can't do this
   ${EXIT_CODES.Unimplemented}   Unimplemented: a valid form that overlayer does not read
   ${EXIT_CODES.Internal}   Internal: a defect of overlayer
   ${EXIT_CODES.Unavailable}   Unavailable: try again

@@ -10,7 +10,8 @@ const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   process.stdout.write(`${version()}\n`);
 } else {
-  if (args[0] === 'unpack' || args[0] === 'inspect') {
+  const command = args[0] === 'snapshots' ? args[1] : args[0];
+  if (command === 'unpack' || command === 'inspect') {
     // The threads start while the rest is loaded and the options are read.
     const { warmUp } = await import('../index.js');
     warmUp();

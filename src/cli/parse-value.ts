@@ -37,3 +37,13 @@ export function parseCount(text: string): number {
 export function collect(text: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, text];
 }
+
+/** `NAME=VALUE`; for an option or argument that may be given more than once. */
+export function parseLabels(
+  text: string,
+  previous: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It should be a label such as name=value.');
+  return { ...previous, [text.slice(0, at)]: text.slice(at + 1) };
+}

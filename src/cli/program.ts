@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { EXIT_CODE_HELP } from './exit-code.js';
-import { collect, parseCount, parseSize } from './parse-value.js';
+import { collect } from './parse-value.js';
+import { addReadOptions, progressOption } from './read-options.js';
+import { addSnapshots } from './snapshots-program.js';
 
 const SIZE_HELP = `Sizes are bytes, or take a unit: K, M, G, T (or KiB, MiB …) count by 1024, KB, MB, GB, TB by 1000.`;
 
@@ -10,6 +12,7 @@ Examples:
   overlayer unpack --target overlay --lower base layer.tar.zst upper
   curl -sL https://example.org/layer.tar.gz | overlayer unpack - rootfs
   overlayer inspect layer.tar.gz
+  overlayer snapshots unpack layer.tar.gz --key base
   source <(overlayer completion bash)
 
 ${EXIT_CODE_HELP}
@@ -54,11 +57,9 @@ export function createProgram(version: string): Command {
     .option('--merge', 'write into a destination that is not empty')
     .option('--no-sync', 'do not flush the file system before the destination appears')
     .option('--dry-run', 'print what would be done, and each anomaly; write nothing')
-    .addOption(
-      new Option('--progress <FORM>', 'progress on standard error; auto is a bar on a terminal, else plain')
-        .choices(['auto', 'plain', 'json', 'none'])
-        .default('auto'),
-    );
+    .addOption(progressOption())
+    .option('--no-digests', 'do not compute digests')
+    .option('--json', 'print the result as one JSON document');
   addReadOptions(unpack)
     .addHelpText('after', UNPACK_HELP)
     .action(async (layer, destination, flags) => {
@@ -69,13 +70,17 @@ export function createProgram(version: string): Command {
   const inspect = program
     .command('inspect')
     .description('List the entries of a layer, its whiteouts and anomalies.')
-    .argument('<LAYER>', 'a file, or - for standard input');
+    .argument('<LAYER>', 'a file, or - for standard input')
+    .option('--no-digests', 'do not compute digests')
+    .option('--json', 'print the result as one JSON document');
   addReadOptions(inspect)
     .addHelpText('after', `\n${SIZE_HELP}`)
     .action(async (layer, flags) => {
       const { inspect: run } = await import('./commands/inspect.js');
       process.exitCode = await run(layer, flags);
     });
+
+  addSnapshots(program);
 
   program
     .command('completion')
@@ -94,26 +99,4 @@ Examples:
       completion(program, shell);
     });
   return program;
-}
-
-function addReadOptions(command: Command): Command {
-  return command
-    .option('--digest <DIGEST>', 'fail unless the bytes of LAYER have this digest')
-    .option('--diff-id <DIGEST>', 'fail unless the uncompressed bytes have this digest')
-    .option('--no-digests', 'do not compute digests')
-    .addOption(
-      new Option('--gzip <DECODER>', 'use this gzip decoder instead of the fastest there is').choices([
-        'isal',
-        'zlib',
-      ]),
-    )
-    .option('--json', 'print the result as one JSON document')
-    .optionsGroup('Limits (a layer that passes one fails):')
-    .option('--max-bytes <SIZE>', 'uncompressed bytes (64G)', parseSize)
-    .option('--max-ratio <N>', 'uncompressed bytes for each compressed byte (1000)', parseCount)
-    .option('--max-entries <N>', 'entries (2000000)', parseCount)
-    .option('--max-path-length <SIZE>', "bytes of an entry's name or link target (4096)", parseSize)
-    .option('--max-path-depth <N>', "components of an entry's name (256)", parseCount)
-    .option('--max-header-bytes <SIZE>', 'bytes of an extension header (1M)', parseSize)
-    .option('--max-xattr-bytes <SIZE>', "bytes of an entry's extended attributes (256K)", parseSize);
 }

@@ -10,7 +10,7 @@ import {
 export interface ReadFlags extends Partial<Limits> {
   readonly digest?: string;
   readonly diffId?: string;
-  readonly digests: boolean;
+  readonly digests?: boolean;
   readonly gzip?: GzipDecoder;
   readonly json?: true;
 }
@@ -20,7 +20,7 @@ export function readOptions(flags: ReadFlags): ReadLayerOptions {
   return {
     digest: flags.digest === undefined ? undefined : parseDigest(flags.digest),
     diffID: flags.diffId === undefined ? undefined : parseDigest(flags.diffId),
-    digests: flags.digests ? 'compute' : 'skip',
+    digests: flags.digests === false ? 'skip' : 'compute',
     limits: Object.fromEntries(Object.entries(flags).filter(([name]) => name in DEFAULT_LIMITS)),
     gzip: flags.gzip,
   };

@@ -2,7 +2,7 @@ import { displayPath, OverlayerError } from '../index.js';
 import { exitCode } from './exit-code.js';
 import { Interruption } from './interruption.js';
 
-interface FailureContext {
+export interface FailureContext {
   /** `json` where standard error is read by a program. */
   readonly form: 'text' | 'json';
   /** What the failure leaves behind. */

@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
 import { createProgram } from './program.js';
 
@@ -19,18 +19,21 @@ export async function run(args: readonly string[], version: string): Promise<voi
 
 async function parse(args: readonly string[], version: string): Promise<void> {
   const program = createProgram(version);
-  for (const command of [program, ...program.commands]) {
-    const name = command === program ? 'overlayer' : `overlayer ${command.name()}`;
-    command.exitOverride().configureOutput({
-      outputError: (text, write) => write(`overlayer: ${oneLine(text)}; see ${name} --help\n`),
-    });
-  }
+  sayInOneLine(program, program.name());
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
   }
+}
+
+/** What is wrong with the command line; also for the commands below. */
+function sayInOneLine(command: Command, name: string): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => write(`overlayer: ${oneLine(text)}; see ${name} --help\n`),
+  });
+  for (const each of command.commands) sayInOneLine(each, `${name} ${each.name()}`);
 }
 
 /** Commander's `error: unknown option '--forse'\n(Did you mean --force?)\n` as one clause. */

@@ -46,6 +46,29 @@ test('bash proposes commands, options, values and files', async (context) => {
   await terminal.shows(/\$ overlayer unpack --target overlay --lower place\/ plain\.tar$/);
 });
 
+test('bash proposes what is below a command', async (context) => {
+  needsProgram(context, 'tmux');
+  const { directory, script } = await prepared('bash');
+  const terminal = new Terminal('bash --norc', directory);
+  terminal.run(`source ${script}`);
+  terminal.type(
+    'overlayer sn',
+    'Tab',
+    'unp',
+    'Tab',
+    '--back',
+    'Tab',
+    'nat',
+    'Tab',
+    '--root ',
+    'Tab',
+    ' pla',
+    'Tab',
+  );
+  terminal.type('i', 'Tab');
+  await terminal.shows(/\$ overlayer snapshots unpack --backend native --root place\/ plain\.tar$/);
+});
+
 test('zsh proposes commands, options, values and files', async (context) => {
   needsProgram(context, 'zsh');
   needsProgram(context, 'tmux');
@@ -56,12 +79,25 @@ test('zsh proposes commands, options, values and files', async (context) => {
   await terminal.shows(/\$ overlayer unpack --target=overlay --lower=place\/? plain\.tar$/);
 });
 
+test('zsh proposes what is below a command', async (context) => {
+  needsProgram(context, 'zsh');
+  needsProgram(context, 'tmux');
+  const { directory, script } = await prepared('zsh');
+  const terminal = new Terminal('zsh -f', directory);
+  terminal.run(`autoload -U compinit; compinit -D; source ${script}; clear`);
+  terminal.type('overlayer sn', 'Tab', 'unp', 'Tab', '--back', 'Tab', 'nat', 'Tab', ' plain', 'Tab');
+  await terminal.shows(/\$ overlayer snapshots unpack --backend=native plain\.tar$/);
+});
+
 test.for<[line: string, proposals: string[]]>([
   ['overlayer unp', ['unpack']],
   ['overlayer completion ', ['bash', 'fish', 'zsh']],
   ['overlayer unpack --target ', ['directory', 'overlay']],
   ['overlayer unpack --lower ', ['place/']],
   ['overlayer unpack pl', ['place/', 'plain.tar']],
+  ['overlayer snapshots un', ['unmount', 'unpack']],
+  ['overlayer snapshots prepare --backend ', ['native', 'overlay']],
+  ['overlayer snapshots unpack --root ', ['place/']],
 ])('fish completes "%s"', async ([line, proposals], context) => {
   needsProgram(context, 'fish');
   const { directory, script } = await prepared('fish');

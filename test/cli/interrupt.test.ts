@@ -41,6 +41,18 @@ describe.each([
   });
 });
 
+it('leaves no part of a snapshot', async () => {
+  const root = join(temporaryDirectory(), 'store');
+  const store = ['--root', root, '--backend', 'native'];
+  const result = await interrupt(['snapshots', 'unpack', '-', '--key', 'layer', ...store], 'SIGINT');
+  expect(result.code).toBe(130);
+  expect(JSON.parse(result.stderr)).toMatchObject({
+    code: 'Cancelled',
+    aftermath: 'snapshot "layer" was not made',
+  });
+  expect(readdirSync(join(root, 'snapshots'))).toEqual([]);
+});
+
 it('says what an interrupted merge leaves', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'rootfs/old'), { recursive: true });

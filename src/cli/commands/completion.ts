@@ -8,6 +8,5 @@ const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
 /** Prints the completion script of `program` for a shell. */
 export function completion(program: Command, shell: keyof typeof SCRIPTS): void {
-  const script = SCRIPTS[shell](describeCommand(program), program.commands.map(describeCommand));
-  process.stdout.write(script);
+  process.stdout.write(SCRIPTS[shell](describeCommand(program)));
 }

@@ -1,7 +1,7 @@
 import type { CompletedCommand, CompletedOption, Values } from './model.js';
 
 /** Needs nothing but bash 4: no bash-completion package, and no start of Node for each key. */
-export function bashScript(program: CompletedCommand, commands: readonly CompletedCommand[]): string {
+export function bashScript(program: CompletedCommand): string {
   const { name } = program;
   return `# bash completion for ${name}
 _${name}() {
@@ -10,29 +10,44 @@ _${name}() {
   if [[ $cur == '=' ]]; then cur=''
   elif [[ $prev == '=' ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}
   fi
-  if ((COMP_CWORD == 1)); then
-    words='${[...commands.map((command) => command.name), ...program.options.map(({ flag }) => flag)].join(' ')}'
-  else
-    case \${COMP_WORDS[1]} in
-${commands.map(commandCase).join('\n')}
-    esac
-  fi
+${groupLines(program, 1)
+  .map((line) => `  ${line}`)
+  .join('\n')}
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -o bashdefault -o default -F _${name} ${name}
 `;
 }
 
-function commandCase({ name, options, operands }: CompletedCommand): string {
+/** A program or a command that has commands: their names, then what the one at `position` takes. */
+function groupLines({ options, commands }: CompletedCommand, position: number): string[] {
+  const words = [...commands.map(({ name }) => name), ...options.map(({ flag }) => flag)].join(' ');
+  return [
+    `if ((COMP_CWORD == ${position})); then`,
+    `  words='${words}'`,
+    'else',
+    `  case \${COMP_WORDS[${position}]} in`,
+    ...commands.flatMap((command) => [
+      `    ${command.name})`,
+      ...commandLines(command, position + 1).map((line) => `      ${line}`),
+      '      ;;',
+    ]),
+    '  esac',
+    'fi',
+  ];
+}
+
+function commandLines(command: CompletedCommand, position: number): string[] {
+  if (command.commands.length > 0) return groupLines(command, position);
+  const { options, operands } = command;
   const flags = options.map(({ flag }) => flag).join(' ');
   const choices = operands.flatMap(({ values }) => (typeof values === 'string' ? [] : values)).join(' ');
   const cases = valueCases(options);
-  const lines = [
+  return [
     ...(cases.length > 0 ? ['case $prev in', ...cases.map((line) => `  ${line}`), 'esac'] : []),
     // No words: readline completes file names, as for any command.
     `[[ $cur == -* ]] && words='${flags}' || words='${choices}'`,
   ];
-  return [`      ${name})`, ...lines.map((line) => `        ${line}`), '        ;;'].join('\n');
 }
 
 /** One case for all options whose values are completed alike. */

@@ -1,21 +1,42 @@
 import type { CompletedCommand, CompletedOption, Values } from './model.js';
 
-export function fishScript(program: CompletedCommand, commands: readonly CompletedCommand[]): string {
-  const start = `complete -c ${program.name}`;
-  const lines = [
-    ...program.options.map((option) => `${start} -n __fish_use_subcommand ${optionArguments(option)}`),
-    ...commands.flatMap(({ name, description, options, operands }) => {
-      const within = `${start} -n ${quote(`__fish_seen_subcommand_from ${name}`)}`;
-      return [
-        `${start} -n __fish_use_subcommand -f -a ${name} -d ${quote(description)}`,
-        ...options.map((option) => `${within} ${optionArguments(option)}`),
-        ...operands.flatMap(({ values }) =>
-          typeof values === 'string' ? [] : [`${within} ${valueArguments(values)}`],
-        ),
-      ];
-    }),
+export function fishScript(program: CompletedCommand): string {
+  const { name } = program;
+  return `# fish completion for ${name}
+# Whether the line has these commands: with nothing after them, or whatever.
+function __${name}_at
+  set -l words (commandline -opc)
+  set words[1] ${name}
+  test (string join ' ' -- $words) = (string join ' ' -- ${name} $argv)
+end
+function __${name}_in
+  set -l words (commandline -opc)
+  set words[1] ${name}
+  test (string join ' ' -- $words[1..(math 1 + (count $argv))]) = (string join ' ' -- ${name} $argv)
+end
+${commandLines(program, name, []).join('\n')}
+`;
+}
+
+/** @param path the commands that lead to it */
+function commandLines(
+  { options, operands, commands }: CompletedCommand,
+  program: string,
+  path: readonly string[],
+): string[] {
+  const start = (test: 'at' | 'in') =>
+    `complete -c ${program} -n ${quote([`__${program}_${test}`, ...path].join(' '))}`;
+  const own = start(commands.length > 0 ? 'at' : 'in');
+  return [
+    ...options.map((option) => `${own} ${optionArguments(option)}`),
+    ...operands.flatMap(({ values }) =>
+      typeof values === 'string' ? [] : [`${own} ${valueArguments(values)}`],
+    ),
+    ...commands.flatMap((command) => [
+      `${start('at')} -f -a ${command.name} -d ${quote(command.description)}`,
+      ...commandLines(command, program, [...path, command.name]),
+    ]),
   ];
-  return `# fish completion for ${program.name}\n${lines.join('\n')}\n`;
 }
 
 function optionArguments({ flag, description, values }: CompletedOption): string {

@@ -15,6 +15,7 @@ export interface CompletedCommand {
   readonly description: string;
   readonly options: readonly CompletedOption[];
   readonly operands: readonly { readonly name: string; readonly values: Values }[];
+  readonly commands: readonly CompletedCommand[];
 }
 
 /** The part of a commander program that completion needs. */
@@ -28,6 +29,7 @@ export function describeCommand(command: Command): CompletedCommand {
       name: operand.name(),
       values: operand.argChoices ?? valuesByName(operand.name()),
     })),
+    commands: command.commands.map(describeCommand),
   };
 }
 
@@ -39,5 +41,5 @@ function describeOption(option: Option): CompletedOption {
 
 function valuesByName(name: string): Values {
   if (name === 'LAYER') return 'path';
-  return name === 'DIR' || name === 'DEST' ? 'directory' : 'free';
+  return name === 'DIR' || name === 'DEST' || name === 'TARGET' ? 'directory' : 'free';
 }

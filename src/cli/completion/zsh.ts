@@ -1,27 +1,14 @@
 import type { CompletedCommand, CompletedOption, Values } from './model.js';
 
 /** Works both as a file of `$fpath` and sourced from `.zshrc`. */
-export function zshScript(program: CompletedCommand, commands: readonly CompletedCommand[]): string {
+export function zshScript(program: CompletedCommand): string {
   const { name } = program;
   return `#compdef ${name}
 _${name}() {
-  local -a commands=(
-${commands.map((command) => `    ${quote(`${command.name}:${command.description}`)}`).join('\n')}
-  )
-  if ((CURRENT == 2)); then
-    if [[ $PREFIX == -* ]]; then
-      _arguments ${program.options.map(optionSpec).join(' ')}
-    else
-      _describe command commands
-    fi
-    return
-  fi
-  # The words of _arguments begin at the command.
-  shift words
-  ((CURRENT--))
-  case $words[1] in
-${commands.map(commandCase).join('\n')}
-  esac
+  local -a commands
+${groupLines(program)
+  .map((line) => `  ${line}`)
+  .join('\n')}
 }
 if [[ $funcstack[1] == _${name} ]]; then
   _${name} "$@"
@@ -31,12 +18,40 @@ fi
 `;
 }
 
-function commandCase({ name, options, operands }: CompletedCommand): string {
-  const specs = [
-    ...options.map(optionSpec),
-    ...operands.map(({ name, values }, index) => quote(`${index + 1}:${name}:${action(values)}`)),
+/** A program or a command that has commands: their names, then what the one that is there takes. */
+function groupLines({ options, commands }: CompletedCommand): string[] {
+  return [
+    'commands=(',
+    ...commands.map(({ name, description }) => `  ${quote(`${name}:${description}`)}`),
+    ')',
+    'if ((CURRENT == 2)); then',
+    '  if [[ $PREFIX == -* ]]; then',
+    `    _arguments ${options.map(optionSpec).join(' ')}`,
+    '  else',
+    '    _describe command commands',
+    '  fi',
+    '  return',
+    'fi',
+    '# The words of _arguments begin at the command.',
+    'shift words',
+    '((CURRENT--))',
+    'case $words[1] in',
+    ...commands.flatMap((command) => [
+      `  ${command.name})`,
+      ...commandLines(command).map((line) => `    ${line}`),
+      '    ;;',
+    ]),
+    'esac',
   ];
-  return `    ${name})\n      _arguments ${specs.join(' \\\n        ')}\n      ;;`;
+}
+
+function commandLines(command: CompletedCommand): string[] {
+  if (command.commands.length > 0) return groupLines(command);
+  const specs = [
+    ...command.options.map(optionSpec),
+    ...command.operands.map(({ name, values }, index) => quote(`${index + 1}:${name}:${action(values)}`)),
+  ];
+  return [`_arguments ${specs.join(' \\\n        ')}`];
 }
 
 /** An asterisk: the option may come again. */

@@ -1,0 +1,58 @@
+import { displayPath, type Labels, OverlayerError } from '../../../index.js';
+import { counted } from '../../render/format.js';
+import { describeFailure } from '../../report-failure.js';
+import { printResult, type SnapshotFlags, withExistingSnapshots, withSnapshots } from './with-snapshots.js';
+
+export interface LabelFlags extends SnapshotFlags {
+  readonly label?: Labels;
+}
+
+export async function prepare(key: string, parent: string | undefined, flags: LabelFlags): Promise<number> {
+  return await withSnapshots(flags, async (snapshots) => {
+    const mounts = await snapshots.prepare(key, { parent, labels: flags.label });
+    printResult(flags, mounts, `Prepared ${displayPath(key)}\n`);
+  });
+}
+
+export async function view(key: string, parent: string | undefined, flags: LabelFlags): Promise<number> {
+  return await withSnapshots(flags, async (snapshots) => {
+    const mounts = await snapshots.view(key, { parent, labels: flags.label });
+    printResult(flags, mounts, `Made the view ${displayPath(key)}\n`);
+  });
+}
+
+export async function commit(name: string, key: string, flags: LabelFlags): Promise<number> {
+  return await withExistingSnapshots(flags, async (snapshots) => {
+    const committed = await snapshots.commit(key, { name, labels: flags.label });
+    printResult(flags, committed, `Committed ${displayPath(key)} as ${displayPath(name)}\n`);
+  });
+}
+
+export async function label(key: string, labels: Labels, flags: SnapshotFlags): Promise<number> {
+  return await withExistingSnapshots(flags, async (snapshots) => {
+    const paths = Object.keys(labels).map((name) => `labels.${name}`);
+    const updated = await snapshots.update(key, { labels }, paths);
+    printResult(flags, updated, `Labelled ${displayPath(key)}\n`);
+  });
+}
+
+export async function rm(keys: readonly string[], flags: SnapshotFlags): Promise<number> {
+  return await withExistingSnapshots(flags, async (snapshots) => {
+    for (const key of keys) await snapshots.remove(key);
+    printResult(flags, { removed: keys }, `Removed ${displayPath(keys.join(', '))}\n`);
+  });
+}
+
+export async function cleanup(flags: SnapshotFlags): Promise<number> {
+  return await withExistingSnapshots(flags, async (snapshots) => {
+    const { removed, failed } = await snapshots.cleanup();
+    const failures = failed.map(({ directory, error }) => ({ directory, ...describeFailure(error) }));
+    const freed = counted(removed.length, 'directory', 'directories');
+    printResult(flags, { removed, failed: failures }, `Freed ${freed}\n`);
+    const [first] = failed;
+    if (first === undefined) return;
+    throw OverlayerError.is(first.error)
+      ? first.error
+      : new OverlayerError('Internal', `Cannot free "${first.directory}"`, { cause: first.error });
+  });
+}

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+import { type CheckFinding, type DiffID, planLayer } from '../../../index.js';
+
+/** Files of layers, by what they hold. They are read only when one is asked for. */
+export class LayerFiles {
+  readonly #paths: readonly string[];
+  readonly #signal: AbortSignal;
+  #byDiffID: Promise<ReadonlyMap<DiffID, string>> | undefined;
+
+  constructor(paths: readonly string[], signal: AbortSignal) {
+    this.#paths = paths;
+    this.#signal = signal;
+  }
+
+  /** The file with the layer of a damaged snapshot. */
+  async find({ diffID, snapshot, parent }: CheckFinding): Promise<string | undefined> {
+    this.#byDiffID ??= this.#read();
+    const files = await this.#byDiffID;
+    if (diffID !== undefined) return files.get(diffID);
+    return [...files].find(([layer]) => chainID(parent, layer) === snapshot)?.[1];
+  }
+
+  async #read(): Promise<ReadonlyMap<DiffID, string>> {
+    const files = new Map<DiffID, string>();
+    for (const path of this.#paths) {
+      const plan = planLayer(path, { signal: this.#signal });
+      for await (const _ of plan) {
+        // Only its end says what it is.
+      }
+      const { diffID } = await plan.result;
+      if (diffID !== undefined) files.set(diffID, path);
+    }
+    return files;
+  }
+}
+
+/** Image specification, config.md, "Layer ChainID". */
+function chainID(parent: string | undefined, diffID: DiffID): string {
+  if (parent === undefined) return diffID;
+  return `sha256:${createHash('sha256').update(`${parent} ${diffID}`).digest('hex')}`;
+}

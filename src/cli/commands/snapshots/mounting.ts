@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import { displayPath, type Mount, mountAll, unmountAll } from '../../../index.js';
+import { reportFailure } from '../../report-failure.js';
+import { printResult, type SnapshotFlags, withExistingSnapshots } from './with-snapshots.js';
+
+/** Prints what mounts a snapshot, as ctr does. */
+export async function mounts(target: string, key: string, flags: SnapshotFlags): Promise<number> {
+  return await withExistingSnapshots(flags, async (snapshots) => {
+    const found = await snapshots.mounts(key);
+    printResult(flags, found, found.map((mount) => mountCommand(mount, target)).join(''));
+  });
+}
+
+export async function mount(target: string, key: string, flags: SnapshotFlags): Promise<number> {
+  return await withExistingSnapshots(flags, async (snapshots) => {
+    const found = await snapshots.mounts(key);
+    await mountAll(found, target);
+    printResult(flags, found, `Mounted ${displayPath(key)} on ${displayPath(target)}\n`);
+  });
+}
+
+export async function unmount(target: string): Promise<number> {
+  try {
+    await unmountAll(target);
+    process.stdout.write(`Unmounted ${displayPath(target)}\n`);
+    return 0;
+  } catch (error) {
+    return reportFailure(error, { form: 'text' });
+  }
+}
+
+function mountCommand({ type, source, target: below = '', options }: Mount, target: string): string {
+  const words = ['mount', '-t', type, source, join(target, below), '-o', options.join(',')];
+  return `${words.map(shellWord).join(' ')}\n`;
+}
+
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
