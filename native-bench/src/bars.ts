@@ -1,7 +1,8 @@
 import { type Results, secondsOf } from './results.js';
+import { FEWEST, MOST, OPERATIONS, type SnapshotTimes } from './snapshots.js';
 import { median, pairedRatio } from './statistics.js';
 
-/** What issue 2 asks for, and what this run saw. */
+/** What is asked for, and what this run saw. */
 export interface Bar {
   readonly what: string;
   readonly input: string;
@@ -21,8 +22,11 @@ const SPEED_BARS = [
   { group: 'gzip', of: 'overlayer', against: 'tar-fs', atLeast: 5 },
 ];
 const GZIP_LIMIT = 1.3;
+const IMAGE_PEERS = ['containerd', 'skopeo', 'umoci'];
+const IMAGE_BAR = 3;
 const MEMORY_BAR = 160e6;
 const DELAY_BAR_MS = 20;
+const GROWTH_BAR = 2;
 
 export function bars(results: Results): Bar[] {
   const inputs = results.inputs.map((input) => input.name);
@@ -30,6 +34,7 @@ export function bars(results: Results): Bar[] {
     ...SPEED_BARS.flatMap((bar) => inputs.flatMap((input) => speedBar(results, input, bar))),
     ...inputs.flatMap((input) => limitBar(results, input)),
     ...inputs.flatMap((input) => memoryBar(results, input)),
+    ...imageBar(results),
     ...results.eventLoop.map(({ input, source, p99 }) => ({
       what: `event-loop delay of the caller, p99, from a ${source}`,
       input,
@@ -37,6 +42,7 @@ export function bars(results: Results): Bar[] {
       measured: `${median(p99).toFixed(1)} ms`,
       met: median(p99) < DELAY_BAR_MS,
     })),
+    ...results.snapshots.filter(({ count }) => count === MOST).flatMap((most) => growthBars(results, most)),
   ];
 }
 
@@ -79,6 +85,27 @@ function limitBar(results: Results, input: string): Bar[] {
   ];
 }
 
+/** What a user would pick instead for a whole image: the fastest of them. */
+function imageBar(results: Results): Bar[] {
+  const own = secondsOf(results, 'image', 'image', 'overlayer');
+  const peers = IMAGE_PEERS.flatMap((peer) => {
+    const seconds = secondsOf(results, 'image', 'image', peer);
+    return seconds === undefined ? [] : [{ peer, seconds }];
+  }).sort((a, b) => median(a.seconds) - median(b.seconds));
+  const [fastest] = peers;
+  if (own === undefined || fastest === undefined) return [];
+  const ratio = pairedRatio(fastest.seconds, own);
+  return [
+    {
+      what: `image into snapshots: overlayer against ${fastest.peer}, the fastest`,
+      input: 'image',
+      required: `≥ ${IMAGE_BAR}×`,
+      measured: `${ratio.toFixed(2)}×`,
+      met: ratio >= IMAGE_BAR,
+    },
+  ];
+}
+
 function memoryBar({ measurements }: Results, input: string): Bar[] {
   return measurements
     .filter((one) => one.group === 'memory' && one.input === input && one.contender.startsWith('overlayer'))
@@ -92,4 +119,21 @@ function memoryBar({ measurements }: Results, input: string): Bar[] {
         met: peak < MEMORY_BAR,
       };
     });
+}
+
+/** No operation looks at all snapshots but `walk`. */
+function growthBars({ snapshots }: Results, most: SnapshotTimes): Bar[] {
+  const { fileSystem } = most;
+  const fewest = snapshots.find((one) => one.fileSystem === fileSystem && one.count === FEWEST);
+  if (fewest === undefined) return [];
+  return OPERATIONS.filter((operation) => operation !== 'walk').map((operation) => {
+    const growth = median(most.times[operation]) / median(fewest.times[operation]);
+    return {
+      what: `time per ${operation} at ${MOST} snapshots against ${FEWEST}`,
+      input: fileSystem,
+      required: `≤ ${GROWTH_BAR}×`,
+      measured: `${growth.toFixed(2)}×`,
+      met: growth <= GROWTH_BAR,
+    };
+  });
 }

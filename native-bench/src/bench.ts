@@ -2,7 +2,8 @@ import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bars } from './bars.js';
-import { type GroupContext, INPUT_GROUPS, SIZE_GROUPS } from './groups.js';
+import { type GroupContext, INPUT_GROUPS, SIZE_GROUPS, STORE_GROUPS } from './groups.js';
+import { measureImage } from './image.js';
 import { INPUT_TREES, type InputName } from './input-trees.js';
 import { type Layer, loadLayer, unloadLayer } from './inputs.js';
 import { describeMachine } from './machine.js';
@@ -13,8 +14,9 @@ import { markdown } from './report/markdown.js';
 import type { InputSize, Results } from './results.js';
 import { enterNamespace, mountMemory } from './scratch.js';
 
+const GROUPS = [...Object.keys({ ...INPUT_GROUPS, ...SIZE_GROUPS, ...STORE_GROUPS }), 'image'];
 const USAGE = `npm run bench -- [--rounds N] [--inputs rootfs,node-modules,toolchain] [--only GROUP] [--quick]
-groups: ${[...Object.keys(INPUT_GROUPS), ...Object.keys(SIZE_GROUPS)].join(', ')}
+groups: ${GROUPS.join(', ')}
 --quick: rootfs alone, 3 rounds, without the slow peers`;
 
 const { values: flags } = parseArgs({
@@ -29,6 +31,10 @@ const { values: flags } = parseArgs({
 if (flags.help) {
   console.log(USAGE);
   process.exit();
+}
+if (flags.only !== undefined && !GROUPS.includes(flags.only)) {
+  console.error(`No such group: ${flags.only}\n${USAGE}`);
+  process.exit(2);
 }
 const quick = flags.quick;
 const rounds = Number(flags.rounds ?? (quick ? 3 : 5));
@@ -47,10 +53,13 @@ const results: Results = {
   inputs: [],
   measurements: [],
   eventLoop: [],
+  snapshots: [],
 };
 for (const name of inputs) measureLayer(name, selected(INPUT_GROUPS));
 for (const group of selected(SIZE_GROUPS))
   for (const name of group.inputs) if (!quick || name !== 'large') measureLayer(name, [group.measure]);
+for (const measure of selected(STORE_GROUPS)) results.snapshots.push(...measure(dir, rounds, quick));
+if (flags.only === undefined ? isWhole : flags.only === 'image') measureImage(results, dir);
 report();
 
 function measureLayer(name: string, groups: readonly ((context: GroupContext) => void)[]): void {

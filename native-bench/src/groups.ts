@@ -15,6 +15,7 @@ import { writeOciLayout } from './oci-layout.js';
 import type { Results } from './results.js';
 import { run } from './run.js';
 import { mountDisk } from './scratch.js';
+import { measureSnapshots } from './snapshots.js';
 
 export interface GroupContext {
   readonly results: Results;
@@ -29,7 +30,7 @@ export interface GroupContext {
 export const INPUT_GROUPS = {
   gzip(context) {
     const layout = join(context.dir, 'layout');
-    writeOciLayout(layout, context.layer);
+    writeOciLayout(layout, [context.layer]);
     measure('gzip', gzipContenders(context.layer, layout, context.quick), context);
     run(['rm', '-r', layout]);
   },
@@ -67,6 +68,9 @@ export const SIZE_GROUPS = {
       measure('startup', startUpContenders(context.layer), { ...context, rounds: context.rounds * 4 }),
   },
 } as const;
+
+/** What needs no layer. */
+export const STORE_GROUPS = { snapshots: measureSnapshots } as const;
 
 function measure(
   group: string,

@@ -14,6 +14,8 @@ export const BENCH_PACKAGES = {
   isal: '/usr/bin/igzip',
   'libarchive-tools': '/usr/bin/bsdtar',
   umoci: '/usr/bin/umoci',
+  containerd: '/usr/bin/ctr',
+  skopeo: '/usr/bin/skopeo',
   debootstrap: '/usr/sbin/debootstrap',
 };
 

@@ -1,6 +1,7 @@
 import type { EventLoopDelay } from './event-loop.js';
 import type { Machine } from './machine.js';
 import type { Measurement, Sample } from './measure.js';
+import type { SnapshotTimes } from './snapshots.js';
 
 export interface InputSize {
   readonly name: string;
@@ -8,7 +9,8 @@ export interface InputSize {
   readonly entries: number;
   readonly bytes: number;
   readonly gzipBytes: number;
-  readonly zstdBytes: number;
+  /** Undefined where none is measured. */
+  readonly zstdBytes: number | undefined;
 }
 
 /** All that one run of the benchmark saw. */
@@ -19,6 +21,7 @@ export interface Results {
   readonly inputs: InputSize[];
   readonly measurements: Measurement[];
   readonly eventLoop: EventLoopDelay[];
+  readonly snapshots: SnapshotTimes[];
 }
 
 /** Undefined where this run did not measure it. */

@@ -1,6 +1,7 @@
 import { bars } from '../bars.js';
 import type { Measurement } from '../measure.js';
 import type { Results } from '../results.js';
+import { OPERATIONS } from '../snapshots.js';
 import { spread } from '../statistics.js';
 
 const TITLES: Readonly<Record<string, string>> = {
@@ -8,6 +9,7 @@ const TITLES: Readonly<Record<string, string>> = {
   zstd: 'zstd layer, in memory',
   tar: 'plain tar, in memory',
   disk: 'on disk (ext4 with a journal), made durable',
+  image: 'five layers into snapshots, on disk (ext4 with a journal), made durable',
   memory: 'peak memory',
   startup: 'start-up',
 };
@@ -41,12 +43,13 @@ export function markdown(results: Results): string {
         String(input.entries),
         megabytes(input.bytes),
         megabytes(input.gzipBytes),
-        megabytes(input.zstdBytes),
+        input.zstdBytes === undefined ? '' : megabytes(input.zstdBytes),
         input.definition,
       ]),
     ),
     ...Object.keys(TITLES).flatMap((group) => groupSection(results, group)),
     ...(results.eventLoop.length === 0 ? [] : eventLoopSection(results)),
+    ...(results.snapshots.length === 0 ? [] : snapshotSection(results)),
     '## Versions',
     '',
     ...table(['tool', 'version'], Object.entries(machine.versions)),
@@ -100,6 +103,21 @@ function eventLoopSection({ eventLoop }: Results): string[] {
         source,
         `${spread(p99).median.toFixed(1)} ms`,
         `${Math.max(...max).toFixed(1)} ms`,
+      ]),
+    ),
+  ];
+}
+
+function snapshotSection({ snapshots }: Results): string[] {
+  return [
+    '## A store of so many snapshots: time per operation',
+    '',
+    ...table(
+      ['file system', 'snapshots', ...OPERATIONS],
+      snapshots.map(({ fileSystem, count, times }) => [
+        fileSystem,
+        String(count),
+        ...OPERATIONS.map((operation) => `${spread(times[operation]).median.toFixed(2)} ms`),
       ]),
     ),
   ];

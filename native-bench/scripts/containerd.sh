@@ -1,0 +1,21 @@
+#!/bin/sh
+# Imports and unpacks an OCI archive with a containerd of its own, that ends with it.
+# usage: containerd.sh ARCHIVE DIRECTORY
+set -eu
+archive=$1 dir=$2
+cat >"$dir/config.toml" <<CONFIG
+version = 2
+root = "$dir/root"
+state = "$dir/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "$dir/socket"
+[ttrpc]
+address = "$dir/ttrpc"
+CONFIG
+containerd --config "$dir/config.toml" >"$dir/log" 2>&1 &
+daemon=$!
+trap 'kill $daemon; wait $daemon || true' EXIT
+until ctr --address "$dir/socket" version >/dev/null 2>&1; do sleep 0.05; done
+ctr --address "$dir/socket" images import --snapshotter overlayfs "$archive" >/dev/null
+sync -f "$dir"
