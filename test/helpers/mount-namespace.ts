@@ -57,12 +57,22 @@ export class MountNamespace {
     let end = END.exec(this.#output);
     while (end === null) {
       if (this.#shell.exitCode !== null) throw new Error(`the namespace is gone: ${this.#output}`);
-      await Promise.race([once(this.#shell.stdout, 'data'), once(this.#shell, 'exit')]);
+      await this.#more();
       end = END.exec(this.#output);
     }
     const text = this.#output.slice(0, end.index);
     if (end[1] !== '0') throw new Error(`"${line}" failed (${end[1]}): ${text}`);
     return text;
+  }
+
+  /** Waits for output, or the end. */
+  async #more(): Promise<void> {
+    const done = new AbortController();
+    const { signal } = done;
+    const events = [once(this.#shell.stdout, 'data', { signal }), once(this.#shell, 'exit', { signal })];
+    for (const event of events) event.catch(() => {});
+    await Promise.race(events);
+    done.abort();
   }
 
   /**

@@ -60,11 +60,18 @@ test('its entries can be imported, and nothing else', () => {
     'OverlayerError',
     'displayPath',
     'encodePath',
+    'mountAll',
+    'openSnapshotter',
     'parseDigest',
     'planLayer',
+    'rebuildMetadata',
+    'unmountAll',
     'unpackLayer',
+    'unpackSnapshot',
     'warmUp',
+    'withMount',
   ]);
+  expect(evaluate(`Object.keys(await import('overlayer/testing'))`)).toEqual(['snapshotterSuite']);
   expect(evaluate(`Object.keys(await import('overlayer/tar')).sort()`)).toEqual(['TarDecoder', 'readTar']);
   expect(evaluate(`(await import('overlayer/package.json', { with: { type: 'json' } })).default.name`)).toBe(
     'overlayer',

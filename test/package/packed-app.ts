@@ -49,7 +49,8 @@ export class PackedApp {
     this.tarball = join(this.root, readdirSync(this.root).find((name) => name.endsWith('.tgz'))!);
     mkdirSync(this.folder);
     // npm 11 asks its user to approve install scripts, by this field.
-    const allowScripts = { overlayer: false, koffi: false, 'zstd-napi': true };
+    const refused = { overlayer: false, koffi: false, lmdb: false, 'msgpackr-extract': false };
+    const allowScripts = { ...refused, 'zstd-napi': true };
     this.#write('package.json', { private: true, type: 'module', allowScripts });
     this.#write('tsconfig.json', { ...STRICT, include: ['embed.ts'] });
     copyFileSync(join(REPOSITORY, 'test/package/embed.ts'), join(this.folder, 'embed.ts'));

@@ -6,8 +6,9 @@ import { type OverlayerError, type UnpackLayerOptions, unpackLayer } from '../..
 import { MountNamespace, NOBODY, type Privileges } from '../helpers/mount-namespace.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
 import { type UnpackOutcome, type UnpackRun, unpackCommand } from '../helpers/run-unpack.js';
+import { expectSameTrees } from '../helpers/same-trees.js';
 import { dir, fifo, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
-import { diffTrees, readTree, type Tree } from '../helpers/tree.js';
+import { readTree, type Tree } from '../helpers/tree.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
 // A stack of layers unpacked twice: each into a directory of its own in overlay form, seen through a real mount;
@@ -103,19 +104,6 @@ function message(outcome: UnpackOutcome): string | undefined {
   return 'error' in outcome ? outcome.error.message : undefined;
 }
 
-/**
- * Which files are one inode may differ in one way: overlayfs copies a lower file up to link it, and then its
- * other names below are files of their own.
- */
-function expectSameTrees(directory: Tree, overlay: Tree): void {
-  expect(diffTrees(directory, overlay, ['linkOf'])).toEqual([]);
-  const groupOf = (path: string | undefined) =>
-    path === undefined ? undefined : directory.get(path)?.linkOf;
-  for (const [path, { linkOf }] of overlay)
-    if (linkOf !== undefined)
-      expect(groupOf(path), `${path} and ${linkOf} are one file`).toBe(groupOf(linkOf));
-}
-
 /** The lowest layer of each stack: what a later one does not list, the root included, stays as it is here. */
 const root = tar(dir('./', { mode: 0o711, uid: 1, gid: 2, mtime: 3, xattrs: { 'user.root': 'r' } }));
 const usr = [dir('usr/bin'), file('usr/bin/sh', 'sh', { mode: 0o755 }), symlink('bin', 'usr/bin')];
@@ -208,6 +196,30 @@ const stacks: Record<string, readonly (readonly Buffer[])[]> = {
     d,
     [dir('d', { mode: 0o700, xattrs: { 'user.c': 'd' } })],
     [file('d/n')],
+  ],
+  // Found by random stacks.
+  'a hard link to itself, in a directory that becomes opaque': [d, [hardlink('d/x', 'd/x'), opaque('d')]],
+  'a hard link to something deep in a directory that becomes opaque': [
+    d,
+    [hardlink('l', 'd/y/z'), opaque('d')],
+  ],
+  'the same, where the layer lists what is between': [d, [dir('d/y'), hardlink('l', 'd/y/z'), opaque('d')]],
+  'a whiteout deep in a directory that is deleted, but for what the layer adds': [
+    d,
+    [whiteout('d/y/z'), dir('d/new'), whiteout('d')],
+  ],
+  'an opaque root, through a symlink that the layer brings': [
+    [symlink('l', 'd'), ...d],
+    [symlink('l', '.'), file('d/new'), opaque('l')],
+  ],
+  'a symlink to the root that its own path deletes': [[symlink('l', '/')], [whiteout('l/l'), file('l/l')]],
+  'a directory made through a symlink that the layer replaces': [
+    [...d, symlink('l', 'd')],
+    [dir('l/made'), file('l')],
+  ],
+  'a directory that replaces the symlink its path goes through': [
+    [symlink('l', '/'), dir('l/l')],
+    [whiteout('n')],
   ],
 };
 

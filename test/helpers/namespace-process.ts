@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, rmSync } from 'node:fs';
+import { afterAll, beforeAll } from 'vitest';
+import { type Mount, OverlayerError } from '../../src/index.js';
+import { AS_NOBODY, NOBODY, type Privileges } from './mount-namespace.js';
+import { makeWorkDirectory } from './work-directory.js';
+
+/** What a function has that is run in the namespace: nothing else from around it. */
+export interface Inside {
+  readonly overlayer: typeof import('../../src/index.js');
+  readonly fs: typeof import('node:fs');
+  readonly path: typeof import('node:path');
+  readonly child: typeof import('node:child_process');
+  /** A module of the built package, such as `snapshot/mount-onto.js`. */
+  load<Module>(path: string): Promise<Module>;
+  /** Mounts as on a kernel that has only `calls` to mount. */
+  mount(calls: MountCalls, mounts: readonly Mount[], target: string): Promise<void>;
+}
+
+/** The new calls; those of Linux 5.12 to 6.6; mount(2) alone. */
+export type MountCalls = 'all calls' | 'no lowerdir+' | 'mount(2)';
+
+/** What can be sent there and back. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
+
+type Answer =
+  | { readonly result?: unknown }
+  | { readonly error: { readonly code?: string; readonly message: string; readonly hint?: string } };
+
+const DIST = new URL('../../dist/', import.meta.url).href;
+
+const PROGRAM = `(async () => {
+  const load = (path) => import(${JSON.stringify(DIST)} + path);
+  const [overlayer, fs, path, child] = await Promise.all([
+    load('index.js'), import('node:fs'), import('node:path'), import('node:child_process')]);
+  const [{ openLinuxMountSystem }, { mountOnto }, { SystemError }] = await Promise.all([
+    load('system/linux-mount.js'), load('snapshot/mount-onto.js'), load('system/system.js')]);
+  const newest = openLinuxMountSystem();
+  const lacking = (syscall) => () => { throw new SystemError('ENOSYS', syscall, ''); };
+  const systems = {
+    'all calls': newest,
+    'no lowerdir+': { ...newest, setParameter(fileSystem, key, value) {
+      if (key === 'lowerdir+') throw new SystemError('EINVAL', 'fsconfig', key);
+      newest.setParameter(fileSystem, key, value);
+    } },
+    'mount(2)': { ...newest, openFileSystem: lacking('fsopen'), cloneTree: lacking('open_tree') },
+  };
+  const mount = (calls, mounts, target) => mountOnto(systems[calls], mounts, target);
+  const inside = { overlayer, fs, path, child, load, mount };
+  process.on('message', async ({ work, args }) => {
+    try {
+      process.send({ result: await eval('(' + work + ')')(inside, ...args) });
+    } catch (error) {
+      process.send({ error: { code: error.code, message: error.stack, hint: error.hint } });
+    }
+  });
+  process.send({});
+})()`;
+
+/** A node process that runs functions of the tests, in a mount namespace of its own if it may have one. */
+export class NamespaceProcess {
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown[]>;
+
+  private constructor(process: ChildProcess) {
+    this.#process = process;
+    this.#exit = once(process, 'exit');
+  }
+
+  static async start(privileges: Privileges | 'none'): Promise<NamespaceProcess> {
+    const unshare = ['unshare', '--mount', '--propagation', 'private'];
+    const prefix = {
+      root: unshare,
+      'user-namespace': [...AS_NOBODY, ...unshare, '--user', '--map-root-user'],
+      none: AS_NOBODY,
+    }[privileges];
+    const started = new NamespaceProcess(
+      spawn(prefix[0]!, [...prefix.slice(1), process.execPath, '-e', PROGRAM], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        cwd: '/',
+      }),
+    );
+    await started.#answer();
+    return started;
+  }
+
+  /** Runs `work`, which can refer to nothing but its arguments; these and the result cross as JSON. */
+  async run<Args extends Json[], Result>(
+    work: (inside: Inside, ...args: Args) => Result,
+    ...args: Args
+  ): Promise<Awaited<Result>> {
+    this.#process.send({ work: work.toString(), args });
+    const answer = await this.#answer();
+    if (!('error' in answer)) return answer.result as Awaited<Result>;
+    const { code, message, hint } = answer.error;
+    if (code === undefined || !/^[A-Z][a-z]/.test(code)) throw new Error(message);
+    throw new OverlayerError(code as OverlayerError['code'], message, { hint });
+  }
+
+  async close(): Promise<void> {
+    this.#process.disconnect();
+    await this.#exit;
+  }
+
+  async #answer(): Promise<Answer> {
+    const [answer] = await Promise.race([once(this.#process, 'message'), this.#exit]);
+    if (typeof answer !== 'object') throw new Error(`the process in the namespace is gone (${answer})`);
+    return answer as Answer;
+  }
+}
+
+export interface Namespace {
+  readonly inside: NamespaceProcess;
+  /** A new directory that belongs to the process. */
+  directory(where?: 'fast' | 'disk'): string;
+}
+
+/** A process for the tests of a file or a block, and directories that go with it. */
+export function useNamespace(privileges: Privileges | 'none'): Namespace {
+  let inside: NamespaceProcess;
+  const directories: string[] = [];
+  beforeAll(async () => {
+    inside = await NamespaceProcess.start(privileges);
+  });
+  afterAll(async () => {
+    await inside.close();
+    // Only now: what a failed test has left mounted is gone with its namespace.
+    for (const directory of directories) rmSync(directory, { recursive: true });
+  });
+  return {
+    get inside() {
+      return inside;
+    },
+    directory(where = 'fast') {
+      const directory = makeWorkDirectory(where);
+      if (privileges !== 'root') chownSync(directory, NOBODY, NOBODY);
+      directories.push(directory);
+      return directory;
+    },
+  };
+}
