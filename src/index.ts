@@ -16,7 +16,8 @@ export type {
 } from './layer/options.js';
 export { type LayerPlan, planLayer } from './layer/plan-layer.js';
 export { unpackLayer, warmUp } from './layer/unpack-layer.js';
-export type { Labels, SnapshotKind, SnapshotUsage } from './metadata/snapshot-record.js';
+export type { Labels } from './metadata/labels.js';
+export type { SnapshotKind, SnapshotUsage } from './metadata/snapshot-record.js';
 export { type DiffID, type Digest, parseDigest } from './oci/digest.js';
 export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './snapshot/backend.js';
 export type {

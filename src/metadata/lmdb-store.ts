@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { type Database, open } from 'lmdb';
 import { OverlayerError } from '../base/errors.js';
-import { fromSystemError } from '../rootfs/errno-code.js';
+import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { type System, SystemError } from '../system/system.js';
 import { findDamage } from './lmdb-file.js';

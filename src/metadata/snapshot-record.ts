@@ -1,10 +1,9 @@
 import { OverlayerError } from '../base/errors.js';
+import type { Labels } from './labels.js';
 import type { Value } from './metadata-store.js';
 
 /** See `snapshot/snapshotter.ts`, which tells what each kind is for. */
 export type SnapshotKind = 'active' | 'view' | 'committed';
-
-export type Labels = Readonly<Record<string, string>>;
 
 /** What a snapshot takes by itself, without its parents. */
 export interface SnapshotUsage {

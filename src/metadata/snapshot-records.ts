@@ -1,13 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
+import { type Labels, updateLabels } from './labels.js';
 import type { Key, ReadTransaction, WriteTransaction } from './metadata-store.js';
-import { updateLabels } from './snapshot-labels.js';
-import {
-  decodeRecord,
-  encodeRecord,
-  type Labels,
-  type SnapshotRecord,
-  type SnapshotUsage,
-} from './snapshot-record.js';
+import { decodeRecord, encodeRecord, type SnapshotRecord, type SnapshotUsage } from './snapshot-record.js';
 
 // The rules of containerd's core/snapshots/storage, one function for each of its operations. Beside the records
 // there is an index from each parent to its children (both by id), so that no operation looks at all snapshots.

@@ -1,7 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
+import { fromSystemError } from '../system/errno-code.js';
 import { SystemError, type Times } from '../system/system.js';
 import { type Directory, isDirectory, statId } from './directory.js';
-import { fromSystemError } from './errno-code.js';
 import { statIfThere } from './lower-layers.js';
 import type { Rootfs } from './rootfs.js';
 import { DEFAULT_ACL } from './xattrs.js';

@@ -1,9 +1,9 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
+import { fromSystemError } from '../system/errno-code.js';
 import { AT_FDCWD, asSystemError, isErrno, O, type System, SystemError } from '../system/system.js';
 import { closeQuietly } from './directory.js';
-import { fromSystemError } from './errno-code.js';
 import { emptyDirectory, removeTree } from './remove-tree.js';
 import { DEFAULT_ACL } from './xattrs.js';
 

@@ -1,4 +1,5 @@
-import type { Labels, SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
+import type { Labels } from '../metadata/labels.js';
+import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { Mount } from './mount.js';
 
 /** A snapshot as its backend sees it. */

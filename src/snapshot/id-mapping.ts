@@ -1,5 +1,5 @@
 import { OverlayerError } from '../base/errors.js';
-import type { Labels } from '../metadata/snapshot-record.js';
+import type { Labels } from '../metadata/labels.js';
 import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
 
 /** The host's ids for root of the containers that will use the snapshot. */

@@ -1,6 +1,6 @@
 import { type ErrorCode, OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import { fromSystemError } from '../rootfs/errno-code.js';
+import { fromSystemError } from '../system/errno-code.js';
 import type { SystemError } from '../system/system.js';
 
 const PRIVILEGES = 'mounting takes root, or a user namespace: unshare --user --map-root-user --mount';

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
-import { fromSystemError } from '../rootfs/errno-code.js';
+import { fromSystemError } from '../system/errno-code.js';
 import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
 import { treeThreads } from './tree-threads.js';
 

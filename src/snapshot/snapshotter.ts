@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../base/abort.js';
-import type { Labels, SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
+import type { Labels } from '../metadata/labels.js';
+import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { Capability } from './backend.js';
 import type { CheckOptions, CheckReport } from './check-report.js';
 import type { CleanupResult } from './cleanup.js';

@@ -1,8 +1,9 @@
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
+import type { Labels } from '../metadata/labels.js';
+import { checkLabels } from '../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../metadata/metadata-store.js';
-import { checkLabels } from '../metadata/snapshot-labels.js';
-import type { Labels, SnapshotUsage } from '../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import {
   checkCommit,
   checkNameIsFree,
@@ -17,7 +18,7 @@ import {
   removeRecord,
   updateRecord,
 } from '../metadata/snapshot-records.js';
-import { fromSystemError } from '../rootfs/errno-code.js';
+import { fromSystemError } from '../system/errno-code.js';
 import { asSystemError } from '../system/system.js';
 import type { BackendSnapshot, SnapshotBackend, Supplied } from './backend.js';
 import { checkSnapshots } from './check.js';

@@ -1,8 +1,8 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { toPlainError } from '../base/errors.js';
 import { copyTree } from '../rootfs/copy-tree.js';
-import { fromSystemError } from '../rootfs/errno-code.js';
 import { removeTree } from '../rootfs/remove-tree.js';
+import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O, SystemError } from '../system/system.js';
 import { mendTree } from './mend-tree.js';

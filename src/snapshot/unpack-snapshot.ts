@@ -3,7 +3,7 @@ import { letGo } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
 import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
-import type { Labels } from '../metadata/snapshot-record.js';
+import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
 import {
   DIFF_ID_LABEL,
@@ -17,7 +17,6 @@ import {
 import { type Mount, withMount } from './mount.js';
 import { hasKnownLayout, manifestOf } from './snapshot-tree.js';
 import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
-import { isStaged, unpackPlace } from './unpack-place.js';
 
 export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'> {
   /** Of the committed snapshot. For a layer of an image: its chainID. */
@@ -88,6 +87,8 @@ async function unpackNew(
   try {
     const mounts = await snapshots.prepare(key, { parent, labels: { ...labels, [UNPACKING_LABEL]: name } });
     return await orRemoved(snapshots, key, async () => {
+      // Late: whoever unpacks layers alone need not wait for what reads mounts.
+      const { isStaged } = await import('./unpack-place.js');
       const layer = isStaged(mounts) ? undefined : await unpack(mounts);
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
       return { snapshot: await snapshots.commit(key, { name, labels: committed }), layer };
@@ -120,6 +121,7 @@ async function unpackOnto(
 ): Promise<LayerResult> {
   const { digest, diffID, limits, gzip, signal, onProgress, parent } = options;
   const reading = { digest, diffID, limits, gzip, signal, onProgress, sync: false };
+  const { unpackPlace } = await import('./unpack-place.js');
   const place = unpackPlace({ mounts, parent, capabilities: snapshots.backend.capabilities });
   if (place === undefined)
     return await withMount(mounts, (directory) =>

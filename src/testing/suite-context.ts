@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Labels, SnapshotKind } from '../metadata/snapshot-record.js';
+import type { Labels } from '../metadata/labels.js';
+import type { SnapshotKind } from '../metadata/snapshot-record.js';
 import type { Mount, withMount } from '../snapshot/mount.js';
 import type { SnapshotInfo, Snapshotter } from '../snapshot/snapshotter.js';
 import { listTree } from './list-tree.js';

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { OverlayerError } from '../../base/errors.js';
-import { fromSystemError } from '../../rootfs/errno-code.js';
+import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, isErrno } from '../../system/system.js';
 import type { ManifestEntry } from './manifest-entry.js';
 import { MANIFEST_HEADER, type ManifestEnd, parseLine } from './manifest-line.js';

@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { fromSystemError } from '../../rootfs/errno-code.js';
 import { walkTree } from '../../rootfs/walk-tree.js';
+import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, type System } from '../../system/system.js';
 import type { ContentChecksums } from './content-checksums.js';
 import { FileChecksum } from './file-checksum.js';

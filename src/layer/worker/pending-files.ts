@@ -1,7 +1,7 @@
 import { type Gate, SPACE } from '../../base/gate.js';
 import type { Ring } from '../../base/ring.js';
-import { fromSystemError } from '../../rootfs/errno-code.js';
 import type { FileFinisher, FileTail } from '../../rootfs/finish-file.js';
+import { fromSystemError } from '../../system/errno-code.js';
 import { SystemError } from '../../system/system.js';
 import { type FileQueue, SLOTS } from './file-queue.js';
 

@@ -1,5 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
-import type { Labels } from './snapshot-record.js';
+
+/** As containerd has them: names with values, for whoever made the thing that they are on. */
+export type Labels = Readonly<Record<string, string>>;
 
 /** containerd's bound (core/labels, maxSize): name and value together. */
 const MAX_LABEL_BYTES = 4096;
@@ -17,7 +19,7 @@ export function updateLabels(labels: Labels, patch: Labels, paths: readonly stri
     if (path === 'labels') updated = { ...patch };
     else if (path.startsWith('labels.')) updated[labelName(path)] = patch[labelName(path)] ?? '';
     else
-      throw new OverlayerError('InvalidArgument', `Cannot update "${path}" of a snapshot`, {
+      throw new OverlayerError('InvalidArgument', `Cannot update "${path}"`, {
         hint: 'only labels can be updated: labels, labels.NAME',
       });
   }

@@ -1,6 +1,6 @@
 import { type ErrorCode, OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import type { SystemError } from '../system/system.js';
+import type { SystemError } from './system.js';
 
 const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, hint?: string]>> = {
   ENOSPC: [

@@ -1,0 +1,40 @@
+import type { AbortableOptions } from '../base/abort.js';
+import type { LayerSource } from '../layer/options.js';
+import type { Descriptor } from '../oci/descriptor.js';
+
+/**
+ * Where images come from: a registry, an OCI layout, an archive. It tells which images there are, and gives the bytes
+ * of blobs; it verifies nothing: whoever asks for a blob compares it with its descriptor.
+ */
+export interface ImageSource extends AsyncDisposable {
+  /** For people: `docker.io`, `image.tar`. */
+  readonly description: string;
+  /** The images that it was asked for, or all that it has. @throws OverlayerError `NotFound` */
+  images(options?: AbortableOptions): Promise<readonly SourceImage[]>;
+  /**
+   * The bytes of a blob.
+   *
+   * @throws OverlayerError `NotFound`; for a registry `Unavailable`, `Unauthenticated`, `PermissionDenied` too
+   */
+  open(blob: Descriptor, options?: OpenBlobOptions): Promise<OpenBlob>;
+  close(): Promise<void>;
+}
+
+export interface SourceImage {
+  /** As the source has it; canonical (`docker.io/library/debian:12`) where it is a reference. */
+  readonly name: string | undefined;
+  /** Of its manifest, or its index. */
+  readonly target: Descriptor;
+}
+
+export interface OpenBlobOptions extends AbortableOptions {
+  /** Bytes to leave out at the beginning. @default 0 */
+  readonly offset?: number | undefined;
+}
+
+export interface OpenBlob {
+  /** A part of a file where there is one: it is read without going through this thread. */
+  readonly bytes: LayerSource;
+  /** Where the bytes begin: 0 when the source can't leave out what was asked. */
+  readonly offset: number;
+}
