@@ -8,6 +8,7 @@ export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {
   Compression,
+  FileRange,
   GzipDecoder,
   LayerProgress,
   LayerResult,

@@ -4,8 +4,17 @@ import type { Limits } from '../base/limits.js';
 import type { DiffID, Digest } from '../oci/digest.js';
 import type { AnomalySummary } from './anomaly.js';
 
-/** A file's path, or bytes as they come. What it holds (tar, gzip, zstd) is seen from its content. */
-export type LayerSource = string | ByteSource;
+/** A file's path, a part of a file, or bytes as they come. What it holds (tar, gzip, zstd) is seen from its content. */
+export type LayerSource = string | FileRange | ByteSource;
+
+/** A layer that is a part of a regular file, as in an image archive. */
+export interface FileRange {
+  readonly path: string;
+  /** Bytes before it. */
+  readonly offset: number;
+  /** Bytes of it. */
+  readonly length: number;
+}
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 

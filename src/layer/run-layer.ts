@@ -1,5 +1,3 @@
-import { constants, createReadStream, openSync, type Stats, statSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { OverlayerError } from '../base/errors.js';
 import { AbortedError } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
@@ -7,6 +5,7 @@ import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import type { Anomaly, AnomalySummary } from './anomaly.js';
 import { feed } from './feed.js';
+import { openSource } from './open-source.js';
 import type { GzipDecoder, LayerProgress, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
 import type { Crew } from './worker/crew.js';
 import type { ArchiveSummary } from './worker/messages.js';
@@ -28,7 +27,7 @@ export async function runLayer(
   const { signal } = options;
   const wanted = checkOptions(options);
   const { pipeline } = crew;
-  const { path, bytes, totalBytes } = openSource(source);
+  const { file, bytes, totalBytes } = openSource(source);
   pipeline.reset();
   const onAbort = () => pipeline.gate.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -42,7 +41,7 @@ export async function runLayer(
     const [decoded, summary] = await all(
       crew,
       [
-        crew.decode.ask({ type: 'decode', path, gzip, maxRatio, hash }, 'decoded'),
+        crew.decode.ask({ type: 'decode', file, gzip, maxRatio, hash }, 'decoded'),
         archive(hash),
         bytes && feed(bytes, pipeline, stopped),
       ] as const,
@@ -92,52 +91,6 @@ function checkOptions(options: ReadLayerOptions): {
   const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
   if (gzip !== undefined) checkChoice('gzip decoder', gzip, GZIP_DECODERS);
   return { hash: digests === 'compute', gzip: gzip as GzipDecoder | undefined };
-}
-
-/** A regular file is read by the decode thread itself; anything else comes through this one. */
-function openSource(source: LayerSource): {
-  readonly path: string | undefined;
-  readonly bytes: Exclude<LayerSource, string> | undefined;
-  readonly totalBytes: number | undefined;
-} {
-  if (typeof source !== 'string')
-    return {
-      path: undefined,
-      bytes: source,
-      totalBytes: source instanceof Uint8Array ? source.length : undefined,
-    };
-  const stat = statSource(source);
-  if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
-  if (stat.isFile()) return { path: source, bytes: undefined, totalBytes: stat.size };
-  return {
-    path: undefined,
-    bytes: stat.isFIFO() ? openFifo(source) : createReadStream(source),
-    totalBytes: undefined,
-  };
-}
-
-/** Without blocking a thread until somebody writes: that could not be undone, and would keep the process alive. */
-function openFifo(path: string): Socket {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  return new Socket({ fd, readable: true, writable: false });
-}
-
-function statSource(path: string): Stats {
-  try {
-    return statSync(path);
-  } catch (cause) {
-    const { code = '' } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new OverlayerError('NotFound', `Layer "${path}" does not exist`, { cause });
-    const denied = code === 'EACCES' || code === 'EPERM';
-    throw new OverlayerError(
-      denied ? 'PermissionDenied' : 'InvalidArgument',
-      `Cannot read layer ${JSON.stringify(path)}: ${code}`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 /** Waits for every thread, even after one has failed: they share memory. The failure that is nobody else's comes first. */

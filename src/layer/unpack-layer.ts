@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { letGo } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
+import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { checkChoice, runLayer } from './run-layer.js';
 import { type Crew, crews } from './worker/crew.js';
@@ -70,7 +70,7 @@ export async function applyLayer(
     options.signal?.throwIfAborted();
     return await crews.use((crew) => unpackWith(crew), options.signal);
   } catch (error) {
-    if (options.signal?.aborted && typeof source !== 'string') letGo(source);
+    if (options.signal?.aborted) letGoLayer(source);
     throw error;
   }
 

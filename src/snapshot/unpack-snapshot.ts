@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import { letGo } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
+import { letGoLayer } from '../layer/open-source.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
 import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
@@ -72,7 +72,7 @@ export async function unpackSnapshot(
       options,
     );
   } finally {
-    if (!read && typeof source !== 'string') letGo(source);
+    if (!read) letGoLayer(source);
   }
 }
 

@@ -48,6 +48,11 @@ const sources: Record<string, () => LayerSource> = {
     symlinkSync('layer', link);
     return link;
   },
+  'a part of a file': () => {
+    const whole = join(work, 'whole');
+    writeFileSync(whole, Buffer.concat([Buffer.alloc(100, 'before'), layer, layer]));
+    return { path: whole, offset: 100, length: layer.length };
+  },
   'a Buffer': () => layer,
   'a Uint8Array': () => Uint8Array.from(layer),
   'a view into a larger memory': () =>
@@ -133,7 +138,16 @@ describe('an HTTP body as it arrives', noHang, () => {
 });
 
 describe('sources that can not be read', noHang, () => {
-  const cases: Record<string, { source: () => string; code: string }> = {
+  const cases: Record<string, { source: () => LayerSource; code: string }> = {
+    'a part that no file has': { source: () => ({ path, offset: -1, length: 10 }), code: 'InvalidArgument' },
+    'a part of what is no file': {
+      source: () => ({ path: work, offset: 0, length: 10 }),
+      code: 'InvalidArgument',
+    },
+    'a part that is cut off': {
+      source: () => ({ path, offset: 0, length: layer.length - 1 }),
+      code: 'DataLoss',
+    },
     'that do not exist': { source: () => join(work, 'none'), code: 'NotFound' },
     'below a file': { source: () => join(path, 'none'), code: 'NotFound' },
     'a directory': {

@@ -2,15 +2,15 @@ import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { PlannedOperation } from '../operation.js';
-import type { Compression, GzipDecoder } from '../options.js';
+import type { Compression, FileRange, GzipDecoder } from '../options.js';
 import type { PipelineMemory } from './pipeline.js';
 
 /** What the caller's thread asks of the others. */
 export type Request =
   | {
       readonly type: 'decode';
-      /** A regular file to read; undefined when the caller's thread fills the ring. */
-      readonly path: string | undefined;
+      /** What to read of a regular file; undefined when the caller's thread fills the ring. */
+      readonly file: FileRange | undefined;
       readonly gzip: GzipDecoder | undefined;
       readonly maxRatio: number;
       readonly hash: boolean;
