@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
+import { parseFilters } from '../metadata/filter.js';
 import type { Labels } from '../metadata/labels.js';
 import { checkLabels } from '../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../metadata/metadata-store.js';
@@ -18,15 +19,13 @@ import {
   removeRecord,
   updateRecord,
 } from '../metadata/snapshot-records.js';
-import { fromSystemError } from '../system/errno-code.js';
-import { asSystemError } from '../system/system.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import type { BackendSnapshot, SnapshotBackend, Supplied } from './backend.js';
 import { checkSnapshots } from './check.js';
 import type { CheckOptions, CheckReport } from './check-report.js';
 import type { BackendChoice } from './choose-backend.js';
 import { type CleanupResult, cleanUp } from './cleanup.js';
 import { forgetDeadUnpacks } from './dead-unpacks.js';
-import { parseFilters } from './filter.js';
 import { SNAPSHOT_REF_LABEL } from './labels.js';
 import type { Mount } from './mount.js';
 import { closed, NameLocks } from './name-locks.js';
@@ -341,8 +340,7 @@ export class StoredSnapshotter implements Snapshotter {
     try {
       return await running;
     } catch (error) {
-      const refused = error instanceof Error && 'syscall' in error;
-      throw refused ? fromSystemError(asSystemError(error, failure), failure) : error;
+      throw toOverlayerError(error, failure);
     } finally {
       this.#running.delete(running);
     }
