@@ -5,10 +5,13 @@ import { existsSync } from 'node:fs';
 const PEERS: Readonly<Record<string, string>> = {
   attr: 'setfattr and getfattr, to look at what was unpacked',
   'btrfs-progs': 'copies that share blocks',
+  'docker-registry': 'a registry to pull from',
   fish: 'shell completion',
   'libarchive-tools': 'bsdtar, in the differential tests',
   'libcap2-bin': 'getcap and setcap',
   libisal2: 'the fastest gzip decoder',
+  openssl: 'certificates of registries',
+  skopeo: 'images into registries and archives',
   tmux: 'the progress bar on a terminal',
   umoci: 'the differential tests of whole layers',
   xfsprogs: 'copies that share blocks, power cuts',
