@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
+import type { TreeUsage } from '../rootfs/measure-usage.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { checkChoice, runLayer } from './run-layer.js';
@@ -34,12 +35,12 @@ export function warmUp(): void {
  * @example
  * const { diffID, entries } = await unpackLayer('layer.tar.gz', 'rootfs');
  */
-export function unpackLayer(
+export async function unpackLayer(
   source: LayerSource,
   destination: string,
   options: UnpackLayerOptions = {},
 ): Promise<LayerResult> {
-  return applyLayer(source, destination, { ...options, temporary: false });
+  return (await applyLayer(source, destination, { ...options, temporary: false })).layer;
 }
 
 export interface ApplyLayerOptions extends UnpackLayerOptions {
@@ -52,12 +53,18 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
   readonly manifest?: string | undefined;
 }
 
+export interface AppliedLayer {
+  readonly layer: LayerResult;
+  /** What the whole tree takes on disk, where that was counted with the manifest. */
+  readonly usage: TreeUsage | undefined;
+}
+
 /** `unpackLayer`, as a part of more. */
 export async function applyLayer(
   source: LayerSource,
   destination: string,
   options: ApplyLayerOptions,
-): Promise<LayerResult> {
+): Promise<AppliedLayer> {
   const { temporary, manifest } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
@@ -74,10 +81,11 @@ export async function applyLayer(
     throw error;
   }
 
-  async function unpackWith(crew: Crew): Promise<LayerResult> {
+  async function unpackWith(crew: Crew): Promise<AppliedLayer> {
     let filled = false;
+    let usage: TreeUsage | undefined;
     try {
-      const result = await runLayer(crew, source, options, async (hash) => {
+      const layer = await runLayer(crew, source, options, async (hash) => {
         const answer = await crew.apply.ask(
           {
             type: 'apply',
@@ -94,12 +102,13 @@ export async function applyLayer(
           'applied',
         );
         filled = true;
+        usage = answer.usage;
         return answer;
       });
       options.signal?.throwIfAborted();
       filled = false;
       await crew.apply.ask({ type: 'commit', sync }, 'settled');
-      return result;
+      return { layer, usage };
     } catch (error) {
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
       if (manifest !== undefined) await rm(manifest, { force: true });

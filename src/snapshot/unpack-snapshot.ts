@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { letGoLayer } from '../layer/open-source.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
-import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
+import { type AppliedLayer, applyLayer, unpackLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
 import {
@@ -79,7 +79,7 @@ export async function unpackSnapshot(
 async function unpackNew(
   snapshots: Snapshotter,
   options: UnpackSnapshotOptions,
-  unpack: (mounts: readonly Mount[]) => Promise<LayerResult>,
+  unpack: (mounts: readonly Mount[]) => Promise<AppliedLayer>,
 ): Promise<UnpackedSnapshot> {
   const { name, parent } = options;
   const key = temporaryKey(name);
@@ -89,9 +89,12 @@ async function unpackNew(
     return await orRemoved(snapshots, key, async () => {
       // Late: whoever unpacks layers alone need not wait for what reads mounts.
       const { isStaged } = await import('./unpack-place.js');
-      const layer = isStaged(mounts) ? undefined : await unpack(mounts);
+      const applied = isStaged(mounts) ? undefined : await unpack(mounts);
+      const layer = applied?.layer;
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
-      return { snapshot: await snapshots.commit(key, { name, labels: committed }), layer };
+      // Nobody else has the key: what was counted then is so now.
+      const { usage } = applied ?? {};
+      return { snapshot: await snapshots.commit(key, { name, labels: committed, usage }), layer };
     });
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
@@ -118,15 +121,16 @@ async function unpackOnto(
   mounts: readonly Mount[],
   source: LayerSource,
   options: UnpackSnapshotOptions,
-): Promise<LayerResult> {
+): Promise<AppliedLayer> {
   const { digest, diffID, limits, gzip, signal, onProgress, parent } = options;
   const reading = { digest, diffID, limits, gzip, signal, onProgress, sync: false };
   const { unpackPlace } = await import('./unpack-place.js');
   const place = unpackPlace({ mounts, parent, capabilities: snapshots.backend.capabilities });
   if (place === undefined)
-    return await withMount(mounts, (directory) =>
-      unpackLayer(source, directory, { ...reading, existing: 'merge' }),
-    );
+    return await withMount(mounts, async (directory) => ({
+      layer: await unpackLayer(source, directory, { ...reading, existing: 'merge' }),
+      usage: undefined,
+    }));
   const { destination, ...how } = place;
   const manifest = hasKnownLayout(snapshots.backend.name) ? manifestOf(dirname(destination)) : undefined;
   return await applyLayer(source, destination, { ...reading, ...how, temporary: true, manifest });

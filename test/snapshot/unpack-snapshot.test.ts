@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -13,7 +14,7 @@ import {
 import { NativeBackend } from '../../src/snapshot/native-backend.js';
 import { OverlayBackend } from '../../src/snapshot/overlay-backend.js';
 import { failureOf } from '../helpers/sandbox.js';
-import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
+import { dir, file, hardlink, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { sha256 } from '../helpers/tree.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
@@ -53,6 +54,12 @@ async function infos(): Promise<SnapshotInfo[]> {
   return all;
 }
 
+function diskUsage(directory: string): number {
+  return Number(
+    /^\d+/.exec(execFileSync('du', ['-s', '--block-size=1', directory], { encoding: 'utf8' }))![0],
+  );
+}
+
 /** A layer that can tell whether anybody wants it. */
 function watched(bytes: Uint8Array): Readable & { readonly wanted: () => boolean } {
   let wanted = false;
@@ -81,6 +88,19 @@ describe.each(BACKENDS)('%s', (_, make) => {
     expect(layer).toMatchObject({ diffID: DIFF_ID, entries: 2 });
     expect(await infos()).toEqual([snapshot]);
     expect(await snapshots.usage('base')).toMatchObject({ inodes: 3 });
+  });
+
+  test('what it takes is what du counts, a hard link once', async () => {
+    const layer = tar(
+      dir('d'),
+      file('d/a', Buffer.alloc(20_000, 'a')),
+      hardlink('b', 'd/a'),
+      symlink('s', 'b'),
+    );
+    await unpackSnapshot(snapshots, layer, { name: 'base' });
+    expect(await snapshots.usage('base')).toEqual({ bytes: diskUsage(at('1/fs')), inodes: 4 });
+    await unpackSnapshot(snapshots, tar(file('d/a', 'x'), hardlink('c', 'b')), { name: 'n', parent: 'base' });
+    expect((await snapshots.usage('n')).bytes).toBe(diskUsage(at('2/fs')));
   });
 
   test('one upon it knows its parent', async () => {

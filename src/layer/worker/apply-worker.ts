@@ -84,14 +84,16 @@ function applyTo(
   try {
     const read = readArchive(pipeline, archive, applier, limits);
     applier.finish();
-    if (manifest !== undefined && checksums !== undefined)
-      writeManifest(system, manifest, {
-        root: destination.descriptor,
-        checksums,
-        diffID: read.diffID && `sha256:${read.diffID}`,
-      });
+    const usage =
+      manifest === undefined || checksums === undefined
+        ? undefined
+        : writeManifest(system, manifest, {
+            root: destination.descriptor,
+            checksums,
+            diffID: read.diffID && `sha256:${read.diffID}`,
+          });
     const { whiteouts, anomalies } = applier;
-    return { type: 'applied', ...read, whiteouts, anomalies: anomalies.summary() };
+    return { type: 'applied', ...read, usage, whiteouts, anomalies: anomalies.summary() };
   } finally {
     applier.close();
   }

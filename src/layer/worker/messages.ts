@@ -1,5 +1,6 @@
 import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
+import type { TreeUsage } from '../../rootfs/measure-usage.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
@@ -50,7 +51,11 @@ export type Response =
       readonly digest: string | undefined;
       readonly dataAfterStream: boolean;
     }
-  | ({ readonly type: 'applied' } & ArchiveSummary)
+  | ({
+      readonly type: 'applied';
+      /** Counted with the manifest (`writeManifest`). */
+      readonly usage?: TreeUsage | undefined;
+    } & ArchiveSummary)
   | { readonly type: 'settled' }
   /** A part of the plan; the answer proper is `applied`. */
   | { readonly type: 'operations'; readonly operations: readonly PlannedOperation[] }
