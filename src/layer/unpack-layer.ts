@@ -5,6 +5,7 @@ import type { TreeUsage } from '../rootfs/measure-usage.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { checkChoice, runLayer } from './run-layer.js';
+import type { OwnerMap } from './shift-owners.js';
 import { type Crew, crews } from './worker/crew.js';
 
 /**
@@ -46,6 +47,8 @@ export async function unpackLayer(
 export interface ApplyLayerOptions extends UnpackLayerOptions {
   /** The caller takes the destination away after a failure, so no error speaks of what stays there. */
   readonly temporary: boolean;
+  /** Whose the entries are on this host; lower layers and what is there have those owners already. @default as they say */
+  readonly owners?: OwnerMap | undefined;
   /**
    * Where to write a manifest of what the layer leaves in its tree (`manifest/write-manifest.ts`): on the
    * destination's file system, so that it is synced with it.
@@ -65,7 +68,7 @@ export async function applyLayer(
   destination: string,
   options: ApplyLayerOptions,
 ): Promise<AppliedLayer> {
-  const { temporary, manifest } = options;
+  const { temporary, owners, manifest } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -97,6 +100,7 @@ export async function applyLayer(
             lowers,
             limits,
             hash,
+            owners,
             manifest,
           },
           'applied',

@@ -6,6 +6,7 @@ import { applyLayer } from '../layer/unpack-layer.js';
 import { getAncestors, type NamedRecord } from '../metadata/snapshot-records.js';
 import type { CheckContext } from './check.js';
 import type { CheckOptions, OpenFinding } from './check-report.js';
+import { ownerMap } from './id-mapping.js';
 import { syncDirectory, writeRecordFile } from './record-file.js';
 import type { StagedDirectory } from './snapshot-directories.js';
 import { hasKnownLayout, manifestOf, treeOf } from './snapshot-tree.js';
@@ -112,6 +113,7 @@ async function unpackAnew(
     ...options,
     ...wanted,
     temporary: true,
+    owners: ownerMap(labels),
     manifest: manifestOf(staged.path),
   });
 }

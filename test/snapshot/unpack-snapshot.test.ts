@@ -60,6 +60,11 @@ function diskUsage(directory: string): number {
   );
 }
 
+const mapping = (map: string) => ({
+  'containerd.io/snapshot/uidmapping': map,
+  'containerd.io/snapshot/gidmapping': map,
+});
+
 /** A layer that can tell whether anybody wants it. */
 function watched(bytes: Uint8Array): Readable & { readonly wanted: () => boolean } {
   let wanted = false;
@@ -199,10 +204,54 @@ describe.each(BACKENDS)('%s', (_, make) => {
   test.each([
     ['no such parent', { parent: 'none' }, 'NotFound'],
     ['a name that can’t be', { name: '' }, 'InvalidArgument'],
-    ['ids mapped', { labels: { 'containerd.io/snapshot/uidmapping': '0:1:1' } }, 'Unimplemented'],
+    ['half a mapping', { labels: { 'containerd.io/snapshot/uidmapping': '0:1:1' } }, 'InvalidArgument'],
+    ['ranges that overlap', { labels: mapping('0:100:10,5:200:10') }, 'InvalidArgument'],
+    ['two ids that become one', { labels: mapping('0:100:10,10:105:10') }, 'InvalidArgument'],
   ])('%s', async (_, options, code) => {
     expect((await failureOf(unpackSnapshot(snapshots, BASE, { name: 'n', ...options }))).code).toBe(code);
     expect(readdirSync(at())).toEqual([]);
+  });
+});
+
+describe.each(BACKENDS)('%s, owners mapped', (_, make) => {
+  const labels = mapping('0:5000:100');
+  beforeEach(() => open(make()));
+
+  test('an owner that is not mapped is an error that names the entry, and nothing is left', async () => {
+    const layer = tar(file('fine', 'x', { uid: 99, gid: 99 }), file('d/not', 'x', { uid: 100, gid: 5 }));
+    const error = await failureOf(unpackSnapshot(snapshots, layer, { name: 'n', labels }));
+    expect(error).toMatchObject({ code: 'InvalidArgument', entry: 'd/not' });
+    expect(error.message).toContain('user id 100 is not mapped');
+    expect(readdirSync(at())).toEqual([]);
+  });
+
+  test('whiteouts and hard links say nothing of owners', async () => {
+    const base = tar(file('a', 'x', { uid: 1, gid: 2 }), file('gone'));
+    await unpackSnapshot(snapshots, base, { name: 'base', labels });
+    const next = tar(hardlink('b', 'a', { uid: 100, gid: 100 }), whiteout('gone'));
+    await unpackSnapshot(snapshots, next, { name: 'next', parent: 'base', labels });
+    expect(lstatSync(at('2/fs/b'))).toMatchObject({ uid: 5001, gid: 5002 });
+  });
+
+  test('a chain has the one mapping', async () => {
+    await unpackSnapshot(snapshots, BASE, { name: 'base', labels });
+    const refusal = async (options: { name: string; parent?: string; labels?: Record<string, string> }) =>
+      await failureOf(unpackSnapshot(snapshots, NEXT, options));
+    expect(await refusal({ name: 'next', parent: 'base' })).toMatchObject({ code: 'FailedPrecondition' });
+    const other = { name: 'next', parent: 'base', labels: mapping('0:6000:100') };
+    expect(await refusal(other)).toMatchObject({ code: 'FailedPrecondition' });
+    expect((await refusal({ name: 'base' })).message).toContain('its owners are mapped otherwise');
+    expect((await infos()).map(({ name }) => name)).toEqual(['base']);
+  });
+
+  test('what is damaged is repaired with the owners that it had', async () => {
+    const layer = tar(dir('d', { uid: 7 }), file('d/f', 'text', { uid: 8, gid: 9 }));
+    await unpackSnapshot(snapshots, layer, { name: 'base', labels });
+    rmSync(at('1/fs/d'), { recursive: true });
+    await snapshots.check({ repair: () => layer });
+    expect((await snapshots.check()).findings).toEqual([]);
+    expect(lstatSync(at('1/fs/d'))).toMatchObject({ uid: 5007, gid: 5000 });
+    expect(lstatSync(at('1/fs/d/f'))).toMatchObject({ uid: 5008, gid: 5009 });
   });
 });
 

@@ -68,7 +68,7 @@ function applyTo(
   request: Request & { type: 'apply' },
   pipeline: Pipeline,
 ): Answer {
-  const { target, limits, hash, manifest } = request;
+  const { target, limits, hash, owners, manifest } = request;
   const checksums = manifest === undefined ? undefined : new ContentChecksums();
   const archive = new ArchiveReader(pipeline, hash, new FileQueue(pipeline.files, system));
   const applier = new Applier(system, destination.descriptor, {
@@ -79,6 +79,7 @@ function applyTo(
     destination: destination.kind,
     exactModes,
     finisher: archive.files,
+    owners,
     checksums,
   });
   try {

@@ -4,6 +4,7 @@ import type { TreeUsage } from '../../rootfs/measure-usage.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
+import type { OwnerMap } from '../shift-owners.js';
 import type { PipelineMemory } from './pipeline.js';
 
 /** What the caller's thread asks of the others. */
@@ -27,6 +28,7 @@ export type Request =
       readonly lowers: readonly string[];
       readonly limits: Limits;
       readonly hash: boolean;
+      readonly owners: OwnerMap | undefined;
       /** Where to write what the layer leaves in its tree: on the same file system, so that it is synced with it. */
       readonly manifest: string | undefined;
     }
