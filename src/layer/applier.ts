@@ -21,6 +21,7 @@ import type { ContentChecksums } from './manifest/content-checksums.js';
 import type { Operation } from './operation.js';
 import { OverlayTarget } from './overlay-target.js';
 import { planEntry } from './plan.js';
+import { hostGid, hostUid, type OwnerMap, shiftOwners } from './shift-owners.js';
 import type { Target } from './target.js';
 
 /** Of what no layer says a time: the same for every unpack, so that the same layer gives the same tree. */
@@ -42,6 +43,8 @@ export interface ApplierOptions {
   readonly exactModes: boolean;
   /** Small files are created here, and finished there. */
   readonly finisher?: FileFinisher | undefined;
+  /** Whose the entries are on this host. @default as they say */
+  readonly owners?: OwnerMap | undefined;
   /** Takes the checksums of the files' contents. */
   readonly checksums?: ContentChecksums | undefined;
 }
@@ -61,6 +64,7 @@ export class Applier implements TarSink {
   readonly #writer: EntryWriter;
   readonly #checkLinkTargets: boolean;
   readonly #checksums: ContentChecksums | undefined;
+  readonly #owners: OwnerMap | undefined;
   #entry: TarEntry | undefined;
   /** The file being written, and the directory it is in. */
   #file: Placed | undefined;
@@ -72,6 +76,7 @@ export class Applier implements TarSink {
     this.#limits = limits;
     this.#identity = identity;
     this.#checksums = options.checksums;
+    this.#owners = options.owners;
     this.#rootfs = this.#run(
       () =>
         new Rootfs(system, root, lowers, {
@@ -155,11 +160,19 @@ export class Applier implements TarSink {
         this.whiteouts += 1;
         this.#target.opaque(operation);
         return;
-      default:
-        if (operation.path === '')
-          this.#writer.replaceAttributesOf(this.#rootfs.root.descriptor, '', operation.entry);
-        else this.#place(operation, this.#rootfs.open(operation.parent, 'create'));
+      default: {
+        const placed = this.#shifted(operation);
+        if (placed.path === '')
+          this.#writer.replaceAttributesOf(this.#rootfs.root.descriptor, '', placed.entry);
+        else this.#place(placed, this.#rootfs.open(placed.parent, 'create'));
+      }
     }
+  }
+
+  /** With the owner that it has on this host. A hard link has its target's. */
+  #shifted(operation: Placed): Placed {
+    if (this.#owners === undefined || operation.op === 'hardlink') return operation;
+    return { ...operation, entry: shiftOwners(operation.entry, this.#owners) };
   }
 
   /** Makes the entry; what has its name already is replaced, but for a directory by a directory. */
@@ -288,10 +301,17 @@ export class Applier implements TarSink {
     });
   }
 
+  /** Whose it is what no layer speaks of. */
+  get #root(): { readonly uid: number; readonly gid: number } {
+    const owners = this.#owners;
+    return owners === undefined ? this.#identity : { uid: hostUid(owners, 0), gid: hostGid(owners, 0) };
+  }
+
   #implicitDirectory(created: Directory, like: number | undefined): void {
     if (like === undefined) {
-      const { uid, gid } = this.#identity;
-      if (created.stat.gid !== gid) this.#system.chown(created.descriptor, uid, gid);
+      const { uid, gid } = this.#root;
+      if (this.#owners !== undefined || created.stat.gid !== gid)
+        this.#system.chown(created.descriptor, uid, gid);
       this.#system.chmod(created.descriptor, IMPLICIT_MODE);
       this.#deferred.setImplicit(created.id, created.path, EPOCH);
     } else {

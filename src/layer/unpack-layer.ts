@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
+import type { TreeUsage } from '../rootfs/measure-usage.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { checkChoice, runLayer } from './run-layer.js';
+import type { OwnerMap } from './shift-owners.js';
 import { type Crew, crews } from './worker/crew.js';
 
 /**
@@ -34,17 +36,19 @@ export function warmUp(): void {
  * @example
  * const { diffID, entries } = await unpackLayer('layer.tar.gz', 'rootfs');
  */
-export function unpackLayer(
+export async function unpackLayer(
   source: LayerSource,
   destination: string,
   options: UnpackLayerOptions = {},
 ): Promise<LayerResult> {
-  return applyLayer(source, destination, { ...options, temporary: false });
+  return (await applyLayer(source, destination, { ...options, temporary: false })).layer;
 }
 
 export interface ApplyLayerOptions extends UnpackLayerOptions {
   /** The caller takes the destination away after a failure, so no error speaks of what stays there. */
   readonly temporary: boolean;
+  /** Whose the entries are on this host; lower layers and what is there have those owners already. @default as they say */
+  readonly owners?: OwnerMap | undefined;
   /**
    * Where to write a manifest of what the layer leaves in its tree (`manifest/write-manifest.ts`): on the
    * destination's file system, so that it is synced with it.
@@ -52,13 +56,19 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
   readonly manifest?: string | undefined;
 }
 
+export interface AppliedLayer {
+  readonly layer: LayerResult;
+  /** What the whole tree takes on disk, where that was counted with the manifest. */
+  readonly usage: TreeUsage | undefined;
+}
+
 /** `unpackLayer`, as a part of more. */
 export async function applyLayer(
   source: LayerSource,
   destination: string,
   options: ApplyLayerOptions,
-): Promise<LayerResult> {
-  const { temporary, manifest } = options;
+): Promise<AppliedLayer> {
+  const { temporary, owners, manifest } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -74,10 +84,11 @@ export async function applyLayer(
     throw error;
   }
 
-  async function unpackWith(crew: Crew): Promise<LayerResult> {
+  async function unpackWith(crew: Crew): Promise<AppliedLayer> {
     let filled = false;
+    let usage: TreeUsage | undefined;
     try {
-      const result = await runLayer(crew, source, options, async (hash) => {
+      const layer = await runLayer(crew, source, options, async (hash) => {
         const answer = await crew.apply.ask(
           {
             type: 'apply',
@@ -89,17 +100,19 @@ export async function applyLayer(
             lowers,
             limits,
             hash,
+            owners,
             manifest,
           },
           'applied',
         );
         filled = true;
+        usage = answer.usage;
         return answer;
       });
       options.signal?.throwIfAborted();
       filled = false;
       await crew.apply.ask({ type: 'commit', sync }, 'settled');
-      return result;
+      return { layer, usage };
     } catch (error) {
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
       if (manifest !== undefined) await rm(manifest, { force: true });

@@ -53,6 +53,9 @@ export interface SnapshotBackend {
   mounts(snapshot: BackendSnapshot): readonly Mount[];
   /** What an active snapshot takes by itself. */
   usage(snapshot: BackendSnapshot): Promise<SnapshotUsage>;
-  /** Brings the contents of an active snapshot to the disk. It is committed afterwards. */
+  /**
+   * Brings an active snapshot to the disk: its contents, wherever they are, and all that is in its directory. It is
+   * committed afterwards.
+   */
   sync(snapshot: BackendSnapshot): Promise<void>;
 }

@@ -41,7 +41,9 @@ export class OverlayBackend implements SnapshotBackend {
     const owner = mappedRoot(labels);
     // What is seen of the root is the upper one: it has to be as the parent's, or an image's root would change.
     if (parents[0] !== undefined) copyRoot(upper(parents[0]), root);
-    if (owner !== undefined) chownSync(root, owner.uid, owner.gid);
+    // Upon layers the mount maps those alone. A bind mount maps the root itself: it stays 0's.
+    const isMapped = parents.length === 0 && this.#support.idmapped;
+    if (owner !== undefined && !isMapped) chownSync(root, owner.uid, owner.gid);
   }
 
   /** Options in containerd's order. */

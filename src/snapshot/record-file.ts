@@ -1,4 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { NamedRecord } from '../metadata/snapshot-records.js';
@@ -27,21 +27,45 @@ export async function writeRecordFile(
   directory: string,
   record: Omit<RecordFile, 'manifest'>,
 ): Promise<void> {
+  const lasting = record.kind === 'committed';
+  await stageRecordFile(directory, record, { sync: lasting });
+  if (lasting) await placeRecordFile(directory);
+  else await rename(staged(directory), join(directory, 'record'));
+}
+
+/**
+ * Writes it beside the one that is there, whose place it takes by `placeRecordFile`. Without `sync` the caller brings
+ * it to the disk in between, together with the contents that it speaks of.
+ */
+export async function stageRecordFile(
+  directory: string,
+  record: Omit<RecordFile, 'manifest'>,
+  { sync }: { readonly sync: boolean },
+): Promise<void> {
   const { id, name, kind, parent, labels, createdAt, backend } = record;
   const manifest = hasManifest(directory);
   const fields = { version: VERSION, id, name, kind, parent, labels, createdAt, backend, manifest };
   const json = JSON.stringify(fields);
-  const path = join(directory, 'record');
-  const sync = kind === 'committed';
-  const file = await open(`${path}.new`, 'w', 0o600);
+  const file = await open(staged(directory), 'w', 0o600);
   try {
     await file.writeFile(`${json}\n${checksumOf(json)}\n`);
     if (sync) await file.sync();
+  } catch (error) {
+    await rm(staged(directory), { force: true });
+    throw error;
   } finally {
     await file.close();
   }
-  await rename(`${path}.new`, path);
-  if (sync) await syncDirectory(directory);
+}
+
+/** Its new name is on disk then. */
+export async function placeRecordFile(directory: string): Promise<void> {
+  await rename(staged(directory), join(directory, 'record'));
+  await syncDirectory(directory);
+}
+
+function staged(directory: string): string {
+  return join(directory, 'record.new');
 }
 
 /** @returns why not, when there is none that can be read */

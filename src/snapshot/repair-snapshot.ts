@@ -7,6 +7,7 @@ import { getAncestors, type NamedRecord } from '../metadata/snapshot-records.js'
 import { syncDirectory } from '../system/sync-directory.js';
 import type { CheckContext } from './check.js';
 import type { CheckOptions, OpenFinding } from './check-report.js';
+import { ownerMap } from './id-mapping.js';
 import { writeRecordFile } from './record-file.js';
 import type { StagedDirectory } from './snapshot-directories.js';
 import { hasKnownLayout, manifestOf, treeOf } from './snapshot-tree.js';
@@ -113,6 +114,7 @@ async function unpackAnew(
     ...options,
     ...wanted,
     temporary: true,
+    owners: ownerMap(labels),
     manifest: manifestOf(staged.path),
   });
 }

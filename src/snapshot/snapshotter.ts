@@ -194,6 +194,8 @@ export interface CommitOptions {
   readonly parent?: string | undefined;
   /** @default none */
   readonly labels?: Labels | undefined;
+  /** What it takes, for whoever has counted that and knows that nobody has written to it since. @default measured */
+  readonly usage?: SnapshotUsage | undefined;
 }
 
 export interface SnapshotPatch {

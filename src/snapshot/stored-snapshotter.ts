@@ -29,7 +29,7 @@ import { forgetDeadUnpacks } from './dead-unpacks.js';
 import { SNAPSHOT_REF_LABEL } from './labels.js';
 import type { Mount } from './mount.js';
 import { closed, NameLocks } from './name-locks.js';
-import { type RecordFile, writeRecordFile } from './record-file.js';
+import { placeRecordFile, type RecordFile, stageRecordFile, writeRecordFile } from './record-file.js';
 import type { SnapshotDirectories, StagedDirectory } from './snapshot-directories.js';
 import { SnapshotIds } from './snapshot-ids.js';
 import { snapshotFields, snapshotInfo } from './snapshot-info.js';
@@ -93,7 +93,7 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  commit(key: string, { name, parent, labels = {} }: CommitOptions): Promise<SnapshotInfo> {
+  commit(key: string, { name, parent, labels = {}, usage: counted }: CommitOptions): Promise<SnapshotInfo> {
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkSnapshotName(name);
       checkLabels(labels);
@@ -103,17 +103,18 @@ export class StoredSnapshotter implements Snapshotter {
         if (record.parent !== getRecord(transaction, key).parent) this.#checkCanRebase();
         return { record, snapshot: this.#describe(transaction, record) };
       });
-      await this.#backend.sync(snapshot);
-      const usage = await this.#backend.usage(snapshot);
-      return snapshotInfo(
-        await this.#withRecordFile(
-          { ...record, name, kind: 'committed', labels, createdAt: Date.now() },
-          () =>
-            this.#store.write((transaction) =>
-              commitRecord(transaction, key, { name, parent, labels, usage }),
-            ),
-        ),
-      );
+      const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
+      try {
+        const usage = await this.#settle(snapshot, committed, counted);
+        return snapshotInfo(
+          await this.#store.write((transaction) =>
+            commitRecord(transaction, key, { name, parent, labels, usage }),
+          ),
+        );
+      } catch (error) {
+        await this.#restoreRecordFile(snapshot.directory, record.id);
+        throw error;
+      }
     });
   }
 
@@ -265,9 +266,7 @@ export class StoredSnapshotter implements Snapshotter {
     if (name === undefined)
       throw new OverlayerError('Internal', `Backend "${this.#backend.name}" supplies what nobody asked for`);
     checkSnapshotName(name);
-    await this.#backend.sync(snapshot);
-    const usage = await this.#backend.usage(snapshot);
-    await this.#writeRecordFile(snapshot.directory, {
+    const usage = await this.#settle(snapshot, {
       ...record,
       name,
       kind: 'committed',
@@ -279,19 +278,31 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  /** The record file says what `commit` is about to make true; where that fails, what is true. */
-  async #withRecordFile<T>(record: RecordedSnapshot, commit: () => Promise<T>): Promise<T> {
-    const directory = this.#directories.pathOf(record.id);
-    try {
-      await this.#writeRecordFile(directory, record);
-      return await commit();
-    } catch (error) {
-      const now = this.#store.read((transaction) =>
-        listRecords(transaction).find(({ id }) => id === record.id),
-      );
-      if (now !== undefined) await this.#writeRecordFile(directory, now).catch(() => {}); // `check` finds it
-      throw error;
-    }
+  /**
+   * Brings a snapshot to the disk that is about to be committed, and its record file with it, which is seen only
+   * when all of that is there.
+   *
+   * @param counted what it takes, where that is known @returns what it takes
+   */
+  async #settle(
+    snapshot: BackendSnapshot,
+    committed: RecordedSnapshot,
+    counted?: SnapshotUsage,
+  ): Promise<SnapshotUsage> {
+    const { directory } = snapshot;
+    await stageRecordFile(directory, { ...committed, backend: this.#backend.name }, { sync: false });
+    await this.#backend.sync(snapshot);
+    const usage = counted ?? (await this.#backend.usage(snapshot));
+    await placeRecordFile(directory);
+    return usage;
+  }
+
+  /** A commit has failed: the record file is to say what is true. */
+  async #restoreRecordFile(directory: string, id: number): Promise<void> {
+    const now = this.#store.read((transaction) =>
+      listRecords(transaction).find((record) => record.id === id),
+    );
+    if (now !== undefined) await this.#writeRecordFile(directory, now).catch(() => {}); // `check` finds it
   }
 
   #writeRecordFile(directory: string, record: RecordedSnapshot): Promise<void> {

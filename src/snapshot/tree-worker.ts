@@ -1,13 +1,13 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { toPlainError } from '../base/errors.js';
 import { copyTree } from '../rootfs/copy-tree.js';
+import { measureUsage } from '../rootfs/measure-usage.js';
 import { removeTree } from '../rootfs/remove-tree.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O, SystemError } from '../system/system.js';
 import { mendTree } from './mend-tree.js';
 import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
-import { measureUsage } from './usage.js';
 import { verifySnapshot } from './verify-snapshot.js';
 
 const system = openLinuxSystem();

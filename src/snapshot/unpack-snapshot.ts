@@ -1,16 +1,16 @@
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { OverlayerError } from '../base/errors.js';
 import { letGoLayer } from '../layer/open-source.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
-import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
+import { type AppliedLayer, applyLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
+import { mappingLabels, ownerMap, withoutMapping } from './id-mapping.js';
 import {
   DIFF_ID_LABEL,
-  GIDMAPPING_LABEL,
   PARENT_CHAIN_ID_LABEL,
   SNAPSHOT_REF_LABEL,
-  UIDMAPPING_LABEL,
   UNCOMPRESSED_LABEL,
   UNPACKING_LABEL,
 } from './labels.js';
@@ -43,9 +43,15 @@ export interface UnpackedSnapshot {
  * The snapshot gets containerd's labels for a layer: `containerd.io/snapshot.ref`, `containerd.io/uncompressed`,
  * `containerd.io/snapshot/diff-id` and `containerd.io/snapshot/parent-chain-id` (core/unpack, unpacker.go).
  *
+ * With the labels `containerd.io/snapshot/uidmapping` and `gidmapping` the layer is for containers in such a user
+ * namespace. A backend whose mounts map owners (`remap-ids`) keeps it as the image has it, and the labels, which belong
+ * on the containers' snapshots, are left out here. With any other its owners are those of the host, as if it were
+ * unpacked in the namespace, and the snapshot has the labels to say so. A chain is of the one kind or the other.
+ *
  * @throws OverlayerError as `unpackLayer` and `Snapshotter.prepare`, and
  *   - `AlreadyExists`: the name is taken by something else than this layer on this parent
- *   - `Unimplemented`: labels that map ids
+ *   - `InvalidArgument`: labels that map ids and make no sense; an owner that they do not map
+ *   - `FailedPrecondition`: the parent's owners are not mapped so
  * @throws `signal.reason` when the signal asks for the end
  *
  * @example
@@ -58,15 +64,16 @@ export async function unpackSnapshot(
 ): Promise<UnpackedSnapshot> {
   let read = false;
   try {
-    checkMappings(options.labels);
+    const wanted = mapOwners(snapshots, options);
     return await snapshots.withLock(
       options.name,
       async () => {
-        const found = await findCommitted(snapshots, options);
+        const found = await findCommitted(snapshots, wanted);
         if (found !== undefined) return { snapshot: found, layer: undefined };
-        return await unpackNew(snapshots, options, (mounts) => {
+        await checkParentOwners(snapshots, wanted);
+        return await unpackNew(snapshots, wanted, (mounts) => {
           read = true;
-          return unpackOnto(snapshots, mounts, source, options);
+          return unpackOnto(snapshots, mounts, source, wanted);
         });
       },
       options,
@@ -79,19 +86,24 @@ export async function unpackSnapshot(
 async function unpackNew(
   snapshots: Snapshotter,
   options: UnpackSnapshotOptions,
-  unpack: (mounts: readonly Mount[]) => Promise<LayerResult>,
+  unpack: (mounts: readonly Mount[]) => Promise<AppliedLayer>,
 ): Promise<UnpackedSnapshot> {
   const { name, parent } = options;
   const key = temporaryKey(name);
   const labels = layerLabels(options, options.diffID);
   try {
-    const mounts = await snapshots.prepare(key, { parent, labels: { ...labels, [UNPACKING_LABEL]: name } });
+    // Upon a parent the root is the parent's, whoever is to be root of the containers.
+    const prepared = parent === undefined ? labels : withoutMapping(labels);
+    const mounts = await snapshots.prepare(key, { parent, labels: { ...prepared, [UNPACKING_LABEL]: name } });
     return await orRemoved(snapshots, key, async () => {
       // Late: whoever unpacks layers alone need not wait for what reads mounts.
       const { isStaged } = await import('./unpack-place.js');
-      const layer = isStaged(mounts) ? undefined : await unpack(mounts);
+      const applied = isStaged(mounts) ? undefined : await unpack(mounts);
+      const layer = applied?.layer;
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
-      return { snapshot: await snapshots.commit(key, { name, labels: committed }), layer };
+      // Nobody else has the key: what was counted then is so now.
+      const { usage } = applied ?? {};
+      return { snapshot: await snapshots.commit(key, { name, labels: committed, usage }), layer };
     });
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
@@ -118,14 +130,15 @@ async function unpackOnto(
   mounts: readonly Mount[],
   source: LayerSource,
   options: UnpackSnapshotOptions,
-): Promise<LayerResult> {
-  const { digest, diffID, limits, gzip, signal, onProgress, parent } = options;
-  const reading = { digest, diffID, limits, gzip, signal, onProgress, sync: false };
+): Promise<AppliedLayer> {
+  const { digest, diffID, limits, gzip, signal, onProgress, parent, labels = {} } = options;
+  const owners = ownerMap(labels);
+  const reading = { digest, diffID, limits, gzip, signal, onProgress, owners, sync: false };
   const { unpackPlace } = await import('./unpack-place.js');
   const place = unpackPlace({ mounts, parent, capabilities: snapshots.backend.capabilities });
   if (place === undefined)
     return await withMount(mounts, (directory) =>
-      unpackLayer(source, directory, { ...reading, existing: 'merge' }),
+      applyLayer(source, directory, { ...reading, existing: 'merge', temporary: false }),
     );
   const { destination, ...how } = place;
   const manifest = hasKnownLayout(snapshots.backend.name) ? manifestOf(dirname(destination)) : undefined;
@@ -135,7 +148,7 @@ async function unpackOnto(
 /** @throws OverlayerError `AlreadyExists` */
 async function findCommitted(
   snapshots: Snapshotter,
-  { name, parent, diffID }: UnpackSnapshotOptions,
+  { name, parent, diffID, labels }: UnpackSnapshotOptions,
 ): Promise<SnapshotInfo | undefined> {
   let found: SnapshotInfo;
   try {
@@ -152,7 +165,9 @@ async function findCommitted(
         ? `its parent is ${found.parent === undefined ? 'none' : `"${found.parent}"`}`
         : diffID !== undefined && labelled !== undefined && labelled !== diffID
           ? `its layer has the diffID ${labelled}`
-          : undefined;
+          : haveSameOwners(found.labels, labels)
+            ? undefined
+            : 'its owners are mapped otherwise';
   if (differs === undefined) return found;
   throw new OverlayerError('AlreadyExists', `Snapshot "${name}" already exists, and is another: ${differs}`);
 }
@@ -169,13 +184,31 @@ function layerLabels(
   };
 }
 
-/** A layer's owners are the image's; they are mapped for whoever runs on it. */
-function checkMappings(labels: Labels = {}): void {
-  const label = [UIDMAPPING_LABEL, GIDMAPPING_LABEL].find((name) => name in labels);
-  if (label === undefined) return;
-  throw new OverlayerError('Unimplemented', `A layer can't be unpacked with the label "${label}"`, {
-    hint: 'give it to the snapshot that is prepared on the layer',
-  });
+/** Labels that map ids stay where the layer itself is to have the owners that they say. */
+function mapOwners(snapshots: Snapshotter, options: UnpackSnapshotOptions): UnpackSnapshotOptions {
+  const { labels = {} } = options;
+  ownerMap(labels); // whether they make sense
+  const mountsMap = snapshots.backend.capabilities.includes('remap-ids');
+  return mountsMap ? { ...options, labels: withoutMapping(labels) } : options;
+}
+
+/** @throws OverlayerError `FailedPrecondition` */
+async function checkParentOwners(
+  snapshots: Snapshotter,
+  { parent, labels }: UnpackSnapshotOptions,
+): Promise<void> {
+  if (parent === undefined || haveSameOwners((await snapshots.stat(parent)).labels, labels)) return;
+  throw new OverlayerError(
+    'FailedPrecondition',
+    `The owners of the parent "${parent}" are mapped otherwise`,
+    {
+      hint: 'unpack all layers of an image with the same labels',
+    },
+  );
+}
+
+function haveSameOwners(a: Labels, b: Labels = {}): boolean {
+  return isDeepStrictEqual(mappingLabels(a), mappingLabels(b));
 }
 
 /** In containerd's form (`extract-<nanoseconds>-<random> <chainID>`), by which its users know what it is. */

@@ -98,10 +98,10 @@ describe('a new directory', () => {
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
-  async function create(details: Partial<BackendSnapshot> = {}) {
+  async function create(details: Partial<BackendSnapshot> = {}, support: Partial<OverlaySupport> = {}) {
     const directory = join(root, 'new');
     mkdirSync(directory);
-    await new OverlayBackend(SUPPORT).create(snapshot({ directory, ...details }));
+    await new OverlayBackend({ ...SUPPORT, ...support }).create(snapshot({ directory, ...details }));
     const describe = (name: string) => {
       const { mode, uid, gid } = statSync(join(directory, name));
       return `${(mode & 0o7777).toString(8)} ${uid}:${gid}`;
@@ -130,8 +130,17 @@ describe('a new directory', () => {
   });
 
   test('belongs to the root that ids are mapped to', async () => {
-    const describe = await create({ labels: MAPPING });
+    mkdirSync(join(root, '1', 'fs'), { recursive: true });
+    const describe = await create({ labels: MAPPING, parents: [join(root, '1')] });
     expect(describe('fs')).toBe('755 1000:2000');
+  });
+
+  test.each([
+    [true, '755 0:0'],
+    [false, '755 1000:2000'],
+  ])('upon nothing, its mount maps the root itself (%s): %s', async (idmapped, expected) => {
+    const describe = await create({ labels: MAPPING }, { idmapped });
+    expect(describe('fs')).toBe(expected);
   });
 
   test.each([

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -13,7 +14,7 @@ import {
 import { NativeBackend } from '../../src/snapshot/native-backend.js';
 import { OverlayBackend } from '../../src/snapshot/overlay-backend.js';
 import { failureOf } from '../helpers/sandbox.js';
-import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
+import { dir, file, hardlink, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { sha256 } from '../helpers/tree.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
@@ -53,6 +54,17 @@ async function infos(): Promise<SnapshotInfo[]> {
   return all;
 }
 
+function diskUsage(directory: string): number {
+  return Number(
+    /^\d+/.exec(execFileSync('du', ['-s', '--block-size=1', directory], { encoding: 'utf8' }))![0],
+  );
+}
+
+const mapping = (map: string) => ({
+  'containerd.io/snapshot/uidmapping': map,
+  'containerd.io/snapshot/gidmapping': map,
+});
+
 /** A layer that can tell whether anybody wants it. */
 function watched(bytes: Uint8Array): Readable & { readonly wanted: () => boolean } {
   let wanted = false;
@@ -81,6 +93,19 @@ describe.each(BACKENDS)('%s', (_, make) => {
     expect(layer).toMatchObject({ diffID: DIFF_ID, entries: 2 });
     expect(await infos()).toEqual([snapshot]);
     expect(await snapshots.usage('base')).toMatchObject({ inodes: 3 });
+  });
+
+  test('what it takes is what du counts, a hard link once', async () => {
+    const layer = tar(
+      dir('d'),
+      file('d/a', Buffer.alloc(20_000, 'a')),
+      hardlink('b', 'd/a'),
+      symlink('s', 'b'),
+    );
+    await unpackSnapshot(snapshots, layer, { name: 'base' });
+    expect(await snapshots.usage('base')).toEqual({ bytes: diskUsage(at('1/fs')), inodes: 4 });
+    await unpackSnapshot(snapshots, tar(file('d/a', 'x'), hardlink('c', 'b')), { name: 'n', parent: 'base' });
+    expect((await snapshots.usage('n')).bytes).toBe(diskUsage(at('2/fs')));
   });
 
   test('one upon it knows its parent', async () => {
@@ -179,10 +204,54 @@ describe.each(BACKENDS)('%s', (_, make) => {
   test.each([
     ['no such parent', { parent: 'none' }, 'NotFound'],
     ['a name that can’t be', { name: '' }, 'InvalidArgument'],
-    ['ids mapped', { labels: { 'containerd.io/snapshot/uidmapping': '0:1:1' } }, 'Unimplemented'],
+    ['half a mapping', { labels: { 'containerd.io/snapshot/uidmapping': '0:1:1' } }, 'InvalidArgument'],
+    ['ranges that overlap', { labels: mapping('0:100:10,5:200:10') }, 'InvalidArgument'],
+    ['two ids that become one', { labels: mapping('0:100:10,10:105:10') }, 'InvalidArgument'],
   ])('%s', async (_, options, code) => {
     expect((await failureOf(unpackSnapshot(snapshots, BASE, { name: 'n', ...options }))).code).toBe(code);
     expect(readdirSync(at())).toEqual([]);
+  });
+});
+
+describe.each(BACKENDS)('%s, owners mapped', (_, make) => {
+  const labels = mapping('0:5000:100');
+  beforeEach(() => open(make()));
+
+  test('an owner that is not mapped is an error that names the entry, and nothing is left', async () => {
+    const layer = tar(file('fine', 'x', { uid: 99, gid: 99 }), file('d/not', 'x', { uid: 100, gid: 5 }));
+    const error = await failureOf(unpackSnapshot(snapshots, layer, { name: 'n', labels }));
+    expect(error).toMatchObject({ code: 'InvalidArgument', entry: 'd/not' });
+    expect(error.message).toContain('user id 100 is not mapped');
+    expect(readdirSync(at())).toEqual([]);
+  });
+
+  test('whiteouts and hard links say nothing of owners', async () => {
+    const base = tar(file('a', 'x', { uid: 1, gid: 2 }), file('gone'));
+    await unpackSnapshot(snapshots, base, { name: 'base', labels });
+    const next = tar(hardlink('b', 'a', { uid: 100, gid: 100 }), whiteout('gone'));
+    await unpackSnapshot(snapshots, next, { name: 'next', parent: 'base', labels });
+    expect(lstatSync(at('2/fs/b'))).toMatchObject({ uid: 5001, gid: 5002 });
+  });
+
+  test('a chain has the one mapping', async () => {
+    await unpackSnapshot(snapshots, BASE, { name: 'base', labels });
+    const refusal = async (options: { name: string; parent?: string; labels?: Record<string, string> }) =>
+      await failureOf(unpackSnapshot(snapshots, NEXT, options));
+    expect(await refusal({ name: 'next', parent: 'base' })).toMatchObject({ code: 'FailedPrecondition' });
+    const other = { name: 'next', parent: 'base', labels: mapping('0:6000:100') };
+    expect(await refusal(other)).toMatchObject({ code: 'FailedPrecondition' });
+    expect((await refusal({ name: 'base' })).message).toContain('its owners are mapped otherwise');
+    expect((await infos()).map(({ name }) => name)).toEqual(['base']);
+  });
+
+  test('what is damaged is repaired with the owners that it had', async () => {
+    const layer = tar(dir('d', { uid: 7 }), file('d/f', 'text', { uid: 8, gid: 9 }));
+    await unpackSnapshot(snapshots, layer, { name: 'base', labels });
+    rmSync(at('1/fs/d'), { recursive: true });
+    await snapshots.check({ repair: () => layer });
+    expect((await snapshots.check()).findings).toEqual([]);
+    expect(lstatSync(at('1/fs/d'))).toMatchObject({ uid: 5007, gid: 5000 });
+    expect(lstatSync(at('1/fs/d/f'))).toMatchObject({ uid: 5008, gid: 5009 });
   });
 });
 

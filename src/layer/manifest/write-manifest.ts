@@ -1,5 +1,6 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { isCountedBeforeSync, type TreeUsage, UsageCount } from '../../rootfs/measure-usage.js';
 import { walkTree } from '../../rootfs/walk-tree.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, type System } from '../../system/system.js';
@@ -23,23 +24,27 @@ export interface ManifestSource {
  *
  * It is not synced: a sync of its file system does that, together with the tree.
  *
+ * @returns what the tree takes on disk, counted on the way; undefined where it has to be there to be counted
  * @throws OverlayerError as the kernel refuses; nothing stays at `path` then
  */
-export function writeManifest(system: System, path: string, source: ManifestSource): void {
+export function writeManifest(system: System, path: string, source: ManifestSource): TreeUsage | undefined {
   try {
     const output = new ManifestOutput(path);
     try {
       const describer = new EntryDescriber(system);
       const files = new FileChecksum(system);
+      const count = new UsageCount();
       output.line(MANIFEST_HEADER);
       walkTree(system, source.root, (walked) => {
-        const { parent, name, stat } = walked;
+        const { path, parent, name, stat } = walked;
+        if (path === '' || !stat.isMountRoot) count.add(stat);
         const checksumOf = () =>
           stat.size === 0 ? 0 : (source.checksums.get(stat.ino) ?? files.of(parent, name, stat.size));
         output.line(entryLine(describer.describe(walked, checksumOf)));
         return true;
       });
       output.end(source.diffID);
+      return isCountedBeforeSync(source.root) ? count.usage : undefined;
     } finally {
       output.close();
     }

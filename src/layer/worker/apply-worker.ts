@@ -68,7 +68,7 @@ function applyTo(
   request: Request & { type: 'apply' },
   pipeline: Pipeline,
 ): Answer {
-  const { target, limits, hash, manifest } = request;
+  const { target, limits, hash, owners, manifest } = request;
   const checksums = manifest === undefined ? undefined : new ContentChecksums();
   const archive = new ArchiveReader(pipeline, hash, new FileQueue(pipeline.files, system));
   const applier = new Applier(system, destination.descriptor, {
@@ -79,19 +79,22 @@ function applyTo(
     destination: destination.kind,
     exactModes,
     finisher: archive.files,
+    owners,
     checksums,
   });
   try {
     const read = readArchive(pipeline, archive, applier, limits);
     applier.finish();
-    if (manifest !== undefined && checksums !== undefined)
-      writeManifest(system, manifest, {
-        root: destination.descriptor,
-        checksums,
-        diffID: read.diffID && `sha256:${read.diffID}`,
-      });
+    const usage =
+      manifest === undefined || checksums === undefined
+        ? undefined
+        : writeManifest(system, manifest, {
+            root: destination.descriptor,
+            checksums,
+            diffID: read.diffID && `sha256:${read.diffID}`,
+          });
     const { whiteouts, anomalies } = applier;
-    return { type: 'applied', ...read, whiteouts, anomalies: anomalies.summary() };
+    return { type: 'applied', ...read, usage, whiteouts, anomalies: anomalies.summary() };
   } finally {
     applier.close();
   }

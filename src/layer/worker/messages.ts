@@ -1,8 +1,10 @@
 import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
+import type { TreeUsage } from '../../rootfs/measure-usage.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
+import type { OwnerMap } from '../shift-owners.js';
 import type { PipelineMemory } from './pipeline.js';
 
 /** What the caller's thread asks of the others. */
@@ -26,6 +28,7 @@ export type Request =
       readonly lowers: readonly string[];
       readonly limits: Limits;
       readonly hash: boolean;
+      readonly owners: OwnerMap | undefined;
       /** Where to write what the layer leaves in its tree: on the same file system, so that it is synced with it. */
       readonly manifest: string | undefined;
     }
@@ -50,7 +53,11 @@ export type Response =
       readonly digest: string | undefined;
       readonly dataAfterStream: boolean;
     }
-  | ({ readonly type: 'applied' } & ArchiveSummary)
+  | ({
+      readonly type: 'applied';
+      /** Counted with the manifest (`writeManifest`). */
+      readonly usage?: TreeUsage | undefined;
+    } & ArchiveSummary)
   | { readonly type: 'settled' }
   /** A part of the plan; the answer proper is `applied`. */
   | { readonly type: 'operations'; readonly operations: readonly PlannedOperation[] }

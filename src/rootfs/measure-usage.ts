@@ -1,0 +1,60 @@
+import { statfsSync } from 'node:fs';
+import { O, type Stat, type System } from '../system/system.js';
+import { isDirectory, statId, withChild } from './directory.js';
+
+const BLOCK_BYTES = 512;
+
+/**
+ * ext4, xfs and tmpfs say from the first what a file will take on disk. Others know it only once it is there: zfs,
+ * and any that compresses.
+ */
+const KNOW_BEFORE_SYNC: readonly number[] = [0xef53, 0x58465342, 0x01021994];
+
+/** What a tree takes on disk, its root included. */
+export interface TreeUsage {
+  /** Of the blocks that it fills; a file with several hard links counts once. */
+  readonly bytes: number;
+  readonly inodes: number;
+}
+
+/** Adds up the entries of a walk, as du(1) counts: blocks, not lengths; what is mounted there not at all. */
+export class UsageCount {
+  readonly #seen = new Set<string>();
+  #bytes = 0;
+  #inodes = 0;
+
+  add(stat: Stat): void {
+    if (stat.nlink > 1 && !isDirectory(stat)) {
+      const id = statId(stat);
+      if (this.#seen.has(id)) return;
+      this.#seen.add(id);
+    }
+    this.#bytes += stat.blocks * BLOCK_BYTES;
+    this.#inodes += 1;
+  }
+
+  get usage(): TreeUsage {
+    return { bytes: this.#bytes, inodes: this.#inodes };
+  }
+}
+
+/** What an open directory and all below it take on disk. */
+export function measureUsage(system: System, directory: number): TreeUsage {
+  const count = new UsageCount();
+  const visit = (descriptor: number) => {
+    for (const { name } of system.list(descriptor)) {
+      const stat = system.statAt(descriptor, name);
+      if (stat.isMountRoot) continue;
+      count.add(stat);
+      if (isDirectory(stat)) withChild(system, descriptor, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, visit);
+    }
+  };
+  count.add(system.stat(directory));
+  visit(directory);
+  return count.usage;
+}
+
+/** Whether what is counted below an open directory stays so when it is brought to the disk. */
+export function isCountedBeforeSync(directory: number): boolean {
+  return KNOW_BEFORE_SYNC.includes(statfsSync(`/proc/self/fd/${directory}`).type);
+}

@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type BackendSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { applyLayer } from '../../src/layer/unpack-layer.js';
+import { NativeBackend } from '../../src/snapshot/native-backend.js';
+import { readRecordFile } from '../../src/snapshot/record-file.js';
+import { failureOf } from '../helpers/sandbox.js';
+import { file, tar } from '../helpers/tar-builder.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+/** Shows what is there at the moment of the sync, and can be made to fail then. */
+class Watched extends NativeBackend {
+  seen: string[] = [];
+  refuses = false;
+
+  override async sync(snapshot: BackendSnapshot): Promise<void> {
+    const record = await readRecordFile(snapshot.directory);
+    if (typeof record !== 'string') this.seen.push(`${record.kind} ${record.name}`);
+    this.seen.push(readFileSync(join(snapshot.directory, 'record.new'), 'utf8').slice(0, -10));
+    if (this.refuses) throw new Error('no');
+    await super.sync(snapshot);
+  }
+}
+
+let root: string;
+let backend: Watched;
+let snapshots: Snapshotter;
+beforeEach(async () => {
+  root = makeWorkDirectory();
+  backend = new Watched();
+  snapshots = await openSnapshotter({ root, backend });
+});
+afterEach(async () => {
+  await snapshots.close();
+  rmSync(root, { recursive: true });
+});
+
+test('the record file is brought to the disk with the contents, and seen only after', async () => {
+  await snapshots.prepare('key');
+  await snapshots.commit('key', { name: 'name' });
+  const [before, staged] = backend.seen;
+  expect(before).toBe('active key');
+  expect(JSON.parse(staged!)).toMatchObject({ kind: 'committed', name: 'name' });
+  expect(await readRecordFile(join(root, 'snapshots/1'))).toMatchObject({ kind: 'committed', name: 'name' });
+  expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['fs', 'record']);
+});
+
+test('a commit that fails leaves the record file that was there, and nothing beside it', async () => {
+  await snapshots.prepare('key');
+  backend.refuses = true;
+  await expect(snapshots.commit('key', { name: 'name' })).rejects.toThrow('no');
+  expect(await readRecordFile(join(root, 'snapshots/1'))).toMatchObject({ kind: 'active', name: 'key' });
+  expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['fs', 'record']);
+  backend.refuses = false;
+  expect(await snapshots.commit('key', { name: 'name' })).toMatchObject({ kind: 'committed' });
+  expect(await failureOf(snapshots.mounts('key'))).toMatchObject({ code: 'NotFound' });
+});
+
+test('what was written after the layer, before the commit, is counted', async () => {
+  const [mount] = await snapshots.prepare('key');
+  const manifest = join(dirname(mount!.source), 'manifest');
+  const layer = tar(file('a', 'text'));
+  const { usage } = await applyLayer(layer, mount!.source, { temporary: true, sync: false, manifest });
+  writeFileSync(join(mount!.source, 'b'), Buffer.alloc(100_000, 'b'));
+  await snapshots.commit('key', { name: 'name' });
+  const { bytes, inodes } = await snapshots.usage('name');
+  expect(inodes).toBe(usage!.inodes + 1);
+  expect(bytes).toBeGreaterThanOrEqual(usage!.bytes + 100_000);
+});
