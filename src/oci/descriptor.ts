@@ -1,5 +1,8 @@
-import type { Digest } from './digest.js';
-import type { Platform } from './platform.js';
+import * as v from 'valibot';
+import { OverlayerError } from '../base/errors.js';
+import { type Digest, parseDigest } from './digest.js';
+import { checkFields, maybe } from './document.js';
+import { type Platform, PlatformSchema } from './platform.js';
 
 /** What a blob is, and how it is verified (OCI image spec, descriptor.md). */
 export interface Descriptor {
@@ -13,3 +16,38 @@ export interface Descriptor {
   /** Where else the blob may be; never followed unless the caller asks for it (CVE-2020-15157). */
   readonly urls?: readonly string[] | undefined;
 }
+
+/** @throws OverlayerError `InvalidArgument` that names the field, `Unimplemented` for a digest other than sha256 */
+export function parseDescriptor(value: unknown): Descriptor {
+  return checkFields(value, DescriptorSchema, 'descriptor');
+}
+
+/** RFC 6838, section 4.2. */
+const MEDIA_TYPE_NAME = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/i;
+
+export const DigestSchema = v.pipe(
+  v.string(),
+  v.rawTransform<string, Digest>(({ dataset, addIssue, NEVER }) => {
+    try {
+      return parseDigest(dataset.value);
+    } catch (error) {
+      if (!OverlayerError.is(error) || error.code !== 'InvalidArgument') throw error;
+      addIssue({ message: error.message });
+      return NEVER;
+    }
+  }),
+);
+
+export const AnnotationsSchema = maybe(v.record(v.string(), v.string()));
+
+export const DescriptorSchema = v.object({
+  mediaType: v.pipe(
+    v.string(),
+    v.regex(MEDIA_TYPE_NAME, ({ received }) => `Not a media type: ${received}`),
+  ),
+  digest: DigestSchema,
+  size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  annotations: AnnotationsSchema,
+  platform: maybe(PlatformSchema),
+  urls: maybe(v.array(v.string())),
+});

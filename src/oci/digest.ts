@@ -8,7 +8,7 @@ export type DiffID = Digest;
 /** @throws OverlayerError `InvalidArgument` for any other form, `Unimplemented` for another algorithm */
 export function parseDigest(text: string): Digest {
   if (/^sha256:[0-9a-f]{64}$/.test(text)) return text as Digest;
-  if (/^sha(384|512):/.test(text))
+  if (/^sha(384|512):[0-9a-f]{96,128}$/.test(text))
     throw new OverlayerError('Unimplemented', `Digest algorithm is not supported: "${text}"`, {
       hint: 'use sha256',
     });

@@ -1,4 +1,8 @@
-import type { Descriptor } from './descriptor.js';
+import * as v from 'valibot';
+import { OverlayerError } from '../base/errors.js';
+import { AnnotationsSchema, type Descriptor, DescriptorSchema } from './descriptor.js';
+import { checkFields, list, parseJson, quoted } from './document.js';
+import { isIndex, isManifest, isSchema1, MEDIA_TYPE } from './media-types.js';
 
 /** OCI image spec, manifest.md; Docker's schema 2 has the same form. */
 export interface ImageManifest {
@@ -14,4 +18,85 @@ export interface ImageIndex {
   readonly mediaType: string;
   readonly manifests: readonly Descriptor[];
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+const ManifestSchema = v.object({
+  schemaVersion: v.literal(2),
+  config: DescriptorSchema,
+  layers: list(DescriptorSchema),
+  annotations: AnnotationsSchema,
+});
+
+const IndexSchema = v.object({
+  schemaVersion: v.literal(2),
+  manifests: list(DescriptorSchema),
+  annotations: AnnotationsSchema,
+});
+
+/**
+ * @param mediaType of the descriptor that led to the bytes, or of the registry's answer
+ * @throws OverlayerError
+ *   - `InvalidArgument`: not a manifest of that media type; names the field at fault
+ *   - `Unimplemented`: Docker's schema 1, a digest other than sha256
+ *   - `ResourceExhausted`: past `MAX_DOCUMENT_BYTES`
+ */
+export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManifest {
+  checkMediaType(mediaType, 'manifest', isManifest(mediaType));
+  const document = parseJson(bytes, 'manifest');
+  checkKind(document, mediaType, 'manifest', ['manifests']);
+  const { config, layers, annotations } = checkFields(document, ManifestSchema, 'manifest');
+  return { mediaType, config, layers, annotations };
+}
+
+/**
+ * @param mediaType as of `parseManifest`
+ * @throws OverlayerError as `parseManifest` does
+ */
+export function parseIndex(bytes: Uint8Array, mediaType: string = MEDIA_TYPE.index): ImageIndex {
+  checkMediaType(mediaType, 'index', isIndex(mediaType));
+  const document = parseJson(bytes, 'index');
+  checkKind(document, mediaType, 'index', ['config', 'layers']);
+  const { manifests, annotations } = checkFields(document, IndexSchema, 'index');
+  return { mediaType, manifests, annotations };
+}
+
+function checkMediaType(mediaType: string, what: string, fits: boolean): void {
+  if (isSchema1(mediaType)) throw schema1(what);
+  if (!fits)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot read the ${what}: its media type is ${quoted(mediaType)}`,
+    );
+}
+
+/**
+ * One document must not be a manifest to one reader and an index to another (CVE-2021-41190): it says nothing else
+ * than its descriptor does, and has no field of the other kind, in whatever case (Go's JSON reader ignores case).
+ */
+function checkKind(
+  document: Readonly<Record<string, unknown>>,
+  mediaType: string,
+  what: string,
+  foreign: readonly string[],
+): void {
+  const { schemaVersion, mediaType: own } = document;
+  if (schemaVersion === 1 || Object.hasOwn(document, 'fsLayers')) throw schema1(what);
+  if (own !== undefined && own !== mediaType)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot read the ${what}: field mediaType says ${quoted(String(own))}, its descriptor ${mediaType}`,
+    );
+  const confused = Object.keys(document).find((key) => foreign.includes(key.toLowerCase()));
+  if (confused === undefined) return;
+  throw new OverlayerError(
+    'InvalidArgument',
+    `Cannot read the ${what}: field ${confused} does not belong to ${mediaType}`,
+    { hint: 'the document could be read as two different images; do not trust whoever made it' },
+  );
+}
+
+function schema1(what: string): OverlayerError {
+  return new OverlayerError('Unimplemented', `Cannot read the ${what}: it is of Docker's schema 1`, {
+    hint: 'push the image again with a current tool, or convert it: skopeo copy --format v2s2',
+  });
 }

@@ -1,3 +1,8 @@
+import { arch, endianness } from 'node:os';
+import * as v from 'valibot';
+import { OverlayerError } from '../base/errors.js';
+import { maybe } from './document.js';
+
 /** What an image runs on (OCI image spec, image-index.md "platform"). */
 export interface Platform {
   readonly os: string;
@@ -5,4 +10,117 @@ export interface Platform {
   /** `v7` of `arm/v7`. */
   readonly variant?: string | undefined;
   readonly osVersion?: string | undefined;
+}
+
+export const PlatformSchema = v.pipe(
+  v.object({
+    os: v.string(),
+    architecture: v.string(),
+    variant: maybe(v.string()),
+    'os.version': maybe(v.string()),
+  }),
+  v.transform(
+    ({ os, architecture, variant, 'os.version': osVersion }): Platform => ({
+      os,
+      architecture,
+      // Both are often there, and empty.
+      ...(variant ? { variant } : {}),
+      ...(osVersion ? { osVersion } : {}),
+    }),
+  ),
+);
+
+const OS = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)\))?$/;
+const WORD = /^[A-Za-z0-9_.-]+$/;
+/** An os without an architecture, in `parsePlatform`. */
+const KNOWN_OS = ['linux', 'windows', 'darwin', 'macos', 'freebsd'];
+
+/**
+ * Reads `linux/arm64/v8`; of one word, the host has the rest: `arm64`, `linux`. Normalised as by `normalizePlatform`.
+ *
+ * @throws OverlayerError `InvalidArgument`
+ */
+export function parsePlatform(text: string): Platform {
+  const parts = text.split('/');
+  const host = hostPlatform();
+  const [first = '', architecture, variant] = parts;
+  const [, os, osVersion] = OS.exec(first) ?? [];
+  if (os === undefined || parts.length > 3 || !parts.slice(1).every((part) => WORD.test(part)))
+    throw new OverlayerError('InvalidArgument', `Not a platform: "${text}"`, {
+      hint: 'a platform is os/architecture or os/architecture/variant, as linux/arm64/v8',
+    });
+  if (architecture !== undefined)
+    return normalizePlatform({
+      os,
+      architecture,
+      ...(variant === undefined ? {} : { variant }),
+      ...(osVersion ? { osVersion } : {}),
+    });
+  if (KNOWN_OS.includes(os.toLowerCase()))
+    return normalizePlatform({ ...host, os, ...(osVersion ? { osVersion } : {}) });
+  return normalizePlatform({ os: host.os, architecture: os });
+}
+
+/** As `parsePlatform` reads it: `linux/arm/v7`, `windows(10.0.17763)/amd64`. */
+export function formatPlatform({ os, architecture, variant, osVersion }: Platform): string {
+  const system = osVersion === undefined ? os : `${os}(${osVersion})`;
+  return [system, architecture, ...(variant ? [variant] : [])].join('/');
+}
+
+/** One spelling for each platform, as containerd has it (containerd/platforms, database.go). */
+export function normalizePlatform(platform: Platform): Platform {
+  const { variant: _, ...rest } = platform;
+  const os = platform.os.toLowerCase();
+  const [architecture, variant] = normalizeArchitecture(
+    platform.architecture.toLowerCase(),
+    platform.variant?.toLowerCase() ?? '',
+  );
+  return {
+    ...rest,
+    os: os === 'macos' ? 'darwin' : os,
+    architecture,
+    ...(variant === '' ? {} : { variant }),
+  };
+}
+
+function normalizeArchitecture(
+  architecture: string,
+  variant: string,
+): readonly [architecture: string, variant: string] {
+  switch (architecture) {
+    case 'i386':
+      return ['386', ''];
+    case 'x86_64':
+    case 'x86-64':
+    case 'amd64':
+      return ['amd64', variant === 'v1' ? '' : variant];
+    case 'aarch64':
+    case 'arm64':
+      return ['arm64', variant === '8' || variant === 'v8' ? '' : variant];
+    case 'armhf':
+      return ['arm', 'v7'];
+    case 'armel':
+      return ['arm', 'v6'];
+    case 'arm':
+      return ['arm', variant === '' ? 'v7' : /^[5-8]$/.test(variant) ? `v${variant}` : variant];
+    default:
+      return [architecture, variant];
+  }
+}
+
+/** Node's words for what Go, and so the specification, calls otherwise. */
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  ia32: '386',
+  ppc64: endianness() === 'LE' ? 'ppc64le' : 'ppc64',
+  mipsel: 'mipsle',
+};
+
+/** Where this process runs, normalised. */
+export function hostPlatform(): Platform {
+  const architecture = arch();
+  return normalizePlatform({
+    os: process.platform,
+    architecture: ARCHITECTURES[architecture] ?? architecture,
+  });
 }

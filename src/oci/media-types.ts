@@ -1,0 +1,83 @@
+import { OverlayerError } from '../base/errors.js';
+
+/** OCI image spec, media-types.md; Docker's image manifest version 2, schema 2. */
+export const MEDIA_TYPE = {
+  index: 'application/vnd.oci.image.index.v1+json',
+  manifest: 'application/vnd.oci.image.manifest.v1+json',
+  config: 'application/vnd.oci.image.config.v1+json',
+  layer: 'application/vnd.oci.image.layer.v1.tar',
+  layerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  layerZstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+  dockerIndex: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerConfig: 'application/vnd.docker.container.image.v1+json',
+  dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar',
+  dockerLayerGzip: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+  dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
+} as const;
+
+/** What a registry is told that we read, the best first. */
+export const MANIFEST_MEDIA_TYPES: readonly string[] = [
+  MEDIA_TYPE.index,
+  MEDIA_TYPE.manifest,
+  MEDIA_TYPE.dockerIndex,
+  MEDIA_TYPE.dockerManifest,
+];
+
+/** What a layer's media type says of its bytes. Of Docker's plain type that is nothing: what it names is often gzip. */
+export type LayerCompression = 'none' | 'gzip' | 'zstd' | 'unknown';
+
+/** Layers that are not to be pushed to other registries; Docker calls them foreign. */
+const NON_DISTRIBUTABLE: Readonly<Record<string, LayerCompression>> = {
+  'application/vnd.oci.image.layer.nondistributable.v1.tar': 'none',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip': 'gzip',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+zstd': 'zstd',
+  'application/vnd.docker.image.rootfs.foreign.diff.tar': 'unknown',
+  'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip': 'gzip',
+};
+
+const LAYERS: Readonly<Record<string, LayerCompression>> = {
+  [MEDIA_TYPE.layer]: 'none',
+  [MEDIA_TYPE.layerGzip]: 'gzip',
+  [MEDIA_TYPE.layerZstd]: 'zstd',
+  [MEDIA_TYPE.dockerLayer]: 'unknown',
+  [MEDIA_TYPE.dockerLayerGzip]: 'gzip',
+  [MEDIA_TYPE.dockerLayerZstd]: 'zstd',
+  ...NON_DISTRIBUTABLE,
+};
+
+export function isIndex(mediaType: string): boolean {
+  return mediaType === MEDIA_TYPE.index || mediaType === MEDIA_TYPE.dockerIndex;
+}
+
+export function isManifest(mediaType: string): boolean {
+  return mediaType === MEDIA_TYPE.manifest || mediaType === MEDIA_TYPE.dockerManifest;
+}
+
+export function isConfig(mediaType: string): boolean {
+  return mediaType === MEDIA_TYPE.config || mediaType === MEDIA_TYPE.dockerConfig;
+}
+
+export function isLayer(mediaType: string): boolean {
+  return Object.hasOwn(LAYERS, mediaType);
+}
+
+export function isNonDistributable(mediaType: string): boolean {
+  return Object.hasOwn(NON_DISTRIBUTABLE, mediaType);
+}
+
+/** @throws OverlayerError `Unimplemented` for anything but a layer of OCI or Docker (an encrypted one, an artifact) */
+export function layerCompression(mediaType: string): LayerCompression {
+  if (isLayer(mediaType)) return LAYERS[mediaType]!;
+  const encrypted = mediaType.endsWith('+encrypted');
+  throw new OverlayerError(
+    'Unimplemented',
+    encrypted ? `Layer is encrypted: ${mediaType}` : `Not the media type of a layer: ${mediaType}`,
+    encrypted ? { hint: 'decrypt the image first (skopeo copy --decryption-key)' } : {},
+  );
+}
+
+/** Docker's first form of a manifest, of before 2016: layers by the digest of something else, and signed. */
+export function isSchema1(mediaType: string): boolean {
+  return /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/.test(mediaType);
+}
