@@ -14,9 +14,9 @@ import {
   UNPACKING_LABEL,
 } from './labels.js';
 import { type Mount, withMount } from './mount.js';
-import { temporaryKey } from './snapshot-name.js';
 import { hasKnownLayout, manifestOf } from './snapshot-tree.js';
 import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
+import { temporaryKey } from './temporary-key.js';
 
 export interface FillSnapshotOptions extends AbortableOptions {
   /** Of the committed snapshot. */

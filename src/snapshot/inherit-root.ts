@@ -1,8 +1,8 @@
 import type { Mount } from './mount.js';
 import { parseMountOptions, splitOption } from './mount-options.js';
 import { splitLayers, unescapeLayer } from './overlay-mount.js';
-import { temporaryKey } from './snapshot-name.js';
 import type { Snapshotter } from './snapshotter.js';
+import { temporaryKey } from './temporary-key.js';
 import { treeThreads } from './tree-threads.js';
 
 /**

@@ -1,13 +1,11 @@
-import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureDir } from 'fs-extra/esm';
 import { OverlayerError } from '../base/errors.js';
 import { openLmdbStore } from '../metadata/lmdb-store.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
-import { DEFAULT_ACL } from '../rootfs/xattrs.js';
+import { makePrivateDirectory } from '../rootfs/private-directory.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { AT_FDCWD, asSystemError, O, type System } from '../system/system.js';
+import { asSystemError, type System } from '../system/system.js';
 import { BACKEND_KEY } from './backend-key.js';
 import { chooseBackend } from './choose-backend.js';
 import { metadataLost } from './metadata-damage.js';
@@ -67,42 +65,14 @@ async function claim(
   });
 }
 
-/** Permissions as containerd's since CVE-2021-41103: nobody else may reach setuid files of an image. */
 async function makeRoot(
   system: System,
   path: string,
 ): Promise<{ readonly root: string; readonly snapshots: string }> {
   try {
-    await makeDirectory(path);
-    const root = realpathSync(path);
-    const snapshots = join(root, 'snapshots');
-    await makeDirectory(snapshots);
-    for (const directory of [root, snapshots]) keepToOurselves(system, directory);
-    return { root, snapshots };
+    const root = await makePrivateDirectory(system, path);
+    return { root, snapshots: await makePrivateDirectory(system, join(root, 'snapshots')) };
   } catch (error) {
     throw fromSystemError(asSystemError(error, path), `Cannot use "${path}" for snapshots`);
-  }
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await ensureDir(path, 0o700);
-  } catch (error) {
-    // So node calls a full disk: its mkdir(2) by itself says what it is.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') mkdirSync(path, 0o700);
-    else throw error;
-  }
-}
-
-/** What a directory is made in may hand it a group, and default ACLs that would change every mode in a layer. */
-function keepToOurselves(system: System, path: string): void {
-  const directory = system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0);
-  try {
-    for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
-      if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);
-    system.chown(directory, process.geteuid!(), process.getegid!());
-    system.chmod(directory, 0o700);
-  } finally {
-    system.close(directory);
   }
 }

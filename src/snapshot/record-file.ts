@@ -2,6 +2,7 @@ import { open, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { NamedRecord } from '../metadata/snapshot-records.js';
+import { syncDirectory } from '../system/sync-directory.js';
 import { hasManifest } from './snapshot-tree.js';
 
 const VERSION = 1;
@@ -59,15 +60,6 @@ export async function readRecordFile(directory: string): Promise<RecordFile | st
   return String(record.id) === basename(directory)
     ? record
     : `its record file is that of snapshot ${record.id}`;
-}
-
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 function checksumOf(json: string): string {

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
+import { lockDirectory } from '../rootfs/lock-directory.js';
 import { fromSystemError } from '../system/errno-code.js';
+import { syncDirectory } from '../system/sync-directory.js';
 import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
 import { treeThreads } from './tree-threads.js';
 
@@ -64,20 +65,8 @@ export class SnapshotDirectories {
 
   /** A descriptor that holds the lock; undefined when another has it, or the directory is gone. */
   lock(name: string): number | undefined {
-    let descriptor: number;
-    try {
-      descriptor = this.#system.openAt(this.#descriptor, name, OPEN_DIRECTORY, 0);
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-      throw error;
-    }
-    let locked = false;
-    try {
-      locked = this.#system.tryLock(descriptor) && this.#system.stat(descriptor).nlink > 0;
-    } finally {
-      if (!locked) closeQuietly(this.#system, descriptor);
-    }
-    return locked ? descriptor : undefined;
+    const lock = lockDirectory(this.#system, this.#descriptor, name);
+    return typeof lock === 'number' ? lock : undefined;
   }
 
   unlock(descriptor: number): void {
@@ -127,16 +116,6 @@ export class SnapshotDirectories {
     await treeThreads.run({ type: 'remove', parent: this.path, name: removed });
   }
 
-  /** What was renamed in it is on disk then. Not through `System`, whose calls hold up the event loop. */
-  async sync(): Promise<void> {
-    const handle = await open(this.path);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-
   close(): void {
     closeQuietly(this.#system, this.#descriptor);
   }
@@ -168,7 +147,7 @@ export class StagedDirectory {
       this.#system.renameNew(this.#parent, this.#name, this.#parent, String(id)),
     );
     this.#name = String(id);
-    await this.#directories.sync();
+    await syncDirectory(this.#directories.path);
   }
 
   async discard(): Promise<void> {

@@ -1,5 +1,5 @@
+import type { Fields } from '../metadata/filter.js';
 import type { NamedRecord } from '../metadata/snapshot-records.js';
-import type { Fields } from './filter.js';
 import type { SnapshotInfo } from './snapshotter.js';
 
 export function snapshotInfo(record: NamedRecord): SnapshotInfo {

@@ -1,8 +1,10 @@
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
+import { parseFilters } from '../metadata/filter.js';
 import type { Labels } from '../metadata/labels.js';
 import { checkLabels } from '../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../metadata/metadata-store.js';
+import { checkName } from '../metadata/name.js';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import {
   checkCommit,
@@ -18,15 +20,13 @@ import {
   removeRecord,
   updateRecord,
 } from '../metadata/snapshot-records.js';
-import { fromSystemError } from '../system/errno-code.js';
-import { asSystemError } from '../system/system.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import type { BackendSnapshot, SnapshotBackend, Supplied } from './backend.js';
 import { checkSnapshots } from './check.js';
 import type { CheckOptions, CheckReport } from './check-report.js';
 import type { BackendChoice } from './choose-backend.js';
 import { type CleanupResult, cleanUp } from './cleanup.js';
 import { forgetDeadUnpacks } from './dead-unpacks.js';
-import { parseFilters } from './filter.js';
 import { SNAPSHOT_REF_LABEL } from './labels.js';
 import type { Mount } from './mount.js';
 import { closed, NameLocks } from './name-locks.js';
@@ -34,7 +34,6 @@ import { type RecordFile, writeRecordFile } from './record-file.js';
 import type { SnapshotDirectories, StagedDirectory } from './snapshot-directories.js';
 import { SnapshotIds } from './snapshot-ids.js';
 import { snapshotFields, snapshotInfo } from './snapshot-info.js';
-import { checkSnapshotName } from './snapshot-name.js';
 import type {
   CommitOptions,
   PrepareOptions,
@@ -96,7 +95,7 @@ export class StoredSnapshotter implements Snapshotter {
 
   commit(key: string, { name, parent, labels = {} }: CommitOptions): Promise<SnapshotInfo> {
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
-      checkSnapshotName(name);
+      checkName('Name of a snapshot', name);
       checkLabels(labels);
       // What can be refused is refused before the work.
       const { record, snapshot } = this.#store.read((transaction) => {
@@ -220,7 +219,7 @@ export class StoredSnapshotter implements Snapshotter {
     key: string,
     { parent, labels = {} }: PrepareOptions,
   ): Promise<readonly Mount[]> {
-    checkSnapshotName(key);
+    checkName('Name of a snapshot', key);
     checkLabels(labels);
     const ancestors = this.#store.read((transaction) => {
       checkNameIsFree(transaction, key);
@@ -265,7 +264,7 @@ export class StoredSnapshotter implements Snapshotter {
     const name = labels[SNAPSHOT_REF_LABEL];
     if (name === undefined)
       throw new OverlayerError('Internal', `Backend "${this.#backend.name}" supplies what nobody asked for`);
-    checkSnapshotName(name);
+    checkName('Name of a snapshot', name);
     await this.#backend.sync(snapshot);
     const usage = await this.#backend.usage(snapshot);
     await this.#writeRecordFile(snapshot.directory, {
@@ -341,8 +340,7 @@ export class StoredSnapshotter implements Snapshotter {
     try {
       return await running;
     } catch (error) {
-      const refused = error instanceof Error && 'syscall' in error;
-      throw refused ? fromSystemError(asSystemError(error, failure), failure) : error;
+      throw toOverlayerError(error, failure);
     } finally {
       this.#running.delete(running);
     }

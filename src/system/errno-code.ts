@@ -1,6 +1,6 @@
 import { type ErrorCode, OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import type { SystemError } from './system.js';
+import { asSystemError, type SystemError } from './system.js';
 
 const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, hint?: string]>> = {
   ENOSPC: [
@@ -55,4 +55,10 @@ export function fromSystemError(
     entry,
     offset,
   });
+}
+
+/** A refusal of the kernel, through `System` or node:fs, in overlayer's words; any other error as it is. */
+export function toOverlayerError(error: unknown, subject: string): unknown {
+  const refused = error instanceof Error && 'syscall' in error;
+  return refused ? fromSystemError(asSystemError(error, subject), subject) : error;
 }

@@ -99,7 +99,7 @@ class FilterParser {
   #wrong(what: string): OverlayerError {
     const message = `Cannot read filter "${this.#text}": ${what} at character ${this.#at + 1}`;
     return new OverlayerError('InvalidArgument', message, {
-      hint: `kind==active, parent!="", labels."a.b"~=/^x/`,
+      hint: `name==x, parent!="", labels."a.b"~=/^x/`,
     });
   }
 }
