@@ -1,0 +1,101 @@
+import { OverlayerError } from '../base/errors.js';
+import { type Digest, parseDigest } from '../oci/digest.js';
+
+/** What names an image in a registry. */
+export interface Reference {
+  /** The registry: a host, with its port where it has one. `docker.io` for Docker Hub. */
+  readonly domain: string;
+  /** Docker Hub's official images have theirs in `library/`. */
+  readonly repository: string;
+  /** `latest` where neither a tag nor a digest was given. */
+  readonly tag: string | undefined;
+  readonly digest: Digest | undefined;
+  /** All of it in the canonical form: `docker.io/library/debian:12`. */
+  readonly name: string;
+}
+
+export type ReferenceParts = Omit<Reference, 'name'>;
+
+const DOCKER_HUB = 'docker.io';
+const OFFICIAL = 'library/';
+
+const LABEL = /[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?/.source;
+const DOMAIN = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]{1,5})?$`);
+const COMPONENT = /[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/.source;
+const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+/** Docker means a local image by this, never a repository. */
+const IDENTIFIER = /^[0-9a-f]{64}$/;
+const TAG = /^\w[\w.-]{0,127}$/;
+
+/** Of the domain, a slash and the repository: what most registries and clients allow (distribution spec, "Pulling manifests"). */
+const MAX_NAME_LENGTH = 255;
+/** With the longest tag and a digest. */
+const MAX_LENGTH = 512;
+
+/**
+ * Reads a reference in the form that people write: `debian`, `user/image:tag`, `localhost:5000/a/b@sha256:…`.
+ *
+ * What is missing is filled in as docker does (distribution/reference): the first part is a domain only if it has a dot, a
+ * colon or a capital in it, or is `localhost`; else the domain is `docker.io`, whose repositories of one part are in `library/`.
+ * The rules for names and tags are the distribution spec's.
+ *
+ * @throws OverlayerError `InvalidArgument`; `Unimplemented` for a digest of another algorithm than sha256
+ */
+export function parseReference(text: string): Reference {
+  if (text.length > MAX_LENGTH) throw wrong(text, `it has more than ${MAX_LENGTH} characters`);
+  if (IDENTIFIER.test(text)) throw wrong(text, 'it is a digest without a name', `NAME@sha256:${text}`);
+  const { rest: tagged, part: digest } = cut(text, '@');
+  const [domain, remainder] = splitDomain(tagged);
+  const { rest: path, part: tag } = cut(remainder, ':');
+  const repository = domain === DOCKER_HUB && !path.includes('/') ? OFFICIAL + path : path;
+  if (!DOMAIN.test(domain)) throw wrong(text, `"${domain}" is not a registry`);
+  if (path !== path.toLowerCase()) throw wrong(text, 'a repository has no capitals');
+  if (!REPOSITORY.test(repository)) throw wrong(text, `"${path}" is not a repository`);
+  if (domain.length + 1 + repository.length > MAX_NAME_LENGTH)
+    throw wrong(text, `its name has more than ${MAX_NAME_LENGTH} characters`);
+  if (tag !== undefined && !TAG.test(tag)) throw wrong(text, `"${tag}" is not a tag`);
+  const parts = {
+    domain,
+    repository,
+    tag: tag ?? (digest === undefined ? 'latest' : undefined),
+    digest: digest === undefined ? undefined : parseDigest(digest),
+  };
+  return { ...parts, name: formatReference(parts) };
+}
+
+/** The canonical form. */
+export function formatReference({ domain, repository, tag, digest }: ReferenceParts): string {
+  return `${domain}/${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/** The form for people: without what `parseReference` fills in. */
+export function formatFamiliar(reference: ReferenceParts): string {
+  const { domain, repository, digest } = reference;
+  const tag = reference.tag === 'latest' && digest === undefined ? undefined : reference.tag;
+  const canonical = formatReference({ ...reference, tag });
+  if (domain !== DOCKER_HUB) return canonical;
+  const path = canonical.slice(DOCKER_HUB.length + 1);
+  const isOfficial = repository.startsWith(OFFICIAL) && repository.indexOf('/', OFFICIAL.length) < 0;
+  const short = isOfficial ? path.slice(OFFICIAL.length) : path;
+  // Docker Hub's `a.b/image` would be read as another registry's.
+  return splitDomain(short)[0] === DOCKER_HUB && !IDENTIFIER.test(short) ? short : canonical;
+}
+
+/** What stands behind the first separator. */
+function cut(text: string, separator: string): { readonly rest: string; readonly part: string | undefined } {
+  const at = text.indexOf(separator);
+  if (at < 0) return { rest: text, part: undefined };
+  return { rest: text.slice(0, at), part: text.slice(at + 1) };
+}
+
+function splitDomain(text: string): [domain: string, remainder: string] {
+  const slash = text.indexOf('/');
+  const first = text.slice(0, Math.max(slash, 0));
+  if (!/[.:A-Z]/.test(first) && first !== 'localhost') return [DOCKER_HUB, text];
+  return [first === 'index.docker.io' ? DOCKER_HUB : first, text.slice(slash + 1)];
+}
+
+function wrong(text: string, why: string, hint = '[registry/]repository[:tag][@digest]'): OverlayerError {
+  const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  return new OverlayerError('InvalidArgument', `Not a reference of an image: "${shown}": ${why}`, { hint });
+}
