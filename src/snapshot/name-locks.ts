@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
-import { checkName } from '../metadata/name.js';
 import type { SnapshotDirectories } from './snapshot-directories.js';
+import { checkSnapshotName } from './snapshot-name.js';
 
 const PAUSE_MS = 20;
 
@@ -38,7 +38,7 @@ export class NameLocks {
   }
 
   async #hold<T>(name: string, use: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    checkName('Name of a snapshot', name);
+    checkSnapshotName(name);
     const release = await this.#take(name, signal);
     try {
       return await use();

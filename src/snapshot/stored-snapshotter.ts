@@ -4,7 +4,6 @@ import { parseFilters } from '../metadata/filter.js';
 import type { Labels } from '../metadata/labels.js';
 import { checkLabels } from '../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../metadata/metadata-store.js';
-import { checkName } from '../metadata/name.js';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import {
   checkCommit,
@@ -34,6 +33,7 @@ import { type RecordFile, writeRecordFile } from './record-file.js';
 import type { SnapshotDirectories, StagedDirectory } from './snapshot-directories.js';
 import { SnapshotIds } from './snapshot-ids.js';
 import { snapshotFields, snapshotInfo } from './snapshot-info.js';
+import { checkSnapshotName } from './snapshot-name.js';
 import type {
   CommitOptions,
   PrepareOptions,
@@ -95,7 +95,7 @@ export class StoredSnapshotter implements Snapshotter {
 
   commit(key: string, { name, parent, labels = {} }: CommitOptions): Promise<SnapshotInfo> {
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
-      checkName('Name of a snapshot', name);
+      checkSnapshotName(name);
       checkLabels(labels);
       // What can be refused is refused before the work.
       const { record, snapshot } = this.#store.read((transaction) => {
@@ -219,7 +219,7 @@ export class StoredSnapshotter implements Snapshotter {
     key: string,
     { parent, labels = {} }: PrepareOptions,
   ): Promise<readonly Mount[]> {
-    checkName('Name of a snapshot', key);
+    checkSnapshotName(key);
     checkLabels(labels);
     const ancestors = this.#store.read((transaction) => {
       checkNameIsFree(transaction, key);
@@ -264,7 +264,7 @@ export class StoredSnapshotter implements Snapshotter {
     const name = labels[SNAPSHOT_REF_LABEL];
     if (name === undefined)
       throw new OverlayerError('Internal', `Backend "${this.#backend.name}" supplies what nobody asked for`);
-    checkName('Name of a snapshot', name);
+    checkSnapshotName(name);
     await this.#backend.sync(snapshot);
     const usage = await this.#backend.usage(snapshot);
     await this.#writeRecordFile(snapshot.directory, {

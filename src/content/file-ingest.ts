@@ -1,0 +1,186 @@
+import type { FileHandle } from 'node:fs/promises';
+import { OverlayerError } from '../base/errors.js';
+import { checkLabels, type Labels } from '../metadata/labels.js';
+import { type Digest, parseDigest } from '../oci/digest.js';
+import { toOverlayerError } from '../system/errno-code.js';
+import type { BlobInfo, CommitIngestOptions, Ingest, OpenIngestOptions } from './content-store.js';
+import { hashFile } from './hash-file.js';
+import type { LockedIngest } from './locked-ingest.js';
+
+const BLOB_MODE = 0o444;
+
+/** What an ingest becomes part of. */
+export interface IngestTarget {
+  /** Makes the blob of an ingest's file, which is verified and synced. */
+  publish(ref: string, file: string, digest: Digest, labels: Labels): Promise<BlobInfo>;
+}
+
+/** A writer of the file `<ingest>/data`. It holds the ingest's lock until it is closed. */
+export class FileIngest implements Ingest {
+  readonly ref: string;
+  readonly path: string;
+  readonly #target: IngestTarget;
+  readonly #directory: LockedIngest;
+  readonly #file: FileHandle;
+  readonly #expected: OpenIngestOptions;
+  #offset: number;
+  /** The call whose turn it is, or was last. */
+  #last: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    target: IngestTarget,
+    directory: LockedIngest,
+    file: FileHandle,
+    begun: OpenIngestOptions & { readonly ref: string; readonly offset: number },
+  ) {
+    this.ref = begun.ref;
+    this.path = directory.data;
+    this.#target = target;
+    this.#directory = directory;
+    this.#file = file;
+    this.#expected = begun;
+    this.#offset = begun.offset;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#inTurn('write to', async () => {
+      const { size } = this.#expected;
+      if (size !== undefined && this.#offset + chunk.length > size)
+        throw new OverlayerError('ResourceExhausted', `Ingest "${this.ref}" gets more than ${size} bytes`);
+      try {
+        await this.#append(chunk);
+      } catch (error) {
+        await this.#file.truncate(this.#offset).catch(() => {}); // `commit` does it again
+        throw error;
+      }
+      this.#offset += chunk.length;
+    });
+  }
+
+  async #append(chunk: Uint8Array): Promise<void> {
+    for (let done = 0; done < chunk.length; ) {
+      const left = chunk.length - done;
+      done += (await this.#file.write(chunk, done, left, this.#offset + done)).bytesWritten;
+    }
+  }
+
+  truncate(length = 0): Promise<void> {
+    return this.#inTurn('cut', async () => {
+      if (!Number.isSafeInteger(length) || length < 0 || length > this.#offset)
+        throw new OverlayerError(
+          'InvalidArgument',
+          `Ingest "${this.ref}" has ${this.#offset} bytes, not ${length}`,
+        );
+      await this.#file.truncate(length);
+      this.#offset = length;
+    });
+  }
+
+  commit(options: CommitIngestOptions = {}): Promise<BlobInfo> {
+    return this.#inTurn('commit', async () => {
+      const { labels = {}, signal } = options;
+      checkLabels(labels);
+      this.#checkSize(options.size ?? this.#expected.size);
+      signal?.throwIfAborted();
+      const digest = await this.#verify(options);
+      try {
+        const blob = await this.#target.publish(this.ref, this.path, digest, labels);
+        await this.#close('remove');
+        return blob;
+      } finally {
+        // Whatever went wrong: the file may be a blob's now, and not be written to.
+        await this.#close('keep');
+      }
+    });
+  }
+
+  /**
+   * Brings it to the disk, and reads it again meanwhile if need be: that takes no longer than to hash each chunk when it
+   * is written (256 MiB: 0.5 to 0.6 s on tmpfs, 0.7 to 1 s on ext4, both ways), and most have been hashed already.
+   */
+  async #verify({ digest = this.#expected.digest, hashed, signal }: CommitIngestOptions): Promise<Digest> {
+    if (digest !== undefined) parseDigest(digest);
+    if (hashed !== undefined) this.#checkDigest(digest, parseDigest(hashed));
+    await this.#file.truncate(this.#offset); // what a refused chunk has left
+    await this.#file.chmod(BLOB_MODE);
+    const hashing = hashed === undefined ? hashFile(this.#file, { signal }) : { digest: hashed };
+    const [read, synced] = await Promise.allSettled([hashing, this.#sync()]);
+    if (synced.status === 'rejected') throw synced.reason;
+    if (read.status === 'rejected') throw read.reason;
+    this.#checkDigest(digest, read.value.digest);
+    return read.value.digest;
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      // The kernel says so once, and takes the pages for written then.
+      await this.#file.truncate(0);
+      this.#offset = 0;
+      throw error;
+    }
+  }
+
+  #checkSize(expected: number | undefined): void {
+    if (expected === undefined || expected === this.#offset) return;
+    throw new OverlayerError(
+      'FailedPrecondition',
+      `Ingest "${this.ref}" has ${this.#offset} bytes, and not the expected ${expected}`,
+      { expected: String(expected), actual: String(this.#offset) },
+    );
+  }
+
+  #checkDigest(expected: Digest | undefined, actual: Digest): void {
+    if (expected === undefined || expected === actual) return;
+    throw new OverlayerError(
+      'FailedPrecondition',
+      `Ingest "${this.ref}" has the digest ${actual}, and not the expected ${expected}`,
+      { expected, actual },
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#close('keep');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #close(outcome: 'keep' | 'remove'): Promise<void> {
+    this.#closed ??= this.#end(outcome);
+    return this.#closed;
+  }
+
+  async #end(outcome: 'keep' | 'remove'): Promise<void> {
+    try {
+      await this.#file.close();
+      // What can't be taken away now is left to `sweep`: the blob is there.
+      if (outcome === 'remove') await this.#directory.remove().catch(() => {});
+    } finally {
+      this.#directory.release();
+    }
+  }
+
+  /** Runs `work` after what was called before. */
+  #inTurn<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(async () => {
+      if (this.#closed !== undefined)
+        throw new OverlayerError('FailedPrecondition', `The writer of ingest "${this.ref}" is closed`);
+      try {
+        return await work();
+      } catch (error) {
+        throw toOverlayerError(error, `Cannot ${what} ingest "${this.ref}"`);
+      }
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OverlayerError } from '../base/errors.js';
+import { lockDirectory } from '../rootfs/lock-directory.js';
+import { AT_FDCWD, isErrno, type System } from '../system/system.js';
+import type { IngestInfo } from './content-store.js';
+import { LockedIngest } from './locked-ingest.js';
+
+/** Each attempt fails only when another removes the directory that was made right now. */
+const ATTEMPTS = 16;
+
+/** What is in a directory. One without a ref is of a crash, and is found again by whoever knows the ref. */
+export interface FoundIngest extends Omit<IngestInfo, 'ref'> {
+  readonly ref: string | undefined;
+}
+
+/**
+ * `<root>/ingest`: a directory for each ingest, named by the sha256 of its ref. Whoever writes to an ingest or removes it
+ * holds a lock (flock) on its directory, which ends with the process.
+ */
+export class IngestDirectories {
+  readonly path: string;
+  readonly #system: System;
+
+  constructor(system: System, path: string) {
+    this.#system = system;
+    this.path = path;
+  }
+
+  /** The ingest of a ref, which is made if need be. @throws OverlayerError `Unavailable` */
+  take(ref: string): LockedIngest {
+    const path = join(this.path, nameOf(ref));
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      try {
+        this.#system.makeDirectory(AT_FDCWD, path, 0o700);
+      } catch (error) {
+        if (!isErrno(error, 'EEXIST')) throw error;
+      }
+      const locked = this.#lock(path);
+      if (locked === 'held') throw inUse(ref);
+      if (locked !== 'gone') return locked;
+    }
+    throw new OverlayerError('Unavailable', `Others leave no time to begin ingest "${ref}"`);
+  }
+
+  /** @throws OverlayerError `NotFound`, `Unavailable` */
+  find(ref: string): LockedIngest {
+    const locked = this.#lock(join(this.path, nameOf(ref)));
+    if (locked === 'held') throw inUse(ref);
+    if (locked === 'gone') throw new OverlayerError('NotFound', `Ingest "${ref}" does not exist`);
+    return locked;
+  }
+
+  /** One that nobody holds and that is still there. */
+  tryLock(name: string): LockedIngest | undefined {
+    const locked = this.#lock(join(this.path, name));
+    return typeof locked === 'string' ? undefined : locked;
+  }
+
+  /** The names of all directories. */
+  async list(): Promise<string[]> {
+    return (await readdir(this.path)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  }
+
+  /** @returns undefined when it is gone */
+  async read(name: string): Promise<FoundIngest | undefined> {
+    const path = join(this.path, name);
+    const at = (file: string) => join(path, file);
+    const directory = await orUndefined(stat(path));
+    if (directory === undefined) return undefined;
+    const [ref, begun, data, size] = await Promise.all([
+      orUndefined(readFile(at('ref'), 'utf8')),
+      orUndefined(stat(at('ref'))),
+      orUndefined(stat(at('data'))),
+      orUndefined(readFile(at('total'), 'utf8')),
+    ]);
+    const startedAt = begun?.mtime ?? directory.mtime;
+    return {
+      ref: ref !== undefined && nameOf(ref) === name ? ref : undefined,
+      offset: data?.size ?? 0,
+      size: size !== undefined && /^\d+$/.test(size) ? Number(size) : undefined,
+      startedAt,
+      updatedAt: data?.mtime ?? startedAt,
+    };
+  }
+
+  #lock(path: string): LockedIngest | 'held' | 'gone' {
+    const lock = lockDirectory(this.#system, AT_FDCWD, path);
+    return typeof lock === 'string' ? lock : new LockedIngest(this.#system, path, lock);
+  }
+}
+
+function nameOf(ref: string): string {
+  return createHash('sha256').update(ref).digest('hex');
+}
+
+function inUse(ref: string): OverlayerError {
+  return new OverlayerError('Unavailable', `Ingest "${ref}" is in use`, {
+    hint: 'somebody else is writing to it: try again later',
+  });
+}
+
+async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

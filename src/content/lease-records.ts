@@ -1,0 +1,128 @@
+import { OverlayerError } from '../base/errors.js';
+import { type Labels, updateLabels } from '../metadata/labels.js';
+import type { Key, ReadTransaction, WriteTransaction } from '../metadata/metadata-store.js';
+import type { Digest } from '../oci/digest.js';
+import type { Lease, LeaseResource, LeaseResourceType } from './leases.js';
+import { noteUse } from './uses.js';
+
+/** containerd's label for the time from which on a lease holds nothing (RFC 3339). */
+export const EXPIRE_LABEL = 'containerd.io/gc.expire';
+
+const RECORDS: Key = ['lease'];
+const recordKey = (id: string): Key => ['lease', id];
+const resourcesKey = (id: string): Key => ['lease resource', id];
+const resourceKey = (id: string, resource: LeaseResource): Key => [
+  ...resourcesKey(id),
+  resource.type,
+  resource.id,
+];
+
+interface LeaseRecord {
+  readonly labels: Labels;
+  /** Milliseconds since the epoch, both. */
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+}
+
+/** @throws OverlayerError `AlreadyExists`; `InvalidArgument` for a label that can't be */
+export function createLease(transaction: WriteTransaction, id: string, labels: Labels): Lease {
+  const now = Date.now();
+  if (findLease(transaction, id, now) !== undefined)
+    throw new OverlayerError('AlreadyExists', `Lease "${id}" already exists`);
+  releaseLease(transaction, id); // one that has expired
+  const checked = updateLabels({}, labels, []);
+  const expiresAt = parseTime(checked[EXPIRE_LABEL])?.getTime() ?? null;
+  transaction.put(recordKey(id), { labels: checked, createdAt: now, expiresAt });
+  return toLease(id, { labels: checked, createdAt: now, expiresAt });
+}
+
+/** @throws OverlayerError `NotFound`, for one that has expired too */
+export function getLease(transaction: ReadTransaction, id: string): Lease {
+  const lease = findLease(transaction, id, Date.now());
+  if (lease === undefined) throw new OverlayerError('NotFound', `Lease "${id}" does not exist`);
+  return lease;
+}
+
+function findLease(transaction: ReadTransaction, id: string, now: number): Lease | undefined {
+  const record = transaction.get(recordKey(id)) as LeaseRecord | undefined;
+  return record === undefined || isExpired(record, now) ? undefined : toLease(id, record);
+}
+
+/** Those that have not expired by `now`. */
+export function* listLeases(transaction: ReadTransaction, now: number): Generator<Lease> {
+  for (const { key, value } of transaction.entries(RECORDS)) {
+    const record = value as unknown as LeaseRecord;
+    if (!isExpired(record, now)) yield toLease(key[1] as string, record);
+  }
+}
+
+export function* listResources(transaction: ReadTransaction, id: string): Generator<LeaseResource> {
+  for (const { key } of transaction.entries(resourcesKey(id)))
+    yield { type: key[2] as LeaseResourceType, id: key[3] as string };
+}
+
+/** What all leases hold that have not expired by `now`. */
+export function* heldResources(transaction: ReadTransaction, now: number): Generator<LeaseResource> {
+  for (const { id } of listLeases(transaction, now)) yield* listResources(transaction, id);
+}
+
+export function addResource(transaction: WriteTransaction, id: string, resource: LeaseResource): void {
+  transaction.put(resourceKey(id, resource), true);
+}
+
+export function removeResource(transaction: WriteTransaction, id: string, resource: LeaseResource): void {
+  if (transaction.get(resourceKey(id, resource)) === undefined) return;
+  transaction.delete(resourceKey(id, resource));
+  // A collection that has begun may have looked for references before there was one, and asks leases after.
+  if (resource.type === 'content') noteUse(transaction, resource.id);
+}
+
+/** Takes a lease away, and all that it holds. */
+export function releaseLease(transaction: WriteTransaction, id: string): void {
+  for (const resource of [...listResources(transaction, id)]) removeResource(transaction, id, resource);
+  transaction.delete(recordKey(id));
+}
+
+/** Takes away those that have expired by `now`. */
+export function releaseExpired(transaction: WriteTransaction, now: number): void {
+  const expired = Array.from(transaction.entries(RECORDS)).filter(({ value }) =>
+    isExpired(value as unknown as LeaseRecord, now),
+  );
+  for (const { key } of expired) releaseLease(transaction, key[1] as string);
+}
+
+/** Who holds an ingest holds the blob that it has become. */
+export function handOver(transaction: WriteTransaction, ref: string, digest: Digest): void {
+  for (const { id } of [...listLeases(transaction, Date.now())]) {
+    const ingest: LeaseResource = { type: 'ingest', id: ref };
+    if (transaction.get(resourceKey(id, ingest)) === undefined) continue;
+    removeResource(transaction, id, ingest);
+    addResource(transaction, id, { type: 'content', id: digest });
+  }
+}
+
+function isExpired({ expiresAt }: LeaseRecord, now: number): boolean {
+  return expiresAt !== null && expiresAt <= now;
+}
+
+function toLease(id: string, { labels, createdAt, expiresAt }: LeaseRecord): Lease {
+  return {
+    id,
+    labels,
+    createdAt: new Date(createdAt),
+    expiresAt: expiresAt === null ? undefined : new Date(expiresAt),
+  };
+}
+
+function parseTime(text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const time = new Date(text);
+  if (
+    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text) &&
+    !Number.isNaN(time.getTime())
+  )
+    return time;
+  throw new OverlayerError('InvalidArgument', `Label "${EXPIRE_LABEL}" is not a time: "${text}"`, {
+    hint: 'as in RFC 3339: 2026-01-31T12:00:00Z',
+  });
+}

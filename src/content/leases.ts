@@ -1,0 +1,60 @@
+import type { Labels } from '../metadata/labels.js';
+
+/**
+ * # Leases
+ *
+ * A lease keeps what it names from the garbage collection, in all processes, until it is deleted or expires. It may
+ * name what is not there yet. An expired lease counts as none: nothing finds it any more.
+ *
+ * Whoever relies on something that nothing refers to yet holds a lease on it *before* looking whether it is there, and
+ * until something refers to it. Then there is no moment at which a collection could take it:
+ *
+ * ```ts
+ * const { id } = await content.leases.create({ expiresAt: tomorrow });
+ * for (const { digest } of blobs) await content.leases.add(id, { type: 'content', id: digest });
+ * // … ingest the blobs, record the image …
+ * await content.leases.delete(id);
+ * ```
+ *
+ * It holds what it names, and not what that refers to: a pull names every blob of the image.
+ *
+ * (containerd: core/leases. Its types are plural there, and that of snapshots has the snapshotter's name.)
+ */
+export interface Leases {
+  /** @throws OverlayerError `AlreadyExists`, `InvalidArgument` (an id, a label, a time that can't be) */
+  create(options?: CreateLeaseOptions): Promise<Lease>;
+  /** What it held is the next collection's, unless something else holds it. @throws OverlayerError `NotFound` */
+  delete(id: string): Promise<void>;
+  /** By the order of their ids, those that pass one of the filters (fields `id`, `labels.NAME`). */
+  list(filters?: readonly string[]): Promise<readonly Lease[]>;
+  /** A second time does nothing. @throws OverlayerError `NotFound` (no such lease), `InvalidArgument` */
+  add(id: string, resource: LeaseResource): Promise<void>;
+  /** Fine when it does not hold it. @throws OverlayerError `NotFound` (no such lease) */
+  remove(id: string, resource: LeaseResource): Promise<void>;
+  /** @throws OverlayerError `NotFound` */
+  resources(id: string): Promise<readonly LeaseResource[]>;
+}
+
+export interface Lease {
+  readonly id: string;
+  readonly labels: Labels;
+  readonly createdAt: Date;
+  /** What its label `containerd.io/gc.expire` says; undefined when it lasts until it is deleted. */
+  readonly expiresAt: Date | undefined;
+}
+
+export interface CreateLeaseOptions {
+  /** At most 256 bytes. @default a new one */
+  readonly id?: string | undefined;
+  readonly labels?: Labels | undefined;
+  /** The same as the label `containerd.io/gc.expire` with that time. @default never, or as the label says */
+  readonly expiresAt?: Date | undefined;
+}
+
+export interface LeaseResource {
+  readonly type: LeaseResourceType;
+  /** Its digest, ref or name. */
+  readonly id: string;
+}
+
+export type LeaseResourceType = 'content' | 'ingest' | 'snapshot' | 'image';

@@ -1,0 +1,227 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import type { AbortableOptions } from '../base/abort.js';
+import { OverlayerError } from '../base/errors.js';
+import { type Fields, parseFilters } from '../metadata/filter.js';
+import type { Labels } from '../metadata/labels.js';
+import type { MetadataStore } from '../metadata/metadata-store.js';
+import { checkName } from '../metadata/name.js';
+import type { Digest } from '../oci/digest.js';
+import { toOverlayerError } from '../system/errno-code.js';
+import { syncDirectory } from '../system/sync-directory.js';
+import type { BlobFiles } from './blob-files.js';
+import { blobNotFound, createBlob, deleteBlob, findBlob, getBlob, updateBlob } from './blob-records.js';
+import type {
+  BlobHealth,
+  BlobInfo,
+  BlobPatch,
+  ContentStore,
+  Ingest,
+  IngestInfo,
+  OpenIngestOptions,
+  ReadBlobOptions,
+  SweepOptions,
+  SweepResult,
+} from './content-store.js';
+import { FileIngest, type IngestTarget } from './file-ingest.js';
+import { hashFile } from './hash-file.js';
+import type { FoundIngest, IngestDirectories } from './ingest-directories.js';
+import { handOver } from './lease-records.js';
+import type { LeaseResource, Leases } from './leases.js';
+import type { LockedIngest } from './locked-ingest.js';
+import { readFile } from './read-file.js';
+import { StoredLeases } from './stored-leases.js';
+import { sweepContent } from './sweep-content.js';
+
+/** Read in one go by `walk`. A transaction must not stay open while the caller thinks: it holds space. */
+const WALK_BATCH = 256;
+
+/** The one implementation of the contract: files, and a metadata store for what is known of them. */
+export class StoredContent implements ContentStore, IngestTarget {
+  readonly leases: Leases;
+  readonly #metadata: MetadataStore;
+  readonly #blobs: BlobFiles;
+  readonly #ingests: IngestDirectories;
+
+  constructor(metadata: MetadataStore, blobs: BlobFiles, ingests: IngestDirectories) {
+    this.leases = new StoredLeases(metadata);
+    this.#metadata = metadata;
+    this.#blobs = blobs;
+    this.#ingests = ingests;
+  }
+
+  async stat(digest: Digest): Promise<BlobInfo> {
+    return this.#metadata.read((transaction) => getBlob(transaction, this.#blobs, digest));
+  }
+
+  async *walk(filters: readonly string[] = []): AsyncGenerator<BlobInfo> {
+    const passes = parseFilters(filters);
+    const digests = await run('Cannot list the blobs', () => this.#blobs.list());
+    for (let at = 0; at < digests.length; at += WALK_BATCH) {
+      const batch = this.#metadata.read((transaction) =>
+        digests
+          .slice(at, at + WALK_BATCH)
+          .flatMap((digest) => findBlob(transaction, this.#blobs, digest) ?? []),
+      );
+      for (const blob of batch) if (passes(blobFields(blob))) yield blob;
+    }
+  }
+
+  async update(
+    digest: Digest,
+    { labels = {} }: BlobPatch,
+    fieldpaths: readonly string[] = [],
+  ): Promise<BlobInfo> {
+    return await this.#metadata.write((transaction) =>
+      updateBlob(transaction, this.#blobs, digest, labels, fieldpaths),
+    );
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    await this.#blobs.freeLater([digest], () =>
+      this.#metadata.write((transaction) => deleteBlob(transaction, this.#blobs, digest)),
+    );
+  }
+
+  async path(digest: Digest): Promise<string> {
+    if (this.#blobs.find(digest) === undefined) throw blobNotFound(digest);
+    return this.#blobs.pathOf(digest);
+  }
+
+  async *read(digest: Digest, options: ReadBlobOptions = {}): AsyncGenerator<Uint8Array> {
+    const failure = `Cannot read blob ${digest}`;
+    const file = await this.#open(digest, failure);
+    try {
+      yield* readFile(file, options);
+    } catch (error) {
+      throw toOverlayerError(error, failure);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async openIngest(ref: string, options: OpenIngestOptions = {}): Promise<Ingest> {
+    checkName('Ref', ref);
+    if (this.#isThere(options)) throw alreadyThere(options.digest);
+    return await run(`Cannot open ingest "${ref}"`, async () => {
+      const directory = this.#ingests.take(ref);
+      try {
+        if (!this.#isThere(options)) return await this.#begin(ref, directory, options);
+        // Whoever had the ingest until now has made the blob.
+        await directory.remove();
+        throw alreadyThere(options.digest);
+      } catch (error) {
+        directory.release();
+        throw error;
+      }
+    });
+  }
+
+  /** Of another size it is damaged, or not the one that is meant. */
+  #isThere({ digest, size }: OpenIngestOptions): boolean {
+    const file = digest === undefined ? undefined : this.#blobs.find(digest);
+    return file !== undefined && file.size === (size ?? file.size);
+  }
+
+  async #begin(ref: string, directory: LockedIngest, options: OpenIngestOptions): Promise<Ingest> {
+    const found = await this.#ingests.read(directory.name);
+    const offset = found?.offset ?? 0;
+    const size = options.size ?? found?.size;
+    if (size !== (found?.size ?? size) || (size !== undefined && offset > size))
+      throw new OverlayerError(
+        'FailedPrecondition',
+        `Ingest "${ref}" has ${offset} of ${found?.size ?? 'unknown'} bytes, and not of ${size}`,
+        { hint: 'abort it, and begin anew' },
+      );
+    if (found?.ref === undefined) await directory.note('ref', ref);
+    if (found?.size === undefined && size !== undefined) await directory.note('total', String(size));
+    const file = await directory.open();
+    return new FileIngest(this, directory, file, { ref, offset, digest: options.digest, size });
+  }
+
+  async ingests(): Promise<readonly IngestInfo[]> {
+    return await run('Cannot list the ingests', async () => {
+      const names = await this.#ingests.list();
+      const found = await Promise.all(names.map((name) => this.#ingests.read(name)));
+      return found.filter(hasRef).sort((a, b) => (a.ref < b.ref ? -1 : 1));
+    });
+  }
+
+  async abort(ref: string): Promise<void> {
+    checkName('Ref', ref);
+    await run(`Cannot abort ingest "${ref}"`, async () => {
+      const directory = this.#ingests.find(ref);
+      try {
+        await directory.remove();
+      } finally {
+        directory.release();
+      }
+    });
+  }
+
+  async publish(ref: string, file: string, digest: Digest, labels: Labels): Promise<BlobInfo> {
+    const blob = await this.#blobs.freeLater([digest], () =>
+      this.#metadata.write((transaction) => {
+        handOver(transaction, ref, digest);
+        return createBlob(transaction, this.#blobs, file, digest, labels);
+      }),
+    );
+    await syncDirectory(this.#blobs.path);
+    return blob;
+  }
+
+  async verify(digest: Digest, options: AbortableOptions = {}): Promise<BlobHealth> {
+    const failure = `Cannot verify blob ${digest}`;
+    const file = await this.#open(digest, failure);
+    return await run(failure, async () => {
+      try {
+        const { digest: actual, size } = await hashFile(file, options);
+        return actual === digest ? { state: 'whole' } : { state: 'damaged', actual, size };
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  sweep(
+    mark: (held: readonly LeaseResource[]) => Promise<(digest: Digest) => boolean>,
+    options: SweepOptions = {},
+  ): Promise<SweepResult> {
+    const content = { metadata: this.#metadata, blobs: this.#blobs, ingests: this.#ingests };
+    return run('Cannot sweep', () => sweepContent(content, mark, options));
+  }
+
+  async #open(digest: Digest, failure: string): Promise<FileHandle> {
+    try {
+      return await open(this.#blobs.pathOf(digest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw blobNotFound(digest);
+      throw toOverlayerError(error, failure);
+    }
+  }
+}
+
+/** @param failure what to say when the kernel refuses something */
+async function run<T>(failure: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toOverlayerError(error, failure);
+  }
+}
+
+function alreadyThere(digest: Digest | undefined): OverlayerError {
+  return new OverlayerError('AlreadyExists', `Blob ${digest} is already there`);
+}
+
+function hasRef(found: FoundIngest | undefined): found is IngestInfo {
+  return found?.ref !== undefined;
+}
+
+/** What `walk`'s filters can ask of a blob. The rest of a label's path is its name, dots and all. */
+function blobFields({ digest, size, labels }: BlobInfo): Fields {
+  return ([field, ...rest]) => {
+    if (field === 'labels') return labels[rest.join('.')];
+    if (rest.length > 0) return undefined;
+    return field === 'digest' ? digest : field === 'size' ? String(size) : undefined;
+  };
+}

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { OverlayerError } from '../base/errors.js';
+import { parseFilters } from '../metadata/filter.js';
+import type { MetadataStore, WriteTransaction } from '../metadata/metadata-store.js';
+import { checkName } from '../metadata/name.js';
+import { parseDigest } from '../oci/digest.js';
+import {
+  addResource,
+  createLease,
+  EXPIRE_LABEL,
+  getLease,
+  listLeases,
+  listResources,
+  releaseLease,
+  removeResource,
+} from './lease-records.js';
+import type { CreateLeaseOptions, Lease, LeaseResource, Leases } from './leases.js';
+
+/** It shares a key of the metadata store with the name of what it holds. */
+const MAX_ID_BYTES = 256;
+
+/** Leases in a metadata store. */
+export class StoredLeases implements Leases {
+  readonly #metadata: MetadataStore;
+
+  constructor(metadata: MetadataStore) {
+    this.#metadata = metadata;
+  }
+
+  async create({ id = newId(), labels = {}, expiresAt }: CreateLeaseOptions = {}): Promise<Lease> {
+    checkId(id);
+    if (Number.isNaN(expiresAt?.getTime()))
+      throw new OverlayerError('InvalidArgument', `Lease "${id}" can't expire at an invalid date`);
+    const all = expiresAt === undefined ? labels : { ...labels, [EXPIRE_LABEL]: expiresAt.toISOString() };
+    return await this.#metadata.write((transaction) => createLease(transaction, id, all));
+  }
+
+  delete(id: string): Promise<void> {
+    return this.#change(id, (transaction) => releaseLease(transaction, id));
+  }
+
+  async list(filters: readonly string[] = []): Promise<readonly Lease[]> {
+    const passes = parseFilters(filters);
+    const leases = this.#metadata.read((transaction) => [...listLeases(transaction, Date.now())]);
+    return leases.filter(({ id, labels }) =>
+      passes(([field, ...rest]) => {
+        if (field === 'labels') return labels[rest.join('.')];
+        return field === 'id' && rest.length === 0 ? id : undefined;
+      }),
+    );
+  }
+
+  async add(id: string, resource: LeaseResource): Promise<void> {
+    checkResource(resource);
+    await this.#change(id, (transaction) => addResource(transaction, id, resource));
+  }
+
+  async remove(id: string, resource: LeaseResource): Promise<void> {
+    checkResource(resource);
+    await this.#change(id, (transaction) => removeResource(transaction, id, resource));
+  }
+
+  async resources(id: string): Promise<readonly LeaseResource[]> {
+    checkId(id);
+    return this.#metadata.read((transaction) => {
+      getLease(transaction, id);
+      return [...listResources(transaction, id)];
+    });
+  }
+
+  async #change(id: string, change: (transaction: WriteTransaction) => void): Promise<void> {
+    checkId(id);
+    await this.#metadata.write((transaction) => {
+      getLease(transaction, id);
+      change(transaction);
+    });
+  }
+}
+
+function checkId(id: string): void {
+  checkName('Id of a lease', id, MAX_ID_BYTES);
+}
+
+function newId(): string {
+  return randomBytes(12).toString('hex');
+}
+
+function checkResource(resource: LeaseResource): void {
+  const { id } = resource;
+  switch (resource.type) {
+    case 'content':
+      parseDigest(id);
+      return;
+    case 'ingest':
+    case 'snapshot':
+    case 'image':
+      checkName(`What a lease holds (${resource.type})`, id);
+      return;
+    default: {
+      resource.type satisfies never;
+      throw new OverlayerError('InvalidArgument', `A lease can't hold this: ${JSON.stringify(resource)}`, {
+        hint: 'content, ingest, snapshot or image',
+      });
+    }
+  }
+}

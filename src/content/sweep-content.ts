@@ -1,0 +1,129 @@
+import type { MetadataStore, ReadTransaction, WriteTransaction } from '../metadata/metadata-store.js';
+import type { Digest } from '../oci/digest.js';
+import type { BlobFiles } from './blob-files.js';
+import { deleteBlob, forgetBlob, listForgotten } from './blob-records.js';
+import type { SweepOptions, SweepResult } from './content-store.js';
+import type { FoundIngest, IngestDirectories } from './ingest-directories.js';
+import { heldResources, releaseExpired } from './lease-records.js';
+import type { LeaseResource } from './leases.js';
+import { countUses, isUsedSince } from './uses.js';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** Blobs in one transaction, and open at once. */
+const BATCH = 64;
+
+interface Content {
+  readonly metadata: MetadataStore;
+  readonly blobs: BlobFiles;
+  readonly ingests: IngestDirectories;
+}
+
+/** When a collection began. */
+interface Begin {
+  /** A lease that expires later counts to the end: what it let go may have been found by nobody yet. */
+  readonly now: number;
+  /** Uses that are noted later keep a blob. */
+  readonly uses: number;
+  readonly held: readonly LeaseResource[];
+}
+
+/**
+ * See `ContentStore.sweep`. A blob is in use when it is marked, held by a lease, or was used since the beginning. That
+ * is looked up in the transaction that takes it away, and whoever comes to use it does so in one too: before, and it
+ * stays; or after, and it is found to be gone.
+ */
+export async function sweepContent(
+  content: Content,
+  mark: (held: readonly LeaseResource[]) => Promise<(digest: Digest) => boolean>,
+  { ingestsIdleMs = DAY_MS, signal }: SweepOptions,
+): Promise<SweepResult> {
+  const { metadata, blobs } = content;
+  signal?.throwIfAborted();
+  const begin = await metadata.write(beginSweep);
+  const keep = await mark(begin.held);
+  const result = { blobs: [] as Digest[], ingests: [] as string[], bytes: 0 };
+  const candidates = (await blobs.list()).filter((digest) => !keep(digest));
+  for (let at = 0; at < candidates.length; at += BATCH) {
+    signal?.throwIfAborted();
+    const batch = candidates.slice(at, at + BATCH);
+    const removed = await blobs.freeLater(batch, () =>
+      metadata.write((transaction) => removeUnused(transaction, content, begin, batch)),
+    );
+    for (const { digest, size } of removed) {
+      result.blobs.push(digest);
+      result.bytes += size;
+    }
+  }
+  await forgetUnused(content, begin);
+  for (const { ref, offset } of await removeIdle(content, begin, ingestsIdleMs, signal)) {
+    if (ref !== undefined) result.ingests.push(ref);
+    result.bytes += offset;
+  }
+  return result;
+}
+
+function beginSweep(transaction: WriteTransaction): Begin {
+  const now = Date.now();
+  // That counts as use; before the uses are counted, so that it does not keep anything this time.
+  releaseExpired(transaction, now);
+  return { now, uses: countUses(transaction), held: [...heldResources(transaction, now)] };
+}
+
+function removeUnused(
+  transaction: WriteTransaction,
+  { blobs }: Content,
+  begin: Begin,
+  batch: readonly Digest[],
+): { readonly digest: Digest; readonly size: number }[] {
+  const held = heldOf('content', transaction, begin);
+  return batch
+    .filter((digest) => !held.has(digest) && !isUsedSince(transaction, digest, begin.uses))
+    .filter((digest) => blobs.find(digest) !== undefined)
+    .map((digest) => ({ digest, size: deleteBlob(transaction, blobs, digest) }));
+}
+
+/** Notes of blobs that are gone. */
+async function forgetUnused({ metadata, blobs }: Content, begin: Begin): Promise<void> {
+  const forgotten = metadata.read((transaction) => listForgotten(transaction, blobs));
+  if (forgotten.length === 0) return;
+  await metadata.write((transaction) => {
+    for (const digest of forgotten)
+      if (blobs.find(digest) === undefined && !isUsedSince(transaction, digest, begin.uses))
+        forgetBlob(transaction, digest);
+  });
+}
+
+async function removeIdle(
+  { metadata, ingests }: Content,
+  begin: Begin,
+  idleMs: number,
+  signal: AbortSignal | undefined,
+): Promise<FoundIngest[]> {
+  const removed: FoundIngest[] = [];
+  for (const name of await ingests.list()) {
+    signal?.throwIfAborted();
+    const directory = ingests.tryLock(name);
+    if (directory === undefined) continue;
+    try {
+      const found = await ingests.read(name);
+      if (found === undefined || begin.now - found.updatedAt.getTime() < idleMs) continue;
+      const held = metadata.read((transaction) => heldOf('ingest', transaction, begin));
+      if (found.ref !== undefined && held.has(found.ref)) continue;
+      await directory.remove();
+      removed.push(found);
+    } finally {
+      directory.release();
+    }
+  }
+  return removed;
+}
+
+function heldOf(
+  type: LeaseResource['type'],
+  transaction: ReadTransaction,
+  { now }: Begin,
+): ReadonlySet<string> {
+  const held = new Set<string>();
+  for (const resource of heldResources(transaction, now)) if (resource.type === type) held.add(resource.id);
+  return held;
+}
