@@ -3,3 +3,19 @@ export interface AbortableOptions {
   /** Ends the operation early; the promise rejects with `signal.reason`, as it is. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What the work comes to, unless the signal is first: the work then goes on by itself. */
+export async function orAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work();
+  signal.throwIfAborted();
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+  });
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

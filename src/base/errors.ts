@@ -18,6 +18,8 @@ export type ErrorCode =
   /** Bytes are damaged: wrong digest, truncated or corrupt stream. */
   | 'DataLoss'
   | 'Unavailable'
+  /** A registry wants to know who asks, or does not believe it. */
+  | 'Unauthenticated'
   | 'Internal';
 
 export interface ErrorDetails {

@@ -12,6 +12,7 @@ const EXIT_CODES = {
   Internal: 13,
   Unavailable: 14,
   DataLoss: 15,
+  Unauthenticated: 16,
   /** A cancelled command was interrupted, and says by which signal: see `Interruption`. */
   Cancelled: 130,
 } satisfies Record<ErrorCode, number>;
@@ -36,5 +37,6 @@ export const EXIT_CODE_HELP = `Exit codes:
   ${EXIT_CODES.Internal}   Internal: a defect of overlayer
   ${EXIT_CODES.Unavailable}   Unavailable: try again
   ${EXIT_CODES.DataLoss}   DataLoss: damaged bytes, or not the digest that was asked for
+  ${EXIT_CODES.Unauthenticated}   Unauthenticated: the registry wants other credentials
   130  interrupted (SIGINT)
   143  terminated (SIGTERM)`;

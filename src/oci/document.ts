@@ -11,23 +11,27 @@ export const MAX_REGISTRY_MANIFEST_BYTES = 4 * 1024 ** 2;
 const MAX_QUOTED = 200;
 
 /**
- * A JSON object in UTF-8.
+ * JSON in UTF-8.
  *
  * @param what names the document in errors: `manifest`
  * @throws OverlayerError `InvalidArgument`; `ResourceExhausted` past `MAX_DOCUMENT_BYTES`
  */
-export function parseJson(bytes: Uint8Array, what: string): Readonly<Record<string, unknown>> {
+export function parseJson(bytes: Uint8Array, what: string): unknown {
   if (bytes.length > MAX_DOCUMENT_BYTES)
     throw new OverlayerError(
       'ResourceExhausted',
       `Cannot read the ${what}: ${bytes.length} bytes, of ${MAX_DOCUMENT_BYTES} at most`,
     );
-  let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (cause) {
     throw new OverlayerError('InvalidArgument', `Cannot read the ${what}: it is not JSON`, { cause });
   }
+}
+
+/** @throws OverlayerError as `parseJson` */
+export function parseObject(bytes: Uint8Array, what: string): Readonly<Record<string, unknown>> {
+  const value = parseJson(bytes, what);
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
   throw new OverlayerError('InvalidArgument', `Cannot read the ${what}: it is no JSON object`);

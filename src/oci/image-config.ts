@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { DigestSchema } from './descriptor.js';
 import type { DiffID } from './digest.js';
-import { checkFields, list, maybe, parseJson } from './document.js';
+import { checkFields, list, maybe, parseObject } from './document.js';
 import { type Platform, PlatformSchema } from './platform.js';
 
 /** What an image's config says (OCI image spec, config.md), as far as a layer engine and a runtime bundle need it. */
@@ -50,7 +50,7 @@ const ConfigSchema = v.object({
 
 /** @throws OverlayerError as `parseManifest` does */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
-  const document = parseJson(bytes, 'config');
+  const document = parseObject(bytes, 'config');
   const platform = checkFields(document, PlatformSchema, 'config');
   const { created, config, rootfs } = checkFields(document, ConfigSchema, 'config');
   return {

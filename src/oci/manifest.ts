@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
 import { AnnotationsSchema, type Descriptor, DescriptorSchema } from './descriptor.js';
-import { checkFields, list, parseJson, quoted } from './document.js';
+import { checkFields, list, parseObject, quoted } from './document.js';
 import { isIndex, isManifest, isSchema1, MEDIA_TYPE } from './media-types.js';
 
 /** OCI image spec, manifest.md; Docker's schema 2 has the same form. */
@@ -42,7 +42,7 @@ const IndexSchema = v.object({
  */
 export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManifest {
   checkMediaType(mediaType, 'manifest', isManifest(mediaType));
-  const document = parseJson(bytes, 'manifest');
+  const document = parseObject(bytes, 'manifest');
   checkKind(document, mediaType, 'manifest', ['manifests']);
   const { config, layers, annotations } = checkFields(document, ManifestSchema, 'manifest');
   return { mediaType, config, layers, annotations };
@@ -54,7 +54,7 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
  */
 export function parseIndex(bytes: Uint8Array, mediaType: string = MEDIA_TYPE.index): ImageIndex {
   checkMediaType(mediaType, 'index', isIndex(mediaType));
-  const document = parseJson(bytes, 'index');
+  const document = parseObject(bytes, 'index');
   checkKind(document, mediaType, 'index', ['config', 'layers']);
   const { manifests, annotations } = checkFields(document, IndexSchema, 'index');
   return { mediaType, manifests, annotations };

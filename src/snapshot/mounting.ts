@@ -1,5 +1,5 @@
 import { rmdir } from 'node:fs/promises';
-import type { AbortableOptions } from '../base/abort.js';
+import { type AbortableOptions, orAborted } from '../base/abort.js';
 import type { Mount } from './mount.js';
 import { mountOnto } from './mount-onto.js';
 import { openMountSystem } from './open-mount-system.js';
@@ -45,19 +45,4 @@ export async function withMount<T>(
 
 function withoutVolatile(mount: Mount): Mount {
   return { ...mount, options: mount.options.filter((option) => option !== 'volatile') };
-}
-
-async function orAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work();
-  signal.throwIfAborted(); // it may have been while mounting
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-  });
-  signal.addEventListener('abort', abort);
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

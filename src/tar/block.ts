@@ -21,8 +21,17 @@ export const FIELD = {
 } as const satisfies Record<string, readonly [offset: number, length: number]>;
 
 export function isZeroBlock(bytes: Uint8Array, start: number): boolean {
-  for (let at = start; at < start + BLOCK; at++) if (bytes[at] !== 0) return false;
-  return true;
+  return !hasNonZero(bytes, start, start + BLOCK);
+}
+
+export function hasNonZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== 0) return true;
+  return false;
+}
+
+/** Bytes that fill a body's last block. */
+export function paddingOf(size: number): number {
+  return (BLOCK - (size % BLOCK)) % BLOCK;
 }
 
 /**

@@ -1,13 +1,12 @@
 import { OverlayerError } from '../base/errors.js';
 import { type Limits, limitError, resolveLimits } from '../base/limits.js';
 import { displayPath, encodePath } from '../base/path-bytes.js';
-import { BLOCK, checksumMatches, FIELD, headerForm, isZeroBlock } from './block.js';
+import { BLOCK, checksumMatches, FIELD, hasNonZero, headerForm, isZeroBlock, paddingOf } from './block.js';
 import { type ExtensionType, headerType, isExtension } from './entry-type.js';
 import type { Extension } from './extension.js';
+import { isFormatError } from './format-error.js';
 import { HeaderError, readName, readNumber, readNumberAt } from './header.js';
 import { HeaderChain } from './header-chain.js';
-import { NumericError } from './numeric.js';
-import { PaxError } from './pax.js';
 import { entryName, entryStoredSize, readEntry } from './read-entry.js';
 import {
   checkSparseMap,
@@ -82,6 +81,16 @@ export class TarDecoder {
     return this.#entries;
   }
 
+  /** Bytes that `skip` leaves out now: the rest of an entry's body, and the padding behind it. */
+  get skippable(): number {
+    return this.#state === 'data' || this.#state === 'padding' ? this.#bodyLeft + this.#paddingLeft : 0;
+  }
+
+  /** The end marker has come: nothing that follows belongs to the archive. */
+  get finished(): boolean {
+    return this.#state === 'after';
+  }
+
   /** Something other than zeros followed the end of the archive. */
   get dataAfterArchive(): boolean {
     return this.#dataAfterArchive;
@@ -124,6 +133,16 @@ export class TarDecoder {
           at = this.#takeBlock(input, at, end);
       }
     }
+  }
+
+  /** Goes on behind what is `skippable`, for whoever reads an archive in its place. The sink does not get it. */
+  skip(): void {
+    const inBody = this.#state === 'data';
+    this.#position += this.skippable;
+    this.#bodyLeft = 0;
+    this.#paddingLeft = 0;
+    if (inBody) this.#endBody();
+    else if (this.#state === 'padding') this.#state = 'header';
   }
 
   /** The archive is over. @throws OverlayerError `DataLoss` when it ended too early */
@@ -365,25 +384,7 @@ export class TarDecoder {
   }
 }
 
-function paddingOf(size: number): number {
-  return (BLOCK - (size % BLOCK)) % BLOCK;
-}
-
 /** Bytes of a path; exact only where it could pass the limit. */
 function byteLength(path: string, limit: number): number {
   return path.length * 3 <= limit ? path.length : encodePath(path).length;
-}
-
-function isFormatError(error: unknown): error is Error {
-  return (
-    error instanceof HeaderError ||
-    error instanceof PaxError ||
-    error instanceof SparseError ||
-    error instanceof NumericError
-  );
-}
-
-function hasNonZero(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] !== 0) return true;
-  return false;
 }

@@ -4,11 +4,13 @@ import { existsSync } from 'node:fs';
 /** Debian packages that tests compare with or run in, and what needs them. */
 const PEERS: Readonly<Record<string, string>> = {
   attr: 'setfattr and getfattr, to look at what was unpacked',
+  buildah: 'images by its own hand',
   'btrfs-progs': 'copies that share blocks',
   fish: 'shell completion',
   'libarchive-tools': 'bsdtar, in the differential tests',
   'libcap2-bin': 'getcap and setcap',
   libisal2: 'the fastest gzip decoder',
+  skopeo: 'images in every form there is',
   tmux: 'the progress bar on a terminal',
   umoci: 'the differential tests of whole layers',
   xfsprogs: 'copies that share blocks, power cuts',

@@ -1,0 +1,116 @@
+import { type AbortableOptions, orAborted } from '../base/abort.js';
+import { type ByteSource, readSource } from '../base/byte-source.js';
+import { DEFAULT_LIMITS, limitError, RATIO_GRACE_BYTES } from '../base/limits.js';
+import type { ByteOutput } from './decompressor.js';
+import { DETECT_BYTES, detectFormat } from './detect.js';
+import { openDecompressor } from './open-decompressor.js';
+
+/** Small: all that comes of one step is in memory at once, and a bomb of zstd gives 32 KiB for a byte. */
+const STEP_BYTES = 4096;
+const OUTPUT_BYTES = 256 * 1024;
+
+/**
+ * The uncompressed bytes of a stream, whichever of the known compressions it has; of a plain one they are its own.
+ * On the caller's thread, in small steps: for archives that hold layers. A layer is decompressed by threads of its own.
+ *
+ * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past `maxRatio`
+ */
+export async function* plainBytes(
+  source: ByteSource,
+  { signal }: AbortableOptions = {},
+): AsyncGenerator<Uint8Array, void, void> {
+  const chunks = readChunks(source, signal);
+  try {
+    const head = await readHead(chunks);
+    const format = detectFormat(head);
+    if (format === 'none') {
+      yield head;
+      yield* chunks;
+    } else yield* decompress(format, head, chunks);
+  } finally {
+    await chunks.return();
+  }
+}
+
+async function* readChunks(
+  source: ByteSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = readSource(source);
+  let ended = false;
+  try {
+    for (;;) {
+      const { done, value } = await orAborted(() => reader.next(), signal);
+      ended = done === true || value === undefined;
+      if (done || value === undefined) return;
+      yield value;
+    }
+  } finally {
+    if (!ended) reader.cancel();
+  }
+}
+
+async function readHead(chunks: AsyncGenerator<Uint8Array, void, void>): Promise<Buffer> {
+  const head: Uint8Array[] = [];
+  for (let length = 0; length < DETECT_BYTES; ) {
+    const { done, value } = await chunks.next();
+    if (done) break;
+    head.push(value);
+    length += value.length;
+  }
+  return Buffer.concat(head);
+}
+
+async function* decompress(
+  format: 'gzip' | 'zstd',
+  head: Buffer,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  const output = new CollectedOutput();
+  const decompressor = await openDecompressor(format, output);
+  const write = function* (chunk: Uint8Array): Generator<Uint8Array, void, void> {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    for (let at = 0; at < bytes.length; at += STEP_BYTES) {
+      const end = Math.min(at + STEP_BYTES, bytes.length);
+      output.consumed += end - at;
+      decompressor.write(bytes, at, end);
+      yield* output.take();
+    }
+  };
+  try {
+    yield* write(head);
+    for await (const chunk of chunks) yield* write(chunk);
+    decompressor.end();
+    yield* output.take();
+  } finally {
+    decompressor.close();
+  }
+}
+
+/** Keeps copies of what comes out until they are taken, with an eye on how many come from how few. */
+class CollectedOutput implements ByteOutput {
+  readonly bytes = Buffer.alloc(OUTPUT_BYTES);
+  readonly writeIndex = 0;
+  /** Compressed bytes so far. */
+  consumed = 0;
+  #produced = 0;
+  #pieces: Uint8Array[] = [];
+
+  waitRoom(): number {
+    return this.bytes.length;
+  }
+
+  publish(length: number): void {
+    const { maxRatio } = DEFAULT_LIMITS;
+    this.#produced += length;
+    if (this.#produced > RATIO_GRACE_BYTES && this.#produced > this.consumed * maxRatio)
+      throw limitError('maxRatio', maxRatio, { offset: this.#produced });
+    this.#pieces.push(Buffer.from(this.bytes.subarray(0, length)));
+  }
+
+  take(): Uint8Array[] {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    return pieces;
+  }
+}

@@ -1,0 +1,13 @@
+import { OverlayerError } from '../base/errors.js';
+
+/** What fails inside of a file of images says which one it is. */
+export async function explained<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!OverlayerError.is(error)) throw error;
+    const { code, message, hint, entry, offset, errno, expected, actual } = error;
+    const details = { hint, entry, offset, errno, expected, actual, cause: error };
+    throw new OverlayerError(code, `Cannot read images of "${path}": ${message}`, details);
+  }
+}

@@ -1,0 +1,93 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { AbortableOptions } from '../base/abort.js';
+import type { ByteSource } from '../base/byte-source.js';
+import { OverlayerError } from '../base/errors.js';
+import { DETECT_BYTES, detectFormat } from '../compression/detect.js';
+import type { ContentStore } from '../content/content-store.js';
+import { openSource } from '../layer/open-source.js';
+import { openArchiveFile, readHandle } from './archive-file.js';
+import type { ArchiveMembers } from './archive-members.js';
+import { DOCKER_MANIFEST_FILE, readDockerArchive } from './docker-archive.js';
+import { explained } from './explained.js';
+import type { OpenImagesOptions } from './image-layout.js';
+import type { ImageSource } from './image-source.js';
+import { indexArchive } from './index-archive.js';
+import { ingestArchive } from './ingest-archive.js';
+import { type FindFile, isLayout, readLayout } from './layout-images.js';
+import { StoredImageSource, type StoredImages } from './stored-images.js';
+
+export interface OpenImageArchiveOptions extends OpenImagesOptions {
+  /**
+   * Where blobs of a stream, or of an archive that is compressed as a whole, are kept. Whoever opens the archive sees to
+   * it that the garbage collection leaves them, and takes them away if the images are not wanted.
+   */
+  readonly content?: ContentStore | undefined;
+}
+
+/**
+ * The images of an archive: an OCI layout as tar, or what `docker save` writes; plain, gzip or zstd. Of both forms in one
+ * the OCI layout counts, as for containerd. A plain regular file is read where it is: only its headers now.
+ *
+ * @throws OverlayerError
+ *   - `NotFound`: there is no such file, no such image in it, or a part of an image is missing
+ *   - `InvalidArgument`: it is not an archive of images, or malformed
+ *   - `DataLoss`: it is cut off or damaged
+ *   - `FailedPrecondition`: it needs a content store
+ *   - `Unimplemented`: another compression; images saved by docker before 1.10
+ *   - `ResourceExhausted`: bounds on documents, members, and compression ratio
+ *   - `PermissionDenied`
+ * @throws `signal.reason` when the signal asks for the end
+ */
+export async function openImageArchive(
+  source: string | ByteSource,
+  options: OpenImageArchiveOptions = {},
+): Promise<ImageSource> {
+  options.signal?.throwIfAborted();
+  if (typeof source !== 'string') return await openStream('the image archive', source, options);
+  const handle = await openArchiveFile(source);
+  if (handle === undefined) return await openStream(source, openSource(source).bytes!, options);
+  let kept = false;
+  try {
+    if (await isCompressed(handle, source)) return await openStream(source, readHandle(handle), options);
+    const images = await explained(source, async () => {
+      // What has the path later may be another file.
+      const members = await indexArchive(handle, `/proc/self/fd/${handle.fd}`, options);
+      return await readImages(members, options);
+    });
+    const opened = new StoredImageSource(source, images, options.names, () => handle.close());
+    kept = true;
+    return opened;
+  } finally {
+    if (!kept) await handle.close();
+  }
+}
+
+async function openStream(
+  description: string,
+  source: ByteSource,
+  options: OpenImageArchiveOptions,
+): Promise<ImageSource> {
+  const images = await explained(description, async () =>
+    readImages(await ingestArchive(source, options.content, options), options),
+  );
+  return new StoredImageSource(description, images, options.names, async () => {});
+}
+
+async function readImages(members: ArchiveMembers, options: AbortableOptions): Promise<StoredImages> {
+  const find: FindFile = (name) => members.find(name);
+  if (isLayout(find)) return await readLayout(find);
+  if (find(DOCKER_MANIFEST_FILE) !== undefined) return await readDockerArchive(find, options);
+  if (find('repositories') !== undefined)
+    throw new OverlayerError('Unimplemented', 'it is of a docker before 1.10, without manifest.json', {
+      hint: 'load it with docker and save it again',
+    });
+  throw new OverlayerError('InvalidArgument', 'it holds neither an OCI layout nor images of docker', {
+    hint: 'a single layer is unpacked, not opened as images',
+  });
+}
+
+async function isCompressed(handle: FileHandle, path: string): Promise<boolean> {
+  const head = Buffer.alloc(DETECT_BYTES);
+  const { bytesRead } = await handle.read(head, 0, DETECT_BYTES, 0);
+  return (await explained(path, async () => detectFormat(head.subarray(0, bytesRead)))) !== 'none';
+}

@@ -1,0 +1,120 @@
+import { realpathSync } from 'node:fs';
+import type { AbortableOptions } from '../base/abort.js';
+import { OverlayerError } from '../base/errors.js';
+import { closeQuietly } from '../rootfs/directory.js';
+import { fromSystemError } from '../system/errno-code.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { AT_FDCWD, asSystemError, isErrno, O, S, type System, SystemError } from '../system/system.js';
+import { explained } from './explained.js';
+import type { ImageSource } from './image-source.js';
+import { readLayout } from './layout-images.js';
+import type { StoredFile } from './stored-file.js';
+import { StoredImageSource } from './stored-images.js';
+
+export interface OpenImagesOptions extends AbortableOptions {
+  /** Of the images that are wanted. @default all that are there */
+  readonly names?: readonly string[] | undefined;
+}
+
+/**
+ * The images in a directory with the OCI layout (OCI image spec, image-layout.md), as skopeo, umoci and buildah write it.
+ *
+ * @throws OverlayerError
+ *   - `NotFound`: there is no such directory, or no such image in it
+ *   - `InvalidArgument`: it is no layout, or its index is malformed
+ *   - `Unimplemented`: a layout of another version
+ *   - `PermissionDenied`
+ */
+export async function openImageLayout(
+  directory: string,
+  { names, signal }: OpenImagesOptions = {},
+): Promise<ImageSource> {
+  signal?.throwIfAborted();
+  const files = new LayoutDirectory(openLinuxSystem(), directory);
+  try {
+    const stored = await explained(directory, () => readLayout((name) => files.find(name)));
+    return new StoredImageSource(directory, stored, names, async () => files.close());
+  } catch (error) {
+    files.close();
+    throw error;
+  }
+}
+
+/**
+ * The files below a directory, each found by descriptors and without following a symlink, so that nothing outside is
+ * ever read. What was found stays open, and is read through its descriptor: it is the same file then.
+ */
+export class LayoutDirectory {
+  readonly #system: System;
+  readonly #path: string;
+  readonly #root: number;
+  readonly #files = new Map<string, StoredFile & { readonly descriptor: number }>();
+
+  /** @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
+  constructor(system: System, path: string) {
+    this.#system = system;
+    this.#path = path;
+    try {
+      this.#root = system.openAt(AT_FDCWD, realpathSync(path), O.PATH | O.DIRECTORY, 0);
+    } catch (cause) {
+      const error = asSystemError(cause, path);
+      if (isErrno(error, 'ENOENT'))
+        throw new OverlayerError('NotFound', `Image layout "${path}" does not exist`, { cause });
+      if (isErrno(error, 'ENOTDIR'))
+        throw new OverlayerError('InvalidArgument', `Image layout "${path}" is not a directory`, { cause });
+      throw this.#failure(error);
+    }
+  }
+
+  /** @throws OverlayerError `InvalidArgument` for a symlink, or anything else that is no file */
+  find(name: string): StoredFile | undefined {
+    const found = this.#files.get(name);
+    if (found !== undefined) return found;
+    try {
+      const descriptor = this.#open(this.#root, name.split('/'));
+      const length = this.#system.stat(descriptor).size;
+      const file = { descriptor, bytes: { path: `/proc/self/fd/${descriptor}`, offset: 0, length } };
+      this.#files.set(name, file);
+      return file;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw this.#failure(error);
+    }
+  }
+
+  close(): void {
+    for (const { descriptor } of this.#files.values()) closeQuietly(this.#system, descriptor);
+    this.#files.clear();
+    closeQuietly(this.#system, this.#root);
+  }
+
+  #open(directory: number, [name = '', ...rest]: readonly string[]): number {
+    // With O_PATH nothing is opened yet: neither a device nor a FIFO hears of it.
+    const descriptor = this.#system.openAt(directory, name, O.PATH | O.NOFOLLOW, 0);
+    const isFile = rest.length === 0;
+    let kept = false;
+    try {
+      this.#checkType(descriptor, name, isFile ? 'file' : 'directory');
+      kept = isFile;
+      return isFile ? descriptor : this.#open(descriptor, rest);
+    } finally {
+      if (!kept) closeQuietly(this.#system, descriptor);
+    }
+  }
+
+  #checkType(descriptor: number, name: string, wanted: 'file' | 'directory'): void {
+    const type = this.#system.stat(descriptor).mode & S.IFMT;
+    if (type === (wanted === 'file' ? S.IFREG : S.IFDIR)) return;
+    throw new OverlayerError(
+      'InvalidArgument',
+      `"${name}" is not a ${wanted}`,
+      type === S.IFLNK ? { hint: 'symlinks are not followed: copy the layout with cp -rL' } : {},
+    );
+  }
+
+  #failure(error: unknown): unknown {
+    return error instanceof SystemError
+      ? fromSystemError(error, `Cannot read image layout "${this.#path}"`)
+      : error;
+  }
+}

@@ -1,0 +1,31 @@
+import { OverlayerError } from '../base/errors.js';
+import { parseReference } from './reference.js';
+
+/** In an index: the reference as containerd and docker write it, and what the OCI image spec (annotations.md) has for it. */
+export const NAME_ANNOTATION = 'io.containerd.image.name';
+export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name';
+
+/** What an index calls one of its images, as containerd's import reads it (core/images/archive). */
+export function imageName(annotations: Readonly<Record<string, string>> = {}): string | undefined {
+  const name = annotations[NAME_ANNOTATION] ?? annotations[REF_NAME_ANNOTATION];
+  return name === undefined || name === '' ? undefined : storedName(name);
+}
+
+/** Canonical where it is a reference. A word alone is none: tools write the mere tag into a layout. */
+export function storedName(name: string): string {
+  return /[/:@]/.test(name) ? (canonicalName(name) ?? name) : name;
+}
+
+/** Whether somebody who asks for `wanted` means the image of this name. */
+export function isNamed(name: string | undefined, wanted: string): boolean {
+  return name !== undefined && (name === wanted || name === canonicalName(wanted));
+}
+
+function canonicalName(name: string): string | undefined {
+  try {
+    return parseReference(name).name;
+  } catch (error) {
+    if (OverlayerError.is(error)) return undefined;
+    throw error;
+  }
+}
