@@ -79,9 +79,13 @@ export function checkDigest({ digest }: Descriptor, actual: Digest): void {
 }
 
 export function otherSize({ digest, size }: Descriptor, actual: string): OverlayerError {
-  return new OverlayerError('DataLoss', `Blob ${digest} has another size: expected ${size} bytes, got ${actual}`, {
-    hint: 'the source is damaged, or gives something else than was asked for',
-    expected: String(size),
-    actual,
-  });
+  return new OverlayerError(
+    'DataLoss',
+    `Blob ${digest} has another size: expected ${size} bytes, got ${actual}`,
+    {
+      hint: 'the source is damaged, or gives something else than was asked for',
+      expected: String(size),
+      actual,
+    },
+  );
 }

@@ -3,7 +3,10 @@ import type { ImageRecord } from './image-records.js';
 import type { ImageSource } from './image-source.js';
 
 /** An image of a store, as a source: of the blobs that are kept. */
-export function contentSource(content: ContentStore, { name, target }: Pick<ImageRecord, 'name' | 'target'>): ImageSource {
+export function contentSource(
+  content: ContentStore,
+  { name, target }: Pick<ImageRecord, 'name' | 'target'>,
+): ImageSource {
   const close = async () => {};
   return {
     description: name,

@@ -9,7 +9,9 @@ import type { StoreParts } from './store-parts.js';
 
 export interface CollectOptions extends AbortableOptions {
   /** Nothing but these may go. @default anything */
-  readonly only?: { readonly blobs: ReadonlySet<string>; readonly snapshots: ReadonlySet<string> } | undefined;
+  readonly only?:
+    | { readonly blobs: ReadonlySet<string>; readonly snapshots: ReadonlySet<string> }
+    | undefined;
 }
 
 export interface CollectResult {
@@ -71,7 +73,8 @@ async function removeUnused(
         names.push(name);
       } catch (error) {
         // Somebody has put one upon it, or removed it, right now.
-        if (!OverlayerError.is(error) || !['FailedPrecondition', 'NotFound'].includes(error.code)) throw error;
+        if (!OverlayerError.is(error) || !['FailedPrecondition', 'NotFound'].includes(error.code))
+          throw error;
       }
     });
   }
@@ -82,7 +85,9 @@ async function removeUnused(
 async function findUsed(parts: StoreParts, held: readonly LeaseResource[]): Promise<Used> {
   const blobs = new Set<string>();
   const found = new Set(held.filter(({ type }) => type === 'snapshot').map(({ id }) => id));
-  const roots = parts.metadata.read((transaction) => listImages(transaction).map(({ target }) => target.digest));
+  const roots = parts.metadata.read((transaction) =>
+    listImages(transaction).map(({ target }) => target.digest),
+  );
   for await (const { digest } of parts.content.walk([`labels."${ROOT_LABEL}"`])) roots.push(digest);
   for (const digest of roots) await follow(parts, digest, blobs, found);
   for (const { type, id } of held) if (type === 'content') blobs.add(id);

@@ -3,7 +3,6 @@ import type { AbortableOptions } from '../base/abort.js';
 import type { ByteSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import { DETECT_BYTES, detectFormat } from '../compression/detect.js';
-import type { ContentStore } from '../content/content-store.js';
 import { openSource } from '../layer/open-source.js';
 import { openArchiveFile, readHandle } from './archive-file.js';
 import type { ArchiveMembers } from './archive-members.js';
@@ -12,7 +11,7 @@ import { explained } from './explained.js';
 import type { OpenImagesOptions } from './image-layout.js';
 import type { ImageSource } from './image-source.js';
 import { indexArchive } from './index-archive.js';
-import { ingestArchive } from './ingest-archive.js';
+import { type BlobKeeper, ingestArchive } from './ingest-archive.js';
 import { type FindFile, isLayout, readLayout } from './layout-images.js';
 import { StoredImageSource, type StoredImages } from './stored-images.js';
 
@@ -21,7 +20,7 @@ export interface OpenImageArchiveOptions extends OpenImagesOptions {
    * Where blobs of a stream, or of an archive that is compressed as a whole, are kept. Whoever opens the archive sees to
    * it that the garbage collection leaves them, and takes them away if the images are not wanted.
    */
-  readonly content?: ContentStore | undefined;
+  readonly content?: BlobKeeper | undefined;
 }
 
 /**

@@ -14,6 +14,9 @@ import type { StoredFile } from './stored-file.js';
 const SMALL_BYTES = 1024 ** 2;
 const MEMORY_BYTES = 32 * 1024 ** 2;
 
+/** What it needs of a content store. */
+export type BlobKeeper = Pick<ContentStore, 'openIngest' | 'abort' | 'path'>;
+
 /**
  * The members of an archive that comes as a stream, plain or compressed. Its blobs go into the content store on their way;
  * what is small stays in memory.
@@ -22,7 +25,7 @@ const MEMORY_BYTES = 32 * 1024 ** 2;
  */
 export async function ingestArchive(
   source: ByteSource,
-  content: ContentStore | undefined,
+  content: BlobKeeper | undefined,
   { signal }: AbortableOptions = {},
 ): Promise<ArchiveMembers> {
   const members = new ArchiveMembers();
@@ -45,7 +48,7 @@ export async function ingestArchive(
 
 async function ingest(
   reader: TarEntryReader,
-  content: ContentStore | undefined,
+  content: BlobKeeper | undefined,
   ref: string,
 ): Promise<StoredFile> {
   if (content === undefined)
@@ -60,7 +63,7 @@ async function ingest(
 }
 
 /** @returns the digest of the blob, which is in the store now, or was before */
-async function store({ entry, body }: TarEntryReader, content: ContentStore, ref: string): Promise<Digest> {
+async function store({ entry, body }: TarEntryReader, content: BlobKeeper, ref: string): Promise<Digest> {
   const expected = digestOfName(memberName(entry)!);
   const ingest = await content
     .openIngest(ref, { size: entry.size, digest: expected })

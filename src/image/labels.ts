@@ -20,10 +20,12 @@ export function indexLabels({ manifests }: ImageIndex): Labels {
   return Object.fromEntries(manifests.map(({ digest }, at) => [`${CONTENT}m.${at}`, digest]));
 }
 
-export function manifestLabels({ config, layers }: ImageManifest): Labels {
+/** @param keepsLayers without, their blobs may be collected once they are unpacked */
+export function manifestLabels({ config, layers }: ImageManifest, keepsLayers: boolean): Labels {
+  const kept = keepsLayers ? layers : [];
   return {
     [`${CONTENT}config`]: config.digest,
-    ...Object.fromEntries(layers.map(({ digest }, at) => [`${CONTENT}l.${at}`, digest])),
+    ...Object.fromEntries(kept.map(({ digest }, at) => [`${CONTENT}l.${at}`, digest])),
   };
 }
 

@@ -7,8 +7,8 @@ import type { Snapshotter } from '../snapshot/snapshotter.js';
 import type { CollectResult } from './garbage.js';
 import type { ImageContents } from './image-contents.js';
 import type { ImageRecord } from './image-records.js';
-import type { GetImageOptions } from './pull/pull-image.js';
 import type { PullEvent } from './pull/pull-event.js';
+import type { GetImageOptions } from './pull/pull-image.js';
 import type { OpenRegistryOptions } from './registry/open-registry.js';
 import type { Task } from './task.js';
 import type { UnpackImageOptions } from './unpack-image.js';
@@ -129,7 +129,12 @@ export interface ImageUsage {
 export interface ImageHealth {
   readonly isComplete: boolean;
   /** Blobs of layers and documents, and how many of them there are. */
-  readonly blobs: { readonly present: number; readonly total: number; readonly bytes: number; readonly totalBytes: number };
+  readonly blobs: {
+    readonly present: number;
+    readonly total: number;
+    readonly bytes: number;
+    readonly totalBytes: number;
+  };
   /** Snapshots of layers, and how many of them there are. */
   readonly layers: { readonly present: number; readonly total: number };
 }

@@ -83,6 +83,7 @@ async function unpack(
       tell({ type: 'commit', index, chainID: layer.chainID, layer: result });
       results.push(result);
     }
+    if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
     // By a thread: it holds up the event loop otherwise.
     if (sync) await treeThreads.run({ type: 'sync', directory: place });
     signal?.throwIfAborted();
@@ -92,6 +93,13 @@ async function unpack(
     destination.discard();
     throw error;
   }
+}
+
+/** Of what no layer says: as `unpackLayer` leaves it. */
+function showRoot({ descriptor }: Destination): void {
+  const system = openLinuxSystem();
+  system.chmod(descriptor, 0o755);
+  system.setTimes(descriptor, { atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 });
 }
 
 async function unpackOne(

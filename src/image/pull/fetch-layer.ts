@@ -8,12 +8,6 @@ import type { PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
 import { Tee } from './tee.js';
 
-export interface FetchLayerOptions {
-  /** Keep the blob in the content store. */
-  readonly keep: boolean;
-  readonly onState: (state: LayerState) => void;
-}
-
 /** The bytes of an earlier time were damaged, and are gone: try again, without them. */
 export class StaleBytesError extends Error {
   override readonly name = 'StaleBytesError';
@@ -29,13 +23,15 @@ export async function fetchLayer(
   context: PullContext,
   layer: PlannedLayer,
   unpack: Unpack,
-  options: FetchLayerOptions,
+  onState: (state: LayerState) => void,
 ): Promise<LayerResult> {
   const read = (source: LayerSource, come: () => number) =>
-    readLayer(context, layer, unpack, { source, come, onState: options.onState });
+    readLayer(context, layer, unpack, { source, come, onState });
   const stored = await readStored(context, layer, read);
   if (stored !== undefined) return stored;
-  return await (options.keep ? readAndKeep(context, layer, read, options) : readOnce(context, layer, read));
+  return await (context.keepBlobs
+    ? readAndKeep(context, layer, read, onState)
+    : readOnce(context, layer, read));
 }
 
 /** @param come bytes of the blob that have come so far, of earlier times too */
@@ -78,7 +74,7 @@ async function readAndKeep(
   context: PullContext,
   layer: PlannedLayer,
   read: Read,
-  { onState }: FetchLayerOptions,
+  onState: (state: LayerState) => void,
 ): Promise<LayerResult> {
   const { source, signal, lease } = context;
   const { descriptor, diffID } = layer;
@@ -127,7 +123,11 @@ async function readLayer(
   { signal }: PullContext,
   layer: PlannedLayer,
   unpack: Unpack,
-  { source, come, onState }: { source: LayerSource; come: () => number; onState: (state: LayerState) => void },
+  {
+    source,
+    come,
+    onState,
+  }: { source: LayerSource; come: () => number; onState: (state: LayerState) => void },
 ): Promise<LayerResult> {
   const { descriptor, diffID } = layer;
   const { digest, size } = descriptor;

@@ -7,5 +7,7 @@ export interface PullContext {
   readonly parts: StoreParts;
   readonly source: ImageSource;
   readonly lease: PullLease;
+  /** Of layers, in the content store. */
+  readonly keepBlobs: boolean;
   readonly signal: AbortSignal;
 }

@@ -46,7 +46,7 @@ export async function pullImage(
   checkConcurrency(concurrency);
   const { signal = new AbortController().signal, labels } = options;
   const lease = await PullLease.take(parts);
-  const context: PullContext = { parts, source, lease, signal };
+  const context: PullContext = { parts, source, lease, keepBlobs, signal };
   try {
     const chosen = await chooseManifest(name, target, platform, new StoredDocuments(context));
     const layers = planLayers(chosen);
@@ -56,7 +56,7 @@ export async function pullImage(
       ...layers.map(({ descriptor }) => ({ type: 'content', id: descriptor.digest }) as const),
       ...layers.map(({ chainID }) => ({ type: 'snapshot', id: chainID }) as const),
     );
-    await unpackLayers(context, { layers, concurrency, keepBlobs, tell });
+    await unpackLayers(context, { layers, concurrency, tell });
     await refer(parts, chosen, layers);
     const record = await parts.metadata.write((transaction) =>
       putImage(transaction, {

@@ -22,7 +22,11 @@ export class StoredDocuments implements Documents {
   }
 
   manifest(descriptor: Descriptor): Promise<ImageManifest> {
-    return this.#read(descriptor, (bytes) => parseManifest(bytes, descriptor.mediaType), manifestLabels);
+    return this.#read(
+      descriptor,
+      (bytes) => parseManifest(bytes, descriptor.mediaType),
+      (manifest) => manifestLabels(manifest, this.#context.keepBlobs),
+    );
   }
 
   config(descriptor: Descriptor): Promise<ImageConfig> {

@@ -12,7 +12,6 @@ export interface UnpackLayersOptions {
   readonly layers: readonly PlannedLayer[];
   /** Layers at once. */
   readonly concurrency: number;
-  readonly keepBlobs: boolean;
   readonly tell: Tell<PullEvent>;
 }
 
@@ -41,7 +40,10 @@ export async function unpackLayers(context: PullContext, options: UnpackLayersOp
 }
 
 /** Whoever looks has the lock, so that a garbage collection sees the lease, or this sees what it has done. */
-async function countPresent({ parts, signal }: PullContext, layers: readonly PlannedLayer[]): Promise<number> {
+async function countPresent(
+  { parts, signal }: PullContext,
+  layers: readonly PlannedLayer[],
+): Promise<number> {
   const { snapshots } = parts;
   for (const [index, { chainID }] of layers.entries()) {
     if (!(await snapshots.withLock(chainID, () => isCommitted(snapshots, chainID), { signal }))) return index;
@@ -101,7 +103,7 @@ class LayerChain {
 
   async #fill(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
     const { parts, signal, lease } = this.#context;
-    const { layers, keepBlobs } = this.#options;
+    const { layers } = this.#options;
     const layer = layers[index]!;
     const { chainID, diffID, descriptor } = layer;
     const unpacked = await fillSnapshot(parts.snapshots, {
@@ -114,10 +116,9 @@ class LayerChain {
       fill: async (unpack) => {
         const result = await this.#slots.use(
           () =>
-            fetchLayer(this.#context, layer, unpack, {
-              keep: keepBlobs,
-              onState: ({ phase, ...state }) => this.#tell(index, phase, state),
-            }),
+            fetchLayer(this.#context, layer, unpack, ({ phase, ...state }) =>
+              this.#tell(index, phase, state),
+            ),
           signal,
         );
         this.#tell(index, 'committing', stateOf(layer, result));
