@@ -34,6 +34,7 @@ export type {
   LeftoverKind,
 } from './snapshot/check-report.js';
 export type { CleanupResult } from './snapshot/cleanup.js';
+export type { UnpackedSnapshot } from './snapshot/fill-snapshot.js';
 export { type Mount, mountAll, unmountAll, withMount } from './snapshot/mount.js';
 export { type OpenSnapshotterOptions, openSnapshotter } from './snapshot/open-snapshotter.js';
 export { type RebuildResult, rebuildMetadata } from './snapshot/rebuild-metadata.js';
@@ -44,9 +45,5 @@ export type {
   SnapshotPatch,
   Snapshotter,
 } from './snapshot/snapshotter.js';
-export {
-  type UnpackedSnapshot,
-  type UnpackSnapshotOptions,
-  unpackSnapshot,
-} from './snapshot/unpack-snapshot.js';
+export { type UnpackSnapshotOptions, unpackSnapshot } from './snapshot/unpack-snapshot.js';
 export type { EntryType, TarEntry } from './tar/types.js';

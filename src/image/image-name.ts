@@ -21,7 +21,8 @@ export function isNamed(name: string | undefined, wanted: string): boolean {
   return name !== undefined && (name === wanted || name === canonicalName(wanted));
 }
 
-function canonicalName(name: string): string | undefined {
+/** @returns undefined for what is no reference */
+export function canonicalName(name: string): string | undefined {
   try {
     return parseReference(name).name;
   } catch (error) {

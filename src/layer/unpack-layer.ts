@@ -54,6 +54,12 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
    * destination's file system, so that it is synced with it.
    */
   readonly manifest?: string | undefined;
+  /**
+   * The layer is for an overlay whose lower layers are not there yet. Fails with `FailedPrecondition` at the first entry
+   * for which they have to be known: in a directory, or linked to a file, that the layer does not list itself.
+   * @default false
+   */
+  readonly lowersLater?: boolean | undefined;
 }
 
 export interface AppliedLayer {
@@ -68,7 +74,7 @@ export async function applyLayer(
   destination: string,
   options: ApplyLayerOptions,
 ): Promise<AppliedLayer> {
-  const { temporary, owners, manifest } = options;
+  const { temporary, owners, manifest, lowersLater = false } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -98,6 +104,7 @@ export async function applyLayer(
             target,
             rootless,
             lowers,
+            lowersLater,
             limits,
             hash,
             owners,

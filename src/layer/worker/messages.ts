@@ -26,6 +26,7 @@ export type Request =
       readonly target: 'directory' | 'overlay';
       readonly rootless: boolean | undefined;
       readonly lowers: readonly string[];
+      readonly lowersLater: boolean;
       readonly limits: Limits;
       readonly hash: boolean;
       readonly owners: OwnerMap | undefined;
@@ -71,6 +72,7 @@ export interface ArchiveSummary {
   readonly diffID: string | undefined;
   readonly entries: number;
   readonly whiteouts: number;
+  readonly listsRoot: boolean;
   readonly dataAfterArchive: boolean;
   readonly anomalies: readonly AnomalySummary[];
 }
