@@ -1,5 +1,5 @@
 import { OverlayerError } from '../base/errors.js';
-import { parseReference } from './reference.js';
+import { parseReference, type Reference } from './reference.js';
 
 /** In an index: the reference as containerd and docker write it, and what the OCI image spec (annotations.md) has for it. */
 export const NAME_ANNOTATION = 'io.containerd.image.name';
@@ -11,9 +11,14 @@ export function imageName(annotations: Readonly<Record<string, string>> = {}): s
   return name === undefined || name === '' ? undefined : storedName(name);
 }
 
-/** Canonical where it is a reference. A word alone is none: tools write the mere tag into a layout. */
+/** Canonical where it is a reference. */
 export function storedName(name: string): string {
-  return /[/:@]/.test(name) ? (canonicalName(name) ?? name) : name;
+  return storedReference(name)?.name ?? name;
+}
+
+/** The reference that an image is stored under. A word alone is none: tools write the mere tag into a layout. */
+export function storedReference(name: string): Reference | undefined {
+  return /[/:@]/.test(name) ? readReference(name) : undefined;
 }
 
 /** Whether somebody who asks for `wanted` means the image of this name. */
@@ -23,8 +28,12 @@ export function isNamed(name: string | undefined, wanted: string): boolean {
 
 /** @returns undefined for what is no reference */
 export function canonicalName(name: string): string | undefined {
+  return readReference(name)?.name;
+}
+
+function readReference(name: string): Reference | undefined {
   try {
-    return parseReference(name).name;
+    return parseReference(name);
   } catch (error) {
     if (OverlayerError.is(error)) return undefined;
     throw error;
