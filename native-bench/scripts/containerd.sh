@@ -1,8 +1,9 @@
 #!/bin/sh
-# Imports and unpacks an OCI archive with a containerd of its own, that ends with it.
-# usage: containerd.sh ARCHIVE DIRECTORY
+# Gets an image with a containerd of its own, that ends with it.
+# usage: containerd.sh DIRECTORY import|pull OPTION... IMAGE
 set -eu
-archive=$1 dir=$2
+dir=$1
+shift
 cat >"$dir/config.toml" <<CONFIG
 version = 2
 root = "$dir/root"
@@ -17,5 +18,5 @@ containerd --config "$dir/config.toml" >"$dir/log" 2>&1 &
 daemon=$!
 trap 'kill $daemon; wait $daemon || true' EXIT
 until ctr --address "$dir/socket" version >/dev/null 2>&1; do sleep 0.05; done
-ctr --address "$dir/socket" images import --snapshotter overlayfs "$archive" >/dev/null
+ctr --address "$dir/socket" images "$@" >/dev/null
 sync -f "$dir"

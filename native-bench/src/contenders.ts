@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import type { Layer } from './inputs.js';
 import type { Contender } from './measure.js';
-import { BENCH_DIR, OVERLAYER, script } from './paths.js';
+import { OVERLAYER, script } from './paths.js';
 import { type Command, shell } from './run.js';
 
 const UNPACK = [...OVERLAYER, 'unpack', '--progress', 'none'];
@@ -85,38 +84,6 @@ export function diskContenders(layer: Layer): Contender[] {
     { name: 'overlayer, not durable', command: (dest) => [...UNPACK, '--no-sync', gzip, dest] },
     { name: 'overlayer, plain tar', command: (dest) => [...UNPACK, tar, dest] },
     { name: 'tar -xf, plain tar', command: (dest) => shell(`tar -xf ${tar} -C ${dest} && sync -f ${dest}`) },
-  ];
-}
-
-/**
- * `layout` and `archive` hold the layers as image `image`. All leave a durable result; containerd starts and ends in the time, which takes it about 0.3 s.
- */
-export function imageContenders(layout: string, archive: string, layers: readonly Layer[]): Contender[] {
-  const image = `oci:${layout}:image`;
-  const files = layers.map((layer) => layer.file('gzip'));
-  return [
-    { name: 'overlayer', command: tool(...script('snapshot-image'), layout, 'DEST') },
-    { name: 'containerd', command: (dest) => [join(BENCH_DIR, 'scripts', 'containerd.sh'), archive, dest] },
-    {
-      name: 'skopeo',
-      // containers-storage mounts its own directory on itself, and leaves it so.
-      command: (dest) =>
-        shell(
-          `skopeo --insecure-policy copy -q ${image} containers-storage:[overlay@${dest}/root+${dest}/run]image; end=$?; umount ${dest}/root/overlay; sync -f ${dest}; exit $end`,
-        ),
-    },
-    {
-      name: 'umoci',
-      command: (dest) => shell(`umoci unpack --image ${layout}:image ${dest}/bundle && sync -f ${dest}`),
-    },
-    {
-      name: 'tar -xzf, one after the other',
-      limit: true,
-      command: (dest) =>
-        shell(
-          `${files.map((file, at) => `mkdir ${dest}/${at} && tar -xzf ${file} -C ${dest}/${at}`).join(' && ')} && sync -f ${dest}`,
-        ),
-    },
   ];
 }
 

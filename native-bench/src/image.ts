@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { imageContenders } from './contenders.js';
+import { imageContenders, pullContenders } from './image-contenders.js';
 import type { InputName } from './input-trees.js';
 import { type Layer, loadLayer, unloadLayer } from './inputs.js';
 import { measureInTurn } from './measure.js';
 import { writeOciLayout } from './oci-layout.js';
+import { startRegistry } from './registry.js';
 import type { Results } from './results.js';
 import { run } from './run.js';
 import { mountDisk } from './scratch.js';
@@ -12,7 +13,7 @@ const LAYERS: readonly InputName[] = ['rootfs', 'toolchain', 'node-modules', 'gu
 /** Peers take half a minute each. */
 const ROUNDS = 3;
 
-/** A whole image into snapshots, on a disk of its own; `dir` is in memory, and holds the image. */
+/** A whole image into a store, on a disk of its own, from a layout and from a registry; `dir` is in memory, and holds the image. */
 export function measureImage(results: Results, dir: string): void {
   const layers = LAYERS.map((name) => loadLayer(name, dir, ['tar', 'gzip']));
   const layout = join(dir, 'layout');
@@ -29,10 +30,19 @@ export function measureImage(results: Results, dir: string): void {
   });
   const disk = join(dir, 'disk');
   mountDisk(disk);
-  const where = { group: 'image', input: 'image', dir: disk, rounds: Math.min(results.rounds, ROUNDS) };
-  results.measurements.push(...measureInTurn(imageContenders(layout, archive, layers), where));
+  const where = { input: 'image', dir: disk, rounds: Math.min(results.rounds, ROUNDS) };
+  const imports = imageContenders(layout, archive, layers);
+  results.measurements.push(...measureInTurn(imports, { ...where, group: 'image' }));
+  const blobs = join(dir, 'registry');
+  const registry = startRegistry(blobs, layout);
+  try {
+    const pulls = pullContenders(registry.reference, layers);
+    results.measurements.push(...measureInTurn(pulls, { ...where, group: 'pull' }));
+  } finally {
+    registry.stop();
+  }
   run(['umount', disk]);
-  run(['rm', '-r', layout, archive]);
+  run(['rm', '-r', layout, archive, blobs]);
   for (const layer of layers) unloadLayer(layer);
 }
 

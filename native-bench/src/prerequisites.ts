@@ -14,7 +14,10 @@ export const BENCH_PACKAGES = {
   isal: '/usr/bin/igzip',
   'libarchive-tools': '/usr/bin/bsdtar',
   umoci: '/usr/bin/umoci',
+  buildah: '/usr/bin/buildah',
   containerd: '/usr/bin/ctr',
+  'docker-registry': '/usr/bin/docker-registry',
+  podman: '/usr/bin/podman',
   skopeo: '/usr/bin/skopeo',
   debootstrap: '/usr/sbin/debootstrap',
 };

@@ -37,7 +37,7 @@ export function mountMemory(dir: string): void {
 export function mountDisk(dir: string): void {
   const image = join(BENCH_DIR, 'inputs', 'disk.img');
   mkdirSync(join(BENCH_DIR, 'inputs'), { recursive: true });
-  mkdirSync(dir);
+  mkdirSync(dir, { recursive: true });
   rmSync(image, { force: true });
   // Written once: where its blocks are still to be found, the first to use them would wait for that.
   run(['dd', 'if=/dev/zero', `of=${image}`, 'bs=1M', 'count=6144', 'conv=fsync', 'status=none']);

@@ -9,7 +9,9 @@ const TITLES: Readonly<Record<string, string>> = {
   zstd: 'zstd layer, in memory',
   tar: 'plain tar, in memory',
   disk: 'on disk (ext4 with a journal), made durable',
-  image: 'five layers into snapshots, on disk (ext4 with a journal), made durable',
+  image:
+    'an image of five layers from an OCI layout into a store, on disk (ext4 with a journal), made durable',
+  pull: 'the same from a registry on this machine',
   memory: 'peak memory',
   startup: 'start-up',
 };
