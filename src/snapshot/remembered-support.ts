@@ -11,8 +11,8 @@ interface Remembered {
 }
 
 /**
- * What `probeOverlay` finds out, which is remembered: it mounts, and takes 20 ms. Found out anew under another kernel, or with other privileges; and where overlayfs
- * did not work, every time.
+ * What `probeOverlay` finds out, which is remembered: it starts a thread that mounts, and takes 0.1 s. Found out anew
+ * under another kernel, or with other privileges; and where overlayfs did not work, every time.
  */
 export async function overlaySupport(store: MetadataStore, snapshots: string): Promise<OverlaySupport> {
   const asked = circumstances();

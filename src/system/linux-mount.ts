@@ -25,6 +25,7 @@ const MOVE_MOUNT_F_EMPTY_PATH = 0x04;
 const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 const MNT_DETACH = 2;
 const CLONE_FS = 0x200;
+const CLONE_NEWNS = 0x20000;
 const SEEK_END = 2;
 /** mount(2) takes a page of options, and silently leaves out the rest; pages are this large or larger. */
 const DATA_BYTES = 4096;
@@ -128,6 +129,11 @@ export function openLinuxMountSystem(): MountSystem {
         });
       }),
     makeUserNamespace: (map) => makeUserNamespace(libc, map),
+    enterMountNamespace() {
+      check(c.unshare(CLONE_NEWNS), 'unshare');
+      // What was shared with the others' would show there.
+      check(c.mount('', '/', '', MS.PRIVATE | MS.REC, Buffer.of(0)), 'mount', '/');
+    },
     enterDirectory(path) {
       check(c.unshare(CLONE_FS), 'unshare');
       check(c.chdir(cString(path)), 'chdir', path);

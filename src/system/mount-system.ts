@@ -28,6 +28,8 @@ export interface MountSystem extends Pick<System, 'openAt' | 'openInRoot' | 'clo
   unmount(path: string, options: { readonly lazy: boolean }): Promise<void>;
   /** A descriptor of a user namespace with these mappings, in which no process lives. */
   makeUserNamespace(map: IdMap): number;
+  /** Gives this thread, and only it, a mount namespace of its own: what it mounts from now on goes with it. */
+  enterMountNamespace(): void;
   /** Gives this thread, and only it, a working directory of its own. */
   enterDirectory(path: string): void;
   /** The kernel's log from now on. Undefined for those who may not read it. */

@@ -6,6 +6,7 @@ import { MountNamespace } from '../helpers/mount-namespace.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { writeLayers } from './layers.js';
+import type { CommitOnFullDisk, CommittedOnFullDisk } from './programs/commit-on-full-disk.js';
 import type { FillDisk, FilledDisk } from './programs/fill-disk.js';
 
 // A store on a small file system, which is filled up at each step.
@@ -13,15 +14,19 @@ import type { FillDisk, FilledDisk } from './programs/fill-disk.js';
 const directory = makeWorkDirectory();
 const place = join(directory, 'mounted');
 const large = join(directory, 'large-layer');
+const hollow = join(directory, 'hollow-layer');
 let namespace: MountNamespace;
 let program: string;
+let commit: string;
 let small: string;
 
 beforeAll(async () => {
   mkdirSync(place);
   small = writeLayers(directory)[0]!;
   writeFileSync(large, tar(file('first', 'x'), file('large', Buffer.alloc(24 << 20, 'x'))));
+  writeFileSync(hollow, tar(...Array.from({ length: 20_000 }, (_, index) => file(`${index}`))));
   program = await buildProgram(new URL('programs/fill-disk.ts', import.meta.url), directory);
+  commit = await buildProgram(new URL('programs/commit-on-full-disk.ts', import.meta.url), directory);
   namespace = await MountNamespace.start('root');
 });
 afterAll(async () => {
@@ -62,5 +67,36 @@ test.each([
     });
     expect(after).toBe(before);
     expect(problems).toEqual([]);
+  },
+);
+
+test.each([
+  ['tmpfs', 'overlay', `mount -t tmpfs -o size=12m tmpfs ${place}`],
+  ['ext4', 'native', ext4],
+] as const)(
+  '%s, %s: a commit that is refused leaves it active, and is done with space',
+  async (fileSystem, backend, mount) => {
+    await namespace.run(mount);
+    // Files without content take no blocks of a tmpfs.
+    const hollowHere = fileSystem === 'tmpfs' ? hollow : undefined;
+    const work: CommitOnFullDisk = { place, backend, layer: small, hollow: hollowHere };
+    const output = await namespace
+      .run(`'${process.execPath}' '${commit}' '${JSON.stringify(work)}'`)
+      .finally(() => namespace.run(`umount ${place}`));
+    expect(JSON.parse(output.slice(output.lastIndexOf('\n') + 1)) as CommittedOnFullDisk).toEqual({
+      commit: expect.stringMatching(/^ResourceExhausted: Cannot commit snapshot "key"/),
+      'after it': 'active key',
+      'record file': 'active key',
+      'commit with space': 'done',
+      contents: 'whole',
+      ...(hollowHere === undefined
+        ? {}
+        : {
+            unpack: expect.stringMatching(/^ResourceExhausted: Cannot write the manifest/),
+            'after that': 'committed name',
+            'unpack with space': 'done',
+          }),
+      check: '',
+    });
   },
 );

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -24,11 +24,9 @@ const directory = makeWorkDirectory();
 const layers = writeLayers(directory);
 const interrupted = new Set<Step>();
 let program: string;
-let check: string;
 
 beforeAll(async () => {
   program = await buildProgram(new URL('programs/work.ts', import.meta.url), directory);
-  check = await buildProgram(new URL('programs/check.ts', import.meta.url), directory);
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -71,11 +69,7 @@ test.each([
     const journal = join(directory, `journal${number}`);
     writeFileSync(journal, '');
     const [layer] = layers as [string];
-    // What overlayfs can do is tried once for a store: by mounting.
-    const namespace = await MountNamespace.start('root');
-    const first = JSON.stringify({ root, backend, claims: NO_CLAIMS, layer });
-    await namespace.run(`'${process.execPath}' '${check}' '${first}'`);
-    await namespace.close();
+    await checkStore({ root, backend, claims: NO_CLAIMS, layer });
 
     let next = start({ root, backend, layers, journal, run: 0, lanes });
     try {
@@ -98,4 +92,21 @@ test.each([
 
 test('each step was in the midst of it some time', () => {
   expect([...interrupted]).toEqual(expect.arrayContaining(['preparing', 'committing', 'removing']));
+});
+
+test('killed while it finds out what overlayfs can do: nothing stays mounted, and the next one cleans up', async () => {
+  const root = join(directory, 'probed');
+  const die = await buildProgram(new URL('programs/die-while-probing.ts', import.meta.url), directory);
+  const check = await buildProgram(new URL('programs/check.ts', import.meta.url), directory);
+  const namespace = await MountNamespace.start('root');
+  try {
+    const node = `'${process.execPath}'`;
+    expect(await namespace.run(`${node} '${die}' '${root}'; echo $?`)).toMatch(/137\n$/);
+    expect(readdirSync(join(root, 'snapshots'))).toEqual([expect.stringMatching(/^new-probe-/)]);
+    expect(await namespace.run('cat /proc/self/mountinfo')).not.toContain(root);
+    const work = [{ root, backend: 'overlay', claims: NO_CLAIMS, layer: layers[0] }];
+    expect(await namespace.run(`${node} '${check}' '${JSON.stringify(work)}'`)).toBe('[]');
+  } finally {
+    await namespace.close();
+  }
 });

@@ -33,7 +33,7 @@ describe('a disk that fails: all that is read or written is refused (EIO)', () =
   });
   afterAll(() => namespace.close());
 
-  const run = async (program: string, argument: LoseDisk | Check) => {
+  const run = async (program: string, argument: LoseDisk | readonly Check[]) => {
     await namespace.run(`mount -o loop ${image} ${place}`);
     const output = await namespace
       .run(`'${process.execPath}' '${program}' '${JSON.stringify(argument)}' 2>${join(directory, 'errors')}`)
@@ -58,7 +58,7 @@ describe('a disk that fails: all that is read or written is refused (EIO)', () =
       close: 'done',
     });
     const claims = { present: ['A'], absent: [], sums };
-    expect(await run(check, { ...work, claims })).toEqual([]);
+    expect(await run(check, [{ ...work, claims }])).toEqual([]);
   });
 });
 

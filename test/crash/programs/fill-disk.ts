@@ -1,6 +1,7 @@
-import { appendFileSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OverlayerError, openSnapshotter } from '../../../src/index.js';
+import { takeTheRest } from './ballast.js';
 import { checkStore } from './check-store.js';
 import { fillSnapshot } from './fill-snapshot.js';
 import { treeSum } from './tree-sum.js';
@@ -46,15 +47,7 @@ function used(): number {
   return (blocks - bfree) * bsize - statSync(join(root, 'metadata.db')).blocks * 512;
 }
 
-function takeTheRest(): void {
-  try {
-    for (;;) appendFileSync(ballast, Buffer.alloc(4096));
-  } catch {
-    // That was all.
-  }
-}
-
-takeTheRest();
+takeTheRest(ballast);
 await attempt('open a new store', async () => (await openSnapshotter({ root, backend })).close());
 rmSync(ballast);
 rmSync(root, { recursive: true, force: true });
@@ -70,7 +63,7 @@ await attempt('remove what was unpacked half', () => snapshots.remove('large'));
 
 await snapshots.prepare('b');
 await snapshots.prepare('c');
-takeTheRest();
+takeTheRest(ballast);
 await exhaust('prepare', (count) => snapshots.prepare(`more${count}`, { parent: 'A' }));
 await attempt('read', () => snapshots.stat('A'));
 await attempt('commit', () => snapshots.commit('b', { name: 'empty' }));
