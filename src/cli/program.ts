@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { EXIT_CODE_HELP } from './exit-code.js';
+import { addImages } from './images-program.js';
 import { collect } from './parse-value.js';
 import { addReadOptions, progressOption } from './read-options.js';
 import { addSnapshots } from './snapshots-program.js';
@@ -12,6 +13,8 @@ Examples:
   overlayer unpack --target overlay --lower base layer.tar.zst upper
   curl -sL https://example.org/layer.tar.gz | overlayer unpack - rootfs
   overlayer inspect layer.tar.gz
+  overlayer pull debian:12
+  overlayer mount debian:12 /mnt
   overlayer snapshots unpack layer.tar.gz --key base
   source <(overlayer completion bash)
 
@@ -80,6 +83,7 @@ export function createProgram(version: string): Command {
       process.exitCode = await run(layer, flags);
     });
 
+  addImages(program);
   addSnapshots(program);
 
   program
