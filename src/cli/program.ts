@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander';
+import { addContent } from './content-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
 import { addImages } from './images-program.js';
 import { collect } from './parse-value.js';
 import { addReadOptions, progressOption } from './read-options.js';
 import { addSnapshots } from './snapshots-program.js';
+import { addRegistryOptions, platformOption } from './store-options.js';
 
 const SIZE_HELP = `Sizes are bytes, or take a unit: K, M, G, T (or KiB, MiB …) count by 1024, KB, MB, GB, TB by 1000.`;
 
@@ -32,6 +34,8 @@ Examples:
   overlayer unpack --diff-id sha256:4f5e… layer.tar.zst rootfs
   overlayer unpack --target overlay --lower layer2 --lower layer1 layer3.tar upper
   overlayer unpack --dry-run layer.tar.gz rootfs
+  overlayer unpack image.tar rootfs
+  overlayer unpack --platform linux/arm64 docker://debian:12 rootfs
 
 A failure leaves nothing behind, except with --merge: then DEST keeps what was written to it until then.`;
 
@@ -46,8 +50,13 @@ export function createProgram(version: string): Command {
 
   const unpack = program
     .command('unpack')
-    .description('Unpack a layer (tar, gzip or zstd, seen from its content) into a directory.')
-    .argument('<LAYER>', 'a file, or - for standard input')
+    .description(
+      'Unpack a layer (tar, gzip or zstd, seen from its content), or a whole image, into a directory.',
+    )
+    .argument(
+      '<LAYER>',
+      'a layer or an image: a file, an OCI layout, docker://REF, or - for a layer on standard input',
+    )
     .argument('<DEST>', 'the directory to make; it may exist and be empty')
     .addOption(
       new Option('--target <FORM>', 'a merged tree, or an upperdir for overlayfs')
@@ -63,7 +72,9 @@ export function createProgram(version: string): Command {
     .addOption(progressOption())
     .option('--no-digests', 'do not compute digests')
     .option('--json', 'print the result as one JSON document');
-  addReadOptions(unpack)
+  addRegistryOptions(addReadOptions(unpack).optionsGroup('Images:'))
+    .addOption(platformOption())
+    .option('--image <NAME>', 'which one, where there are several')
     .addHelpText('after', UNPACK_HELP)
     .action(async (layer, destination, flags) => {
       const { unpack: run } = await import('./commands/unpack.js');
@@ -84,6 +95,7 @@ export function createProgram(version: string): Command {
     });
 
   addImages(program);
+  addContent(program);
   addSnapshots(program);
 
   program
