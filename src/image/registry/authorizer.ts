@@ -1,5 +1,4 @@
 import { orAborted } from '../../base/abort.js';
-import { OverlayerError } from '../../base/errors.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import { basicAuthorization, type Credentials } from './credentials.js';
 import { fetchToken } from './fetch-token.js';
@@ -22,7 +21,7 @@ export class Authorizer {
   readonly #findCredentials: () => Promise<Credentials | undefined>;
   #credentials: Promise<Credentials | undefined> | undefined;
   #current: Authorization | undefined;
-  #next: Promise<Authorization> | undefined;
+  #next: Promise<Authorization | undefined> | undefined;
 
   constructor(client: HttpClient, scope: string, findCredentials: () => Promise<Credentials | undefined>) {
     this.#client = client;
@@ -41,59 +40,53 @@ export class Authorizer {
    * The header for the same request again, after the registry refused it.
    *
    * @param refused the header that it had
-   * @throws PassingFailure; OverlayerError `Unauthenticated`, and as `findCredentials` and `fetchToken`
+   * @returns undefined where there is nothing that it would take
+   * @throws PassingFailure; OverlayerError as `findCredentials` and `fetchToken`
    */
-  async answer(response: HttpResponse, refused: string | undefined, signal: AbortSignal): Promise<string> {
+  async answer(
+    response: HttpResponse,
+    refused: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     // Somebody else's request was refused as well, and has been answered.
     if (this.#current !== undefined && this.#current.header !== refused) return this.#current.header;
     const challenges = parseChallenges(response.header('www-authenticate') ?? '');
     const challenge = ['bearer', 'basic']
       .map((scheme) => challenges.find((offered) => offered.scheme === scheme))
       .find((offered) => offered !== undefined);
-    if (challenge === undefined) throw refusal(response.url, 'it asks in no way that is known');
-    return await this.#renew(challenge, response.url, signal);
+    const answer = challenge && (await this.#renew(challenge, response.url, signal));
+    return answer === refused ? undefined : answer;
   }
 
   /** For all who wait at once; the first one's signal does not end it for the others. */
-  async #renew(challenge: Challenge, origin: URL, signal: AbortSignal): Promise<string> {
+  async #renew(challenge: Challenge, origin: URL, signal: AbortSignal): Promise<string | undefined> {
     this.#next ??= this.#authorize(challenge, origin).finally(() => {
       this.#next = undefined;
     });
     const next = this.#next;
     next.catch(() => {});
-    const { header } = await orAborted(() => next, signal);
-    return header;
+    return (await orAborted(() => next, signal))?.header;
   }
 
-  async #authorize(challenge: Challenge, origin: URL): Promise<Authorization> {
+  async #authorize(challenge: Challenge, origin: URL): Promise<Authorization | undefined> {
     this.#credentials ??= this.#findCredentials();
     const credentials = await this.#credentials;
-    const { header, expiresAt } = await this.#answerTo(challenge, origin, credentials);
-    this.#current = { header, expiresAt, challenge };
+    const authorization = await this.#authorizationFor(challenge, origin, credentials);
+    if (authorization === undefined) return undefined;
+    this.#current = { ...authorization, challenge };
     return this.#current;
   }
 
-  async #answerTo(
-    challenge: Challenge,
-    origin: URL,
-    credentials: Credentials | undefined,
-  ): Promise<Omit<Authorization, 'challenge'>> {
+  async #authorizationFor(challenge: Challenge, origin: URL, credentials: Credentials | undefined) {
+    const forever = (header: string) => ({ header, expiresAt: Number.POSITIVE_INFINITY });
     if (challenge.scheme === 'basic') {
-      if (credentials === undefined || !('username' in credentials))
-        throw refusal(origin, 'it wants a name and a password');
-      const { username, password } = credentials;
-      return { header: basicAuthorization(username, password), expiresAt: Number.POSITIVE_INFINITY };
+      if (credentials === undefined || !('username' in credentials)) return undefined;
+      return forever(basicAuthorization(credentials.username, credentials.password));
     }
     if (credentials !== undefined && 'registryToken' in credentials)
-      return { header: `Bearer ${credentials.registryToken}`, expiresAt: Number.POSITIVE_INFINITY };
+      return forever(`Bearer ${credentials.registryToken}`);
     const asked = { challenge, origin, scope: this.#scope, credentials };
     const { token, expiresAt } = await fetchToken(this.#client, asked);
     return { header: `Bearer ${token}`, expiresAt };
   }
-}
-
-function refusal({ host }: URL, why: string): OverlayerError {
-  return new OverlayerError('Unauthenticated', `${host} refuses: ${why}`, {
-    hint: 'docker login, skopeo login, or give credentials',
-  });
 }

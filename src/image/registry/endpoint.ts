@@ -42,8 +42,9 @@ export class Endpoint {
   async #authorized(path: string, request: EndpointRequest): Promise<HttpResponse> {
     const { url, authorization, response } = await this.#reach(path, request);
     if (response.status !== 401 || response.url.origin !== url.origin) return response;
-    await response.discard();
     const answer = await this.#authorizer.answer(response, authorization, request.signal);
+    if (answer === undefined) return response;
+    await response.discard();
     return await this.#client.request(url, { ...request, authorization: answer });
   }
 

@@ -9,7 +9,7 @@ export function networkFailure(cause: unknown, { host }: URL): OverlayerError | 
   if (OverlayerError.is(cause)) return cause;
   const unavailable = (why: string, hint?: string) =>
     new OverlayerError('Unavailable', `Cannot reach ${host}: ${why}`, { cause, hint });
-  const code = String((cause as NodeJS.ErrnoException).code);
+  const code = String(Object(cause).code);
   if (code === 'ENOTFOUND') return unavailable('there is no such host');
   if (DISTRUSTED.test(code))
     return unavailable(
@@ -22,7 +22,7 @@ export function networkFailure(cause: unknown, { host }: URL): OverlayerError | 
 
 /** A server that speaks plain HTTP was asked for TLS. */
 export function isNotTLS(error: unknown): boolean {
-  return NOT_TLS.includes(String((error as NodeJS.ErrnoException).code));
+  return NOT_TLS.includes(Object(error).code);
 }
 
 function describe(cause: unknown, code: string): string {
