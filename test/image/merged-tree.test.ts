@@ -74,7 +74,7 @@ beforeAll(() => {
   expected = readTree(join(directory, 'bundle/rootfs'));
 });
 
-/** What only one who writes layers upon one another can't know, or overlayfs can't do. */
+/** Which names are one file is left out: overlayfs copies a lower file up to link it. */
 function differences(found: Tree): string[] {
   return diffTrees(expected, found, ['linkOf']);
 }
@@ -114,8 +114,9 @@ test('unpacked without a store, it is the same tree', async () => {
   const target = join(directory, 'unpacked');
   await namespace.inside.run(
     async ({ overlayer }, layout, destination) => {
-      await using source = await overlayer.openImageLayout(layout);
+      const source = await overlayer.openImageLayout(layout);
       await overlayer.unpackImage(source, destination);
+      await source.close();
     },
     join(directory, 'layout'),
     target,
