@@ -11,17 +11,11 @@ import { explained } from './explained.js';
 import type { OpenImagesOptions } from './image-layout.js';
 import type { ImageSource } from './image-source.js';
 import { indexArchive } from './index-archive.js';
-import { type BlobKeeper, ingestArchive } from './ingest-archive.js';
+import { type IngestArchiveOptions, ingestArchive } from './ingest-archive.js';
 import { type FindFile, isLayout, readLayout } from './layout-images.js';
 import { StoredImageSource, type StoredImages } from './stored-images.js';
 
-export interface OpenImageArchiveOptions extends OpenImagesOptions {
-  /**
-   * Where blobs of a stream, or of an archive that is compressed as a whole, are kept. Whoever opens the archive sees to
-   * it that the garbage collection leaves them, and takes them away if the images are not wanted.
-   */
-  readonly content?: BlobKeeper | undefined;
-}
+export interface OpenImageArchiveOptions extends OpenImagesOptions, IngestArchiveOptions {}
 
 /**
  * The images of an archive: an OCI layout as tar, or what `docker save` writes; plain, gzip or zstd. Of both forms in one
@@ -67,7 +61,7 @@ async function openStream(
   options: OpenImageArchiveOptions,
 ): Promise<ImageSource> {
   const images = await explained(description, async () =>
-    readImages(await ingestArchive(source, options.content, options), options),
+    readImages(await ingestArchive(source, options), options),
   );
   return new StoredImageSource(description, images, options.names, async () => {});
 }

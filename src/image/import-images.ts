@@ -5,7 +5,6 @@ import { openImageLayout } from './image-layout.js';
 import { storedName } from './image-name.js';
 import type { ImageRecord } from './image-records.js';
 import type { ImageSource } from './image-source.js';
-import type { BlobKeeper } from './ingest-archive.js';
 import type { PullEvent } from './pull/pull-event.js';
 import { pullImage } from './pull/pull-image.js';
 import { PullLease } from './pull/pull-lease.js';
@@ -33,6 +32,7 @@ export async function importImages(
     return records;
   } finally {
     // What has become part of an image stays.
+    await lease.noteAllMade();
     await lease.undo();
   }
 }
@@ -44,7 +44,7 @@ async function openSource(
   options: ImportOptions,
 ): Promise<ImageSource> {
   if (typeof from === 'string' && (await isDirectory(from))) return await openImageLayout(from, options);
-  return await openImageArchive(from, { ...options, content: leasedContent(parts, lease) });
+  return await openImageArchive(from, { ...options, content: parts.content, lease: lease.id });
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -53,23 +53,4 @@ async function isDirectory(path: string): Promise<boolean> {
   } catch {
     return false; // whoever opens it says why
   }
-}
-
-/** What goes into the content store, or is there, is held from then on. */
-function leasedContent({ content }: StoreParts, lease: PullLease): BlobKeeper {
-  return {
-    openIngest: async (ref, options = {}) => {
-      await lease.hold({ type: 'ingest', id: ref });
-      if (options.digest !== undefined) await lease.hold({ type: 'content', id: options.digest });
-      const ingest = await content.openIngest(ref, options);
-      lease.noteMade({ type: 'ingest', id: ref });
-      return ingest;
-    },
-    abort: (ref) => content.abort(ref),
-    path: async (digest) => {
-      // It is asked for whatever was made.
-      lease.noteMade({ type: 'content', id: digest });
-      return await content.path(digest);
-    },
-  };
 }

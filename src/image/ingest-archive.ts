@@ -4,7 +4,7 @@ import type { AbortableOptions } from '../base/abort.js';
 import type { ByteSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import { plainBytes } from '../compression/plain-bytes.js';
-import type { ContentStore } from '../content/content-store.js';
+import type { ContentStore, Ingest } from '../content/content-store.js';
 import type { Digest } from '../oci/digest.js';
 import { readTar, type TarEntryReader } from '../tar/reader.js';
 import { ARCHIVE_LIMITS, ArchiveMembers, memberName } from './archive-members.js';
@@ -14,8 +14,12 @@ import type { StoredFile } from './stored-file.js';
 const SMALL_BYTES = 1024 ** 2;
 const MEMORY_BYTES = 32 * 1024 ** 2;
 
-/** What it needs of a content store. */
-export type BlobKeeper = Pick<ContentStore, 'openIngest' | 'abort' | 'path'>;
+export interface IngestArchiveOptions extends AbortableOptions {
+  /** Where blobs are kept of an archive that is a stream, or compressed as a whole. */
+  readonly content?: ContentStore | undefined;
+  /** Id of a lease that keeps those blobs from the garbage collection. @default none: then nobody may collect meanwhile */
+  readonly lease?: string | undefined;
+}
 
 /**
  * The members of an archive that comes as a stream, plain or compressed. Its blobs go into the content store on their way;
@@ -25,8 +29,7 @@ export type BlobKeeper = Pick<ContentStore, 'openIngest' | 'abort' | 'path'>;
  */
 export async function ingestArchive(
   source: ByteSource,
-  content: BlobKeeper | undefined,
-  { signal }: AbortableOptions = {},
+  { content, lease, signal }: IngestArchiveOptions,
 ): Promise<ArchiveMembers> {
   const members = new ArchiveMembers();
   const refs = `archive-${randomUUID()}`;
@@ -40,7 +43,7 @@ export async function ingestArchive(
       entry,
       keep
         ? { bytes: await buffer(reader.body()) }
-        : await ingest(reader, content, `${refs}-${entry.offset}`),
+        : await ingest(reader, `${refs}-${entry.offset}`, content, lease),
     );
   }
   return members;
@@ -48,27 +51,31 @@ export async function ingestArchive(
 
 async function ingest(
   reader: TarEntryReader,
-  content: BlobKeeper | undefined,
   ref: string,
+  content: ContentStore | undefined,
+  lease: string | undefined,
 ): Promise<StoredFile> {
   if (content === undefined)
     throw new OverlayerError('FailedPrecondition', 'blobs of a stream have to go through a content store', {
       hint: 'decompress the archive into a file first, or open a content store',
     });
-  const { size } = reader.entry;
-  const digest = await store(reader, content, ref);
-  return { digest, bytes: { path: await content.path(digest), offset: 0, length: size } };
+  const expected = digestOfName(memberName(reader.entry)!);
+  if (lease !== undefined) {
+    await content.leases.add(lease, { type: 'ingest', id: ref });
+    if (expected !== undefined) await content.leases.add(lease, { type: 'content', id: expected });
+  }
+  const digest = await store(reader, content, ref, expected);
+  return { digest, bytes: { path: await content.path(digest), offset: 0, length: reader.entry.size } };
 }
 
 /** @returns the digest of the blob, which is in the store now, or was before */
-async function store({ entry, body }: TarEntryReader, content: BlobKeeper, ref: string): Promise<Digest> {
-  const expected = digestOfName(memberName(entry)!);
-  const ingest = await content
-    .openIngest(ref, { size: entry.size, digest: expected })
-    .catch((error: unknown) => {
-      if (OverlayerError.is(error) && error.code === 'AlreadyExists') return undefined;
-      throw error;
-    });
+async function store(
+  { entry, body }: TarEntryReader,
+  content: ContentStore,
+  ref: string,
+  expected: Digest | undefined,
+): Promise<Digest> {
+  const ingest = await openIngest(content, ref, entry.size, expected);
   if (ingest === undefined) return expected!;
   try {
     const sha256 = createHash('sha256');
@@ -89,6 +96,21 @@ async function store({ entry, body }: TarEntryReader, content: BlobKeeper, ref: 
   } catch (error) {
     await ingest.close();
     await content.abort(ref).catch(() => {}); // the first error tells more
+    throw error;
+  }
+}
+
+/** Undefined when the blob is there. */
+async function openIngest(
+  content: ContentStore,
+  ref: string,
+  size: number,
+  digest: Digest | undefined,
+): Promise<Ingest | undefined> {
+  try {
+    return await content.openIngest(ref, { size, digest });
+  } catch (error) {
+    if (OverlayerError.is(error) && error.code === 'AlreadyExists') return undefined;
     throw error;
   }
 }

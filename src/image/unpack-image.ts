@@ -84,8 +84,8 @@ async function unpack(
       results.push(result);
     }
     if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
-    // By a thread: it holds up the event loop otherwise.
-    if (sync) await treeThreads.run({ type: 'sync', directory: place });
+    // By a thread: it holds up the event loop otherwise. (The path itself is a symlink.)
+    if (sync) await treeThreads.run({ type: 'sync', directory: `${place}/.` });
     signal?.throwIfAborted();
     destination.commit(sync);
     return { name: image.name, platform: config.platform, layers: results };

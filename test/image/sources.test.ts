@@ -111,6 +111,17 @@ test('a blob is read from its midst', async () => {
 });
 
 describe('the content store', () => {
+  test('has the large blobs of a pipe, held by the lease', async () => {
+    const { id } = await content.store.leases.create();
+    const pipe = pieces(samples.archives['skopeo-oci.tar']!, 5000);
+    await using source = await openImageArchive(pipe, { content: content.store, lease: id });
+    await content.store.sweep(async () => () => false, { ingestsIdleMs: 0 });
+    await expectSample(source, 'skopeo-oci.tar');
+    const held = await content.store.leases.resources(id);
+    expect(held.map(({ type }) => type)).toContain('content');
+    expect(await content.store.ingests()).toEqual([]);
+  });
+
   test('takes a blob once', async () => {
     const open = () =>
       openImageArchive(pieces(samples.archives['skopeo-oci.tar']!, 5000), { content: content.store });

@@ -9,12 +9,12 @@ const KEPT_MS = 24 * 60 * 60 * 1000;
 /** The lease of one pull on all that it uses, with what it has made itself. End it with `release` or `undo`. */
 export class PullLease {
   readonly #parts: StoreParts;
-  readonly #id: string;
+  readonly id: string;
   readonly #made = { blobs: new Set<string>(), snapshots: new Set<string>(), ingests: new Set<string>() };
 
   private constructor(parts: StoreParts, id: string) {
     this.#parts = parts;
-    this.#id = id;
+    this.id = id;
   }
 
   static async take(parts: StoreParts): Promise<PullLease> {
@@ -25,7 +25,7 @@ export class PullLease {
   /** Before looking whether they are there. */
   async hold(...resources: readonly LeaseResource[]): Promise<void> {
     // At once: they share a write to the disk.
-    await Promise.all(resources.map((resource) => this.#parts.content.leases.add(this.#id, resource)));
+    await Promise.all(resources.map((resource) => this.#parts.content.leases.add(this.id, resource)));
   }
 
   /** This pull has made it, or is about to. */
@@ -35,9 +35,14 @@ export class PullLease {
     else if (type === 'ingest') this.#made.ingests.add(id);
   }
 
+  /** All that it holds, this has made. */
+  async noteAllMade(): Promise<void> {
+    for (const resource of await this.#parts.content.leases.resources(this.id)) this.noteMade(resource);
+  }
+
   /** An image leads to all of it now. */
   async release(): Promise<void> {
-    await this.#parts.content.leases.delete(this.#id);
+    await this.#parts.content.leases.delete(this.id);
   }
 
   /** Takes back what this pull has made and nobody else uses. */
