@@ -3,6 +3,26 @@ export type { ByteSource } from './base/byte-source.js';
 export { type ErrorCode, OverlayerError } from './base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
 export { displayPath, encodePath } from './base/path-bytes.js';
+export type {
+  BlobHealth,
+  BlobInfo,
+  BlobPatch,
+  CommitIngestOptions,
+  ContentStore,
+  Ingest,
+  IngestInfo,
+  OpenIngestOptions,
+  ReadBlobOptions,
+  SweepOptions,
+  SweepResult,
+} from './content/content-store.js';
+export type {
+  CreateLeaseOptions,
+  Lease,
+  LeaseResource,
+  LeaseResourceType,
+  Leases,
+} from './content/leases.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {

@@ -13,7 +13,7 @@ import type { Look } from './programs/look-through.js';
 // As in test/crash/power-cut.test.ts: the disk is copied in one instant, while others write to it. Ingests are left
 // out, of which nobody has said that they are on disk.
 
-const CUTS = 5 * RUNS;
+const CUTS = 4 * RUNS;
 
 const directory = makeWorkDirectory();
 const at = (...names: string[]) => join(directory, ...names);

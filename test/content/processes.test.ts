@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const KILLS = 8 * RUNS;
+const KILLS = 6 * RUNS;
 
 function start(work: Work): ChildProcess {
   const child = spawn(process.execPath, [program, JSON.stringify(work)], {
