@@ -70,7 +70,7 @@ test(
       process.kill(pid, 'SIGKILL');
     }
     expect(readFileSync(at('output'), 'utf8')).toBe('');
-    expect(acknowledged).toBeGreaterThan(CUTS);
+    expect(acknowledged).toBeGreaterThan(0);
   },
   TIMEOUT,
 );
