@@ -7,6 +7,12 @@ export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './imag
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
 export type { Credentials } from './image/registry/credentials.js';
 export { type OpenRegistryOptions, openRegistry } from './image/registry/open-registry.js';
+export {
+  type ImageVerifier,
+  type Judgement,
+  type VerifyImageOptions,
+  verifyImage,
+} from './image/verifier.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {
