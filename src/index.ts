@@ -49,6 +49,12 @@ export type {
 } from './image/store.js';
 export { Task } from './image/task.js';
 export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './image/unpack-image.js';
+export {
+  type ImageVerifier,
+  type Judgement,
+  type VerifyImageOptions,
+  verifyImage,
+} from './image/verifier.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {
