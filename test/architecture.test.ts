@@ -23,7 +23,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 };
 
 /** The public entries: the only files that may re-export, and all that the command line knows of the library. */
-const ENTRIES = ['src/index.ts', 'src/tar/index.ts', 'src/testing/index.ts'];
+const ENTRIES = ['src/index.ts', 'src/layer/index.ts', 'src/tar/index.ts', 'src/testing/index.ts'];
 const FOREIGN_CALLS = ['src/system/', 'src/compression/'];
 const HARD_LOOK = 400;
 
@@ -40,7 +40,7 @@ function sourceFiles(folder: string): SourceFile[] {
 
 /** Every module that a file names: static and dynamic imports, re-exports, and workers by URL. */
 function imports({ path, text }: SourceFile): { readonly files: string[]; readonly packages: string[] } {
-  const named = /(?:\bfrom|\bimport|\bimport\s*\(|\bnew URL\s*\()\s*(['"])(?<name>[^'"]+)\1/g;
+  const named = /(?<!['"])(?:\bfrom|\bimport|\bimport\s*\(|\bnew URL\s*\()\s*(['"])(?<name>[^'"]+)\1/g;
   const names = [...text.matchAll(named)].map(({ groups }) => groups!['name']!);
   const relativeNames = names.filter((name) => name.startsWith('.'));
   return {
@@ -132,6 +132,27 @@ test('the dependencies are the packages that src imports', () => {
 test('only the public entries re-export', () => {
   const barrels = sources.filter(({ text }) => /^export\s+(?:type\s+)?[{*][^;]*\bfrom\b/m.test(text));
   expect(barrels.map(({ path }) => path).sort()).toEqual(ENTRIES);
+});
+
+test('whoever imports the library, or a layer alone, waits for no package to load', () => {
+  const texts = new Map(sources.map(({ path, text }) => [path, text]));
+  const seen = new Set<string>();
+  const packages: string[] = [];
+  const load = (path: string) => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const statements = texts
+      .get(path)!
+      .matchAll(/^(?:import|export)\s+(?!type\b)(?:[^;']*?from\s+)?'([^']+)'/gm);
+    for (const [, name] of statements) {
+      if (name!.startsWith('.')) load(join(dirname(path), name!).replace(/\.js$/, '.ts'));
+      else if (!name!.startsWith('node:')) packages.push(`${path} imports ${name}`);
+    }
+  };
+  load('src/index.ts');
+  load('src/layer/index.ts');
+  expect(seen.size).toBeGreaterThan(20);
+  expect(packages).toEqual([]);
 });
 
 test('no file is longer than the hard look allows', () => {

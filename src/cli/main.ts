@@ -13,7 +13,7 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   const command = args[0] === 'snapshots' ? args[1] : args[0];
   if (command === 'unpack' || command === 'inspect') {
     // The threads start while the rest is loaded and the options are read.
-    const { warmUp } = await import('../index.js');
+    const { warmUp } = await import('../layer/index.js');
     warmUp();
   }
   const { run } = await import('./run.js');

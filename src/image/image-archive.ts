@@ -8,32 +8,17 @@ import { openArchiveFile, readHandle } from './archive-file.js';
 import type { ArchiveMembers } from './archive-members.js';
 import { DOCKER_MANIFEST_FILE, readDockerArchive } from './docker-archive.js';
 import { explained } from './explained.js';
-import type { OpenImagesOptions } from './image-layout.js';
 import type { ImageSource } from './image-source.js';
 import { indexArchive } from './index-archive.js';
-import { type IngestArchiveOptions, ingestArchive } from './ingest-archive.js';
+import { ingestArchive } from './ingest-archive.js';
 import { type FindFile, isLayout, readLayout } from './layout-images.js';
+import type { OpenImageArchiveOptions } from './open-image-archive.js';
 import { StoredImageSource, type StoredImages } from './stored-images.js';
 
-export interface OpenImageArchiveOptions extends OpenImagesOptions, IngestArchiveOptions {}
-
-/**
- * The images of an archive: an OCI layout as tar, or what `docker save` writes; plain, gzip or zstd. Of both forms in one
- * the OCI layout counts, as for containerd. A plain regular file is read where it is: only its headers now.
- *
- * @throws OverlayerError
- *   - `NotFound`: there is no such file, no such image in it, or a part of an image is missing
- *   - `InvalidArgument`: it is not an archive of images, or malformed
- *   - `DataLoss`: it is cut off or damaged
- *   - `FailedPrecondition`: it needs a content store
- *   - `Unimplemented`: another compression; images saved by docker before 1.10
- *   - `ResourceExhausted`: bounds on documents, members, and compression ratio
- *   - `PermissionDenied`
- * @throws `signal.reason` when the signal asks for the end
- */
-export async function openImageArchive(
+/** See `openImageArchive`. */
+export async function readImageArchive(
   source: string | ByteSource,
-  options: OpenImageArchiveOptions = {},
+  options: OpenImageArchiveOptions,
 ): Promise<ImageSource> {
   options.signal?.throwIfAborted();
   if (typeof source !== 'string') return await openStream('the image archive', source, options);

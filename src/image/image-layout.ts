@@ -1,5 +1,4 @@
 import { realpathSync } from 'node:fs';
-import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { fromSystemError } from '../system/errno-code.js';
@@ -8,26 +7,14 @@ import { AT_FDCWD, asSystemError, isErrno, O, S, type System, SystemError } from
 import { explained } from './explained.js';
 import type { ImageSource } from './image-source.js';
 import { readLayout } from './layout-images.js';
+import type { OpenImagesOptions } from './open-image-layout.js';
 import type { StoredFile } from './stored-file.js';
 import { StoredImageSource } from './stored-images.js';
 
-export interface OpenImagesOptions extends AbortableOptions {
-  /** Of the images that are wanted. @default all that are there */
-  readonly names?: readonly string[] | undefined;
-}
-
-/**
- * The images in a directory with the OCI layout (OCI image spec, image-layout.md), as skopeo, umoci and buildah write it.
- *
- * @throws OverlayerError
- *   - `NotFound`: there is no such directory, or no such image in it
- *   - `InvalidArgument`: it is no layout, or its index is malformed
- *   - `Unimplemented`: a layout of another version
- *   - `PermissionDenied`
- */
-export async function openImageLayout(
+/** See `openImageLayout`. */
+export async function readImageLayout(
   directory: string,
-  { names, signal }: OpenImagesOptions = {},
+  { names, signal }: OpenImagesOptions,
 ): Promise<ImageSource> {
   signal?.throwIfAborted();
   const files = new LayoutDirectory(openLinuxSystem(), directory);

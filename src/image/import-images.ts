@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { ByteSource } from '../base/byte-source.js';
-import { openImageArchive } from './image-archive.js';
-import { openImageLayout } from './image-layout.js';
 import { storedName } from './image-name.js';
 import type { ImageRecord } from './image-records.js';
 import type { ImageSource } from './image-source.js';
+import { openImageArchive } from './open-image-archive.js';
+import { openImageLayout } from './open-image-layout.js';
 import type { PullEvent } from './pull/pull-event.js';
 import { pullImage } from './pull/pull-image.js';
 import { PullLease } from './pull/pull-lease.js';

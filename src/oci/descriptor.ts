@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
 import { type Digest, parseDigest } from './digest.js';
 import { checkFields, maybe } from './document.js';
-import { type Platform, PlatformSchema } from './platform.js';
+import type { Platform } from './platform.js';
+import { PlatformSchema } from './platform-schema.js';
 
 /** What a blob is, and how it is verified (OCI image spec, descriptor.md). */
 export interface Descriptor {

@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { DigestSchema } from './descriptor.js';
 import type { DiffID } from './digest.js';
 import { checkFields, list, maybe, parseObject } from './document.js';
-import { type Platform, PlatformSchema } from './platform.js';
+import type { Platform } from './platform.js';
+import { PlatformSchema } from './platform-schema.js';
 
 /** What an image's config says (OCI image spec, config.md), as far as a layer engine and a runtime bundle need it. */
 export interface ImageConfig {

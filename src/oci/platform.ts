@@ -1,7 +1,5 @@
 import { arch, endianness } from 'node:os';
-import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
-import { maybe } from './document.js';
 
 /** What an image runs on (OCI image spec, image-index.md "platform"). */
 export interface Platform {
@@ -11,24 +9,6 @@ export interface Platform {
   readonly variant?: string | undefined;
   readonly osVersion?: string | undefined;
 }
-
-export const PlatformSchema = v.pipe(
-  v.object({
-    os: v.string(),
-    architecture: v.string(),
-    variant: maybe(v.string()),
-    'os.version': maybe(v.string()),
-  }),
-  v.transform(
-    ({ os, architecture, variant, 'os.version': osVersion }): Platform => ({
-      os,
-      architecture,
-      // Both are often there, and empty.
-      ...(variant ? { variant } : {}),
-      ...(osVersion ? { osVersion } : {}),
-    }),
-  ),
-);
 
 const OS = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)\))?$/;
 const WORD = /^[A-Za-z0-9_.-]+$/;

@@ -8,7 +8,6 @@ import { type AppliedLayer, applyLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
 import { mappingLabels, ownerMap, withoutMapping } from './id-mapping.js';
-import { inheritRoot } from './inherit-root.js';
 import {
   DIFF_ID_LABEL,
   PARENT_CHAIN_ID_LABEL,
@@ -103,8 +102,10 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
         await parentCommitted;
         await checkParentOwners(snapshots, options);
       }
-      if (lowersLater && parent !== undefined && layer?.listsRoot === false)
+      if (lowersLater && parent !== undefined && layer?.listsRoot === false) {
+        const { inheritRoot } = await import('./inherit-root.js');
         await inheritRoot(snapshots, parent, mounts[0]!.source);
+      }
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
       return { snapshot: await snapshots.commit(key, { name, parent, labels: committed, usage }), layer };
     });

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compress as zstdSync } from 'zstd-napi';
 import { detectSource } from '../../src/image/detect-source.js';
-import { openImageArchive } from '../../src/image/image-archive.js';
+import { openImageArchive } from '../../src/image/open-image-archive.js';
 import { OverlayerError } from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
 import { useContent } from '../content/use-content.js';

@@ -1,0 +1,100 @@
+import { OverlayerError } from '../base/errors.js';
+import { letGoLayer } from '../layer/open-source.js';
+import type { LayerResult } from '../layer/options.js';
+import { applyLayer } from '../layer/unpack-layer.js';
+import { hostPlatform } from '../oci/platform.js';
+import { Destination } from '../rootfs/destination.js';
+import { treeThreads } from '../snapshot/tree-threads.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { otherSize, readDocument } from './blob-bytes.js';
+import type { ImageSource } from './image-source.js';
+import { chooseManifest, documentsOf } from './pull/choose-manifest.js';
+import { stateOf } from './pull/fetch-layer.js';
+import { planLayers } from './pull/plan-layers.js';
+import type { LayerState, PlannedLayer, PullEvent } from './pull/pull-event.js';
+import { Tee } from './pull/tee.js';
+import type { Tell } from './task.js';
+import type { UnpackedImage, UnpackImageOptions } from './unpack-image.js';
+
+/** See `unpackImage`. */
+export async function applyImage(
+  source: ImageSource,
+  directory: string,
+  options: UnpackImageOptions,
+  tell: Tell<PullEvent>,
+): Promise<UnpackedImage> {
+  const { platform = hostPlatform(), signal, sync = true } = options;
+  const [image, another] = await source.images({ signal });
+  if (image === undefined || another !== undefined)
+    throw new OverlayerError(
+      image === undefined ? 'NotFound' : 'InvalidArgument',
+      `There is ${image === undefined ? 'no image' : 'more than one image'} in "${source.description}"`,
+      another === undefined ? {} : { hint: 'name the one that is meant' },
+    );
+  const { name = image.target.digest, target } = image;
+  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
+  const chosen = await chooseManifest(name, target, platform, documents);
+  const layers = planLayers(chosen);
+  const { config } = chosen;
+  tell({ type: 'plan', name, manifest: chosen.descriptor, platform: config.platform, layers });
+  const destination = Destination.open(openLinuxSystem(), directory, 'refuse');
+  try {
+    const place = `/proc/self/fd/${destination.descriptor}`;
+    const results: LayerResult[] = [];
+    for (const [index, layer] of layers.entries()) {
+      const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
+      const result = await unpackOne(source, layer, place, { ...options, onState });
+      tell({ type: 'commit', index, chainID: layer.chainID, layer: result });
+      results.push(result);
+    }
+    if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
+    // By a thread: it holds up the event loop otherwise. (The path itself is a symlink.)
+    if (sync) await treeThreads.run({ type: 'sync', directory: `${place}/.` });
+    signal?.throwIfAborted();
+    destination.commit(sync);
+    return { name: image.name, platform: config.platform, layers: results };
+  } catch (error) {
+    destination.discard();
+    throw error;
+  }
+}
+
+/** Of what no layer says: as `unpackLayer` leaves it. */
+function showRoot({ descriptor }: Destination): void {
+  const system = openLinuxSystem();
+  system.chmod(descriptor, 0o755);
+  system.setTimes(descriptor, { atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 });
+}
+
+async function unpackOne(
+  source: ImageSource,
+  layer: PlannedLayer,
+  place: string,
+  options: UnpackImageOptions & { readonly onState: (state: LayerState) => void },
+): Promise<LayerResult> {
+  const { signal, limits, rootless, onState } = options;
+  const { descriptor, diffID } = layer;
+  const { digest, size } = descriptor;
+  const { bytes } = await source.open(descriptor, { signal });
+  const isFile = typeof bytes === 'string' || 'path' in bytes;
+  const tee = isFile ? undefined : new Tee(descriptor, bytes);
+  const reading = { digest, diffID, limits, rootless, signal, sync: false };
+  try {
+    const { layer: result } = await applyLayer(tee ?? bytes, place, {
+      ...reading,
+      existing: 'merge',
+      temporary: true,
+      onProgress: ({ compressedBytes, bytes: bytesOut, entries }) => {
+        const bytesIn = tee?.bytes ?? compressedBytes;
+        const phase = tee !== undefined && bytesIn < size ? 'downloading' : 'unpacking';
+        onState({ phase, bytesIn, totalBytes: size, bytesOut, entries });
+      },
+    });
+    if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
+    onState({ phase: 'committing', ...stateOf(layer, result) });
+    return result;
+  } finally {
+    if (tee === undefined) letGoLayer(bytes);
+    await tee?.leave();
+  }
+}
