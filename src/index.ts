@@ -3,7 +3,10 @@ export type { ByteSource } from './base/byte-source.js';
 export { type ErrorCode, OverlayerError } from './base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
 export { displayPath, encodePath } from './base/path-bytes.js';
+export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
+export type { Credentials } from './image/registry/credentials.js';
+export { type OpenRegistryOptions, openRegistry } from './image/registry/open-registry.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {

@@ -4,7 +4,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 
 /**
  * Where images come from: a registry, an OCI layout, an archive. It tells which images there are, and gives the bytes
- * of blobs; it verifies nothing: whoever asks for a blob compares it with its descriptor.
+ * of blobs; whoever asks for a blob compares it with its descriptor: a source need verify nothing.
  */
 export interface ImageSource extends AsyncDisposable {
   /** For people: `docker.io`, `image.tar`. */

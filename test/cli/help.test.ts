@@ -12,7 +12,14 @@ test.each(['--version', '-V'])('%s prints the version of the package', async (fl
 test('help has examples, commands and the exit codes', async () => {
   const { code, stdout } = await overlayer(['--help']);
   expect(code).toBe(0);
-  for (const text of ['Examples:', 'overlayer unpack layer.tar.gz rootfs', 'inspect', 'completion', ' 130 '])
+  for (const text of [
+    'Examples:',
+    'overlayer unpack layer.tar.gz rootfs',
+    'inspect',
+    'completion',
+    ' 16 ',
+    ' 130 ',
+  ])
     expect(stdout).toContain(text);
 });
 

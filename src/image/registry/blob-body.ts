@@ -1,0 +1,100 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { HttpResponse } from './http-response.js';
+import type { Operation } from './repository.js';
+import { PassingFailure, type Retries } from './retries.js';
+
+/** A server that breaks off after this much is met with patience, one that does at every byte is not. */
+const PROGRESS_BYTES = 1024 ** 2;
+
+/** Asks for a blob's bytes from an offset on; the answer may begin before it. */
+export type OpenAt = (offset: number) => Promise<BlobResponse>;
+
+export interface BlobResponse {
+  readonly response: HttpResponse;
+  /** Where its bytes begin. */
+  readonly offset: number;
+}
+
+/**
+ * A blob's bytes as they come. Where they break off they go on, by another request; one byte more than the
+ * descriptor has, and they end.
+ *
+ * @throws OverlayerError while they are read: `Unavailable`; `DataLoss` when there are more than the descriptor says
+ */
+export class BlobBody implements AsyncIterable<Uint8Array> {
+  readonly #blob: Descriptor;
+  readonly #openAt: OpenAt;
+  readonly #retries: Retries;
+  readonly #signal: AbortSignal;
+  #current: BlobResponse | undefined;
+  /** Of the next byte for the reader. */
+  #at: number;
+  #isLetGo = false;
+
+  constructor(
+    blob: Descriptor,
+    first: BlobResponse,
+    openAt: OpenAt,
+    { retries, signal }: Pick<Operation, 'retries' | 'signal'>,
+  ) {
+    this.#blob = blob;
+    this.#current = first;
+    this.#at = first.offset;
+    this.#openAt = openAt;
+    this.#retries = retries;
+    this.#signal = signal;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      while (this.#at < this.#blob.size || this.#current !== undefined) {
+        try {
+          yield* this.#rest(this.#current ?? (await this.#openAt(this.#at)));
+        } catch (error) {
+          if (this.#isLetGo) return;
+          await this.#retries.wait(error, this.#signal);
+        }
+        this.#current = undefined;
+      }
+    } finally {
+      this.destroy();
+    }
+  }
+
+  /** Nobody reads it, or any more. */
+  destroy(): void {
+    this.#isLetGo = true;
+    this.#current?.response.destroy();
+  }
+
+  async *#rest(current: BlobResponse): AsyncGenerator<Uint8Array, void, void> {
+    this.#current = current;
+    const { response, offset } = current;
+    const { size } = this.#blob;
+    let from = offset;
+    if (offset + (response.length ?? 0) > size) throw this.#endsLate(response);
+    let progress = 0;
+    for await (const chunk of response.chunks()) {
+      const fresh = chunk.subarray(Math.min(Math.max(this.#at - from, 0), chunk.length));
+      from += chunk.length;
+      if (from > size) throw this.#endsLate(response);
+      this.#at += fresh.length;
+      progress += fresh.length;
+      if (progress >= PROGRESS_BYTES) this.#retries.reset();
+      if (fresh.length > 0) yield fresh;
+    }
+    if (this.#at < size) throw new PassingFailure(this.#endsEarly(response));
+  }
+
+  #endsLate({ url }: HttpResponse): OverlayerError {
+    const { size, digest } = this.#blob;
+    return new OverlayerError('DataLoss', `${url.host} sends more than the ${size} bytes of ${digest}`);
+  }
+
+  #endsEarly({ url }: HttpResponse): OverlayerError {
+    const { size, digest } = this.#blob;
+    const message = `${url.host} ends after ${this.#at} of the ${size} bytes of ${digest}`;
+    return new OverlayerError('Unavailable', message);
+  }
+}

@@ -1,0 +1,79 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
+import type { Credentials } from './credentials.js';
+
+/** It may ask a person for a key's passphrase. */
+const TIMEOUT_MS = 60_000;
+const MAX_OUTPUT_BYTES = 1024 ** 2;
+/** docker-credential-helpers, credentials/error.go. */
+const NOT_FOUND = 'credentials not found in native keychain';
+
+/**
+ * Asks `docker-credential-NAME get` (docker-credential-helpers). The name is from the user's own configuration, and
+ * the program from the user's own PATH, as docker has it.
+ *
+ * @returns undefined where it has none for this server
+ * @throws OverlayerError `FailedPrecondition`: there is no such program, or it fails
+ */
+export async function askCredentialHelper(name: string, server: string): Promise<Credentials | undefined> {
+  const program = `docker-credential-${name}`;
+  const output = await run(findProgram(program), program, server);
+  if (output === undefined) return undefined;
+  let answer: { readonly Username?: unknown; readonly Secret?: unknown };
+  try {
+    answer = Object(JSON.parse(output));
+  } catch (cause) {
+    throw failed(program, 'its answer is no JSON', cause);
+  }
+  const { Username: username, Secret: secret } = answer;
+  if (typeof username !== 'string' || typeof secret !== 'string')
+    throw failed(program, 'its answer has no Username or no Secret');
+  if (secret === '') return undefined;
+  return username === '<token>' ? { identityToken: secret } : { username, password: secret };
+}
+
+function run(path: string, program: string, server: string): Promise<string | undefined> {
+  const options = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, killSignal: 'SIGKILL' } as const;
+  return new Promise((resolve, reject) => {
+    const child = execFile(path, ['get'], options, (error, stdout) => {
+      if (error === null) resolve(stdout);
+      else if (stdout.trim() === NOT_FOUND) resolve(undefined);
+      else reject(failed(program, error.killed ? 'it took too long, or said too much' : said(stdout), error));
+    });
+    // One that does not read what it is asked breaks the pipe; its exit says more.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(server);
+  });
+}
+
+function said(stdout: string): string {
+  return displayPath(stdout.trim().slice(0, 200)) || 'it failed without a word';
+}
+
+/** As execvp(3), but never from a directory that depends on where we are. */
+function findProgram(program: string): string {
+  const isName = !program.includes('/');
+  const directories = isName ? (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute) : [];
+  const found = directories.map((directory) => join(directory, program)).find(isExecutable);
+  if (found === undefined) throw failed(program, 'there is no such program on PATH');
+  return found;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function failed(program: string, why: string, cause?: unknown): OverlayerError {
+  return new OverlayerError('FailedPrecondition', `Cannot ask "${program}" for credentials: ${why}`, {
+    hint: 'it is named in the configuration of docker or podman',
+    cause,
+  });
+}

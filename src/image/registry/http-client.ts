@@ -1,0 +1,115 @@
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { OverlayerError } from '../../base/errors.js';
+import { HttpResponse } from './http-response.js';
+import { isLoopback } from './loopback.js';
+import { networkFailure } from './network-failure.js';
+
+const MAX_REDIRECTS = 10;
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+export interface HttpRequest {
+  /** @default `closing` of the client; with another, that has to be in it */
+  readonly signal?: AbortSignal | undefined;
+  /** Redirects of a POST are not followed: what it carries is for nobody else. @default 'GET' */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** For the server of the URL alone: it goes to no other that it redirects to (CVE-2020-15157). */
+  readonly authorization?: string | undefined;
+  readonly body?: string | undefined;
+}
+
+export interface HttpClientOptions {
+  /** How long a server may say nothing. */
+  readonly timeoutMs: number;
+  readonly plainHTTP?: boolean | undefined;
+}
+
+/** Requests over connections that are kept; through the proxies that the environment names (`https_proxy`, `no_proxy` …). */
+export class HttpClient {
+  /** Nobody's proxy leads to this machine. */
+  readonly #direct: Dispatcher;
+  readonly #proxied: Dispatcher;
+  readonly #plainHTTP: boolean;
+  readonly #closing = new AbortController();
+
+  constructor({ timeoutMs, plainHTTP = false }: HttpClientOptions) {
+    this.#plainHTTP = plainHTTP;
+    const options = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connect: { timeout: timeoutMs } };
+    this.#direct = new Agent(options);
+    this.#proxied = new EnvHttpProxyAgent(options);
+  }
+
+  /**
+   * The answer, redirects followed, whatever its status.
+   *
+   * @throws PassingFailure when there is none; OverlayerError `Unavailable` when there will be none
+   */
+  async request(url: URL, request: HttpRequest): Promise<HttpResponse> {
+    let { authorization } = request;
+    let at = url;
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#send(at, { ...request, authorization });
+      const location = response.header('location');
+      if (!REDIRECTS.includes(response.status) || location === undefined || request.method === 'POST')
+        return response;
+      await response.discard();
+      const next = this.linked(location, at);
+      if (next === undefined)
+        throw new OverlayerError('Unavailable', `${at.host} redirects to where nobody should follow`, {
+          hint: 'only https is followed; plainHTTP allows http where it began with http',
+        });
+      if (redirects >= MAX_REDIRECTS)
+        throw new OverlayerError('Unavailable', `${url.host} redirects more than ${MAX_REDIRECTS} times`);
+      if (next.origin !== at.origin) authorization = undefined;
+      at = next;
+    }
+  }
+
+  /** Where a server says to go; undefined where that is no URL, or has less protection than there was. */
+  linked(link: string, from: URL): URL | undefined {
+    if (!URL.canParse(link, from.href)) return undefined;
+    const url = new URL(link, from);
+    const isPlain = url.protocol === 'http:' && from.protocol === 'http:';
+    return url.protocol === 'https:' || (isPlain && (this.#plainHTTP || isLoopback(url))) ? url : undefined;
+  }
+
+  /** Aborted by `close`: for whatever else has to end with it. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Ends all requests, and all connections. */
+  async close(): Promise<void> {
+    const closed = new OverlayerError('FailedPrecondition', 'The registry is closed');
+    // An agent forgets connections that others of their origin outlived: each request is ended by itself.
+    this.#closing.abort(closed);
+    await Promise.all([this.#direct.destroy(closed), this.#proxied.destroy(closed)]);
+  }
+
+  async #send(url: URL, request: HttpRequest): Promise<HttpResponse> {
+    const { method = 'GET', headers, authorization, body, signal = this.closing } = request;
+    signal.throwIfAborted();
+    try {
+      const data = await (isLoopback(url) ? this.#direct : this.#proxied).request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method,
+        headers: {
+          'user-agent': 'overlayer',
+          // A blob's digest is that of the bytes as they are stored.
+          'accept-encoding': 'identity',
+          ...headers,
+          ...(authorization === undefined ? {} : { authorization }),
+        },
+        body: body ?? null,
+        // Or each HEAD would cost a connection.
+        reset: false,
+        signal,
+      });
+      return new HttpResponse(url, data);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw networkFailure(error, url);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import { type ErrorCode, OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
+import type { HttpResponse } from './http-response.js';
+import { PassingFailure } from './retries.js';
+
+const MAX_ERROR_BYTES = 64 * 1024;
+const MAX_MESSAGE_LENGTH = 200;
+const PASSING = [408, 425, 429, 500, 502, 503, 504];
+
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  401: 'Unauthenticated',
+  403: 'PermissionDenied',
+  404: 'NotFound',
+};
+
+const HINTS: Readonly<Record<number, string>> = {
+  401: 'is the name right? if so: docker login, skopeo login, or give credentials',
+  403: 'ask whoever runs the registry for access',
+  404: 'is the name right?',
+  429: 'too many requests: try later, or log in',
+};
+
+/** What an answer that was not hoped for means. It is read for what the registry has to say (distribution spec, "Error codes"). */
+export async function responseFailure(
+  response: HttpResponse,
+  what: string,
+): Promise<OverlayerError | PassingFailure> {
+  const { status, url } = response;
+  const said = await response.read(MAX_ERROR_BYTES, 'Its error').then(messageOf, () => undefined);
+  const error = new OverlayerError(
+    CODES[status] ?? 'Unavailable',
+    `Cannot get ${what} from ${url.host}: status ${status}${said === undefined ? '' : `, "${said}"`}`,
+    { hint: HINTS[status] },
+  );
+  return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
+}
+
+/** The registry's words, as far as they can be shown. */
+function messageOf(body: Buffer): string | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+  const { errors } = Object(json) as { errors?: unknown };
+  const [first] = Array.isArray(errors) ? errors : [];
+  const { code, message } = Object(first) as { code?: unknown; message?: unknown };
+  const said = [message, code].find((text) => typeof text === 'string' && text !== '');
+  return typeof said === 'string' ? displayPath(said.slice(0, MAX_MESSAGE_LENGTH)) : undefined;
+}
+
+/** `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). */
+function retryAfterMs(response: HttpResponse): number | undefined {
+  const text = response.header('retry-after');
+  if (text === undefined) return undefined;
+  const asked = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return asked > 0 ? asked : undefined;
+}

@@ -1,0 +1,184 @@
+import { describe, expect, test, vi } from 'vitest';
+import { type ImageSource, openRegistry } from '../../../src/index.js';
+import { read } from '../../helpers/read-blob.js';
+import { type Exchange, send } from '../../helpers/registry-proxy.js';
+import { within } from '../../helpers/within.js';
+import { refuse, useSampleRegistry } from './sample-registry.js';
+
+// More than the sockets of both sides hold.
+const sample = useSampleRegistry(12 << 20);
+
+/** As the server behind would, but the connection ends after so many bytes of the body. */
+async function breakOff({ ask, response }: Exchange, bytes: number): Promise<true> {
+  const { status, headers, body } = await ask();
+  response.writeHead(status, headers);
+  response.write(body.subarray(0, bytes), () => response.destroy());
+  return true;
+}
+
+async function expectWhole(source: ImageSource): Promise<void> {
+  const { bytes } = await read(source, sample.image.layer);
+  expect(bytes.equals(sample.image.bytes(sample.image.layer))).toBe(true);
+}
+
+describe('a body that breaks off', () => {
+  test('goes on where it was, several times', async () => {
+    const { source, proxy } = await sample.through('blobs', (exchange) =>
+      exchange.before < 2 ? breakOff(exchange, 100_000) : false,
+    );
+    await expectWhole(source);
+    const ranges = proxy.requests
+      .filter(({ url }) => url.includes('blobs'))
+      .map(({ headers }) => headers.range);
+    expect(ranges).toEqual([
+      undefined,
+      expect.stringMatching(/^bytes=\d+-$/),
+      expect.stringMatching(/^bytes=\d+-$/),
+    ]);
+  });
+
+  test('at its end, as if it were whole', async () => {
+    const { source } = await sample.through('blobs', async ({ before, ask, response }) => {
+      if (before > 0) return false;
+      const { status, headers, body } = await ask();
+      const half = body.subarray(0, body.length / 2);
+      send(response, { status, headers: { ...headers, 'content-length': String(half.length) }, body: half });
+      return true;
+    });
+    await expectWhole(source);
+  });
+
+  test('and a server without ranges: what is known is passed over', async () => {
+    const { source } = await sample.through('blobs', (exchange) => {
+      delete exchange.request.headers.range;
+      return exchange.before < 1 ? breakOff(exchange, 3_000_000) : false;
+    });
+    await expectWhole(source);
+  });
+
+  test('and a server that gives another range: it is asked for all', async () => {
+    const { source } = await sample.through('blobs', (exchange) => {
+      if (exchange.before < 1) return breakOff(exchange, 1000);
+      if (exchange.request.headers.range !== undefined) exchange.request.headers.range = 'bytes=7-';
+      return false;
+    });
+    await expectWhole(source);
+  });
+
+  test('each time: it is given up', async () => {
+    const { source, proxy } = await sample.through('blobs', (exchange) => breakOff(exchange, 1000));
+    await expect(read(source, sample.image.layer)).rejects.toMatchObject({
+      code: 'Unavailable',
+      message: expect.stringContaining(proxy.host),
+    });
+    expect(proxy.requests).toHaveLength(3);
+  });
+
+  test('and no more comes, without an end: it is asked for again', async () => {
+    const stall = async ({ ask, response }: Exchange): Promise<true> => {
+      const { status, headers, body } = await ask();
+      response.writeHead(status, headers).write(body.subarray(0, 1000));
+      return true;
+    };
+    const { source } = await sample.through('blobs', (exchange) => exchange.before < 1 && stall(exchange), {
+      timeoutMs: 500,
+    });
+    await expectWhole(source);
+  });
+
+  test('because the registry was killed: it goes on when that is back', async () => {
+    await using source = await openRegistry(`${sample.registry.host}/some/image:1`, { retries: 30 });
+    const { bytes } = await source.open(sample.image.layer);
+    const chunks: Uint8Array[] = [];
+    let restarted: Promise<void> | undefined;
+    for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      if (restarted !== undefined) continue;
+      await sample.registry.kill();
+      restarted = sample.registry.restart();
+    }
+    await restarted;
+    expect(Buffer.concat(chunks).equals(sample.image.bytes(sample.image.layer))).toBe(true);
+  });
+});
+
+describe('a range', () => {
+  test.each([['that is refused', ({ request }: Exchange) => request.headers.range !== undefined]])(
+    '%s: the blob begins at its beginning',
+    async (_, isRange) => {
+      const { source } = await sample.through(
+        'blobs',
+        (exchange) => isRange(exchange) && refuse(416)(exchange),
+      );
+      const { offset, bytes } = await read(source, sample.image.layer, { offset: 1000 });
+      expect(offset).toBe(0);
+      expect(bytes.equals(sample.image.bytes(sample.image.layer))).toBe(true);
+    },
+  );
+
+  test('that is passed over: the blob begins at its beginning', async () => {
+    const { source } = await sample.through('blobs', ({ request }) => {
+      delete request.headers.range;
+      return false;
+    });
+    expect((await read(source, sample.image.layer, { offset: 1000 })).offset).toBe(0);
+  });
+});
+
+describe('more bytes than the descriptor says', () => {
+  const more = { code: 'DataLoss', message: expect.stringContaining(`more than the`) };
+
+  test('announced', async () => {
+    const { source } = await sample.through('blobs', () => false);
+    const short = { ...sample.image.layer, size: 1000 };
+    await expect(read(source, short)).rejects.toMatchObject(more);
+  });
+
+  test('without end: cut off, and the connection with it', async () => {
+    const { source, proxy } = await sample.through('blobs', ({ response }) => {
+      response.writeHead(200);
+      const pour = () => {
+        while (response.write(Buffer.alloc(65_536)));
+      };
+      response.on('drain', pour);
+      pour();
+      return true;
+    });
+    await expect(read(source, { ...sample.image.config, size: 1000 })).rejects.toMatchObject(more);
+    await within(
+      5000,
+      'the connection',
+      vi.waitUntil(() => proxy.sockets.size === 0),
+    );
+  });
+});
+
+test('a body that is let go, read or not, lets its connection go', async () => {
+  const { source, proxy } = await sample.through('blobs', () => false);
+  const { bytes: unread } = await source.open(sample.image.layer);
+  (unread as unknown as { destroy(): void }).destroy();
+  const { bytes } = await source.open(sample.image.layer);
+  for await (const _ of bytes as AsyncIterable<Uint8Array>) break;
+  await within(
+    5000,
+    'the connections',
+    vi.waitUntil(() => proxy.sockets.size === 0),
+  );
+});
+
+test('a body ends by a signal, and its connection with it', async () => {
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  const { source, proxy } = await sample.through('blobs', () => false);
+  const { bytes } = await source.open(sample.image.layer, { signal: controller.signal });
+  const reading = async () => {
+    for await (const chunk of bytes as AsyncIterable<Uint8Array>)
+      if (chunk.length > 0) controller.abort(reason);
+  };
+  await expect(reading()).rejects.toBe(reason);
+  await within(
+    5000,
+    'the connection',
+    vi.waitUntil(() => proxy.sockets.size === 0),
+  );
+});

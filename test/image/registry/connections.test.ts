@@ -1,0 +1,104 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createTLSServer, type Server } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openRegistry } from '../../../src/index.js';
+import { useSampleRegistry } from './sample-registry.js';
+
+const sample = useSampleRegistry(1000);
+
+describe('a registry with TLS', () => {
+  const certificate = join(sample.directory, 'server.crt');
+  const key = join(sample.directory, 'server.key');
+  let server: Server;
+  let host: string;
+  /** Where it redirects to, and where it sends for a token. */
+  const headers: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    '/v2/moved/manifests/1': { location: 'http://127.0.0.1:1/' },
+    '/v2/private/manifests/1': { 'www-authenticate': 'Bearer realm="http://127.0.0.1:1/"' },
+  };
+
+  beforeAll(async () => {
+    const out = ['-keyout', key, '-out', certificate, '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const self = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=registry', '-days', '2'];
+    execFileSync('openssl', [...self, ...out], { stdio: 'ignore' });
+    server = createTLSServer(
+      { key: readFileSync(key), cert: readFileSync(certificate) },
+      ({ url = '' }, response) => {
+        const found = headers[url] ?? {};
+        const status = 'location' in found ? 307 : 'www-authenticate' in found ? 401 : 200;
+        const { mediaType, digest, size } = sample.image.manifest;
+        const described = {
+          'content-type': mediaType,
+          'docker-content-digest': digest,
+          'content-length': size,
+        };
+        response.writeHead(status, status === 200 ? described : found).end();
+      },
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => server.close());
+
+  test('that nobody vouches for is not trusted, nor asked without TLS', async () => {
+    const begun: unknown[] = [];
+    server.on('tlsClientError', (error: NodeJS.ErrnoException) => begun.push(error.code));
+    await using source = await openRegistry(`${host}/some/image:1`);
+    await expect(source.images()).rejects.toMatchObject({
+      ...{ code: 'Unavailable', hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') },
+    });
+    expect(begun).not.toContain('ERR_SSL_HTTP_REQUEST');
+  });
+
+  test('that is trusted leads nowhere without', async () => {
+    const index = new URL('../../../dist/index.js', import.meta.url).href;
+    const program = `
+      const { openRegistry } = await import('${index}');
+      for (const name of ['some/image', 'moved', 'private']) {
+        const source = await openRegistry('${host}/' + name + ':1', { retries: 0 });
+        console.log(await source.images().then(([found]) => found.target.digest, ({ code, message }) => code + ' ' + message));
+      }`;
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificate };
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env });
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    expect(stderr).toBe('');
+    expect(stdout.split('\n')).toEqual([
+      sample.image.manifest.digest,
+      `Unavailable ${host} redirects to where nobody should follow`,
+      `Unavailable ${host} asks for a token from where nobody should get one`,
+      '',
+    ]);
+  });
+});
+
+describe('a proxy of the environment', () => {
+  test('leads to other machines, never to this one', async () => {
+    const asked: string[] = [];
+    const proxy = createServer().listen(0, '127.0.0.1');
+    proxy.on('connect', ({ url = '' }, socket) => {
+      asked.push(url);
+      const [name = '', port] = sample.registry.host.split(':');
+      const behind = connect(Number(port), name, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+      socket.pipe(behind).pipe(socket);
+    });
+    await once(proxy, 'listening');
+    vi.stubEnv('http_proxy', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    vi.stubEnv('no_proxy', undefined);
+    vi.stubEnv('NO_PROXY', undefined);
+    for (const host of ['registry.example', sample.registry.host]) {
+      await using source = await openRegistry(`${host}/some/image:1`, { plainHTTP: true, retries: 0 });
+      const [found] = await source.images();
+      expect(found?.target).toEqual(sample.image.manifest);
+    }
+    expect(asked).toEqual(['registry.example:80']);
+    proxy.close();
+    vi.stubEnv('http_proxy', undefined);
+  });
+});

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, vi } from 'vitest';
+import { type ImageSource, type OpenRegistryOptions, openRegistry } from '../../../src/index.js';
+import { DockerRegistry, makeSampleImage, push, type SampleImage } from '../../helpers/docker-registry.js';
+import { type Exchange, type Meddling, RegistryProxy } from '../../helpers/registry-proxy.js';
+import { makeWorkDirectory } from '../../helpers/work-directory.js';
+
+/** What a test file pulls from: an image in a registry of its own, there from its first test to its last. */
+export interface SampleRegistry {
+  readonly directory: string;
+  readonly image: SampleImage;
+  readonly registry: DockerRegistry;
+  /** The image, through a proxy that meddles with what is asked about some of its paths. Both end with the test. */
+  through(
+    about: string,
+    meddle: Meddling,
+    options?: OpenRegistryOptions,
+  ): Promise<{ readonly source: ImageSource; readonly proxy: RegistryProxy }>;
+}
+
+/** @param bytes of the image's only layer, about */
+export function useSampleRegistry(bytes: number): SampleRegistry {
+  const directory = makeWorkDirectory();
+  const open: (() => Promise<void>)[] = [];
+  let image: SampleImage;
+  let registry: DockerRegistry;
+  beforeAll(async () => {
+    vi.stubEnv('DOCKER_CONFIG', directory);
+    vi.stubEnv('REGISTRY_AUTH_FILE', undefined);
+    image = makeSampleImage(directory, randomBytes(bytes));
+    registry = await DockerRegistry.start(join(directory, 'registry'));
+    await push(image, `${registry.host}/some/image:1`);
+  });
+  afterEach(async () => {
+    for (const close of open.splice(0)) await close();
+  });
+  afterAll(async () => {
+    await registry.kill();
+    rmSync(directory, { recursive: true });
+  });
+  return {
+    directory,
+    get image() {
+      return image;
+    },
+    get registry() {
+      return registry;
+    },
+    async through(about, meddle, options) {
+      const proxy = await RegistryProxy.start(registry.host, about, meddle);
+      const source = await openRegistry(`${proxy.host}/some/image:1`, { retries: 2, ...options });
+      open.push(
+        () => source.close(),
+        () => proxy.close(),
+      );
+      return { source, proxy };
+    },
+  };
+}
+
+export const refuse =
+  (status: number, headers: Readonly<Record<string, string>> = {}, body = '') =>
+  ({ response }: Pick<Exchange, 'response'>): true => {
+    response.writeHead(status, headers).end(body);
+    return true;
+  };
