@@ -1,5 +1,6 @@
 import { type AbortableOptions, orAborted } from '../base/abort.js';
 import { type ByteSource, readSource } from '../base/byte-source.js';
+import { OverlayerError } from '../base/errors.js';
 import { DEFAULT_LIMITS, limitError, RATIO_GRACE_BYTES } from '../base/limits.js';
 import type { ByteOutput } from './decompressor.js';
 import { DETECT_BYTES, detectFormat } from './detect.js';
@@ -13,7 +14,8 @@ const OUTPUT_BYTES = 256 * 1024;
  * The uncompressed bytes of a stream, whichever of the known compressions it has; of a plain one they are its own.
  * On the caller's thread, in small steps: for archives that hold layers. A layer is decompressed by threads of its own.
  *
- * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past `maxRatio`
+ * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past `maxRatio`;
+ *   `InvalidArgument` for a source of something else than bytes
  */
 export async function* plainBytes(
   source: ByteSource,
@@ -43,6 +45,8 @@ async function* readChunks(
       const { done, value } = await orAborted(() => reader.next(), signal);
       ended = done === true || value === undefined;
       if (done || value === undefined) return;
+      if (!(value instanceof Uint8Array))
+        throw new OverlayerError('InvalidArgument', `The source gives ${typeof value}, not bytes`);
       yield value;
     }
   } finally {

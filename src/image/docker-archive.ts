@@ -72,9 +72,9 @@ class DockerArchive {
         'ResourceExhausted',
         `Cannot read ${DOCKER_MANIFEST_FILE}: more than ${MAX_NAMED} images, tags and layers`,
       );
-    const images: SourceImage[] = [];
-    for (const image of named) images.push(...(await this.#image(image)));
-    return { images, findBlob: (digest) => this.#blobs.get(digest) };
+    const images: (readonly SourceImage[])[] = [];
+    for (const image of named) images.push(await this.#image(image));
+    return { images: images.flat(), findBlob: (digest) => this.#blobs.get(digest) };
   }
 
   async #image({ Config, RepoTags, Layers }: DockerImage): Promise<readonly SourceImage[]> {

@@ -35,8 +35,8 @@ export async function openImageArchive(
   source: string | ByteSource,
   options: OpenImageArchiveOptions = {},
 ): Promise<ImageSource> {
-  options.signal?.throwIfAborted();
   if (typeof source !== 'string') return await openStream('the image archive', source, options);
+  options.signal?.throwIfAborted();
   const handle = await openArchiveFile(source);
   if (handle === undefined) return await openStream(source, openSource(source).bytes!, options);
   let kept = false;
