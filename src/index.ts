@@ -3,6 +3,10 @@ export type { ByteSource } from './base/byte-source.js';
 export { type ErrorCode, OverlayerError } from './base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
 export { displayPath, encodePath } from './base/path-bytes.js';
+export { detectSource, type StoredImageKind } from './image/detect-source.js';
+export { exportImages } from './image/export-images.js';
+export { type OpenImageArchiveOptions, openImageArchive } from './image/image-archive.js';
+export { type OpenImagesOptions, openImageLayout } from './image/image-layout.js';
 export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
 export type { Credentials } from './image/registry/credentials.js';
@@ -23,7 +27,9 @@ export { type LayerPlan, planLayer } from './layer/plan-layer.js';
 export { unpackLayer, warmUp } from './layer/unpack-layer.js';
 export type { Labels } from './metadata/labels.js';
 export type { SnapshotKind, SnapshotUsage } from './metadata/snapshot-record.js';
+export type { Descriptor } from './oci/descriptor.js';
 export { type DiffID, type Digest, parseDigest } from './oci/digest.js';
+export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './oci/platform.js';
 export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './snapshot/backend.js';
 export type {
   CheckFinding,

@@ -78,14 +78,16 @@ async function* decompress(
       const end = Math.min(at + STEP_BYTES, bytes.length);
       output.consumed += end - at;
       decompressor.write(bytes, at, end);
-      yield* output.take();
+      yield* output.takeFull();
     }
+    // The next bytes may be long in coming.
+    yield* output.takeAll();
   };
   try {
     yield* write(head);
     for await (const chunk of chunks) yield* write(chunk);
     decompressor.end();
-    yield* output.take();
+    yield* output.takeAll();
   } finally {
     decompressor.close();
   }
@@ -94,27 +96,38 @@ async function* decompress(
 /** Keeps copies of what comes out until they are taken, with an eye on how many come from how few. */
 class CollectedOutput implements ByteOutput {
   readonly bytes = Buffer.alloc(OUTPUT_BYTES);
-  readonly writeIndex = 0;
+  writeIndex = 0;
   /** Compressed bytes so far. */
   consumed = 0;
   #produced = 0;
-  #pieces: Uint8Array[] = [];
+  #full: Uint8Array[] = [];
 
   waitRoom(): number {
-    return this.bytes.length;
+    if (this.writeIndex === this.bytes.length) this.#flush();
+    return this.bytes.length - this.writeIndex;
   }
 
   publish(length: number): void {
     const { maxRatio } = DEFAULT_LIMITS;
+    this.writeIndex += length;
     this.#produced += length;
     if (this.#produced > RATIO_GRACE_BYTES && this.#produced > this.consumed * maxRatio)
       throw limitError('maxRatio', maxRatio, { offset: this.#produced });
-    this.#pieces.push(Buffer.from(this.bytes.subarray(0, length)));
   }
 
-  take(): Uint8Array[] {
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    return pieces;
+  takeFull(): Uint8Array[] {
+    const full = this.#full;
+    this.#full = [];
+    return full;
+  }
+
+  takeAll(): Uint8Array[] {
+    if (this.writeIndex > 0) this.#flush();
+    return this.takeFull();
+  }
+
+  #flush(): void {
+    this.#full.push(Buffer.from(this.bytes.subarray(0, this.writeIndex)));
+    this.writeIndex = 0;
   }
 }
