@@ -3,14 +3,46 @@ export type { ByteSource } from './base/byte-source.js';
 export { type ErrorCode, OverlayerError } from './base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
 export { displayPath, encodePath } from './base/path-bytes.js';
+export type {
+  BlobHealth,
+  BlobInfo,
+  BlobPatch,
+  CommitIngestOptions,
+  ContentStore,
+  Ingest,
+  IngestInfo,
+  OpenIngestOptions,
+  ReadBlobOptions,
+} from './content/content-store.js';
+export type { Lease, LeaseResource, Leases } from './content/leases.js';
 export { detectSource, type StoredImageKind } from './image/detect-source.js';
 export { exportImages } from './image/export-images.js';
+export type { CollectResult } from './image/garbage.js';
 export { type OpenImageArchiveOptions, openImageArchive } from './image/image-archive.js';
+export type { ImageContents } from './image/image-contents.js';
 export { type OpenImagesOptions, openImageLayout } from './image/image-layout.js';
+export type { ImageRecord } from './image/image-records.js';
 export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
+export { looksLikeImages } from './image/looks-like-images.js';
+export { type OpenStoreOptions, openStore } from './image/open-store.js';
+export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './image/pull/pull-event.js';
+export type { GetImageOptions } from './image/pull/pull-image.js';
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
 export type { Credentials } from './image/registry/credentials.js';
 export { type OpenRegistryOptions, openRegistry } from './image/registry/open-registry.js';
+export type {
+  Image,
+  ImageHealth,
+  ImagePlatformOptions,
+  Images,
+  ImageUsage,
+  ImportOptions,
+  MountImageOptions,
+  PullOptions,
+  Store,
+} from './image/store.js';
+export { Task } from './image/task.js';
+export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './image/unpack-image.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {
@@ -27,8 +59,11 @@ export { type LayerPlan, planLayer } from './layer/plan-layer.js';
 export { unpackLayer, warmUp } from './layer/unpack-layer.js';
 export type { Labels } from './metadata/labels.js';
 export type { SnapshotKind, SnapshotUsage } from './metadata/snapshot-record.js';
+export { type ChainID, chainIDs } from './oci/chain-ids.js';
 export type { Descriptor } from './oci/descriptor.js';
 export { type DiffID, type Digest, parseDigest } from './oci/digest.js';
+export type { ImageConfig } from './oci/image-config.js';
+export type { ImageIndex, ImageManifest } from './oci/manifest.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './oci/platform.js';
 export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './snapshot/backend.js';
 export type {
@@ -40,6 +75,7 @@ export type {
   LeftoverKind,
 } from './snapshot/check-report.js';
 export type { CleanupResult } from './snapshot/cleanup.js';
+export type { UnpackedSnapshot } from './snapshot/fill-snapshot.js';
 export { type Mount, mountAll, unmountAll, withMount } from './snapshot/mount.js';
 export { type OpenSnapshotterOptions, openSnapshotter } from './snapshot/open-snapshotter.js';
 export { type RebuildResult, rebuildMetadata } from './snapshot/rebuild-metadata.js';
@@ -50,9 +86,5 @@ export type {
   SnapshotPatch,
   Snapshotter,
 } from './snapshot/snapshotter.js';
-export {
-  type UnpackedSnapshot,
-  type UnpackSnapshotOptions,
-  unpackSnapshot,
-} from './snapshot/unpack-snapshot.js';
+export { type UnpackSnapshotOptions, unpackSnapshot } from './snapshot/unpack-snapshot.js';
 export type { EntryType, TarEntry } from './tar/types.js';

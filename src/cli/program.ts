@@ -1,8 +1,11 @@
 import { Command, Option } from 'commander';
+import { addContent } from './content-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
+import { addImages } from './images-program.js';
 import { collect } from './parse-value.js';
 import { addReadOptions, progressOption } from './read-options.js';
 import { addSnapshots } from './snapshots-program.js';
+import { addRegistryOptions, platformOption } from './store-options.js';
 
 const SIZE_HELP = `Sizes are bytes, or take a unit: K, M, G, T (or KiB, MiB …) count by 1024, KB, MB, GB, TB by 1000.`;
 
@@ -12,6 +15,8 @@ Examples:
   overlayer unpack --target overlay --lower base layer.tar.zst upper
   curl -sL https://example.org/layer.tar.gz | overlayer unpack - rootfs
   overlayer inspect layer.tar.gz
+  overlayer pull debian:12
+  overlayer mount debian:12 /mnt
   overlayer snapshots unpack layer.tar.gz --key base
   source <(overlayer completion bash)
 
@@ -29,6 +34,8 @@ Examples:
   overlayer unpack --diff-id sha256:4f5e… layer.tar.zst rootfs
   overlayer unpack --target overlay --lower layer2 --lower layer1 layer3.tar upper
   overlayer unpack --dry-run layer.tar.gz rootfs
+  overlayer unpack image.tar rootfs
+  overlayer unpack --platform linux/arm64 docker://debian:12 rootfs
 
 A failure leaves nothing behind, except with --merge: then DEST keeps what was written to it until then.`;
 
@@ -43,8 +50,13 @@ export function createProgram(version: string): Command {
 
   const unpack = program
     .command('unpack')
-    .description('Unpack a layer (tar, gzip or zstd, seen from its content) into a directory.')
-    .argument('<LAYER>', 'a file, or - for standard input')
+    .description(
+      'Unpack a layer (tar, gzip or zstd, seen from its content), or a whole image, into a directory.',
+    )
+    .argument(
+      '<LAYER>',
+      'a layer or an image: a file, an OCI layout, docker://REF, or - for a layer on standard input',
+    )
     .argument('<DEST>', 'the directory to make; it may exist and be empty')
     .addOption(
       new Option('--target <FORM>', 'a merged tree, or an upperdir for overlayfs')
@@ -60,7 +72,9 @@ export function createProgram(version: string): Command {
     .addOption(progressOption())
     .option('--no-digests', 'do not compute digests')
     .option('--json', 'print the result as one JSON document');
-  addReadOptions(unpack)
+  addRegistryOptions(addReadOptions(unpack).optionsGroup('Images:'))
+    .addOption(platformOption())
+    .option('--image <NAME>', 'which one, where there are several')
     .addHelpText('after', UNPACK_HELP)
     .action(async (layer, destination, flags) => {
       const { unpack: run } = await import('./commands/unpack.js');
@@ -80,6 +94,8 @@ export function createProgram(version: string): Command {
       process.exitCode = await run(layer, flags);
     });
 
+  addImages(program);
+  addContent(program);
   addSnapshots(program);
 
   program

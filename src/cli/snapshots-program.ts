@@ -1,7 +1,8 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { collect, parseLabels } from './parse-value.js';
 import { addReadOptions, progressOption } from './read-options.js';
 import { addSnapshotsCheck } from './snapshots-check.js';
+import { onStore } from './store-options.js';
 
 const HELP = `
 Without --root it is /var/lib/overlayer for root; for others overlayer in $XDG_DATA_HOME, or in ~/.local/share.
@@ -123,18 +124,4 @@ function addMounting(snapshots: Command): void {
     .action(async (target) => {
       process.exitCode = await (await load()).unmount(target);
     });
-}
-
-function onStore(snapshots: Command, name: string, description: string): Command {
-  return snapshots
-    .command(name)
-    .description(description)
-    .option('--root <DIR>', 'where the snapshots are')
-    .addOption(
-      new Option('--backend <BACKEND>', 'how they are laid out: overlayfs layers, or whole trees').choices([
-        'overlay',
-        'native',
-      ]),
-    )
-    .option('--json', 'print the result as one JSON document');
 }

@@ -29,7 +29,12 @@ export function storedReference(name: string): Reference | undefined {
 
 /** Whether somebody who asks for `wanted` means the image of this name. */
 export function isNamed(name: string | undefined, wanted: string): boolean {
-  return name !== undefined && (name === wanted || name === readReference(wanted)?.name);
+  return name !== undefined && (name === wanted || name === canonicalName(wanted));
+}
+
+/** @returns undefined for what is no reference */
+export function canonicalName(name: string): string | undefined {
+  return readReference(name)?.name;
 }
 
 function readReference(name: string): Reference | undefined {

@@ -21,6 +21,14 @@ export function replacesItsTarget(target: string): OverlayerError {
   );
 }
 
+/** The layer is unpacked before it is known what is below it, and here that matters. */
+export function needsLowers(what: string): OverlayerError {
+  return new OverlayerError(
+    'FailedPrecondition',
+    `the layer does not list ${what}: the layers below have to be known`,
+  );
+}
+
 /** An error that does not know yet which entry was worked on. */
 export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
   if (entry === undefined || error.entry !== undefined) return error;

@@ -15,7 +15,7 @@ import { fromSystemError } from '../system/errno-code.js';
 import { isErrno, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
 import { AnomalyLog } from './anomaly.js';
-import { atEntry, linksToDirectory, replacesItsTarget } from './applier-errors.js';
+import { atEntry, linksToDirectory, needsLowers, replacesItsTarget } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
 import type { ContentChecksums } from './manifest/content-checksums.js';
 import type { Operation } from './operation.js';
@@ -37,6 +37,8 @@ export interface ApplierOptions {
   readonly limits: Limits;
   /** Open descriptors of the lower layers' roots, nearest first. */
   readonly lowers: readonly number[];
+  /** There will be lower layers, which are not known yet: refuse what depends on them. */
+  readonly lowersLater?: boolean | undefined;
   readonly destination: DestinationKind;
   /** The umask of this thread is not 0: set each mode by a call of its own. */
   readonly exactModes: boolean;
@@ -52,6 +54,8 @@ type Placed = Parameters<Target['replace']>[1];
 export class Applier implements TarSink {
   readonly anomalies = new AnomalyLog();
   whiteouts = 0;
+  /** Whether there was an entry for the root. */
+  listsRoot = false;
   readonly #system: System;
   readonly #limits: Limits;
   readonly #identity: Identity;
@@ -60,6 +64,7 @@ export class Applier implements TarSink {
   readonly #target: Target;
   readonly #writer: EntryWriter;
   readonly #checkLinkTargets: boolean;
+  readonly #lowersLater: boolean;
   readonly #checksums: ContentChecksums | undefined;
   #entry: TarEntry | undefined;
   /** The file being written, and the directory it is in. */
@@ -72,6 +77,7 @@ export class Applier implements TarSink {
     this.#limits = limits;
     this.#identity = identity;
     this.#checksums = options.checksums;
+    this.#lowersLater = options.lowersLater ?? false;
     this.#rootfs = this.#run(
       () =>
         new Rootfs(system, root, lowers, {
@@ -87,6 +93,7 @@ export class Applier implements TarSink {
         ? new OverlayTarget(rootfs, this.#deferred, {
             rootless: identity.rootless,
             hasLowers: lowers.length > 0,
+            lowersLater: this.#lowersLater,
           })
         : new DirectoryTarget(rootfs, this.#deferred, {
             hasLower: destination === 'merge',
@@ -156,9 +163,10 @@ export class Applier implements TarSink {
         this.#target.opaque(operation);
         return;
       default:
-        if (operation.path === '')
+        if (operation.path === '') {
+          this.listsRoot = true;
           this.#writer.replaceAttributesOf(this.#rootfs.root.descriptor, '', operation.entry);
-        else this.#place(operation, this.#rootfs.open(operation.parent, 'create'));
+        } else this.#place(operation, this.#rootfs.open(operation.parent, 'create'));
     }
   }
 
@@ -283,6 +291,7 @@ export class Applier implements TarSink {
   }
 
   #noTarget({ linkPath }: Placed & { op: 'hardlink' }): OverlayerError {
+    if (this.#lowersLater) return needsLowers(`hard link target "${displayPath(linkPath)}"`);
     return new OverlayerError('NotFound', `hard link target "${displayPath(linkPath)}" does not exist`, {
       hint: 'a layer may only link to what it or a lower layer holds: give the lower layers, or unpack them first',
     });
@@ -290,6 +299,7 @@ export class Applier implements TarSink {
 
   #implicitDirectory(created: Directory, like: number | undefined): void {
     if (like === undefined) {
+      if (this.#lowersLater) throw needsLowers(`directory "${displayPath(created.path)}"`);
       const { uid, gid } = this.#identity;
       if (created.stat.gid !== gid) this.#system.chown(created.descriptor, uid, gid);
       this.#system.chmod(created.descriptor, IMPLICIT_MODE);

@@ -87,5 +87,7 @@ export interface LayerResult {
   readonly entries: number;
   /** Whiteouts and opaque marks. */
   readonly whiteouts: number;
+  /** Whether it has an entry for the root directory, whose attributes are otherwise those of the layer below. */
+  readonly listsRoot: boolean;
   readonly anomalies: readonly AnomalySummary[];
 }

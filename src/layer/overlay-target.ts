@@ -5,7 +5,7 @@ import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js'
 import { removeTree } from '../rootfs/remove-tree.js';
 import type { Rootfs } from '../rootfs/rootfs.js';
 import { O, S, type Stat } from '../system/system.js';
-import { inTheWay, linksToDirectory } from './applier-errors.js';
+import { inTheWay, linksToDirectory, needsLowers } from './applier-errors.js';
 import type { Operation } from './operation.js';
 import type { Target } from './target.js';
 
@@ -24,6 +24,7 @@ export class OverlayTarget implements Target {
   readonly #deferred: DeferredDirectories;
   readonly #rootless: boolean;
   readonly #hasLowers: boolean;
+  readonly #lowersLater: boolean;
   readonly #prefix: 'trusted.overlay.' | 'user.overlay.';
   /** Directories whose lower contents are hidden; in them a whiteout would be seen as a file. */
   readonly #opaque = new Set<string>();
@@ -39,12 +40,13 @@ export class OverlayTarget implements Target {
   constructor(
     rootfs: () => Rootfs,
     deferred: DeferredDirectories,
-    options: { readonly rootless: boolean; readonly hasLowers: boolean },
+    options: { readonly rootless: boolean; readonly hasLowers: boolean; readonly lowersLater: boolean },
   ) {
     this.#rootfs = rootfs;
     this.#deferred = deferred;
     this.#rootless = options.rootless;
     this.#hasLowers = options.hasLowers;
+    this.#lowersLater = options.lowersLater;
     this.#prefix = options.rootless ? 'user.overlay.' : 'trusted.overlay.';
   }
 
@@ -57,6 +59,7 @@ export class OverlayTarget implements Target {
     const directory = this.#rootfs().open(path, 'create');
     const { root } = this.#rootfs();
     // Perhaps through a symlink; that descriptor would be closed in the midst of it.
+    if (directory.id === root.id && this.#lowersLater) throw needsLowers('what the root hides');
     if (directory.id === root.id && this.#hasLowers) this.#hideAll(root);
     else this.#makeOpaque(directory.descriptor);
   }

@@ -47,7 +47,7 @@ export async function runLayer(
       ] as const,
       stop,
     );
-    const { size, entries, whiteouts } = summary;
+    const { size, entries, whiteouts, listsRoot } = summary;
     const { compression } = decoded;
     const diffID = summary.diffID === undefined ? undefined : (`sha256:${summary.diffID}` as const);
     const digest = decoded.digest === undefined ? diffID : (`sha256:${decoded.digest}` as const);
@@ -58,7 +58,7 @@ export async function runLayer(
       ...streamAnomalies(decoded.dataAfterStream, summary.dataAfterArchive),
     ];
     const { compressedBytes: compressedSize } = pipeline;
-    return { digest, diffID, compression, size, compressedSize, entries, whiteouts, anomalies };
+    return { digest, diffID, compression, size, compressedSize, entries, whiteouts, listsRoot, anomalies };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw progress.failure() ?? error;

@@ -50,6 +50,12 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
    * destination's file system, so that it is synced with it.
    */
   readonly manifest?: string | undefined;
+  /**
+   * The layer is for an overlay whose lower layers are not there yet. Fails with `FailedPrecondition` at the first entry
+   * for which they have to be known: in a directory, or linked to a file, that the layer does not list itself.
+   * @default false
+   */
+  readonly lowersLater?: boolean | undefined;
 }
 
 /** `unpackLayer`, as a part of more. */
@@ -58,7 +64,7 @@ export async function applyLayer(
   destination: string,
   options: ApplyLayerOptions,
 ): Promise<LayerResult> {
-  const { temporary, manifest } = options;
+  const { temporary, manifest, lowersLater = false } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -87,6 +93,7 @@ export async function applyLayer(
             target,
             rootless,
             lowers,
+            lowersLater,
             limits,
             hash,
             manifest,

@@ -14,8 +14,18 @@ import { SnapshotDirectories } from './snapshot-directories.js';
 import type { Snapshotter } from './snapshotter.js';
 import { StoredSnapshotter } from './stored-snapshotter.js';
 
+/** What is below a root: one metadata store, which the snapshots share with whatever else is kept there. */
+export interface OpenedRoot {
+  /** Its real path. */
+  readonly path: string;
+  readonly system: System;
+  /** Goes with the snapshots: closed by them. */
+  readonly store: MetadataStore;
+  readonly snapshots: Snapshotter;
+}
+
 /** See `openSnapshotter`. */
-export async function openRoot(options: OpenSnapshotterOptions): Promise<Snapshotter> {
+export async function openRoot(options: OpenSnapshotterOptions): Promise<OpenedRoot> {
   const system = openLinuxSystem();
   const { root, snapshots } = await makeRoot(system, options.root);
   if (metadataLost(root))
@@ -27,7 +37,8 @@ export async function openRoot(options: OpenSnapshotterOptions): Promise<Snapsho
     const used = store.read((transaction) => transaction.get(BACKEND_KEY) as string | undefined);
     const choice = await chooseBackend(options.backend, used, store, snapshots);
     await claim(store, root, choice.backend.name, used);
-    return new StoredSnapshotter(choice, store, new SnapshotDirectories(system, snapshots));
+    const directories = new SnapshotDirectories(system, snapshots);
+    return { path: root, system, store, snapshots: new StoredSnapshotter(choice, store, directories) };
   } catch (error) {
     await store.close();
     throw error;

@@ -23,5 +23,5 @@ export interface OpenSnapshotterOptions {
 export async function openSnapshotter(options: OpenSnapshotterOptions): Promise<Snapshotter> {
   // Late: whoever unpacks layers alone need not wait for all of this to load.
   const { openRoot } = await import('./open-root.js');
-  return await openRoot(options);
+  return (await openRoot(options)).snapshots;
 }

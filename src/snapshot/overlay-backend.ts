@@ -1,10 +1,10 @@
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
-import { copyAttributes } from '../rootfs/copy-up.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O } from '../system/system.js';
 import type { BackendSnapshot, Capability, SnapshotBackend } from './backend.js';
+import { copyRoot } from './copy-root.js';
 import { mappedRoot } from './id-mapping.js';
 import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
 import type { Mount } from './mount.js';
@@ -40,7 +40,7 @@ export class OverlayBackend implements SnapshotBackend {
     }
     const owner = mappedRoot(labels);
     // What is seen of the root is the upper one: it has to be as the parent's, or an image's root would change.
-    if (parents[0] !== undefined) copyRoot(upper(parents[0]), root);
+    if (parents[0] !== undefined) inherit(upper(parents[0]), root);
     if (owner !== undefined) chownSync(root, owner.uid, owner.gid);
   }
 
@@ -74,16 +74,14 @@ export class OverlayBackend implements SnapshotBackend {
   }
 }
 
-function copyRoot(from: string, to: string): void {
+function inherit(from: string, to: string): void {
   const system = openLinuxSystem();
   const open = (path: string) => system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0);
   const source = open(from);
   try {
     const copy = open(to);
     try {
-      const stat = system.stat(source);
-      copyAttributes(system, source, copy, stat);
-      system.setTimes(copy, stat);
+      copyRoot(system, source, copy);
     } finally {
       system.close(copy);
     }

@@ -11,6 +11,8 @@ export type TreeJob =
   | { readonly type: 'measure'; readonly directory: string }
   /** All of the file system that the directory is on. */
   | { readonly type: 'sync'; readonly directory: string }
+  /** See `inheritRoot`. */
+  | { readonly type: 'inherit'; readonly from: string; readonly to: string }
   /** Never across a mount; fine when it is not there. */
   | { readonly type: 'remove'; readonly parent: string; readonly name: string }
   | ({ readonly type: 'verify' } & VerifyRequest)
@@ -20,6 +22,7 @@ export interface TreeResults {
   readonly copy: undefined;
   readonly measure: SnapshotUsage;
   readonly sync: undefined;
+  readonly inherit: undefined;
   readonly remove: undefined;
   readonly verify: VerifyResult;
   readonly mend: readonly TreeDamage[];

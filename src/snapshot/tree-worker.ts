@@ -5,6 +5,7 @@ import { removeTree } from '../rootfs/remove-tree.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O, SystemError } from '../system/system.js';
+import { copyRecordedRoot } from './copy-root.js';
 import { mendTree } from './mend-tree.js';
 import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
 import { measureUsage } from './usage.js';
@@ -34,6 +35,11 @@ function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
     case 'sync':
       withDirectory(job.directory, (directory) => system.syncFileSystem(directory));
       return undefined;
+    case 'inherit':
+      withDirectory(job.from, (from) =>
+        withDirectory(job.to, (to) => copyRecordedRoot(system, from, to, job.to)),
+      );
+      return undefined;
     case 'remove':
       withDirectory(job.parent, (parent) => removeTree(system, parent, job.name));
       return undefined;
@@ -54,6 +60,8 @@ function subject(job: TreeJob): string {
       return `Cannot measure "${job.directory}"`;
     case 'sync':
       return `Cannot sync "${job.directory}"`;
+    case 'inherit':
+      return `Cannot give "${job.to}" the attributes of "${job.from}"`;
     case 'remove':
       return `Cannot remove "${job.parent}/${job.name}"`;
     case 'verify':

@@ -1,22 +1,10 @@
-import { dirname } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { letGoLayer } from '../layer/open-source.js';
-import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
-import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
+import type { LayerSource, ReadLayerOptions } from '../layer/options.js';
 import type { Labels } from '../metadata/labels.js';
-import type { DiffID } from '../oci/digest.js';
-import {
-  DIFF_ID_LABEL,
-  GIDMAPPING_LABEL,
-  PARENT_CHAIN_ID_LABEL,
-  SNAPSHOT_REF_LABEL,
-  UIDMAPPING_LABEL,
-  UNCOMPRESSED_LABEL,
-  UNPACKING_LABEL,
-} from './labels.js';
-import { type Mount, withMount } from './mount.js';
-import { hasKnownLayout, manifestOf } from './snapshot-tree.js';
-import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
+import { fillSnapshot, type UnpackedSnapshot } from './fill-snapshot.js';
+import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
+import type { Snapshotter } from './snapshotter.js';
 
 export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'> {
   /** Of the committed snapshot. For a layer of an image: its chainID. */
@@ -25,12 +13,6 @@ export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'>
   readonly parent?: string | undefined;
   /** Beside those that say which layer it is. */
   readonly labels?: Labels | undefined;
-}
-
-export interface UnpackedSnapshot {
-  readonly snapshot: SnapshotInfo;
-  /** Undefined when the snapshot was there already, or the backend had the layer: the source was not read then. */
-  readonly layer: LayerResult | undefined;
 }
 
 /**
@@ -59,114 +41,16 @@ export async function unpackSnapshot(
   let read = false;
   try {
     checkMappings(options.labels);
-    return await snapshots.withLock(
-      options.name,
-      async () => {
-        const found = await findCommitted(snapshots, options);
-        if (found !== undefined) return { snapshot: found, layer: undefined };
-        return await unpackNew(snapshots, options, (mounts) => {
-          read = true;
-          return unpackOnto(snapshots, mounts, source, options);
-        });
+    return await fillSnapshot(snapshots, {
+      ...options,
+      fill: (unpack) => {
+        read = true;
+        return unpack(source, options);
       },
-      options,
-    );
+    });
   } finally {
     if (!read) letGoLayer(source);
   }
-}
-
-async function unpackNew(
-  snapshots: Snapshotter,
-  options: UnpackSnapshotOptions,
-  unpack: (mounts: readonly Mount[]) => Promise<LayerResult>,
-): Promise<UnpackedSnapshot> {
-  const { name, parent } = options;
-  const key = temporaryKey(name);
-  const labels = layerLabels(options, options.diffID);
-  try {
-    const mounts = await snapshots.prepare(key, { parent, labels: { ...labels, [UNPACKING_LABEL]: name } });
-    return await orRemoved(snapshots, key, async () => {
-      // Late: whoever unpacks layers alone need not wait for what reads mounts.
-      const { isStaged } = await import('./unpack-place.js');
-      const layer = isStaged(mounts) ? undefined : await unpack(mounts);
-      const committed = layerLabels(options, layer?.diffID ?? options.diffID);
-      return { snapshot: await snapshots.commit(key, { name, labels: committed }), layer };
-    });
-  } catch (error) {
-    if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
-    // The backend had it, or somebody else, who does not ask for the lock, was faster.
-    const snapshot = await findCommitted(snapshots, options);
-    if (snapshot === undefined) throw error;
-    return { snapshot, layer: undefined };
-  }
-}
-
-/** After a failure the active snapshot goes. Where that fails too, `cleanup` does it: the first error says more. */
-async function orRemoved<T>(snapshots: Snapshotter, key: string, use: () => Promise<T>): Promise<T> {
-  try {
-    return await use();
-  } catch (error) {
-    await snapshots.remove(key).catch(() => {});
-    throw error;
-  }
-}
-
-/** `commit` brings it to the disk. */
-async function unpackOnto(
-  snapshots: Snapshotter,
-  mounts: readonly Mount[],
-  source: LayerSource,
-  options: UnpackSnapshotOptions,
-): Promise<LayerResult> {
-  const { digest, diffID, limits, gzip, signal, onProgress, parent } = options;
-  const reading = { digest, diffID, limits, gzip, signal, onProgress, sync: false };
-  const { unpackPlace } = await import('./unpack-place.js');
-  const place = unpackPlace({ mounts, parent, capabilities: snapshots.backend.capabilities });
-  if (place === undefined)
-    return await withMount(mounts, (directory) =>
-      unpackLayer(source, directory, { ...reading, existing: 'merge' }),
-    );
-  const { destination, ...how } = place;
-  const manifest = hasKnownLayout(snapshots.backend.name) ? manifestOf(dirname(destination)) : undefined;
-  return await applyLayer(source, destination, { ...reading, ...how, temporary: true, manifest });
-}
-
-/** @throws OverlayerError `AlreadyExists` */
-async function findCommitted(
-  snapshots: Snapshotter,
-  { name, parent, diffID }: UnpackSnapshotOptions,
-): Promise<SnapshotInfo | undefined> {
-  let found: SnapshotInfo;
-  try {
-    found = await snapshots.stat(name);
-  } catch (error) {
-    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
-    throw error;
-  }
-  const labelled = found.labels[UNCOMPRESSED_LABEL];
-  const differs =
-    found.kind !== 'committed'
-      ? `it is ${found.kind}`
-      : found.parent !== parent
-        ? `its parent is ${found.parent === undefined ? 'none' : `"${found.parent}"`}`
-        : diffID !== undefined && labelled !== undefined && labelled !== diffID
-          ? `its layer has the diffID ${labelled}`
-          : undefined;
-  if (differs === undefined) return found;
-  throw new OverlayerError('AlreadyExists', `Snapshot "${name}" already exists, and is another: ${differs}`);
-}
-
-function layerLabels(
-  { name, parent, labels }: UnpackSnapshotOptions,
-  diffID: DiffID | undefined,
-): Record<string, string> {
-  return {
-    ...labels,
-    [SNAPSHOT_REF_LABEL]: name,
-    ...(parent === undefined ? {} : { [PARENT_CHAIN_ID_LABEL]: parent }),
-    ...(diffID === undefined ? {} : { [DIFF_ID_LABEL]: diffID, [UNCOMPRESSED_LABEL]: diffID }),
-  };
 }
 
 /** A layer's owners are the image's; they are mapped for whoever runs on it. */
@@ -176,10 +60,4 @@ function checkMappings(labels: Labels = {}): void {
   throw new OverlayerError('Unimplemented', `A layer can't be unpacked with the label "${label}"`, {
     hint: 'give it to the snapshot that is prepared on the layer',
   });
-}
-
-/** In containerd's form (`extract-<nanoseconds>-<random> <chainID>`), by which its users know what it is. */
-function temporaryKey(name: string): string {
-  const nanoseconds = process.hrtime.bigint() % 1_000_000_000n;
-  return `extract-${nanoseconds}-${Math.random().toString(36).slice(2, 8)} ${name}`;
 }

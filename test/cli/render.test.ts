@@ -198,6 +198,7 @@ test('a summary has what there is', () => {
     size: 514e6,
     compressedSize: 167e6,
     entries: 24033,
+    listsRoot: false,
     whiteouts: 2,
     anomalies: [{ kind: 'setuid', count: 1200, examples: [] }],
   });

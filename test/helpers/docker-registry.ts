@@ -96,7 +96,11 @@ export function makeSampleImage(directory: string, contents: Uint8Array): Sample
 }
 
 /** @param to `127.0.0.1:…/repository:tag` @param credentials `name:password` */
-export async function push(image: SampleImage, to: string, credentials?: string): Promise<void> {
+export async function push(
+  image: Pick<SampleImage, 'location'>,
+  to: string,
+  credentials?: string,
+): Promise<void> {
   const args = ['copy', '--quiet', '--insecure-policy', '--dest-tls-verify=false'];
   if (credentials !== undefined) args.push(`--dest-creds=${credentials}`);
   const child = spawn('skopeo', [...args, image.location, `docker://${to}`], {

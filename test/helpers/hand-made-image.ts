@@ -22,7 +22,7 @@ export function layoutFiles(changes: Files = {}, layers: readonly Uint8Array[] =
   const config = blob(MEDIA_TYPE.config, configOf(layers));
   const manifest = blob(
     MEDIA_TYPE.manifest,
-    json({ schemaVersion: 2, config, layers: layers.map((layer) => blob(MEDIA_TYPE.layer, layer)) }),
+    json({ schemaVersion: 2, config, layers: layers.map((layer) => blob(layerType(layer), layer)) }),
   );
   const annotations = { 'org.opencontainers.image.ref.name': 'sample:1' };
   return {
@@ -80,6 +80,10 @@ export function blobFile({ digest }: Descriptor): string {
 
 export function json(document: unknown): Buffer {
   return Buffer.from(JSON.stringify(document));
+}
+
+function layerType(layer: Uint8Array): string {
+  return layer[0] === 0x1f ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layer;
 }
 
 function configOf(layers: readonly Uint8Array[]): Buffer {

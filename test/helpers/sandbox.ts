@@ -112,7 +112,7 @@ export const test = base.extend<{ box: Sandbox }>({
 });
 
 /** The typed error a promise fails with; anything else is a defect. */
-export async function failureOf(work: Promise<unknown>): Promise<OverlayerError> {
+export async function failureOf(work: PromiseLike<unknown>): Promise<OverlayerError> {
   const error = await work.then(
     () => expect.unreachable('it did not fail'),
     (reason: unknown) => reason,

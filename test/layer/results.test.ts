@@ -30,6 +30,7 @@ describe('the result', noHang, () => {
       size: archive.length,
       compressedSize: layer.length,
       entries: 5,
+      listsRoot: false,
       whiteouts: 2,
       anomalies: [],
     });

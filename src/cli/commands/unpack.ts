@@ -1,5 +1,11 @@
 import { readdirSync } from 'node:fs';
-import { displayPath, type LayerResult, type UnpackLayerOptions, unpackLayer } from '../../index.js';
+import {
+  displayPath,
+  type LayerResult,
+  looksLikeImages,
+  type UnpackLayerOptions,
+  unpackLayer,
+} from '../../index.js';
 import { abortOnSignals, Interruption } from '../interruption.js';
 import { closeLayer, openLayer } from '../layer-source.js';
 import { type ReadFlags, readOptions } from '../read-flags.js';
@@ -19,6 +25,10 @@ export interface UnpackFlags extends ReadFlags {
 
 /** @returns the exit code */
 export async function unpack(layer: string, destination: string, flags: UnpackFlags): Promise<number> {
+  if (layer.startsWith('docker://') || (layer !== '-' && looksLikeImages(layer))) {
+    const { unpackWhole } = await import('./unpack-image.js');
+    return await unpackWhole(layer, destination, flags);
+  }
   if (flags.dryRun) {
     const { dryRun } = await import('./dry-run.js');
     return dryRun(layer, destination, flags);

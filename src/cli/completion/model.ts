@@ -40,6 +40,6 @@ function describeOption(option: Option): CompletedOption {
 }
 
 function valuesByName(name: string): Values {
-  if (name === 'LAYER') return 'path';
+  if (name === 'LAYER' || name === 'SOURCE') return 'path';
   return name === 'DIR' || name === 'DEST' || name === 'TARGET' ? 'directory' : 'free';
 }

@@ -68,13 +68,14 @@ function applyTo(
   request: Request & { type: 'apply' },
   pipeline: Pipeline,
 ): Answer {
-  const { target, limits, hash, manifest } = request;
+  const { target, limits, hash, manifest, lowersLater } = request;
   const checksums = manifest === undefined ? undefined : new ContentChecksums();
   const archive = new ArchiveReader(pipeline, hash, new FileQueue(pipeline.files, system));
   const applier = new Applier(system, destination.descriptor, {
     target,
     limits,
     lowers,
+    lowersLater,
     identity: resolveIdentity(request.rootless),
     destination: destination.kind,
     exactModes,
@@ -90,8 +91,8 @@ function applyTo(
         checksums,
         diffID: read.diffID && `sha256:${read.diffID}`,
       });
-    const { whiteouts, anomalies } = applier;
-    return { type: 'applied', ...read, whiteouts, anomalies: anomalies.summary() };
+    const { whiteouts, listsRoot, anomalies } = applier;
+    return { type: 'applied', ...read, whiteouts, listsRoot, anomalies: anomalies.summary() };
   } finally {
     applier.close();
   }

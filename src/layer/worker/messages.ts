@@ -24,6 +24,7 @@ export type Request =
       readonly target: 'directory' | 'overlay';
       readonly rootless: boolean | undefined;
       readonly lowers: readonly string[];
+      readonly lowersLater: boolean;
       readonly limits: Limits;
       readonly hash: boolean;
       /** Where to write what the layer leaves in its tree: on the same file system, so that it is synced with it. */
@@ -64,6 +65,7 @@ export interface ArchiveSummary {
   readonly diffID: string | undefined;
   readonly entries: number;
   readonly whiteouts: number;
+  readonly listsRoot: boolean;
   readonly dataAfterArchive: boolean;
   readonly anomalies: readonly AnomalySummary[];
 }

@@ -24,6 +24,7 @@ export function planArchive(
   const log = new AnomalyLog();
   const seen = new Set<string>();
   let whiteouts = 0;
+  let listsRoot = false;
   let batch: PlannedOperation[] = [];
   const flush = () => {
     waitTurn(pipeline);
@@ -42,6 +43,7 @@ export function planArchive(
         };
         const operation = planEntry(entry, limits, report);
         if (operation === undefined) return;
+        if (operation.path === '' && operation.op === 'directory') listsRoot = true;
         if (operation.op === 'whiteout' || operation.op === 'opaque') whiteouts += 1;
         else if (seen.has(operation.path))
           report({ kind: 'duplicate', entry: entry.path, offset: entry.offset });
@@ -55,7 +57,7 @@ export function planArchive(
     limits,
   );
   if (batch.length > 0) flush();
-  return { type: 'applied', ...read, whiteouts, anomalies: log.summary() };
+  return { type: 'applied', ...read, whiteouts, listsRoot, anomalies: log.summary() };
 }
 
 function waitTurn(pipeline: Pipeline): void {

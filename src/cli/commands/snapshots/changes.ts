@@ -1,9 +1,11 @@
 import { displayPath, type Labels, OverlayerError } from '../../../index.js';
 import { counted } from '../../render/format.js';
+import { printResult } from '../../render/print-result.js';
 import { describeFailure } from '../../report-failure.js';
-import { printResult, type SnapshotFlags, withExistingSnapshots, withSnapshots } from './with-snapshots.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withExistingSnapshots, withSnapshots } from './with-snapshots.js';
 
-export interface LabelFlags extends SnapshotFlags {
+export interface LabelFlags extends RootFlags {
   readonly label?: Labels;
 }
 
@@ -28,7 +30,7 @@ export async function commit(name: string, key: string, flags: LabelFlags): Prom
   });
 }
 
-export async function label(key: string, labels: Labels, flags: SnapshotFlags): Promise<number> {
+export async function label(key: string, labels: Labels, flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const paths = Object.keys(labels).map((name) => `labels.${name}`);
     const updated = await snapshots.update(key, { labels }, paths);
@@ -36,14 +38,14 @@ export async function label(key: string, labels: Labels, flags: SnapshotFlags): 
   });
 }
 
-export async function rm(keys: readonly string[], flags: SnapshotFlags): Promise<number> {
+export async function rm(keys: readonly string[], flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     for (const key of keys) await snapshots.remove(key);
     printResult(flags, { removed: keys }, `Removed ${displayPath(keys.join(', '))}\n`);
   });
 }
 
-export async function cleanup(flags: SnapshotFlags): Promise<number> {
+export async function cleanup(flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const { removed, failed } = await snapshots.cleanup();
     const failures = failed.map(({ directory, error }) => ({ directory, ...describeFailure(error) }));

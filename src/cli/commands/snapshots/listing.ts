@@ -1,10 +1,12 @@
 import { displayPath, type SnapshotInfo, type Snapshotter, type SnapshotUsage } from '../../../index.js';
 import { columns } from '../../render/columns.js';
 import { formatBytes, formatCount } from '../../render/format.js';
+import { printResult } from '../../render/print-result.js';
 import { type SnapshotTree, snapshotTrees, treeRows } from '../../render/snapshot-tree.js';
-import { printResult, type SnapshotFlags, withExistingSnapshots } from './with-snapshots.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withExistingSnapshots } from './with-snapshots.js';
 
-export interface ListFlags extends SnapshotFlags {
+export interface ListFlags extends RootFlags {
   readonly filter?: readonly string[];
 }
 
@@ -23,7 +25,7 @@ export async function ls(flags: ListFlags): Promise<number> {
   });
 }
 
-export async function tree(flags: SnapshotFlags): Promise<number> {
+export async function tree(flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const trees: readonly SnapshotTree[] = snapshotTrees(await listed(snapshots));
     const rows = treeRows(trees).map(({ label, kind }) => [label, KINDS[kind]]);
@@ -31,7 +33,7 @@ export async function tree(flags: SnapshotFlags): Promise<number> {
   });
 }
 
-export async function info(key: string, flags: SnapshotFlags): Promise<number> {
+export async function info(key: string, flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const found = await snapshots.stat(key);
     const fields: readonly (readonly [name: string, value: string])[] = [
@@ -47,7 +49,7 @@ export async function info(key: string, flags: SnapshotFlags): Promise<number> {
 }
 
 /** @param keys none: of all */
-export async function usage(keys: readonly string[], flags: SnapshotFlags): Promise<number> {
+export async function usage(keys: readonly string[], flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const names = keys.length > 0 ? keys : (await listed(snapshots)).map(({ name }) => name);
     const usages: ({ readonly key: string } & SnapshotUsage)[] = [];

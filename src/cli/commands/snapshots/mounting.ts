@@ -1,17 +1,19 @@
 import { join } from 'node:path';
 import { displayPath, type Mount, mountAll, unmountAll } from '../../../index.js';
+import { printResult } from '../../render/print-result.js';
 import { reportFailure } from '../../report-failure.js';
-import { printResult, type SnapshotFlags, withExistingSnapshots } from './with-snapshots.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withExistingSnapshots } from './with-snapshots.js';
 
 /** Prints what mounts a snapshot, as ctr does. */
-export async function mounts(target: string, key: string, flags: SnapshotFlags): Promise<number> {
+export async function mounts(target: string, key: string, flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const found = await snapshots.mounts(key);
     printResult(flags, found, found.map((mount) => mountCommand(mount, target)).join(''));
   });
 }
 
-export async function mount(target: string, key: string, flags: SnapshotFlags): Promise<number> {
+export async function mount(target: string, key: string, flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const found = await snapshots.mounts(key);
     await mountAll(found, target);

@@ -10,11 +10,13 @@ import { closeLayer, openLayer } from '../../layer-source.js';
 import { type ReadFlags, readOptions } from '../../read-flags.js';
 import { formatSeconds } from '../../render/format.js';
 import { LateProgress } from '../../render/late-progress.js';
+import { printResult } from '../../render/print-result.js';
 import type { ProgressForm } from '../../render/progress.js';
 import { summary } from '../../render/summary.js';
-import { printResult, type SnapshotFlags, withSnapshots } from './with-snapshots.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withSnapshots } from './with-snapshots.js';
 
-export interface UnpackSnapshotFlags extends SnapshotFlags, ReadFlags {
+export interface UnpackSnapshotFlags extends RootFlags, ReadFlags {
   readonly key: string;
   readonly parent?: string;
   readonly label?: Labels;

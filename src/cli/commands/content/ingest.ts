@@ -1,0 +1,38 @@
+import { type Labels, OverlayerError, parseDigest } from '../../../index.js';
+import { closeLayer, openLayer } from '../../layer-source.js';
+import { formatBytes } from '../../render/format.js';
+import { printResult } from '../../render/print-result.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withStore } from '../with-store.js';
+
+export interface IngestFlags extends RootFlags {
+  readonly expectedDigest?: string;
+  readonly expectedSize?: number;
+  readonly label?: Labels;
+}
+
+export async function ingest(ref: string, flags: IngestFlags): Promise<number> {
+  return await withStore(flags, async ({ content }) => {
+    const { source } = openLayer('-');
+    try {
+      const digest = flags.expectedDigest === undefined ? undefined : parseDigest(flags.expectedDigest);
+      const expected = { digest, size: flags.expectedSize };
+      await using opened = await content.openIngest(ref, expected);
+      // What an earlier run has brought is in there.
+      let skip = opened.offset;
+      for await (const chunk of source as AsyncIterable<Uint8Array>) {
+        const fresh = chunk.subarray(Math.min(skip, chunk.length));
+        skip -= chunk.length - fresh.length;
+        if (fresh.length > 0) await opened.write(fresh);
+      }
+      if (skip > 0)
+        throw new OverlayerError('FailedPrecondition', `Ingest "${ref}" has more bytes than standard input`, {
+          hint: 'overlayer content prune takes old ingests away',
+        });
+      const blob = await opened.commit({ ...expected, labels: flags.label });
+      printResult(flags, blob, `${blob.digest} (${formatBytes(blob.size)})\n`);
+    } finally {
+      closeLayer(source);
+    }
+  });
+}

@@ -1,0 +1,140 @@
+import {
+  displayPath,
+  formatPlatform,
+  type Image,
+  type ImageContents,
+  type ImageHealth,
+  parsePlatform,
+  type Store,
+} from '../../../index.js';
+import { exitCode } from '../../exit-code.js';
+import { columns } from '../../render/columns.js';
+import { formatBytes, formatCount } from '../../render/format.js';
+import { imageDocument } from '../../render/image-document.js';
+import { printResult } from '../../render/print-result.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withExistingStore } from '../with-store.js';
+
+/** Of a digest, in tables. */
+const SHORT_DIGEST = 'sha256:'.length + 12;
+
+export async function ls(flags: RootFlags): Promise<number> {
+  return await withExistingStore(flags, async (store) => {
+    const images = await store.images.list();
+    const rows = images.map(({ name, target, platform, updatedAt }) => [
+      name,
+      target.digest.slice(0, SHORT_DIGEST),
+      formatPlatform(platform),
+      updatedAt.toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' '),
+    ]);
+    printResult(flags, images.map(imageDocument), columns(['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'], rows));
+  });
+}
+
+export async function tree(flags: RootFlags): Promise<number> {
+  return await withExistingStore(flags, async (store) => {
+    const documents: object[] = [];
+    const rows: (readonly string[])[] = [];
+    for (const image of await store.images.list()) {
+      const { descriptor, manifest, layers, config } = await image.contents();
+      documents.push({ ...imageDocument(image), manifest: descriptor, config: manifest.config, layers });
+      rows.push([image.name, '', '']);
+      rows.push([
+        ` \\_ manifest ${formatPlatform(config.platform)}`,
+        descriptor.digest,
+        formatBytes(descriptor.size),
+      ]);
+      const parts = [
+        ['config', manifest.config] as const,
+        ...layers.map((layer) => ['layer', layer.descriptor] as const),
+      ];
+      for (const [what, { digest, size }] of parts) rows.push([`   \\_ ${what}`, digest, formatBytes(size)]);
+    }
+    printResult(flags, documents, columns(['IMAGE', 'DIGEST', 'SIZE'], rows, { right: ['SIZE'] }));
+  });
+}
+
+export async function inspect(
+  name: string,
+  flags: RootFlags & { readonly platform?: string },
+): Promise<number> {
+  return await withExistingStore(flags, async (store) => {
+    const image = await store.images.get(name);
+    const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
+    const contents = await image.contents({ platform });
+    printResult(flags, { ...imageDocument(image), ...contents }, inspectText(image, contents));
+  });
+}
+
+export async function usage(names: readonly string[], flags: RootFlags): Promise<number> {
+  return await withExistingStore(flags, async (store) => {
+    const usages: { name: string; contentBytes: number; snapshotBytes: number; inodes: number }[] = [];
+    for (const image of await chosen(store, names)) {
+      const { contentBytes, snapshots } = await image.usage();
+      usages.push({
+        name: image.name,
+        contentBytes,
+        snapshotBytes: snapshots.bytes,
+        inodes: snapshots.inodes,
+      });
+    }
+    const rows = usages.map(({ name, contentBytes, snapshotBytes, inodes }) => [
+      name,
+      formatBytes(contentBytes),
+      formatBytes(snapshotBytes),
+      formatCount(inodes),
+    ]);
+    const right = ['BLOBS', 'SNAPSHOTS', 'INODES'];
+    printResult(flags, usages, columns(['NAME', ...right], rows, { right }));
+  });
+}
+
+/** @returns the exit code: `DataLoss` when layers are missing */
+export async function check(names: readonly string[], flags: RootFlags): Promise<number> {
+  return await withExistingStore(flags, async (store) => {
+    const found: ({ readonly name: string } & ImageHealth)[] = [];
+    for (const image of await chosen(store, names))
+      found.push({ name: image.name, ...(await image.check()) });
+    const rows = found.map(({ name, blobs, layers }) => [
+      name,
+      blobs.present === blobs.total ? 'complete' : 'incomplete',
+      `${blobs.present}/${blobs.total}`,
+      `${formatBytes(blobs.bytes)}/${formatBytes(blobs.totalBytes)}`,
+      `${layers.present}/${layers.total}`,
+    ]);
+    printResult(flags, found, columns(['NAME', 'STATUS', 'BLOBS', 'SIZE', 'UNPACKED'], rows));
+    return found.every(({ layers }) => layers.present === layers.total) ? 0 : exitCode('DataLoss');
+  });
+}
+
+async function chosen({ images }: Store, names: readonly string[]): Promise<readonly Image[]> {
+  if (names.length === 0) return await images.list();
+  const found: Image[] = [];
+  for (const name of names) found.push(await images.get(name));
+  return found;
+}
+
+function inspectText(image: Image, { descriptor, manifest, config, layers }: ImageContents): string {
+  const { user, env, entrypoint, cmd, workingDir } = config.process;
+  const words = (list: readonly string[]) =>
+    list.length === 0 ? 'none' : list.map((word) => JSON.stringify(word)).join(' ');
+  const rows: readonly (readonly [name: string, value: string])[] = [
+    ['target', image.target.digest],
+    ['manifest', descriptor.digest],
+    ['config', manifest.config.digest],
+    ['platform', formatPlatform(config.platform)],
+    ['created', config.createdAt ?? 'unknown'],
+    ['entrypoint', words(entrypoint)],
+    ['cmd', words(cmd)],
+    ['user', user === '' ? 'root' : user],
+    ['directory', workingDir === '' ? '/' : workingDir],
+    ...env.map((variable) => ['env', variable] as const),
+    ...Object.entries(image.labels).map(([name, value]) => ['label', `${name}=${value}`] as const),
+    ...layers.map(
+      ({ descriptor: { digest, size }, chainID }) =>
+        ['layer', `${digest} (${formatBytes(size)}), chainID ${chainID}`] as const,
+    ),
+  ];
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(10)} ${displayPath(value)}\n`);
+  return `${displayPath(image.name)}\n${lines.join('')}`;
+}

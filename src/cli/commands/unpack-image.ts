@@ -1,0 +1,102 @@
+import {
+  displayPath,
+  formatPlatform,
+  type ImageSource,
+  openImageArchive,
+  openImageLayout,
+  openRegistry,
+  parsePlatform,
+  type UnpackedImage,
+  unpackImage,
+} from '../../index.js';
+import { type RegistryFlags, registryOptions } from '../get-flags.js';
+import { abortOnSignals, Interruption } from '../interruption.js';
+import { readOptions } from '../read-flags.js';
+import { counted, formatBytes, formatSeconds } from '../render/format.js';
+import { printResult } from '../render/print-result.js';
+import { createPullProgress } from '../render/pull-progress.js';
+import { reportFailure } from '../report-failure.js';
+import type { UnpackFlags } from './unpack.js';
+
+export interface UnpackImageFlags extends UnpackFlags, RegistryFlags {
+  readonly image?: string;
+  readonly platform?: string;
+}
+
+const REGISTRY = 'docker://';
+
+export function isReference(argument: string): boolean {
+  return argument.startsWith(REGISTRY);
+}
+
+/** Unpacks a whole image, without a store. @returns the exit code */
+export async function unpackWhole(
+  argument: string,
+  destination: string,
+  flags: UnpackImageFlags,
+): Promise<number> {
+  const started = performance.now();
+  const signal = abortOnSignals();
+  const view = createPullProgress(flags.progress);
+  try {
+    await using source = await openImage(argument, flags);
+    const { limits } = readOptions(flags);
+    const { rootless, sync } = flags;
+    const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
+    const task = unpackImage(source, destination, { platform, limits, rootless, sync, signal });
+    for await (const event of task) view.tell(event);
+    await view.end();
+    const unpacked = await task;
+    const seconds = (performance.now() - started) / 1000;
+    printResult(
+      flags,
+      { destination, ...unpacked, platform: formatPlatform(unpacked.platform), seconds },
+      summary(argument, destination, unpacked, seconds),
+    );
+    return 0;
+  } catch (error) {
+    await view.end();
+    return reportFailure(error, {
+      form: flags.progress === 'json' ? 'json' : 'text',
+      aftermath: error instanceof Interruption ? `nothing was left at "${destination}"` : undefined,
+    });
+  }
+}
+
+async function openImage(argument: string, flags: UnpackImageFlags): Promise<ImageSource> {
+  if (isReference(argument))
+    return await openRegistry(argument.slice(REGISTRY.length), await registryOptions(flags));
+  const names = flags.image === undefined ? undefined : [flags.image];
+  const { statSync } = await import('node:fs');
+  return statSync(argument).isDirectory()
+    ? await openImageLayout(argument, { names })
+    : await openImageArchive(argument, { names });
+}
+
+function summary(
+  argument: string,
+  destination: string,
+  { platform, layers }: UnpackedImage,
+  seconds: number,
+): string {
+  const sum = (of: (layer: UnpackedImage['layers'][number]) => number) =>
+    layers.reduce((total, layer) => total + of(layer), 0);
+  const rows: readonly (readonly [label: string, value: string])[] = [
+    ['platform', formatPlatform(platform)],
+    ['layers', String(layers.length)],
+    [
+      'size',
+      `${formatBytes(sum(({ size }) => size))} (${formatBytes(sum(({ compressedSize }) => compressedSize))} compressed)`,
+    ],
+    [
+      'entries',
+      counted(
+        sum(({ entries }) => entries),
+        'entry',
+        'entries',
+      ),
+    ],
+  ];
+  const lines = rows.map(([label, value]) => `  ${label.padEnd(10)} ${displayPath(value)}\n`);
+  return `Unpacked ${displayPath(argument)} into ${displayPath(destination)} in ${formatSeconds(seconds)}\n${lines.join('')}`;
+}

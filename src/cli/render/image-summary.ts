@@ -1,0 +1,60 @@
+import { displayPath, formatPlatform, type Image, type PullEvent } from '../../index.js';
+import { counted, formatBytes, formatCount, formatSeconds } from './format.js';
+
+interface Tally {
+  layers: number;
+  present: number;
+  bytesIn: number;
+  bytesOut: number;
+  entries: number;
+}
+
+/** What a pull came to, by the image's name. */
+export class PullTally {
+  readonly #images = new Map<string, Tally>();
+  #current: Tally = emptyTally();
+
+  add(event: PullEvent): void {
+    switch (event.type) {
+      case 'plan':
+        this.#current = { ...emptyTally(), layers: event.layers.length };
+        this.#images.set(event.name, this.#current);
+        return;
+      case 'skip':
+        this.#current.present += 1;
+        return;
+      case 'commit':
+        this.#current.bytesIn += event.layer.compressedSize;
+        this.#current.bytesOut += event.layer.size;
+        this.#current.entries += event.layer.entries;
+        return;
+      case 'progress':
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  of(name: string): Tally {
+    return this.#images.get(name) ?? emptyTally();
+  }
+}
+
+function emptyTally(): Tally {
+  return { layers: 0, present: 0, bytesIn: 0, bytesOut: 0, entries: 0 };
+}
+
+export function imageSummary(verb: string, image: Image, tally: Tally, seconds: number): string {
+  const { layers, present, bytesIn, bytesOut, entries } = tally;
+  const rows: readonly (readonly [label: string, value: string])[] = [
+    ['digest', image.target.digest],
+    ['platform', formatPlatform(image.platform)],
+    ['layers', `${formatCount(layers)}${present === 0 ? '' : ` (${formatCount(present)} already there)`}`],
+    [
+      'unpacked',
+      `${formatBytes(bytesOut)} (${formatBytes(bytesIn)} compressed), ${counted(entries, 'entry', 'entries')}`,
+    ],
+  ];
+  const lines = rows.map(([label, value]) => `  ${label.padEnd(10)} ${displayPath(value)}\n`);
+  return `${verb} ${displayPath(image.name)} in ${formatSeconds(seconds)}\n${lines.join('')}`;
+}

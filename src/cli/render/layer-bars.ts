@@ -1,0 +1,83 @@
+import type { MultiBar, SingleBar } from 'cli-progress';
+import type { PlannedLayer, PullEvent } from '../../index.js';
+import { type LayerLine, layerShare, layerText } from './layer-line.js';
+import type { PullView } from './pull-progress.js';
+
+const BAR_WIDTH = 24;
+/** Of a digest, as docker shows it. */
+const SHORT = 12;
+
+interface Payload {
+  readonly digest: string;
+  readonly line: LayerLine;
+}
+
+/** A line for each layer on the terminal, which stay when the work is done. */
+export class LayerBars implements PullView {
+  readonly #loading = import('cli-progress').then(({ default: cliProgress }) => cliProgress);
+  #multi: MultiBar | undefined;
+  #layers: readonly PlannedLayer[] = [];
+  #bars = new Map<number, SingleBar>();
+  /** What was told before the bars were loaded. */
+  #early: PullEvent[] | undefined = [];
+
+  constructor() {
+    void this.#loading.then((cliProgress) => {
+      this.#multi = new cliProgress.MultiBar({
+        format: (_, __, { digest, line }: Payload) => `${digest}: ${bar(line)}${layerText(line)}`,
+        hideCursor: true,
+        clearOnComplete: false,
+        stopOnComplete: false,
+        stream: process.stderr,
+        fps: 10,
+      });
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const event of early) this.tell(event);
+    });
+  }
+
+  tell(event: PullEvent): void {
+    if (this.#early !== undefined) {
+      this.#early.push(event);
+      return;
+    }
+    switch (event.type) {
+      case 'plan':
+        this.#layers = event.layers;
+        this.#bars = new Map();
+        break;
+      case 'progress':
+        this.#show(event.index, event);
+        break;
+      case 'skip':
+        this.#show(event.index, { phase: 'present' });
+        break;
+      case 'commit':
+        this.#show(event.index, { phase: 'done' });
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#loading;
+    this.#multi?.stop();
+  }
+
+  #show(index: number, line: LayerLine): void {
+    const { digest } = this.#layers[index]!.descriptor;
+    const payload: Payload = { digest: digest.slice('sha256:'.length).slice(0, SHORT), line };
+    const shown = this.#bars.get(index);
+    if (shown !== undefined) shown.update(0, payload);
+    else this.#bars.set(index, this.#multi!.create(1, 0, payload));
+  }
+}
+
+function bar(line: LayerLine): string {
+  const share = layerShare(line);
+  if (share === undefined) return '';
+  const filled = Math.round(share * BAR_WIDTH);
+  return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} `;
+}

@@ -1,0 +1,48 @@
+import { type Command, Option } from 'commander';
+import { parseCount } from './parse-value.js';
+
+/** A command that works below a root. */
+export function onStore(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--root <DIR>', 'where the snapshots, and images, are')
+    .addOption(
+      new Option(
+        '--backend <BACKEND>',
+        'how snapshots are laid out: overlayfs layers, or whole trees',
+      ).choices(['overlay', 'native']),
+    )
+    .option('--json', 'print the result as one JSON document');
+}
+
+export function platformOption(): Option {
+  return new Option('--platform <PLATFORM>', 'os/architecture[/variant] of the image');
+}
+
+/** Options of the commands that get images into the store. */
+export function addGetOptions(command: Command): Command {
+  return command
+    .addOption(platformOption())
+    .option('--concurrency <N>', 'layers at once (as many as there are cores)', parseCount)
+    .option('--keep-blobs', "keep the layers' blobs, to export or unpack them (the default)")
+    .option('--discard-blobs', 'keep the snapshots only')
+    .addOption(imageProgressOption());
+}
+
+/** Options of the commands that ask registries. */
+export function addRegistryOptions(command: Command): Command {
+  return command
+    .option('--plain-http', 'do without TLS')
+    .option('--username <USER>', 'for the registry (what docker login has stored, otherwise)')
+    .option('--password-stdin', 'read the password from standard input');
+}
+
+export function imageProgressOption(): Option {
+  return new Option(
+    '--progress <FORM>',
+    'progress on standard error; auto is a line for each layer on a terminal, else plain',
+  )
+    .choices(['auto', 'plain', 'json', 'none'])
+    .default('auto');
+}

@@ -1,0 +1,56 @@
+import { stat } from 'node:fs/promises';
+import type { ByteSource } from '../base/byte-source.js';
+import { openImageArchive } from './image-archive.js';
+import { openImageLayout } from './image-layout.js';
+import { storedName } from './image-name.js';
+import type { ImageRecord } from './image-records.js';
+import type { ImageSource } from './image-source.js';
+import type { PullEvent } from './pull/pull-event.js';
+import { pullImage } from './pull/pull-image.js';
+import { PullLease } from './pull/pull-lease.js';
+import type { ImportOptions } from './store.js';
+import type { StoreParts } from './store-parts.js';
+import type { Tell } from './task.js';
+
+/** Images of a layout or an archive, one after the other. Those that are whole stay when a later one fails. */
+export async function importImages(
+  parts: StoreParts,
+  from: string | ByteSource,
+  options: ImportOptions,
+  tell: Tell<PullEvent>,
+): Promise<readonly ImageRecord[]> {
+  const given = options.name && (storedName(options.name) ?? options.name);
+  // For what an archive that can only be read once puts into the content store on its way.
+  const lease = await PullLease.take(parts);
+  try {
+    await using source = await openSource(parts, from, lease, options);
+    const records: ImageRecord[] = [];
+    for (const { name, target } of await source.images(options)) {
+      const image = { name: name ?? given ?? target.digest, target };
+      records.push(await pullImage(parts, source, image, options, tell));
+    }
+    return records;
+  } finally {
+    // What has become part of an image stays.
+    await lease.noteAllMade();
+    await lease.undo();
+  }
+}
+
+async function openSource(
+  parts: StoreParts,
+  from: string | ByteSource,
+  lease: PullLease,
+  options: ImportOptions,
+): Promise<ImageSource> {
+  if (typeof from === 'string' && (await isDirectory(from))) return await openImageLayout(from, options);
+  return await openImageArchive(from, { ...options, content: parts.content, lease: lease.id });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false; // whoever opens it says why
+  }
+}

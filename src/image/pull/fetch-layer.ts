@@ -1,0 +1,160 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { LayerResult, LayerSource } from '../../layer/options.js';
+import type { Unpack } from '../../snapshot/fill-snapshot.js';
+import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
+import { bytesOf, isFile, otherSize } from '../blob-bytes.js';
+import { openBlobIngest } from './open-blob-ingest.js';
+import type { PullContext } from './pull-context.js';
+import type { LayerState, PlannedLayer } from './pull-event.js';
+import { Tee } from './tee.js';
+
+/** The bytes of an earlier time were damaged, and are gone: try again, without them. */
+export class StaleBytesError extends Error {
+  override readonly name = 'StaleBytesError';
+}
+
+/**
+ * Gives a layer to `unpack`, out of the content store or from the source as it comes, and verifies it. What was kept at an earlier
+ * time, a whole blob or a part, is not asked for again.
+ *
+ * @throws StaleBytesError
+ */
+export async function fetchLayer(
+  context: PullContext,
+  layer: PlannedLayer,
+  unpack: Unpack,
+  onState: (state: LayerState) => void,
+): Promise<LayerResult> {
+  const read: Read = (source, come) => readLayer(context, layer, unpack, { source, come, onState });
+  const stored = await readStored(context, layer, read);
+  if (stored !== undefined) return stored;
+  return await (context.keepBlobs
+    ? readAndKeep(context, layer, read, onState)
+    : readOnce(context, layer, read));
+}
+
+/** @param come how many bytes of the blob have come so far, of earlier times too; undefined where they are all at hand */
+type Read = (source: LayerSource, come?: () => number) => Promise<LayerResult>;
+
+/** @returns undefined when the blob is not there */
+async function readStored(
+  { parts: { content }, signal }: PullContext,
+  { descriptor: { digest } }: PlannedLayer,
+  read: Read,
+): Promise<LayerResult | undefined> {
+  let path: string;
+  try {
+    path = await content.path(digest);
+  } catch (error) {
+    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
+    throw error;
+  }
+  try {
+    return await read(path);
+  } catch (error) {
+    if (!isDataLoss(error) || (await content.verify(digest, { signal })).state === 'whole') throw error;
+    await content.delete(digest);
+    throw new StaleBytesError(`blob ${digest} is damaged`, { cause: error });
+  }
+}
+
+async function readOnce(
+  { source, signal }: PullContext,
+  { descriptor }: PlannedLayer,
+  read: Read,
+): Promise<LayerResult> {
+  const { bytes } = await source.open(descriptor, { signal });
+  // A part of a file need not come through this thread.
+  if (isFile(bytes)) return await read(bytes);
+  return await readTee(new Tee(descriptor, bytes), read);
+}
+
+async function readAndKeep(
+  context: PullContext,
+  layer: PlannedLayer,
+  read: Read,
+  onState: (state: LayerState) => void,
+): Promise<LayerResult> {
+  const { source, signal, lease } = context;
+  const { descriptor, diffID } = layer;
+  const { digest, size } = descriptor;
+  try {
+    return await openBlobIngest(context, `layer-${digest}`, { digest, size }, async (ingest) => {
+      const earlier = ingest.offset;
+      try {
+        let rest: LayerSource = new Uint8Array();
+        if (earlier < size || size === 0) {
+          const { bytes, offset } = await source.open(descriptor, { offset: earlier, signal });
+          if (offset < earlier) await ingest.truncate(offset);
+          rest = bytes;
+        }
+        const result = await readTee(
+          new Tee(descriptor, bytesOf(rest), ingest),
+          isFile(rest) ? (tee) => read(tee) : read,
+        );
+        onState({ ...stateOf(layer, result), phase: 'verifying' });
+        lease.noteMade({ type: 'content', id: digest });
+        const labels = { [UNCOMPRESSED_LABEL]: diffID };
+        await ingest.commit({ digest, size, hashed: result.digest, labels, signal });
+        return result;
+      } catch (error) {
+        if (!isDataLoss(error)) throw error;
+        await ingest.truncate();
+        if (earlier === 0) throw error;
+        throw new StaleBytesError(`what there was of blob ${digest} is damaged`, { cause: error });
+      }
+    });
+  } catch (error) {
+    if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
+    // Somebody has fetched it while we waited.
+    const stored = await readStored(context, layer, read);
+    if (stored === undefined) throw error;
+    return stored;
+  }
+}
+
+async function readTee(tee: Tee, read: Read): Promise<LayerResult> {
+  try {
+    return await read(tee, () => tee.bytes);
+  } finally {
+    await tee.leave();
+  }
+}
+
+interface LayerReading {
+  readonly source: LayerSource;
+  readonly come: (() => number) | undefined;
+  readonly onState: (state: LayerState) => void;
+}
+
+async function readLayer(
+  { signal }: PullContext,
+  layer: PlannedLayer,
+  unpack: Unpack,
+  { source, come, onState }: LayerReading,
+): Promise<LayerResult> {
+  const { descriptor, diffID } = layer;
+  const { digest, size } = descriptor;
+  const result = await unpack(source, {
+    digest,
+    diffID,
+    signal,
+    onProgress: ({ compressedBytes, bytes, entries }) => {
+      const bytesIn = come?.() ?? compressedBytes;
+      const phase = come !== undefined && bytesIn < size ? 'downloading' : 'unpacking';
+      onState({ phase, bytesIn, totalBytes: size, bytesOut: bytes, entries });
+    },
+  });
+  if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
+  return result;
+}
+
+/** Of a layer that is unpacked. */
+export function stateOf({ descriptor }: PlannedLayer, result: LayerResult): Omit<LayerState, 'phase'> {
+  const { size } = descriptor;
+  return { bytesIn: size, totalBytes: size, bytesOut: result.size, entries: result.entries };
+}
+
+function isDataLoss(error: unknown): boolean {
+  return OverlayerError.is(error) && error.code === 'DataLoss';
+}

@@ -1,0 +1,36 @@
+import { OverlayerError } from '../../base/errors.js';
+import { chainIDs } from '../../oci/chain-ids.js';
+import { quoted } from '../../oci/document.js';
+import { isNonDistributable, layerCompression } from '../../oci/media-types.js';
+import type { ChosenManifest } from './choose-manifest.js';
+import type { PlannedLayer } from './pull-event.js';
+
+/**
+ * The layers of an image, the lowest first.
+ *
+ * @throws OverlayerError
+ *   - `InvalidArgument`: the manifest and the config don't have the same number of layers
+ *   - `Unimplemented`: layers that are none, or that the manifest says are to be had elsewhere
+ */
+export function planLayers({ manifest, config }: ChosenManifest): readonly PlannedLayer[] {
+  const { layers } = manifest;
+  const { diffIDs } = config;
+  if (layers.length !== diffIDs.length)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot read the image: its manifest has ${layers.length} layers, its config ${diffIDs.length}`,
+    );
+  const chain = chainIDs(diffIDs);
+  return layers.map((descriptor, index) => {
+    const { mediaType, digest } = descriptor;
+    layerCompression(mediaType);
+    // Their URLs are the manifest's to choose (CVE-2020-15157).
+    if (isNonDistributable(mediaType))
+      throw new OverlayerError(
+        'Unimplemented',
+        `Layer ${digest} is to be had elsewhere only: ${quoted(mediaType)}`,
+        { hint: 'foreign layers are those of Windows images' },
+      );
+    return { descriptor, diffID: diffIDs[index]!, chainID: chain[index]! };
+  });
+}

@@ -1,0 +1,13 @@
+import type { ImageSource } from '../image-source.js';
+import type { StoreParts } from '../store-parts.js';
+import type { PullLease } from './pull-lease.js';
+
+/** What the parts of one pull have in common. */
+export interface PullContext {
+  readonly parts: StoreParts;
+  readonly source: ImageSource;
+  readonly lease: PullLease;
+  /** Of layers, in the content store. */
+  readonly keepBlobs: boolean;
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,96 @@
+import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
+import type { Labels } from '../../metadata/labels.js';
+import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.js';
+import { type ImageRecord, putImage } from '../image-records.js';
+import type { ImageSource, SourceImage } from '../image-source.js';
+import { configLabels, PLATFORM_LABEL } from '../labels.js';
+import type { StoreParts } from '../store-parts.js';
+import type { Tell } from '../task.js';
+import { type ChosenManifest, chooseManifest } from './choose-manifest.js';
+import { defaultConcurrency } from './default-concurrency.js';
+import { planLayers } from './plan-layers.js';
+import type { PullContext } from './pull-context.js';
+import type { PlannedLayer, PullEvent } from './pull-event.js';
+import { PullLease } from './pull-lease.js';
+import { StoredDocuments } from './stored-documents.js';
+import { unpackLayers } from './unpack-layers.js';
+
+/** What every way to get an image into a store can be told. */
+export interface GetImageOptions extends AbortableOptions {
+  /** @default that of this host */
+  readonly platform?: Platform | undefined;
+  /** Layers that are fetched and unpacked at once. @default as many as there are cores, fewer where memory is short */
+  readonly concurrency?: number | undefined;
+  /** Keep the layers' blobs in the content store: they can be exported then, and pushed. @default true */
+  readonly keepBlobs?: boolean | undefined;
+  /** Of the image. */
+  readonly labels?: Labels | undefined;
+}
+
+/**
+ * Makes an image of the store out of one of a source: documents first, then the layers as a chain of snapshots, in one pass.
+ * The image is there once all of it is verified and on disk.
+ *
+ * After a failure nothing stays that the pull has made, and what was whole before is whole. After an interruption, or when the source
+ * can't be reached, layers that are committed and what there is of others stay for 24 hours: the next pull goes on with them.
+ */
+export async function pullImage(
+  parts: StoreParts,
+  source: ImageSource,
+  { name, target }: SourceImage & { readonly name: string },
+  options: GetImageOptions,
+  tell: Tell<PullEvent>,
+): Promise<ImageRecord> {
+  const { platform = hostPlatform(), concurrency = defaultConcurrency(), keepBlobs = true } = options;
+  checkConcurrency(concurrency);
+  const { signal = new AbortController().signal, labels } = options;
+  const lease = await PullLease.take(parts);
+  const context: PullContext = { parts, source, lease, keepBlobs, signal };
+  try {
+    const chosen = await chooseManifest(name, target, platform, new StoredDocuments(context));
+    const layers = planLayers(chosen);
+    const { descriptor: manifest, config } = chosen;
+    tell({ type: 'plan', name, manifest, platform: config.platform, layers });
+    await lease.hold(
+      ...layers.map(({ descriptor }) => ({ type: 'content', id: descriptor.digest }) as const),
+      ...layers.map(({ chainID }) => ({ type: 'snapshot', id: chainID }) as const),
+    );
+    await unpackLayers(context, { layers, concurrency, tell });
+    await refer(parts, chosen, layers);
+    const record = await parts.metadata.write((transaction) =>
+      putImage(transaction, {
+        name,
+        target,
+        labels: { ...labels, [PLATFORM_LABEL]: formatPlatform(config.platform) },
+      }),
+    );
+    await lease.release();
+    return record;
+  } catch (error) {
+    // What undoing it fails with says less.
+    if (!isWorthKeeping(error, signal)) await lease.undo().catch(() => {});
+    throw error;
+  }
+}
+
+/** The config leads to the snapshots. */
+async function refer(
+  { content, snapshots }: StoreParts,
+  { manifest: { config } }: ChosenManifest,
+  layers: readonly PlannedLayer[],
+): Promise<void> {
+  const labels = configLabels(snapshots.backend.name, layers.at(-1)?.chainID);
+  const paths = Object.keys(labels).map((label) => `labels.${label}`);
+  if (paths.length > 0) await content.update(config.digest, { labels }, paths);
+}
+
+/** Nothing is wrong with what there is. */
+function isWorthKeeping(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted || (OverlayerError.is(error) && error.code === 'Unavailable');
+}
+
+function checkConcurrency(concurrency: number): void {
+  if (Number.isSafeInteger(concurrency) && concurrency > 0) return;
+  throw new OverlayerError('InvalidArgument', `Not a number of layers at once: ${concurrency}`);
+}

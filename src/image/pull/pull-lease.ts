@@ -1,0 +1,58 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { LeaseResource } from '../../content/leases.js';
+import { collectGarbage } from '../garbage.js';
+import type { StoreParts } from '../store-parts.js';
+
+/** containerd's for a pull: what one leaves that was cut short waits so long for the next. */
+const KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** The lease of one pull on all that it uses, with what it has made itself. End it with `release` or `undo`. */
+export class PullLease {
+  readonly #parts: StoreParts;
+  readonly id: string;
+  readonly #made = { blobs: new Set<string>(), snapshots: new Set<string>(), ingests: new Set<string>() };
+
+  private constructor(parts: StoreParts, id: string) {
+    this.#parts = parts;
+    this.id = id;
+  }
+
+  static async take(parts: StoreParts): Promise<PullLease> {
+    const { id } = await parts.content.leases.create({ expiresAt: new Date(Date.now() + KEPT_MS) });
+    return new PullLease(parts, id);
+  }
+
+  /** Before looking whether they are there. */
+  async hold(...resources: readonly LeaseResource[]): Promise<void> {
+    // At once: they share a write to the disk.
+    await Promise.all(resources.map((resource) => this.#parts.content.leases.add(this.id, resource)));
+  }
+
+  /** This pull has made it, or is about to. */
+  noteMade({ type, id }: LeaseResource): void {
+    if (type === 'content') this.#made.blobs.add(id);
+    else if (type === 'snapshot') this.#made.snapshots.add(id);
+    else if (type === 'ingest') this.#made.ingests.add(id);
+  }
+
+  /** All that it holds, this has made. */
+  async noteAllMade(): Promise<void> {
+    for (const resource of await this.#parts.content.leases.resources(this.id)) this.noteMade(resource);
+  }
+
+  /** An image leads to all of it now. */
+  async release(): Promise<void> {
+    await this.#parts.content.leases.delete(this.id);
+  }
+
+  /** Takes back what this pull has made and nobody else uses. */
+  async undo(): Promise<void> {
+    const { content } = this.#parts;
+    for (const ref of this.#made.ingests)
+      await content.abort(ref).catch((error: unknown) => {
+        if (!OverlayerError.is(error)) throw error; // it has become a blob, or somebody else writes to it
+      });
+    await this.release();
+    await collectGarbage(this.#parts, { only: this.#made });
+  }
+}

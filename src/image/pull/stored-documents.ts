@@ -1,0 +1,79 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { Labels } from '../../metadata/labels.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import { type ImageConfig, parseImageConfig } from '../../oci/image-config.js';
+import { type ImageIndex, type ImageManifest, parseIndex, parseManifest } from '../../oci/manifest.js';
+import { readDocument, sha256 } from '../blob-bytes.js';
+import { indexLabels, manifestLabels } from '../labels.js';
+import type { Documents } from './choose-manifest.js';
+import { openBlobIngest } from './open-blob-ingest.js';
+import type { PullContext } from './pull-context.js';
+
+/** The documents of an image that is pulled: out of the content store, or the source, and then kept there with what they lead to. */
+export class StoredDocuments implements Documents {
+  readonly #context: PullContext;
+
+  constructor(context: PullContext) {
+    this.#context = context;
+  }
+
+  index(descriptor: Descriptor): Promise<ImageIndex> {
+    return this.#read(descriptor, (bytes) => parseIndex(bytes, descriptor.mediaType), indexLabels);
+  }
+
+  manifest(descriptor: Descriptor): Promise<ImageManifest> {
+    return this.#read(
+      descriptor,
+      (bytes) => parseManifest(bytes, descriptor.mediaType),
+      (manifest) => manifestLabels(manifest, this.#context.keepBlobs),
+    );
+  }
+
+  config(descriptor: Descriptor): Promise<ImageConfig> {
+    return this.#read(descriptor, parseImageConfig, () => ({}));
+  }
+
+  async #read<T>(
+    descriptor: Descriptor,
+    parse: (bytes: Uint8Array) => T,
+    labelsOf: (parsed: T) => Labels,
+  ): Promise<T> {
+    const { parts, source, lease, signal } = this.#context;
+    await lease.hold({ type: 'content', id: descriptor.digest });
+    const stored = await this.#stored(descriptor);
+    const bytes = stored ?? (await readDocument(source, descriptor, { signal }));
+    const parsed = parse(bytes);
+    const labels = labelsOf(parsed);
+    if (stored === undefined) await this.#keep(descriptor, bytes, labels);
+    else if (Object.keys(labels).length > 0)
+      await parts.content.update(
+        descriptor.digest,
+        { labels },
+        Object.keys(labels).map((name) => `labels.${name}`),
+      );
+    return parsed;
+  }
+
+  /** @returns undefined when it is not there, or damaged */
+  async #stored({ digest }: Descriptor): Promise<Uint8Array | undefined> {
+    const chunks: Uint8Array[] = [];
+    try {
+      for await (const chunk of this.#context.parts.content.read(digest)) chunks.push(chunk);
+    } catch (error) {
+      if (OverlayerError.is(error) && ['NotFound', 'DataLoss'].includes(error.code)) return undefined;
+      throw error;
+    }
+    const bytes = Buffer.concat(chunks);
+    return sha256(bytes) === digest ? bytes : undefined;
+  }
+
+  async #keep(descriptor: Descriptor, bytes: Uint8Array, labels: Labels): Promise<void> {
+    const { digest, size } = descriptor;
+    await openBlobIngest(this.#context, `document-${digest}`, {}, async (ingest) => {
+      if (ingest.offset > 0) await ingest.truncate();
+      await ingest.write(bytes);
+      this.#context.lease.noteMade({ type: 'content', id: digest });
+      await ingest.commit({ digest, size, hashed: digest, labels });
+    });
+  }
+}

@@ -1,0 +1,135 @@
+import { OverlayerError } from '../../base/errors.js';
+import { Semaphore } from '../../base/semaphore.js';
+import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill-snapshot.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import { LAYER_BLOB_LABEL } from '../labels.js';
+import type { Tell } from '../task.js';
+import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';
+import type { PullContext } from './pull-context.js';
+import type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull-event.js';
+
+export interface UnpackLayersOptions {
+  readonly layers: readonly PlannedLayer[];
+  /** Layers at once. */
+  readonly concurrency: number;
+  readonly tell: Tell<PullEvent>;
+}
+
+/**
+ * Makes a chain of snapshots of layers, the lowest first. What is there already stays as it is, and costs nothing. Several layers
+ * are unpacked at once where the backend allows it, and committed in order.
+ *
+ * @throws the first layer's failure; the others have ended by then
+ */
+export async function unpackLayers(context: PullContext, options: UnpackLayersOptions): Promise<void> {
+  const { layers, tell } = options;
+  const present = await countPresent(context, layers);
+  for (const [index, { chainID }] of layers.slice(0, present).entries())
+    tell({ type: 'skip', index, chainID });
+  const failed = new AbortController();
+  const chain = new LayerChain(
+    { ...context, signal: AbortSignal.any([context.signal, failed.signal]) },
+    options,
+  );
+  const all = layers.map((_, index) => (index < present ? undefined : chain.add(index)));
+  for (const layer of all) layer?.catch((error: unknown) => failed.abort(error));
+  const outcomes = await Promise.allSettled(all);
+  if (outcomes.every(({ status }) => status === 'fulfilled')) return;
+  context.signal.throwIfAborted();
+  throw failed.signal.reason;
+}
+
+/** Whoever looks has the lock, so that a garbage collection sees the lease, or this sees what it has done. */
+async function countPresent(
+  { parts, signal }: PullContext,
+  layers: readonly PlannedLayer[],
+): Promise<number> {
+  const { snapshots } = parts;
+  for (const [index, { chainID }] of layers.entries()) {
+    if (!(await snapshots.withLock(chainID, () => isCommitted(snapshots, chainID), { signal }))) return index;
+  }
+  return layers.length;
+}
+
+async function isCommitted(snapshots: Snapshotter, name: string): Promise<boolean> {
+  try {
+    return (await snapshots.stat(name)).kind === 'committed';
+  } catch (error) {
+    if (OverlayerError.is(error) && error.code === 'NotFound') return false;
+    throw error;
+  }
+}
+
+class LayerChain {
+  readonly #context: PullContext;
+  readonly #options: UnpackLayersOptions;
+  readonly #slots: Semaphore;
+  readonly #isParallel: boolean;
+  /** The layer that was added last. */
+  #below: Promise<unknown> | undefined;
+
+  constructor(context: PullContext, options: UnpackLayersOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#slots = new Semaphore(options.concurrency);
+    const { capabilities } = context.parts.snapshots.backend;
+    this.#isParallel = options.concurrency > 1 && capabilities.includes('rebase');
+  }
+
+  add(index: number): Promise<void> {
+    const added = this.#unpack(index, this.#below);
+    this.#below = added;
+    return added;
+  }
+
+  async #unpack(index: number, below: Promise<unknown> | undefined): Promise<void> {
+    const layer = this.#options.layers[index]!;
+    this.#tell(index, 'waiting', { bytesIn: 0, totalBytes: layer.descriptor.size, bytesOut: 0, entries: 0 });
+    if (!this.#isParallel) await below;
+    const { layer: result } = await this.#fillOnceMore(index, this.#isParallel ? below : undefined);
+    const { chainID } = layer;
+    if (result === undefined) this.#options.tell({ type: 'skip', index, chainID });
+    else this.#options.tell({ type: 'commit', index, chainID, layer: result });
+  }
+
+  async #fillOnceMore(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
+    try {
+      return await this.#fill(index, below);
+    } catch (error) {
+      if (!(error instanceof StaleBytesError)) throw error;
+      return await this.#fill(index, below);
+    }
+  }
+
+  async #fill(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
+    const { parts, signal, lease } = this.#context;
+    const { layers } = this.#options;
+    const layer = layers[index]!;
+    const { chainID, diffID, descriptor } = layer;
+    const unpacked = await fillSnapshot(parts.snapshots, {
+      name: chainID,
+      parent: layers[index - 1]?.chainID,
+      parentCommitted: below,
+      diffID,
+      labels: { [LAYER_BLOB_LABEL]: descriptor.digest },
+      signal,
+      fill: async (unpack) => {
+        const result = await this.#slots.use(
+          () =>
+            fetchLayer(this.#context, layer, unpack, ({ phase, ...state }) =>
+              this.#tell(index, phase, state),
+            ),
+          signal,
+        );
+        this.#tell(index, 'committing', stateOf(layer, result));
+        lease.noteMade({ type: 'snapshot', id: chainID });
+        return result;
+      },
+    });
+    return unpacked;
+  }
+
+  #tell(index: number, phase: LayerPhase, state: Omit<LayerState, 'phase'>): void {
+    this.#options.tell({ type: 'progress', index, phase, ...state }, index);
+  }
+}

@@ -1,0 +1,135 @@
+import type { AbortableOptions } from '../base/abort.js';
+import { OverlayerError } from '../base/errors.js';
+import type { Limits } from '../base/limits.js';
+import { letGoLayer } from '../layer/open-source.js';
+import type { LayerResult } from '../layer/options.js';
+import { applyLayer } from '../layer/unpack-layer.js';
+import { hostPlatform, type Platform } from '../oci/platform.js';
+import { Destination } from '../rootfs/destination.js';
+import { treeThreads } from '../snapshot/tree-threads.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { isFile, otherSize, readDocument } from './blob-bytes.js';
+import type { ImageSource } from './image-source.js';
+import { chooseManifest, documentsOf } from './pull/choose-manifest.js';
+import { stateOf } from './pull/fetch-layer.js';
+import { planLayers } from './pull/plan-layers.js';
+import type { LayerState, PlannedLayer, PullEvent } from './pull/pull-event.js';
+import { Tee } from './pull/tee.js';
+import { Task, type Tell } from './task.js';
+
+export interface UnpackImageOptions extends AbortableOptions {
+  /** @default that of this host */
+  readonly platform?: Platform | undefined;
+  /** Of each layer. @default DEFAULT_LIMITS */
+  readonly limits?: Partial<Limits> | undefined;
+  /** As of `unpackLayer`. */
+  readonly rootless?: boolean | undefined;
+  /** Flush the file system (syncfs) before the destination appears. @default true */
+  readonly sync?: boolean | undefined;
+}
+
+export interface UnpackedImage {
+  readonly name: string | undefined;
+  readonly platform: Platform;
+  readonly layers: readonly LayerResult[];
+}
+
+/**
+ * Unpacks an image into one directory, without a store: its layers upon one another, in order, each verified. The directory
+ * appears only once all of it is there, verified and synced; an empty directory that exists is filled, and is empty again after a failure.
+ *
+ * @throws OverlayerError as `unpackLayer`; `InvalidArgument` when the source has several images; and as the source
+ * @throws `signal.reason` when the signal asks for the end
+ *
+ * @example
+ * await using source = await openImageLayout('debian');
+ * const { platform } = await unpackImage(source, 'rootfs');
+ */
+export function unpackImage(
+  source: ImageSource,
+  directory: string,
+  options: UnpackImageOptions = {},
+): Task<UnpackedImage, PullEvent> {
+  return new Task((tell) => unpack(source, directory, options, tell));
+}
+
+async function unpack(
+  source: ImageSource,
+  directory: string,
+  options: UnpackImageOptions,
+  tell: Tell<PullEvent>,
+): Promise<UnpackedImage> {
+  const { platform = hostPlatform(), signal, sync = true } = options;
+  const [image, another] = await source.images({ signal });
+  if (image === undefined || another !== undefined)
+    throw new OverlayerError(
+      image === undefined ? 'NotFound' : 'InvalidArgument',
+      `There is ${image === undefined ? 'no image' : 'more than one image'} in "${source.description}"`,
+      another === undefined ? {} : { hint: 'name the one that is meant' },
+    );
+  const { name = image.target.digest, target } = image;
+  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
+  const chosen = await chooseManifest(name, target, platform, documents);
+  const layers = planLayers(chosen);
+  const { config } = chosen;
+  tell({ type: 'plan', name, manifest: chosen.descriptor, platform: config.platform, layers });
+  const destination = Destination.open(openLinuxSystem(), directory, 'refuse');
+  try {
+    const place = `/proc/self/fd/${destination.descriptor}`;
+    const results: LayerResult[] = [];
+    for (const [index, layer] of layers.entries()) {
+      const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
+      const result = await unpackOne(source, layer, place, { ...options, onState });
+      tell({ type: 'commit', index, chainID: layer.chainID, layer: result });
+      results.push(result);
+    }
+    if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
+    // By a thread: it holds up the event loop otherwise. (The path itself is a symlink.)
+    if (sync) await treeThreads.run({ type: 'sync', directory: `${place}/.` });
+    signal?.throwIfAborted();
+    destination.commit(sync);
+    return { name: image.name, platform: config.platform, layers: results };
+  } catch (error) {
+    destination.discard();
+    throw error;
+  }
+}
+
+/** Of what no layer says: as `unpackLayer` leaves it. */
+function showRoot({ descriptor }: Destination): void {
+  const system = openLinuxSystem();
+  system.chmod(descriptor, 0o755);
+  system.setTimes(descriptor, { atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 });
+}
+
+async function unpackOne(
+  source: ImageSource,
+  layer: PlannedLayer,
+  place: string,
+  options: UnpackImageOptions & { readonly onState: (state: LayerState) => void },
+): Promise<LayerResult> {
+  const { signal, limits, rootless, onState } = options;
+  const { descriptor, diffID } = layer;
+  const { digest, size } = descriptor;
+  const { bytes } = await source.open(descriptor, { signal });
+  const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytes);
+  const reading = { digest, diffID, limits, rootless, signal, sync: false };
+  try {
+    const result = await applyLayer(tee ?? bytes, place, {
+      ...reading,
+      existing: 'merge',
+      temporary: true,
+      onProgress: ({ compressedBytes, bytes: bytesOut, entries }) => {
+        const bytesIn = tee?.bytes ?? compressedBytes;
+        const phase = tee !== undefined && bytesIn < size ? 'downloading' : 'unpacking';
+        onState({ phase, bytesIn, totalBytes: size, bytesOut, entries });
+      },
+    });
+    if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
+    onState({ phase: 'committing', ...stateOf(layer, result) });
+    return result;
+  } finally {
+    if (tee === undefined) letGoLayer(bytes);
+    await tee?.leave();
+  }
+}

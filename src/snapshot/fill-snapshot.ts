@@ -1,0 +1,175 @@
+import { dirname } from 'node:path';
+import type { AbortableOptions } from '../base/abort.js';
+import { OverlayerError } from '../base/errors.js';
+import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
+import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
+import type { Labels } from '../metadata/labels.js';
+import type { DiffID } from '../oci/digest.js';
+import { inheritRoot } from './inherit-root.js';
+import {
+  DIFF_ID_LABEL,
+  PARENT_CHAIN_ID_LABEL,
+  SNAPSHOT_REF_LABEL,
+  UNCOMPRESSED_LABEL,
+  UNPACKING_LABEL,
+} from './labels.js';
+import { type Mount, withMount } from './mount.js';
+import { hasKnownLayout, manifestOf } from './snapshot-tree.js';
+import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
+import { temporaryKey } from './temporary-key.js';
+
+export interface FillSnapshotOptions extends AbortableOptions {
+  /** Of the committed snapshot. */
+  readonly name: string;
+  readonly parent?: string | undefined;
+  readonly labels?: Labels | undefined;
+  readonly diffID?: DiffID | undefined;
+  /**
+   * Settles when the parent is committed; the layer is unpacked meanwhile, which takes a backend with `rebase`.
+   * @default the parent is there
+   */
+  readonly parentCommitted?: Promise<unknown> | undefined;
+  /**
+   * Opens the layer and hands it to `unpack`; the layer is verified when both are done. Only called when there is no
+   * such snapshot; and a second time for a layer that turns out to depend on what its parent holds.
+   */
+  readonly fill: (unpack: Unpack) => Promise<LayerResult>;
+}
+
+export type Unpack = (source: LayerSource, options: UnpackOptions) => Promise<LayerResult>;
+
+export type UnpackOptions = Omit<ReadLayerOptions, 'digests'>;
+
+export interface UnpackedSnapshot {
+  readonly snapshot: SnapshotInfo;
+  /** Undefined when the snapshot was there already, or the backend had the layer: the source was not read then. */
+  readonly layer: LayerResult | undefined;
+}
+
+/** What `unpackSnapshot` does, for whoever opens the layer only when it is needed, or before its parent is there. */
+export async function fillSnapshot(
+  snapshots: Snapshotter,
+  options: FillSnapshotOptions,
+): Promise<UnpackedSnapshot> {
+  return await snapshots.withLock(
+    options.name,
+    async () => {
+      const found = await findCommitted(snapshots, options);
+      if (found !== undefined) return { snapshot: found, layer: undefined };
+      if (options.parentCommitted === undefined) return await fillNew(snapshots, options);
+      try {
+        return await fillNew(snapshots, options);
+      } catch (error) {
+        if (!OverlayerError.is(error) || error.code !== 'FailedPrecondition') throw error;
+        // Perhaps since it needs the layers below.
+        await options.parentCommitted;
+        return await fillNew(snapshots, { ...options, parentCommitted: undefined });
+      }
+    },
+    options,
+  );
+}
+
+async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Promise<UnpackedSnapshot> {
+  const { name, parent, parentCommitted } = options;
+  const key = temporaryKey(name);
+  const lowersLater = parentCommitted !== undefined;
+  const labels = { ...layerLabels(options, options.diffID), [UNPACKING_LABEL]: name };
+  try {
+    const mounts = await snapshots.prepare(key, { parent: lowersLater ? undefined : parent, labels });
+    return await orRemoved(snapshots, key, async () => {
+      // Late: whoever unpacks layers alone need not wait for what reads mounts.
+      const { isStaged } = await import('./unpack-place.js');
+      const layer = isStaged(mounts)
+        ? undefined
+        : await options.fill((source, reading) =>
+            unpackOnto(snapshots, mounts, source, { ...reading, parent, lowersLater }),
+          );
+      await parentCommitted;
+      if (lowersLater && parent !== undefined && layer?.listsRoot === false)
+        await inheritRoot(snapshots, parent, mounts[0]!.source);
+      const committed = layerLabels(options, layer?.diffID ?? options.diffID);
+      return { snapshot: await snapshots.commit(key, { name, parent, labels: committed }), layer };
+    });
+  } catch (error) {
+    if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
+    // The backend had it, or somebody else, who does not ask for the lock, was faster.
+    const snapshot = await findCommitted(snapshots, options);
+    if (snapshot === undefined) throw error;
+    return { snapshot, layer: undefined };
+  }
+}
+
+/** After a failure the active snapshot goes. Where that fails too, `cleanup` does it: the first error says more. */
+async function orRemoved<T>(snapshots: Snapshotter, key: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    await snapshots.remove(key).catch(() => {});
+    throw error;
+  }
+}
+
+/** `commit` brings it to the disk. */
+async function unpackOnto(
+  snapshots: Snapshotter,
+  mounts: readonly Mount[],
+  source: LayerSource,
+  options: UnpackOptions & { readonly parent: string | undefined; readonly lowersLater: boolean },
+): Promise<LayerResult> {
+  const { digest, diffID, limits, gzip, signal, onProgress, parent, lowersLater } = options;
+  const reading = { digest, diffID, limits, gzip, signal, onProgress, sync: false };
+  const { unpackPlace } = await import('./unpack-place.js');
+  const { capabilities } = snapshots.backend;
+  const place = unpackPlace({ mounts, parent: lowersLater ? undefined : parent, capabilities });
+  if (place === undefined)
+    return await withMount(mounts, (directory) =>
+      unpackLayer(source, directory, { ...reading, existing: 'merge' }),
+    );
+  const { destination, ...how } = place;
+  const manifest = hasKnownLayout(snapshots.backend.name) ? manifestOf(dirname(destination)) : undefined;
+  return await applyLayer(source, destination, {
+    ...reading,
+    ...how,
+    temporary: true,
+    manifest,
+    lowersLater,
+  });
+}
+
+/** @throws OverlayerError `AlreadyExists` */
+async function findCommitted(
+  snapshots: Snapshotter,
+  { name, parent, diffID }: FillSnapshotOptions,
+): Promise<SnapshotInfo | undefined> {
+  let found: SnapshotInfo;
+  try {
+    found = await snapshots.stat(name);
+  } catch (error) {
+    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
+    throw error;
+  }
+  const labelled = found.labels[UNCOMPRESSED_LABEL];
+  const differs =
+    found.kind !== 'committed'
+      ? `it is ${found.kind}`
+      : found.parent !== parent
+        ? `its parent is ${found.parent === undefined ? 'none' : `"${found.parent}"`}`
+        : diffID !== undefined && labelled !== undefined && labelled !== diffID
+          ? `its layer has the diffID ${labelled}`
+          : undefined;
+  if (differs === undefined) return found;
+  throw new OverlayerError('AlreadyExists', `Snapshot "${name}" already exists, and is another: ${differs}`);
+}
+
+function layerLabels(
+  { name, parent, labels }: FillSnapshotOptions,
+  diffID: DiffID | undefined,
+): Record<string, string> {
+  return {
+    ...labels,
+    [SNAPSHOT_REF_LABEL]: name,
+    ...(parent === undefined ? {} : { [PARENT_CHAIN_ID_LABEL]: parent }),
+    ...(diffID === undefined ? {} : { [DIFF_ID_LABEL]: diffID, [UNCOMPRESSED_LABEL]: diffID }),
+  };
+}
