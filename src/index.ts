@@ -23,6 +23,8 @@ export type {
   LeaseResourceType,
   Leases,
 } from './content/leases.js';
+export { detectSource, type StoredImageKind } from './image/detect-source.js';
+export { exportImages } from './image/export-images.js';
 export type { CollectResult } from './image/garbage.js';
 export type { ImageContents } from './image/image-contents.js';
 export type { ImageRecord } from './image/image-records.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { AbortableOptions } from '../base/abort.js';
 import { type ByteSource, readSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
-import type { LayerSource } from '../layer/options.js';
+import type { FileRange, LayerSource } from '../layer/options.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../oci/document.js';
@@ -11,17 +11,31 @@ import type { ImageSource } from './image-source.js';
 
 const FILE_PIECE_BYTES = 1024 ** 2;
 
-/** The same bytes, whether they are those of a file or come from elsewhere. */
+/** The same bytes, whether they are those of a file or come from elsewhere. Each piece stays as it is until the next is asked for. */
 export function bytesOf(source: LayerSource): ByteSource {
-  if (typeof source === 'string') return createReadStream(source, { highWaterMark: FILE_PIECE_BYTES });
-  if (!('path' in source && 'offset' in source)) return source;
-  const { path, offset, length } = source;
-  if (length === 0) return new Uint8Array();
-  return createReadStream(path, {
-    start: offset,
-    end: offset + length - 1,
-    highWaterMark: FILE_PIECE_BYTES,
-  });
+  if (!isFile(source)) return source;
+  return readRange(typeof source === 'string' ? { path: source, offset: 0, length: Infinity } : source);
+}
+
+/** Always into the same memory: a stream takes new memory for each piece, hundreds of megabytes before it is free again. */
+async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<Uint8Array, void, void> {
+  const buffer = Buffer.allocUnsafe(FILE_PIECE_BYTES);
+  const file = await open(path);
+  try {
+    for (let at = 0; at < length; ) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - at), offset + at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether its bytes need not come through this thread. */
+export function isFile(source: LayerSource): source is string | FileRange {
+  return typeof source === 'string' || ('path' in source && 'offset' in source);
 }
 
 /**
@@ -52,7 +66,7 @@ export async function readDocument(
       if (done || value === undefined) break;
       length += value.length;
       if (length > size) throw otherSize(descriptor, 'more');
-      chunks.push(value);
+      chunks.push(Buffer.from(value));
     }
   } catch (error) {
     reader.cancel();

@@ -34,8 +34,8 @@ export async function findImageBlobs(
   const blobs = new Map<Digest, Descriptor>();
   const manifests: PresentManifest[] = [];
   // A document is looked at once, so that no cycle matters, and one after the other, so that no depth does.
-  const queue = [target];
-  for (let descriptor = queue.shift(); descriptor !== undefined; descriptor = queue.shift()) {
+  const pending = [target];
+  for (let descriptor = pending.pop(); descriptor !== undefined; descriptor = pending.pop()) {
     const { digest, mediaType } = descriptor;
     if (blobs.has(digest)) continue;
     const here = await isPresent(content, descriptor);
@@ -46,7 +46,7 @@ export async function findImageBlobs(
         await readContentDocument(content, descriptor, options),
         mediaType,
       );
-      queue.unshift(...named);
+      for (const child of named.toReversed()) pending.push(child);
     } else if (isManifest(mediaType)) {
       const manifest = parseManifest(await readContentDocument(content, descriptor, options), mediaType);
       manifests.push({ descriptor, manifest });

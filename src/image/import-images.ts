@@ -19,7 +19,7 @@ export async function importImages(
   options: ImportOptions,
   tell: Tell<PullEvent>,
 ): Promise<readonly ImageRecord[]> {
-  const given = options.name === undefined ? undefined : storedName(options.name);
+  const given = options.name && (storedName(options.name) ?? options.name);
   // For what an archive that can only be read once puts into the content store on its way.
   const lease = await PullLease.take(parts);
   try {

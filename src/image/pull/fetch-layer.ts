@@ -2,7 +2,7 @@ import { OverlayerError } from '../../base/errors.js';
 import type { LayerResult, LayerSource } from '../../layer/options.js';
 import type { Unpack } from '../../snapshot/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
-import { bytesOf, otherSize } from '../blob-bytes.js';
+import { bytesOf, isFile, otherSize } from '../blob-bytes.js';
 import { openBlobIngest } from './open-blob-ingest.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
@@ -25,8 +25,7 @@ export async function fetchLayer(
   unpack: Unpack,
   onState: (state: LayerState) => void,
 ): Promise<LayerResult> {
-  const read = (source: LayerSource, come: () => number) =>
-    readLayer(context, layer, unpack, { source, come, onState });
+  const read: Read = (source, come) => readLayer(context, layer, unpack, { source, come, onState });
   const stored = await readStored(context, layer, read);
   if (stored !== undefined) return stored;
   return await (context.keepBlobs
@@ -34,13 +33,13 @@ export async function fetchLayer(
     : readOnce(context, layer, read));
 }
 
-/** @param come bytes of the blob that have come so far, of earlier times too */
-type Read = (source: LayerSource, come: () => number) => Promise<LayerResult>;
+/** @param come how many bytes of the blob have come so far, of earlier times too; undefined where they are all at hand */
+type Read = (source: LayerSource, come?: () => number) => Promise<LayerResult>;
 
 /** @returns undefined when the blob is not there */
 async function readStored(
   { parts: { content }, signal }: PullContext,
-  { descriptor: { digest, size } }: PlannedLayer,
+  { descriptor: { digest } }: PlannedLayer,
   read: Read,
 ): Promise<LayerResult | undefined> {
   let path: string;
@@ -51,7 +50,7 @@ async function readStored(
     throw error;
   }
   try {
-    return await read(path, () => size);
+    return await read(path);
   } catch (error) {
     if (!isDataLoss(error) || (await content.verify(digest, { signal })).state === 'whole') throw error;
     await content.delete(digest);
@@ -66,7 +65,7 @@ async function readOnce(
 ): Promise<LayerResult> {
   const { bytes } = await source.open(descriptor, { signal });
   // A part of a file need not come through this thread.
-  if (typeof bytes === 'string' || 'path' in bytes) return await read(bytes, () => descriptor.size);
+  if (isFile(bytes)) return await read(bytes);
   return await readTee(new Tee(descriptor, bytes), read);
 }
 
@@ -89,7 +88,10 @@ async function readAndKeep(
           if (offset < earlier) await ingest.truncate(offset);
           rest = bytes;
         }
-        const result = await readTee(new Tee(descriptor, bytesOf(rest), ingest), read);
+        const result = await readTee(
+          new Tee(descriptor, bytesOf(rest), ingest),
+          isFile(rest) ? (tee) => read(tee) : read,
+        );
         onState({ ...stateOf(layer, result), phase: 'verifying' });
         lease.noteMade({ type: 'content', id: digest });
         const labels = { [UNCOMPRESSED_LABEL]: diffID };
@@ -119,15 +121,17 @@ async function readTee(tee: Tee, read: Read): Promise<LayerResult> {
   }
 }
 
+interface LayerReading {
+  readonly source: LayerSource;
+  readonly come: (() => number) | undefined;
+  readonly onState: (state: LayerState) => void;
+}
+
 async function readLayer(
   { signal }: PullContext,
   layer: PlannedLayer,
   unpack: Unpack,
-  {
-    source,
-    come,
-    onState,
-  }: { source: LayerSource; come: () => number; onState: (state: LayerState) => void },
+  { source, come, onState }: LayerReading,
 ): Promise<LayerResult> {
   const { descriptor, diffID } = layer;
   const { digest, size } = descriptor;
@@ -135,9 +139,9 @@ async function readLayer(
     digest,
     diffID,
     signal,
-    onProgress: ({ bytes, entries }) => {
-      const bytesIn = Math.min(come(), size);
-      const phase = bytesIn < size ? 'downloading' : 'unpacking';
+    onProgress: ({ compressedBytes, bytes, entries }) => {
+      const bytesIn = come?.() ?? compressedBytes;
+      const phase = come !== undefined && bytesIn < size ? 'downloading' : 'unpacking';
       onState({ phase, bytesIn, totalBytes: size, bytesOut: bytes, entries });
     },
   });

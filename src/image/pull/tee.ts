@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { type ByteSource, readSource, type SourceReader } from '../../base/byte-source.js';
+import { type ByteSource, iterateSource, readSource, type SourceReader } from '../../base/byte-source.js';
 import type { Ingest } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { otherSize } from '../blob-bytes.js';
+import { bytesOf, otherSize } from '../blob-bytes.js';
 
 /**
  * The bytes of a blob on their way to whoever unpacks it: first those that an ingest has already, then those that come, which
@@ -31,7 +30,13 @@ export class Tee {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     if (this.#ingest !== undefined && this.#ingest.offset > 0)
-      yield* createReadStream(this.#ingest.path, { end: this.#ingest.offset - 1 });
+      yield* iterateSource(
+        bytesOf({
+          path: this.#ingest.path,
+          offset: 0,
+          length: this.#ingest.offset,
+        }),
+      );
     for (;;) {
       const { done, value } = await this.#rest.next();
       if (done || value === undefined || this.#left) break;
