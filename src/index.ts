@@ -3,6 +3,13 @@ export type { ByteSource } from './base/byte-source.js';
 export { type ErrorCode, OverlayerError } from './base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
 export { displayPath, encodePath } from './base/path-bytes.js';
+export {
+  type CreatedRuntimeSpec,
+  type CreateRuntimeSpecOptions,
+  createRuntimeSpec,
+} from './image/bundle/create-runtime-spec.js';
+export type { RootlessMappings } from './image/bundle/linux.js';
+export type { IDMapping, RuntimeSpec } from './image/bundle/runtime-spec.js';
 export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
 export type { Credentials } from './image/registry/credentials.js';

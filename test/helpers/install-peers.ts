@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 const PEERS: Readonly<Record<string, string>> = {
   attr: 'setfattr and getfattr, to look at what was unpacked',
   'btrfs-progs': 'copies that share blocks',
+  'busybox-static': 'a root filesystem that runs',
+  crun: 'containers from runtime bundles',
   'docker-registry': 'a registry to pull from',
   fish: 'shell completion',
   'libarchive-tools': 'bsdtar, in the differential tests',
