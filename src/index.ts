@@ -23,6 +23,13 @@ export type {
   LeaseResourceType,
   Leases,
 } from './content/leases.js';
+export {
+  type CreatedRuntimeSpec,
+  type CreateRuntimeSpecOptions,
+  createRuntimeSpec,
+} from './image/bundle/create-runtime-spec.js';
+export type { RootlessMappings } from './image/bundle/linux.js';
+export type { IDMapping, RuntimeSpec } from './image/bundle/runtime-spec.js';
 export { detectSource, type StoredImageKind } from './image/detect-source.js';
 export { exportImages } from './image/export-images.js';
 export type { CollectResult } from './image/garbage.js';
