@@ -26,7 +26,6 @@ import type { CheckOptions, CheckReport } from './check-report.js';
 import type { BackendChoice } from './choose-backend.js';
 import { type CleanupResult, cleanUp } from './cleanup.js';
 import { forgetDeadUnpacks } from './dead-unpacks.js';
-import { parseFilters } from './filter.js';
 import { SNAPSHOT_REF_LABEL } from './labels.js';
 import type { Mount } from './mount.js';
 import { closed, NameLocks } from './name-locks.js';
@@ -150,7 +149,8 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   async *walk(filters: readonly string[] = []): AsyncGenerator<SnapshotInfo> {
-    const passes = parseFilters(filters);
+    // Late: few ask for something, and regular expressions take their time to load.
+    const passes = filters.length === 0 ? all : (await import('./filter.js')).parseFilters(filters);
     let batch: NamedRecord[] | undefined;
     do {
       const after = batch?.at(-1)?.name;
@@ -359,6 +359,8 @@ export class StoredSnapshotter implements Snapshotter {
     }
   }
 }
+
+const all = () => true;
 
 /** See `snapshotter.ts`, "Layers that need not be unpacked". */
 function checkWanted(transaction: ReadTransaction, labels: Labels): void {
