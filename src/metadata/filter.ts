@@ -1,7 +1,15 @@
+import { RE2JS } from 're2js';
 import { OverlayerError } from '../base/errors.js';
 
 /** What a filter can ask of: the value at a path, undefined when there is none. */
 export type Fields = (path: readonly string[]) => string | undefined;
+
+/**
+ * Of RE2's instructions. Its time is at most that of each of them at each character: half a second for the longest
+ * label there can be.
+ */
+const MAX_PATTERN_INSTRUCTIONS = 1000;
+const MAX_PATTERN_CHARACTERS = 4096;
 
 interface Selector {
   readonly path: readonly string[];
@@ -13,6 +21,7 @@ interface Selector {
  * parted by commas have to hold; of several filters, one. Without any, all passes.
  *
  * - `path==value`, `path!=value`, `path~=regex`, and `path` alone: there is such a field
+ * - a regular expression is RE2's, as containerd's is: no pattern can make it take for ever, as JavaScript's can
  * - a value, or a part of a path, with other characters than letters, digits and `_` stands in double quotes; after
  *   `~=` slashes or bars do too
  *
@@ -77,12 +86,19 @@ class FilterParser {
     }
   }
 
-  #pattern(source: string): RegExp {
+  #pattern(source: string): RE2JS {
+    if (source.length > MAX_PATTERN_CHARACTERS) throw tooLarge(source);
+    let pattern: RE2JS;
     try {
-      return new RegExp(source, 'u');
+      pattern = RE2JS.compile(source);
     } catch (cause) {
-      throw new OverlayerError('InvalidArgument', `Not a regular expression: "${source}"`, { cause });
+      throw new OverlayerError('InvalidArgument', `Not a regular expression: "${source}"`, {
+        hint: `${(cause as Error).message} (RE2: no backreferences, no look-around)`,
+        cause,
+      });
     }
+    if (pattern.programSize() > MAX_PATTERN_INSTRUCTIONS) throw tooLarge(source);
+    return pattern;
   }
 
   #take(pattern: RegExp): string | undefined {
@@ -102,4 +118,11 @@ class FilterParser {
       hint: `name==x, parent!="", labels."a.b"~=/^x/`,
     });
   }
+}
+
+function tooLarge(source: string): OverlayerError {
+  const beginning = source.length > 64 ? `${source.slice(0, 64)}…` : source;
+  return new OverlayerError('InvalidArgument', `Too large a regular expression: "${beginning}"`, {
+    hint: 'fewer repetitions, or several filters',
+  });
 }

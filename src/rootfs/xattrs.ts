@@ -24,10 +24,15 @@ export function isMark(name: string): boolean {
   return OVERLAY_PREFIXES.some((prefix) => name.startsWith(prefix) && !name.startsWith(`${prefix}overlay.`));
 }
 
+/** What an image may say of a file: no mark of ours, and none of the host's policy. */
+export function isOfImage(name: string): boolean {
+  return !isMark(name) && !HOST.includes(name);
+}
+
 /** Removes what an image may have set, and leaves marks and the host's. */
 export function clearXattrs(system: System, descriptor: number): void {
   for (const name of system.listXattrs(descriptor)) {
-    if (isMark(name) || HOST.includes(name)) continue;
+    if (!isOfImage(name)) continue;
     try {
       system.removeXattr(descriptor, name);
     } catch (error) {

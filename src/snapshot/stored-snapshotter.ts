@@ -149,7 +149,8 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   async *walk(filters: readonly string[] = []): AsyncGenerator<SnapshotInfo> {
-    const passes = parseFilters(filters);
+    // Late: few ask for something, and regular expressions take their time to load.
+    const passes = filters.length === 0 ? all : (await import('./filter.js')).parseFilters(filters);
     let batch: NamedRecord[] | undefined;
     do {
       const after = batch?.at(-1)?.name;
@@ -357,6 +358,8 @@ export class StoredSnapshotter implements Snapshotter {
     }
   }
 }
+
+const all = () => true;
 
 /** See `snapshotter.ts`, "Layers that need not be unpacked". */
 function checkWanted(transaction: ReadTransaction, labels: Labels): void {

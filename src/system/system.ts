@@ -53,6 +53,9 @@ export interface System {
   removeXattr(descriptor: number, name: string): void;
   getXattr(descriptor: number, name: string): Uint8Array | undefined;
   listXattrs(descriptor: number): string[];
+  /** These two of a name in an open directory, whatever it is: nothing is opened or followed. */
+  getXattrAt(directory: number, file: string, name: string): Uint8Array | undefined;
+  listXattrsAt(directory: number, file: string): string[];
   /** renameat2(2) with RENAME_NOREPLACE. */
   renameNew(fromDirectory: number, fromName: string, directory: number, name: string): void;
   /** renameat(2): what has the name already is replaced, at once. */

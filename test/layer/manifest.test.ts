@@ -48,6 +48,9 @@ function verify(box: Sandbox) {
   }
 }
 
+/** cap_net_raw=ep, version 2. */
+const CAPABILITY = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+
 const content = (entry: ManifestEntry | undefined) => entry && [entry.type, entry.size, entry.checksum];
 
 test('the checksum of zeros is that of zlib', () => {
@@ -56,12 +59,15 @@ test('the checksum of zeros is that of zlib', () => {
       expect(crc32OfZeros(crc32(text), count)).toBe(crc32(Buffer.alloc(count), crc32(text)));
 });
 
-test('says of each entry all but its extended attributes', async ({ box }) => {
+test('says all of each entry', async ({ box }) => {
   const { entries, damage } = await unpack(
     box,
     tar(
       dir('d', { mode: 0o1750, uid: 3, gid: 4 }),
-      file('d/f', 'text', { mode: 0o4711, uid: 1, gid: 2, pax: { mtime: '1700000001.25' } }),
+      file('d/f', 'text', {
+        ...{ mode: 0o4711, uid: 1, gid: 2, pax: { mtime: '1700000001.25' } },
+        xattrs: { 'user.b': '', 'security.capability': CAPABILITY },
+      }),
       symlink('s', 'd/f'),
       hardlink('h', 'd/f'),
       characterDevice('c', 5, 6),
@@ -82,8 +88,11 @@ test('says of each entry all but its extended attributes', async ({ box }) => {
     size: 4,
     link: undefined,
     checksum: crc32('text'),
+    xattrs: crc32(
+      Buffer.concat([Buffer.from('security.capability\x0020\0'), CAPABILITY, Buffer.from('user.b\x000\0')]),
+    ),
   });
-  expect(entries.get('d')).toMatchObject({ type: 'directory', mode: 0o1750, uid: 3, gid: 4 });
+  expect(entries.get('d')).toMatchObject({ type: 'directory', mode: 0o1750, uid: 3, gid: 4, xattrs: 0 });
   expect(entries.get('s')).toMatchObject({ type: 'symlink', link: 'd/f' });
   expect(entries.get('h')).toMatchObject({ type: 'hardlink', link: 'd/f' });
   expect(entries.get('c')).toMatchObject({ type: 'character-device', link: '5:6' });
@@ -220,6 +229,7 @@ describe('damage of the tree is found', () => {
     file('d/b', 'text b'),
     hardlink('l', 'd/a'),
     symlink('s', 'd'),
+    file('c', 'text', { xattrs: { 'security.capability': CAPABILITY, 'user.note': 'x' } }),
   );
   const cases: [string, string, string, string, string][] = [
     ['an empty file', 'truncate -s 0 d/b', 'modified', 'd/b', 'size 0 instead of 6'],
@@ -249,6 +259,9 @@ describe('damage of the tree is found', () => {
       'd/b',
       'a fifo instead of a file',
     ],
+    ['a capability that is gone', 'setcap -r c', 'modified', 'c', 'other extended attributes'],
+    ['another attribute', 'setfattr -n user.note -v y c', 'modified', 'c', 'other extended attributes'],
+    ['one more', 'setfattr -n trusted.new -v y s -h', 'modified', 's', 'other extended attributes'],
     ['something more', 'touch d/c; touch -d @1700000000 d', 'added', 'd/c', 'not of its layer'],
   ];
   test.for(cases)('%s', async ([, command, kind, path, detail], { box }) => {
@@ -256,5 +269,27 @@ describe('damage of the tree is found', () => {
     execFileSync('sh', ['-c', `r=$(stat -c %Y .); ${command}; touch -d @$r .`], { cwd: box.dest });
     const found = verify(box).filter(({ path }) => path !== '');
     expect(found).toMatchObject([{ kind, path, detail: expect.stringContaining(detail) }]);
+  });
+
+  test('what overlayfs and the host put on files is none', async ({ box }) => {
+    await applyLayer(layer, box.dest, { temporary: false, manifest });
+    const marks = 'setfattr -n trusted.overlay.origin -v x d; setfattr -n trusted.overlay.impure -v y .';
+    execFileSync('sh', ['-c', marks], { cwd: box.dest });
+    expect(verify(box)).toEqual([]);
+  });
+
+  test('by a manifest of version 1 too, which knows nothing of attributes', async ({ box }) => {
+    await applyLayer(layer, box.dest, { temporary: false, manifest });
+    const lines = readFileSync(manifest, 'utf8').split('\n').slice(1, -2);
+    const old = ['["overlayer manifest",1]', ...lines.map((line) => line.replace(/,\{.*\}/, '')), ''].join(
+      '\n',
+    );
+    writeFileSync(
+      manifest,
+      `${old}["end",${lines.length},"${crc32(old).toString(16).padStart(8, '0')}",null]\n`,
+    );
+    expect(lines.filter((line) => line.includes('xattrs'))).toHaveLength(1);
+    execFileSync('sh', ['-c', 'setcap -r c; chmod 600 d/b'], { cwd: box.dest });
+    expect(verify(box)).toMatchObject([{ kind: 'modified', path: 'd/b' }]);
   });
 });

@@ -63,6 +63,12 @@ const DAMAGE: [string, 'base' | 'top', string, ...[kind: string, path: string][]
     'printf X | dd of=lib/big bs=1 seek=500000 conv=notrunc status=none; touch -d @1700000000 lib/big',
     ['modified', 'lib/again'],
   ],
+  [
+    'an extended attribute that is gone',
+    'base',
+    'setfattr -x user.note etc/passwd',
+    ['modified', 'etc/passwd'],
+  ],
   ['a file that is gone', 'top', 'rm lib/new; touch -d @1700000000 lib', ['missing', 'lib/new']],
   [
     'a directory that is gone',

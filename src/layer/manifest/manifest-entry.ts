@@ -2,6 +2,7 @@ import { statId, withChild } from '../../rootfs/directory.js';
 import { isOpaque, isWhiteout } from '../../rootfs/lower-layers.js';
 import type { WalkedEntry } from '../../rootfs/walk-tree.js';
 import { O, S, type Stat, type System } from '../../system/system.js';
+import { xattrsChecksum } from './xattrs-checksum.js';
 
 export type ManifestType =
   | 'file'
@@ -35,6 +36,8 @@ export interface ManifestEntry {
   readonly link: string | undefined;
   /** Of a file's content (CRC-32): it tells damage, not an attack. Undefined where it was not asked for. */
   readonly checksum: number | undefined;
+  /** Of the extended attributes (`xattrsChecksum`); undefined in a manifest that does not know of them. */
+  readonly xattrs: number | undefined;
 }
 
 /** @returns the checksum of a file's content */
@@ -64,6 +67,7 @@ export class EntryDescriber {
       size: isFile ? stat.size : 0,
       link: this.#linkOf(walked, type),
       checksum: isFile ? checksumOf(walked) : undefined,
+      xattrs: type === 'hardlink' ? 0 : xattrsChecksum(this.#system, walked.parent, walked.name),
     };
   }
 

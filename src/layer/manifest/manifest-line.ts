@@ -1,7 +1,23 @@
 import type { ManifestEntry, ManifestType } from './manifest-entry.js';
 
-/** The first line. Whoever changes the format gives it another number. */
-export const MANIFEST_HEADER: string = JSON.stringify(['overlayer manifest', 1]);
+/** Whoever changes the format gives it another number. Manifests of 1 say nothing of extended attributes. */
+export type ManifestVersion = 1 | 2;
+
+const header = (version: ManifestVersion): string => JSON.stringify(['overlayer manifest', version]);
+
+/** The first line. */
+export const MANIFEST_HEADER: string = header(2);
+
+/** @returns undefined for a line that no manifest begins with */
+export function parseHeader(line: string): ManifestVersion | undefined {
+  return ([1, 2] as const).find((version) => line === `${header(version)}\n`);
+}
+
+interface Attributes {
+  /** Checksum. */
+  readonly xattrs: string;
+}
+type Field = string | number | null | Attributes;
 
 /** The last line: it is whole if it says how many lines there are, and their checksum. */
 export interface ManifestEnd {
@@ -14,17 +30,18 @@ export interface ManifestEnd {
 
 /**
  * One entry as a line of JSON: `[type, path, mode, uid, gid, mtime, …]`, then size and checksum of a file, the target
- * of a symlink, or the numbers of a device. JSON keeps any path in one line: bytes that are no UTF-8 and control
+ * of a symlink, or the numbers of a device; and in the end `{"xattrs": checksum}` where it has any. JSON keeps any path in one line: bytes that are no UTF-8 and control
  * characters are written as escapes.
  */
 export function entryLine(entry: ManifestEntry): string {
-  const { type, path, mode, uid, gid, mtimeSec, mtimeNsec, size, link, checksum } = entry;
+  const { type, path, mode, uid, gid, mtimeSec, mtimeNsec, size, link, checksum, xattrs = 0 } = entry;
   if (type === 'hardlink') return JSON.stringify([type, path, link]);
   const mtime = `${mtimeSec}.${String(mtimeNsec).padStart(9, '0')}`;
   // One string after another takes half the time of JSON.stringify for all.
   const common = `"${type}",${JSON.stringify(path)},"${mode.toString(8).padStart(4, '0')}",${uid},${gid},"${mtime}"`;
-  if (type === 'file') return `[${common},${size},"${hex(checksum ?? 0)}"]`;
-  return link === undefined ? `[${common}]` : `[${common},${JSON.stringify(link)}]`;
+  const end = xattrs === 0 ? ']' : `,{"xattrs":"${hex(xattrs)}"}]`;
+  if (type === 'file') return `[${common},${size},"${hex(checksum ?? 0)}"${end}`;
+  return link === undefined ? `[${common}${end}` : `[${common},${JSON.stringify(link)}${end}`;
 }
 
 export function endLine({ entries, checksum, diffID }: ManifestEnd): string {
@@ -32,16 +49,16 @@ export function endLine({ entries, checksum, diffID }: ManifestEnd): string {
 }
 
 /** @returns undefined for a line that makes no sense */
-export function parseLine(line: string): ManifestEntry | ManifestEnd | undefined {
+export function parseLine(line: string, version: ManifestVersion): ManifestEntry | ManifestEnd | undefined {
   try {
-    const fields = JSON.parse(line) as (string | number | null)[];
-    return fields[0] === 'end' ? parseEnd(fields) : parseEntry(fields);
+    const fields = JSON.parse(line) as Field[];
+    return fields[0] === 'end' ? parseEnd(fields) : parseEntry(fields, version);
   } catch {
     return undefined;
   }
 }
 
-function parseEnd([, entries, checksum, diffID]: readonly (string | number | null)[]): ManifestEnd {
+function parseEnd([, entries, checksum, diffID]: readonly Field[]): ManifestEnd {
   return {
     entries: Number(entries),
     checksum: parseInt(String(checksum), 16),
@@ -49,10 +66,14 @@ function parseEnd([, entries, checksum, diffID]: readonly (string | number | nul
   };
 }
 
-function parseEntry(fields: readonly (string | number | null)[]): ManifestEntry {
-  const [type, path, mode, uid, gid, mtime, ...rest] = fields;
+function parseEntry(fields: Field[], version: ManifestVersion): ManifestEntry {
+  const last = fields.at(-1);
+  const attributes = typeof last === 'object' && last !== null ? last : undefined;
+  const [type, path, mode, uid, gid, mtime, ...rest] =
+    attributes === undefined ? fields : fields.slice(0, -1);
   const none = { mode: 0, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, size: 0, checksum: undefined };
-  const named = { type: type as ManifestType, path: String(path), link: undefined };
+  const xattrs = version === 1 ? undefined : parseInt(attributes?.xattrs ?? '0', 16);
+  const named = { type: type as ManifestType, path: String(path), link: undefined, xattrs };
   if (type === 'hardlink') return { ...none, ...named, link: String(mode) };
   const [seconds, nanoseconds] = String(mtime).split('.');
   const common = {

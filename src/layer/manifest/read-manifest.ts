@@ -4,7 +4,7 @@ import { OverlayerError } from '../../base/errors.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, isErrno } from '../../system/system.js';
 import type { ManifestEntry } from './manifest-entry.js';
-import { MANIFEST_HEADER, type ManifestEnd, parseLine } from './manifest-line.js';
+import { type ManifestEnd, type ManifestVersion, parseHeader, parseLine } from './manifest-line.js';
 
 const READ_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
@@ -18,20 +18,23 @@ const NEWLINE = 0x0a;
 export function* readManifest(path: string): Generator<ManifestEntry, ManifestEnd> {
   let entries = 0;
   let checksum = 0;
-  let header = true;
+  let version: ManifestVersion | undefined;
   let end: ManifestEnd | undefined;
   for (const line of lines(path)) {
     if (end !== undefined) throw damaged(path, 'something follows its end');
-    const parsed = header ? undefined : parseLine(line.toString());
-    if (header && line.toString() !== `${MANIFEST_HEADER}\n`) throw damaged(path, 'it does not begin as one');
-    if (!header && parsed === undefined) throw damaged(path, `line ${entries + 2} can't be read`);
-    header = false;
-    if (parsed !== undefined && 'entries' in parsed) {
+    if (version === undefined) {
+      version = parseHeader(line.toString());
+      if (version === undefined) throw damaged(path, 'it does not begin as one');
+      checksum = crc32(line);
+      continue;
+    }
+    const parsed = parseLine(line.toString(), version);
+    if (parsed === undefined) throw damaged(path, `line ${entries + 2} can't be read`);
+    if ('entries' in parsed) {
       end = parsed;
       continue;
     }
     checksum = crc32(line, checksum);
-    if (parsed === undefined) continue;
     entries += 1;
     yield parsed;
   }

@@ -87,6 +87,9 @@ function compareEntries(expected: ManifestEntry, found: ManifestEntry): string[]
     ...differing('mode', octal(expected), octal(found)),
     ...differing('owner', `${expected.uid}:${expected.gid}`, `${found.uid}:${found.gid}`),
     ...differing('mtime', time(expected), time(found)),
+    ...(expected.xattrs === undefined || expected.xattrs === found.xattrs
+      ? []
+      : ['other extended attributes']),
   ];
 }
 
