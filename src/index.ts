@@ -13,8 +13,16 @@ export type {
   IngestInfo,
   OpenIngestOptions,
   ReadBlobOptions,
+  SweepOptions,
+  SweepResult,
 } from './content/content-store.js';
-export type { Lease, LeaseResource, Leases } from './content/leases.js';
+export type {
+  CreateLeaseOptions,
+  Lease,
+  LeaseResource,
+  LeaseResourceType,
+  Leases,
+} from './content/leases.js';
 export type { CollectResult } from './image/garbage.js';
 export { type OpenImageArchiveOptions, openImageArchive } from './image/image-archive.js';
 export type { ImageContents } from './image/image-contents.js';
