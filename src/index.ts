@@ -23,6 +23,8 @@ export type {
   LeaseResourceType,
   Leases,
 } from './content/leases.js';
+export { detectSource, type StoredImageKind } from './image/detect-source.js';
+export { exportImages } from './image/export-images.js';
 export type { CollectResult } from './image/garbage.js';
 export { type OpenImageArchiveOptions, openImageArchive } from './image/image-archive.js';
 export type { ImageContents } from './image/image-contents.js';
@@ -65,11 +67,13 @@ export { type LayerPlan, planLayer } from './layer/plan-layer.js';
 export { unpackLayer, warmUp } from './layer/unpack-layer.js';
 export type { Labels } from './metadata/labels.js';
 export type { SnapshotKind, SnapshotUsage } from './metadata/snapshot-record.js';
+
 export { type ChainID, chainIDs } from './oci/chain-ids.js';
 export type { Descriptor } from './oci/descriptor.js';
 export { type DiffID, type Digest, parseDigest } from './oci/digest.js';
 export type { ImageConfig } from './oci/image-config.js';
 export type { ImageIndex, ImageManifest } from './oci/manifest.js';
+
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './oci/platform.js';
 export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './snapshot/backend.js';
 export type {

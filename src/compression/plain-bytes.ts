@@ -1,5 +1,6 @@
 import { type AbortableOptions, orAborted } from '../base/abort.js';
 import { type ByteSource, readSource } from '../base/byte-source.js';
+import { OverlayerError } from '../base/errors.js';
 import { DEFAULT_LIMITS, limitError, RATIO_GRACE_BYTES } from '../base/limits.js';
 import type { ByteOutput } from './decompressor.js';
 import { DETECT_BYTES, detectFormat } from './detect.js';
@@ -13,7 +14,8 @@ const OUTPUT_BYTES = 256 * 1024;
  * The uncompressed bytes of a stream, whichever of the known compressions it has; of a plain one they are its own.
  * On the caller's thread, in small steps: for archives that hold layers. A layer is decompressed by threads of its own.
  *
- * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past `maxRatio`
+ * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past `maxRatio`;
+ *   `InvalidArgument` for a source of something else than bytes
  */
 export async function* plainBytes(
   source: ByteSource,
@@ -43,6 +45,8 @@ async function* readChunks(
       const { done, value } = await orAborted(() => reader.next(), signal);
       ended = done === true || value === undefined;
       if (done || value === undefined) return;
+      if (!(value instanceof Uint8Array))
+        throw new OverlayerError('InvalidArgument', `The source gives ${typeof value}, not bytes`);
       yield value;
     }
   } finally {
@@ -74,14 +78,16 @@ async function* decompress(
       const end = Math.min(at + STEP_BYTES, bytes.length);
       output.consumed += end - at;
       decompressor.write(bytes, at, end);
-      yield* output.take();
+      yield* output.takeFull();
     }
+    // The next bytes may be long in coming.
+    yield* output.takeAll();
   };
   try {
     yield* write(head);
     for await (const chunk of chunks) yield* write(chunk);
     decompressor.end();
-    yield* output.take();
+    yield* output.takeAll();
   } finally {
     decompressor.close();
   }
@@ -90,27 +96,38 @@ async function* decompress(
 /** Keeps copies of what comes out until they are taken, with an eye on how many come from how few. */
 class CollectedOutput implements ByteOutput {
   readonly bytes = Buffer.alloc(OUTPUT_BYTES);
-  readonly writeIndex = 0;
+  writeIndex = 0;
   /** Compressed bytes so far. */
   consumed = 0;
   #produced = 0;
-  #pieces: Uint8Array[] = [];
+  #full: Uint8Array[] = [];
 
   waitRoom(): number {
-    return this.bytes.length;
+    if (this.writeIndex === this.bytes.length) this.#flush();
+    return this.bytes.length - this.writeIndex;
   }
 
   publish(length: number): void {
     const { maxRatio } = DEFAULT_LIMITS;
+    this.writeIndex += length;
     this.#produced += length;
     if (this.#produced > RATIO_GRACE_BYTES && this.#produced > this.consumed * maxRatio)
       throw limitError('maxRatio', maxRatio, { offset: this.#produced });
-    this.#pieces.push(Buffer.from(this.bytes.subarray(0, length)));
   }
 
-  take(): Uint8Array[] {
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    return pieces;
+  takeFull(): Uint8Array[] {
+    const full = this.#full;
+    this.#full = [];
+    return full;
+  }
+
+  takeAll(): Uint8Array[] {
+    if (this.writeIndex > 0) this.#flush();
+    return this.takeFull();
+  }
+
+  #flush(): void {
+    this.#full.push(Buffer.from(this.bytes.subarray(0, this.writeIndex)));
+    this.writeIndex = 0;
   }
 }

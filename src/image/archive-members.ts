@@ -27,27 +27,13 @@ type Member =
 export class ArchiveMembers {
   readonly #members = new Map<string, Member>();
 
-  /**
-   * Whether to keep the entry's bytes: `addFile` is called with them then.
-   *
-   * @throws OverlayerError `InvalidArgument` for a second member of a name: of two readers, each could take another
-   */
-  wantsFile(entry: TarEntry): boolean {
-    if (memberName(entry) === undefined) return false;
-    if (entry.type === 'symlink' || entry.type === 'hardlink') {
-      const target = linkTarget(entry);
-      if (target !== undefined) this.#add(entry, { type: 'link', target });
-    }
-    if (entry.type !== 'file') return false;
-    if (entry.sparse)
-      throw new OverlayerError('Unimplemented', `Member "${displayPath(entry.path)}" is a sparse file`, {
-        hint: 'write the archive again without --sparse',
-        entry: entry.path,
-        offset: entry.offset,
-      });
-    return true;
+  /** @throws OverlayerError as `addFile`. Anything but a link is passed over */
+  addLink(entry: TarEntry): void {
+    const target = linkTarget(entry);
+    if (target !== undefined) this.#add(entry, { type: 'link', target });
   }
 
+  /** @throws OverlayerError `InvalidArgument` for a second member of a name: of two readers, each could take another */
   addFile(entry: TarEntry, file: StoredFile): void {
     this.#add(entry, { type: 'file', file });
   }
@@ -67,7 +53,8 @@ export class ArchiveMembers {
   }
 
   #add(entry: TarEntry, member: Member): void {
-    const name = memberName(entry)!;
+    const name = memberName(entry);
+    if (name === undefined) return;
     if (this.#members.has(name))
       throw new OverlayerError('InvalidArgument', `Member "${displayPath(name)}" is there twice`, {
         entry: entry.path,
@@ -83,10 +70,25 @@ export function memberName({ path }: TarEntry): string | undefined {
   return clean.changed || clean.path === '' ? undefined : clean.path;
 }
 
-/** Where a link leads by its text, as docker writes it for a layer that is there already; undefined: out of the archive. */
+/**
+ * Whether somebody may want the entry's bytes: then it is for `addFile`, and otherwise for `addLink`.
+ *
+ * @throws OverlayerError `Unimplemented` for a sparse file: its bytes are not what the archive has
+ */
+export function isMemberFile(entry: TarEntry): boolean {
+  if (entry.type !== 'file' || memberName(entry) === undefined) return false;
+  if (!entry.sparse) return true;
+  throw new OverlayerError('Unimplemented', `Member "${displayPath(entry.path)}" is a sparse file`, {
+    hint: 'write the archive again without --sparse',
+    entry: entry.path,
+    offset: entry.offset,
+  });
+}
+
+/** Where a link leads by its text, as docker writes it for a layer that is there already; undefined: nowhere in here. */
 function linkTarget({ type, path, linkPath }: TarEntry): string | undefined {
-  const target = type === 'hardlink' ? linkPath : posix.join(posix.dirname(path), linkPath);
-  if (type === 'symlink' && linkPath.startsWith('/')) return undefined;
-  const normal = posix.normalize(target);
-  return normal.startsWith('/') || normal.startsWith('..') ? undefined : normal;
+  if (type !== 'symlink' && type !== 'hardlink') return undefined;
+  const target = type === 'symlink' ? posix.join(posix.dirname(path), linkPath) : posix.normalize(linkPath);
+  const leavesArchive = linkPath.startsWith('/') || target === '..' || target.startsWith('../');
+  return leavesArchive ? undefined : target;
 }

@@ -64,17 +64,18 @@ class DockerArchive {
       DOCKER_MANIFEST_FILE,
     );
     const named = checkFields(document, ManifestSchema, DOCKER_MANIFEST_FILE);
-    if (
-      named.reduce((count, { Layers, RepoTags }) => count + 1 + Layers.length + RepoTags.length, 0) >
-      MAX_NAMED
-    )
+    const names = named.reduce(
+      (count, { RepoTags, Layers }) => count + 1 + RepoTags.length + Layers.length,
+      0,
+    );
+    if (names > MAX_NAMED)
       throw new OverlayerError(
         'ResourceExhausted',
         `Cannot read ${DOCKER_MANIFEST_FILE}: more than ${MAX_NAMED} images, tags and layers`,
       );
-    const images: SourceImage[] = [];
-    for (const image of named) images.push(...(await this.#image(image)));
-    return { images, findBlob: (digest) => this.#blobs.get(digest) };
+    const images: (readonly SourceImage[])[] = [];
+    for (const image of named) images.push(await this.#image(image));
+    return { images: images.flat(), findBlob: (digest) => this.#blobs.get(digest) };
   }
 
   async #image({ Config, RepoTags, Layers }: DockerImage): Promise<readonly SourceImage[]> {
@@ -98,7 +99,9 @@ class DockerArchive {
     if (known !== undefined) return known;
     const bytes = await readDocument(file, 'config');
     const { diffIDs } = parseImageConfig(bytes);
-    const config = { diffIDs, descriptor: this.#keep(MEDIA_TYPE.dockerConfig, bytes) };
+    const descriptor = describe(MEDIA_TYPE.dockerConfig, bytes);
+    this.#blobs.set(descriptor.digest, file);
+    const config = { diffIDs, descriptor };
     this.#configs.set(file, config);
     return config;
   }
@@ -117,14 +120,10 @@ class DockerArchive {
 
   #manifest(config: Descriptor, layers: readonly Descriptor[]): Descriptor {
     const mediaType = MEDIA_TYPE.dockerManifest;
-    const document = { schemaVersion: 2, mediaType, config, layers };
-    return this.#keep(mediaType, Buffer.from(JSON.stringify(document)));
-  }
-
-  #keep(mediaType: string, bytes: Uint8Array): Descriptor {
-    const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-    this.#blobs.set(digest, { bytes, digest });
-    return { mediaType, size: bytes.length, digest };
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }));
+    const target = describe(mediaType, bytes);
+    this.#blobs.set(target.digest, { bytes });
+    return target;
   }
 
   #need(name: string): StoredFile {
@@ -139,4 +138,9 @@ class DockerArchive {
 interface Config {
   readonly diffIDs: readonly DiffID[];
   readonly descriptor: Descriptor;
+}
+
+function describe(mediaType: string, bytes: Uint8Array): Descriptor {
+  const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  return { mediaType, size: bytes.length, digest };
 }

@@ -35,9 +35,10 @@ export async function openImageArchive(
   source: string | ByteSource,
   options: OpenImageArchiveOptions = {},
 ): Promise<ImageSource> {
+  if (typeof source !== 'string') return await openStream('archive', source, options);
   options.signal?.throwIfAborted();
-  if (typeof source !== 'string') return await openStream('the image archive', source, options);
   const handle = await openArchiveFile(source);
+  // No regular file: its bytes come as a stream.
   if (handle === undefined) return await openStream(source, openSource(source).bytes!, options);
   let kept = false;
   try {

@@ -1,10 +1,10 @@
-import { realpathSync } from 'node:fs';
+import { openSync, realpathSync } from 'node:fs';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { AT_FDCWD, asSystemError, isErrno, O, S, type System, SystemError } from '../system/system.js';
+import { AT_FDCWD, asSystemError, isErrno, O, S, type System } from '../system/system.js';
 import { explained } from './explained.js';
 import type { ImageSource } from './image-source.js';
 import { readLayout } from './layout-images.js';
@@ -91,14 +91,12 @@ export class LayoutDirectory {
   #open(directory: number, [name = '', ...rest]: readonly string[]): number {
     // With O_PATH nothing is opened yet: neither a device nor a FIFO hears of it.
     const descriptor = this.#system.openAt(directory, name, O.PATH | O.NOFOLLOW, 0);
-    const isFile = rest.length === 0;
-    let kept = false;
     try {
+      const isFile = rest.length === 0;
       this.#checkType(descriptor, name, isFile ? 'file' : 'directory');
-      kept = isFile;
-      return isFile ? descriptor : this.#open(descriptor, rest);
+      return isFile ? openSync(`/proc/self/fd/${descriptor}`, 'r') : this.#open(descriptor, rest);
     } finally {
-      if (!kept) closeQuietly(this.#system, descriptor);
+      closeQuietly(this.#system, descriptor);
     }
   }
 
@@ -112,9 +110,8 @@ export class LayoutDirectory {
     );
   }
 
-  #failure(error: unknown): unknown {
-    return error instanceof SystemError
-      ? fromSystemError(error, `Cannot read image layout "${this.#path}"`)
-      : error;
+  #failure(error: unknown): OverlayerError {
+    if (OverlayerError.is(error)) return error;
+    return fromSystemError(asSystemError(error, this.#path), `Cannot read image layout "${this.#path}"`);
   }
 }

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { AbortableOptions } from '../base/abort.js';
 import { BLOCK } from '../tar/block.js';
 import { TarDecoder } from '../tar/decoder.js';
-import { ARCHIVE_LIMITS, ArchiveMembers } from './archive-members.js';
+import { ARCHIVE_LIMITS, ArchiveMembers, isMemberFile } from './archive-members.js';
 
 const WINDOW_BYTES = 64 * 1024;
 
@@ -23,8 +23,8 @@ export async function indexArchive(
   const decoder = new TarDecoder(
     {
       entry(entry) {
-        if (members.wantsFile(entry))
-          members.addFile(entry, { bytes: { path, offset: decoder.position, length: entry.size } });
+        if (!isMemberFile(entry)) members.addLink(entry);
+        else members.addFile(entry, { bytes: { path, offset: decoder.position, length: entry.size } });
       },
       data() {},
       entryEnd() {},

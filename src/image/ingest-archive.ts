@@ -7,7 +7,7 @@ import { plainBytes } from '../compression/plain-bytes.js';
 import type { ContentStore, Ingest } from '../content/content-store.js';
 import type { Digest } from '../oci/digest.js';
 import { readTar, type TarEntryReader } from '../tar/reader.js';
-import { ARCHIVE_LIMITS, ArchiveMembers, memberName } from './archive-members.js';
+import { ARCHIVE_LIMITS, ArchiveMembers, isMemberFile, memberName } from './archive-members.js';
 import type { StoredFile } from './stored-file.js';
 
 /** Members up to this size stay in memory, until all of them together reach the bound. */
@@ -36,7 +36,10 @@ export async function ingestArchive(
   let memory = MEMORY_BYTES;
   for await (const reader of readTar(plainBytes(source, { signal }), { limits: ARCHIVE_LIMITS, signal })) {
     const { entry } = reader;
-    if (!members.wantsFile(entry)) continue;
+    if (!isMemberFile(entry)) {
+      members.addLink(entry);
+      continue;
+    }
     const keep = entry.size <= SMALL_BYTES && entry.size <= memory;
     if (keep) memory -= entry.size;
     members.addFile(

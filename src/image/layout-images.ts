@@ -11,8 +11,8 @@ import type { StoredImages } from './stored-images.js';
 /** A file by its name in an OCI layout, of which nothing else is ever asked for than the names of its specification. */
 export type FindFile = (name: string) => StoredFile | undefined;
 
-const LAYOUT_FILE = 'oci-layout';
-const INDEX_FILE = 'index.json';
+export const LAYOUT_FILE = 'oci-layout';
+export const INDEX_FILE = 'index.json';
 
 const LayoutSchema = v.object({ imageLayoutVersion: v.string() });
 

@@ -16,7 +16,7 @@ export class StoredImageSource implements ImageSource {
   readonly description: string;
   readonly #stored: StoredImages;
   readonly #images: readonly SourceImage[];
-  readonly #close: () => Promise<void>;
+  #close: (() => Promise<void>) | undefined;
 
   /**
    * @param names of the images that are asked for, undefined for all of them
@@ -41,6 +41,8 @@ export class StoredImageSource implements ImageSource {
 
   async open({ digest }: Descriptor, { offset = 0, signal }: OpenBlobOptions = {}): Promise<OpenBlob> {
     signal?.throwIfAborted();
+    if (this.#close === undefined)
+      throw new OverlayerError('FailedPrecondition', `"${this.description}" is closed`);
     const file = this.#stored.findBlob(digest);
     if (file === undefined)
       throw new OverlayerError('NotFound', `Blob ${digest} is not in "${this.description}"`, {
@@ -53,7 +55,9 @@ export class StoredImageSource implements ImageSource {
   }
 
   async close(): Promise<void> {
-    await this.#close();
+    const close = this.#close;
+    this.#close = undefined;
+    await close?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -53,11 +53,13 @@ test('leaves no file open', async () => {
   const source = await openImageLayout(layout);
   await source.open(LAYER);
   await source.close();
+  await source.close();
+  await expect(source.open(LAYER)).rejects.toMatchObject({ code: 'FailedPrecondition' });
   await expect(openImageLayout(layout, { names: ['other'] })).rejects.toThrow();
   expect(open()).toBe(before);
 });
 
-test('an index of several images, one of them without a name', async () => {
+test('an index of several images, some of them without a name', async () => {
   const target = descriptorOf(MEDIA_TYPE.index, Buffer.from('x'));
   const manifests = [
     {
@@ -70,6 +72,7 @@ test('an index of several images, one of them without a name', async () => {
     { ...target, annotations: { 'org.opencontainers.image.ref.name': 'example.com/b:2' } },
     { ...target, annotations: { 'org.opencontainers.image.ref.name': 'tag-alone' } },
     { ...target, annotations: { 'org.opencontainers.image.ref.name': 'Not:A:Reference' } },
+    { ...target, annotations: { 'org.opencontainers.image.ref.name': '\u001b[2Jnone' } },
     target,
     { ...target, mediaType: 'application/vnd.example+json' },
   ];
@@ -80,6 +83,7 @@ test('an index of several images, one of them without a name', async () => {
     'example.com/b:2',
     'tag-alone',
     'Not:A:Reference',
+    undefined,
     undefined,
   ]);
 });

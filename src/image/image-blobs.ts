@@ -1,0 +1,80 @@
+import type { AbortableOptions } from '../base/abort.js';
+import { OverlayerError } from '../base/errors.js';
+import type { ContentStore } from '../content/content-store.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import { type ImageManifest, parseIndex, parseManifest } from '../oci/manifest.js';
+import { isIndex, isManifest, isNonDistributable } from '../oci/media-types.js';
+import { readContentDocument } from './read-content.js';
+
+/** What the content store has of an image. */
+export interface ImageBlobs {
+  readonly blobs: ReadonlyMap<Digest, Descriptor>;
+  /** In the order of the index. */
+  readonly manifests: readonly PresentManifest[];
+}
+
+export interface PresentManifest {
+  /** As the index has it: with a platform, perhaps. */
+  readonly descriptor: Descriptor;
+  readonly manifest: ImageManifest;
+}
+
+/**
+ * Everything that an image's index or manifest leads to. What an index names may be absent, as after a pull for one
+ * platform; of a manifest that is there all has to be there, but for layers that are not to be distributed.
+ *
+ * @throws OverlayerError `NotFound`; `DataLoss` for a damaged document; as `parseManifest`
+ */
+export async function findImageBlobs(
+  content: ContentStore,
+  target: Descriptor,
+  options: AbortableOptions = {},
+): Promise<ImageBlobs> {
+  const blobs = new Map<Digest, Descriptor>();
+  const manifests: PresentManifest[] = [];
+  // A document is looked at once, so that no cycle matters, and one after the other, so that no depth does.
+  const pending = [target];
+  for (let descriptor = pending.pop(); descriptor !== undefined; descriptor = pending.pop()) {
+    const { digest, mediaType } = descriptor;
+    if (blobs.has(digest)) continue;
+    const here = await isPresent(content, descriptor);
+    if (!here && descriptor !== target) continue;
+    blobs.set(digest, descriptor);
+    if (isIndex(mediaType)) {
+      const { manifests: named } = parseIndex(
+        await readContentDocument(content, descriptor, options),
+        mediaType,
+      );
+      for (const child of named.toReversed()) pending.push(child);
+    } else if (isManifest(mediaType)) {
+      const manifest = parseManifest(await readContentDocument(content, descriptor, options), mediaType);
+      manifests.push({ descriptor, manifest });
+      for (const blob of [manifest.config, ...manifest.layers])
+        if (await isWanted(content, blob)) blobs.set(blob.digest, blob);
+    }
+  }
+  if (manifests.length === 0)
+    throw new OverlayerError('NotFound', `Nothing of image ${target.digest} is in the content store`, {
+      hint: 'pull it first, for one platform at least',
+    });
+  return { blobs, manifests };
+}
+
+async function isWanted(content: ContentStore, blob: Descriptor): Promise<boolean> {
+  if (await isPresent(content, blob)) return true;
+  if (isNonDistributable(blob.mediaType)) return false;
+  throw new OverlayerError('NotFound', `Blob ${blob.digest} is not in the content store`, {
+    hint: 'pull the image again',
+  });
+}
+
+async function isPresent(content: ContentStore, { digest }: Descriptor): Promise<boolean> {
+  try {
+    await content.stat(digest);
+    return true;
+  } catch (error) {
+    if (OverlayerError.is(error) && error.code === 'NotFound') return false;
+    throw error;
+  }
+}
