@@ -36,7 +36,6 @@ export type { CollectResult } from './image/garbage.js';
 export type { ImageContents } from './image/image-contents.js';
 export type { ImageRecord } from './image/image-records.js';
 export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
-export { looksLikeImages } from './image/looks-like-images.js';
 export { type OpenImageArchiveOptions, openImageArchive } from './image/open-image-archive.js';
 export { type OpenImagesOptions, openImageLayout } from './image/open-image-layout.js';
 export { type OpenStoreOptions, openStore } from './image/open-store.js';

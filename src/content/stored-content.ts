@@ -1,7 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
-import { type Fields, parseFilters } from '../metadata/filter.js';
+import type { Fields } from '../metadata/filter.js';
+import { filterBy } from '../metadata/filter-by.js';
 import type { Labels } from '../metadata/labels.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
@@ -54,7 +55,7 @@ export class StoredContent implements ContentStore, IngestTarget {
   }
 
   async *walk(filters: readonly string[] = []): AsyncGenerator<BlobInfo> {
-    const passes = parseFilters(filters);
+    const passes = await filterBy(filters);
     const digests = await run('Cannot list the blobs', () => this.#blobs.list());
     for (let at = 0; at < digests.length; at += WALK_BATCH) {
       const batch = this.#metadata.read((transaction) =>

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { OverlayerError } from '../base/errors.js';
-import { parseFilters } from '../metadata/filter.js';
+import { filterBy } from '../metadata/filter-by.js';
 import type { MetadataStore, WriteTransaction } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
 import { parseDigest } from '../oci/digest.js';
@@ -40,7 +40,7 @@ export class StoredLeases implements Leases {
   }
 
   async list(filters: readonly string[] = []): Promise<readonly Lease[]> {
-    const passes = parseFilters(filters);
+    const passes = await filterBy(filters);
     const leases = this.#metadata.read((transaction) => [...listLeases(transaction, Date.now())]);
     return leases.filter(({ id, labels }) =>
       passes(([field, ...rest]) => {

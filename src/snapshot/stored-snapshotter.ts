@@ -1,6 +1,6 @@
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
-import { parseFilters } from '../metadata/filter.js';
+import { filterBy } from '../metadata/filter-by.js';
 import type { Labels } from '../metadata/labels.js';
 import { checkLabels } from '../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../metadata/metadata-store.js';
@@ -149,8 +149,7 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   async *walk(filters: readonly string[] = []): AsyncGenerator<SnapshotInfo> {
-    // Late: few ask for something, and regular expressions take their time to load.
-    const passes = filters.length === 0 ? all : (await import('./filter.js')).parseFilters(filters);
+    const passes = await filterBy(filters);
     let batch: NamedRecord[] | undefined;
     do {
       const after = batch?.at(-1)?.name;
@@ -358,8 +357,6 @@ export class StoredSnapshotter implements Snapshotter {
     }
   }
 }
-
-const all = () => true;
 
 /** See `snapshotter.ts`, "Layers that need not be unpacked". */
 function checkWanted(transaction: ReadTransaction, labels: Labels): void {

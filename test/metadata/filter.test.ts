@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseFilters } from '../../src/snapshot/filter.js';
+import { parseFilters } from '../../src/metadata/filter.js';
 
 const passes = (pattern: string, name: string) =>
   parseFilters([`name~=/${pattern}/`])((path) => (path[0] === 'name' ? name : undefined));
