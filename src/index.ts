@@ -13,8 +13,16 @@ export type {
   IngestInfo,
   OpenIngestOptions,
   ReadBlobOptions,
+  SweepOptions,
+  SweepResult,
 } from './content/content-store.js';
-export type { Lease, LeaseResource, Leases } from './content/leases.js';
+export type {
+  CreateLeaseOptions,
+  Lease,
+  LeaseResource,
+  LeaseResourceType,
+  Leases,
+} from './content/leases.js';
 export { detectSource, type StoredImageKind } from './image/detect-source.js';
 export { exportImages } from './image/export-images.js';
 export type { CollectResult } from './image/garbage.js';
@@ -59,11 +67,13 @@ export { type LayerPlan, planLayer } from './layer/plan-layer.js';
 export { unpackLayer, warmUp } from './layer/unpack-layer.js';
 export type { Labels } from './metadata/labels.js';
 export type { SnapshotKind, SnapshotUsage } from './metadata/snapshot-record.js';
+
 export { type ChainID, chainIDs } from './oci/chain-ids.js';
 export type { Descriptor } from './oci/descriptor.js';
 export { type DiffID, type Digest, parseDigest } from './oci/digest.js';
 export type { ImageConfig } from './oci/image-config.js';
 export type { ImageIndex, ImageManifest } from './oci/manifest.js';
+
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './oci/platform.js';
 export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './snapshot/backend.js';
 export type {

@@ -63,7 +63,7 @@ export class IngestDirectories {
     return (await readdir(this.path)).filter((name) => /^[0-9a-f]{64}$/.test(name));
   }
 
-  /** @returns undefined when it is gone */
+  /** Its times are those of its files. @returns undefined when it is gone */
   async read(name: string): Promise<FoundIngest | undefined> {
     const path = join(this.path, name);
     const at = (file: string) => join(path, file);

@@ -3,6 +3,7 @@ import { OverlayerError } from '../base/errors.js';
 import { type CollectResult, collectGarbage } from './garbage.js';
 import { canonicalName } from './image-name.js';
 import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
+import { parseReference } from './reference.js';
 import type { Image, Images } from './store.js';
 import type { StoreParts } from './store-parts.js';
 import { StoredImage } from './stored-image.js';
@@ -28,7 +29,7 @@ export class ImageStore implements Images {
     const record = await this.#parts.metadata.write((transaction) => {
       const image = findImage(transaction, found);
       if (image === undefined) throw notFound(name);
-      return putImage(transaction, { ...image, name: canonicalName(newName) ?? newName });
+      return putImage(transaction, { ...image, name: parseReference(newName).name });
     });
     return this.open(record);
   }

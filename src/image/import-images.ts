@@ -2,12 +2,12 @@ import { stat } from 'node:fs/promises';
 import type { ByteSource } from '../base/byte-source.js';
 import { openImageArchive } from './image-archive.js';
 import { openImageLayout } from './image-layout.js';
-import { storedName } from './image-name.js';
 import type { ImageRecord } from './image-records.js';
 import type { ImageSource } from './image-source.js';
 import type { PullEvent } from './pull/pull-event.js';
 import { pullImage } from './pull/pull-image.js';
 import { PullLease } from './pull/pull-lease.js';
+import { parseReference } from './reference.js';
 import type { ImportOptions } from './store.js';
 import type { StoreParts } from './store-parts.js';
 import type { Tell } from './task.js';
@@ -19,7 +19,7 @@ export async function importImages(
   options: ImportOptions,
   tell: Tell<PullEvent>,
 ): Promise<readonly ImageRecord[]> {
-  const given = options.name && (storedName(options.name) ?? options.name);
+  const given = options.name === undefined ? undefined : parseReference(options.name).name;
   // For what an archive that can only be read once puts into the content store on its way.
   const lease = await PullLease.take(parts);
   try {

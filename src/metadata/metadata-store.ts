@@ -33,7 +33,8 @@ export interface MetadataStore {
   read<T>(use: (transaction: ReadTransaction) => T): T;
   /**
    * All that `change` wrote is stored, or nothing when it throws. Resolves once it is on disk; until then others
-   * don't see it, but further transactions of this process may.
+   * don't see it, but further transactions of this process may. No other `change` runs meanwhile, in any process: what
+   * it does outside of the store is safe from theirs.
    *
    * @throws OverlayerError as `read`, and `ResourceExhausted` when the disk is full
    */

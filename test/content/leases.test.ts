@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { LeaseResource } from '../../src/content/leases.js';
 import { digestOf, refusal, useContent } from './use-content.js';
 
 const content = useContent();
+afterEach(() => void vi.useRealTimers());
 const EXPIRE = 'containerd.io/gc.expire';
 const HELLO: LeaseResource = { type: 'content', id: digestOf('hello') };
 const past = () => new Date(Date.now() - 1000);
@@ -77,15 +78,11 @@ test('one that has expired counts as none', async () => {
 
 test('its id is free once it has expired, and the next one holds nothing of it', async () => {
   const { leases } = content.store;
-  let expiresAt = new Date(Date.now() + 500);
-  await leases.create({ id: 'a', expiresAt });
+  await leases.create({ id: 'a', expiresAt: future() });
   await leases.add('a', HELLO);
   expect(await refusal(leases.create({ id: 'a' }))).toBe('AlreadyExists');
-  // As if its time had come.
-  expiresAt = past();
-  await content.metadata.write((transaction) =>
-    transaction.put(['lease', 'a'], { labels: {}, createdAt: 0, expiresAt: expiresAt.getTime() }),
-  );
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 120_000 });
+  expect(await ids()).toEqual([]);
   await leases.create({ id: 'a' });
   expect(await leases.resources('a')).toEqual([]);
 });

@@ -193,6 +193,6 @@ test('a store does what its model does', async () => {
         await empty();
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 50 },
   );
 });

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Digest } from '../../src/index.js';
 import { collect, digestOf, ingestPath, refusal, useContent } from './use-content.js';
 
 const content = useContent();
+afterEach(() => void vi.useRealTimers());
 const HELLO = digestOf('hello');
 const none = async () => () => false;
 const past = () => new Date(Date.now() - 1000);
@@ -13,11 +14,9 @@ const names = async () => (await collect(content.store.walk())).map(({ digest })
 const hold = (lease: string, digest: Digest) =>
   content.store.leases.add(lease, { type: 'content', id: digest });
 
-/** As if its time had come. */
-async function expire(lease: string): Promise<void> {
-  await content.metadata.write((transaction) =>
-    transaction.put(['lease', lease], { labels: {}, createdAt: 0, expiresAt: past().getTime() }),
-  );
+/** Its time has come: later than any lease here lasts. */
+function letExpire(): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 120_000 });
 }
 
 test('what is marked stays, and the rest goes', async () => {
@@ -60,7 +59,7 @@ describe('a lease', () => {
     await content.store.leases.create({ id: 'a', expiresAt: future() });
     await hold('a', HELLO);
     expect((await content.store.sweep(none)).blobs).toEqual([]);
-    await expire('a');
+    letExpire();
     expect((await content.store.sweep(none)).blobs).toEqual([HELLO]);
     expect(content.metadata.read((transaction) => transaction.get(['lease', 'a']))).toBeUndefined();
   });
@@ -139,12 +138,20 @@ describe('while others are at work, what is in use never goes:', () => {
     expect(result.blobs).toEqual([]);
   });
 
+  test('a blob whose lease expires meanwhile', async () => {
+    await content.put('hello');
+    await content.store.leases.create({ id: 'a', expiresAt: future() });
+    await hold('a', HELLO);
+    expect((await sweepWhile(async () => letExpire())).blobs).toEqual([]);
+    expect((await content.store.sweep(none)).blobs).toEqual([HELLO]);
+  });
+
   test('a blob whose lease expires meanwhile, and is taken away by another', async () => {
     await content.put('hello');
     await content.store.leases.create({ id: 'a', expiresAt: future() });
     await hold('a', HELLO);
     const result = await sweepWhile(async () => {
-      await expire('a');
+      letExpire();
       const other = await content.store.sweep(async () => () => true);
       expect(other.blobs).toEqual([]);
     });

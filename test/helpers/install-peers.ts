@@ -12,7 +12,7 @@ const PEERS: Readonly<Record<string, string>> = {
   'libcap2-bin': 'getcap and setcap',
   libisal2: 'the fastest gzip decoder',
   openssl: 'certificates of registries',
-  skopeo: 'images in every form there is, and into registries',
+  skopeo: 'images into registries and archives',
   tmux: 'the progress bar on a terminal',
   umoci: 'the differential tests of whole layers',
   xfsprogs: 'copies that share blocks, power cuts',

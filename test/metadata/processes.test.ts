@@ -25,6 +25,30 @@ await store.close();
 process.disconnect();
 `;
 
+/** In each transaction makes a directory for half a millisecond; says how often it was there already. */
+const COLLIDE = `
+const { openLmdbStore } = await import(${JSON.stringify(new URL('../../dist/metadata/lmdb-store.js', import.meta.url).href)});
+const { mkdirSync, rmdirSync } = await import('node:fs');
+const [path] = process.argv.slice(1);
+const store = openLmdbStore(path);
+let collisions = 0;
+const change = (transaction) => {
+  try {
+    mkdirSync(path + '-held');
+  } catch {
+    collisions++;
+    return;
+  }
+  for (const begin = performance.now(); performance.now() - begin < 0.5; );
+  rmdirSync(path + '-held');
+  transaction.put([process.pid], Math.random());
+};
+for (let time = 0; time < 20; time++) await Promise.all([store.write(change), store.write(change)]);
+await store.close();
+process.send(collisions);
+process.disconnect();
+`;
+
 let directory: string;
 let path: string;
 let store: MetadataStore;
@@ -75,4 +99,14 @@ test('a process killed while it writes holds nobody up, and what it was told is 
   const { count, noted } = notes();
   expect(noted).toEqual(upTo(count as number));
   expect(noted).toEqual(expect.arrayContaining(told));
+});
+
+test('what a transaction does outside of the store is safe from the others, of all processes', async () => {
+  const children = [1, 2, 3].map(() =>
+    spawn(process.execPath, ['--input-type=module', '--eval', COLLIDE, path], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    }),
+  );
+  const collisions = await Promise.all(children.map((child) => once(child, 'message')));
+  expect(collisions.map(([count]) => count)).toEqual([0, 0, 0]);
 });

@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import {
+  detectSource,
   displayPath,
   type LayerResult,
-  looksLikeImages,
+  OverlayerError,
   type UnpackLayerOptions,
   unpackLayer,
 } from '../../index.js';
@@ -25,7 +26,7 @@ export interface UnpackFlags extends ReadFlags {
 
 /** @returns the exit code */
 export async function unpack(layer: string, destination: string, flags: UnpackFlags): Promise<number> {
-  if (layer.startsWith('docker://') || (layer !== '-' && looksLikeImages(layer))) {
+  if (await isImage(layer)) {
     const { unpackWhole } = await import('./unpack-image.js');
     return await unpackWhole(layer, destination, flags);
   }
@@ -50,6 +51,18 @@ export async function unpack(layer: string, destination: string, flags: UnpackFl
     return reportFailure(error, { form, aftermath: aftermath(error, destination, flags) });
   } finally {
     closeLayer(source);
+  }
+}
+
+/** What can't be read is left to whoever says why. */
+async function isImage(argument: string): Promise<boolean> {
+  if (argument.startsWith('docker://')) return true;
+  if (argument === '-') return false;
+  try {
+    return (await detectSource(argument)) !== undefined;
+  } catch (error) {
+    if (OverlayerError.is(error)) return false;
+    throw error;
   }
 }
 
