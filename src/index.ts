@@ -31,7 +31,6 @@ export type { ImageContents } from './image/image-contents.js';
 export { type OpenImagesOptions, openImageLayout } from './image/image-layout.js';
 export type { ImageRecord } from './image/image-records.js';
 export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
-export { looksLikeImages } from './image/looks-like-images.js';
 export { type OpenStoreOptions, openStore } from './image/open-store.js';
 export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './image/pull/pull-event.js';
 export type { GetImageOptions } from './image/pull/pull-image.js';
