@@ -23,6 +23,13 @@ export type {
   LeaseResourceType,
   Leases,
 } from './content/leases.js';
+export {
+  type CreatedRuntimeSpec,
+  type CreateRuntimeSpecOptions,
+  createRuntimeSpec,
+} from './image/bundle/create-runtime-spec.js';
+export type { RootlessMappings } from './image/bundle/linux.js';
+export type { IDMapping, RuntimeSpec } from './image/bundle/runtime-spec.js';
 export { detectSource, type StoredImageKind } from './image/detect-source.js';
 export { exportImages } from './image/export-images.js';
 export type { CollectResult } from './image/garbage.js';
@@ -50,6 +57,12 @@ export type {
 } from './image/store.js';
 export { Task } from './image/task.js';
 export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './image/unpack-image.js';
+export {
+  type ImageVerifier,
+  type Judgement,
+  type VerifyImageOptions,
+  verifyImage,
+} from './image/verifier.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {

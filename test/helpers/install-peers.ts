@@ -6,6 +6,8 @@ const PEERS: Readonly<Record<string, string>> = {
   attr: 'setfattr and getfattr, to look at what was unpacked',
   buildah: 'images by its own hand',
   'btrfs-progs': 'copies that share blocks',
+  'busybox-static': 'a root filesystem that runs',
+  crun: 'containers from runtime bundles',
   'docker-registry': 'a registry to pull from',
   fish: 'shell completion',
   'libarchive-tools': 'bsdtar, in the differential tests',

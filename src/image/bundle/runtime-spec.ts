@@ -1,0 +1,60 @@
+/** An OCI runtime configuration, `config.json` of a bundle (OCI runtime spec, config.md), as far as it is made here. */
+export interface RuntimeSpec {
+  readonly ociVersion: string;
+  readonly process: RuntimeProcess;
+  readonly root: { readonly path: string };
+  readonly mounts: readonly RuntimeMount[];
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly linux?: RuntimeLinux | undefined;
+  readonly freebsd?: RuntimeFreeBSD | undefined;
+}
+
+export interface RuntimeProcess {
+  readonly cwd: string;
+  readonly env: readonly string[];
+  readonly args: readonly string[];
+  readonly user: RuntimeUser;
+  readonly capabilities?:
+    | Readonly<Record<'bounding' | 'permitted' | 'effective', readonly string[]>>
+    | undefined;
+  readonly noNewPrivileges?: boolean | undefined;
+  readonly rlimits?:
+    | readonly { readonly type: string; readonly hard: number; readonly soft: number }[]
+    | undefined;
+}
+
+export interface RuntimeUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+}
+
+export interface RuntimeMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface RuntimeLinux {
+  readonly namespaces: readonly { readonly type: string }[];
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly resources?:
+    | { readonly devices: readonly { readonly allow: boolean; readonly access: string }[] }
+    | undefined;
+  readonly uidMappings?: readonly IDMapping[] | undefined;
+  readonly gidMappings?: readonly IDMapping[] | undefined;
+}
+
+/** Ids of a user namespace, and those of the host that they are. */
+export interface IDMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
+/** OCI runtime spec 1.3, config-freebsd.md. */
+export interface RuntimeFreeBSD {
+  readonly jail: { readonly host: 'new'; readonly vnet: 'new' };
+}
