@@ -44,6 +44,14 @@ export function addImages(program: Command): void {
       process.exitCode = await (await loadPull()).importImages(source, flags);
     });
 
+  onStore(program, 'export', 'Write images as an archive, for docker and others too.')
+    .argument('<IMAGES...>', 'their names')
+    .requiredOption('-o, --output <FILE>', 'the archive, or - for standard output')
+    .action(async (names, flags) => {
+      const { exportImages } = await import('./commands/images/export.js');
+      process.exitCode = await exportImages(names, flags);
+    });
+
   addMounting(program);
   addListing(
     program.command('images').description('List images, name them, and take them away.').helpCommand(false),

@@ -4,8 +4,6 @@ import type { ChainID } from '../oci/chain-ids.js';
 import { mountAll, unmountAll } from '../snapshot/mount.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
 import { temporaryKey } from '../snapshot/temporary-key.js';
-import { fromSystemError } from '../system/errno-code.js';
-import { asSystemError } from '../system/system.js';
 import { MOUNTED_ON_LABEL } from './labels.js';
 
 export interface MountedImage {
@@ -50,8 +48,9 @@ export async function unmountImage(snapshots: Snapshotter, directory: string): P
 async function realDirectory(path: string): Promise<string> {
   try {
     return await realpath(path);
-  } catch (error) {
-    throw fromSystemError(asSystemError(error, path), `Cannot find "${path}"`);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new OverlayerError('NotFound', `Cannot find directory "${path}": ${code}`, { cause, errno: code });
   }
 }
 

@@ -12,6 +12,7 @@ import type { GetImageOptions } from './pull/pull-image.js';
 import type { OpenRegistryOptions } from './registry/open-registry.js';
 import type { Task } from './task.js';
 import type { UnpackImageOptions } from './unpack-image.js';
+import type { VerifyImageOptions } from './verifier.js';
 
 /**
  * # A store of images
@@ -45,6 +46,7 @@ export interface Store extends AsyncDisposable {
    *   - as `openRegistry`, `unpackLayer` and `Snapshotter.commit`
    *   - `NotFound`: no such image, or not for this platform
    *   - `DataLoss`: a blob has another size or digest, a layer another diffID
+   *   - `PermissionDenied`: a verifier refuses it
    *   - `InvalidArgument`, `Unimplemented`: what the registry has there makes no image
    * @throws `signal.reason` when the signal asks for the end
    */
@@ -64,7 +66,10 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface PullOptions extends GetImageOptions, OpenRegistryOptions {}
+export interface PullOptions extends GetImageOptions, OpenRegistryOptions {
+  /** Who says whether the image may be pulled, once it is known which it is. @default as of `verifyImage` */
+  readonly verify?: Omit<VerifyImageOptions, 'signal'> | undefined;
+}
 
 export interface ImportOptions extends GetImageOptions {
   /** Of the images that are wanted. @default all that are there */
