@@ -23,6 +23,8 @@ export type AnomalyKind =
   | 'device-skipped'
   /** Without privileges everything belongs to the caller. */
   | 'ownership-ignored'
+  /** The archive ends without its end marker, as some writers leave it. */
+  | 'no-end-marker'
   /** Bytes other than zeros after the end of the archive; they count in the diffID. */
   | 'data-after-archive'
   /** Bytes after the compressed stream; they count in the digest. */

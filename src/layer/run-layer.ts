@@ -53,10 +53,10 @@ export async function runLayer(
     const digest = decoded.digest === undefined ? diffID : (`sha256:${decoded.digest}` as const);
     checkDigest('digest', options.digest, digest);
     checkDigest('diffID', options.diffID, diffID);
-    const anomalies = [
-      ...summary.anomalies,
-      ...streamAnomalies(decoded.dataAfterStream, summary.dataAfterArchive),
-    ];
+    const isVouchedFor =
+      compression !== 'none' || options.digest !== undefined || options.diffID !== undefined;
+    if (!summary.endIsMarked && !isVouchedFor) throw noEndMarker(size);
+    const anomalies = [...summary.anomalies, ...streamAnomalies(decoded, summary)];
     const { compressedBytes: compressedSize } = pipeline;
     return { digest, diffID, compression, size, compressedSize, entries, whiteouts, listsRoot, anomalies };
   } catch (error) {
@@ -163,9 +163,25 @@ function checkDigest(
   });
 }
 
-function streamAnomalies(afterStream: boolean, afterArchive: boolean): AnomalySummary[] {
+/** Nothing says that these bytes are all: neither a digest nor the end of a compressed stream. */
+function noEndMarker(offset: number): OverlayerError {
+  return new OverlayerError(
+    'DataLoss',
+    'The archive has no end marker (two blocks of zeros): it may be cut off',
+    {
+      hint: 'get the layer anew, or give its digest or diffID if it has to be so',
+      offset,
+    },
+  );
+}
+
+function streamAnomalies(
+  { dataAfterStream }: { readonly dataAfterStream: boolean },
+  { dataAfterArchive, endIsMarked }: ArchiveSummary,
+): AnomalySummary[] {
   const found: Anomaly['kind'][] = [];
-  if (afterStream) found.push('data-after-stream');
-  if (afterArchive) found.push('data-after-archive');
+  if (dataAfterStream) found.push('data-after-stream');
+  if (dataAfterArchive) found.push('data-after-archive');
+  if (!endIsMarked) found.push('no-end-marker');
   return found.map((kind) => ({ kind, count: 1, examples: [{ kind, entry: undefined, offset: undefined }] }));
 }

@@ -145,18 +145,26 @@ export class TarDecoder {
     else if (this.#state === 'padding') this.#state = 'header';
   }
 
-  /** The archive is over. @throws OverlayerError `DataLoss` when it ended too early */
-  end(): void {
+  /**
+   * The archive is over. POSIX wants two blocks of zeros at its end; some writers (umoci's `insert`) leave them out, and
+   * the last padding too.
+   *
+   * @param options `requireMarker`: take such an archive for one that is cut off. @default true
+   * @returns whether the end was marked
+   * @throws OverlayerError `DataLoss` when it ended too early
+   */
+  end({ requireMarker = true }: { readonly requireMarker?: boolean } = {}): boolean {
     if (this.#state === 'zero-block') {
       this.#dataAfterArchive = hasNonZero(this.#block, 0, this.#blockFill);
       this.#position += this.#blockFill;
     }
-    if (this.#state === 'after' || this.#state === 'zero-block' || this.#state === 'failed') return;
-    if (this.#state === 'header' && this.#position === 0 && this.#blockFill === 0) return; // an empty blob is an empty layer
+    if (this.#state === 'after' || this.#state === 'zero-block' || this.#state === 'failed') return true;
+    const betweenEntries = this.#state === 'header' && this.#blockFill === 0 && !this.#chain.begun;
+    if (betweenEntries && this.#position === 0) return true; // an empty blob is an empty layer
+    if ((betweenEntries || this.#state === 'padding') && !requireMarker) return false;
     // Between entries the fault is not the last one's.
     if (this.#state === 'header') this.#naming = undefined;
-    const inEntry = this.#state !== 'header' || this.#blockFill > 0 || this.#chain.begun;
-    const what = inEntry ? 'archive is cut off' : 'archive has no end marker (two blocks of zeros)';
+    const what = betweenEntries ? 'archive has no end marker (two blocks of zeros)' : 'archive is cut off';
     throw this.#failure('DataLoss', what, 'get the layer anew: it is not whole');
   }
 

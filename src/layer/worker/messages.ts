@@ -73,6 +73,7 @@ export interface ArchiveSummary {
   readonly entries: number;
   readonly whiteouts: number;
   readonly listsRoot: boolean;
+  readonly endIsMarked: boolean;
   readonly dataAfterArchive: boolean;
   readonly anomalies: readonly AnomalySummary[];
 }

@@ -11,7 +11,7 @@ export function readArchive(
   archive: ArchiveReader,
   sink: TarSink,
   limits: Limits,
-): Pick<ArchiveSummary, 'size' | 'diffID' | 'entries' | 'dataAfterArchive'> {
+): Pick<ArchiveSummary, 'size' | 'diffID' | 'entries' | 'endIsMarked' | 'dataAfterArchive'> {
   archive.begin();
   try {
     const decoder = new TarDecoder(sink, limits);
@@ -26,9 +26,9 @@ export function readArchive(
       pipeline.bytes = decoder.position;
       pipeline.entries = decoder.entries;
     }
-    decoder.end();
+    const endIsMarked = decoder.end({ requireMarker: false });
     const { position: size, entries, dataAfterArchive } = decoder;
-    return { size, entries, dataAfterArchive, diffID: archive.finish() };
+    return { size, entries, endIsMarked, dataAfterArchive, diffID: archive.finish() };
   } catch (error) {
     archive.abandon();
     throw error;
