@@ -8,6 +8,8 @@ import { hashFile } from './hash-file.js';
 import type { LockedIngest } from './locked-ingest.js';
 
 const BLOB_MODE = 0o444;
+/** Node refuses more than 2 GiB at once. */
+const MAX_WRITE = 1 << 30;
 
 /** What an ingest becomes part of. */
 export interface IngestTarget {
@@ -64,8 +66,8 @@ export class FileIngest implements Ingest {
 
   async #append(chunk: Uint8Array): Promise<void> {
     for (let done = 0; done < chunk.length; ) {
-      const left = chunk.length - done;
-      done += (await this.#file.write(chunk, done, left, this.#offset + done)).bytesWritten;
+      const length = Math.min(chunk.length - done, MAX_WRITE);
+      done += (await this.#file.write(chunk, done, length, this.#offset + done)).bytesWritten;
     }
   }
 
