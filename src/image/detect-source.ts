@@ -28,7 +28,8 @@ export async function detectSource(path: string): Promise<StoredImageKind | unde
   const handle = await openArchiveFile(path);
   if (handle === undefined) return undefined;
   try {
-    const names = namesIn(await readHead(plainBytes(readHandle(handle))));
+    // A little of it, and before anything else is done: by what need not be loaded first.
+    const names = namesIn(await readHead(plainBytes(readHandle(handle), { gzip: 'zlib' })));
     return names.length > 0 && names.every((name) => IMAGE_MEMBER.test(name)) ? 'archive' : undefined;
   } finally {
     await handle.close();

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
@@ -9,6 +8,7 @@ import type { DiffID, Digest } from '../oci/digest.js';
 import { checkFields, list, parseJson } from '../oci/document.js';
 import { parseImageConfig } from '../oci/image-config.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
+import { sha256 } from './blob-bytes.js';
 import { storedName } from './image-name.js';
 import type { SourceImage } from './image-source.js';
 import type { FindFile } from './layout-images.js';
@@ -141,6 +141,5 @@ interface Config {
 }
 
 function describe(mediaType: string, bytes: Uint8Array): Descriptor {
-  const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  return { mediaType, size: bytes.length, digest };
+  return { mediaType, size: bytes.length, digest: sha256(bytes) };
 }

@@ -10,7 +10,7 @@ import { dockerDocument, type ExportedImage, indexDocument, LAYOUT_DOCUMENT } fr
 import { findImageBlobs } from './image-blobs.js';
 import type { SourceImage } from './image-source.js';
 import { blobName, INDEX_FILE, LAYOUT_FILE } from './layout-images.js';
-import { readVerified } from './read-content.js';
+import { readVerified } from './read-verified.js';
 
 /**
  * Writes images as an archive with the OCI layout, which docker can load, too: a `manifest.json` stands beside the index.

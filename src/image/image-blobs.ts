@@ -5,7 +5,8 @@ import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { type ImageManifest, parseIndex, parseManifest } from '../oci/manifest.js';
 import { isIndex, isManifest, isNonDistributable } from '../oci/media-types.js';
-import { readContentDocument } from './read-content.js';
+import { readDocument } from './blob-bytes.js';
+import { contentSource } from './content-source.js';
 
 /** What the content store has of an image. */
 export interface ImageBlobs {
@@ -31,6 +32,7 @@ export async function findImageBlobs(
   target: Descriptor,
   options: AbortableOptions = {},
 ): Promise<ImageBlobs> {
+  const source = contentSource(content, { name: target.digest, target });
   const blobs = new Map<Digest, Descriptor>();
   const manifests: PresentManifest[] = [];
   // A document is looked at once, so that no cycle matters, and one after the other, so that no depth does.
@@ -38,34 +40,29 @@ export async function findImageBlobs(
   for (let descriptor = pending.pop(); descriptor !== undefined; descriptor = pending.pop()) {
     const { digest, mediaType } = descriptor;
     if (blobs.has(digest)) continue;
-    const here = await isPresent(content, descriptor);
-    if (!here && descriptor !== target) continue;
+    if (descriptor !== target && !(await isPresent(content, descriptor))) continue;
     blobs.set(digest, descriptor);
     if (isIndex(mediaType)) {
-      const { manifests: named } = parseIndex(
-        await readContentDocument(content, descriptor, options),
-        mediaType,
-      );
-      for (const child of named.toReversed()) pending.push(child);
+      const index = parseIndex(await readDocument(source, descriptor, options), mediaType);
+      for (const child of index.manifests.toReversed()) pending.push(child);
     } else if (isManifest(mediaType)) {
-      const manifest = parseManifest(await readContentDocument(content, descriptor, options), mediaType);
+      const manifest = parseManifest(await readDocument(source, descriptor, options), mediaType);
       manifests.push({ descriptor, manifest });
       for (const blob of [manifest.config, ...manifest.layers])
         if (await isWanted(content, blob)) blobs.set(blob.digest, blob);
     }
   }
-  if (manifests.length === 0)
-    throw new OverlayerError('NotFound', `Nothing of image ${target.digest} is in the content store`, {
-      hint: 'pull it first, for one platform at least',
-    });
-  return { blobs, manifests };
+  if (manifests.length > 0) return { blobs, manifests };
+  throw new OverlayerError('NotFound', `Nothing of image ${target.digest} is in the content store`, {
+    hint: 'pull it first, for one platform at least',
+  });
 }
 
 async function isWanted(content: ContentStore, blob: Descriptor): Promise<boolean> {
   if (await isPresent(content, blob)) return true;
   if (isNonDistributable(blob.mediaType)) return false;
   throw new OverlayerError('NotFound', `Blob ${blob.digest} is not in the content store`, {
-    hint: 'pull the image again',
+    hint: 'pull the image again, and keep its blobs',
   });
 }
 

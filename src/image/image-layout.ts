@@ -44,7 +44,7 @@ export async function openImageLayout(
  * The files below a directory, each found by descriptors and without following a symlink, so that nothing outside is
  * ever read. What was found stays open, and is read through its descriptor: it is the same file then.
  */
-export class LayoutDirectory {
+class LayoutDirectory {
   readonly #system: System;
   readonly #path: string;
   readonly #root: number;

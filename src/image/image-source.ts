@@ -14,7 +14,10 @@ export interface ImageSource extends AsyncDisposable {
   /**
    * The bytes of a blob.
    *
-   * @throws OverlayerError `NotFound`; for a registry `Unavailable`, `Unauthenticated`, `PermissionDenied` too
+   * @throws OverlayerError
+   *   - `NotFound`
+   *   - `InvalidArgument`: an offset past its end; in a layout something else than a file
+   *   - `Unavailable`, `Unauthenticated`, `PermissionDenied`: a registry's
    */
   open(blob: Descriptor, options?: OpenBlobOptions): Promise<OpenBlob>;
   close(): Promise<void>;

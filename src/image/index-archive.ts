@@ -4,7 +4,8 @@ import { BLOCK } from '../tar/block.js';
 import { TarDecoder } from '../tar/decoder.js';
 import { ARCHIVE_LIMITS, ArchiveMembers, isMemberFile } from './archive-members.js';
 
-const WINDOW_BYTES = 64 * 1024;
+/** Between two layers there are one or two headers. */
+const WINDOW_BYTES = 16 * 1024;
 
 /**
  * The members of an archive in a regular file, by its headers alone: the bodies are passed over, and later read where they
@@ -35,21 +36,20 @@ export async function indexArchive(
   while (!decoder.finished) {
     signal?.throwIfAborted();
     const { bytesRead } = await handle.read(window, 0, WINDOW_BYTES, decoder.position);
-    if (bytesRead === 0) break;
-    takeHeaders(decoder, window.subarray(0, bytesRead), size);
+    if (bytesRead === 0 || !takeHeaders(decoder, window.subarray(0, bytesRead), size)) break;
   }
-  decoder.end();
+  decoder.end(); // says what is missing, if something is
   return members;
 }
 
-/** Decodes the headers in the window, up to a body that goes beyond it. */
-function takeHeaders(decoder: TarDecoder, window: Buffer, size: number): void {
+/** Decodes the headers in the window, up to a body that goes beyond it. @returns false when one ends beyond the file */
+function takeHeaders(decoder: TarDecoder, window: Buffer, size: number): boolean {
   const start = decoder.position;
-  const end = start + window.length;
-  while (decoder.position < end && !decoder.finished) {
+  while (decoder.position < start + window.length && !decoder.finished) {
     const at = decoder.position - start;
     decoder.write(window, at, Math.min(at + BLOCK, window.length));
-    // A body that ends beyond the file is left to the decoder, which then says so.
-    if (decoder.position + decoder.skippable <= size) decoder.skip();
+    if (decoder.position + decoder.skippable > size) return false;
+    decoder.skip();
   }
+  return true;
 }

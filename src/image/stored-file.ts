@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { buffer } from 'node:stream/consumers';
 import type { AbortableOptions } from '../base/abort.js';
+import { iterateSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import type { FileRange } from '../layer/options.js';
 import type { Digest } from '../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../oci/document.js';
+import { bytesOf } from './blob-bytes.js';
 
 /** A file of an image layout or an image archive, wherever its bytes are. */
 export interface StoredFile {
@@ -36,13 +36,13 @@ export async function readDocument(file: StoredFile, what: string): Promise<Uint
       'ResourceExhausted',
       `Cannot read the ${what}: ${size} bytes, of ${MAX_DOCUMENT_BYTES} at most`,
     );
-  return await buffer(readStored(file));
+  return await readAll(file);
 }
 
 /** The first bytes, at most so many. */
 export async function readStart(file: StoredFile, length: number): Promise<Uint8Array> {
   const bytes = cutFile(file, 0, Math.min(length, sizeOf(file)));
-  return await buffer(readStored({ bytes }));
+  return await readAll({ bytes });
 }
 
 export async function hashStored(file: StoredFile, options: AbortableOptions = {}): Promise<Digest> {
@@ -52,22 +52,23 @@ export async function hashStored(file: StoredFile, options: AbortableOptions = {
   return `sha256:${sha256.digest('hex')}`;
 }
 
+async function readAll(file: StoredFile): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readStored(file)) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+/** Each piece stays as it is until the next is asked for. */
 async function* readStored(
-  { bytes }: StoredFile,
+  file: StoredFile,
   { signal }: AbortableOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
-  signal?.throwIfAborted();
-  if (bytes instanceof Uint8Array) return yield bytes;
-  const { path, offset, length } = bytes;
-  if (length === 0) return;
-  let left = length;
-  for await (const chunk of createReadStream(path, { start: offset, end: offset + length - 1 })) {
+  let left = sizeOf(file);
+  for await (const chunk of iterateSource(bytesOf(file.bytes))) {
     signal?.throwIfAborted();
-    left -= (chunk as Uint8Array).length;
-    yield chunk as Uint8Array;
+    left -= chunk.length;
+    yield chunk;
   }
   if (left > 0)
-    throw new OverlayerError('DataLoss', `"${path}" has become shorter while it was read`, {
-      offset: offset + length - left,
-    });
+    throw new OverlayerError('DataLoss', `A file has become shorter by ${left} bytes while it was read`);
 }
