@@ -71,6 +71,8 @@ export class BlobBody implements AsyncIterable<Uint8Array> {
   async *#rest(current: BlobResponse): AsyncGenerator<Uint8Array, void, void> {
     this.#current = current;
     const { response, offset } = current;
+    // It came too late: what is read of it now is an error.
+    if (this.#isLetGo) response.destroy();
     const { size } = this.#blob;
     let from = offset;
     if (offset + (response.length ?? 0) > size) throw this.#endsLate(response);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { type Digest, parseDigest } from '../../oci/digest.js';
 import { MAX_REGISTRY_MANIFEST_BYTES } from '../../oci/document.js';
@@ -38,8 +39,7 @@ export async function resolveManifest(reference: Reference, operation: Operation
 /** The bytes of a manifest; they are what its descriptor says. @throws OverlayerError as `resolveManifest` */
 export async function readManifest(manifest: Descriptor, operation: Operation): Promise<Uint8Array> {
   const { digest, size } = manifest;
-  const response = await ask('GET', digest, operation, [200]);
-  const bytes = await readBody(response, digest);
+  const { response, bytes } = await get(digest, operation);
   const actual = digestOf(bytes);
   if (actual !== digest) throw anotherDigest(response, digest, actual);
   if (bytes.length === size) return bytes;
@@ -47,8 +47,7 @@ export async function readManifest(manifest: Descriptor, operation: Operation): 
 }
 
 async function resolveByBody({ digest }: Reference, name: string, operation: Operation): Promise<Descriptor> {
-  const response = await ask('GET', name, operation, [200]);
-  const bytes = await readBody(response, name);
+  const { response, bytes } = await get(name, operation);
   const actual = digestOf(bytes);
   const expected = digest ?? toldDigest(response) ?? actual;
   if (actual !== expected) throw anotherDigest(response, expected, actual);
@@ -65,20 +64,22 @@ async function ask(
   return await repository.request(`manifests/${name}`, request, retries);
 }
 
-async function readBody(response: HttpResponse, name: string): Promise<Buffer> {
-  return await response.read(MAX_REGISTRY_MANIFEST_BYTES, `Manifest ${name}`);
+async function get(name: string, operation: Operation) {
+  const { retries, signal } = operation;
+  // A body that breaks off is too short to go on with: it is asked for again.
+  return await retries.run(async () => {
+    const response = await ask('GET', name, operation, [200]);
+    const bytes = await response.read(MAX_REGISTRY_MANIFEST_BYTES, `Manifest ${name}`);
+    return { response, bytes };
+  }, signal);
 }
 
 function mediaTypeOf(response: HttpResponse, name: string): string {
   const [mediaType = ''] = (response.header('content-type') ?? '').split(';');
   if (MANIFEST_MEDIA_TYPES.includes(mediaType.trim())) return mediaType.trim();
-  throw new OverlayerError(
-    'Unimplemented',
-    `${name} of ${response.url.host} is no image, but "${mediaType}"`,
-    {
-      hint: 'images of Docker schema 1 are to be pushed again by a newer client',
-    },
-  );
+  const message = `${name} of ${response.url.host} is no image, but "${displayPath(mediaType)}"`;
+  const hint = 'images of Docker schema 1 are to be pushed again by a newer client';
+  throw new OverlayerError('Unimplemented', message, { hint });
 }
 
 /** What the registry says; what it can't mean is no help. */

@@ -15,6 +15,30 @@ describe('a manifest', () => {
     return true;
   };
 
+  test('that breaks off is asked for again', async () => {
+    const { source } = await sample.through('manifests', async ({ before, ask, response }) => {
+      if (before > 1) return false;
+      const { status, headers, body } = await ask();
+      response.writeHead(status, headers);
+      response.write(body.subarray(0, 10), () => response.destroy());
+      return true;
+    });
+    const { bytes } = await source.open(sample.image.manifest);
+    expect(sample.image.bytes(sample.image.manifest).equals(bytes as Uint8Array)).toBe(true);
+  });
+
+  test('that breaks off each time is given up', async () => {
+    const { source } = await sample.through('manifests', async ({ ask, response }) => {
+      const { status, headers } = await ask();
+      response.writeHead(status, headers).flushHeaders();
+      response.destroy();
+      return true;
+    });
+    await expect(source.open(sample.image.manifest)).rejects.toMatchObject({
+      ...{ name: 'OverlayerError', code: 'Unavailable' },
+    });
+  });
+
   test('with other bytes is refused', async () => {
     const { source } = await sample.through('manifests', altered);
     await expect(source.open(sample.image.manifest)).rejects.toMatchObject({

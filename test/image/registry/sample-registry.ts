@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import { type ImageSource, type OpenRegistryOptions, openRegistry } from '../../../src/index.js';
 import { DockerRegistry, makeSampleImage, push, type SampleImage } from '../../helpers/docker-registry.js';
+import { read } from '../../helpers/read-blob.js';
 import { type Exchange, type Meddling, RegistryProxy } from '../../helpers/registry-proxy.js';
 import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
@@ -18,6 +19,8 @@ export interface SampleRegistry {
     meddle: Meddling,
     options?: OpenRegistryOptions,
   ): Promise<{ readonly source: ImageSource; readonly proxy: RegistryProxy }>;
+  /** Pulls the image from somewhere, and compares it. */
+  pull(host: string, options?: OpenRegistryOptions): Promise<void>;
 }
 
 /** @param bytes of the image's only layer, about */
@@ -56,6 +59,13 @@ export function useSampleRegistry(bytes: number): SampleRegistry {
         () => proxy.close(),
       );
       return { source, proxy };
+    },
+    async pull(host, options) {
+      await using source = await openRegistry(`${host}/some/image:1`, { retries: 1, ...options });
+      const [found] = await source.images();
+      expect(found?.target).toEqual(image.manifest);
+      const { bytes } = await read(source, image.layer);
+      expect(bytes.equals(image.bytes(image.layer))).toBe(true);
     },
   };
 }
