@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/index.js';
+import { DockerRegistry, push } from '../helpers/docker-registry.js';
 import { archiveOf, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
 import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
@@ -117,6 +118,17 @@ test('an image is unpacked without a store, seen from its content', async () => 
     expect(stdout).toMatch(/^Unpacked .* into rootfs in .*\n {2}platform {3}linux\/amd64\n {2}layers {5}2\n/);
     expect(readdirSync(join(target, 'etc'))).toEqual(['next']);
     rmSync(target, { recursive: true });
+  }
+});
+
+test('an image is pulled from a registry', async () => {
+  const registry = await DockerRegistry.start(join(directory, 'registry'));
+  try {
+    await push({ location: `oci:${layout}:${NAME}` }, `${registry.host}/app:1`);
+    const name = `${registry.host}/app:1`;
+    expect(await prints('pull', name)).toMatch(new RegExp(`^Pulled ${name} in .*\n {2}digest `));
+  } finally {
+    await registry.kill();
   }
 });
 
