@@ -55,7 +55,7 @@ export type {
   PullOptions,
   Store,
 } from './image/store.js';
-export { Task } from './image/task.js';
+export type { Task } from './image/task.js';
 export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './image/unpack-image.js';
 export {
   type ImageVerifier,

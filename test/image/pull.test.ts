@@ -210,3 +210,18 @@ test('a registry that lies: nothing stays', async () => {
   await expect(box.store.pull(`${proxy.host}/some/image:1`)).rejects.toMatchObject({ code: 'DataLoss' });
   expect(await box.contents()).toEqual(EMPTY);
 });
+
+test('a verifier that refuses keeps the image out', async () => {
+  const asked: string[] = [];
+  const refuse = (name: string) => {
+    asked.push(name);
+    return { ok: false, reason: 'not signed' };
+  };
+  const name = `${registry.host}/some/image:1`;
+  await expect(box.store.pull(name, { verify: { verifiers: [refuse] } })).rejects.toMatchObject({
+    code: 'PermissionDenied',
+    message: `Image "${name}" is refused: not signed`,
+  });
+  expect(asked).toEqual([name]);
+  expect(await box.contents()).toEqual(EMPTY);
+});

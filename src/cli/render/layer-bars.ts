@@ -6,13 +6,15 @@ import type { PullView } from './pull-progress.js';
 const BAR_WIDTH = 24;
 /** Of a digest, as docker shows it. */
 const SHORT = 12;
+/** Of the terminal: for the prompt and what comes after. */
+const OTHER_ROWS = 2;
 
 interface Payload {
   readonly digest: string;
   readonly line: LayerLine;
 }
 
-/** A line for each layer on the terminal, which stay when the work is done. */
+/** A line for each layer on the terminal, which stay when the work is done; where it has too few, for each that is at work. */
 export class LayerBars implements PullView {
   readonly #loading = import('cli-progress').then(({ default: cliProgress }) => cliProgress);
   #multi: MultiBar | undefined;
@@ -67,11 +69,23 @@ export class LayerBars implements PullView {
   }
 
   #show(index: number, line: LayerLine): void {
+    const isOver = line.phase === 'done' || line.phase === 'present';
+    const isAtWork = !isOver && line.phase !== 'waiting';
+    if (!isAtWork && this.#layers.length > (process.stderr.rows ?? Infinity) - OTHER_ROWS) {
+      if (isOver) this.#remove(index);
+      return;
+    }
     const { digest } = this.#layers[index]!.descriptor;
     const payload: Payload = { digest: digest.slice('sha256:'.length).slice(0, SHORT), line };
     const shown = this.#bars.get(index);
     if (shown !== undefined) shown.update(0, payload);
     else this.#bars.set(index, this.#multi!.create(1, 0, payload));
+  }
+
+  #remove(index: number): void {
+    const shown = this.#bars.get(index);
+    this.#bars.delete(index);
+    if (shown !== undefined) this.#multi!.remove(shown);
   }
 }
 
