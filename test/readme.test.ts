@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { archiveOf, layoutFiles } from './helpers/hand-made-image.js';
 import { makeWorkDirectory } from './helpers/work-directory.js';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
@@ -40,6 +41,10 @@ function exampleFolder(): string {
   };
   for (const [name, fixture] of Object.entries(layers))
     copyFileSync(join(REPOSITORY, 'fixtures', fixture), join(folder, name));
+  const layersOfImage = [1, 2].map((index) =>
+    readFileSync(join(REPOSITORY, `fixtures/image-layers/buildah-${index}.tar.gz`)),
+  );
+  writeFileSync(join(folder, 'image.tar'), archiveOf(layoutFiles({}, layersOfImage)));
   mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true });
   symlinkSync(REPOSITORY, join(folder, 'node_modules/overlayer'));
   symlinkSync(join(REPOSITORY, 'node_modules/@types'), join(folder, 'node_modules/@types'));

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collect } from './parse-value.js';
 import { addGetOptions, addRegistryOptions, onStore, platformOption } from './store-options.js';
 
@@ -53,6 +53,7 @@ export function addImages(program: Command): void {
     });
 
   addMounting(program);
+  addBundle(program);
   addListing(
     program.command('images').description('List images, name them, and take them away.').helpCommand(false),
   );
@@ -72,6 +73,26 @@ function addMounting(program: Command): void {
     .argument('<TARGET>', 'the directory that it is mounted on')
     .action(async (target, flags) => {
       process.exitCode = await (await load()).unmount(target, flags);
+    });
+}
+
+const BUNDLE_HELP = `
+Example:
+  overlayer bundle debian:12 web && crun run --bundle web web-1`;
+
+function addBundle(program: Command): void {
+  onStore(program, 'bundle', 'Make an OCI runtime bundle of an image: rootfs and config.json.')
+    .argument('<IMAGE>', IMAGE)
+    .argument('<DIR>', 'where to make it')
+    .option('--rootless', 'for a runtime without privileges: you are root in there')
+    .addOption(
+      new Option('--os <OS>', 'what it is to run on (that of the image)').choices(['linux', 'freebsd']),
+    )
+    .addOption(platformOption())
+    .addHelpText('after', BUNDLE_HELP)
+    .action(async (image, directory, flags) => {
+      const { bundle } = await import('./commands/images/bundle.js');
+      process.exitCode = await bundle(image, directory, flags);
     });
 }
 

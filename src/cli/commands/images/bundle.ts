@@ -1,0 +1,61 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createRuntimeSpec, displayPath, OverlayerError, parsePlatform } from '../../../index.js';
+import { abortOnSignals } from '../../interruption.js';
+import { counted } from '../../render/format.js';
+import { printResult } from '../../render/print-result.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withExistingStore } from '../with-store.js';
+
+export interface BundleFlags extends RootFlags {
+  readonly rootless?: true;
+  readonly os?: 'linux' | 'freebsd';
+  readonly platform?: string;
+}
+
+/** Makes a runtime bundle: `rootfs`, and `config.json` beside it. After a failure there is neither. */
+export async function bundle(name: string, directory: string, flags: BundleFlags): Promise<number> {
+  return await withExistingStore(flags, async (store) => {
+    const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
+    const image = await store.images.get(name);
+    const { config } = await image.contents({ platform });
+    const rootfs = join(resolve(directory), 'rootfs');
+    const file = join(directory, 'config.json');
+    const isNew = (await mkdir(directory, { recursive: true })) !== undefined;
+    let isUnpacked = false;
+    try {
+      await image.unpackTo(rootfs, { platform, rootless: flags.rootless, signal: abortOnSignals() });
+      isUnpacked = true;
+      const rootless = flags.rootless && ownMappings();
+      const { spec, omittedLabels } = await createRuntimeSpec(config, { rootfs, os: flags.os, rootless });
+      const portable = { ...spec, root: { ...spec.root, path: 'rootfs' } };
+      await writeFile(file, `${JSON.stringify(portable, undefined, 2)}\n`, { flag: 'wx' }).catch(taken);
+      printResult(
+        flags,
+        { image: image.name, directory, rootfs, omittedLabels },
+        `Made a bundle of ${displayPath(image.name)} in ${displayPath(directory)}\n${omitted(omittedLabels)}`,
+      );
+    } catch (error) {
+      if (isUnpacked) await rm(rootfs, { recursive: true, force: true });
+      if (isNew) await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  });
+}
+
+/** As `runc spec --rootless`: the caller is root in there, and there is nobody else. */
+function ownMappings() {
+  const mapping = (hostID: number) => [{ containerID: 0, hostID, size: 1 }];
+  return { uidMappings: mapping(process.geteuid!()), gidMappings: mapping(process.getegid!()) };
+}
+
+function taken(cause: NodeJS.ErrnoException): never {
+  throw cause.code === 'EEXIST'
+    ? new OverlayerError('FailedPrecondition', 'There is a config.json already', { cause })
+    : cause;
+}
+
+function omitted(labels: readonly string[]): string {
+  if (labels.length === 0) return '';
+  return `  left out   ${counted(labels.length, 'label', 'labels')} that a runtime would obey: ${labels.map(displayPath).join(', ')}\n`;
+}
