@@ -194,8 +194,16 @@ export interface CommitOptions {
   readonly parent?: string | undefined;
   /** @default none */
   readonly labels?: Labels | undefined;
-  /** What it takes, for whoever has counted that and knows that nobody has written to it since. @default measured */
-  readonly usage?: SnapshotUsage | undefined;
+  /**
+   * For whoever has filled it with a layer, and has written the layer's manifest: nobody has written to it since.
+   * @default a manifest is written of what is there
+   */
+  readonly described?: DescribedContents | undefined;
+}
+
+export interface DescribedContents {
+  /** Undefined where it has to be on the disk to be measured. */
+  readonly usage: SnapshotUsage | undefined;
 }
 
 export interface SnapshotPatch {

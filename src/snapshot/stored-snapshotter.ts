@@ -34,13 +34,16 @@ import type { SnapshotDirectories, StagedDirectory } from './snapshot-directorie
 import { SnapshotIds } from './snapshot-ids.js';
 import { snapshotFields, snapshotInfo } from './snapshot-info.js';
 import { checkSnapshotName } from './snapshot-name.js';
+import { hasKnownLayout, manifestOf, treeOf } from './snapshot-tree.js';
 import type {
   CommitOptions,
+  DescribedContents,
   PrepareOptions,
   SnapshotInfo,
   SnapshotPatch,
   Snapshotter,
 } from './snapshotter.js';
+import { treeThreads } from './tree-threads.js';
 
 type RecordedSnapshot = Omit<RecordFile, 'backend' | 'manifest'>;
 
@@ -93,7 +96,7 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  commit(key: string, { name, parent, labels = {}, usage: counted }: CommitOptions): Promise<SnapshotInfo> {
+  commit(key: string, { name, parent, labels = {}, described }: CommitOptions): Promise<SnapshotInfo> {
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkSnapshotName(name);
       checkLabels(labels);
@@ -105,7 +108,7 @@ export class StoredSnapshotter implements Snapshotter {
       });
       const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
       try {
-        const usage = await this.#settle(snapshot, committed, counted);
+        const usage = await this.#settle(snapshot, committed, described);
         return snapshotInfo(
           await this.#store.write((transaction) =>
             commitRecord(transaction, key, { name, parent, labels, usage }),
@@ -283,19 +286,33 @@ export class StoredSnapshotter implements Snapshotter {
    * Brings a snapshot to the disk that is about to be committed, and its record file with it, which is seen only
    * when all of that is there.
    *
-   * @param counted what it takes, where that is known @returns what it takes
+   * @returns what it takes
    */
   async #settle(
     snapshot: BackendSnapshot,
     committed: RecordedSnapshot,
-    counted?: SnapshotUsage,
+    described?: DescribedContents,
   ): Promise<SnapshotUsage> {
     const { directory } = snapshot;
+    const { usage: counted } = described ?? (await this.#describeContents(directory));
     await stageRecordFile(directory, { ...committed, backend: this.#backend.name }, { sync: false });
     await this.#backend.sync(snapshot);
     const usage = counted ?? (await this.#backend.usage(snapshot));
     await placeRecordFile(directory);
     return usage;
+  }
+
+  /** Writes a manifest of what is there now. */
+  async #describeContents(directory: string): Promise<DescribedContents> {
+    if (!hasKnownLayout(this.#backend.name)) return { usage: undefined };
+    const [tree, manifest] = [treeOf(directory), manifestOf(directory)];
+    try {
+      return { usage: await treeThreads.run({ type: 'manifest', tree, manifest }) };
+    } catch (error) {
+      // Without privileges, what its own owner may not read: nobody could judge it later either.
+      if (!OverlayerError.is(error) || error.code !== 'PermissionDenied') throw error;
+      return { usage: undefined };
+    }
   }
 
   /** A commit has failed: the record file is to say what is true. */

@@ -101,9 +101,8 @@ async function unpackNew(
       const applied = isStaged(mounts) ? undefined : await unpack(mounts);
       const layer = applied?.layer;
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
-      // Nobody else has the key: what was counted then is so now.
-      const { usage } = applied ?? {};
-      return { snapshot: await snapshots.commit(key, { name, labels: committed, usage }), layer };
+      const described = applied?.described;
+      return { snapshot: await snapshots.commit(key, { name, labels: committed, described }), layer };
     });
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CheckOptions, openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { NativeBackend } from '../../src/snapshot/native-backend.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { diffTrees, readTree } from '../helpers/tree.js';
@@ -295,8 +296,9 @@ describe('of mounts', () => {
   });
 });
 
-test('a snapshot that nothing was unpacked into can not be judged', async () => {
-  snapshots = await openSnapshotter({ root, backend: 'native' });
+test('a snapshot of a backend that lays it out in its own way can not be judged', async () => {
+  const backend = Object.assign(new NativeBackend(), { name: 'own' });
+  snapshots = await openSnapshotter({ root, backend });
   await snapshots.prepare('by hand');
   await snapshots.commit('by hand', { name: 'mine' });
   await snapshots.prepare('active', { parent: 'mine' });
