@@ -305,6 +305,27 @@ test('a snapshot of a backend that lays it out in its own way can not be judged'
   expect(await snapshots.check()).toMatchObject({ findings: [], unverified: ['mine'], damaged: false });
 });
 
+describe('without privileges', () => {
+  const namespace = useNamespace('none');
+
+  test('a file that nobody may read, as /etc/shadow can be, is no damage', async () => {
+    const directory = namespace.directory();
+    snapshots = await openSnapshotter({ root });
+    writeFileSync(
+      join(directory, 'layer.tar'),
+      tar(file('shadow', 'x', { mode: 0 }), file('empty', '', { mode: 0 })),
+    );
+    const report = await namespace.inside.run(async ({ overlayer, path }, directory) => {
+      const own = await overlayer.openSnapshotter({ root: path.join(directory, 'root'), backend: 'native' });
+      await overlayer.unpackSnapshot(own, path.join(directory, 'layer.tar'), { name: 'layer' });
+      const { findings, unverified } = await own.check();
+      await own.close();
+      return { findings: findings.map(({ detail }) => detail), unverified: [...unverified] };
+    }, directory);
+    expect(report).toEqual({ findings: [], unverified: [] });
+  });
+});
+
 test('a record file that is gone is found, and written anew', async () => {
   await build('overlay');
   rmSync(join(base, 'record'));
