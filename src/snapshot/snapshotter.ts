@@ -169,7 +169,7 @@ export interface Snapshotter extends AsyncDisposable {
 
   /**
    * Compares metadata with what is on disk and what is mounted: snapshots whose directory or parent is gone; files of
-   * committed snapshots that are gone, cut short or changed, by the manifest that an unpack leaves beside them; what
+   * committed snapshots that are gone, cut short or changed, by the manifest that each gets when it is committed; what
    * belongs to no snapshot. Repairs and frees where the options say so, and nothing else. Others may be at work
    * meanwhile.
    *

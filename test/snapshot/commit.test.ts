@@ -94,3 +94,15 @@ test('what no layer has brought has a manifest too: check finds what is lost of 
     { kind: 'modified', snapshot: 'name', path: 'b' },
   ]);
 });
+
+test('asked for at once it is committed once, and whole', async () => {
+  await snapshots.prepare('key');
+  writeFileSync(join(root, 'snapshots/1/fs/file'), Buffer.alloc(100_000, 'x'));
+  const names = ['a', 'b', 'c', 'd'];
+  const results = await Promise.allSettled(names.map((name) => snapshots.commit('key', { name })));
+  const done = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.name] : []));
+  expect(done).toHaveLength(1);
+  expect(backend.seen.filter((seen) => seen === 'active key')).toHaveLength(1);
+  expect(await readRecordFile(join(root, 'snapshots/1'))).toMatchObject({ kind: 'committed', name: done[0] });
+  expect(await snapshots.check()).toMatchObject({ findings: [], unverified: [] });
+});
