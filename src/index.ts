@@ -101,6 +101,7 @@ export { type OpenSnapshotterOptions, openSnapshotter } from './snapshot/open-sn
 export { type RebuildResult, rebuildMetadata } from './snapshot/rebuild-metadata.js';
 export type {
   CommitOptions,
+  DescribedContents,
   PrepareOptions,
   SnapshotInfo,
   SnapshotPatch,

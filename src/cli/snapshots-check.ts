@@ -13,7 +13,7 @@ export interface CheckFlags {
 }
 
 const HELP = `
-What is damaged is found by the manifest that an unpack leaves beside each snapshot. A layer (--layer) is taken for
+What is damaged is found by the manifest that each snapshot gets when it is committed. A layer (--layer) is taken for
 the snapshots whose manifest, or whose name (chainID), is of that layer.
 
 Examples:

@@ -64,8 +64,8 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
 
 export interface AppliedLayer {
   readonly layer: LayerResult;
-  /** What the whole tree takes on disk, where that was counted with the manifest. */
-  readonly usage: TreeUsage | undefined;
+  /** Where a manifest was asked for: what the whole tree takes on disk, if that could be counted with it. */
+  readonly described: { readonly usage: TreeUsage | undefined } | undefined;
 }
 
 /** `unpackLayer`, as a part of more. */
@@ -119,7 +119,7 @@ export async function applyLayer(
       options.signal?.throwIfAborted();
       filled = false;
       await crew.apply.ask({ type: 'commit', sync }, 'settled');
-      return { layer, usage };
+      return { layer, described: manifest === undefined ? undefined : { usage } };
     } catch (error) {
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
       if (manifest !== undefined) await rm(manifest, { force: true });

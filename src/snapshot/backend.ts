@@ -6,7 +6,7 @@ import type { Mount } from './mount.js';
 export interface BackendSnapshot {
   /**
    * Its own directory, `<root>/snapshots/<id>`. What is in there is the backend's to decide, but for the names
-   * `record` and `manifest`, which are the snapshotter's.
+   * `record`, `record.new` and `manifest`, which are the snapshotter's.
    */
   readonly directory: string;
   /** Directories of its ancestors, nearest first. */

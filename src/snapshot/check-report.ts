@@ -73,7 +73,7 @@ export interface CheckFinding {
 
 export interface CheckReport extends CheckProgress {
   readonly findings: readonly CheckFinding[];
-  /** Committed snapshots that have no manifest, since they were not filled by an unpack: their files can't be judged. */
+  /** Committed snapshots that have no manifest, since their backend lays them out in its own way, or not all of their files could be read: they can't be judged. */
   readonly unverified: readonly string[];
   /** Something is damaged, and was not repaired. */
   readonly damaged: boolean;

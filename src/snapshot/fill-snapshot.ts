@@ -89,12 +89,12 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
     return await orRemoved(snapshots, key, async () => {
       // Late: whoever unpacks layers alone need not wait for what reads mounts.
       const { isStaged } = await import('./unpack-place.js');
-      // Nobody else has the key: what was counted then is so when it is committed.
-      let usage: AppliedLayer['usage'];
+      // Nobody else has the key: what was described then is so when it is committed.
+      let described: AppliedLayer['described'];
       const unpack: Unpack = async (source, reading) => {
         const place = { mounts, parent, lowersLater, owners: ownerMap(labels) };
         const applied = await unpackOnto(snapshots, source, place, reading);
-        usage = applied.usage;
+        described = applied.described;
         return applied.layer;
       };
       const layer = isStaged(mounts) ? undefined : await options.fill(unpack);
@@ -107,7 +107,7 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
         await inheritRoot(snapshots, parent, mounts[0]!.source);
       }
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
-      return { snapshot: await snapshots.commit(key, { name, parent, labels: committed, usage }), layer };
+      return { snapshot: await snapshots.commit(key, { name, parent, labels: committed, described }), layer };
     });
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;

@@ -1,10 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
-import type { SnapshotDirectories } from './snapshot-directories.js';
+import { PAUSE_MS, type SnapshotDirectories } from './snapshot-directories.js';
 import { checkSnapshotName } from './snapshot-name.js';
-
-const PAUSE_MS = 20;
 
 /** Locks on names, over all processes that have the snapshots open. */
 export class NameLocks {

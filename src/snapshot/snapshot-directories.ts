@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
@@ -11,6 +13,8 @@ import { treeThreads } from './tree-threads.js';
 const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 /** Each attempt fails only when another process's cleanup takes the new directory within microseconds. */
 const ATTEMPTS = 16;
+/** Between two looks at whether a lock is free. */
+export const PAUSE_MS = 20;
 
 /** What a name below `snapshots/` says. */
 export type DirectoryKind =
@@ -71,6 +75,19 @@ export class SnapshotDirectories {
 
   unlock(descriptor: number): void {
     closeQuietly(this.#system, descriptor);
+  }
+
+  /** Runs `use` when nobody else is at work on a snapshot; not for those who are themselves. */
+  async hold<T>(id: number, use: () => Promise<T>): Promise<T> {
+    let lock = this.lock(String(id));
+    // Where it is gone, `use` finds that out.
+    for (; lock === undefined && existsSync(this.pathOf(id)); lock = this.lock(String(id)))
+      await setTimeout(PAUSE_MS);
+    try {
+      return await use();
+    } finally {
+      if (lock !== undefined) this.unlock(lock);
+    }
   }
 
   /**

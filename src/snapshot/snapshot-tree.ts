@@ -11,7 +11,7 @@ export function treeOf(directory: string): string {
   return join(directory, 'fs');
 }
 
-/** What the layer of a committed snapshot left in its tree (`layer/manifest/`), where it was unpacked into it. */
+/** What is in the tree of a committed snapshot (`layer/manifest/`). */
 export function manifestOf(directory: string): string {
   return join(directory, 'manifest');
 }

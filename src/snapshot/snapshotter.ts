@@ -169,7 +169,7 @@ export interface Snapshotter extends AsyncDisposable {
 
   /**
    * Compares metadata with what is on disk and what is mounted: snapshots whose directory or parent is gone; files of
-   * committed snapshots that are gone, cut short or changed, by the manifest that an unpack leaves beside them; what
+   * committed snapshots that are gone, cut short or changed, by the manifest that each gets when it is committed; what
    * belongs to no snapshot. Repairs and frees where the options say so, and nothing else. Others may be at work
    * meanwhile.
    *
@@ -194,8 +194,16 @@ export interface CommitOptions {
   readonly parent?: string | undefined;
   /** @default none */
   readonly labels?: Labels | undefined;
-  /** What it takes, for whoever has counted that and knows that nobody has written to it since. @default measured */
-  readonly usage?: SnapshotUsage | undefined;
+  /**
+   * For whoever has filled it with a layer, and has written the layer's manifest: nobody has written to it since.
+   * @default a manifest is written of what is there
+   */
+  readonly described?: DescribedContents | undefined;
+}
+
+export interface DescribedContents {
+  /** Undefined where it has to be on the disk to be measured. */
+  readonly usage: SnapshotUsage | undefined;
 }
 
 export interface SnapshotPatch {

@@ -29,7 +29,8 @@ import { forgetDeadUnpacks } from './dead-unpacks.js';
 import { SNAPSHOT_REF_LABEL } from './labels.js';
 import type { Mount } from './mount.js';
 import { closed, NameLocks } from './name-locks.js';
-import { placeRecordFile, type RecordFile, stageRecordFile, writeRecordFile } from './record-file.js';
+import { type RecordFile, writeRecordFile } from './record-file.js';
+import { settleSnapshot } from './settle-snapshot.js';
 import type { SnapshotDirectories, StagedDirectory } from './snapshot-directories.js';
 import { SnapshotIds } from './snapshot-ids.js';
 import { snapshotFields, snapshotInfo } from './snapshot-info.js';
@@ -93,28 +94,33 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  commit(key: string, { name, parent, labels = {}, usage: counted }: CommitOptions): Promise<SnapshotInfo> {
+  commit(key: string, { name, parent, labels = {}, described }: CommitOptions): Promise<SnapshotInfo> {
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkSnapshotName(name);
       checkLabels(labels);
       // What can be refused is refused before the work.
-      const { record, snapshot } = this.#store.read((transaction) => {
-        const record = checkCommit(transaction, key, { name, parent });
-        if (record.parent !== getRecord(transaction, key).parent) this.#checkCanRebase();
-        return { record, snapshot: this.#describe(transaction, record) };
+      const check = () =>
+        this.#store.read((transaction) => {
+          const record = checkCommit(transaction, key, { name, parent });
+          if (record.parent !== getRecord(transaction, key).parent) this.#checkCanRebase();
+          return { record, snapshot: this.#describe(transaction, record) };
+        });
+      return await this.#directories.hold(check().record.id, async () => {
+        // Somebody else may have committed it meanwhile.
+        const { record, snapshot } = check();
+        const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
+        try {
+          const usage = await settleSnapshot(this.#backend, snapshot, committed, described);
+          return snapshotInfo(
+            await this.#store.write((transaction) =>
+              commitRecord(transaction, key, { name, parent, labels, usage }),
+            ),
+          );
+        } catch (error) {
+          await this.#restoreRecordFile(snapshot.directory, record.id);
+          throw error;
+        }
       });
-      const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
-      try {
-        const usage = await this.#settle(snapshot, committed, counted);
-        return snapshotInfo(
-          await this.#store.write((transaction) =>
-            commitRecord(transaction, key, { name, parent, labels, usage }),
-          ),
-        );
-      } catch (error) {
-        await this.#restoreRecordFile(snapshot.directory, record.id);
-        throw error;
-      }
     });
   }
 
@@ -266,7 +272,7 @@ export class StoredSnapshotter implements Snapshotter {
     if (name === undefined)
       throw new OverlayerError('Internal', `Backend "${this.#backend.name}" supplies what nobody asked for`);
     checkSnapshotName(name);
-    const usage = await this.#settle(snapshot, {
+    const usage = await settleSnapshot(this.#backend, snapshot, {
       ...record,
       name,
       kind: 'committed',
@@ -276,25 +282,6 @@ export class StoredSnapshotter implements Snapshotter {
       createRecord(transaction, record);
       commitRecord(transaction, record.name, { name, parent: undefined, labels, usage });
     });
-  }
-
-  /**
-   * Brings a snapshot to the disk that is about to be committed, and its record file with it, which is seen only
-   * when all of that is there.
-   *
-   * @param counted what it takes, where that is known @returns what it takes
-   */
-  async #settle(
-    snapshot: BackendSnapshot,
-    committed: RecordedSnapshot,
-    counted?: SnapshotUsage,
-  ): Promise<SnapshotUsage> {
-    const { directory } = snapshot;
-    await stageRecordFile(directory, { ...committed, backend: this.#backend.name }, { sync: false });
-    await this.#backend.sync(snapshot);
-    const usage = counted ?? (await this.#backend.usage(snapshot));
-    await placeRecordFile(directory);
-    return usage;
   }
 
   /** A commit has failed: the record file is to say what is true. */

@@ -9,6 +9,8 @@ export type TreeJob =
   /** `to` is an empty directory. */
   | { readonly type: 'copy'; readonly from: string; readonly to: string }
   | { readonly type: 'measure'; readonly directory: string }
+  /** Writes a manifest of it, and reads all of its files for that. */
+  | { readonly type: 'manifest'; readonly tree: string; readonly manifest: string }
   /** All of the file system that the directory is on. */
   | { readonly type: 'sync'; readonly directory: string }
   /** See `inheritRoot`. */
@@ -21,6 +23,8 @@ export type TreeJob =
 export interface TreeResults {
   readonly copy: undefined;
   readonly measure: SnapshotUsage;
+  /** As `writeManifest`. */
+  readonly manifest: SnapshotUsage | undefined;
   readonly sync: undefined;
   readonly inherit: undefined;
   readonly remove: undefined;

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { toPlainError } from '../base/errors.js';
+import { writeManifest } from '../layer/manifest/write-manifest.js';
 import { copyTree } from '../rootfs/copy-tree.js';
 import { measureUsage } from '../rootfs/measure-usage.js';
 import { removeTree } from '../rootfs/remove-tree.js';
@@ -32,6 +33,8 @@ function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
       return undefined;
     case 'measure':
       return withDirectory(job.directory, (directory) => measureUsage(system, directory));
+    case 'manifest':
+      return withDirectory(job.tree, (root) => writeManifest(system, job.manifest, { root }));
     case 'sync':
       withDirectory(job.directory, (directory) => system.syncFileSystem(directory));
       return undefined;
@@ -58,6 +61,8 @@ function subject(job: TreeJob): string {
       return `Cannot copy "${job.from}"`;
     case 'measure':
       return `Cannot measure "${job.directory}"`;
+    case 'manifest':
+      return `Cannot describe "${job.tree}"`;
     case 'sync':
       return `Cannot sync "${job.directory}"`;
     case 'inherit':

@@ -18,7 +18,7 @@ export async function unpackSnapshot(
       ? ({ target: 'overlay', lowers: lowers.map((lower) => join(lower, 'fs')) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
   const manifest = join(dirname(tree), 'manifest');
-  await applyLayer(layer, tree, { ...target, sync: false, temporary: true, manifest });
-  await snapshots.commit(`unpack ${name}`, { name, labels: { layer: name } });
+  const { described } = await applyLayer(layer, tree, { ...target, sync: false, temporary: true, manifest });
+  await snapshots.commit(`unpack ${name}`, { name, labels: { layer: name }, described });
   return dirname(tree);
 }

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CheckOptions, openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { NativeBackend } from '../../src/snapshot/native-backend.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { diffTrees, readTree } from '../helpers/tree.js';
@@ -295,12 +296,34 @@ describe('of mounts', () => {
   });
 });
 
-test('a snapshot that nothing was unpacked into can not be judged', async () => {
-  snapshots = await openSnapshotter({ root, backend: 'native' });
+test('a snapshot of a backend that lays it out in its own way can not be judged', async () => {
+  const backend = Object.assign(new NativeBackend(), { name: 'own' });
+  snapshots = await openSnapshotter({ root, backend });
   await snapshots.prepare('by hand');
   await snapshots.commit('by hand', { name: 'mine' });
   await snapshots.prepare('active', { parent: 'mine' });
   expect(await snapshots.check()).toMatchObject({ findings: [], unverified: ['mine'], damaged: false });
+});
+
+describe('without privileges', () => {
+  const namespace = useNamespace('none');
+
+  test('a file that nobody may read, as /etc/shadow can be, is no damage', async () => {
+    const directory = namespace.directory();
+    snapshots = await openSnapshotter({ root });
+    writeFileSync(
+      join(directory, 'layer.tar'),
+      tar(file('shadow', 'x', { mode: 0 }), file('empty', '', { mode: 0 })),
+    );
+    const report = await namespace.inside.run(async ({ overlayer, path }, directory) => {
+      const own = await overlayer.openSnapshotter({ root: path.join(directory, 'root'), backend: 'native' });
+      await overlayer.unpackSnapshot(own, path.join(directory, 'layer.tar'), { name: 'layer' });
+      const { findings, unverified } = await own.check();
+      await own.close();
+      return { findings: findings.map(({ detail }) => detail), unverified: [...unverified] };
+    }, directory);
+    expect(report).toEqual({ findings: [], unverified: [] });
+  });
 });
 
 test('a record file that is gone is found, and written anew', async () => {

@@ -1,4 +1,12 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type BackendSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
@@ -43,7 +51,7 @@ test('the record file is brought to the disk with the contents, and seen only af
   expect(before).toBe('active key');
   expect(JSON.parse(staged!)).toMatchObject({ kind: 'committed', name: 'name' });
   expect(await readRecordFile(join(root, 'snapshots/1'))).toMatchObject({ kind: 'committed', name: 'name' });
-  expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['fs', 'record']);
+  expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['fs', 'manifest', 'record']);
 });
 
 test('a commit that fails leaves the record file that was there, and nothing beside it', async () => {
@@ -51,20 +59,50 @@ test('a commit that fails leaves the record file that was there, and nothing bes
   backend.refuses = true;
   await expect(snapshots.commit('key', { name: 'name' })).rejects.toThrow('no');
   expect(await readRecordFile(join(root, 'snapshots/1'))).toMatchObject({ kind: 'active', name: 'key' });
-  expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['fs', 'record']);
+  expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['fs', 'manifest', 'record']);
   backend.refuses = false;
   expect(await snapshots.commit('key', { name: 'name' })).toMatchObject({ kind: 'committed' });
   expect(await failureOf(snapshots.mounts('key'))).toMatchObject({ code: 'NotFound' });
 });
 
-test('what was written after the layer, before the commit, is counted', async () => {
+test('what was written after the layer, before the commit, is counted and in the manifest', async () => {
   const [mount] = await snapshots.prepare('key');
   const manifest = join(dirname(mount!.source), 'manifest');
   const layer = tar(file('a', 'text'));
-  const { usage } = await applyLayer(layer, mount!.source, { temporary: true, sync: false, manifest });
+  const { described } = await applyLayer(layer, mount!.source, { temporary: true, sync: false, manifest });
   writeFileSync(join(mount!.source, 'b'), Buffer.alloc(100_000, 'b'));
   await snapshots.commit('key', { name: 'name' });
   const { bytes, inodes } = await snapshots.usage('name');
-  expect(inodes).toBe(usage!.inodes + 1);
-  expect(bytes).toBeGreaterThanOrEqual(usage!.bytes + 100_000);
+  expect(inodes).toBe(described!.usage!.inodes + 1);
+  expect(bytes).toBeGreaterThanOrEqual(described!.usage!.bytes + 100_000);
+  expect(await snapshots.check()).toMatchObject({ findings: [], unverified: [] });
+});
+
+test('what no layer has brought has a manifest too: check finds what is lost of it', async () => {
+  const [mount] = await snapshots.prepare('key');
+  writeFileSync(join(mount!.source, 'a'), 'text');
+  writeFileSync(join(mount!.source, 'b'), 'text');
+  await snapshots.commit('key', { name: 'name' });
+  const { atime, mtime } = statSync(join(mount!.source, 'a'));
+  writeFileSync(join(mount!.source, 'a'), 'TEXT');
+  utimesSync(join(mount!.source, 'a'), atime, mtime);
+  truncateSync(join(mount!.source, 'b'));
+  const { findings, unverified } = await snapshots.check();
+  expect(unverified).toEqual([]);
+  expect(findings).toMatchObject([
+    { kind: 'modified', snapshot: 'name', path: 'a' },
+    { kind: 'modified', snapshot: 'name', path: 'b' },
+  ]);
+});
+
+test('asked for at once it is committed once, and whole', async () => {
+  await snapshots.prepare('key');
+  writeFileSync(join(root, 'snapshots/1/fs/file'), Buffer.alloc(100_000, 'x'));
+  const names = ['a', 'b', 'c', 'd'];
+  const results = await Promise.allSettled(names.map((name) => snapshots.commit('key', { name })));
+  const done = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.name] : []));
+  expect(done).toHaveLength(1);
+  expect(backend.seen.filter((seen) => seen === 'active key')).toHaveLength(1);
+  expect(await readRecordFile(join(root, 'snapshots/1'))).toMatchObject({ kind: 'committed', name: done[0] });
+  expect(await snapshots.check()).toMatchObject({ findings: [], unverified: [] });
 });

@@ -14,13 +14,14 @@ const FLUSH_CHARACTERS = 64 * 1024;
 export interface ManifestSource {
   /** Open descriptor of the finished tree. */
   readonly root: number;
-  readonly checksums: ContentChecksums;
-  readonly diffID: string | undefined;
+  /** Of the files that have just come with a layer. @default every file is read */
+  readonly checksums?: ContentChecksums | undefined;
+  readonly diffID?: string | undefined;
 }
 
 /**
- * Writes what a layer has left in its tree, as it is on the disk: the last entry of a path has won, whiteouts are in
- * place, owners are those that could be given. A file that did not come with the layer (it was copied up) is read.
+ * Writes what is in a tree, as it is on the disk: of a layer the last entry of a path has won, whiteouts are in place,
+ * owners are those that could be given. A file that did not come with the layer (it was copied up) is read.
  *
  * It is not synced: a sync of its file system does that, together with the tree.
  *
@@ -39,7 +40,7 @@ export function writeManifest(system: System, path: string, source: ManifestSour
         const { path, parent, name, stat } = walked;
         if (path === '' || !stat.isMountRoot) count.add(stat);
         const checksumOf = () =>
-          stat.size === 0 ? 0 : (source.checksums.get(stat.ino) ?? files.of(parent, name, stat.size));
+          stat.size === 0 ? 0 : (source.checksums?.get(stat.ino) ?? files.of(parent, name, stat.size));
         output.line(entryLine(describer.describe(walked, checksumOf)));
         return true;
       });

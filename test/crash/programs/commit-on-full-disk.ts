@@ -18,6 +18,9 @@ export interface CommitOnFullDisk {
 /** What became of each step: 'done', or the code of a refusal and what it says. */
 export type CommittedOnFullDisk = Readonly<Record<string, string>>;
 
+/** Of the file systems here at least. */
+const BLOCK_BYTES = 1024;
+const MOST_BLOCKS = 64;
 /** Room for the metadata, and not for a manifest. */
 const LEFT_BYTES = 512 * 1024;
 
@@ -44,12 +47,17 @@ async function look(): Promise<string> {
 const tree = await fillSnapshot(snapshots, { key: 'key', layer });
 const sum = treeSum(tree);
 takeTheRest(ballast);
-await attempt('commit', () => snapshots.commit('key', { name: 'name' }));
-seen['after it'] = await look();
-const record = await readRecordFile(dirname(tree));
-seen['record file'] = typeof record === 'string' ? record : `${record.kind} ${record.name}`;
+// A block more each time: first there is none for the manifest, then one for that and none for the record file.
+for (let step = 0; step < MOST_BLOCKS; step++) {
+  await attempt('commit', () => snapshots.commit('key', { name: 'name' }));
+  if (seen['commit'] === 'done') break;
+  const record = await readRecordFile(dirname(tree));
+  const recorded = typeof record === 'string' ? record : `${record.kind} ${record.name}`;
+  const refusal = seen['commit']!.split(' "')[0]!; // the rest is of this machine
+  seen[refusal] = `${await look()}; recorded ${recorded}`;
+  truncateSync(ballast, statSync(ballast).size - BLOCK_BYTES);
+}
 rmSync(ballast);
-await attempt('commit with space', () => snapshots.commit('key', { name: 'name' }));
 seen['contents'] = treeSum(tree) === sum ? 'whole' : 'damaged';
 
 if (hollow !== undefined) {
