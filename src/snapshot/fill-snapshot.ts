@@ -5,7 +5,6 @@ import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/option
 import { applyLayer, unpackLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
-import { inheritRoot } from './inherit-root.js';
 import {
   DIFF_ID_LABEL,
   PARENT_CHAIN_ID_LABEL,
@@ -86,10 +85,10 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
             unpackOnto(snapshots, mounts, source, { ...reading, parent, lowersLater }),
           );
       await parentCommitted;
-      if (lowersLater && parent !== undefined && layer?.listsRoot === false)
-        await inheritRoot(snapshots, parent, mounts[0]!.source);
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
-      return { snapshot: await snapshots.commit(key, { name, parent, labels: committed }), layer };
+      const inheritsRoot = layer?.listsRoot === false;
+      const snapshot = await snapshots.commit(key, { name, parent, inheritsRoot, labels: committed });
+      return { snapshot, layer };
     });
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;

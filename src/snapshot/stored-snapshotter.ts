@@ -93,16 +93,19 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  commit(key: string, { name, parent, labels = {} }: CommitOptions): Promise<SnapshotInfo> {
+  commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
+    const { name, parent, inheritsRoot = false, labels = {} } = options;
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkSnapshotName(name);
       checkLabels(labels);
       // What can be refused is refused before the work.
-      const { record, snapshot } = this.#store.read((transaction) => {
+      const { record, snapshot, isLate } = this.#store.read((transaction) => {
         const record = checkCommit(transaction, key, { name, parent });
-        if (record.parent !== getRecord(transaction, key).parent) this.#checkCanRebase();
-        return { record, snapshot: this.#describe(transaction, record) };
+        const isLate = record.parent !== getRecord(transaction, key).parent;
+        if (isLate) this.#checkCanRebase();
+        return { record, snapshot: this.#describe(transaction, record), isLate };
       });
+      if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
       await this.#backend.sync(snapshot);
       const usage = await this.#backend.usage(snapshot);
       return snapshotInfo(

@@ -11,7 +11,7 @@ export type TreeJob =
   | { readonly type: 'measure'; readonly directory: string }
   /** All of the file system that the directory is on. */
   | { readonly type: 'sync'; readonly directory: string }
-  /** See `inheritRoot`. */
+  /** Attributes of the root of one layer for that of another, which does not list it. */
   | { readonly type: 'inherit'; readonly from: string; readonly to: string }
   /** Never across a mount; fine when it is not there. */
   | { readonly type: 'remove'; readonly parent: string; readonly name: string }

@@ -62,7 +62,7 @@ export async function pullImage(
       putImage(transaction, {
         name,
         target,
-        labels: { ...labels, [PLATFORM_LABEL]: formatPlatform(config.platform) },
+        labels: { ...labels, [PLATFORM_LABEL]: platformLabel(config.platform) },
       }),
     );
     await lease.release();
@@ -72,6 +72,11 @@ export async function pullImage(
     if (!isWorthKeeping(error, signal)) await lease.undo().catch(() => {});
     throw error;
   }
+}
+
+/** As `parsePlatform` reads it. */
+function platformLabel({ os, architecture, variant }: Platform): string {
+  return formatPlatform({ os, architecture, variant });
 }
 
 /** The config leads to the snapshots. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { OverlayerError } from '../../base/errors.js';
 import { Semaphore } from '../../base/semaphore.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill-snapshot.js';
@@ -27,10 +28,10 @@ export async function unpackLayers(context: PullContext, options: UnpackLayersOp
   for (const [index, { chainID }] of layers.slice(0, present).entries())
     tell({ type: 'skip', index, chainID });
   const failed = new AbortController();
-  const chain = new LayerChain(
-    { ...context, signal: AbortSignal.any([context.signal, failed.signal]) },
-    options,
-  );
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  // Each layer listens, in several places: that is no leak.
+  setMaxListeners(0, signal);
+  const chain = new LayerChain({ ...context, signal }, options);
   const all = layers.map((_, index) => (index < present ? undefined : chain.add(index)));
   for (const layer of all) layer?.catch((error: unknown) => failed.abort(error));
   const outcomes = await Promise.allSettled(all);
