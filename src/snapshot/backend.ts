@@ -55,6 +55,9 @@ export interface SnapshotBackend {
   usage(snapshot: BackendSnapshot): Promise<SnapshotUsage>;
   /** Brings the contents of an active snapshot to the disk. It is committed afterwards. */
   sync(snapshot: BackendSnapshot): Promise<void>;
-  /** With `rebase`: the root directory of an active snapshot, whose parents are new, takes the attributes of its parent's. */
+  /**
+   * With `rebase`: the root directory of an active snapshot, whose parents are new, takes the attributes of its
+   * parent's.
+   */
   inheritRoot?(snapshot: BackendSnapshot): Promise<void>;
 }

@@ -29,8 +29,8 @@ export interface FillSnapshotOptions extends AbortableOptions {
    */
   readonly parentCommitted?: Promise<unknown> | undefined;
   /**
-   * Opens the layer and hands it to `unpack`; the layer is verified when both are done. Only called when there is no
-   * such snapshot; and a second time for a layer that turns out to depend on what its parent holds.
+   * Opens the layer and hands it to `unpack`; the layer is verified when both are done. Only called when there
+   * is no such snapshot; and a second time for a layer that turns out to depend on what its parent holds.
    */
   readonly fill: (unpack: Unpack) => Promise<LayerResult>;
 }
@@ -45,7 +45,10 @@ export interface UnpackedSnapshot {
   readonly layer: LayerResult | undefined;
 }
 
-/** What `unpackSnapshot` does, for whoever opens the layer only when it is needed, or before its parent is there. */
+/**
+ * What `unpackSnapshot` does, for whoever opens the layer only when it is needed, or before its parent is
+ * there.
+ */
 export async function fillSnapshot(
   snapshots: Snapshotter,
   options: FillSnapshotOptions,

@@ -17,8 +17,8 @@ export interface UnpackLayersOptions {
 }
 
 /**
- * Makes a chain of snapshots of layers, the lowest first. What is there already stays as it is, and costs nothing. Several layers
- * are unpacked at once where the backend allows it, and committed in order.
+ * Makes a chain of snapshots of layers, the lowest first. What is there already stays as it is, and costs
+ * nothing. Several layers are unpacked at once where the backend allows it, and committed in order.
  *
  * @throws the first layer's failure; the others have ended by then
  */
@@ -51,6 +51,9 @@ async function countPresent(
   }
   return layers.length;
 }
+
+/** Somebody else may leave more. */
+const MOST_STALE = 2;
 
 async function isCommitted(snapshots: Snapshotter, name: string): Promise<boolean> {
   try {
@@ -87,19 +90,21 @@ class LayerChain {
     const layer = this.#options.layers[index]!;
     this.#tell(index, 'waiting', { bytesIn: 0, totalBytes: layer.descriptor.size, bytesOut: 0, entries: 0 });
     if (!this.#isParallel) await below;
-    const { layer: result } = await this.#fillOnceMore(index, this.#isParallel ? below : undefined);
+    const { layer: result } = await this.#fillFresh(index, this.#isParallel ? below : undefined);
     const { chainID } = layer;
     if (result === undefined) this.#options.tell({ type: 'skip', index, chainID });
     else this.#options.tell({ type: 'commit', index, chainID, layer: result });
   }
 
-  async #fillOnceMore(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
-    try {
-      return await this.#fill(index, below);
-    } catch (error) {
-      if (!(error instanceof StaleBytesError)) throw error;
-      return await this.#fill(index, below);
-    }
+  /** Anew for each kind of bytes of an earlier time that turn out to be damaged: a blob, and a part of one. */
+  async #fillFresh(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
+    for (let stale = 0; ; stale++)
+      try {
+        return await this.#fill(index, below);
+      } catch (error) {
+        if (!(error instanceof StaleBytesError)) throw error;
+        if (stale === MOST_STALE) throw error.cause;
+      }
   }
 
   async #fill(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
