@@ -40,7 +40,7 @@ function sourceFiles(folder: string): SourceFile[] {
 
 /** Every module that a file names: static and dynamic imports, re-exports, and workers by URL. */
 function imports({ path, text }: SourceFile): { readonly files: string[]; readonly packages: string[] } {
-  const named = /(?:\bfrom|(?<!['"])\bimport|\bimport\s*\(|\bnew URL\s*\()\s*(['"])(?<name>[^'"]+)\1/g;
+  const named = /(?:\bfrom|\bimport|\bimport\s*\(|\bnew URL\s*\()\s*(['"])(?<name>[^'"\s]+)\1/g;
   const names = [...text.matchAll(named)].map(({ groups }) => groups!['name']!);
   const relativeNames = names.filter((name) => name.startsWith('.'));
   return {
