@@ -1,4 +1,5 @@
 import { OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 
 /** What names an image in a registry. */
@@ -27,7 +28,7 @@ const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const IDENTIFIER = /^[0-9a-f]{64}$/;
 const TAG = /^\w[\w.-]{0,127}$/;
 
-/** Of the domain, a slash and the repository: what most registries and clients allow (distribution spec, "Pulling manifests"). */
+/** Of the domain, a slash and the repository: what most registries and clients allow (distribution spec). */
 const MAX_NAME_LENGTH = 255;
 /** With the longest tag and a digest. */
 const MAX_LENGTH = 512;
@@ -35,9 +36,9 @@ const MAX_LENGTH = 512;
 /**
  * Reads a reference in the form that people write: `debian`, `user/image:tag`, `localhost:5000/a/b@sha256:…`.
  *
- * What is missing is filled in as docker does (distribution/reference): the first part is a domain only if it has a dot, a
- * colon or a capital in it, or is `localhost`; else the domain is `docker.io`, whose repositories of one part are in `library/`.
- * The rules for names and tags are the distribution spec's.
+ * What is missing is filled in as docker does (distribution/reference): the first part is a domain only if it has a
+ * dot, a colon or a capital in it, or is `localhost`; else the domain is `docker.io`, whose repositories of one part
+ * are in `library/`. The rules for names and tags are the distribution spec's.
  *
  * @throws OverlayerError `InvalidArgument`; `Unimplemented` for a digest of another algorithm than sha256
  */
@@ -48,7 +49,8 @@ export function parseReference(text: string): Reference {
   const [domain, remainder] = splitDomain(tagged);
   const { rest: path, part: tag } = cut(remainder, ':');
   const repository = domain === DOCKER_HUB && !path.includes('/') ? OFFICIAL + path : path;
-  if (!DOMAIN.test(domain)) throw wrong(text, `"${domain}" is not a registry`);
+  if (!DOMAIN.test(domain) || !URL.canParse(`https://${domain}`))
+    throw wrong(text, `"${domain}" is not a registry`);
   if (path !== path.toLowerCase()) throw wrong(text, 'a repository has no capitals');
   if (!REPOSITORY.test(repository)) throw wrong(text, `"${path}" is not a repository`);
   if (domain.length + 1 + repository.length > MAX_NAME_LENGTH)
@@ -97,5 +99,6 @@ function splitDomain(text: string): [domain: string, remainder: string] {
 
 function wrong(text: string, why: string, hint = '[registry/]repository[:tag][@digest]'): OverlayerError {
   const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return new OverlayerError('InvalidArgument', `Not a reference of an image: "${shown}": ${why}`, { hint });
+  const message = `Not a reference of an image: "${shown}": ${why}`;
+  return new OverlayerError('InvalidArgument', displayPath(message), { hint });
 }

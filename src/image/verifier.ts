@@ -30,12 +30,13 @@ export interface VerifyImageOptions extends AbortableOptions {
 }
 
 /**
- * Asks all verifiers, one after the other, until one says no. A directory that is empty, or not there, has no objection.
+ * Asks all verifiers, one after the other, until one says no. A directory that is empty, or not there, has no
+ * objection.
  *
- * A program is called as containerd does it (plugin `io.containerd.image-verifier.v1.bindir`, docs/image-verification.md):
- * `-name NAME -digest DIGEST -stdin-media-type application/vnd.oci.descriptor.v1+json`, with the target's descriptor on stdin.
- * Exit code 0 means yes, any other no; the reason is what it writes to stdout, 32 KiB of it. What it writes to stderr
- * is shown by `NODE_DEBUG=overlayer`.
+ * A program is called as containerd does it (plugin `io.containerd.image-verifier.v1.bindir`,
+ * docs/image-verification.md): `-name NAME -digest DIGEST -stdin-media-type
+ * application/vnd.oci.descriptor.v1+json`, with the target's descriptor on stdin. Exit code 0 means yes, any other no;
+ * the reason is what it writes to stdout, 32 KiB of it. What it writes to stderr is shown by `NODE_DEBUG=overlayer`.
  *
  * @param name of the image, canonical: `docker.io/library/debian:12`
  * @param target of its manifest, or its index

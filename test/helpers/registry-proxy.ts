@@ -68,6 +68,13 @@ export class RegistryProxy {
     return proxy;
   }
 
+  /** Until all who are connected now have gone. */
+  async deserted(): Promise<void> {
+    await Promise.all(
+      [...this.sockets].map((socket) => new Promise((resolve) => socket.on('close', resolve))),
+    );
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();

@@ -75,6 +75,9 @@ describe('refused', () => {
     ['a URL', 'https://ghcr.io/a'],
     ['a transport', 'docker://debian'],
     ['a port that is none', 'ghcr.io:port/a'],
+    ['a port that is too great', 'ghcr.io:65536/a'],
+    ['an address that is too great', '256.1.1.1/a'],
+    ['an address of nothing but colons', '[:::]/a'],
     ['a user', 'user:secret@ghcr.io/a'],
     ['256 characters', `ghcr.io/${'a'.repeat(248)}`],
     ['no end', 'a'.repeat(1_000_000)],
@@ -86,6 +89,10 @@ describe('refused', () => {
     const parse = () => parseReference(`debian@sha512:${HEX}${HEX}`);
     expect(parse).toThrow(expect.objectContaining({ code: 'Unimplemented' }));
   });
+});
+
+test('what moves a cursor is not shown', () => {
+  expect(() => parseReference('a\x1b[2J')).toThrow('"a\\x1b[2J"');
 });
 
 test('a tag of 128 characters and a name of 255 are allowed', () => {

@@ -146,7 +146,7 @@ describe('an image is kept out by a verifier that', () => {
   ])('%s', async (_, script) => {
     write('x', script);
     const waiting = expect(verify({ timeoutMs: 200 })).rejects.toMatchObject({ code: 'Unavailable' });
-    await within(5000, 'the time-out', waiting);
+    await within(20_000, 'the time-out', waiting);
   });
 
   test('can’t be listed', async () => {
@@ -170,11 +170,11 @@ test('what is too late is killed, and what it started', async () => {
   );
   const controller = new AbortController();
   const reason = new Error('enough');
-  const verifying = expect(verify({ signal: controller.signal })).rejects.toBe(reason);
-  const pid = await vi.waitFor(() => Number(readFileSync(join(root, 'pid'), 'utf8')));
+  const verifying = expect(verify({ signal: controller.signal, timeoutMs: 60_000 })).rejects.toBe(reason);
+  const pid = await vi.waitFor(() => Number(readFileSync(join(root, 'pid'), 'utf8')), 20_000);
   controller.abort(reason);
   await verifying;
-  await vi.waitFor(() => expect(hasEnded(pid)).toBe(true));
+  await vi.waitFor(() => expect(hasEnded(pid)).toBe(true), 20_000);
 });
 
 describe('a function', () => {

@@ -1,8 +1,8 @@
 import type { ImageConfig } from '../../oci/image-config.js';
 
 /**
- * What runtimes obey: crun runs hooks and other handlers, runc sets properties of systemd and the configuration of CRIU.
- * An image is not to have a say in that.
+ * What runtimes obey: crun runs hooks and other handlers, runc sets properties of systemd and the configuration of
+ * CRIU. An image is not to have a say in that.
  */
 const OBEYED =
   /^(run\.oci\.|org\.systemd\.|org\.criu\.|io\.kubernetes\.cri|io\.podman\.|com\.github\.containers)/;
@@ -12,7 +12,7 @@ export interface Annotations {
   readonly omittedLabels: readonly string[];
 }
 
-/** A label goes before what else would have its name (OCI image spec, conversion.md "Annotation Fields", "Annotations"). */
+/** A label goes before what else would have its name (OCI image spec, conversion.md "Annotations"). */
 export function annotationsOf({ platform, createdAt, process }: ImageConfig): Annotations {
   const implicit = {
     os: platform.os,

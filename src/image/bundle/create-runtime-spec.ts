@@ -30,10 +30,11 @@ export interface CreatedRuntimeSpec {
 }
 
 /**
- * Makes a runtime configuration of an image's (OCI image spec, conversion.md), with containerd's defaults (pkg/oci) for what an
- * image doesn't say. Whoever wants another command, user or environment gives a config that says so.
+ * Makes a runtime configuration of an image's (OCI image spec, conversion.md), with containerd's defaults (pkg/oci) for
+ * what an image doesn't say. Whoever wants another command, user or environment gives a config that says so.
  *
- * For each volume there is an empty tmpfs, as umoci has it. On FreeBSD it is a jail, as runj takes it (runtime spec 1.3).
+ * For each volume there is an empty tmpfs, as umoci has it. On FreeBSD it is a jail, as runj takes it (runtime spec
+ * 1.3).
  *
  * @throws OverlayerError
  *   - `NotFound`: the user or group is not in the image; there is no root filesystem

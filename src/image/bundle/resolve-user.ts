@@ -26,9 +26,9 @@ interface GroupEntry {
 }
 
 /**
- * Who runs: `user`, `uid`, `user:group`, `uid:gid`, `uid:group` or `user:gid`; nothing is root. Without a group it is the
- * user's own and those that the user is a member of (OCI image spec, config.md "User"; conversion.md would leave
- * the latter away where the user is a number, but containerd and docker do not).
+ * Who runs: `user`, `uid`, `user:group`, `uid:gid`, `uid:group` or `user:gid`; nothing is root. Without a group it is
+ * the user's own and those that the user is a member of (OCI image spec, config.md "User"; conversion.md would leave
+ * the latter out where the user is a number, but containerd and docker do not).
  *
  * A number is an id, never a name (CVE-2016-3697). The group is among the additional ones, too: else who gives it up
  * would win what is denied to it (CVE-2023-25173).

@@ -14,7 +14,8 @@ export interface EndpointOptions {
 }
 
 /**
- * Who is asked for a repository, in this order: its registry's mirrors, and itself. What one is told of who asks, no other is.
+ * Who is asked for a repository, in this order: its registry's mirrors, and itself. What one is told of who asks, no
+ * other is.
  *
  * @throws OverlayerError `InvalidArgument` for a mirror that is no URL, or has no TLS and `plainHTTP` is not given
  */

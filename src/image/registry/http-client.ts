@@ -24,7 +24,7 @@ export interface HttpClientOptions {
   readonly plainHTTP?: boolean | undefined;
 }
 
-/** Requests over connections that are kept; through the proxies that the environment names (`https_proxy`, `no_proxy` …). */
+/** Requests over connections that are kept; through the proxies that the environment names (`https_proxy` …). */
 export class HttpClient {
   /** Nobody's proxy leads to this machine. */
   readonly #direct: Dispatcher;

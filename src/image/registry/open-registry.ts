@@ -16,7 +16,10 @@ export interface OpenRegistryOptions {
    * @default none
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** Do without TLS. A registry on this machine (`localhost`, `127.0.0.1`) is tried without it anyway. @default false */
+  /**
+   * Do without TLS. A registry on this machine (`localhost`, `127.0.0.1`) is tried without it anyway.
+   * @default false
+   */
   readonly plainHTTP?: boolean | undefined;
   /**
    * How often in a row a request, or a blob that breaks off, is tried again after a failure that may pass. Between

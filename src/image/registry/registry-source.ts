@@ -17,7 +17,7 @@ export interface RegistrySourceOptions extends EndpointOptions {
   readonly timeoutMs: number;
 }
 
-/** One image of a registry (OCI distribution spec, "Pull"). Where a descriptor says that a blob is elsewhere too, nobody goes. */
+/** One image of a registry (OCI distribution spec, "Pull"). Where else a descriptor says a blob is, nobody goes. */
 export class RegistrySource implements ImageSource {
   readonly description: string;
   readonly #reference: Reference;

@@ -20,7 +20,7 @@ const HINTS: Readonly<Record<number, string>> = {
   429: 'too many requests: try later, or log in',
 };
 
-/** What an answer that was not hoped for means. It is read for what the registry has to say (distribution spec, "Error codes"). */
+/** What an answer that was not hoped for means, and what the registry has to say (distribution spec, "Error codes"). */
 export async function responseFailure(
   response: HttpResponse,
   what: string,

@@ -31,9 +31,12 @@ describe('a registry that wants a name and a password', () => {
     });
   });
 
-  test('the wrong one: Unauthenticated', async () => {
+  test('the wrong one: Unauthenticated, after a single try', async () => {
+    const proxy = await RegistryProxy.start(registry.host, '', () => false);
     const credentials = { username: 'user', password: 'wrong' };
-    await expect(pull(registry.host, { credentials })).rejects.toMatchObject({ code: 'Unauthenticated' });
+    await expect(pull(proxy.host, { credentials })).rejects.toMatchObject({ code: 'Unauthenticated' });
+    expect(proxy.requests.filter(({ headers }) => headers.authorization !== undefined)).toHaveLength(1);
+    await proxy.close();
   });
 
   test('as an option', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type ImageSource, openRegistry } from '../../../src/index.js';
 import { read } from '../../helpers/read-blob.js';
 import { type Exchange, send } from '../../helpers/registry-proxy.js';
@@ -81,7 +81,8 @@ describe('a body that breaks off', () => {
       return true;
     };
     const { source } = await sample.through('blobs', (exchange) => exchange.before < 1 && stall(exchange), {
-      timeoutMs: 500,
+      timeoutMs: 1000,
+      retries: 10,
     });
     await expectWhole(source);
   });
@@ -145,11 +146,7 @@ describe('more bytes than the descriptor says', () => {
       return true;
     });
     await expect(read(source, { ...sample.image.config, size: 1000 })).rejects.toMatchObject(more);
-    await within(
-      5000,
-      'the connection',
-      vi.waitUntil(() => proxy.sockets.size === 0),
-    );
+    await within(20_000, 'the connection', proxy.deserted());
   });
 });
 
@@ -159,11 +156,7 @@ test('a body that is let go, read or not, lets its connection go', async () => {
   (unread as unknown as { destroy(): void }).destroy();
   const { bytes } = await source.open(sample.image.layer);
   for await (const _ of bytes as AsyncIterable<Uint8Array>) break;
-  await within(
-    5000,
-    'the connections',
-    vi.waitUntil(() => proxy.sockets.size === 0),
-  );
+  await within(20_000, 'the connections', proxy.deserted());
 });
 
 test('a body ends by a signal, and its connection with it', async () => {
@@ -176,9 +169,5 @@ test('a body ends by a signal, and its connection with it', async () => {
       if (chunk.length > 0) controller.abort(reason);
   };
   await expect(reading()).rejects.toBe(reason);
-  await within(
-    5000,
-    'the connection',
-    vi.waitUntil(() => proxy.sockets.size === 0),
-  );
+  await within(20_000, 'the connection', proxy.deserted());
 });

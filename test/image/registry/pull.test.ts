@@ -3,6 +3,7 @@ import { type ImageSource, openRegistry } from '../../../src/index.js';
 import type { Descriptor } from '../../../src/oci/descriptor.js';
 import { read } from '../../helpers/read-blob.js';
 import { RegistryProxy } from '../../helpers/registry-proxy.js';
+import { within } from '../../helpers/within.js';
 import { useSampleRegistry } from './sample-registry.js';
 
 const sample = useSampleRegistry(300_000);
@@ -96,10 +97,10 @@ test('a closed source has no connections, and makes none', async () => {
   await source.images();
   const { bytes } = await source.open(sample.image.layer);
   expect(proxy.sockets.size).toBeGreaterThan(0);
-  const left = [...proxy.sockets].map((socket) => new Promise((resolve) => socket.on('close', resolve)));
+  const deserted = proxy.deserted();
   await source.close();
   await source.close();
-  await Promise.all(left);
+  await within(5000, 'the connections', deserted);
   await expect(source.images()).rejects.toMatchObject({ code: 'FailedPrecondition' });
   await expect((bytes as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
     code: 'FailedPrecondition',
