@@ -11,13 +11,19 @@ import type { ImageSource } from './image-source.js';
 
 const FILE_PIECE_BYTES = 1024 ** 2;
 
-/** The same bytes, whether they are those of a file or come from elsewhere. Each piece stays as it is until the next is asked for. */
+/**
+ * The same bytes, whether they are those of a file or come from elsewhere. Each piece stays as it is until the
+ * next is asked for.
+ */
 export function bytesOf(source: LayerSource): ByteSource {
   if (!isFile(source)) return source;
   return readRange(typeof source === 'string' ? { path: source, offset: 0, length: Infinity } : source);
 }
 
-/** Always into the same memory: a stream takes new memory for each piece, hundreds of megabytes before it is free again. */
+/**
+ * Always into the same memory: a stream takes new memory for each piece, hundreds of megabytes before it is
+ * free again.
+ */
 async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<Uint8Array, void, void> {
   const buffer = Buffer.allocUnsafe(FILE_PIECE_BYTES);
   const file = await open(path);

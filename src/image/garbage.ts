@@ -30,9 +30,9 @@ interface Used {
 }
 
 /**
- * Takes away what neither an image nor a lease leads to: blobs, ingests that nobody goes on with, and of the snapshots those that
- * a pull made. What is mounted, or has children, stays; so does all that somebody begins to use meanwhile, in this process or
- * another (`content/leases.ts`).
+ * Takes away what neither an image nor a lease leads to: blobs, ingests that nobody goes on with, and of the
+ * snapshots those that a pull made. What is mounted, or has children, stays; so does all that somebody begins
+ * to use meanwhile, in this process or another (`content/leases.ts`).
  *
  * @throws `signal.reason` when the signal asks for the end; what has gone is gone
  */

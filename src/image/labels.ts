@@ -9,7 +9,10 @@ const SNAPSHOT = 'containerd.io/gc.ref.snapshot.';
 /** Not to be collected, whatever refers to it. */
 export const ROOT_LABEL = 'containerd.io/gc.root';
 
-/** Ours, on a committed snapshot: a pull made it, of the blob with this digest, and the garbage collection may take it. */
+/**
+ * Ours, on a committed snapshot: a pull made it, of the blob with this digest, and the garbage collection may
+ * take it.
+ */
 export const LAYER_BLOB_LABEL = 'overlayer/layer-blob';
 /** Ours, on an image: the platform that it was got for last. */
 export const PLATFORM_LABEL = 'overlayer/platform';

@@ -17,9 +17,9 @@ import type { VerifyImageOptions } from './verifier.js';
 /**
  * # A store of images
  *
- * Everything is below one root: an image is a name for a manifest (or an index of manifests, for several platforms); the
- * manifest leads to a config and layers, which are blobs in `content`; each layer is unpacked into a snapshot upon that of the
- * layer below, whose name is its chainID.
+ * Everything is below one root: an image is a name for a manifest (or an index of manifests, for several
+ * platforms); the manifest leads to a config and layers, which are blobs in `content`; each layer is unpacked
+ * into a snapshot upon that of the layer below, whose name is its chainID.
  *
  * ```ts
  * await using store = await openStore({ root });
@@ -30,8 +30,8 @@ import type { VerifyImageOptions } from './verifier.js';
  * await store.unmount('/mnt');
  * ```
  *
- * At any instant, crashes included, an image is whole or not there. Several processes may use a store at once: what two of
- * them pull is fetched and unpacked once.
+ * At any instant, crashes included, an image is whole or not there. Several processes may use a store at once:
+ * what two of them pull is fetched and unpacked once.
  */
 export interface Store extends AsyncDisposable {
   readonly snapshots: Snapshotter;
@@ -39,7 +39,8 @@ export interface Store extends AsyncDisposable {
   readonly images: Images;
 
   /**
-   * Gets an image from a registry. What is there already is not asked for; an earlier pull that was interrupted is gone on with.
+   * Gets an image from a registry. What is there already is not asked for; an earlier pull that was interrupted
+   * is gone on with.
    *
    * @param reference as people write it: `debian:12`
    * @throws OverlayerError
@@ -53,13 +54,18 @@ export interface Store extends AsyncDisposable {
   pull(reference: string, options?: PullOptions): Task<Image, PullEvent>;
 
   /**
-   * Gets images out of an OCI layout (a directory) or an archive (a file, or its bytes as they come), all of them or those that are named.
+   * Gets images out of an OCI layout (a directory) or an archive (a file, or its bytes as they come), all of
+   * them or those that are named.
    *
    * @throws OverlayerError as `pull`, `openImageLayout` and `openImageArchive`
    */
   import(source: string | ByteSource, options?: ImportOptions): Task<readonly Image[], PullEvent>;
 
-  /** Unmounts what `Image.mount` has mounted there. What was written to it goes. @throws OverlayerError `NotFound` */
+  /**
+   * Unmounts what `Image.mount` has mounted there. What was written to it goes.
+   *
+   * @throws OverlayerError `NotFound`
+   */
   unmount(directory: string): Promise<void>;
 
   /** Waits for what is under way. A second time does nothing. */
@@ -78,19 +84,26 @@ export interface ImportOptions extends GetImageOptions {
   readonly name?: string | undefined;
 }
 
-/** Names may be given as people write them (`debian`), and are canonical (`docker.io/library/debian:latest`) where they are references. */
+/**
+ * Names may be given as people write them (`debian`), and are canonical (`docker.io/library/debian:latest`)
+ * where they are references.
+ */
 export interface Images {
   /** @throws OverlayerError `NotFound` */
   get(name: string): Promise<Image>;
   /** By the order of their names. */
   list(): Promise<readonly Image[]>;
-  /** Gives an image one more name; whatever had that name has lost it. @throws OverlayerError `NotFound`, `InvalidArgument` */
+  /**
+   * Gives an image one more name; whatever had that name has lost it.
+   *
+   * @throws OverlayerError `NotFound`, `InvalidArgument`
+   */
   tag(name: string, newName: string): Promise<Image>;
   /** Takes a name away; `prune` takes what nothing else leads to then. @throws OverlayerError `NotFound` */
   remove(name: string): Promise<void>;
   /**
-   * Takes away what neither an image nor a lease leads to: blobs, what is left of ingests, and of the snapshots those that a
-   * pull made. What is mounted stays.
+   * Takes away what neither an image nor a lease leads to: blobs, what is left of ingests, and of the snapshots
+   * those that a pull made. What is mounted stays.
    */
   prune(options?: AbortableOptions): Promise<CollectResult>;
 }
@@ -110,7 +123,11 @@ export interface Image extends ImageRecord {
    * @throws OverlayerError as `mountAll`; `FailedPrecondition` when its layers are not unpacked
    */
   mount(directory: string, options?: MountImageOptions): Promise<void>;
-  /** `unpackImage` of the blobs in the content store. @throws OverlayerError `NotFound` for one that was not kept */
+  /**
+   * `unpackImage` of the blobs in the content store.
+   *
+   * @throws OverlayerError `NotFound` for one that was not kept
+   */
   unpackTo(directory: string, options?: UnpackImageOptions): Promise<void>;
 }
 

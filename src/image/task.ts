@@ -1,12 +1,15 @@
 import { OverlayerError } from '../base/errors.js';
 
-/** Tells whoever watches. What is told again under the same key, before it was looked at, takes the place of what was told. */
+/**
+ * Tells whoever watches. What is told again under the same key, before it was looked at, takes the place of
+ * what was told.
+ */
 export type Tell<Event> = (event: Event, key?: number) => void;
 
 /**
  * Work that has begun. `await` it for the result, `for await` it to watch, once: leaving the loop only ends the
- * watching, and only the signal that the work was given ends the work. A failure that neither takes is unhandled, as of
- * any promise.
+ * watching, and only the signal that the work was given ends the work. A failure that neither takes is
+ * unhandled, as of any promise.
  */
 export class Task<Result, Event> implements PromiseLike<Result>, AsyncIterable<Event> {
   readonly #result: Promise<Result>;

@@ -24,8 +24,9 @@ export interface UnpackedImage {
 }
 
 /**
- * Unpacks an image into one directory, without a store: its layers upon one another, in order, each verified. The directory
- * appears only once all of it is there, verified and synced; an empty directory that exists is filled, and is empty again after a failure.
+ * Unpacks an image into one directory, without a store: its layers upon one another, in order, each verified.
+ * The directory appears only once all of it is there, verified and synced; an empty directory that exists is
+ * filled, and is empty again after a failure.
  *
  * @throws OverlayerError as `unpackLayer`; `InvalidArgument` when the source has several images; and as the source
  * @throws `signal.reason` when the signal asks for the end

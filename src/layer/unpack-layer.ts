@@ -55,8 +55,9 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
    */
   readonly manifest?: string | undefined;
   /**
-   * The layer is for an overlay whose lower layers are not there yet. Fails with `FailedPrecondition` at the first entry
-   * for which they have to be known: in a directory, or linked to a file, that the layer does not list itself.
+   * The layer is for an overlay whose lower layers are not there yet. Fails with `FailedPrecondition` at the
+   * first entry for which they have to be known: in a directory, or linked to a file, that the layer does not
+   * list itself.
    * @default false
    */
   readonly lowersLater?: boolean | undefined;

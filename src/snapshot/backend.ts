@@ -58,4 +58,9 @@ export interface SnapshotBackend {
    * committed afterwards.
    */
   sync(snapshot: BackendSnapshot): Promise<void>;
+  /**
+   * With `rebase`: the root directory of an active snapshot, whose parents are new, takes the attributes of its
+   * parent's.
+   */
+  inheritRoot?(snapshot: BackendSnapshot): Promise<void>;
 }

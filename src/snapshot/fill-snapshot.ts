@@ -32,8 +32,8 @@ export interface FillSnapshotOptions extends AbortableOptions {
    */
   readonly parentCommitted?: Promise<unknown> | undefined;
   /**
-   * Opens the layer and hands it to `unpack`; the layer is verified when both are done. Only called when there is no
-   * such snapshot; and a second time for a layer that turns out to depend on what its parent holds.
+   * Opens the layer and hands it to `unpack`; the layer is verified when both are done. Only called when there
+   * is no such snapshot; and a second time for a layer that turns out to depend on what its parent holds.
    */
   readonly fill: (unpack: Unpack) => Promise<LayerResult>;
 }
@@ -48,7 +48,10 @@ export interface UnpackedSnapshot {
   readonly layer: LayerResult | undefined;
 }
 
-/** What `unpackSnapshot` does, for whoever opens the layer only when it is needed, or before its parent is there. */
+/**
+ * What `unpackSnapshot` does, for whoever opens the layer only when it is needed, or before its parent is
+ * there.
+ */
 export async function fillSnapshot(
   snapshots: Snapshotter,
   given: FillSnapshotOptions,
@@ -102,12 +105,13 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
         await parentCommitted;
         await checkParentOwners(snapshots, options);
       }
-      if (lowersLater && parent !== undefined && layer?.listsRoot === false) {
-        const { inheritRoot } = await import('./inherit-root.js');
-        await inheritRoot(snapshots, parent, mounts[0]!.source);
-      }
       const committed = layerLabels(options, layer?.diffID ?? options.diffID);
-      return { snapshot: await snapshots.commit(key, { name, parent, labels: committed, described }), layer };
+      const inheritsRoot = layer?.listsRoot === false;
+      const snapshot = await snapshots.commit(key, {
+        ...{ name, parent, inheritsRoot, described },
+        labels: committed,
+      });
+      return { snapshot, layer };
     });
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;

@@ -70,6 +70,10 @@ export class OverlayBackend implements SnapshotBackend {
     await treeThreads.run({ type: 'sync', directory: upper(directory) });
   }
 
+  async inheritRoot({ directory, parents }: BackendSnapshot): Promise<void> {
+    await treeThreads.run({ type: 'inherit', from: upper(parents[0]!), to: upper(directory) });
+  }
+
   #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
     if (!this.#support.idmapped || uids === undefined || gids === undefined) return [];
     return [`uidmap=${uids}`, `gidmap=${gids}`];

@@ -192,6 +192,12 @@ export interface CommitOptions {
   readonly name: string;
   /** For a snapshot that was prepared without one (`rebase` in the backend's capabilities). @default as it is */
   readonly parent?: string | undefined;
+  /**
+   * With a late parent: the root directory takes owner, mode, attributes and times of the parent's, as it would have if the
+   * snapshot had been prepared upon it.
+   * @default false
+   */
+  readonly inheritsRoot?: boolean | undefined;
   /** @default none */
   readonly labels?: Labels | undefined;
   /**

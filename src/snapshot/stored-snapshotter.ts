@@ -94,7 +94,8 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  commit(key: string, { name, parent, labels = {}, described }: CommitOptions): Promise<SnapshotInfo> {
+  commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
+    const { name, parent, inheritsRoot = false, labels = {}, described } = options;
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkSnapshotName(name);
       checkLabels(labels);
@@ -102,14 +103,16 @@ export class StoredSnapshotter implements Snapshotter {
       const check = () =>
         this.#store.read((transaction) => {
           const record = checkCommit(transaction, key, { name, parent });
-          if (record.parent !== getRecord(transaction, key).parent) this.#checkCanRebase();
-          return { record, snapshot: this.#describe(transaction, record) };
+          const isLate = record.parent !== getRecord(transaction, key).parent;
+          if (isLate) this.#checkCanRebase();
+          return { record, snapshot: this.#describe(transaction, record), isLate };
         });
       return await this.#directories.hold(check().record.id, async () => {
         // Somebody else may have committed it meanwhile.
-        const { record, snapshot } = check();
+        const { record, snapshot, isLate } = check();
         const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
         try {
+          if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
           const usage = await settleSnapshot(this.#backend, snapshot, committed, described);
           return snapshotInfo(
             await this.#store.write((transaction) =>

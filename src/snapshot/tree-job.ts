@@ -13,7 +13,7 @@ export type TreeJob =
   | { readonly type: 'manifest'; readonly tree: string; readonly manifest: string }
   /** All of the file system that the directory is on. */
   | { readonly type: 'sync'; readonly directory: string }
-  /** See `inheritRoot`. */
+  /** Attributes of the root of one layer for that of another, which does not list it. */
   | { readonly type: 'inherit'; readonly from: string; readonly to: string }
   /** Never across a mount; fine when it is not there. */
   | { readonly type: 'remove'; readonly parent: string; readonly name: string }

@@ -119,6 +119,15 @@ const FAULTS: readonly (readonly [what: string, image: Files, code: ErrorCode, s
     /is not for .*, but for plan9/,
   ],
   [
+    'too many layers',
+    changed(({ manifest, config }) => {
+      manifest.layers = Array(501).fill(manifest.layers[0]!);
+      config.rootfs.diff_ids = Array(501).fill(config.rootfs.diff_ids[0]!);
+    }),
+    'ResourceExhausted',
+    /501 layers/,
+  ],
+  [
     'a foreign layer',
     changed(({ manifest }) => {
       manifest.layers[0]!.mediaType = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';

@@ -4,7 +4,11 @@ import { OverlayerError, openStore, type Store } from '../../index.js';
 import { type FailureContext, reportFailure } from '../report-failure.js';
 import { type RootFlags, rootOf } from '../root-flags.js';
 
-/** Opens the store, making the root if need be, and reports what goes wrong. @returns the exit code, 0 unless `use` says another */
+/**
+ * Opens the store, making the root if need be, and reports what goes wrong.
+ *
+ * @returns the exit code, 0 unless `use` says another
+ */
 export async function withStore(
   flags: RootFlags,
   use: (store: Store) => Promise<number | undefined>,

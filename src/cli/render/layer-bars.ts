@@ -14,7 +14,10 @@ interface Payload {
   readonly line: LayerLine;
 }
 
-/** A line for each layer on the terminal, which stay when the work is done; where it has too few, for each that is at work. */
+/**
+ * A line for each layer on the terminal, which stay when the work is done; where it has too few, for each that
+ * is at work.
+ */
 export class LayerBars implements PullView {
   readonly #loading = import('cli-progress').then(({ default: cliProgress }) => cliProgress);
   #multi: MultiBar | undefined;

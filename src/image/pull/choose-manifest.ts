@@ -36,7 +36,8 @@ export interface ChosenManifest {
 }
 
 /**
- * The manifest for a platform: the best of those in an index and the indexes in it, or the only one, if it is for that platform.
+ * The manifest for a platform: the best of those in an index and the indexes in it, or the only one, if it is
+ * for that platform.
  *
  * @param name of the image, for errors
  * @throws OverlayerError `NotFound`: there is none for that platform

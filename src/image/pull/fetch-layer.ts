@@ -14,8 +14,8 @@ export class StaleBytesError extends Error {
 }
 
 /**
- * Gives a layer to `unpack`, out of the content store or from the source as it comes, and verifies it. What was kept at an earlier
- * time, a whole blob or a part, is not asked for again.
+ * Gives a layer to `unpack`, out of the content store or from the source as it comes, and verifies it. What was
+ * kept at an earlier time, a whole blob or a part, is not asked for again.
  *
  * @throws StaleBytesError
  */
@@ -33,7 +33,10 @@ export async function fetchLayer(
     : readOnce(context, layer, read));
 }
 
-/** @param come how many bytes of the blob have come so far, of earlier times too; undefined where they are all at hand */
+/**
+ * @param come how many bytes of the blob have come so far, of earlier times too; undefined where they are all
+ * at hand
+ */
 type Read = (source: LayerSource, come?: () => number) => Promise<LayerResult>;
 
 /** @returns undefined when the blob is not there */

@@ -5,11 +5,15 @@ import { isNonDistributable, layerCompression } from '../../oci/media-types.js';
 import type { ChosenManifest } from './choose-manifest.js';
 import type { PlannedLayer } from './pull-event.js';
 
+/** The kernel's OVL_MAX_STACK: with more, nobody could mount the image. */
+const MAX_LAYERS = 500;
+
 /**
  * The layers of an image, the lowest first.
  *
  * @throws OverlayerError
  *   - `InvalidArgument`: the manifest and the config don't have the same number of layers
+ *   - `ResourceExhausted`: more layers than overlayfs takes
  *   - `Unimplemented`: layers that are none, or that the manifest says are to be had elsewhere
  */
 export function planLayers({ manifest, config }: ChosenManifest): readonly PlannedLayer[] {
@@ -19,6 +23,11 @@ export function planLayers({ manifest, config }: ChosenManifest): readonly Plann
     throw new OverlayerError(
       'InvalidArgument',
       `Cannot read the image: its manifest has ${layers.length} layers, its config ${diffIDs.length}`,
+    );
+  if (layers.length > MAX_LAYERS)
+    throw new OverlayerError(
+      'ResourceExhausted',
+      `Cannot read the image: it has ${layers.length} layers, of ${MAX_LAYERS} at most`,
     );
   const chain = chainIDs(diffIDs);
   return layers.map((descriptor, index) => {

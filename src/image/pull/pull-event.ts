@@ -13,8 +13,8 @@ export interface PlannedLayer {
 }
 
 /**
- * Where a layer is: it waits for its turn; its bytes come, and are unpacked as they do; they are all there, and the rest
- * is unpacked; it is verified, and brought to the disk; it is committed when the layers below are.
+ * Where a layer is: it waits for its turn; its bytes come, and are unpacked as they do; they are all there, and
+ * the rest is unpacked; it is verified, and brought to the disk; it is committed when the layers below are.
  */
 export type LayerPhase = 'waiting' | 'downloading' | 'unpacking' | 'verifying' | 'committing';
 

@@ -20,7 +20,11 @@ import { unpackLayers } from './unpack-layers.js';
 export interface GetImageOptions extends AbortableOptions {
   /** @default that of this host */
   readonly platform?: Platform | undefined;
-  /** Layers that are fetched and unpacked at once. @default as many as there are cores, fewer where memory is short */
+  /**
+   * Layers that are fetched and unpacked at once.
+   *
+   * @default as many as there are cores, fewer where memory is short
+   */
   readonly concurrency?: number | undefined;
   /** Keep the layers' blobs in the content store: they can be exported then, and pushed. @default true */
   readonly keepBlobs?: boolean | undefined;
@@ -29,11 +33,12 @@ export interface GetImageOptions extends AbortableOptions {
 }
 
 /**
- * Makes an image of the store out of one of a source: documents first, then the layers as a chain of snapshots, in one pass.
- * The image is there once all of it is verified and on disk.
+ * Makes an image of the store out of one of a source: documents first, then the layers as a chain of snapshots,
+ * in one pass. The image is there once all of it is verified and on disk.
  *
- * After a failure nothing stays that the pull has made, and what was whole before is whole. After an interruption, or when the source
- * can't be reached, layers that are committed and what there is of others stay for 24 hours: the next pull goes on with them.
+ * After a failure nothing stays that the pull has made, and what was whole before is whole. After an
+ * interruption, or when the source can't be reached, layers that are committed and what there is of others stay
+ * for 24 hours: the next pull goes on with them.
  */
 export async function pullImage(
   parts: StoreParts,
@@ -62,7 +67,7 @@ export async function pullImage(
       putImage(transaction, {
         name,
         target,
-        labels: { ...labels, [PLATFORM_LABEL]: formatPlatform(config.platform) },
+        labels: { ...labels, [PLATFORM_LABEL]: platformLabel(config.platform) },
       }),
     );
     await lease.release();
@@ -72,6 +77,11 @@ export async function pullImage(
     if (!isWorthKeeping(error, signal)) await lease.undo().catch(() => {});
     throw error;
   }
+}
+
+/** As `parsePlatform` reads it. */
+function platformLabel({ os, architecture, variant }: Platform): string {
+  return formatPlatform({ os, architecture, variant });
 }
 
 /** The config leads to the snapshots. */

@@ -9,7 +9,10 @@ import type { Documents } from './choose-manifest.js';
 import { openBlobIngest } from './open-blob-ingest.js';
 import type { PullContext } from './pull-context.js';
 
-/** The documents of an image that is pulled: out of the content store, or the source, and then kept there with what they lead to. */
+/**
+ * The documents of an image that is pulled: out of the content store, or the source, and then kept there with
+ * what they lead to.
+ */
 export class StoredDocuments implements Documents {
   readonly #context: PullContext;
 

@@ -4,8 +4,8 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { bytesOf, otherSize } from '../blob-bytes.js';
 
 /**
- * The bytes of a blob on their way to whoever unpacks it: first those that an ingest has already, then those that come, which
- * it gets too. Never more than the descriptor says.
+ * The bytes of a blob on their way to whoever unpacks it: first those that an ingest has already, then those
+ * that come, which it gets too. Never more than the descriptor says.
  */
 export class Tee {
   readonly #descriptor: Descriptor;

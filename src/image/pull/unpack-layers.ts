@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { OverlayerError } from '../../base/errors.js';
 import { Semaphore } from '../../base/semaphore.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill-snapshot.js';
@@ -16,8 +17,8 @@ export interface UnpackLayersOptions {
 }
 
 /**
- * Makes a chain of snapshots of layers, the lowest first. What is there already stays as it is, and costs nothing. Several layers
- * are unpacked at once where the backend allows it, and committed in order.
+ * Makes a chain of snapshots of layers, the lowest first. What is there already stays as it is, and costs
+ * nothing. Several layers are unpacked at once where the backend allows it, and committed in order.
  *
  * @throws the first layer's failure; the others have ended by then
  */
@@ -27,10 +28,10 @@ export async function unpackLayers(context: PullContext, options: UnpackLayersOp
   for (const [index, { chainID }] of layers.slice(0, present).entries())
     tell({ type: 'skip', index, chainID });
   const failed = new AbortController();
-  const chain = new LayerChain(
-    { ...context, signal: AbortSignal.any([context.signal, failed.signal]) },
-    options,
-  );
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  // Each layer listens, in several places: that is no leak.
+  setMaxListeners(0, signal);
+  const chain = new LayerChain({ ...context, signal }, options);
   const all = layers.map((_, index) => (index < present ? undefined : chain.add(index)));
   for (const layer of all) layer?.catch((error: unknown) => failed.abort(error));
   const outcomes = await Promise.allSettled(all);
@@ -50,6 +51,9 @@ async function countPresent(
   }
   return layers.length;
 }
+
+/** Somebody else may leave more. */
+const MOST_STALE = 2;
 
 async function isCommitted(snapshots: Snapshotter, name: string): Promise<boolean> {
   try {
@@ -86,19 +90,21 @@ class LayerChain {
     const layer = this.#options.layers[index]!;
     this.#tell(index, 'waiting', { bytesIn: 0, totalBytes: layer.descriptor.size, bytesOut: 0, entries: 0 });
     if (!this.#isParallel) await below;
-    const { layer: result } = await this.#fillOnceMore(index, this.#isParallel ? below : undefined);
+    const { layer: result } = await this.#fillFresh(index, this.#isParallel ? below : undefined);
     const { chainID } = layer;
     if (result === undefined) this.#options.tell({ type: 'skip', index, chainID });
     else this.#options.tell({ type: 'commit', index, chainID, layer: result });
   }
 
-  async #fillOnceMore(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
-    try {
-      return await this.#fill(index, below);
-    } catch (error) {
-      if (!(error instanceof StaleBytesError)) throw error;
-      return await this.#fill(index, below);
-    }
+  /** Anew for each kind of bytes of an earlier time that turn out to be damaged: a blob, and a part of one. */
+  async #fillFresh(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
+    for (let stale = 0; ; stale++)
+      try {
+        return await this.#fill(index, below);
+      } catch (error) {
+        if (!(error instanceof StaleBytesError)) throw error;
+        if (stale === MOST_STALE) throw error.cause;
+      }
   }
 
   async #fill(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {

@@ -5,7 +5,10 @@ import { EntryDescriber } from './manifest-entry.js';
 import { endLine, entryLine, MANIFEST_HEADER } from './manifest-line.js';
 import { verifyManifest } from './read-manifest.js';
 
-/** The root's line, which is the first, is to say what the open directory `root` is now. Not synced, as by `writeManifest`. */
+/**
+ * The root's line, which is the first, is to say what the open directory `root` is now. Not synced, as by
+ * `writeManifest`.
+ */
 export function rewriteRoot(system: System, path: string, root: number): void {
   const { entries, diffID } = verifyManifest(path);
   const bytes = readFileSync(path);
