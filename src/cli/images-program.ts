@@ -38,7 +38,7 @@ export function addImages(program: Command): void {
   );
   addGetOptions(imported)
     .option('--image <NAME>', 'only this one; may be repeated', collect)
-    .option('--name <NAME>', 'for an image that has no name in there')
+    .option('--name <NAME>', 'what it is to be called (as it is in there; else its digest)')
     .addHelpText('after', IMPORT_HELP)
     .action(async (source, flags) => {
       process.exitCode = await (await loadPull()).importImages(source, flags);

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { ByteSource } from '../base/byte-source.js';
+import { OverlayerError } from '../base/errors.js';
 import type { ImageRecord } from './image-records.js';
 import type { ImageSource } from './image-source.js';
 import { openImageArchive } from './open-image-archive.js';
@@ -25,8 +26,17 @@ export async function importImages(
   try {
     await using source = await openSource(parts, from, lease, options);
     const records: ImageRecord[] = [];
-    for (const { name, target } of await source.images(options)) {
-      const image = { name: name ?? given ?? target.digest, target };
+    const images = await source.images(options);
+    if (given !== undefined && images.length > 1)
+      throw new OverlayerError(
+        'InvalidArgument',
+        `There are ${images.length} images: one name is not enough`,
+        {
+          hint: 'choose one of them (--image), or leave them the names that they have',
+        },
+      );
+    for (const { name, target } of images) {
+      const image = { name: given ?? name ?? target.digest, target };
       records.push(await pullImage(parts, source, image, options, tell));
     }
     return records;

@@ -19,7 +19,7 @@ export async function mountImage(
   { chainID, directory, writable }: MountedImage,
 ): Promise<void> {
   const target = await realDirectory(directory);
-  const key = temporaryKey(`mounted ${chainID ?? 'empty'}`);
+  const key = temporaryKey(chainID ?? 'empty', 'mount');
   const options = { parent: chainID, labels: { [MOUNTED_ON_LABEL]: target } };
   const mounts = await (writable ? snapshots.prepare(key, options) : snapshots.view(key, options)).catch(
     (error: unknown) => {

@@ -80,7 +80,7 @@ export interface PullOptions extends GetImageOptions, OpenRegistryOptions {
 export interface ImportOptions extends GetImageOptions {
   /** Of the images that are wanted. @default all that are there */
   readonly names?: readonly string[] | undefined;
-  /** For an image that has no name in there. @default its digest */
+  /** What the image, of which there is one only then, is to be called. @default as it is called in there; else its digest */
   readonly name?: string | undefined;
 }
 
