@@ -31,14 +31,14 @@ export {
 export type { RootlessMappings } from './image/bundle/linux.js';
 export type { IDMapping, RuntimeSpec } from './image/bundle/runtime-spec.js';
 export { detectSource, type StoredImageKind } from './image/detect-source.js';
-export { exportImages } from './image/export-images.js';
 export type { CollectResult } from './image/garbage.js';
-export { type OpenImageArchiveOptions, openImageArchive } from './image/image-archive.js';
+export type { OpenImageArchiveOptions } from './image/image-archive.js';
 export type { ImageContents } from './image/image-contents.js';
-export { type OpenImagesOptions, openImageLayout } from './image/image-layout.js';
+export type { OpenImagesOptions } from './image/image-layout.js';
 export type { ImageRecord } from './image/image-records.js';
 export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
 export { type OpenStoreOptions, openStore } from './image/open-store.js';
+export { exportImages, openImageArchive, openImageLayout, unpackImage } from './image/public-images.js';
 export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './image/pull/pull-event.js';
 export type { GetImageOptions } from './image/pull/pull-image.js';
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
@@ -56,7 +56,7 @@ export type {
   Store,
 } from './image/store.js';
 export type { Task } from './image/task.js';
-export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './image/unpack-image.js';
+export type { UnpackedImage, UnpackImageOptions } from './image/unpack-image.js';
 export {
   type ImageVerifier,
   type Judgement,

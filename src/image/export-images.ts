@@ -12,24 +12,7 @@ import type { SourceImage } from './image-source.js';
 import { blobName, INDEX_FILE, LAYOUT_FILE } from './layout-images.js';
 import { readVerified } from './read-verified.js';
 
-/**
- * Writes images as an archive with the OCI layout, which docker can load, too: a `manifest.json` stands beside the index.
- * Its blobs are those of the images, byte for byte, so all digests stay as they are; of an image for several platforms
- * those that are there. The same images always give the same bytes, whatever their order (containerd, core/images/archive).
- *
- * Nothing may take the blobs away meanwhile: the images are recorded, or the caller has a lease.
- *
- * @param images with their names
- * @returns the archive's bytes. An error in their midst means that what came before is not to be used
- * @throws OverlayerError
- *   - `InvalidArgument`: no images
- *   - `NotFound`: an image is not there, or not whole
- *   - `DataLoss`: a blob is damaged
- * @throws `signal.reason` when the signal asks for the end
- *
- * @example
- * await pipeline(exportImages(content, images), createWriteStream('image.tar'));
- */
+/** See `public-images.ts`. */
 export async function* exportImages(
   content: ContentStore,
   images: readonly SourceImage[],

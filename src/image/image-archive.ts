@@ -17,20 +17,7 @@ import { StoredImageSource, type StoredImages } from './stored-images.js';
 
 export interface OpenImageArchiveOptions extends OpenImagesOptions, IngestArchiveOptions {}
 
-/**
- * The images of an archive: an OCI layout as tar, or what `docker save` writes; plain, gzip or zstd. Of both forms in one
- * the OCI layout counts, as for containerd. A plain regular file is read where it is: only its headers now.
- *
- * @throws OverlayerError
- *   - `NotFound`: there is no such file, no such image in it, or a part of an image is missing
- *   - `InvalidArgument`: it is not an archive of images, or malformed
- *   - `DataLoss`: it is cut off or damaged
- *   - `FailedPrecondition`: it needs a content store
- *   - `Unimplemented`: another compression; images saved by docker before 1.10
- *   - `ResourceExhausted`: bounds on documents, members, and compression ratio
- *   - `PermissionDenied`
- * @throws `signal.reason` when the signal asks for the end
- */
+/** See `public-images.ts`. */
 export async function openImageArchive(
   source: string | ByteSource,
   options: OpenImageArchiveOptions = {},

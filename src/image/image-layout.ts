@@ -16,15 +16,7 @@ export interface OpenImagesOptions extends AbortableOptions {
   readonly names?: readonly string[] | undefined;
 }
 
-/**
- * The images in a directory with the OCI layout (OCI image spec, image-layout.md), as skopeo, umoci and buildah write it.
- *
- * @throws OverlayerError
- *   - `NotFound`: there is no such directory, or no such image in it
- *   - `InvalidArgument`: it is no layout, or its index is malformed
- *   - `Unimplemented`: a layout of another version
- *   - `PermissionDenied`
- */
+/** See `public-images.ts`. */
 export async function openImageLayout(
   directory: string,
   { names, signal }: OpenImagesOptions = {},

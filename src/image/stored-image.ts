@@ -7,9 +7,10 @@ import { type ImageContents, readContents } from './image-contents.js';
 import type { ImageRecord } from './image-records.js';
 import { PLATFORM_LABEL } from './labels.js';
 import { mountImage } from './mount-image.js';
+import { unpackImage } from './public-images.js';
 import type { Image, ImageHealth, ImagePlatformOptions, ImageUsage, MountImageOptions } from './store.js';
 import type { StoreParts } from './store-parts.js';
-import { type UnpackImageOptions, unpackImage } from './unpack-image.js';
+import type { UnpackImageOptions } from './unpack-image.js';
 
 /** An image by its record, as it was when it was asked for. */
 export class StoredImage implements Image {

@@ -15,7 +15,7 @@ import { stateOf } from './pull/fetch-layer.js';
 import { planLayers } from './pull/plan-layers.js';
 import type { LayerState, PlannedLayer, PullEvent } from './pull/pull-event.js';
 import { Tee } from './pull/tee.js';
-import { Task, type Tell } from './task.js';
+import type { Tell } from './task.js';
 
 export interface UnpackImageOptions extends AbortableOptions {
   /** @default that of this host */
@@ -34,27 +34,8 @@ export interface UnpackedImage {
   readonly layers: readonly LayerResult[];
 }
 
-/**
- * Unpacks an image into one directory, without a store: its layers upon one another, in order, each verified.
- * The directory appears only once all of it is there, verified and synced; an empty directory that exists is
- * filled, and is empty again after a failure.
- *
- * @throws OverlayerError as `unpackLayer`; `InvalidArgument` when the source has several images; and as the source
- * @throws `signal.reason` when the signal asks for the end
- *
- * @example
- * await using source = await openImageLayout('debian');
- * const { platform } = await unpackImage(source, 'rootfs');
- */
-export function unpackImage(
-  source: ImageSource,
-  directory: string,
-  options: UnpackImageOptions = {},
-): Task<UnpackedImage, PullEvent> {
-  return new Task((tell) => unpack(source, directory, options, tell));
-}
-
-async function unpack(
+/** See `unpackImage` in `public-images.ts`. */
+export async function unpackMerged(
   source: ImageSource,
   directory: string,
   options: UnpackImageOptions,
