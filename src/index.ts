@@ -64,6 +64,8 @@ export {
   verifyImage,
 } from './image/verifier.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
+export { createDiff } from './layer/diff/create-diff.js';
+export type { CreateDiffOptions, Diff, DiffResult, DiffSource } from './layer/diff/options.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {
   Compression,

@@ -3,6 +3,7 @@ import { resolveLimits } from '../base/limits.js';
 import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import type { Anomaly, AnomalySummary } from './anomaly.js';
+import { checkChoice } from './check-options.js';
 import { feed } from './feed.js';
 import { openSource } from './open-source.js';
 import type { GzipDecoder, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
@@ -65,14 +66,6 @@ export async function runLayer(
     signal?.removeEventListener('abort', onAbort);
     progress.end();
   }
-}
-
-/** For callers without a type checker. @throws OverlayerError `InvalidArgument` */
-export function checkChoice(option: string, value: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return;
-  throw new OverlayerError('InvalidArgument', `Unknown ${option} "${value}"`, {
-    hint: `choose one of ${choices.join(', ')}`,
-  });
 }
 
 function checkOptions(options: ReadLayerOptions): {

@@ -7,8 +7,8 @@ import type { EntryType, TarEntry } from './types.js';
 /** What is said of a member that is to be written. A directory's path ends in a slash. */
 export type TarHeader = Omit<TarEntry, 'atimeSec' | 'atimeNsec' | 'sparse' | 'offset'>;
 
-/** Two blocks of zeros. */
-export const END_OF_ARCHIVE: Uint8Array = Buffer.alloc(2 * BLOCK);
+/** So many zeros end an archive. */
+export const END_MARKER_BYTES: number = 2 * BLOCK;
 
 const TYPEFLAGS: Readonly<Record<EntryType, string>> = {
   file: '0',
