@@ -22,6 +22,11 @@ const TYPEFLAGS: Readonly<Record<EntryType, string>> = {
 const PAX_TYPEFLAG = 'x';
 /** What readers that know no PAX would call it: as Python's tarfile. */
 const PAX_NAME = '././@PaxHeader';
+const PAX_MODE = 0o644;
+
+/** Octal digits with a NUL after them hold less than this: in a field of 8 bytes, and of 12. */
+const SHORT_LIMIT = 8 ** 7;
+const LONG_LIMIT = 8 ** 11;
 
 /**
  * The blocks before a member's content: ustar, and before it a PAX header for what ustar has no room for. Names of
@@ -32,102 +37,103 @@ const PAX_NAME = '././@PaxHeader';
  * @throws OverlayerError `InvalidArgument`: a NUL in a name, a device number that ustar can't hold
  */
 export function encodeHeader(header: TarHeader): Buffer {
-  for (const name of [header.path, header.linkPath])
-    if (name.includes('\0')) throw refused(header, 'its name or target holds a NUL');
+  check(header);
   const records = recordsOf(header);
-  const block = encodeBlock(header, TYPEFLAGS[header.type]);
-  if (records.length === 0) return block;
+  if (records.length === 0) {
+    const block = Buffer.alloc(BLOCK);
+    putHeader(block, 0, header);
+    return block;
+  }
   const body = paxRecords(records);
-  const pax = { ...PAX_HEADER, size: body.length };
-  return Buffer.concat([encodeBlock(pax, PAX_TYPEFLAG), body, Buffer.alloc(paddingOf(body.length)), block]);
+  const blocks = Buffer.alloc(2 * BLOCK + body.length + paddingOf(body.length));
+  putPaxHeader(blocks, body.length);
+  body.copy(blocks, BLOCK);
+  putHeader(blocks, blocks.length - BLOCK, header);
+  return blocks;
 }
 
-const PAX_HEADER: TarHeader = {
-  path: PAX_NAME,
-  type: 'file',
-  size: 0,
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  mtimeSec: 0,
-  mtimeNsec: 0,
-  linkPath: '',
-  devMajor: 0,
-  devMinor: 0,
-  xattrs: undefined,
-};
+function check(header: TarHeader): void {
+  const { path, linkPath, devMajor, devMinor } = header;
+  if (path.includes('\0') || linkPath.includes('\0')) throw refused(header, 'its name or target holds a NUL');
+  if (devMajor >= SHORT_LIMIT || devMinor >= SHORT_LIMIT)
+    throw refused(header, 'no archive holds its device number');
+}
 
 function recordsOf(header: TarHeader): PaxRecord[] {
   const { path, linkPath, size, uid, gid, mtimeSec, mtimeNsec, xattrs } = header;
   const records: PaxRecord[] = [];
   // POSIX wants UTF-8 in these; other bytes are announced.
   if (!path.isWellFormed() || !linkPath.isWellFormed()) records.push(['hdrcharset', 'BINARY']);
-  if (!fitsText(path, 'name')) records.push(['path', encodePath(path)]);
-  if (!fitsText(linkPath, 'linkname')) records.push(['linkpath', encodePath(linkPath)]);
-  if (!fitsNumber(size, 'size')) records.push(['size', String(size)]);
-  if (!fitsNumber(uid, 'uid')) records.push(['uid', String(uid)]);
-  if (!fitsNumber(gid, 'gid')) records.push(['gid', String(gid)]);
-  if (mtimeNsec !== 0 || !fitsNumber(mtimeSec, 'mtime'))
+  if (!fitsText(path, FIELD.name)) records.push(['path', encodePath(path)]);
+  if (!fitsText(linkPath, FIELD.linkname)) records.push(['linkpath', encodePath(linkPath)]);
+  if (!fitsNumber(size, LONG_LIMIT)) records.push(['size', String(size)]);
+  if (!fitsNumber(uid, SHORT_LIMIT)) records.push(['uid', String(uid)]);
+  if (!fitsNumber(gid, SHORT_LIMIT)) records.push(['gid', String(gid)]);
+  if (mtimeNsec !== 0 || !fitsNumber(mtimeSec, LONG_LIMIT))
     records.push(['mtime', paxTime({ sec: mtimeSec, nsec: mtimeNsec })]);
-  for (const name of [...(xattrs?.keys() ?? [])].sort())
-    records.push([`SCHILY.xattr.${name}`, xattrs!.get(name)!]);
+  if (xattrs !== undefined)
+    for (const name of [...xattrs.keys()].sort()) records.push([`SCHILY.xattr.${name}`, xattrs.get(name)!]);
   return records;
 }
 
+function putPaxHeader(blocks: Buffer, size: number): void {
+  blocks.write(PAX_NAME, 'latin1');
+  putNumber(blocks, 0, FIELD.mode, PAX_MODE);
+  for (const field of [FIELD.uid, FIELD.gid, FIELD.mtime]) putNumber(blocks, 0, field, 0);
+  putNumber(blocks, 0, FIELD.size, size);
+  endHeader(blocks, 0, PAX_TYPEFLAG);
+}
+
 /** What does not fit has a PAX record: of a name the beginning is put, of a number 0. */
-function encodeBlock(header: TarHeader, typeflag: string): Buffer {
-  const block = Buffer.alloc(BLOCK);
-  putText(block, 'name', header.path);
-  putNumber(block, 'mode', header.mode);
-  putNumber(block, 'uid', header.uid);
-  putNumber(block, 'gid', header.gid);
-  putNumber(block, 'size', header.size);
-  putNumber(block, 'mtime', header.mtimeSec);
-  block.write(typeflag, FIELD.typeflag[0], 'latin1');
-  if (header.linkPath !== '') putText(block, 'linkname', header.linkPath);
-  block.write('ustar\x0000', FIELD.magic[0], 'latin1');
+function putHeader(blocks: Buffer, start: number, header: TarHeader): void {
+  putText(blocks, start, FIELD.name, header.path);
+  putNumber(blocks, start, FIELD.mode, header.mode);
+  putNumber(blocks, start, FIELD.uid, header.uid);
+  putNumber(blocks, start, FIELD.gid, header.gid);
+  putNumber(blocks, start, FIELD.size, header.size);
+  putNumber(blocks, start, FIELD.mtime, header.mtimeSec);
+  if (header.linkPath !== '') putText(blocks, start, FIELD.linkname, header.linkPath);
   if (header.type === 'character-device' || header.type === 'block-device') {
-    for (const field of ['devMajor', 'devMinor'] as const)
-      if (!fitsNumber(header[field], 'devmajor')) throw refused(header, 'no archive holds its device number');
-    putNumber(block, 'devmajor', header.devMajor);
-    putNumber(block, 'devminor', header.devMinor);
+    putNumber(blocks, start, FIELD.devmajor, header.devMajor);
+    putNumber(blocks, start, FIELD.devminor, header.devMinor);
   }
-  putChecksum(block);
-  return block;
+  endHeader(blocks, start, TYPEFLAGS[header.type]);
 }
 
-function fitsText(text: string, field: 'name' | 'linkname'): boolean {
+function endHeader(blocks: Buffer, start: number, typeflag: string): void {
+  blocks.write(typeflag, start + FIELD.typeflag[0], 'latin1');
+  blocks.write('ustar\x0000', start + FIELD.magic[0], 'latin1');
+  const at = start + FIELD.checksum[0];
+  blocks.write('        ', at, 'latin1');
+  putOctal(blocks, at, 6, sumBytes(blocks, start));
+  blocks[at + 6] = 0;
+}
+
+type Field = readonly [offset: number, length: number];
+
+function fitsText(text: string, [, length]: Field): boolean {
   // In ASCII, and only there, each character is a byte.
-  return text.length <= FIELD[field][1] && Buffer.byteLength(text) === text.length;
+  return text.length <= length && Buffer.byteLength(text) === text.length;
 }
 
-/** Octal digits, and a NUL after them. */
-function fitsNumber(value: number, field: keyof typeof FIELD): boolean {
-  return value >= 0 && value < 8 ** (FIELD[field][1] - 1);
+function fitsNumber(value: number, limit: number): boolean {
+  return value >= 0 && value < limit;
 }
 
-function putText(block: Buffer, field: 'name' | 'linkname', text: string): void {
-  const [offset, length] = FIELD[field];
-  if (fitsText(text, field)) block.write(text, offset, 'latin1');
-  else encodePath(text).copy(block, offset, 0, length);
+function putText(blocks: Buffer, start: number, [offset, length]: Field, text: string): void {
+  if (text.isWellFormed()) blocks.write(text, start + offset, length, 'utf8');
+  else encodePath(text).copy(blocks, start + offset, 0, length);
 }
 
-function putNumber(block: Buffer, field: keyof typeof FIELD, value: number): void {
-  const [offset, length] = FIELD[field];
-  putOctal(block, offset, length - 1, fitsNumber(value, field) ? value : 0);
+function putNumber(blocks: Buffer, start: number, [offset, length]: Field, value: number): void {
+  const fits = fitsNumber(value, length === 8 ? SHORT_LIMIT : LONG_LIMIT);
+  putOctal(blocks, start + offset, length - 1, fits ? value : 0);
 }
 
-function putChecksum(block: Buffer): void {
-  const [offset, length] = FIELD.checksum;
-  block.fill(0x20, offset, offset + length);
-  putOctal(block, offset, length - 2, sumBytes(block, 0));
-  block[offset + length - 2] = 0;
-}
-
-function putOctal(block: Buffer, offset: number, digits: number, value: number): void {
+function putOctal(blocks: Buffer, at: number, digits: number, value: number): void {
   let rest = value;
-  for (let at = offset + digits - 1; at >= offset; at--) {
-    block[at] = 0x30 + (rest % 8);
+  for (let place = at + digits - 1; place >= at; place--) {
+    blocks[place] = 0x30 + (rest % 8);
     rest = Math.floor(rest / 8);
   }
 }
