@@ -17,7 +17,8 @@ export function paxRecords(records: readonly PaxRecord[]): Buffer {
     parts.push(Buffer.from(`${text}${length} ${key}=`), value, LINE_FEED);
     text = '';
   }
-  return Buffer.concat([...parts, Buffer.from(text)]);
+  const end = Buffer.from(text);
+  return parts.length === 0 ? end : Buffer.concat([...parts, end]);
 }
 
 /** The length of a record counts its own digits. @param rest all others, a space, `=` and the line's end among them */

@@ -53,7 +53,7 @@ export class UpperdirDiffer {
       this.#writer.whiteout(path);
       return false;
     }
-    refuseElsewhere(path, marks);
+    if (marks.length > 0) refuseElsewhere(path, marks);
     const entry = describeTreeEntry(this.#system, walked, xattrs);
     if (entry === undefined) this.#socket(walked, rootfs);
     else if (isDirectory(stat)) {

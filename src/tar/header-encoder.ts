@@ -28,28 +28,42 @@ const PAX_MODE = 0o644;
 const SHORT_LIMIT = 8 ** 7;
 const LONG_LIMIT = 8 ** 11;
 
-/**
- * The blocks before a member's content: ustar, and before it a PAX header for what ustar has no room for. Names of
- * users and groups are left out, and nothing depends on where or when it is written.
- *
- * POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; `SCHILY.xattr` as star and GNU tar write it.
- *
- * @throws OverlayerError `InvalidArgument`: a NUL in a name, a device number that ustar can't hold
- */
-export function encodeHeader(header: TarHeader): Buffer {
-  check(header);
-  const records = recordsOf(header);
-  if (records.length === 0) {
-    const block = Buffer.alloc(BLOCK);
-    putHeader(block, 0, header);
-    return block;
+/** With a name, a time and the like. */
+const USUAL_PAX_BYTES = BLOCK;
+
+/** Encodes headers, always into the same memory: to allocate a block for each took a third of the time of a whole diff. */
+export class HeaderEncoder {
+  readonly #block = Buffer.alloc(BLOCK);
+  readonly #blocks = Buffer.alloc(2 * BLOCK + USUAL_PAX_BYTES);
+
+  /**
+   * The blocks before a member's content: ustar, and before it a PAX header for what ustar has no room for. Names of
+   * users and groups are left out, and nothing depends on where or when it is written. The memory is written again by
+   * the next call.
+   *
+   * POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; `SCHILY.xattr` as star and GNU tar write it.
+   *
+   * @throws OverlayerError `InvalidArgument`: a NUL in a name, a device number that ustar can't hold
+   */
+  encode(header: TarHeader): Buffer {
+    check(header);
+    const records = recordsOf(header);
+    if (records.length === 0) {
+      this.#block.fill(0);
+      putHeader(this.#block, 0, header);
+      return this.#block;
+    }
+    const body = paxRecords(records);
+    const blocks = this.#room(2 * BLOCK + body.length + paddingOf(body.length)).fill(0);
+    putPaxHeader(blocks, body.length);
+    body.copy(blocks, BLOCK);
+    putHeader(blocks, blocks.length - BLOCK, header);
+    return blocks;
   }
-  const body = paxRecords(records);
-  const blocks = Buffer.alloc(2 * BLOCK + body.length + paddingOf(body.length));
-  putPaxHeader(blocks, body.length);
-  body.copy(blocks, BLOCK);
-  putHeader(blocks, blocks.length - BLOCK, header);
-  return blocks;
+
+  #room(bytes: number): Buffer {
+    return bytes === this.#blocks.length ? this.#blocks : Buffer.alloc(bytes);
+  }
 }
 
 function check(header: TarHeader): void {
@@ -109,25 +123,26 @@ function endHeader(blocks: Buffer, start: number, typeflag: string): void {
   blocks[at + 6] = 0;
 }
 
+/** Its offset and its length; taken apart by numbers, which is done for every field of every entry. */
 type Field = readonly [offset: number, length: number];
 
-function fitsText(text: string, [, length]: Field): boolean {
+function fitsText(text: string, field: Field): boolean {
   // In ASCII, and only there, each character is a byte.
-  return text.length <= length && Buffer.byteLength(text) === text.length;
+  return text.length <= field[1] && Buffer.byteLength(text) === text.length;
 }
 
 function fitsNumber(value: number, limit: number): boolean {
   return value >= 0 && value < limit;
 }
 
-function putText(blocks: Buffer, start: number, [offset, length]: Field, text: string): void {
-  if (text.isWellFormed()) blocks.write(text, start + offset, length, 'utf8');
-  else encodePath(text).copy(blocks, start + offset, 0, length);
+function putText(blocks: Buffer, start: number, field: Field, text: string): void {
+  if (text.isWellFormed()) blocks.write(text, start + field[0], field[1], 'utf8');
+  else encodePath(text).copy(blocks, start + field[0], 0, field[1]);
 }
 
-function putNumber(blocks: Buffer, start: number, [offset, length]: Field, value: number): void {
-  const fits = fitsNumber(value, length === 8 ? SHORT_LIMIT : LONG_LIMIT);
-  putOctal(blocks, start + offset, length - 1, fits ? value : 0);
+function putNumber(blocks: Buffer, start: number, field: Field, value: number): void {
+  const fits = fitsNumber(value, field[1] === 8 ? SHORT_LIMIT : LONG_LIMIT);
+  putOctal(blocks, start + field[0], field[1] - 1, fits ? value : 0);
 }
 
 function putOctal(blocks: Buffer, at: number, digits: number, value: number): void {
