@@ -21,7 +21,9 @@ test('the packed files are the built ones, with their types, and the documents',
   const names = packed.map((name) => name.replace(/^package\//, ''));
   const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
   expect(names.filter((name) => !name.startsWith('dist/')).sort()).toEqual(documents);
-  expect(names.filter((name) => name.startsWith('dist/') && !/\.(js|js\.map|d\.ts)$/.test(name))).toEqual([]);
+  expect(names.filter((name) => name.startsWith('dist/') && !/\.(c?js|js\.map|d\.ts)$/.test(name))).toEqual(
+    [],
+  );
   const scripts = names.filter((name) => name.endsWith('.js'));
   expect(scripts).toContain('dist/index.js');
   expect(scripts.filter((name) => !names.includes(name.replace(/js$/, 'd.ts')))).toEqual([]);

@@ -1,19 +1,9 @@
 import type { Ring } from '../../base/ring.js';
 import { attachSha256, openSha256, type Sha256 } from '../../system/sha256.js';
-import { STEP_BYTES } from './pipeline.js';
+import { type DigestMemory, STEP_BYTES } from './pipeline.js';
 
 const LOCK = 0;
 const HASHED = 1;
-
-/** Words of a digest's control memory. */
-export const DIGEST_WORDS = 2;
-
-/** What the threads share of one digest. */
-export interface DigestMemory {
-  readonly control: Int32Array;
-  /** Holds the handle of the digest in work. */
-  readonly handle: Float64Array;
-}
 
 /**
  * The sha256 of what goes through a ring, made by whichever thread has the time: the ring's reader hashes what it is
@@ -41,12 +31,24 @@ export class SharedDigest {
 
   /** The reader is about to release what it has read up to the position `to`: it has to be hashed by then. */
   require(to: number): void {
-    if (this.#sha256 === undefined) return;
-    // Without the lock: the other thread may be hashing far ahead, and is not to be waited for.
-    if (((Atomics.load(this.#control, HASHED) - to) | 0) >= 0) return;
+    if (this.#sha256 === undefined || this.#hashedTo(to)) return;
     this.#lock();
     this.#hash(this.#sha256, to);
     this.#unlock();
+  }
+
+  /** The same, unless the other thread is at it: the reader then has better to do than to wait. @returns whether it is hashed */
+  tryRequire(to: number): boolean {
+    if (this.#sha256 === undefined || this.#hashedTo(to)) return true;
+    if (!this.#tryLock()) return false;
+    this.#hash(this.#sha256, to);
+    this.#unlock();
+    return true;
+  }
+
+  /** Without the lock: the other thread may be hashing far ahead. */
+  #hashedTo(to: number): boolean {
+    return ((Atomics.load(this.#control, HASHED) - to) | 0) >= 0;
   }
 
   /** The other thread has nothing better to do. @returns whether there was something to hash */
