@@ -18,6 +18,9 @@ const SPEED_BARS = [
   { group: 'zstd', of: 'overlayer', against: 'tar --zstd -xf', atLeast: 1 },
   { group: 'tar', of: 'overlayer, no digests', against: 'tar -xf', atLeast: 0.85 },
   { group: 'tar', of: 'overlayer', against: 'tar -xf', atLeast: 0.7 },
+  { group: 'diff', of: 'overlayer', against: 'tar -c', atLeast: 0.7 },
+  { group: 'diff', of: 'overlayer, gzip', against: 'tar -cz', atLeast: 1 },
+  { group: 'diff', of: 'overlayer, zstd', against: 'tar -c --zstd', atLeast: 1 },
   { group: 'gzip', of: 'overlayer', against: 'node-tar', atLeast: 5 },
   { group: 'gzip', of: 'overlayer', against: 'tar-fs', atLeast: 5 },
 ];

@@ -12,7 +12,7 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const command = args[0] === 'snapshots' ? args[1] : args[0];
-  if (command === 'unpack' || command === 'inspect') {
+  if (command === 'unpack' || command === 'inspect' || command === 'diff') {
     // The threads start while the rest is loaded and the options are read.
     const { warmUp } = await import('../layer/index.js');
     warmUp();

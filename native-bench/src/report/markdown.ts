@@ -12,6 +12,7 @@ const TITLES: Readonly<Record<string, string>> = {
   image:
     'an image of five layers from an OCI layout into a store, on disk (ext4 with a journal), made durable',
   pull: 'the same from a registry on this machine',
+  diff: 'a layer of an overlay snapshot, in memory',
   memory: 'peak memory',
   startup: 'start-up',
 };

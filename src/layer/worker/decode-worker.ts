@@ -4,6 +4,7 @@ import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { BlobReader } from './blob-reader.js';
+import { encodeArchive } from './encode-archive.js';
 import { FileSource } from './file-source.js';
 import type { Answer, Request } from './messages.js';
 import { MeteredOutput } from './metered-output.js';
@@ -12,8 +13,9 @@ import { serve, unexpected } from './serve.js';
 
 const system = openLinuxSystem();
 
-/** The thread that reads the source, sees what it is, and decompresses it. */
+/** The thread that reads the source, sees what it is, and decompresses it; or compresses the archive of a diff. */
 serve(async (request, pipeline) => {
+  if (request.type === 'encode') return await encodeArchive(pipeline, request);
   if (request.type !== 'decode') throw unexpected(request);
   const source = request.file && new FileSource(request.file, pipeline, system);
   try {
