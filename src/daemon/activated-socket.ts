@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { OverlayerError } from '../base/errors.js';
-import type { ListeningSocket } from './socket.js';
+import type { ListeningSocket, OnConnection } from './socket.js';
 
 /** sd_listen_fds(3): descriptors that are handed over begin here. */
 const FIRST = 3;
@@ -13,19 +13,19 @@ const FIRST = 3;
  * @returns undefined when there is none
  * @throws OverlayerError `InvalidArgument`: there are several
  */
-export async function activatedSocket(): Promise<ListeningSocket | undefined> {
+export async function activatedSocket(onConnection: OnConnection): Promise<ListeningSocket | undefined> {
   const { LISTEN_PID, LISTEN_FDS } = process.env;
   if (LISTEN_PID !== String(process.pid)) return undefined;
   // They are not for programs that this one runs.
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete process.env[name];
   if (LISTEN_FDS !== '1')
     throw new OverlayerError('InvalidArgument', `systemd hands over ${LISTEN_FDS} sockets, and not one`);
-  const server = createServer();
+  const server = createServer(onConnection);
   server.listen({ fd: FIRST });
   await once(server, 'listening');
   return {
     address: String(server.address()),
-    server,
+    disconnected: once(server, 'close'),
     async close() {
       server.close();
     },

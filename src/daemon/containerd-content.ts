@@ -3,40 +3,40 @@ import {
   credentials,
   Metadata,
   makeClientConstructor,
+  type requestCallback,
   type ServiceClientConstructor,
 } from '@grpc/grpc-js';
+import { OverlayerError } from '../base/errors.js';
 import type { Digest } from '../oci/digest.js';
 import type { CallContext } from './calls.js';
-import type { ReadResponse } from './content-messages.js';
-import { loadServices } from './load-services.js';
+import type { InfoResponse, ReadResponse } from './content-messages.js';
+import { loadService, type ServiceName } from './load-services.js';
 import { MESSAGE_LIMITS } from './message-limits.js';
 import { fromStatus } from './status.js';
 
 /** Bytes on their way that nobody has asked for yet: node's 64 KiB would mean a round trip for each message. */
 const WINDOW = 4 << 20;
 
+type Client = InstanceType<ServiceClientConstructor>;
+
 /** The content store of the containerd that calls us, through its own socket. */
 export class ContainerdContent {
   readonly #address: string;
-  readonly #client: InstanceType<ServiceClientConstructor>;
+  readonly #content: Client;
+  readonly #namespaces: Client;
 
   /** Connects when it is first used, and again whenever containerd was started again. */
   constructor(address: string) {
     this.#address = address;
-    const Client = makeClientConstructor(loadServices().content, 'Content');
-    this.#client = new Client(`unix:${address}`, credentials.createInsecure(), {
-      ...MESSAGE_LIMITS,
-      'grpc.max_reconnect_backoff_ms': 3000,
-      'grpc-node.flow_control_window': WINDOW,
-    });
+    this.#content = connect('content', address);
+    this.#namespaces = connect('namespaces', address);
   }
 
-  /** A blob's bytes, as the caller's namespace has it. @throws OverlayerError what containerd answers */
+  /** @throws OverlayerError what containerd answers; `NotFound` */
   async *read(digest: Digest, { namespace, signal }: CallContext): AsyncGenerator<Uint8Array> {
-    const metadata = new Metadata();
-    metadata.set('containerd-namespace', namespace ?? '');
     signal.throwIfAborted();
-    const stream = this.#client['read']!({ digest }, metadata) as ClientReadableStream<ReadResponse>;
+    const metadata = inNamespace(namespace ?? (await this.#findNamespace(digest)));
+    const stream = this.#content['read']!({ digest }, metadata) as ClientReadableStream<ReadResponse>;
     const cancel = () => stream.cancel();
     signal.addEventListener('abort', cancel);
     try {
@@ -49,7 +49,58 @@ export class ContainerdContent {
     }
   }
 
-  close(): void {
-    this.#client.close();
+  /** containerd 1.7 does not tell a differ in which namespace it is asked. Whichever has the blob has the same bytes. */
+  async #findNamespace(digest: Digest): Promise<string> {
+    const { namespaces } = await this.#ask<{ readonly namespaces: readonly { readonly name: string }[] }>(
+      this.#namespaces,
+      'list',
+      {},
+    );
+    for (const { name } of namespaces)
+      try {
+        await this.#ask<InfoResponse>(this.#content, 'info', { digest }, inNamespace(name));
+        return name;
+      } catch (error) {
+        if (!OverlayerError.is(error) || error.code !== 'NotFound') throw error;
+      }
+    throw new OverlayerError('NotFound', `containerd at "${this.#address}" has no blob ${digest}`);
   }
+
+  async #ask<Answer>(
+    client: Client,
+    method: string,
+    request: object,
+    metadata = new Metadata(),
+  ): Promise<Answer> {
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        const done: requestCallback<Answer> = (error, answer) =>
+          error === null ? resolve(answer!) : reject(error);
+        client[method]!(request, metadata, done);
+      });
+    } catch (error) {
+      throw fromStatus(error, `Cannot ask containerd at "${this.#address}"`);
+    }
+  }
+
+  close(): void {
+    this.#content.close();
+    this.#namespaces.close();
+  }
+}
+
+/** Clients of one address share a connection. */
+function connect(service: ServiceName, address: string): Client {
+  const ServiceClient = makeClientConstructor(loadService(service), service);
+  return new ServiceClient(`unix:${address}`, credentials.createInsecure(), {
+    ...MESSAGE_LIMITS,
+    'grpc.max_reconnect_backoff_ms': 3000,
+    'grpc-node.flow_control_window': WINDOW,
+  });
+}
+
+function inNamespace(name: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('containerd-namespace', name);
+  return metadata;
 }

@@ -3,29 +3,30 @@ import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 
 const PROTO = fileURLToPath(new URL('./proto', import.meta.url));
 
-/** What `proto/` says, in the form of messages that `messages.ts` describes. */
-export interface Services {
-  readonly snapshots: ServiceDefinition;
-  readonly diff: ServiceDefinition;
-  readonly content: ServiceDefinition;
-}
+const FILES = {
+  snapshots: 'snapshots',
+  diff: 'diff',
+  content: 'content',
+  namespaces: 'namespace',
+} as const;
 
-let loaded: Services | undefined;
+/** Services of containerd's, by the files in `proto/`; of the last only a client is here. */
+export type ServiceName = keyof typeof FILES;
 
-export function loadServices(): Services {
-  loaded ??= load();
-  return loaded;
-}
+const loaded = new Map<ServiceName, ServiceDefinition>();
 
-function load(): Services {
-  const names = ['snapshots', 'diff', 'content'] as const;
-  const files = names.map((name) => `containerd/services/${name}/v1/${name}.proto`);
+/** Its messages are those that the files `…-messages.ts` describe. */
+export function loadService(name: ServiceName): ServiceDefinition {
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
+  const file = `containerd/services/${name}/v1/${FILES[name]}.proto`;
   // Sizes stay below 2^53: a disk has fewer bytes.
-  const all = loadSync(files, { includeDirs: [PROTO], longs: Number, enums: String, defaults: true });
-  const service = (name: string) => all[`containerd.services.${name}`] as ServiceDefinition;
-  return {
-    snapshots: service('snapshots.v1.Snapshots'),
-    diff: service('diff.v1.Diff'),
-    content: service('content.v1.Content'),
-  };
+  const all = loadSync(file, { includeDirs: [PROTO], longs: Number, enums: String, defaults: true });
+  const service = all[`containerd.services.${name}.v1.${capitalized(name)}`] as ServiceDefinition;
+  loaded.set(name, service);
+  return service;
+}
+
+function capitalized(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
 }

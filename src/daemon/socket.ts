@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { chmod, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
@@ -11,17 +11,20 @@ import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 /** A unix socket on which a server listens. */
 export interface ListeningSocket {
   readonly address: string;
-  readonly server: Server;
-  /** No more connections are taken; those that are there stay. Its file goes, where it is ours. */
+  /** Takes no more connections; those that are there stay. Its file goes, where it is ours. */
   close(): Promise<void>;
+  /** Settles when the last connection has ended, after `close`. */
+  readonly disconnected: Promise<unknown>;
 }
+
+export type OnConnection = (connection: Socket) => void;
 
 /**
  * Listens on a unix socket that nobody but its owner may connect to. One that a dead process has left is taken over.
  *
  * @throws OverlayerError `Unavailable`: another process listens there; as of a file that can't be made
  */
-export async function listenOn(address: string): Promise<ListeningSocket> {
+export async function listenOn(address: string, onConnection: OnConnection): Promise<ListeningSocket> {
   const system = openLinuxSystem();
   const failure = `Cannot listen on "${address}"`;
   try {
@@ -29,10 +32,10 @@ export async function listenOn(address: string): Promise<ListeningSocket> {
     try {
       // One that knows nothing of our lock.
       if (await isAlive(address)) throw inUse(address);
-      const server = await listenPrivately(address);
+      const server = await listenPrivately(address, onConnection);
       return {
         address,
-        server,
+        disconnected: once(server, 'close'),
         async close() {
           server.close();
           await rm(address, { force: true });
@@ -82,10 +85,10 @@ async function isAlive(address: string): Promise<boolean> {
 }
 
 /** A socket is made with the mode that the umask leaves: it gets its own where nobody else can reach it. */
-async function listenPrivately(address: string): Promise<Server> {
+async function listenPrivately(address: string, onConnection: OnConnection): Promise<Server> {
   const directory = await mkdtemp(join(dirname(address), `.${basename(address)}-`));
   const path = join(directory, 's');
-  const server = createServer();
+  const server = createServer(onConnection);
   try {
     server.listen(path);
     await once(server, 'listening');

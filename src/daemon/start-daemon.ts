@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -13,19 +12,22 @@ import { contentService } from './content-service.js';
 import { diffService } from './diff-service.js';
 import { FilledSnapshots } from './filled-snapshots.js';
 import { type Methods, toHandlers } from './handlers.js';
-import { loadServices, type Services } from './load-services.js';
+import { loadService } from './load-services.js';
 import { logCall } from './log-call.js';
 import { MESSAGE_LIMITS } from './message-limits.js';
 import { Metrics } from './metrics.js';
 import type { Daemon, ServeOptions } from './serve.js';
 import { snapshotsService } from './snapshots-service.js';
-import { type ListeningSocket, listenOn } from './socket.js';
+import { type ListeningSocket, listenOn, type OnConnection } from './socket.js';
 
 const CONTAINERD = '/run/containerd/containerd.sock';
 /** For what is under way when the daemon stops. */
 const GRACE_MS = 10_000;
 /** For the last answers to go out. */
 const FLUSH_MS = 1000;
+
+const SERVED = ['snapshots', 'diff', 'content'] as const;
+type ServedMethods = Readonly<Record<(typeof SERVED)[number], Methods>>;
 
 /** See `serve`. */
 export async function startDaemon(options: ServeOptions): Promise<Daemon> {
@@ -54,20 +56,20 @@ export async function startDaemon(options: ServeOptions): Promise<Daemon> {
     const { snapshots, content } = store;
     const filled = new FilledSnapshots(snapshots);
     const own = { snapshots, filled, directory: join(realpathSync(options.root), 'snapshots') };
-    const methods: Record<keyof Services, Methods> = {
+    const methods: ServedMethods = {
       snapshots: snapshotsService({ snapshots, name, filled }),
       diff: diffService({ own, content, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
       content: contentService(content),
     };
-    const socket = await openSocket(address);
-    ends.push(serveOn(socket, methods, calls));
+    const serving = await serveOn(address, methods, calls);
+    ends.push(() => serving.end());
     let closed: Promise<void> | undefined;
     const close = () => {
       closed ??= end();
       return closed;
     };
     return {
-      address: socket.address,
+      address: serving.address,
       metricsAddress: metricsServer?.address,
       close,
       [Symbol.asyncDispose]: close,
@@ -87,32 +89,38 @@ async function checkIsOwn(store: Store, root: string): Promise<void> {
   });
 }
 
-async function openSocket(address: string | undefined): Promise<ListeningSocket> {
-  const socket = address === undefined ? await activatedSocket() : await listenOn(address);
-  if (socket !== undefined) return socket;
-  throw new OverlayerError('InvalidArgument', 'No address to listen on, and systemd hands over no socket');
+interface Serving {
+  readonly address: string;
+  /** Waits for the calls under way. */
+  end(): Promise<void>;
 }
 
-/** @returns what waits for the calls under way, and ends */
-function serveOn(
-  socket: ListeningSocket,
-  methods: Record<keyof Services, Methods>,
-  calls: Calls,
-): () => Promise<void> {
+async function serveOn(address: string | undefined, methods: ServedMethods, calls: Calls): Promise<Serving> {
   const server = new Server(MESSAGE_LIMITS);
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
-  for (const [service, definition] of Object.entries(loadServices()))
-    server.addService(definition, toHandlers(definition, methods[service as keyof Services], calls));
+  for (const name of SERVED) {
+    const definition = loadService(name);
+    server.addService(definition, toHandlers(definition, methods[name], calls));
+  }
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  socket.server.on('connection', (connection) => injector.injectConnection(connection));
-  return async () => {
-    const disconnected = once(socket.server, 'close');
-    health.setStatus('', 'NOT_SERVING');
-    await socket.close();
-    await calls.end(GRACE_MS);
-    injector.drain(FLUSH_MS);
-    await disconnected;
-    server.forceShutdown();
+  const socket = await openSocket(address, (connection) => injector.injectConnection(connection));
+  return {
+    address: socket.address,
+    async end() {
+      health.setStatus('', 'NOT_SERVING');
+      await socket.close();
+      await calls.end(GRACE_MS);
+      injector.drain(FLUSH_MS);
+      await socket.disconnected;
+      server.forceShutdown();
+    },
   };
+}
+
+async function openSocket(address: string | undefined, onConnection: OnConnection): Promise<ListeningSocket> {
+  if (address !== undefined) return await listenOn(address, onConnection);
+  const socket = await activatedSocket(onConnection);
+  if (socket !== undefined) return socket;
+  throw new OverlayerError('InvalidArgument', 'No address to listen on, and systemd hands over no socket');
 }
