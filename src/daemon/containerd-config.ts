@@ -1,3 +1,4 @@
+import { formatPlatform, hostPlatform } from '../oci/platform.js';
 import type { Capability } from '../snapshot/backend.js';
 
 export interface ContainerdConfigOptions {
@@ -14,12 +15,13 @@ export interface ContainerdConfigOptions {
 /**
  * The part of containerd's configuration that names a daemon, in TOML.
  *
- * The table of proxy plugins is the same in versions 2 and 3 of the configuration. Differs as a plugin of their own are
- * known from containerd 1.7 on; one before it passes over them.
+ * Versions 2 and 3 of the configuration have the same tables for it. Differs as plugins of their own are known from
+ * containerd 1.7 on; one before it passes over them.
  */
 export function containerdConfig(options: ContainerdConfigOptions): string {
   const { address, name = 'overlayer', root, capabilities } = options;
-  return `# For containerd's configuration (/etc/containerd/config.toml), of version 2 or 3.
+  const differ = `${name}-diff`;
+  return `# For /etc/containerd/config.toml, of version 2 or 3.
 
 [proxy_plugins.${key(name)}]
   type = "snapshot"
@@ -28,13 +30,26 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
   [proxy_plugins.${key(name)}.exports]
     root = ${text(root)}
 
-[proxy_plugins.${key(`${name}-diff`)}]
+[proxy_plugins.${key(differ)}]
   type = "diff"
   address = ${text(address)}
 
-# It unpacks layers; what it does not do is left to containerd's own. From containerd 1.7 on.
+# Unpacks layers; what it does not do is left to containerd's own.
 [plugins."io.containerd.service.v1.diff-service"]
-  default = [${text(`${name}-diff`)}, "walking"]
+  default = [${text(differ)}, "walking"]
+
+# For what containerd pulls and imports by itself (ctr of containerd 2).
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = ${text(formatPlatform(hostPlatform()))}
+  snapshotter = ${text(name)}
+  differ = ${text(differ)}
+
+# For Kubernetes, in the table that is there already. Version 2:
+#   [plugins."io.containerd.grpc.v1.cri".containerd]
+#     snapshotter = ${text(name)}
+# Version 3:
+#   [plugins."io.containerd.cri.v1.images"]
+#     snapshotter = ${text(name)}
 `;
 }
 

@@ -5,6 +5,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import { OverlayerError } from '../base/errors.js';
 import { openStore } from '../image/open-store.js';
 import type { Store } from '../image/store.js';
+import { warmUp } from '../layer/unpack-layer.js';
 import { activatedSocket } from './activated-socket.js';
 import { Calls } from './calls.js';
 import { ContainerdContent } from './containerd-content.js';
@@ -53,6 +54,7 @@ export async function startDaemon(options: ServeOptions): Promise<Daemon> {
     const metricsServer = metricsAddress === undefined ? undefined : await metrics.serve(metricsAddress);
     if (metricsServer !== undefined) ends.push(() => metricsServer.close());
 
+    warmUp();
     const { snapshots, content } = store;
     const filled = new FilledSnapshots(snapshots);
     const own = { snapshots, filled, directory: join(realpathSync(options.root), 'snapshots') };
