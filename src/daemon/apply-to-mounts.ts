@@ -36,6 +36,8 @@ export async function applyToMounts(
   own: OwnSnapshots,
   options: ApplyToMountsOptions,
 ): Promise<LayerResult> {
+  if (mounts.length === 0)
+    throw new OverlayerError('InvalidArgument', 'There are no mounts to unpack the layer onto');
   if (isStaged(mounts))
     throw new OverlayerError('FailedPrecondition', 'The mounts are read-only: nothing can be unpacked there');
   const place = await findPlace(mounts, own);
