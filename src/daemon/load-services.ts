@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 
-const PROTO = fileURLToPath(new URL('./proto', import.meta.url));
+const PROTO = join(import.meta.dirname, 'proto');
 
 const FILES = {
   snapshots: 'snapshots',
