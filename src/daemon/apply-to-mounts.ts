@@ -71,8 +71,9 @@ async function findPlace(mounts: readonly Mount[], own: OwnSnapshots): Promise<U
   const place = isOwn(foreign.destination, own)
     ? unpackPlace({ mounts, parent: undefined, capabilities })
     : foreign;
+  const isNew = await isEmpty(foreign.destination);
   // Whiteouts hide what an upperdir has already only when they go through overlayfs.
-  return place?.existing === 'merge' || (await isEmpty(foreign.destination)) ? place : undefined;
+  return place?.existing === 'merge' || isNew ? place : undefined;
 }
 
 function isOwn(destination: string, { directory }: OwnSnapshots): boolean {

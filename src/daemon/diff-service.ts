@@ -28,7 +28,7 @@ export function diffService({ own, content, containerd, onLayer }: DiffServiceOp
       return await content.path(digest);
     } catch (error) {
       if (!OverlayerError.is(error) || error.code !== 'NotFound') throw error;
-      return containerd.read(digest, context);
+      return await containerd.open(digest, context);
     }
   };
 

@@ -8,9 +8,10 @@ const FILES = {
   diff: 'diff',
   content: 'content',
   namespaces: 'namespace',
+  introspection: 'introspection',
 } as const;
 
-/** Services of containerd's, by the files in `proto/`; of the last only a client is here. */
+/** Services of containerd's, by the files in `proto/`; of the last two only a client is here. */
 export type ServiceName = keyof typeof FILES;
 
 const loaded = new Map<ServiceName, ServiceDefinition>();

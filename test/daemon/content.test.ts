@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type {
   InfoResponse,
@@ -6,48 +6,18 @@ import type {
   ListStatusesResponse,
   ReadResponse,
   StatusResponse,
-  WriteRequest,
   WriteResponse,
 } from '../../src/daemon/content-messages.js';
-import { fromStatus } from '../../src/daemon/status.js';
 import { failureOf } from '../helpers/sandbox.js';
-import type { Client } from './grpc-client.js';
+import { digestOf, openWriter, writeBlob } from './content-writer.js';
 import { useDaemon } from './use-daemon.js';
 
 const BYTES = randomBytes(3_000_000);
-const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const DIGEST = digestOf(BYTES);
-
-/** One writer: each request gets its answer. */
-function openWriter(client: Client) {
-  const call = client.converse<Partial<WriteRequest>, WriteResponse>('write');
-  const answers = call[Symbol.asyncIterator]();
-  return {
-    async send(request: Partial<WriteRequest>): Promise<WriteResponse> {
-      call.write(request);
-      try {
-        return (await answers.next()).value;
-      } catch (error) {
-        throw fromStatus(error, 'write');
-      }
-    },
-    end: () => call.end(),
-    cancel: () => call.cancel(),
-  };
-}
-
-async function write(client: Client, ref: string, bytes: Uint8Array): Promise<WriteResponse> {
-  const writer = openWriter(client);
-  await writer.send({ action: 'STAT', ref });
-  for (let offset = 0; offset < bytes.length; offset += 1 << 20)
-    await writer.send({ action: 'WRITE', offset, data: bytes.subarray(offset, offset + (1 << 20)) });
-  const request = { action: 'COMMIT', offset: bytes.length, total: bytes.length } as const;
-  return await writer.send({ ...request, expected: digestOf(bytes), labels: { from: 'here' } });
-}
 
 test('a blob is written, read, labelled and deleted', async () => {
   const client = (await useDaemon()).connect('content');
-  expect(await write(client, 'layer', BYTES)).toMatchObject({ digest: DIGEST, offset: BYTES.length });
+  expect(await writeBlob(client, 'layer', BYTES)).toMatchObject({ digest: DIGEST, offset: BYTES.length });
   const { info } = await client.ask<InfoResponse>('info', { digest: DIGEST });
   expect(info).toMatchObject({ size: BYTES.length, labels: { from: 'here' } });
   const read = async (request: object) => {
@@ -110,7 +80,7 @@ test('what is not as expected is refused, and can be aborted', async () => {
   expect(await refs()).toEqual(['wrong']);
   await client.ask('abort', { ref: 'wrong' });
   expect(await refs()).toEqual([]);
-  await write(client, 'right', BYTES);
+  await writeBlob(client, 'right', BYTES);
   const again = openWriter(client).send({ action: 'STAT', ref: 'again', expected: DIGEST });
   expect((await failureOf(again)).code).toBe('AlreadyExists');
 });

@@ -1,6 +1,7 @@
 import {
   type ClientDuplexStream,
   type ClientReadableStream,
+  type ClientUnaryCall,
   credentials,
   Metadata,
   makeClientConstructor,
@@ -10,7 +11,7 @@ import { loadService, type ServiceName } from '../../src/daemon/load-services.js
 import { fromStatus } from '../../src/daemon/status.js';
 
 export interface Client {
-  ask<Answer = object>(method: string, request: object): Promise<Answer>;
+  ask<Answer = object>(method: string, request: object, signal?: AbortSignal): Promise<Answer>;
   /** All answers of a stream. */
   list<Answer>(method: string, request: object): Promise<Answer[]>;
   stream<Answer>(method: string, request: object): ClientReadableStream<Answer>;
@@ -35,11 +36,15 @@ export function connect(service: ServiceName, address: string, namespace = 'defa
     client[method]!(request, metadata) as ClientReadableStream<Answer>;
   return {
     stream,
-    ask: (method, request) =>
+    ask: (method, request, signal) =>
       new Promise((resolve, reject) => {
-        client[method]!(request, metadata, (error: Error | null, answer: never) =>
-          error === null ? resolve(answer) : reject(fromStatus(error, method)),
+        const call: ClientUnaryCall = client[method]!(
+          request,
+          metadata,
+          (error: Error | null, answer: never) =>
+            error === null ? resolve(answer) : reject(fromStatus(error, method)),
         );
+        signal?.addEventListener('abort', () => call.cancel());
       }),
     async list<Answer>(method: string, request: object) {
       const answers: Answer[] = [];
