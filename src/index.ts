@@ -67,6 +67,8 @@ export {
   verifyImage,
 } from './image/verifier.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/anomaly.js';
+export { createDiff } from './layer/diff/create-diff.js';
+export type { CreateDiffOptions, Diff, DiffResult, DiffSource } from './layer/diff/options.js';
 export type { Operation, PlannedOperation } from './layer/operation.js';
 export type {
   Compression,
@@ -98,6 +100,8 @@ export type {
   LeftoverKind,
 } from './snapshot/check-report.js';
 export type { CleanupResult } from './snapshot/cleanup.js';
+export { diffMounts } from './snapshot/diff-mounts.js';
+export { diffSnapshot } from './snapshot/diff-snapshot.js';
 export type { UnpackedSnapshot } from './snapshot/fill-snapshot.js';
 export { type Mount, mountAll, unmountAll, withMount } from './snapshot/mount.js';
 export { type OpenSnapshotterOptions, openSnapshotter } from './snapshot/open-snapshotter.js';

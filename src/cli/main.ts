@@ -11,7 +11,7 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   process.stdout.write(`${version()}\n`);
 } else {
   const command = args[0] === 'snapshots' ? args[1] : args[0];
-  if (command === 'unpack' || command === 'inspect') {
+  if (command === 'unpack' || command === 'inspect' || command === 'diff') {
     // The threads start while the rest is loaded and the options are read.
     const { warmUp } = await import('../layer/index.js');
     warmUp();

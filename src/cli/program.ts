@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { addContent } from './content-program.js';
+import { addDiff } from './diff-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
 import { addImages } from './images-program.js';
 import { collect } from './parse-value.js';
@@ -16,6 +17,7 @@ Examples:
   overlayer unpack --target overlay --lower base layer.tar.zst upper
   curl -sL https://example.org/layer.tar.gz | overlayer unpack - rootfs
   overlayer inspect layer.tar.gz
+  overlayer diff before after -o layer.tar.gz
   overlayer pull debian:12
   overlayer mount debian:12 /mnt
   overlayer snapshots unpack layer.tar.gz --key base
@@ -96,6 +98,7 @@ export function createProgram(version: string): Command {
       process.exitCode = await run(layer, flags);
     });
 
+  addDiff(program);
   addImages(program);
   addContent(program);
   addSnapshots(program);

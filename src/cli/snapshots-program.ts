@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addDiffOptions } from './diff-program.js';
 import { collect, parseLabels } from './parse-value.js';
 import { addReadOptions, progressOption } from './read-options.js';
 import { addSnapshotsCheck } from './snapshots-check.js';
@@ -28,6 +29,13 @@ export function addSnapshots(program: Command): void {
   addChanges(snapshots);
   addMounting(snapshots);
   addSnapshotsCheck(snapshots);
+
+  addDiffOptions(onStore(snapshots, 'diff', 'Make a layer of what a snapshot changes in its parent.'))
+    .argument('<KEY>', KEY)
+    .action(async (key, flags) => {
+      const { diff } = await import('./commands/snapshots/diff.js');
+      process.exitCode = await diff(key, flags);
+    });
 
   const unpack = onStore(snapshots, 'unpack', 'Unpack a layer into a committed snapshot, once.')
     .argument('<LAYER>', 'a file, or - for standard input')

@@ -1,5 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 import type { ByteOutput, Decompressor } from './decompressor.js';
+import { loadZstd } from './load-zstd.js';
 
 /** The gzip decoders, fastest first; each is loaded only when it is its turn. */
 const GZIP = {
@@ -32,12 +33,6 @@ export async function openDecompressor(
 }
 
 async function openZstd(output: ByteOutput): Promise<Decompressor> {
-  try {
-    return new (await import('./zstd.js')).ZstdDecompressor(output);
-  } catch (cause) {
-    throw new OverlayerError('Unavailable', 'Cannot decompress zstd: the addon zstd-napi is not built here', {
-      hint: 'npm rebuild zstd-napi (needs a C++ compiler, make and python3)',
-      cause,
-    });
-  }
+  const { ZstdDecompressor } = await loadZstd('decompress', () => import('./zstd.js'));
+  return new ZstdDecompressor(output);
 }

@@ -1,16 +1,16 @@
 import { OverlayerError } from '../base/errors.js';
-import { AbortedError } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
 import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import type { Anomaly, AnomalySummary } from './anomaly.js';
+import { checkChoice } from './check-options.js';
 import { feed } from './feed.js';
 import { openSource } from './open-source.js';
-import type { GzipDecoder, LayerProgress, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
+import type { GzipDecoder, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
+import { reportProgress } from './report-progress.js';
 import type { Crew } from './worker/crew.js';
 import type { ArchiveSummary } from './worker/messages.js';
-
-const PROGRESS_INTERVAL_MS = 100;
+import { settleAll } from './worker/settle-all.js';
 
 /**
  * Runs one layer through a crew: source to decode, hash and apply threads, until all have said how it went.
@@ -33,13 +33,13 @@ export async function runLayer(
   signal?.addEventListener('abort', onAbort, { once: true });
   let stop = () => {};
   const stopped = new Promise<void>((resolve) => (stop = resolve));
-  const progress = reportProgress(crew, totalBytes, options.onProgress, () => stop());
+  const progress = reportProgress(pipeline, totalBytes, options.onProgress, () => stop());
   try {
     signal?.throwIfAborted();
     const { hash, gzip } = wanted;
     const { maxRatio } = resolveLimits(options.limits);
-    const [decoded, summary] = await all(
-      crew,
+    const [decoded, summary] = await settleAll(
+      pipeline.gate,
       [
         crew.decode.ask({ type: 'decode', file, gzip, maxRatio, hash }, 'decoded'),
         archive(hash),
@@ -68,14 +68,6 @@ export async function runLayer(
   }
 }
 
-/** For callers without a type checker. @throws OverlayerError `InvalidArgument` */
-export function checkChoice(option: string, value: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return;
-  throw new OverlayerError('InvalidArgument', `Unknown ${option} "${value}"`, {
-    hint: `choose one of ${choices.join(', ')}`,
-  });
-}
-
 function checkOptions(options: ReadLayerOptions): {
   readonly hash: boolean;
   readonly gzip: GzipDecoder | undefined;
@@ -91,63 +83,6 @@ function checkOptions(options: ReadLayerOptions): {
   const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
   if (gzip !== undefined) checkChoice('gzip decoder', gzip, GZIP_DECODERS);
   return { hash: digests === 'compute', gzip: gzip as GzipDecoder | undefined };
-}
-
-/** Waits for every thread, even after one has failed: they share memory. The failure that is nobody else's comes first. */
-async function all<T extends readonly unknown[]>(
-  crew: Crew,
-  parts: T,
-  stop: () => void,
-): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
-  const failures: unknown[] = [];
-  const results = await Promise.all(
-    parts.map(async (part) => {
-      try {
-        return await part;
-      } catch (error) {
-        failures.push(error);
-        crew.pipeline.gate.abort();
-        stop();
-        return undefined;
-      }
-    }),
-  );
-  if (failures.length > 0) throw failures.find((error) => !(error instanceof AbortedError)) ?? failures[0];
-  return results as { [K in keyof T]: Awaited<T[K]> };
-}
-
-/** A listener that throws ends the work, and what it throws is what the work fails with. */
-function reportProgress(
-  crew: Crew,
-  totalBytes: number | undefined,
-  onProgress: ((progress: LayerProgress) => void) | undefined,
-  stop: () => void,
-): { end(): void; failure(): unknown } {
-  if (onProgress === undefined) return { end() {}, failure: () => undefined };
-  let failure: unknown;
-  const report = () => {
-    const { compressedBytes, bytes, entries } = crew.pipeline;
-    onProgress({ compressedBytes, totalBytes, bytes, entries });
-  };
-  const timer = setInterval(() => {
-    try {
-      report();
-    } catch (error) {
-      failure = error;
-      clearInterval(timer);
-      crew.pipeline.gate.abort();
-      stop();
-    }
-  }, PROGRESS_INTERVAL_MS);
-  return {
-    end() {
-      clearInterval(timer);
-      // It may have come too late to stop anything.
-      if (failure !== undefined) throw failure;
-      report();
-    },
-    failure: () => failure,
-  };
 }
 
 function checkDigest(

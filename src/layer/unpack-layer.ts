@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
-import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import type { TreeUsage } from '../rootfs/measure-usage.js';
+import { checkChoice, checkPath } from './check-options.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
-import { checkChoice, runLayer } from './run-layer.js';
+import { runLayer } from './run-layer.js';
 import type { OwnerMap } from './shift-owners.js';
 import { type Crew, crews } from './worker/crew.js';
 
@@ -80,9 +80,7 @@ export async function applyLayer(
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
   checkChoice('existing', existing, ['refuse', 'merge']);
-  for (const path of [destination, ...lowers])
-    if (path === '' || path.includes('\0'))
-      throw new OverlayerError('InvalidArgument', `Not a path: ${JSON.stringify(path)}`);
+  for (const path of [destination, ...lowers]) checkPath(path);
   try {
     options.signal?.throwIfAborted();
     return await crews.use((crew) => unpackWith(crew), options.signal);

@@ -1,7 +1,8 @@
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 
-const PREFIX = '.wh.';
+/** Names that begin so say something of lower layers. */
+export const WHITEOUT_PREFIX = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 const AUFS_PREFIX = '.wh..wh.';
 
@@ -27,10 +28,10 @@ export function parseWhiteout(
   name: string,
   entry: { readonly path: string; readonly offset: number },
 ): WhiteoutName | undefined {
-  if (!name.startsWith(PREFIX)) return undefined;
+  if (!name.startsWith(WHITEOUT_PREFIX)) return undefined;
   if (name === OPAQUE) return { kind: 'opaque' };
   if (name.startsWith(AUFS_PREFIX)) return AUFS_METADATA;
-  const target = name.slice(PREFIX.length);
+  const target = name.slice(WHITEOUT_PREFIX.length);
   if (target === '' || target === '.' || target === '..')
     throw new OverlayerError(
       'InvalidArgument',
@@ -41,4 +42,15 @@ export function parseWhiteout(
       },
     );
   return { kind: 'whiteout', name: target };
+}
+
+/** The entry that removes `path` of the lower layers. */
+export function whiteoutMarker(path: string): string {
+  const name = path.lastIndexOf('/') + 1;
+  return `${path.slice(0, name)}${WHITEOUT_PREFIX}${path.slice(name)}`;
+}
+
+/** The entry that removes all that the lower layers have in a directory; '' is the root. */
+export function opaqueMarker(directory: string): string {
+  return directory === '' ? OPAQUE : `${directory}/${OPAQUE}`;
 }

@@ -1,4 +1,5 @@
 import { isErrno, type System } from '../system/system.js';
+import { dataRanges } from './data-ranges.js';
 
 const BUFFER_BYTES = 1024 * 1024;
 /** What the kernel says where a call does not work between these two files, or on this file system. */
@@ -10,12 +11,7 @@ const UNSUITED = ['EOPNOTSUPP', 'ENOTSUP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY'
  */
 export function copyContents(system: System, from: number, to: number, size: number): void {
   if (size === 0 || tryClone(system, from, to)) return;
-  for (let position = 0; position < size; ) {
-    const data = system.seekData(from, position);
-    if (data === undefined) break;
-    position = system.seekHole(from, data);
-    copyExtent(system, from, to, data, position);
-  }
+  for (const { start, end } of dataRanges(system, from, size)) copyExtent(system, from, to, start, end);
   // A hole at the end has to be there too.
   system.truncate(to, size);
 }

@@ -1,8 +1,6 @@
-import { O, type System } from '../system/system.js';
+import type { System } from '../system/system.js';
 import { copyAttributes, copyUp } from './copy-up.js';
-import { isDirectory, statId, withChild } from './directory.js';
-
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+import { isDirectory, OPEN_DIRECTORY, statId, withChild } from './directory.js';
 
 /**
  * Fills the empty directory `to` with a copy of `from`: contents (sharing blocks where the file system can), holes,

@@ -1,4 +1,7 @@
-import { S, type Stat, type System, SystemError } from '../system/system.js';
+import { O, S, type Stat, type System, SystemError } from '../system/system.js';
+
+/** To read it; a FIFO in its place keeps nobody waiting. */
+export const OPEN_DIRECTORY: number = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
 /** An open directory below the root, and the directories of lower layers it is merged with, nearest first. */
 export interface Directory {

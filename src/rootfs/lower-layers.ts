@@ -38,6 +38,13 @@ export function isOpaque(system: System, directory: number): boolean {
   return OVERLAY_PREFIXES.some((prefix) => system.getXattr(directory, `${prefix}opaque`)?.[0] === 0x79);
 }
 
+/** The same of a name in an open directory. */
+export function isOpaqueAt(system: System, directory: number, name: string): boolean {
+  return OVERLAY_PREFIXES.some(
+    (prefix) => system.getXattrAt(directory, name, `${prefix}opaque`)?.[0] === 0x79,
+  );
+}
+
 /** A device 0:0, or an empty file that says so (kernel documentation, overlayfs.rst, "whiteouts and opaque directories"). */
 export function isWhiteout(system: System, directory: number, name: string, stat: Stat): boolean {
   const type = stat.mode & S.IFMT;

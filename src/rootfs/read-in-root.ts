@@ -4,13 +4,10 @@ import { displayPath } from '../base/path-bytes.js';
 import { AT_FDCWD, O, S, type System } from '../system/system.js';
 import { withChild } from './directory.js';
 import { statIfThere } from './lower-layers.js';
-import { Rootfs, type RootfsEvents } from './rootfs.js';
+import { NO_EVENTS, Rootfs } from './rootfs.js';
 
 /** As the kernel's. */
 const MAX_SYMLINKS = 40;
-
-/** Nothing is written, so nothing happens. */
-const NO_EVENTS: RootfsEvents = { implicitDirectory() {}, existingDirectory() {}, blocked() {} };
 
 /**
  * The content of a file as a process would find it whose root that directory is: symlinks lead nowhere else

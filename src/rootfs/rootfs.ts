@@ -26,6 +26,9 @@ export interface RootfsEvents {
   blocked(parent: Directory, name: string, stat: Stat, path: string): void;
 }
 
+/** For whoever writes nothing: nothing happens then. */
+export const NO_EVENTS: RootfsEvents = { implicitDirectory() {}, existingDirectory() {}, blocked() {} };
+
 /**
  * A root file system being written: the only place that joins an archive's path to it. A path is resolved by
  * descriptors below the root, symlinks as inside a chroot; no check of the string stands in for that, and what

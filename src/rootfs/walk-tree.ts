@@ -1,7 +1,5 @@
-import { O, type Stat, type System } from '../system/system.js';
-import { isDirectory, withChild } from './directory.js';
-
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+import type { Stat, System } from '../system/system.js';
+import { isDirectory, OPEN_DIRECTORY, withChild } from './directory.js';
 
 /** Something in a tree, while the walk is at it. */
 export interface WalkedEntry {

@@ -29,6 +29,14 @@ export function isOfImage(name: string): boolean {
   return !isMark(name) && !HOST.includes(name);
 }
 
+/** The name in a layer of what has this name on the disk, as `storedXattrName` gave it; undefined for what is not the image's. */
+export function imageXattrName(name: string): string | undefined {
+  if (!isOfImage(name)) return undefined;
+  for (const prefix of OVERLAY_PREFIXES)
+    if (name.startsWith(prefix)) return `${prefix}${name.slice(`${prefix}overlay.`.length)}`;
+  return name;
+}
+
 /** Removes what an image may have set, and leaves marks and the host's. */
 export function clearXattrs(system: System, descriptor: number): void {
   for (const name of system.listXattrs(descriptor)) {

@@ -20,27 +20,46 @@ export async function withMount<T>(
   { signal }: AbortableOptions,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const system = await openMountSystem();
-  const directory = await makeTemporaryDirectory('mount');
+  const mounted = await mountTemporarily(mounts);
   let result: T;
   try {
-    await mountOnto(system, mounts.map(withoutVolatile), directory);
-    result = await orAborted(async () => await use(directory), signal);
+    result = await orAborted(async () => await use(mounted.directory), signal);
   } catch (error) {
-    await unmountTree(system, directory, { lazy: true });
-    await rmdir(directory);
+    await mounted.unmount({ lazy: true });
     throw error;
   }
-  try {
-    await unmountTree(system, directory, { lazy: false });
-  } catch (error) {
-    await unmountTree(system, directory, { lazy: true });
-    throw error;
-  } finally {
-    // Never recursively: were it still mounted, that would delete the snapshot.
-    await rmdir(directory);
-  }
+  await mounted.unmount({ lazy: false });
   return result;
+}
+
+export interface TemporaryMount {
+  readonly directory: string;
+  /** The directory goes too. @throws OverlayerError unless `lazy`: it is in use, and goes only when it no longer is */
+  unmount(options: { readonly lazy: boolean }): Promise<void>;
+}
+
+/** Mounts onto a directory that nobody else may look into. */
+export async function mountTemporarily(mounts: readonly Mount[]): Promise<TemporaryMount> {
+  const system = await openMountSystem();
+  const directory = await makeTemporaryDirectory('mount');
+  const unmount: TemporaryMount['unmount'] = async ({ lazy }) => {
+    try {
+      await unmountTree(system, directory, { lazy });
+    } catch (error) {
+      await unmountTree(system, directory, { lazy: true });
+      throw error;
+    } finally {
+      // Never recursively: were it still mounted, that would delete the snapshot.
+      await rmdir(directory);
+    }
+  };
+  try {
+    await mountOnto(system, mounts.map(withoutVolatile), directory);
+  } catch (error) {
+    await unmount({ lazy: true });
+    throw error;
+  }
+  return { directory, unmount };
 }
 
 function withoutVolatile(mount: Mount): Mount {

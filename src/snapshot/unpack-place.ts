@@ -1,8 +1,8 @@
 import type { UnpackLayerOptions } from '../layer/options.js';
 import type { Capability } from './backend.js';
 import type { Mount } from './mount.js';
-import { parseMountOptions, splitOption } from './mount-options.js';
-import { splitLayers, unescapeLayer } from './overlay-mount.js';
+import { parseMountOptions } from './mount-options.js';
+import { overlayLayers } from './overlay-layers.js';
 
 /** Where a layer is unpacked to, and how, so that it comes out as if it were written through the mounts. */
 export interface UnpackPlace extends Pick<UnpackLayerOptions, 'target' | 'lowers' | 'existing'> {
@@ -32,14 +32,9 @@ export function unpackPlace({ mounts, parent, capabilities }: PreparedSnapshot):
     return parent === undefined && capabilities.includes('rebase')
       ? { destination: mount.source, target: 'overlay' }
       : { destination: mount.source, existing: 'merge' };
-  const option = (wanted: string) => data.map(splitOption).find(([key]) => key === wanted)?.[1];
-  const upper = option('upperdir');
+  const { upper, lowers } = overlayLayers(data);
   if (mount.type !== 'overlay' || upper === undefined) return undefined;
-  return {
-    destination: unescapeLayer(upper),
-    target: 'overlay',
-    lowers: splitLayers(option('lowerdir')),
-  };
+  return { destination: upper, target: 'overlay', lowers };
 }
 
 /** Whether the backend has filled the snapshot itself: see `snapshotter.ts`, "Layers that need not be unpacked". */

@@ -26,17 +26,13 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, 
   ENOTSUP: ['Unimplemented', 'the file system does not support it'],
   EOPNOTSUPP: ['Unimplemented', 'the file system does not support it'],
   EIO: ['DataLoss', 'input/output error', 'look at the kernel log: the disk may be failing'],
-  ENOENT: ['NotFound', 'it is gone', 'something else is changing the destination'],
+  ENOENT: ['NotFound', 'it is gone', 'something else is changing the tree'],
   ENOTDIR: ['FailedPrecondition', 'part of its path is not a directory'],
-  EEXIST: ['FailedPrecondition', 'something else made it', 'something else is changing the destination'],
-  ENOTEMPTY: [
-    'FailedPrecondition',
-    'something was put into it',
-    'something else is changing the destination',
-  ],
-  EISDIR: ['FailedPrecondition', 'it became a directory', 'something else is changing the destination'],
+  EEXIST: ['FailedPrecondition', 'something else made it', 'something else is changing the tree'],
+  ENOTEMPTY: ['FailedPrecondition', 'something was put into it', 'something else is changing the tree'],
+  EISDIR: ['FailedPrecondition', 'it became a directory', 'something else is changing the tree'],
   EINVAL: ['InvalidArgument', 'the kernel or the file system does not take it'],
-  EAGAIN: ['Unavailable', 'its path keeps changing', 'something else is changing the destination'],
+  EAGAIN: ['Unavailable', 'its path keeps changing', 'something else is changing the tree'],
 };
 
 /** A refusal of the kernel in overlayer's words, while `subject`: an entry, or a sentence of its own. */

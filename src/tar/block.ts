@@ -52,7 +52,7 @@ export function checksumMatches(bytes: Uint8Array, start: number): boolean {
 }
 
 /** Four bytes at a time where they lie so: a third of the time, for something done for every header. */
-function sumBytes(bytes: Uint8Array, start: number): number {
+export function sumBytes(bytes: Uint8Array, start: number): number {
   const address = bytes.byteOffset + start;
   let sum = 0;
   if (address % 4 !== 0) {

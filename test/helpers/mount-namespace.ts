@@ -93,7 +93,24 @@ export class MountNamespace {
     return join(`/proc/${this.#shell.pid}/root`, place);
   }
 
-  /** Unmounts what `mountOverlay` has mounted. */
+  /**
+   * Mounts layers with a new one to write to, all in new directories below `parent`, `lowers` nearest first.
+   * @returns the mount's path in the namespace, and outside of it; and the upperdir
+   */
+  async mountWritable(
+    parent: string,
+    lowers: readonly string[],
+    options: readonly string[] = [],
+  ): Promise<{ readonly path: string; readonly seen: string; readonly upper: string }> {
+    const place = join(parent, `mount-${this.#mounts++}`);
+    const [upper, work] = [`${place}-upper`, `${place}-work`];
+    await this.run(`mkdir '${place}' '${upper}' '${work}'`);
+    const all = [`lowerdir=${lowers.join(':')}`, `upperdir=${upper}`, `workdir=${work}`, ...options];
+    await this.run(`mount -t overlay overlay -o '${all.join(',')}' '${place}'`);
+    return { path: place, seen: join(`/proc/${this.#shell.pid}/root`, place), upper };
+  }
+
+  /** Unmounts what `mountOverlay` or `mountWritable` has mounted. */
   async unmount(path: string): Promise<void> {
     await this.run(`umount '${path.slice(`/proc/${this.#shell.pid}/root`.length)}'`);
   }

@@ -39,7 +39,10 @@ function describeOption(option: Option): CompletedOption {
   return { flag: option.long ?? option.flags, description: option.description, values };
 }
 
+const PATHS = ['LAYER', 'SOURCE', 'FILE'];
+const DIRECTORIES = ['DIR', 'DEST', 'TARGET', 'LOWER', 'UPPER'];
+
 function valuesByName(name: string): Values {
-  if (name === 'LAYER' || name === 'SOURCE') return 'path';
-  return name === 'DIR' || name === 'DEST' || name === 'TARGET' ? 'directory' : 'free';
+  if (PATHS.includes(name)) return 'path';
+  return DIRECTORIES.includes(name) ? 'directory' : 'free';
 }

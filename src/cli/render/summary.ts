@@ -1,8 +1,12 @@
 import type { LayerResult } from '../../index.js';
 import { formatBytes, formatCount } from './format.js';
 
+/** Of a layer that was made there are no anomalies to tell. */
+type SummedUp = Omit<LayerResult, Optional> & Partial<Pick<LayerResult, Optional>>;
+type Optional = 'anomalies' | 'listsRoot';
+
 /** What a whole layer came to, in a few lines under `heading`. */
-export function summary(heading: string, result: LayerResult): string {
+export function summary(heading: string, result: SummedUp): string {
   const rows: [label: string, value: string | undefined][] = [
     ['digest', result.digest],
     ['diffID', result.diffID],
@@ -11,7 +15,8 @@ export function summary(heading: string, result: LayerResult): string {
     ['whiteouts', formatCount(result.whiteouts)],
     [
       'anomalies',
-      result.anomalies.map(({ kind, count }) => `${kind} ${formatCount(count)}`).join(', ') || 'none',
+      result.anomalies &&
+        (result.anomalies.map(({ kind, count }) => `${kind} ${formatCount(count)}`).join(', ') || 'none'),
     ],
   ];
   const lines = rows.flatMap(([label, value]) =>
@@ -20,7 +25,7 @@ export function summary(heading: string, result: LayerResult): string {
   return `${heading}\n${lines.join('')}`;
 }
 
-function sizes({ compression, size, compressedSize }: LayerResult): string {
+function sizes({ compression, size, compressedSize }: SummedUp): string {
   if (compression === 'none') return formatBytes(size);
   return `${formatBytes(size)} (${formatBytes(compressedSize)} as ${compression})`;
 }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { crc32OfZeros } from '../../base/crc32.js';
+import { dataRanges } from '../../rootfs/data-ranges.js';
 import { withChild } from '../../rootfs/directory.js';
 import { O, type System } from '../../system/system.js';
 
@@ -23,16 +24,12 @@ export class FileChecksum {
     return withChild(this.#system, directory, name, O.RDONLY | O.NONBLOCK, (file) => {
       let checksum = 0;
       let position = 0;
-      while (position < size) {
-        const data = this.#system.seekData(file, position) ?? size;
-        checksum = crc32OfZeros(checksum, data - position);
-        if (data >= size) break;
-        const end = Math.min(this.#system.seekHole(file, data), size);
-        this.#system.seekData(file, data);
-        [checksum, position] = this.#range(file, checksum, data, end);
-        if (position < end) break; // it was cut off meanwhile
+      for (const { start, end } of dataRanges(this.#system, file, size)) {
+        checksum = crc32OfZeros(checksum, start - position);
+        [checksum, position] = this.#range(file, checksum, start, end);
+        if (position < end) return checksum; // it was cut off meanwhile
       }
-      return checksum;
+      return crc32OfZeros(checksum, size - position);
     });
   }
 

@@ -1,7 +1,8 @@
 import { statId, withChild } from '../../rootfs/directory.js';
 import { isOpaque, isWhiteout } from '../../rootfs/lower-layers.js';
+import { nodeType } from '../../rootfs/node-type.js';
 import type { WalkedEntry } from '../../rootfs/walk-tree.js';
-import { O, S, type Stat, type System } from '../../system/system.js';
+import { O, S, type System } from '../../system/system.js';
 import { xattrsChecksum } from './xattrs-checksum.js';
 
 export type ManifestType =
@@ -77,7 +78,7 @@ export class EntryDescriber {
     if (type === S.IFDIR) return this.#isOpaque(walked) ? 'opaque' : 'directory';
     if (isWhiteout(this.#system, parent, name, stat)) return 'whiteout';
     if (this.#firstName(walked) !== walked.path) return 'hardlink';
-    return typeOfNode(stat);
+    return nodeType(stat);
   }
 
   #isOpaque({ parent, name }: WalkedEntry): boolean {
@@ -100,22 +101,5 @@ export class EntryDescriber {
     if (type === 'hardlink') return this.#firstName(walked);
     const isDevice = type === 'character-device' || type === 'block-device';
     return isDevice ? `${stat.rdevMajor}:${stat.rdevMinor}` : undefined;
-  }
-}
-
-function typeOfNode({ mode }: Stat): ManifestType {
-  switch (mode & S.IFMT) {
-    case S.IFREG:
-      return 'file';
-    case S.IFLNK:
-      return 'symlink';
-    case S.IFCHR:
-      return 'character-device';
-    case S.IFBLK:
-      return 'block-device';
-    case S.IFIFO:
-      return 'fifo';
-    default:
-      return 'socket';
   }
 }

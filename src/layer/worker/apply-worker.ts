@@ -2,30 +2,33 @@ import { OverlayerError } from '../../base/errors.js';
 import { Destination } from '../../rootfs/destination.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
 import { openLinuxSystem } from '../../system/linux.js';
-import { AT_FDCWD, isErrno, O } from '../../system/system.js';
 import { Applier } from '../applier.js';
 import { ContentChecksums } from '../manifest/content-checksums.js';
 import { writeManifest } from '../manifest/write-manifest.js';
 import { ArchiveReader } from './archive-reader.js';
 import { FileQueue } from './file-queue.js';
 import type { Answer, Request } from './messages.js';
+import { openTree } from './open-tree.js';
 import type { Pipeline } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
 import { readArchive } from './read-archive.js';
 import { serve, unexpected } from './serve.js';
+import { writeDiff } from './write-diff.js';
 
 const system = openLinuxSystem();
 const exactModes = !system.clearThreadUmask();
 /** Filled, and waiting for the word that its digests are right. */
 let filled: Destination | undefined;
 
-/** The thread that decodes the archive and writes it. */
+/** The thread that decodes the archive and writes it; or reads trees, and writes the archive of their difference. */
 serve((request, pipeline, send) => {
   switch (request.type) {
     case 'plan':
       return planArchive(pipeline, request, send);
     case 'apply':
       return apply(request, pipeline);
+    case 'diff':
+      return writeDiff(system, pipeline, request);
     case 'commit':
       take().commit(request.sync);
       return { type: 'settled' };
@@ -47,7 +50,7 @@ function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer
   const destination = Destination.open(system, request.destination, request.existing);
   const lowers: number[] = [];
   try {
-    for (const path of request.lowers) lowers.push(openLower(path));
+    for (const path of request.lowers) lowers.push(openTree(system, path, 'Lower layer'));
     const answer = applyTo(destination, lowers, request, pipeline);
     filled = destination;
     return answer;
@@ -98,16 +101,6 @@ function applyTo(
     return { type: 'applied', ...read, usage, whiteouts, listsRoot, anomalies: anomalies.summary() };
   } finally {
     applier.close();
-  }
-}
-
-function openLower(path: string): number {
-  try {
-    // The caller names it: `/.` lets the path end in a symlink.
-    return system.openAt(AT_FDCWD, `${path}/.`, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
-    throw new OverlayerError('NotFound', `Lower layer "${path}" is not a directory`, { cause: error });
   }
 }
 

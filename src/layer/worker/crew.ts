@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { createPipelineMemory, Pipeline } from './pipeline.js';
 import { Thread } from './thread.js';
 
-/** The two threads of one unpack and the memory they share. Each takes 35 ms of processor time to start. */
+/** The two threads of one unpack, or diff, and the memory they share. Each takes 35 ms of processor time to start. */
 export class Crew {
   readonly pipeline: Pipeline;
   readonly decode: Thread;
@@ -42,15 +42,16 @@ export class CrewPool {
 
   /** @throws `signal.reason` when the signal ends the wait for a crew */
   async use<T>(work: (crew: Crew) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const crew = await this.#take(signal);
+    const crew = await this.take(signal);
     try {
       return await work(crew);
     } finally {
-      this.#giveBack(crew);
+      this.giveBack(crew);
     }
   }
 
-  #take(signal: AbortSignal | undefined): Crew | Promise<Crew> {
+  /** For work that is no promise. @throws as `use` */
+  take(signal?: AbortSignal): Crew | Promise<Crew> {
     if (this.#working < this.#size) {
       this.#working += 1;
       return this.#idle.pop() ?? new Crew();
@@ -69,7 +70,7 @@ export class CrewPool {
     });
   }
 
-  #giveBack(crew: Crew): void {
+  giveBack(crew: Crew): void {
     if (crew.broken) void crew.terminate();
     const usable = crew.broken ? new Crew() : crew;
     const next = this.#queue.shift();
@@ -82,5 +83,5 @@ export class CrewPool {
   }
 }
 
-/** What `unpackLayer` and `planLayer` run on; its threads start with the first layer. */
+/** What `unpackLayer`, `planLayer` and `createDiff` run on; its threads start with the first layer. */
 export const crews = new CrewPool();

@@ -10,6 +10,7 @@ import { openLinuxSystem } from '../../system/linux.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import type { FileRange } from '../options.js';
 import { ArchiveDigest } from './archive-digest.js';
+import { encodeArchive } from './encode-archive.js';
 import { FileQueue } from './file-queue.js';
 import type { Answer, Request } from './messages.js';
 import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
@@ -20,8 +21,9 @@ const INPUT_STEP_BYTES = 64 * 1024;
 
 const system = openLinuxSystem();
 
-/** The thread that reads the source, sees what it is, and decompresses it. */
+/** The thread that reads the source, sees what it is, and decompresses it; or compresses the archive of a diff. */
 serve(async (request, pipeline) => {
+  if (request.type === 'encode') return await encodeArchive(pipeline, request);
   if (request.type !== 'decode') throw unexpected(request);
   const source = request.file && new FileSource(request.file, pipeline);
   try {

@@ -2,6 +2,7 @@ import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import type { TreeUsage } from '../../rootfs/measure-usage.js';
 import type { AnomalySummary } from '../anomaly.js';
+import type { DiffSource } from '../diff/options.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
 import type { OwnerMap } from '../shift-owners.js';
@@ -34,6 +35,13 @@ export type Request =
       readonly manifest: string | undefined;
     }
   | { readonly type: 'plan'; readonly limits: Limits; readonly hash: boolean }
+  | {
+      readonly type: 'diff';
+      readonly source: DiffSource;
+      readonly latestSec: number | undefined;
+    }
+  /** What the apply thread writes for `diff`. */
+  | { readonly type: 'encode'; readonly compression: Compression }
   | { readonly type: 'commit'; readonly sync: boolean }
   | { readonly type: 'discard' };
 
@@ -59,6 +67,13 @@ export type Response =
       /** Counted with the manifest (`writeManifest`). */
       readonly usage?: TreeUsage | undefined;
     } & ArchiveSummary)
+  | { readonly type: 'diffed'; readonly whiteouts: number }
+  | {
+      readonly type: 'encoded';
+      /** Of the layer, and of its archive: hexadecimal sha256. */
+      readonly digest: string;
+      readonly diffID: string;
+    }
   | { readonly type: 'settled' }
   /** A part of the plan; the answer proper is `applied`. */
   | { readonly type: 'operations'; readonly operations: readonly PlannedOperation[] }

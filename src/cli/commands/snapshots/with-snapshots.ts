@@ -27,13 +27,14 @@ export async function withSnapshots(
 export async function withExistingSnapshots(
   flags: RootFlags,
   use: (snapshots: Snapshotter) => Promise<void>,
+  failure?: (error: unknown) => FailureContext,
 ): Promise<number> {
   try {
     existingRoot(flags);
   } catch (error) {
     return reportFailure(error, { form: 'text' });
   }
-  return await withSnapshots(flags, use);
+  return await withSnapshots(flags, use, failure);
 }
 
 /** @throws OverlayerError `NotFound` */

@@ -1,0 +1,60 @@
+import { type CreateDiffOptions, type Diff, displayPath } from '../../index.js';
+import { Interruption } from '../interruption.js';
+import { formatSeconds } from '../render/format.js';
+import { LateProgress } from '../render/late-progress.js';
+import type { ProgressForm } from '../render/progress.js';
+import { summary } from '../render/summary.js';
+import type { FailureContext } from '../report-failure.js';
+import { writeOutput } from '../write-output.js';
+
+/** Options of the commands that make a layer, as commander gives them. */
+export interface DiffFlags {
+  readonly output: string;
+  readonly compression?: Compression;
+  readonly sourceDateEpoch?: Date;
+  readonly progress: ProgressForm;
+  readonly json?: true;
+}
+
+type Compression = NonNullable<CreateDiffOptions['compression']>;
+
+const ENDINGS: readonly (readonly [ending: RegExp, compression: Compression])[] = [
+  [/\.(?:tar\.zst|tzst)$/, 'zstd'],
+  [/\.tar$/, 'none'],
+];
+
+/** Makes the layer, writes it, and says what it is: on standard error, where the layer itself goes to standard output. */
+export async function writeDiff(
+  make: (options: CreateDiffOptions) => Diff,
+  flags: DiffFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const { output, sourceDateEpoch, json } = flags;
+  const started = performance.now();
+  const compression = flags.compression ?? compressionOf(output);
+  const progress = new LateProgress(flags.progress);
+  const onProgress = (now: Parameters<LateProgress['update']>[0]) => progress.update(now);
+  const diff = make({ compression, sourceDateEpoch, signal, onProgress });
+  await writeOutput(diff, output, signal).finally(() => progress.end());
+  const { descriptor, ...rest } = await diff.result;
+  const { mediaType, digest, size: compressedSize } = descriptor;
+  const layer = { digest, compression, compressedSize, ...rest };
+  const seconds = (performance.now() - started) / 1000;
+  const stream = output === '-' ? process.stderr : process.stdout;
+  if (json) stream.write(`${JSON.stringify({ output, mediaType, ...layer, seconds }, undefined, 2)}\n`);
+  else if (output !== '-')
+    stream.write(summary(`Wrote ${displayPath(output)} in ${formatSeconds(seconds)}`, layer));
+}
+
+export function diffFailure(error: unknown, { progress, output }: DiffFlags): FailureContext {
+  const isUnwritten = error instanceof Interruption && output !== '-';
+  return {
+    form: progress === 'json' ? 'json' : 'text',
+    aftermath: isUnwritten ? `"${output}" was not written` : undefined,
+  };
+}
+
+/** What it is called tells what it should be; else as everybody's layers are. */
+function compressionOf(output: string): Compression {
+  return ENDINGS.find(([ending]) => ending.test(output))?.[1] ?? 'gzip';
+}

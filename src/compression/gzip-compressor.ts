@@ -1,0 +1,38 @@
+import { constants, createGzip } from 'node:zlib';
+import { OverlayerError } from '../base/errors.js';
+import type { Compressor } from './compressor.js';
+import type { ByteOutput } from './decompressor.js';
+import { ZlibSteps } from './zlib-steps.js';
+
+const { Z_FINISH, Z_NO_FLUSH } = constants;
+/** zlib's own default, and Go's: what image builders write. */
+const LEVEL = 6;
+const NOTHING = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+
+/** gzip through Node's zlib, whose header has neither a time nor a name. */
+export class GzipCompressor implements Compressor {
+  readonly #zlib: ZlibSteps;
+
+  constructor(output: ByteOutput) {
+    this.#zlib = new ZlibSteps(
+      createGzip({ level: LEVEL }),
+      output,
+      (message) => new OverlayerError('Internal', `Cannot compress: ${message}`),
+    );
+  }
+
+  write(bytes: Buffer, start: number, end: number): void {
+    for (let at = start; at < end; )
+      at += this.#zlib.step({ bytes, start: at, end, flush: Z_NO_FLUSH }).consumed;
+  }
+
+  end(): void {
+    while (this.#zlib.step({ ...NOTHING, flush: Z_FINISH }).full) {
+      // There is more.
+    }
+  }
+
+  close(): void {
+    this.#zlib.close();
+  }
+}

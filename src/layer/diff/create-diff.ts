@@ -1,0 +1,32 @@
+import { deferDiff } from './defer-diff.js';
+import type { CreateDiffOptions, Diff, DiffSource } from './options.js';
+import { runDiff } from './run-diff.js';
+
+/**
+ * Makes a layer of the difference between two trees, off the caller's event loop and in bounded memory. It starts when
+ * its bytes are first asked for, and goes as fast as they are taken; leaving the loop early ends it. A failure comes out
+ * of the loop and rejects `result`.
+ *
+ * Applied to `lower`, the layer gives `upper`: contents, types, owners, modes, modification times to the nanosecond,
+ * extended attributes and hard links, those of directories and of the root included. Left out are sockets, holes of
+ * sparse files (which are zeros then), and `security.selinux` and `system.nfs4_acl`, which belong to the host. Two files are
+ * taken for the same when all but their content is, and their modification time has a fraction of a second.
+ *
+ * The same trees give the same bytes, wherever and whenever. Names of users and groups are left out.
+ *
+ * @throws OverlayerError
+ *   - `NotFound`: no such directory; something in it went while it was read
+ *   - `FailedPrecondition`: a name that begins with `.wh.`, which no layer can hold; a file that changed while it was read
+ *   - `Unimplemented`: an upperdir of a mount with `redirect_dir` or `metacopy`
+ *   - `InvalidArgument`: an option that makes no sense
+ *   - `PermissionDenied`, `DataLoss` (input/output errors)
+ * @throws `signal.reason` when the signal asks for the end
+ *
+ * @example
+ * const diff = createDiff({ lower: 'before', upper: 'after' });
+ * await writeFile('layer.tar.gz', diff);
+ * const { descriptor, diffID } = await diff.result;
+ */
+export function createDiff(source: DiffSource, options: CreateDiffOptions = {}): Diff {
+  return deferDiff(() => runDiff(source, options));
+}

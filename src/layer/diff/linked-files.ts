@@ -1,0 +1,42 @@
+import { statId } from '../../rootfs/directory.js';
+import type { Stat } from '../../system/system.js';
+
+/** A file of the upper tree that has several names. */
+export interface LinkedFile<Entry> {
+  /** Path of the entry that has its content, once there is one. */
+  written: string | undefined;
+  /** Names so far that are in the lower tree as they are here. They are left out, unless the file comes to be written. */
+  readonly left: Entry[];
+}
+
+/** Which names are one file, in the upper tree and in the lower. Files with one name in both take no memory. */
+export class LinkedFiles<Entry> {
+  readonly #files = new Map<string, LinkedFile<Entry>>();
+  readonly #lowerOf = new Map<string, string>();
+  readonly #upperOf = new Map<string, string>();
+
+  /** @returns undefined for one that has no other name */
+  get(upper: Stat): LinkedFile<Entry> | undefined {
+    if (upper.nlink < 2) return undefined;
+    const id = statId(upper);
+    const known = this.#files.get(id);
+    if (known !== undefined) return known;
+    const file: LinkedFile<Entry> = { written: undefined, left: [] };
+    this.#files.set(id, file);
+    return file;
+  }
+
+  /**
+   * Whether leaving out this name leaves it with the other names that it should have: names that are one file in one
+   * tree have to be one in the other.
+   */
+  areLinkedAlike(lower: Stat, upper: Stat): boolean {
+    if (lower.nlink < 2 && upper.nlink < 2) return true;
+    const [lowerId, upperId] = [statId(lower), statId(upper)];
+    if ((this.#upperOf.get(lowerId) ?? upperId) !== upperId) return false;
+    if ((this.#lowerOf.get(upperId) ?? lowerId) !== lowerId) return false;
+    this.#upperOf.set(lowerId, upperId);
+    this.#lowerOf.set(upperId, lowerId);
+    return true;
+  }
+}

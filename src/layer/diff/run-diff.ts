@@ -1,0 +1,115 @@
+import { OverlayerError } from '../../base/errors.js';
+import { DATA, type Gate } from '../../base/gate.js';
+import type { Ring } from '../../base/ring.js';
+import { MEDIA_TYPE } from '../../oci/media-types.js';
+import { checkChoice, checkPath } from '../check-options.js';
+import type { Compression } from '../options.js';
+import { reportProgress } from '../report-progress.js';
+import { type Crew, crews } from '../worker/crew.js';
+import { INPUT_READERS, OUTPUT_READERS, STEP_BYTES } from '../worker/pipeline.js';
+import { settleAll } from '../worker/settle-all.js';
+import type { CreateDiffOptions, DiffResult, DiffSource } from './options.js';
+
+const MEDIA_TYPES: Readonly<Record<Compression, string>> = {
+  none: MEDIA_TYPE.layer,
+  gzip: MEDIA_TYPE.layerGzip,
+  zstd: MEDIA_TYPE.layerZstd,
+};
+
+/** See `createDiff`. */
+export async function* runDiff(
+  source: DiffSource,
+  options: CreateDiffOptions,
+): AsyncGenerator<Uint8Array, DiffResult> {
+  const { compression = 'gzip', signal } = options;
+  checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
+  for (const path of pathsOf(source)) checkPath(path);
+  const latestSec = secondsOf(options.sourceDateEpoch);
+  signal?.throwIfAborted();
+  const crew = await crews.take(signal);
+  try {
+    return yield* runWith(crew, { source, latestSec }, compression, options);
+  } finally {
+    crews.giveBack(crew);
+  }
+}
+
+async function* runWith(
+  { pipeline, apply, decode }: Crew,
+  request: { readonly source: DiffSource; readonly latestSec: number | undefined },
+  compression: Compression,
+  { signal, onProgress }: CreateDiffOptions,
+): AsyncGenerator<Uint8Array, DiffResult> {
+  const { gate } = pipeline;
+  pipeline.reset();
+  if (compression !== 'none') pipeline.input.leave(INPUT_READERS.apply);
+  const onAbort = () => gate.abort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const progress = reportProgress(pipeline, undefined, onProgress, () => {});
+  const work = settleAll(
+    gate,
+    [
+      apply.ask({ type: 'diff', ...request }, 'diffed'),
+      decode.ask({ type: 'encode', compression }, 'encoded'),
+    ] as const,
+    () => {},
+  );
+  work.catch(() => {});
+  try {
+    if (compression === 'none') yield* drain(pipeline.input, INPUT_READERS.apply, gate);
+    else yield* drain(pipeline.output, OUTPUT_READERS.apply, gate);
+    const [{ whiteouts }, { digest, diffID }] = await work;
+    const { bytes, compressedBytes, entries } = pipeline;
+    return {
+      descriptor: {
+        mediaType: MEDIA_TYPES[compression],
+        digest: `sha256:${digest}`,
+        size: compressedBytes,
+      },
+      diffID: `sha256:${diffID}`,
+      size: bytes,
+      entries,
+      whiteouts,
+    };
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (progress.failure() === undefined) await work; // what has ended it tells more
+    throw progress.failure() ?? error;
+  } finally {
+    // The threads share memory: they have to be done with it, also where the loop was left.
+    gate.abort();
+    await work.catch(() => {});
+    signal?.removeEventListener('abort', onAbort);
+    progress.end();
+  }
+}
+
+/** Copies: the ring's memory is written again. */
+async function* drain(ring: Ring, reader: number, gate: Gate): AsyncGenerator<Uint8Array, void> {
+  for (;;) {
+    const seen = gate.look(DATA);
+    const available = ring.available(reader);
+    if (available < 0) return;
+    if (available === 0) {
+      await gate.waitAsync(DATA, seen);
+      continue;
+    }
+    const length = Math.min(available, STEP_BYTES);
+    const start = ring.readIndex(reader);
+    const bytes = Buffer.from(ring.bytes.subarray(start, start + length));
+    ring.release(reader, length);
+    yield bytes;
+  }
+}
+
+function pathsOf(source: DiffSource): string[] {
+  if ('lowers' in source) return [source.upper, ...source.lowers];
+  return source.lower === undefined ? [source.upper] : [source.upper, source.lower];
+}
+
+function secondsOf(epoch: Date | undefined): number | undefined {
+  if (epoch === undefined) return undefined;
+  const seconds = Math.floor(epoch.getTime() / 1000);
+  if (seconds >= 0) return seconds;
+  throw new OverlayerError('InvalidArgument', `Not a time since 1970: sourceDateEpoch ${epoch}`);
+}

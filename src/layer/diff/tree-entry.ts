@@ -1,0 +1,74 @@
+import { statId } from '../../rootfs/directory.js';
+import { nodeType } from '../../rootfs/node-type.js';
+import type { WalkedEntry } from '../../rootfs/walk-tree.js';
+import { imageXattrName } from '../../rootfs/xattrs.js';
+import type { System } from '../../system/system.js';
+import type { TarHeader } from '../../tar/encode-header.js';
+
+/** Something in a tree, and how a layer would list it. A socket, which no layer can hold, is none. */
+export interface TreeEntry {
+  readonly walked: WalkedEntry;
+  readonly header: TarHeader;
+}
+
+/** @param xattrs their names on the disk @returns undefined for a socket */
+export function describeTreeEntry(
+  system: System,
+  walked: WalkedEntry,
+  xattrs: readonly string[] = system.listXattrsAt(walked.parent, walked.name),
+): TreeEntry | undefined {
+  const { path, parent, name, stat } = walked;
+  const type = nodeType(stat);
+  if (type === 'socket') return undefined;
+  const header: TarHeader = {
+    path: type === 'directory' ? `${path === '' ? '.' : path}/` : path,
+    type,
+    size: type === 'file' ? stat.size : 0,
+    mode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+    mtimeSec: stat.mtimeSec,
+    mtimeNsec: stat.mtimeNsec,
+    linkPath: type === 'symlink' ? system.readLink(parent, name) : '',
+    devMajor: stat.rdevMajor,
+    devMinor: stat.rdevMinor,
+    xattrs: xattrs.length === 0 ? undefined : readXattrs(system, walked, xattrs),
+  };
+  return { walked, header };
+}
+
+/** Those that an image may have, by the names that they have in a layer. */
+function readXattrs(
+  system: System,
+  { parent, name }: WalkedEntry,
+  stored: readonly string[],
+): ReadonlyMap<string, Uint8Array> {
+  const xattrs = new Map<string, Uint8Array>();
+  for (const each of stored) {
+    const imageName = imageXattrName(each);
+    const value = imageName === undefined ? undefined : system.getXattrAt(parent, name, each);
+    if (imageName !== undefined && value !== undefined) xattrs.set(imageName, value);
+  }
+  return xattrs;
+}
+
+/** Whether two trees have the same at one path, as far as can be told without reading a file. */
+export function isListedAlike(a: TreeEntry, b: TreeEntry): boolean {
+  if (statId(a.walked.stat) === statId(b.walked.stat)) return true;
+  const { xattrs: some, ...fields } = a.header;
+  const { xattrs: others, ...otherFields } = b.header;
+  const isAlike = (Object.keys(fields) as (keyof typeof fields)[]).every(
+    (field) => fields[field] === otherFields[field],
+  );
+  return isAlike && haveSameXattrs(some, others);
+}
+
+function haveSameXattrs(a: TarHeader['xattrs'] = new Map(), b: TarHeader['xattrs'] = new Map()): boolean {
+  return (
+    a.size === b.size &&
+    [...a].every(([name, value]) => {
+      const other = b.get(name);
+      return other !== undefined && Buffer.compare(value, other) === 0;
+    })
+  );
+}

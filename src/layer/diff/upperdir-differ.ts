@@ -1,0 +1,99 @@
+import { OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
+import { isDirectory } from '../../rootfs/directory.js';
+import { isOpaqueAt, isWhiteout, lookupLower } from '../../rootfs/lower-layers.js';
+import { NO_EVENTS, Rootfs } from '../../rootfs/rootfs.js';
+import { type WalkedEntry, walkTree } from '../../rootfs/walk-tree.js';
+import { isMark } from '../../rootfs/xattrs.js';
+import { S, type System } from '../../system/system.js';
+import type { LayerWriter } from './layer-writer.js';
+import { LinkedFiles } from './linked-files.js';
+import { reading } from './reading.js';
+import { describeTreeEntry, isListedAlike, type TreeEntry } from './tree-entry.js';
+
+/** Marks of overlayfs (overlayfs.rst) by which something is elsewhere than where it is seen. */
+const ELSEWHERE = { redirect: 'a directory that was renamed', metacopy: 'a file without its content' };
+
+/**
+ * Writes what an overlay's upperdir changes in its lowerdirs: all of it, whiteouts and opaque marks in the form of a
+ * layer. It takes as long as the upperdir is large, however large the lower layers are.
+ */
+export class UpperdirDiffer {
+  readonly #system: System;
+  readonly #writer: LayerWriter;
+  readonly #links = new LinkedFiles<never>();
+
+  constructor(system: System, writer: LayerWriter) {
+    this.#system = system;
+    this.#writer = writer;
+  }
+
+  /**
+   * @param lowers nearest first
+   * @throws OverlayerError `Unimplemented`: what mounts with `redirect_dir` or `metacopy` leave
+   */
+  diff(lowers: readonly number[], upper: number): void {
+    const rootfs = new Rootfs(this.#system, upper, lowers, NO_EVENTS);
+    try {
+      reading('', () =>
+        walkTree(this.#system, upper, (walked) => reading(walked.path, () => this.#visit(walked, rootfs))),
+      );
+    } finally {
+      rootfs.close();
+    }
+  }
+
+  #visit(walked: WalkedEntry, rootfs: Rootfs): boolean {
+    const { path, parent, name, stat } = walked;
+    if (path !== '' && stat.isMountRoot) return false;
+    const xattrs = this.#system.listXattrsAt(parent, name);
+    const marks = xattrs.filter(isMark);
+    const mayBeWhiteout = marks.length > 0 || (stat.mode & S.IFMT) === S.IFCHR;
+    if (mayBeWhiteout && isWhiteout(this.#system, parent, name, stat)) {
+      this.#writer.whiteout(path);
+      return false;
+    }
+    refuseElsewhere(path, marks);
+    const entry = describeTreeEntry(this.#system, walked, xattrs);
+    if (entry === undefined) this.#socket(walked, rootfs);
+    else if (isDirectory(stat)) {
+      if (path !== '' || this.#isRootChanged(entry, rootfs)) this.#writer.entry(entry);
+      if (marks.length > 0 && isOpaqueAt(this.#system, parent, name)) this.#writer.opaque(path);
+    } else this.#file(entry);
+    return true;
+  }
+
+  #isRootChanged(entry: TreeEntry, { root: { lowers } }: Rootfs): boolean {
+    const [nearest] = lowers;
+    if (nearest === undefined) return true;
+    const walked = { path: '', parent: nearest, name: '.', stat: this.#system.stat(nearest) };
+    return !isListedAlike(describeTreeEntry(this.#system, walked)!, entry);
+  }
+
+  #file(entry: TreeEntry): void {
+    const file = this.#links.get(entry.walked.stat);
+    if (file?.written !== undefined) this.#writer.hardlink(entry, file.written);
+    else this.#writer.entry(entry);
+    if (file !== undefined) file.written ??= entry.walked.path;
+  }
+
+  /** No layer can hold one; what it has replaced is gone all the same. */
+  #socket({ path, name }: WalkedEntry, rootfs: Rootfs): void {
+    const directory = rootfs.open(path.slice(0, -name.length - 1), 'leave');
+    const lower = directory && lookupLower(this.#system, directory.lowers, name);
+    if (lower === undefined) return;
+    if (lower.kind === 'directory')
+      for (const descriptor of lower.descriptors) this.#system.close(descriptor);
+    this.#writer.whiteout(path);
+  }
+}
+
+function refuseElsewhere(path: string, marks: readonly string[]): void {
+  for (const [mark, what] of Object.entries(ELSEWHERE))
+    if (marks.some((name) => name.endsWith(`.overlay.${mark}`)))
+      throw new OverlayerError(
+        'Unimplemented',
+        `Cannot take "${displayPath(path)}" out of the upperdir: it is ${what}`,
+        { entry: path, hint: 'compare the mounted trees, or mount without redirect_dir and metacopy' },
+      );
+}

@@ -1,0 +1,87 @@
+import type { Ring } from '../../base/ring.js';
+import type { Compressor } from '../../compression/compressor.js';
+import type { ByteOutput } from '../../compression/decompressor.js';
+import { openCompressor } from '../../compression/open-compressor.js';
+import { openSha256, type Sha256 } from '../../system/sha256.js';
+import type { Answer, Request } from './messages.js';
+import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
+
+/** Hashes the archive that the apply thread writes, and compresses it. */
+export async function encodeArchive(
+  pipeline: Pipeline,
+  { compression }: Request & { type: 'encode' },
+): Promise<Answer> {
+  if (compression === 'none') {
+    const digest = hash(pipeline);
+    return { type: 'encoded', digest, diffID: digest };
+  }
+  const output = new HashedOutput(pipeline);
+  const compressor = await openCompressor(compression, output);
+  let diffID: string;
+  let digest: string;
+  try {
+    diffID = hash(pipeline, compressor);
+    compressor.end();
+    pipeline.output.end();
+  } finally {
+    digest = output.digest();
+    compressor.close();
+  }
+  return { type: 'encoded', diffID, digest };
+}
+
+/** @returns the digest of the archive */
+function hash(pipeline: Pipeline, compressor?: Compressor): string {
+  const { input } = pipeline;
+  const { decode } = INPUT_READERS;
+  const sha256 = openSha256();
+  let digest: string;
+  try {
+    for (;;) {
+      const available = input.waitAvailable(decode);
+      if (available < 0) break;
+      const length = Math.min(available, STEP_BYTES);
+      const start = input.readIndex(decode);
+      sha256.update(input.bytes, start, start + length);
+      if (compressor !== undefined) compressor.write(input.bytes, start, start + length);
+      else pipeline.compressedBytes += length;
+      input.release(decode, length);
+    }
+  } finally {
+    digest = sha256.hex(); // which gives its memory back
+  }
+  return digest;
+}
+
+/** The ring of compressed bytes, which are hashed while they are in the core's cache. */
+class HashedOutput implements ByteOutput {
+  readonly bytes: Buffer;
+  readonly #pipeline: Pipeline;
+  readonly #ring: Ring;
+  readonly #sha256: Sha256 = openSha256();
+
+  constructor(pipeline: Pipeline) {
+    this.#pipeline = pipeline;
+    this.#ring = pipeline.output;
+    this.bytes = this.#ring.bytes;
+  }
+
+  get writeIndex(): number {
+    return this.#ring.writeIndex;
+  }
+
+  waitRoom(): number {
+    return Math.min(this.#ring.waitRoom(), STEP_BYTES);
+  }
+
+  publish(length: number): void {
+    const start = this.writeIndex;
+    this.#sha256.update(this.bytes, start, start + length);
+    this.#pipeline.compressedBytes += length;
+    this.#ring.publish(length);
+  }
+
+  digest(): string {
+    return this.#sha256.hex();
+  }
+}

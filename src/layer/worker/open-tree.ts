@@ -1,0 +1,14 @@
+import { OverlayerError } from '../../base/errors.js';
+import { OPEN_DIRECTORY } from '../../rootfs/directory.js';
+import { AT_FDCWD, isErrno, type System } from '../../system/system.js';
+
+/** Opens a directory that the caller names. @param what it is, for people @throws OverlayerError `NotFound` */
+export function openTree(system: System, path: string, what: string): number {
+  try {
+    // `/.` lets the path end in a symlink.
+    return system.openAt(AT_FDCWD, `${path}/.`, OPEN_DIRECTORY, 0);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    throw new OverlayerError('NotFound', `${what} "${path}" is not a directory`, { cause: error });
+  }
+}

@@ -1,0 +1,105 @@
+import type { Ring } from '../../base/ring.js';
+import type { System } from '../../system/system.js';
+import type { LayerOutput } from '../diff/layer-output.js';
+import { LayerWriter } from '../diff/layer-writer.js';
+import type { DiffSource } from '../diff/options.js';
+import { TreeDiffer } from '../diff/tree-differ.js';
+import { UpperdirDiffer } from '../diff/upperdir-differ.js';
+import type { Answer, Request } from './messages.js';
+import { openTree } from './open-tree.js';
+import { type Pipeline, STEP_BYTES } from './pipeline.js';
+
+/** Reads the trees, and writes the archive of their difference into the ring. */
+export function writeDiff(
+  system: System,
+  pipeline: Pipeline,
+  { source, latestSec }: Request & { type: 'diff' },
+): Answer {
+  const writer = new LayerWriter(system, new RingOutput(system, pipeline), latestSec);
+  const opened: number[] = [];
+  const open = (path: string, what: string) => {
+    const descriptor = openTree(system, path, what);
+    opened.push(descriptor);
+    return descriptor;
+  };
+  try {
+    compare(system, source, writer, open);
+    writer.end();
+    pipeline.input.end();
+    return { type: 'diffed', whiteouts: writer.whiteouts };
+  } finally {
+    for (const descriptor of opened) system.close(descriptor);
+  }
+}
+
+function compare(
+  system: System,
+  source: DiffSource,
+  writer: LayerWriter,
+  open: (path: string, what: string) => number,
+): void {
+  const upper = open(source.upper, 'Upper tree');
+  if ('lowers' in source) {
+    const lowers = source.lowers.map((path) => open(path, 'Lower layer'));
+    new UpperdirDiffer(system, writer).diff(lowers, upper);
+  } else {
+    const lower = source.lower === undefined ? undefined : open(source.lower, 'Lower tree');
+    new TreeDiffer(system, writer).diff(lower, upper);
+  }
+}
+
+/** Bytes of files go straight from the kernel into the memory that the other threads read. */
+class RingOutput implements LayerOutput {
+  readonly #system: System;
+  readonly #pipeline: Pipeline;
+  readonly #ring: Ring;
+  readonly #address: number;
+
+  constructor(system: System, pipeline: Pipeline) {
+    this.#system = system;
+    this.#pipeline = pipeline;
+    this.#ring = pipeline.input;
+    this.#address = system.address(this.#ring.bytes);
+  }
+
+  header(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const room = this.#room(bytes.length - at);
+      this.#ring.bytes.set(bytes.subarray(at, at + room), this.#ring.writeIndex);
+      at += room;
+      this.#publish(room);
+    }
+    this.#pipeline.entries += 1;
+  }
+
+  zeros(count: number): void {
+    for (let left = count; left > 0; ) {
+      const room = this.#room(left);
+      const { writeIndex } = this.#ring;
+      this.#ring.bytes.fill(0, writeIndex, writeIndex + room);
+      left -= room;
+      this.#publish(room);
+    }
+  }
+
+  read(file: number, length: number): number {
+    let done = 0;
+    while (done < length) {
+      const room = this.#room(length - done);
+      const read = this.#system.read(file, this.#address + this.#ring.writeIndex, room);
+      if (read === 0) break;
+      done += read;
+      this.#publish(read);
+    }
+    return done;
+  }
+
+  #room(wanted: number): number {
+    return Math.min(this.#ring.waitRoom(), STEP_BYTES, wanted);
+  }
+
+  #publish(length: number): void {
+    this.#pipeline.bytes += length;
+    this.#ring.publish(length);
+  }
+}

@@ -1,0 +1,45 @@
+import { deferDiff } from '../layer/diff/defer-diff.js';
+import type { CreateDiffOptions, Diff, DiffResult } from '../layer/diff/options.js';
+import { runDiffOfMounts } from './diff-mounts.js';
+import type { Mount } from './mount.js';
+import type { Snapshotter } from './snapshotter.js';
+import { temporaryKey } from './temporary-key.js';
+
+/**
+ * A layer of what a snapshot of any kind changes in its parent's tree; of all of it, where it has no parent. Of overlay
+ * snapshots only their own directory is read, and nothing is mounted. The snapshot may be in use: what is written to it
+ * meanwhile is in the layer or not, but no file is cut short in it.
+ *
+ * @throws OverlayerError as `createDiff`; `NotFound`: no such snapshot
+ * @throws `signal.reason` when the signal asks for the end
+ *
+ * @example
+ * const diff = diffSnapshot(snapshots, 'web', { compression: 'zstd' });
+ * await writeFile('layer.tar.zst', diff);
+ */
+export function diffSnapshot(snapshots: Snapshotter, key: string, options: CreateDiffOptions = {}): Diff {
+  return deferDiff(() => runDiffOfSnapshot(snapshots, key, options));
+}
+
+async function* runDiffOfSnapshot(
+  snapshots: Snapshotter,
+  key: string,
+  options: CreateDiffOptions,
+): AsyncGenerator<Uint8Array, DiffResult> {
+  const { kind, parent } = await snapshots.stat(key);
+  const views: string[] = [];
+  /** What is committed is only seen through a view. */
+  const view = async (name: string): Promise<readonly Mount[]> => {
+    const temporary = temporaryKey(name, 'mount');
+    const mounts = await snapshots.view(temporary, { parent: name });
+    views.push(temporary);
+    return mounts;
+  };
+  try {
+    const left = parent === undefined ? [] : await view(parent);
+    const right = kind === 'committed' ? await view(key) : await snapshots.mounts(key);
+    return yield* runDiffOfMounts(left, right, options);
+  } finally {
+    for (const each of views) await snapshots.remove(each);
+  }
+}
