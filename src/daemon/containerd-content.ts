@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type ClientDuplexStream,
   type ClientReadableStream,
   credentials,
   Metadata,
@@ -10,9 +11,10 @@ import {
 } from '@grpc/grpc-js';
 import { OverlayerError } from '../base/errors.js';
 import type { LayerSource } from '../layer/options.js';
+import type { Labels } from '../metadata/labels.js';
 import type { Digest } from '../oci/digest.js';
 import type { CallContext } from './calls.js';
-import type { InfoResponse, ReadResponse } from './content-messages.js';
+import type { InfoResponse, ReadResponse, WriteRequest, WriteResponse } from './content-messages.js';
 import { loadService, type ServiceName } from './load-services.js';
 import { MESSAGE_LIMITS } from './message-limits.js';
 import type { LabelsMessage } from './messages.js';
@@ -20,6 +22,21 @@ import { fromStatus } from './status.js';
 
 /** Bytes on their way that nobody has asked for yet: node's 64 KiB would mean a round trip for each message. */
 const WINDOW = 4 << 20;
+
+export interface WriteOptions {
+  /** Of the ingest; one that is there begins anew. */
+  readonly ref: string;
+  readonly namespace: string;
+  /** Holds the blob. */
+  readonly lease: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface WrittenBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly labels: Labels;
+}
 
 type Client = InstanceType<ServiceClientConstructor>;
 
@@ -108,6 +125,50 @@ export class ContainerdContent {
     } finally {
       signal.removeEventListener('abort', cancel);
       stream.cancel();
+    }
+  }
+
+  /**
+   * Makes a blob of bytes as they come.
+   *
+   * @param commit says what they were, once they have all come
+   */
+  async write(
+    bytes: AsyncIterable<Uint8Array>,
+    { ref, namespace, lease, signal }: WriteOptions,
+    commit: () => Promise<WrittenBlob>,
+  ): Promise<WrittenBlob> {
+    const metadata = inNamespace(namespace);
+    if (lease !== undefined) metadata.set('containerd-lease', lease);
+    const call = this.#content['write']!(metadata) as ClientDuplexStream<
+      Partial<WriteRequest>,
+      WriteResponse
+    >;
+    const answers = call[Symbol.asyncIterator]();
+    const send = async (request: Partial<WriteRequest>) => {
+      call.write({ ref, ...request });
+      await answers.next();
+    };
+    const cancel = () => call.cancel();
+    signal.addEventListener('abort', cancel);
+    let blob: WrittenBlob | undefined;
+    try {
+      let offset = 0;
+      for await (const data of bytes) {
+        await send({ action: 'WRITE', offset, data });
+        offset += data.length;
+      }
+      blob = await commit();
+      await send({ action: 'COMMIT', offset, total: blob.size, expected: blob.digest, labels: blob.labels });
+      return blob;
+    } catch (cause) {
+      const error = fromStatus(cause, `Cannot write a blob to containerd at "${this.#address}"`);
+      // The same bytes, made before.
+      if (blob !== undefined && OverlayerError.is(error) && error.code === 'AlreadyExists') return blob;
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      call.cancel();
     }
   }
 

@@ -9,6 +9,7 @@ import type { ContainerdContent } from './containerd-content.js';
 import { fromMount, required } from './convert.js';
 import type { ApplyRequest, ApplyResponse, DiffRequest, DiffResponse } from './diff-messages.js';
 import type { Methods } from './handlers.js';
+import { storeDiff } from './store-diff.js';
 
 export interface DiffServiceOptions {
   readonly own: OwnSnapshots;
@@ -50,8 +51,8 @@ export function diffService({ own, content, containerd, onLayer }: DiffServiceOp
       return { applied: { ...applied, annotations: {} } };
     },
 
-    async Diff(_request: DiffRequest): Promise<DiffResponse> {
-      throw new OverlayerError('Unimplemented', 'Layers are not made yet');
+    async Diff(request: DiffRequest, context: CallContext): Promise<DiffResponse> {
+      return { diff: await storeDiff(request, context, containerd) };
     },
   };
 }

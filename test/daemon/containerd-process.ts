@@ -79,8 +79,13 @@ export class ContainerdProcess {
 
   /** @returns what it printed; fails with what it said */
   async ctr(...args: readonly string[]): Promise<string> {
+    return (await this.ctrBytes(...args)).toString();
+  }
+
+  async ctrBytes(...args: readonly string[]): Promise<Buffer> {
     const { stdout } = await promisify(execFile)('ctr', ['--address', this.address, ...args], {
       env: { ...process.env, PATH: this.#path },
+      encoding: 'buffer',
       maxBuffer: 64 << 20,
     });
     return stdout;

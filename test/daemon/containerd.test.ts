@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { overlayer } from '../cli/helpers.js';
+import { sha256 } from '../helpers/tree.js';
 import type { Release } from './containerd-process.js';
 import { IMAGE } from './sample-image.js';
 import { useContainerd } from './use-containerd.js';
@@ -40,9 +42,29 @@ describe.each<Release>(['debian 12', 'debian 13'])(
       expect(printed).toBe('changed\nnew\n');
     });
 
+    test('what a container changed is a layer, in containerd', async () => {
+      await run('layered', 'echo changed > /etc/base; echo new > /new; rm /etc/next');
+      const layer = await used.containerd.ctrBytes(
+        'snapshots',
+        '--snapshotter',
+        'overlayer',
+        'diff',
+        '--keep',
+        'layered',
+      );
+      const listed = execFileSync('tar', ['-tz'], { input: layer, encoding: 'utf8' }).split('\n');
+      expect(listed).toEqual(expect.arrayContaining(['new', 'etc/base', 'etc/.wh.next']));
+      const digest = `sha256:${sha256(layer)}`;
+      expect(await ctr('content', 'ls')).toContain(digest);
+      expect(await used.containerd.ctrBytes('content', 'get', digest)).toEqual(layer);
+      const made = used.daemon.log.filter(({ message }) => message === 'Diff.Diff');
+      expect(made.map(({ code }) => code)).toEqual(release === 'debian 12' ? [] : ['OK']);
+      await ctr('content', 'rm', digest);
+    });
+
     test('all is gone once nothing refers to it', async () => {
       for (const name of ['changed-1', 'changed']) await snapshots('rm', name);
-      await ctr('containers', 'rm', 'changing');
+      for (const name of ['changing', 'layered']) await ctr('containers', 'rm', name);
       await ctr('images', 'rm', '--sync', IMAGE);
       expect(await snapshots('ls')).toBe('KEY PARENT KIND \n');
       expect(readdirSync(join(used.daemon.root, 'snapshots'))).toEqual([]);

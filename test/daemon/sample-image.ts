@@ -16,7 +16,7 @@ export function makeSampleImage(directory: string): string {
   for (const name of ['base/bin', 'base/etc', 'base/gone', 'base/replaced', 'next/etc', 'next/replaced'])
     mkdirSync(at(name), { recursive: true });
   copyFileSync('/bin/busybox', at('base/bin/busybox'));
-  for (const name of ['sh', 'cat', 'ls', 'sleep']) symlinkSync('busybox', at('base/bin', name));
+  for (const name of ['sh', 'cat', 'ls', 'rm']) symlinkSync('busybox', at('base/bin', name));
   writeFileSync(at('base/etc/base'), 'from the base\n');
   writeFileSync(at('base/gone/file'), '');
   writeFileSync(at('base/replaced/old'), '');
