@@ -116,6 +116,7 @@ export class ContainerdContent {
       { digest },
       inNamespace(namespace),
     ) as ClientReadableStream<ReadResponse>;
+    stream.on('error', () => {}); // also when nobody reads any more
     const cancel = () => stream.cancel();
     signal.addEventListener('abort', cancel);
     try {
@@ -144,6 +145,7 @@ export class ContainerdContent {
       Partial<WriteRequest>,
       WriteResponse
     >;
+    call.on('error', () => {}); // also when nobody waits for an answer
     const answers = call[Symbol.asyncIterator]();
     const send = async (request: Partial<WriteRequest>) => {
       call.write({ ref, ...request });
@@ -168,7 +170,7 @@ export class ContainerdContent {
       throw error;
     } finally {
       signal.removeEventListener('abort', cancel);
-      call.cancel();
+      call.end(); // what was not committed is not
     }
   }
 

@@ -8,6 +8,7 @@ import type {
   UntypedHandleCall,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { orAborted } from '../base/abort.js';
 import type { CallContext, Calls } from './calls.js';
 import { toStatus } from './status.js';
 
@@ -57,10 +58,22 @@ function answerWithMany(method: Many, calls: Calls): UntypedHandleCall {
 
 function converse(method: Bidi, calls: Calls): UntypedHandleCall {
   return (call: ServerDuplexStream<unknown, object>) => {
-    // The last answer goes out after the method has done with the requests.
-    const requests = call.iterator({ destroyOnReturn: false });
-    answer(call, calls, (context) => method(requests, context));
+    answer(call, calls, (context) => method(requestsOf(call, context.signal), context));
   };
+}
+
+/** Until the caller has said all, or the signal asks for the end: he may be silent for ever. */
+async function* requestsOf(
+  call: ServerDuplexStream<unknown, object>,
+  signal: AbortSignal,
+): AsyncGenerator<unknown> {
+  // The last answer goes out after the method has done with the requests.
+  const requests = call.iterator({ destroyOnReturn: false });
+  for (;;) {
+    const { done, value } = await orAborted(() => requests.next(), signal);
+    if (done) return;
+    yield value;
+  }
 }
 
 function answer(
