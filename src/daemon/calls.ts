@@ -32,7 +32,7 @@ export interface AnyCall extends Pick<ServerUnaryCall<unknown, unknown>, 'metada
 /** The calls under way: whoever stops the daemon waits for them. */
 export class Calls {
   readonly #running = new Set<Promise<unknown>>();
-  readonly #stop = new AbortController();
+  readonly #controllers = new Set<AbortController>();
   readonly #onFinish: (call: FinishedCall) => void;
   #refuses = false;
 
@@ -65,11 +65,12 @@ export class Calls {
 
   async #work<T>(call: AnyCall, work: (context: CallContext) => Promise<T>): Promise<T> {
     if (this.#refuses) throw stopping();
-    const gone = new AbortController();
-    call.on('cancelled', () => gone.abort(new OverlayerError('Cancelled', 'The caller has gone away')));
-    const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
     const { metadata } = call;
     const header = (name: string) => headerOf(metadata, name);
+    const controller = new AbortController();
+    const { signal } = controller;
+    call.on('cancelled', () => controller.abort(new OverlayerError('Cancelled', 'The caller has gone away')));
+    this.#controllers.add(controller);
     try {
       return await work({
         namespace: header('containerd-namespace'),
@@ -78,6 +79,8 @@ export class Calls {
       });
     } catch (error) {
       throw signal.aborted ? signal.reason : error;
+    } finally {
+      this.#controllers.delete(controller);
     }
   }
 
@@ -88,7 +91,7 @@ export class Calls {
     const timer = new AbortController();
     await Promise.race([ended, setTimeout(graceMs, undefined, { signal: timer.signal }).catch(() => {})]);
     timer.abort();
-    this.#stop.abort(stopping());
+    for (const controller of this.#controllers) controller.abort(stopping());
     await ended;
   }
 }

@@ -12,8 +12,8 @@ export type Release = 'debian 12' | 'debian 13';
 
 export interface ContainerdOptions {
   readonly release?: Release;
-  /** More of its configuration. */
-  readonly config?: string;
+  /** Whose the blobs are. @default 'containerd' */
+  readonly content?: 'containerd' | 'overlayer';
 }
 
 /** A containerd with root, state, mounts and processes of its own, that has the daemon beside it as its plugin. */
@@ -30,13 +30,13 @@ export class ContainerdProcess {
   }
 
   static async start(directory: string, options: ContainerdOptions = {}): Promise<ContainerdProcess> {
-    const { release = 'debian 13', config = '' } = options;
+    const { release = 'debian 13', content = 'containerd' } = options;
     const own = process.env['PATH'];
     const containerd = new ContainerdProcess(
       directory,
       release === 'debian 12' ? `${own}` : `${NEWER_CONTAINERD}:${own}`,
     );
-    writeFileSync(join(directory, 'config.toml'), `${configOf(directory, release)}\n${config}`);
+    writeFileSync(join(directory, 'config.toml'), configOf(directory, release, content));
     await containerd.start();
     return containerd;
   }
@@ -102,7 +102,7 @@ export class ContainerdProcess {
   }
 }
 
-function configOf(directory: string, release: Release): string {
+function configOf(directory: string, release: Release, content: 'containerd' | 'overlayer'): string {
   const plugins = containerdConfig({
     address: join(directory, 'overlayer.sock'),
     root: join(directory, 'snapshots-root'),
@@ -111,10 +111,17 @@ function configOf(directory: string, release: Release): string {
   return `version = 2
 root = "${directory}/containerd-root"
 state = "${directory}/containerd-state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
+disabled_plugins = ["io.containerd.grpc.v1.cri"${content === 'overlayer' ? ', "io.containerd.content.v1.content"' : ''}]
 [grpc]
 address = "${directory}/containerd.sock"
 [ttrpc]
 address = "${directory}/containerd.ttrpc"
+${content === 'overlayer' ? contentPlugin(directory) : ''}
 ${release === 'debian 12' ? plugins.slice(0, plugins.indexOf('[proxy_plugins.overlayer-diff]')) : plugins}`;
+}
+
+function contentPlugin(directory: string): string {
+  return `[proxy_plugins.overlayer-content]
+type = "content"
+address = "${directory}/overlayer.sock"`;
 }

@@ -73,3 +73,20 @@ describe.each<Release>(['debian 12', 'debian 13'])(
     });
   },
 );
+
+describe("containerd with overlayer's content store as well", () => {
+  const used = useContainerd({ content: 'overlayer' });
+  const blobs = async () => {
+    const { stdout } = await overlayer(['content', 'ls', '--json', '--root', used.daemon.root]);
+    return (JSON.parse(stdout) as unknown[]).length;
+  };
+
+  test('keeps blobs there, runs what was made of them, and takes them away', async () => {
+    await used.containerd.ctr('images', 'import', '--snapshotter', 'overlayer', used.archive);
+    expect(await blobs()).toBe(4); // manifest, config, two layers
+    const words = ['run', '--rm', '--snapshotter', 'overlayer', IMAGE, 'one', '/bin/cat', '/etc/next'];
+    expect(await used.containerd.ctr(...words)).toBe('from the next\n');
+    await used.containerd.ctr('images', 'rm', '--sync', IMAGE);
+    expect(await blobs()).toBe(0);
+  });
+});

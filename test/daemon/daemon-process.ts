@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { MAIN } from '../cli/helpers.js';
 
 /** What a line of the daemon's log says. */
@@ -15,10 +15,13 @@ export class DaemonProcess {
   readonly root: string;
   readonly log: LogLine[] = [];
   readonly #process: ChildProcess;
+  readonly #lines: Interface;
   readonly #exit: Promise<unknown[]>;
 
   private constructor(process: ChildProcess, directory: string) {
     this.#process = process;
+    this.#lines = createInterface({ input: process.stderr! });
+    this.#lines.on('line', (line) => this.log.push(JSON.parse(line)));
     this.#exit = once(process, 'exit');
     this.address = join(directory, 'overlayer.sock');
     this.root = join(directory, 'snapshots-root');
@@ -36,11 +39,15 @@ export class DaemonProcess {
       { stdio: ['ignore', 'inherit', 'pipe'] },
     );
     const daemon = new DaemonProcess(child, directory);
-    const lines = createInterface({ input: child.stderr! });
-    lines.on('line', (line) => daemon.log.push(JSON.parse(line)));
-    await Promise.race([once(lines, 'line'), daemon.#exit]);
+    await Promise.race([daemon.said(1), daemon.#exit]);
     if (daemon.log[0]?.message !== 'serving') throw new Error(JSON.stringify(daemon.log));
     return daemon;
+  }
+
+  /** Settles once the log has so many more lines. */
+  async said(lines: number): Promise<void> {
+    const wanted = this.log.length + lines;
+    while (this.log.length < wanted) await once(this.#lines, 'line');
   }
 
   get pid(): number {
