@@ -2,11 +2,11 @@ import { opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
-import { type AppliedLayer, applyLayer } from '../layer/unpack-layer.js';
+import { applyLayer } from '../layer/unpack-layer.js';
 import { type Mount, withMount } from '../snapshot/mount.js';
 import { hasKnownLayout, manifestOf } from '../snapshot/snapshot-tree.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
-import { isStaged, type UnpackPlace, unpackPlace } from '../snapshot/unpack-place.js';
+import { isStaged, unpackPlace } from '../snapshot/unpack-place.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import type { FilledSnapshots } from './filled-snapshots.js';
 
@@ -40,44 +40,32 @@ export async function applyToMounts(
     throw new OverlayerError('InvalidArgument', 'There are no mounts to unpack the layer onto');
   if (isStaged(mounts))
     throw new OverlayerError('FailedPrecondition', 'The mounts are read-only: nothing can be unpacked there');
-  const place = await findPlace(mounts, own);
-  if (place === undefined)
-    return await withMount(
-      mounts,
-      async (directory) => {
-        const how = { ...options, existing: 'merge', temporary: false } as const;
-        return (await applyLayer(source, directory, how)).layer;
-      },
-      options,
-    );
-  const { destination, ...how } = place;
-  const manifest =
-    isOwn(destination, own) && hasKnownLayout(own.snapshots.backend.name)
-      ? manifestOf(dirname(destination))
-      : undefined;
-  const applied: AppliedLayer = await applyLayer(source, destination, {
-    ...{ ...options, ...how },
-    ...{ temporary: how.existing !== 'merge', manifest },
+  const foreign = unpackPlace({ mounts, parent: undefined, capabilities: [] });
+  if (foreign === undefined) return await applyThroughMounts(source, mounts, options);
+  const { destination } = foreign;
+  // What is there already is hidden by whiteouts only where they go through overlayfs.
+  const isNew = await isEmpty(destination);
+  const { capabilities, name } = own.snapshots.backend;
+  const isOwn = dirname(dirname(destination)) === own.directory;
+  const done = isOwn ? own.filled.begin(destination) : undefined;
+  const place = isOwn ? unpackPlace({ mounts, parent: undefined, capabilities })! : foreign;
+  if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(source, mounts, options);
+  const applied = await applyLayer(source, destination, {
+    ...{ ...options, ...place, temporary: place.existing !== 'merge' },
+    manifest: isOwn && hasKnownLayout(name) ? manifestOf(dirname(destination)) : undefined,
   });
-  if (manifest !== undefined) own.filled.add(destination, applied);
+  done?.(applied);
   return applied.layer;
 }
 
-/** @returns undefined for what can only be written to through the mounts */
-async function findPlace(mounts: readonly Mount[], own: OwnSnapshots): Promise<UnpackPlace | undefined> {
-  const foreign = unpackPlace({ mounts, parent: undefined, capabilities: [] });
-  if (foreign === undefined) return undefined;
-  const { capabilities } = own.snapshots.backend;
-  const place = isOwn(foreign.destination, own)
-    ? unpackPlace({ mounts, parent: undefined, capabilities })
-    : foreign;
-  const isNew = await isEmpty(foreign.destination);
-  // Whiteouts hide what an upperdir has already only when they go through overlayfs.
-  return place?.existing === 'merge' || isNew ? place : undefined;
-}
-
-function isOwn(destination: string, { directory }: OwnSnapshots): boolean {
-  return dirname(dirname(destination)) === directory;
+async function applyThroughMounts(
+  source: LayerSource,
+  mounts: readonly Mount[],
+  options: ApplyToMountsOptions,
+): Promise<LayerResult> {
+  const how = { ...options, existing: 'merge', temporary: false } as const;
+  const apply = async (directory: string) => (await applyLayer(source, directory, how)).layer;
+  return await withMount(mounts, apply, options);
 }
 
 async function isEmpty(path: string): Promise<boolean> {

@@ -14,17 +14,22 @@ export type Known = Pick<CommitOptions, 'described' | 'inheritsRoot'>;
  */
 export class FilledSnapshots {
   readonly #snapshots: Snapshotter;
-  /** By the directory that the layer is in. */
+  /** By the directory that the layer goes into. */
   readonly #known = new Map<string, Known>();
 
   constructor(snapshots: Snapshotter) {
     this.#snapshots = snapshots;
   }
 
-  /** Of several layers in one directory, at once or one after the other, nothing is known. */
-  add(directory: string, { described, layer }: AppliedLayer): void {
+  /** A layer is about to be unpacked there. Of several, at once or one after the other, nothing is known. */
+  begin(directory: string): (applied: AppliedLayer) => void {
     const isFirst = !this.#known.has(directory);
-    this.#known.set(directory, isFirst ? { described, inheritsRoot: !layer.listsRoot } : {});
+    const nothing = {};
+    this.#known.set(directory, nothing);
+    return ({ described, layer }) => {
+      if (!isFirst || this.#known.get(directory) !== nothing) return;
+      this.#known.set(directory, { described, inheritsRoot: !layer.listsRoot });
+    };
   }
 
   /** Ends with the snapshot: it is committed, or removed. */

@@ -27,3 +27,13 @@ export interface DescriptorMessage {
   readonly size: number;
   readonly annotations: LabelsMessage;
 }
+
+/** Of containerd's namespaces service. */
+export interface ListNamespacesResponse {
+  readonly namespaces: readonly { readonly name: string }[];
+}
+
+/** Of containerd's introspection service. */
+export interface PluginsResponse {
+  readonly plugins: readonly { readonly exports: LabelsMessage }[];
+}

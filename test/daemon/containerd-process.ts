@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -93,10 +93,9 @@ export class ContainerdProcess {
 
   /** Runs a command where its mounts are seen. */
   run(command: string): string {
-    const [pid] = execFileSync('pgrep', ['--parent', String(this.#process!.pid)], { encoding: 'utf8' }).split(
-      '\n',
-    );
-    return execFileSync('nsenter', ['--target', pid!, '--mount', 'sh', '-euc', command], {
+    const { pid } = this.#process!;
+    const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return execFileSync('nsenter', ['--target', child, '--mount', 'sh', '-euc', command], {
       encoding: 'utf8',
     });
   }

@@ -18,6 +18,7 @@ const PEERS: Readonly<Record<string, string>> = {
   openssl: 'certificates of registries',
   runc: 'containers by containerd',
   skopeo: 'images in every form there is, and into registries',
+  systemd: 'sockets that are handed over',
   tmux: 'the progress bar on a terminal',
   umoci: 'the differential tests of whole layers',
   xfsprogs: 'copies that share blocks, power cuts',
