@@ -28,10 +28,11 @@ export interface OwnSnapshots {
  * directories behind them can be told: a bind mount's, an overlay's upperdir. Of overlays without lower layers, as
  * containerd makes them to unpack several layers at once, whiteouts are kept.
  *
+ * @param open opens the layer, once it is known where it goes
  * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: they can only be read
  */
 export async function applyToMounts(
-  source: LayerSource,
+  open: () => Promise<LayerSource>,
   mounts: readonly Mount[],
   own: OwnSnapshots,
   options: ApplyToMountsOptions,
@@ -41,7 +42,7 @@ export async function applyToMounts(
   if (isStaged(mounts))
     throw new OverlayerError('FailedPrecondition', 'The mounts are read-only: nothing can be unpacked there');
   const foreign = unpackPlace({ mounts, parent: undefined, capabilities: [] });
-  if (foreign === undefined) return await applyThroughMounts(source, mounts, options);
+  if (foreign === undefined) return await applyThroughMounts(await open(), mounts, options);
   const { destination } = foreign;
   // What is there already is hidden by whiteouts only where they go through overlayfs.
   const isNew = await isEmpty(destination);
@@ -49,8 +50,8 @@ export async function applyToMounts(
   const isOwn = dirname(dirname(destination)) === own.directory;
   const done = isOwn ? own.filled.begin(destination) : undefined;
   const place = isOwn ? unpackPlace({ mounts, parent: undefined, capabilities })! : foreign;
-  if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(source, mounts, options);
-  const applied = await applyLayer(source, destination, {
+  if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(await open(), mounts, options);
+  const applied = await applyLayer(await open(), destination, {
     ...{ ...options, ...place, temporary: place.existing !== 'merge' },
     manifest: isOwn && hasKnownLayout(name) ? manifestOf(dirname(destination)) : undefined,
   });

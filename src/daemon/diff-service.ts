@@ -41,7 +41,7 @@ export function diffService({ own, content, containerd, onLayer }: DiffServiceOp
         throw new OverlayerError('Unimplemented', 'Layers that processors have to read are not unpacked');
       layerCompression(mediaType); // whether it is a layer
       const digest = parseDigest(text);
-      const layer = await applyToMounts(await open(digest, context), mounts.map(fromMount), own, {
+      const layer = await applyToMounts(() => open(digest, context), mounts.map(fromMount), own, {
         digest,
         sync: syncFs,
         signal: context.signal,

@@ -53,7 +53,7 @@ describe('refused with a status', () => {
     const { mounts } = await connect('snapshots').ask<MountsResponse>('prepare', { snapshotter, key: 'key' });
     const failure = await failureOf(connect('diff').ask('apply', { diff: DIFF, mounts }));
     expect(failure.code).toBe('Unavailable');
-    expect(failure.message).toContain('containerd at');
+    expect(failure.message).toContain('Cannot ask containerd');
   });
 
   test('messages that are too large; the connection goes on', async () => {
