@@ -19,6 +19,9 @@ const SPEED_BARS = [
   { group: 'tar', of: 'overlayer, no digests', against: 'tar -xf', atLeast: 0.85 },
   { group: 'tar', of: 'overlayer', against: 'tar -xf', atLeast: 0.7 },
   { group: 'daemon', of: 'overlayer in containerd', against: 'containerd alone', atLeast: 1.5 },
+  { group: 'diff', of: 'overlayer', against: 'tar -c', atLeast: 0.7 },
+  { group: 'diff', of: 'overlayer, gzip', against: 'tar -cz', atLeast: 1 },
+  { group: 'diff', of: 'overlayer, zstd', against: 'tar -c --zstd', atLeast: 1 },
   { group: 'gzip', of: 'overlayer', against: 'node-tar', atLeast: 5 },
   { group: 'gzip', of: 'overlayer', against: 'tar-fs', atLeast: 5 },
 ];

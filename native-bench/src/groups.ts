@@ -8,6 +8,7 @@ import {
   tarContenders,
   zstdContenders,
 } from './contenders.js';
+import { diffContenders, makeDiffInput } from './diff-contenders.js';
 import { measureEventLoop } from './event-loop.js';
 import type { Layer } from './inputs.js';
 import { type Contender, measureInTurn } from './measure.js';
@@ -51,6 +52,11 @@ export const INPUT_GROUPS = {
     mountDisk(disk);
     measure('disk', diskContenders(context.layer), { ...context, dir: disk });
     run(['umount', disk]);
+  },
+  diff(context) {
+    const input = makeDiffInput(context.layer, context.dir);
+    measure('diff', diffContenders(input), context);
+    run(['rm', '-r', input.root]);
   },
   loop({ results, layer, dir, rounds }) {
     results.eventLoop.push(...measureEventLoop(layer, dir, rounds));

@@ -34,12 +34,17 @@ export function addDiffOptions(command: Command): Command {
         "of the layer (as the file's name ends: .tar, .tar.gz, .tar.zst; else gzip)",
       ).choices(['none', 'gzip', 'zstd']),
     )
-    .addOption(
-      new Option('--source-date-epoch <SECONDS>', 'no modification time is later, in seconds since 1970')
-        .env('SOURCE_DATE_EPOCH')
-        .argParser(parseEpoch),
-    )
+    .addOption(epochOption())
     .addOption(progressOption());
+}
+
+function epochOption(): Option {
+  const option = new Option(
+    '--source-date-epoch <SECONDS>',
+    'no modification time is later, in seconds since 1970',
+  ).argParser(parseEpoch);
+  // An empty variable is as good as none.
+  return process.env['SOURCE_DATE_EPOCH'] === '' ? option : option.env('SOURCE_DATE_EPOCH');
 }
 
 function parseEpoch(text: string): Date {

@@ -6,28 +6,33 @@ const LINE_FEED = Buffer.from('\n');
 
 /** The body of an extended header: see `visitPaxRecords`. */
 export function paxRecords(records: readonly PaxRecord[]): Buffer {
-  return Buffer.concat(
-    records.flatMap(([key, value]) => {
-      const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-      const rest = Buffer.from(` ${key}=`);
-      return [lengthOf(rest.length + bytes.length + LINE_FEED.length), rest, bytes, LINE_FEED];
-    }),
-  );
+  const parts: Uint8Array[] = [];
+  let text = '';
+  for (const [key, value] of records) {
+    if (typeof value === 'string') {
+      text += `${lengthOf(key.length + value.length + 3)} ${key}=${value}\n`; // both are ASCII
+      continue;
+    }
+    const length = lengthOf(Buffer.byteLength(key) + value.length + 3);
+    parts.push(Buffer.from(`${text}${length} ${key}=`), value, LINE_FEED);
+    text = '';
+  }
+  const end = Buffer.from(text);
+  return parts.length === 0 ? end : Buffer.concat([...parts, end]);
 }
 
-/** The length of a record counts its own digits. */
-function lengthOf(rest: number): Buffer {
-  let length = rest + String(rest).length;
-  length = rest + String(length).length;
-  return Buffer.from(String(length));
+/** The length of a record counts its own digits. @param rest all others, a space, `=` and the line's end among them */
+function lengthOf(rest: number): number {
+  const length = rest + String(rest).length;
+  return rest + String(length).length;
 }
 
 /** Decimal seconds with as many digits as it takes. */
 export function paxTime({ sec, nsec }: PaxTime): string {
   const isBefore = sec < 0 && nsec > 0;
   const whole = isBefore ? -(sec + 1) : Math.abs(sec);
-  const fraction = String(isBefore ? 1e9 - nsec : nsec)
-    .padStart(9, '0')
-    .replace(/0+$/, '');
-  return `${sec < 0 ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
+  const sign = sec < 0 ? '-' : '';
+  if (nsec === 0) return `${sign}${whole}`;
+  const fraction = String(isBefore ? 1e9 - nsec : nsec).padStart(9, '0');
+  return `${sign}${whole}.${fraction.replace(/0+$/, '')}`;
 }

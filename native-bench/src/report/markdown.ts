@@ -15,6 +15,7 @@ const TITLES: Readonly<Record<string, string>> = {
   pull: 'the same from a registry on this machine',
   daemon:
     'the same from an archive into containerd, by overlayer as its snapshotter and differ, and without; both start and end in the time',
+  diff: 'a layer of an overlay snapshot, in memory',
   memory: 'peak memory',
   startup: 'start-up',
 };

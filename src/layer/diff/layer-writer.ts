@@ -4,7 +4,7 @@ import { dataRanges } from '../../rootfs/data-ranges.js';
 import { statId, withChild } from '../../rootfs/directory.js';
 import { O, type System } from '../../system/system.js';
 import { paddingOf } from '../../tar/block.js';
-import { END_MARKER_BYTES, encodeHeader, type TarHeader } from '../../tar/encode-header.js';
+import { END_MARKER_BYTES, HeaderEncoder, type TarHeader } from '../../tar/header-encoder.js';
 import { opaqueMarker, WHITEOUT_PREFIX, whiteoutMarker } from '../whiteout.js';
 import type { LayerOutput } from './layer-output.js';
 import type { TreeEntry } from './tree-entry.js';
@@ -33,6 +33,7 @@ export class LayerWriter {
   readonly #system: System;
   readonly #output: LayerOutput;
   readonly #latestSec: number;
+  readonly #encoder = new HeaderEncoder();
 
   /** @param latestSec no modification time is later, in seconds since 1970 (reproducible-builds.org, SOURCE_DATE_EPOCH) */
   constructor(system: System, output: LayerOutput, latestSec: number | undefined) {
@@ -77,7 +78,7 @@ export class LayerWriter {
   }
 
   #marker(path: string): void {
-    this.#output.header(encodeHeader({ ...MARKER, path }));
+    this.#output.header(this.#encoder.encode({ ...MARKER, path }));
     this.whiteouts += 1;
   }
 
@@ -85,7 +86,7 @@ export class LayerWriter {
     checkName(header.path);
     const isLate = header.mtimeSec >= this.#latestSec;
     this.#output.header(
-      encodeHeader(isLate ? { ...header, mtimeSec: this.#latestSec, mtimeNsec: 0 } : header),
+      this.#encoder.encode(isLate ? { ...header, mtimeSec: this.#latestSec, mtimeNsec: 0 } : header),
     );
   }
 

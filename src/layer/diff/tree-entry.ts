@@ -3,7 +3,7 @@ import { nodeType } from '../../rootfs/node-type.js';
 import type { WalkedEntry } from '../../rootfs/walk-tree.js';
 import { imageXattrName } from '../../rootfs/xattrs.js';
 import type { System } from '../../system/system.js';
-import type { TarHeader } from '../../tar/encode-header.js';
+import type { TarHeader } from '../../tar/header-encoder.js';
 
 /** Something in a tree, and how a layer would list it. A socket, which no layer can hold, is none. */
 export interface TreeEntry {

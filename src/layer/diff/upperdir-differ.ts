@@ -33,14 +33,14 @@ export class UpperdirDiffer {
    * @throws OverlayerError `Unimplemented`: what mounts with `redirect_dir` or `metacopy` leave
    */
   diff(lowers: readonly number[], upper: number): void {
-    const rootfs = new Rootfs(this.#system, upper, lowers, NO_EVENTS);
-    try {
-      reading('', () =>
-        walkTree(this.#system, upper, (walked) => reading(walked.path, () => this.#visit(walked, rootfs))),
-      );
-    } finally {
-      rootfs.close();
-    }
+    reading('', () => {
+      const rootfs = new Rootfs(this.#system, upper, lowers, NO_EVENTS);
+      try {
+        walkTree(this.#system, upper, (walked) => reading(walked.path, () => this.#visit(walked, rootfs)));
+      } finally {
+        rootfs.close();
+      }
+    });
   }
 
   #visit(walked: WalkedEntry, rootfs: Rootfs): boolean {
@@ -53,7 +53,7 @@ export class UpperdirDiffer {
       this.#writer.whiteout(path);
       return false;
     }
-    refuseElsewhere(path, marks);
+    if (marks.length > 0) refuseElsewhere(path, marks);
     const entry = describeTreeEntry(this.#system, walked, xattrs);
     if (entry === undefined) this.#socket(walked, rootfs);
     else if (isDirectory(stat)) {

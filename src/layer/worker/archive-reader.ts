@@ -1,9 +1,9 @@
 import { DATA, type Gate } from '../../base/gate.js';
 import type { Ring } from '../../base/ring.js';
-import { ArchiveDigest } from './archive-digest.js';
 import type { FileQueue } from './file-queue.js';
 import { PendingFiles } from './pending-files.js';
-import { type Pipeline, STEP_BYTES } from './pipeline.js';
+import { INPUT_READERS, OUTPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
+import { SharedDigest } from './shared-digest.js';
 
 const BLOCK_MASK = ~511;
 /** The writer is given room in pieces worth having. */
@@ -14,7 +14,9 @@ export class ArchiveReader {
   readonly ring: Ring;
   readonly #reader: number;
   readonly #gate: Gate;
-  readonly #digest: ArchiveDigest;
+  readonly #digest: SharedDigest;
+  /** The compressed bytes', which the decode thread needs more than we do. */
+  readonly #blobDigest: SharedDigest | undefined;
   readonly #hash: boolean;
   /** Files that are still to be finished, where there can be any. */
   readonly files: PendingFiles | undefined;
@@ -22,12 +24,14 @@ export class ArchiveReader {
   #taken = 0;
 
   constructor(pipeline: Pipeline, hash: boolean, files?: FileQueue) {
-    const { ring, reader } = pipeline.waitArchive();
-    this.ring = ring;
-    this.#reader = reader;
-    this.#gate = pipeline.gate;
-    this.files = files && new PendingFiles(files, ring, pipeline.gate);
-    this.#digest = new ArchiveDigest(pipeline);
+    const { input, inputDigest, output, outputDigest, gate } = pipeline;
+    const compressed = pipeline.waitCompressed();
+    this.ring = compressed ? output : input;
+    this.#reader = compressed ? OUTPUT_READERS.apply : INPUT_READERS.apply;
+    this.#gate = gate;
+    this.files = files && new PendingFiles(files, this.ring, gate);
+    this.#digest = new SharedDigest(this.ring, compressed ? outputDigest : inputDigest);
+    this.#blobDigest = compressed ? new SharedDigest(input, inputDigest) : undefined;
     this.#hash = hash;
   }
 
@@ -41,7 +45,7 @@ export class ArchiveReader {
       const seen = this.#gate.look(DATA);
       const available = this.ring.available(this.#reader, this.#held);
       if (available !== 0) return this.#expect(available);
-      const worked = this.files?.work() ?? false;
+      const worked = this.files?.work() || this.#blobDigest?.help();
       this.#release(1);
       if (!worked) this.#gate.wait(DATA, seen);
     }
@@ -67,7 +71,7 @@ export class ArchiveReader {
   /** All is read: finishes what is left. @returns the hexadecimal digest, where it was asked for */
   finish(): string | undefined {
     this.files?.finish();
-    this.#digest.require(this.ring, this.#taken);
+    this.#digest.require(this.#taken);
     return this.#digest.end();
   }
 
@@ -85,7 +89,7 @@ export class ArchiveReader {
     const to = this.files?.neededFrom(this.#taken) ?? this.#taken;
     const length = (to - this.ring.released(this.#reader)) | 0;
     if (length < least) return;
-    this.#digest.require(this.ring, to);
+    this.#digest.require(to);
     this.ring.release(this.#reader, length);
   }
 }

@@ -1,9 +1,10 @@
 import { DATA, GATE_WORDS, Gate } from '../../base/gate.js';
 import { Ring, ringWords } from '../../base/ring.js';
 import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-queue.js';
+import { DIGEST_WORDS, type DigestMemory } from './shared-digest.js';
 
 /** Small enough to stay in a core's cache, large enough that threads seldom wait: 512 KiB costs 6 % more time, 8 MiB no less. */
-const INPUT_BYTES = 2 * 1024 * 1024;
+const INPUT_BYTES = 4 * 1024 * 1024;
 const OUTPUT_BYTES = 4 * 1024 * 1024;
 
 /** Most that a thread takes at once, so that the others get their turn. */
@@ -22,8 +23,12 @@ const MODE = GATE_WORDS;
 const IN_FLIGHT = MODE + 1;
 const INPUT = IN_FLIGHT + 1;
 const OUTPUT = INPUT + ringWords(2);
-const DIGEST = OUTPUT + ringWords(1);
-const FILES = DIGEST + 2;
+const INPUT_DIGEST = OUTPUT + ringWords(1);
+const OUTPUT_DIGEST = INPUT_DIGEST + DIGEST_WORDS;
+const FILES = OUTPUT_DIGEST + DIGEST_WORDS;
+/** Floating-point words: counts, and behind them the handle of each digest. */
+const COUNTERS = 3;
+
 const CONTROL_WORDS = FILES + FILE_QUEUE_WORDS;
 
 /** What the threads of one unpack share. */
@@ -38,7 +43,7 @@ export interface PipelineMemory {
 export function createPipelineMemory(): PipelineMemory {
   return {
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
-    counters: new SharedArrayBuffer(4 * 8),
+    counters: new SharedArrayBuffer((COUNTERS + 2) * 8),
     input: new SharedArrayBuffer(INPUT_BYTES),
     output: new SharedArrayBuffer(OUTPUT_BYTES),
     files: new SharedArrayBuffer(FILE_QUEUE_BYTES),
@@ -52,9 +57,9 @@ export class Pipeline {
   readonly input: Ring;
   /** Bytes of the archive, when the source is compressed. */
   readonly output: Ring;
-  /** For `ArchiveDigest`: a lock and a position, and the handle of the digest in work. */
-  readonly digestControl: Int32Array;
-  readonly digestHandle: Float64Array;
+  /** For the `SharedDigest` of each ring. */
+  readonly inputDigest: DigestMemory;
+  readonly outputDigest: DigestMemory;
   /** For `FileQueue`. */
   readonly files: { readonly control: Int32Array; readonly slots: Float64Array };
   readonly #control: Int32Array;
@@ -64,17 +69,23 @@ export class Pipeline {
   constructor(memory: PipelineMemory) {
     const control = new Int32Array(memory.control);
     this.#control = control;
-    this.#counters = new Float64Array(memory.counters, 0, 3);
-    this.digestControl = control.subarray(DIGEST, FILES);
+    this.#counters = new Float64Array(memory.counters, 0, COUNTERS);
+    this.inputDigest = {
+      control: control.subarray(INPUT_DIGEST, OUTPUT_DIGEST),
+      handle: new Float64Array(memory.counters, COUNTERS * 8, 1),
+    };
+    this.outputDigest = {
+      control: control.subarray(OUTPUT_DIGEST, FILES),
+      handle: new Float64Array(memory.counters, (COUNTERS + 1) * 8, 1),
+    };
     this.files = { control: control.subarray(FILES), slots: new Float64Array(memory.files) };
-    this.digestHandle = new Float64Array(memory.counters, 3 * 8);
     this.gate = new Gate(control.subarray(0, GATE_WORDS));
     this.input = new Ring(
       { control: control.subarray(INPUT, OUTPUT), data: memory.input, readers: 2 },
       this.gate,
     );
     this.output = new Ring(
-      { control: control.subarray(OUTPUT, DIGEST), data: memory.output, readers: 1 },
+      { control: control.subarray(OUTPUT, INPUT_DIGEST), data: memory.output, readers: 1 },
       this.gate,
     );
   }
@@ -100,12 +111,12 @@ export class Pipeline {
     return mode === UNDECIDED ? undefined : mode === COMPRESSED;
   }
 
-  /** The ring that holds the archive, and the apply thread's number there. Blocks until it is known. */
-  waitArchive(): { readonly ring: Ring; readonly reader: number } {
+  /** Blocks until it is known whether the source is compressed. */
+  waitCompressed(): boolean {
     for (;;) {
       const seen = this.gate.look(DATA);
-      if (this.compressed === true) return { ring: this.output, reader: OUTPUT_READERS.apply };
-      if (this.compressed === false) return { ring: this.input, reader: INPUT_READERS.apply };
+      const { compressed } = this;
+      if (compressed !== undefined) return compressed;
       this.gate.wait(DATA, seen);
     }
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodePath } from '../../src/base/path-bytes.js';
-import { END_MARKER_BYTES, encodeHeader, type TarHeader } from '../../src/tar/encode-header.js';
+import { END_MARKER_BYTES, HeaderEncoder, type TarHeader } from '../../src/tar/header-encoder.js';
 import type { EntryType } from '../../src/tar/types.js';
 import { decode } from '../helpers/decode.js';
 
@@ -64,6 +64,9 @@ const header = fc
       devMinor: isDevice ? fields.devMinor : 0,
     };
   });
+
+const encoder = new HeaderEncoder();
+const encodeHeader = (header: TarHeader) => Buffer.from(encoder.encode(header));
 
 function archive(...headers: readonly TarHeader[]): Buffer {
   return Buffer.concat([...headers.map(encodeHeader), Buffer.alloc(END_MARKER_BYTES)]);
