@@ -49,7 +49,7 @@ function exampleFolder(): string {
   mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true });
   symlinkSync(REPOSITORY, join(folder, 'node_modules/overlayer'));
   symlinkSync(join(REPOSITORY, 'node_modules/@types'), join(folder, 'node_modules/@types'));
-  symlinkSync('../overlayer/dist/cli/main.js', join(folder, 'node_modules/.bin/overlayer'));
+  symlinkSync('../overlayer/dist/cli/main.cjs', join(folder, 'node_modules/.bin/overlayer'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
   return folder;
 }

@@ -4,7 +4,7 @@
 set -eu
 dir=$1 differ=$2
 shift 2
-overlayer="node $(dirname "$0")/../../dist/cli/main.js serve --root $dir/snapshots"
+overlayer="node $(dirname "$0")/../../dist/cli/main.cjs serve --root $dir/snapshots"
 export CONTAINERD_ADDRESS="$dir/containerd.sock" OVERLAYER_ADDRESS="$dir/overlayer.sock"
 cat >"$dir/config.toml" <<CONFIG
 version = 2

@@ -6,7 +6,7 @@ export const RESULTS_DIR = join(BENCH_DIR, 'results');
 /** Kept on disk between runs, and copied to memory to be measured. */
 export const INPUTS_DIR = process.env['OVERLAYER_BENCH_INPUTS'] ?? join(BENCH_DIR, 'inputs');
 
-export const OVERLAYER = [process.execPath, join(ROOT_DIR, 'dist/cli/main.js')];
+export const OVERLAYER = [process.execPath, join(ROOT_DIR, 'dist/cli/main.cjs')];
 
 export function script(name: string): string[] {
   return [process.execPath, join(BENCH_DIR, 'scripts', `${name}.mjs`)];

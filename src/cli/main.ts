@@ -5,11 +5,12 @@ const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
     .version;
 
-const args = process.argv.slice(2);
-// Answered before anything else is loaded: scripts ask for the version at every start.
-if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-  process.stdout.write(`${version()}\n`);
-} else {
+async function main(args: readonly string[]): Promise<void> {
+  // Answered before anything else is loaded: scripts ask for the version at every start.
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    process.stdout.write(`${version()}\n`);
+    return;
+  }
   const command = args[0] === 'snapshots' ? args[1] : args[0];
   if (command === 'unpack' || command === 'inspect' || command === 'diff') {
     // The threads start while the rest is loaded and the options are read.
@@ -19,3 +20,5 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   const { run } = await import('./run.js');
   await run(args, version());
 }
+
+void main(process.argv.slice(2));

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 
-const PROTO = join(import.meta.dirname, 'proto');
+/** Of the messages' definitions, which refer to each other from there. */
+const PROTO = join(fileURLToPath(import.meta.resolve('#proto/containerd/types/mount.proto')), '../../..');
 
 const FILES = {
   snapshots: 'snapshots',

@@ -16,37 +16,22 @@ export async function beginsAsImages(path: string): Promise<boolean> {
   const handle = await openArchiveFile(path);
   if (handle === undefined) return false;
   try {
-    // A little of it, and before anything else is done: by what need not be loaded first.
-    const names = namesIn(await readHead(plainBytes(readHandle(handle), { gzip: 'zlib' })));
-    return names.length > 0 && names.every((name) => IMAGE_MEMBER.test(name));
+    // Before anything else is done: by what need not be loaded first, and no further than it takes to tell.
+    return await holdsOnlyImages(plainBytes(readHandle(handle), { gzip: 'zlib' }));
   } finally {
     await handle.close();
   }
 }
 
-/** As much as there is, up to a fault. */
-async function readHead(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const head: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of bytes) {
-      head.push(chunk);
-      length += chunk.length;
-      if (length >= HEAD_BYTES) break;
-    }
-  } catch (error) {
-    if (!OverlayerError.is(error)) throw error;
-  }
-  return Buffer.concat(head);
-}
-
-/** Of the files and links in the head of an archive; none when it is no archive. */
-function namesIn(head: Buffer): readonly string[] {
-  const names: string[] = [];
+async function holdsOnlyImages(bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
+  let members = 0;
+  let others = 0;
   const decoder = new TarDecoder(
     {
       entry(entry) {
-        if (entry.type !== 'directory') names.push(memberName(entry) ?? entry.path);
+        if (entry.type === 'directory') return;
+        members += 1;
+        if (!IMAGE_MEMBER.test(memberName(entry) ?? entry.path)) others += 1;
       },
       data() {},
       entryEnd() {},
@@ -54,9 +39,13 @@ function namesIn(head: Buffer): readonly string[] {
     ARCHIVE_LIMITS,
   );
   try {
-    decoder.write(head);
+    for await (const chunk of bytes) {
+      decoder.write(chunk);
+      if (others > 0 || decoder.position >= HEAD_BYTES) break;
+    }
   } catch (error) {
+    // What comes up to a fault tells, too.
     if (!OverlayerError.is(error)) throw error;
   }
-  return names;
+  return members > 0 && others === 0;
 }

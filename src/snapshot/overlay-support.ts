@@ -46,7 +46,7 @@ export async function probeOverlay(directory: string): Promise<OverlaySupport> {
 }
 
 async function probe(scratch: string): Promise<OverlaySupport> {
-  const worker = new Worker(new URL('./probe-worker.js', import.meta.url), {
+  const worker = new Worker(new URL(import.meta.resolve('#probe-worker')), {
     workerData: scratch,
     // The caller's flags are its own; some (--input-type) would keep a worker from starting.
     execArgv: [],

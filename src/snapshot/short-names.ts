@@ -35,7 +35,7 @@ export async function mountWithShortNames(
       names.push(name);
     }
     const workerData: ShortMount = { directory, call: call(names) };
-    const worker = new Worker(new URL('./mount-worker.js', import.meta.url), { workerData });
+    const worker = new Worker(new URL(import.meta.resolve('#mount-worker')), { workerData });
     const [refusal] = (await once(worker, 'message')) as [Refusal | undefined];
     if (refusal !== undefined) throw new SystemError(refusal.errno, refusal.syscall, refusal.path);
   } finally {

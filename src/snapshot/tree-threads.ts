@@ -31,7 +31,7 @@ export class TreeThreads {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./tree-worker.js', import.meta.url), {
+    const worker = new Worker(new URL(import.meta.resolve('#tree-worker')), {
       name: 'overlayer-tree',
       // The caller's flags are its own; some (--input-type) would keep a worker from starting.
       execArgv: [],

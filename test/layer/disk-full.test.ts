@@ -57,12 +57,13 @@ const many = tar(...Array.from({ length: 500 }, (_, index) => file(`d${index % 9
 
 describe('a full disk', () => {
   test.each([
-    ['no room for the bytes', 'size=4m', large, 'd/large'],
-    ['no room for the files', 'size=4m,nr_inodes=200', many, undefined],
+    // The small one's byte may be written last, by another thread.
+    ['no room for the bytes', 'size=4m', large, /d\/(large|small)/],
+    ['no room for the files', 'size=4m,nr_inodes=200', many, /d\d\/f\d+/],
   ])('%s: an error that says so, and all space is given back', async (_what, option, layer, entry) => {
     const { outcome, before, after, left } = await unpackOnto(option, layer);
     expect(outcome).toMatchObject({ error: { code: 'ResourceExhausted' } });
-    if (entry !== undefined && 'error' in outcome) expect(outcome.error.message).toContain(entry);
+    expect('error' in outcome && outcome.error.message).toMatch(entry);
     expect(left).toBe('');
     expect(after).toBe(before);
   });

@@ -21,7 +21,7 @@ test('the packed files are the built ones, with their types, and the documents',
   const names = packed.map((name) => name.replace(/^package\//, ''));
   const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
   expect(names.filter((name) => !name.startsWith('dist/')).sort()).toEqual(documents);
-  const code = /\.(js|js\.map|d\.ts)$/;
+  const code = /\.(c?js|js\.map|d\.ts)$/;
   const daemon = /^dist\/daemon\/(proto\/.*\.proto|systemd\/overlayer\.(service|socket))$/;
   const others = names.filter((name) => name.startsWith('dist/') && !code.test(name));
   expect(others.filter((name) => !daemon.test(name))).toEqual([]);

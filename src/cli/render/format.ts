@@ -1,7 +1,8 @@
-import prettyBytes from 'pretty-bytes';
+import { filesize } from 'filesize';
 
+/** Three digits in units of 1000: `116 kB`, `1.5 GB`. */
 export function formatBytes(bytes: number): string {
-  return prettyBytes(bytes);
+  return filesize(Number(bytes.toPrecision(3)), { standard: 'si' });
 }
 
 /** `24,033`. Without Intl, whose first use costs milliseconds. */

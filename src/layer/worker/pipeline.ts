@@ -1,7 +1,6 @@
 import { DATA, GATE_WORDS, Gate } from '../../base/gate.js';
 import { Ring, ringWords } from '../../base/ring.js';
 import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-queue.js';
-import { DIGEST_WORDS, type DigestMemory } from './shared-digest.js';
 
 /** Small enough to stay in a core's cache, large enough that threads seldom wait: 512 KiB costs 6 % more time, 8 MiB no less. */
 const INPUT_BYTES = 4 * 1024 * 1024;
@@ -14,6 +13,16 @@ export const STEP_BYTES = 256 * 1024;
 export const INPUT_READERS = { decode: 0, apply: 1 } as const;
 /** Who reads the uncompressed bytes. */
 export const OUTPUT_READERS = { apply: 0 } as const;
+
+/** What the threads share of the `SharedDigest` of a ring. */
+export interface DigestMemory {
+  /** A lock, and the position up to which was hashed. */
+  readonly control: Int32Array;
+  /** Holds the handle of the digest in work. */
+  readonly handle: Float64Array;
+}
+
+const DIGEST_WORDS = 2;
 
 const UNDECIDED = 0;
 const PLAIN = 1;
@@ -57,7 +66,6 @@ export class Pipeline {
   readonly input: Ring;
   /** Bytes of the archive, when the source is compressed. */
   readonly output: Ring;
-  /** For the `SharedDigest` of each ring. */
   readonly inputDigest: DigestMemory;
   readonly outputDigest: DigestMemory;
   /** For `FileQueue`. */

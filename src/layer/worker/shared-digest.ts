@@ -1,19 +1,9 @@
 import type { Ring } from '../../base/ring.js';
 import { attachSha256, openSha256, type Sha256 } from '../../system/sha256.js';
-import { STEP_BYTES } from './pipeline.js';
+import { type DigestMemory, STEP_BYTES } from './pipeline.js';
 
 const LOCK = 0;
 const HASHED = 1;
-
-/** Words of a digest's control memory. */
-export const DIGEST_WORDS = 2;
-
-/** What the threads share of one digest. */
-export interface DigestMemory {
-  readonly control: Int32Array;
-  /** Holds the handle of the digest in work. */
-  readonly handle: Float64Array;
-}
 
 /**
  * The sha256 of what goes through a ring, made by whichever thread has the time: the ring's reader hashes what it is

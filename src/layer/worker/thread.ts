@@ -21,7 +21,7 @@ export class Thread {
 
   constructor(role: 'decode' | 'apply', memory: PipelineMemory) {
     const loaded = new Int32Array(new SharedArrayBuffer(4));
-    this.#worker = new Worker(new URL(`./${role}-worker.js`, import.meta.url), {
+    this.#worker = new Worker(new URL(import.meta.resolve(`#${role}-worker`)), {
       name: `overlayer-${role}`,
       workerData: { memory, loaded } satisfies WorkerData,
       // The caller's flags are its own; some (--input-type) would keep a worker from starting.

@@ -15,7 +15,7 @@ import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
 // An image by umoci, taken in, and run by Debian's crun: from a bundle, and from a mount.
 
-const MAIN = join(import.meta.dirname, '../../../dist/cli/main.js');
+const MAIN = join(import.meta.dirname, '../../../dist/cli/main.cjs');
 const work = makeWorkDirectory();
 const root = join(work, 'store');
 let namespace: MountNamespace;
