@@ -23,6 +23,9 @@ export type {
   LeaseResourceType,
   Leases,
 } from './content/leases.js';
+export { type ContainerdConfigOptions, containerdConfig } from './daemon/containerd-config.js';
+export type { LogEntry } from './daemon/log-entry.js';
+export { type Daemon, type ServeOptions, serve } from './daemon/serve.js';
 export {
   type CreatedRuntimeSpec,
   type CreateRuntimeSpecOptions,

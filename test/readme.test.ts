@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { archiveOf, layoutFiles } from './helpers/hand-made-image.js';
+import { NEWER_CONTAINERD } from './helpers/newer-containerd.js';
 import { makeWorkDirectory } from './helpers/work-directory.js';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
@@ -64,7 +65,7 @@ describe('shell examples', () => {
   test.for(examples('sh'))('$name', ({ code }, { skip }) => {
     if (code.includes('mount ') && process.getuid?.() !== 0) return skip('mounting needs root');
     const folder = exampleFolder();
-    const PATH = [join(folder, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
+    const PATH = [join(folder, 'node_modules/.bin'), NEWER_CONTAINERD, process.env['PATH']].join(delimiter);
     const shell = ['bash', '-euo', 'pipefail', '-c', code];
     const [program, args] = alone(shell);
     execFileSync(program, args, { cwd: folder, env: { ...process.env, PATH }, stdio: 'pipe' });

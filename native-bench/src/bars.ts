@@ -18,6 +18,7 @@ const SPEED_BARS = [
   { group: 'zstd', of: 'overlayer', against: 'tar --zstd -xf', atLeast: 1 },
   { group: 'tar', of: 'overlayer, no digests', against: 'tar -xf', atLeast: 0.85 },
   { group: 'tar', of: 'overlayer', against: 'tar -xf', atLeast: 0.7 },
+  { group: 'daemon', of: 'overlayer in containerd', against: 'containerd alone', atLeast: 1.5 },
   { group: 'diff', of: 'overlayer', against: 'tar -c', atLeast: 0.7 },
   { group: 'diff', of: 'overlayer, gzip', against: 'tar -cz', atLeast: 1 },
   { group: 'diff', of: 'overlayer, zstd', against: 'tar -c --zstd', atLeast: 1 },

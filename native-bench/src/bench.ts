@@ -14,7 +14,7 @@ import { markdown } from './report/markdown.js';
 import type { InputSize, Results } from './results.js';
 import { enterNamespace, mountMemory } from './scratch.js';
 
-const GROUPS = [...Object.keys({ ...INPUT_GROUPS, ...SIZE_GROUPS, ...STORE_GROUPS }), 'image'];
+const GROUPS = [...Object.keys({ ...INPUT_GROUPS, ...SIZE_GROUPS, ...STORE_GROUPS }), 'image', 'daemon'];
 const USAGE = `npm run bench -- [--rounds N] [--inputs rootfs,node-modules,toolchain] [--only GROUP] [--quick]
 groups: ${GROUPS.join(', ')}
 --quick: rootfs alone, 3 rounds, without the slow peers`;
@@ -54,13 +54,18 @@ const results: Results = {
   measurements: [],
   eventLoop: [],
   snapshots: [],
+  calls: [],
 };
 for (const name of inputs) measureLayer(name, selected(INPUT_GROUPS));
 for (const group of selected(SIZE_GROUPS))
   for (const name of group.inputs) if (!quick || name !== 'large') measureLayer(name, [group.measure]);
 for (const measure of selected(STORE_GROUPS)) results.snapshots.push(...measure(dir, rounds, quick));
-if (flags.only === undefined ? isWhole : flags.only === 'image') measureImage(results, dir);
+if (flags.only === undefined ? isWhole : isImageGroup(flags.only)) measureImage(results, dir, flags.only);
 report();
+
+function isImageGroup(name: string): boolean {
+  return name === 'image' || name === 'daemon';
+}
 
 function measureLayer(name: string, groups: readonly ((context: GroupContext) => void)[]): void {
   if (!(name in INPUT_TREES)) throw new Error(`No such input: ${name}\n${USAGE}`);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { measureDaemon } from './daemon.js';
 import { imageContenders, pullContenders } from './image-contenders.js';
 import type { InputName } from './input-trees.js';
 import { type Layer, loadLayer, unloadLayer } from './inputs.js';
@@ -14,7 +15,7 @@ const LAYERS: readonly InputName[] = ['rootfs', 'toolchain', 'node-modules', 'gu
 const ROUNDS = 3;
 
 /** A whole image into a store, on a disk of its own, from a layout and from a registry; `dir` is in memory, and holds the image. */
-export function measureImage(results: Results, dir: string): void {
+export function measureImage(results: Results, dir: string, only?: string): void {
   const layers = LAYERS.map((name) => loadLayer(name, dir, ['tar', 'gzip']));
   const layout = join(dir, 'layout');
   const archive = join(dir, 'image.tar');
@@ -30,7 +31,25 @@ export function measureImage(results: Results, dir: string): void {
   });
   const disk = join(dir, 'disk');
   mountDisk(disk);
-  const where = { input: 'image', dir: disk, rounds: Math.min(results.rounds, ROUNDS) };
+  const rounds = Math.min(results.rounds, ROUNDS);
+  if (only !== 'daemon') measureStores(results, { dir, disk, layout, archive, layers, rounds });
+  if (only !== 'image') measureDaemon(results, archive, disk, rounds);
+  run(['umount', disk]);
+  run(['rm', '-r', layout, archive]);
+  for (const layer of layers) unloadLayer(layer);
+}
+
+interface ImageFiles {
+  readonly dir: string;
+  readonly disk: string;
+  readonly layout: string;
+  readonly archive: string;
+  readonly layers: readonly Layer[];
+  readonly rounds: number;
+}
+
+function measureStores(results: Results, { dir, disk, layout, archive, layers, rounds }: ImageFiles): void {
+  const where = { input: 'image', dir: disk, rounds };
   const imports = imageContenders(layout, archive, layers);
   results.measurements.push(...measureInTurn(imports, { ...where, group: 'image' }));
   const blobs = join(dir, 'registry');
@@ -41,9 +60,7 @@ export function measureImage(results: Results, dir: string): void {
   } finally {
     registry.stop();
   }
-  run(['umount', disk]);
-  run(['rm', '-r', layout, archive, blobs]);
-  for (const layer of layers) unloadLayer(layer);
+  run(['rm', '-r', blobs]);
 }
 
 function sum(layers: readonly Layer[], count: (layer: Layer) => number): number {

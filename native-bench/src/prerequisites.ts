@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { BENCH_DIR } from './paths.js';
+import { BENCH_DIR, ROOT_DIR } from './paths.js';
 import { run } from './run.js';
 
 /** Debian package, and a file that says it is there. */
@@ -40,4 +40,12 @@ export function installPeers(): void {
   if (existsSync(join(BENCH_DIR, 'node_modules', '.package-lock.json'))) return;
   console.error('npm ci');
   run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: BENCH_DIR });
+}
+
+const CONTAINERD = '/var/tmp/overlayer-test-peers/containerd-1.7';
+/** Folder of a containerd that takes differs as plugins, which the tests install too. */
+export const NEWER_CONTAINERD = join(CONTAINERD, 'usr/bin');
+
+export function installContainerd(): void {
+  run(['sh', join(ROOT_DIR, 'test/helpers/newer-containerd.sh'), CONTAINERD]);
 }

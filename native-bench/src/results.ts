@@ -1,3 +1,4 @@
+import type { CallTimes } from './daemon.js';
 import type { EventLoopDelay } from './event-loop.js';
 import type { Machine } from './machine.js';
 import type { Measurement, Sample } from './measure.js';
@@ -22,6 +23,7 @@ export interface Results {
   readonly measurements: Measurement[];
   readonly eventLoop: EventLoopDelay[];
   readonly snapshots: SnapshotTimes[];
+  readonly calls: CallTimes[];
 }
 
 /** Undefined where this run did not measure it. */

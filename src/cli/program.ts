@@ -5,6 +5,7 @@ import { EXIT_CODE_HELP } from './exit-code.js';
 import { addImages } from './images-program.js';
 import { collect } from './parse-value.js';
 import { addReadOptions, progressOption } from './read-options.js';
+import { addServe } from './serve-program.js';
 import { addSnapshots } from './snapshots-program.js';
 import { addRegistryOptions, platformOption } from './store-options.js';
 
@@ -20,6 +21,7 @@ Examples:
   overlayer pull debian:12
   overlayer mount debian:12 /mnt
   overlayer snapshots unpack layer.tar.gz --key base
+  overlayer serve --address /run/overlayer/overlayer.sock
   source <(overlayer completion bash)
 
 ${EXIT_CODE_HELP}
@@ -100,6 +102,7 @@ export function createProgram(version: string): Command {
   addImages(program);
   addContent(program);
   addSnapshots(program);
+  addServe(program);
 
   program
     .command('completion')

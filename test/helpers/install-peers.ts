@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { installNewerContainerd } from './newer-containerd.js';
 
 /** Debian packages that tests compare with or run in, and what needs them. */
 const PEERS: Readonly<Record<string, string>> = {
@@ -7,6 +8,7 @@ const PEERS: Readonly<Record<string, string>> = {
   buildah: 'images by its own hand',
   'btrfs-progs': 'copies that share blocks',
   'busybox-static': 'a root filesystem that runs',
+  containerd: 'the daemon as its plugin',
   crun: 'containers from runtime bundles',
   'docker-registry': 'a registry to pull from',
   fish: 'shell completion',
@@ -14,7 +16,9 @@ const PEERS: Readonly<Record<string, string>> = {
   'libcap2-bin': 'getcap and setcap',
   libisal2: 'the fastest gzip decoder',
   openssl: 'certificates of registries',
+  runc: 'containers by containerd',
   skopeo: 'images in every form there is, and into registries',
+  systemd: 'sockets that are handed over',
   tmux: 'the progress bar on a terminal',
   umoci: 'the differential tests of whole layers',
   xfsprogs: 'copies that share blocks, power cuts',
@@ -25,7 +29,11 @@ const PEERS: Readonly<Record<string, string>> = {
 /** Runs once before the tests: installs what is missing where it may, and otherwise says what to install. */
 export default function installPeers(): void {
   const missing = Object.keys(PEERS).filter((name) => !isInstalled(name));
-  if (missing.length === 0) return;
+  if (missing.length > 0) installMissing(missing);
+  if (process.getuid?.() === 0) installNewerContainerd();
+}
+
+function installMissing(missing: readonly string[]): void {
   const list = missing.map((name) => `  ${name}: ${PEERS[name]}`).join('\n');
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
     console.warn(`Some tests will be skipped: root may install these Debian packages for them\n${list}`);

@@ -12,7 +12,7 @@ export interface Inside {
   readonly fs: typeof import('node:fs');
   readonly path: typeof import('node:path');
   readonly child: typeof import('node:child_process');
-  /** A module of the built package, such as `snapshot/mount-onto.js`. */
+  /** A module of the built package, such as `snapshot/mount-onto.js`, or by its URL. */
   load<Module>(path: string): Promise<Module>;
   /** Mounts as on a kernel that has only `calls` to mount. */
   mount(calls: MountCalls, mounts: readonly Mount[], target: string): Promise<void>;
@@ -37,7 +37,7 @@ type Answer =
 const DIST = new URL('../../dist/', import.meta.url).href;
 
 const PROGRAM = `(async () => {
-  const load = (path) => import(${JSON.stringify(DIST)} + path);
+  const load = (path) => import(new URL(path, ${JSON.stringify(DIST)}).href);
   const [overlayer, fs, path, child] = await Promise.all([
     load('index.js'), import('node:fs'), import('node:path'), import('node:child_process')]);
   const [{ openLinuxMountSystem }, { mountOnto }, { SystemError }] = await Promise.all([

@@ -1,8 +1,9 @@
 import { bars } from '../bars.js';
+import { CALLS } from '../daemon.js';
 import type { Measurement } from '../measure.js';
 import type { Results } from '../results.js';
 import { OPERATIONS } from '../snapshots.js';
-import { spread } from '../statistics.js';
+import { quantile, spread } from '../statistics.js';
 
 const TITLES: Readonly<Record<string, string>> = {
   gzip: 'gzip layer, in memory',
@@ -12,6 +13,8 @@ const TITLES: Readonly<Record<string, string>> = {
   image:
     'an image of five layers from an OCI layout into a store, on disk (ext4 with a journal), made durable',
   pull: 'the same from a registry on this machine',
+  daemon:
+    'the same from an archive into containerd, by overlayer as its snapshotter and differ, and without; both start and end in the time',
   diff: 'a layer of an overlay snapshot, in memory',
   memory: 'peak memory',
   startup: 'start-up',
@@ -53,6 +56,7 @@ export function markdown(results: Results): string {
     ...Object.keys(TITLES).flatMap((group) => groupSection(results, group)),
     ...(results.eventLoop.length === 0 ? [] : eventLoopSection(results)),
     ...(results.snapshots.length === 0 ? [] : snapshotSection(results)),
+    ...(results.calls.length === 0 ? [] : callSection(results)),
     '## Versions',
     '',
     ...table(['tool', 'version'], Object.entries(machine.versions)),
@@ -122,6 +126,19 @@ function snapshotSection({ snapshots }: Results): string[] {
         String(count),
         ...OPERATIONS.map((operation) => `${spread(times[operation]).median.toFixed(2)} ms`),
       ]),
+    ),
+  ];
+}
+
+function callSection({ calls }: Results): string[] {
+  const cell = (times: readonly number[]) =>
+    [0.5, 0.99].map((share) => quantile(times, share).toFixed(2)).join(' / ');
+  return [
+    '## Calls over a unix socket, on disk: p50 / p99 in ms',
+    '',
+    ...table(
+      ['snapshotter', ...CALLS],
+      calls.map(({ snapshotter, times }) => [snapshotter, ...CALLS.map((call) => cell(times[call]))]),
     ),
   ];
 }

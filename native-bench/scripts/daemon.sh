@@ -1,0 +1,25 @@
+#!/bin/sh
+# Runs a command beside a containerd and an overlayer of its own, which end with it.
+# usage: daemon.sh DIRECTORY DIFFER COMMAND...    with CONTAINERD_ADDRESS and OVERLAYER_ADDRESS for the command
+set -eu
+dir=$1 differ=$2
+shift 2
+overlayer="node $(dirname "$0")/../../dist/cli/main.cjs serve --root $dir/snapshots"
+export CONTAINERD_ADDRESS="$dir/containerd.sock" OVERLAYER_ADDRESS="$dir/overlayer.sock"
+cat >"$dir/config.toml" <<CONFIG
+version = 2
+root = "$dir/root"
+state = "$dir/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "$CONTAINERD_ADDRESS"
+CONFIG
+$overlayer --print-containerd-config --address "$OVERLAYER_ADDRESS" |
+  sed "s/^  default = .*/  default = [\"$differ\"]/" >>"$dir/config.toml"
+$overlayer --address "$OVERLAYER_ADDRESS" --containerd-address "$CONTAINERD_ADDRESS" 2>"$dir/overlayer.log" &
+server=$!
+containerd --config "$dir/config.toml" >"$dir/log" 2>&1 &
+daemon=$!
+trap 'kill $daemon $server; wait $daemon $server || true' EXIT
+until [ -S "$OVERLAYER_ADDRESS" ] && ctr version >/dev/null 2>&1; do sleep 0.05; done
+"$@"

@@ -1,0 +1,33 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { OverlayerError } from '../base/errors.js';
+import type { ListeningSocket, OnConnection } from './socket.js';
+
+/** sd_listen_fds(3): descriptors that are handed over begin here. */
+const FIRST = 3;
+
+/**
+ * The socket that systemd listens on in our stead (systemd.socket(5)), until somebody connects. It stays systemd's: it is
+ * there also while no daemon runs.
+ *
+ * @returns undefined when there is none
+ * @throws OverlayerError `InvalidArgument`: there are several
+ */
+export async function activatedSocket(onConnection: OnConnection): Promise<ListeningSocket | undefined> {
+  const { LISTEN_PID, LISTEN_FDS } = process.env;
+  if (LISTEN_PID !== String(process.pid)) return undefined;
+  // They are not for programs that this one runs.
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete process.env[name];
+  if (LISTEN_FDS !== '1')
+    throw new OverlayerError('InvalidArgument', `systemd hands over ${LISTEN_FDS} sockets, and not one`);
+  const server = createServer(onConnection);
+  server.listen({ fd: FIRST });
+  await once(server, 'listening');
+  return {
+    address: String(server.address()),
+    disconnected: once(server, 'close'),
+    async close() {
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { opendir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { OverlayerError } from '../base/errors.js';
+import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
+import { applyLayer } from '../layer/unpack-layer.js';
+import { type Mount, withMount } from '../snapshot/mount.js';
+import { hasKnownLayout, manifestOf } from '../snapshot/snapshot-tree.js';
+import type { Snapshotter } from '../snapshot/snapshotter.js';
+import { isStaged, unpackPlace } from '../snapshot/unpack-place.js';
+import { toOverlayerError } from '../system/errno-code.js';
+import type { FilledSnapshots } from './filled-snapshots.js';
+
+export interface ApplyToMountsOptions extends Pick<ReadLayerOptions, 'digest' | 'signal'> {
+  /** Flush the file system when the layer is there. */
+  readonly sync: boolean;
+}
+
+/** Where a daemon's own snapshots are. */
+export interface OwnSnapshots {
+  readonly snapshots: Snapshotter;
+  /** Their directories' parent, without symlinks. */
+  readonly directory: string;
+  readonly filled: FilledSnapshots;
+}
+
+/**
+ * Unpacks a layer as if it were written through the mounts, of whatever snapshotter. Nothing is mounted where the
+ * directories behind them can be told: a bind mount's, an overlay's upperdir. Of overlays without lower layers, as
+ * containerd makes them to unpack several layers at once, whiteouts are kept.
+ *
+ * @param open opens the layer, once it is known where it goes
+ * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: they can only be read
+ */
+export async function applyToMounts(
+  open: () => Promise<LayerSource>,
+  mounts: readonly Mount[],
+  own: OwnSnapshots,
+  options: ApplyToMountsOptions,
+): Promise<LayerResult> {
+  if (mounts.length === 0)
+    throw new OverlayerError('InvalidArgument', 'There are no mounts to unpack the layer onto');
+  if (isStaged(mounts))
+    throw new OverlayerError('FailedPrecondition', 'The mounts are read-only: nothing can be unpacked there');
+  const foreign = unpackPlace({ mounts, parent: undefined, capabilities: [] });
+  if (foreign === undefined) return await applyThroughMounts(await open(), mounts, options);
+  const { destination } = foreign;
+  // What is there already is hidden by whiteouts only where they go through overlayfs.
+  const isNew = await isEmpty(destination);
+  const { capabilities, name } = own.snapshots.backend;
+  const isOwn = dirname(dirname(destination)) === own.directory;
+  const done = isOwn ? own.filled.begin(destination) : undefined;
+  const place = isOwn ? unpackPlace({ mounts, parent: undefined, capabilities })! : foreign;
+  if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(await open(), mounts, options);
+  const applied = await applyLayer(await open(), destination, {
+    ...{ ...options, ...place, temporary: place.existing !== 'merge' },
+    manifest: isOwn && hasKnownLayout(name) ? manifestOf(dirname(destination)) : undefined,
+  });
+  done?.(applied);
+  return applied.layer;
+}
+
+async function applyThroughMounts(
+  source: LayerSource,
+  mounts: readonly Mount[],
+  options: ApplyToMountsOptions,
+): Promise<LayerResult> {
+  const how = { ...options, existing: 'merge', temporary: false } as const;
+  const apply = async (directory: string) => (await applyLayer(source, directory, how)).layer;
+  return await withMount(mounts, apply, options);
+}
+
+async function isEmpty(path: string): Promise<boolean> {
+  try {
+    const directory = await opendir(path);
+    try {
+      return (await directory.read()) === null;
+    } finally {
+      await directory.close();
+    }
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot unpack to "${path}"`);
+  }
+}

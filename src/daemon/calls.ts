@@ -1,0 +1,106 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Metadata, ServerUnaryCall } from '@grpc/grpc-js';
+import { type ErrorCode, OverlayerError } from '../base/errors.js';
+
+/** What a method knows of its call beside the request. */
+export interface CallContext {
+  /** containerd's, from the header `containerd-namespace`. */
+  readonly namespace: string | undefined;
+  /** That is to hold what the call makes; from the header `containerd-lease`. */
+  readonly lease: string | undefined;
+  /** The caller has gone away, or the daemon stops. */
+  readonly signal: AbortSignal;
+}
+
+/** A call that is over. */
+export interface FinishedCall {
+  /** `/package.Service/Method` */
+  readonly path: string;
+  /** Undefined when there are several. */
+  readonly request: unknown;
+  readonly code: ErrorCode | 'OK';
+  readonly error: unknown;
+  readonly seconds: number;
+}
+
+/** What all kinds of gRPC's calls have. */
+export interface AnyCall extends Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPath'> {
+  readonly request?: unknown;
+  on(event: 'cancelled', listener: () => void): unknown;
+}
+
+/** The calls under way: whoever stops the daemon waits for them. */
+export class Calls {
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #controllers = new Set<AbortController>();
+  readonly #onFinish: (call: FinishedCall) => void;
+  #refuses = false;
+
+  constructor(onFinish: (call: FinishedCall) => void) {
+    this.#onFinish = onFinish;
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** @throws what `work` throws; the reason of the context's signal once that asked for the end */
+  async run<T>(call: AnyCall, work: (context: CallContext) => Promise<T>): Promise<T> {
+    const start = performance.now();
+    const running = this.#work(call, work);
+    this.#running.add(running);
+    let error: unknown;
+    try {
+      return await running;
+    } catch (failure) {
+      error = failure;
+      throw failure;
+    } finally {
+      this.#running.delete(running);
+      const code = error === undefined ? 'OK' : OverlayerError.is(error) ? error.code : 'Internal';
+      const seconds = (performance.now() - start) / 1000;
+      this.#onFinish({ path: call.getPath(), request: call.request, code, error, seconds });
+    }
+  }
+
+  async #work<T>(call: AnyCall, work: (context: CallContext) => Promise<T>): Promise<T> {
+    if (this.#refuses) throw stopping();
+    const { metadata } = call;
+    const header = (name: string) => headerOf(metadata, name);
+    const controller = new AbortController();
+    const { signal } = controller;
+    call.on('cancelled', () => controller.abort(new OverlayerError('Cancelled', 'The caller has gone away')));
+    this.#controllers.add(controller);
+    try {
+      return await work({
+        namespace: header('containerd-namespace'),
+        lease: header('containerd-lease'),
+        signal,
+      });
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      this.#controllers.delete(controller);
+    }
+  }
+
+  /** Begins nothing more; what runs has so many milliseconds to end, and then is told to. */
+  async end(graceMs: number): Promise<void> {
+    this.#refuses = true;
+    const ended = Promise.allSettled(this.#running);
+    const timer = new AbortController();
+    await Promise.race([ended, setTimeout(graceMs, undefined, { signal: timer.signal }).catch(() => {})]);
+    timer.abort();
+    for (const controller of this.#controllers) controller.abort(stopping());
+    await ended;
+  }
+}
+
+function stopping(): OverlayerError {
+  return new OverlayerError('Unavailable', 'The daemon is stopping');
+}
+
+function headerOf(metadata: Metadata, name: string): string | undefined {
+  const [value] = metadata.get(name);
+  return value === undefined || value === '' ? undefined : String(value);
+}

@@ -1,0 +1,50 @@
+import { OverlayerError } from '../base/errors.js';
+import type { BlobInfo, IngestInfo } from '../content/content-store.js';
+import type { Mount } from '../snapshot/mount.js';
+import type { SnapshotInfo } from '../snapshot/snapshotter.js';
+import type { BlobInfoMessage, StatusMessage } from './content-messages.js';
+import type { MountMessage, TimestampMessage } from './messages.js';
+import type { SnapshotInfoMessage } from './snapshots-messages.js';
+
+// What the library says, and the same as messages. A field that is not set is '' or 0 there, and undefined here.
+
+const KINDS = { active: 'ACTIVE', view: 'VIEW', committed: 'COMMITTED' } as const;
+
+export function toTimestamp(date: Date): TimestampMessage {
+  const milliseconds = date.getTime();
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds, nanos: (milliseconds - seconds * 1000) * 1e6 };
+}
+
+export function toMount({ type, source, target = '', options }: Mount): MountMessage {
+  return { type, source, target, options };
+}
+
+export function fromMount({ type, source, target, options }: MountMessage): Mount {
+  return { type, source, target: orUndefined(target), options };
+}
+
+export function toSnapshotInfo(info: SnapshotInfo): SnapshotInfoMessage {
+  const { name, parent = '', kind, createdAt, updatedAt, labels } = info;
+  const times = { createdAt: toTimestamp(createdAt), updatedAt: toTimestamp(updatedAt) };
+  return { name, parent, kind: KINDS[kind], labels, ...times };
+}
+
+export function toBlobInfo({ digest, size, labels, createdAt, updatedAt }: BlobInfo): BlobInfoMessage {
+  return { digest, size, labels, createdAt: toTimestamp(createdAt), updatedAt: toTimestamp(updatedAt) };
+}
+
+export function toIngestStatus({ ref, offset, size = 0, startedAt, updatedAt }: IngestInfo): StatusMessage {
+  const times = { startedAt: toTimestamp(startedAt), updatedAt: toTimestamp(updatedAt) };
+  return { ref, offset, total: size, expected: '', ...times };
+}
+
+export function orUndefined(text: string): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+/** A message within a message, which the caller may have left out. @throws OverlayerError `InvalidArgument` */
+export function required<T>(message: T | null, field: string): T {
+  if (message === null) throw new OverlayerError('InvalidArgument', `The request has no "${field}"`);
+  return message;
+}

@@ -1,0 +1,54 @@
+import type { OpenStoreOptions } from '../image/open-store.js';
+import type { LogEntry } from './log-entry.js';
+
+export interface ServeOptions extends OpenStoreOptions {
+  /**
+   * Path of the unix socket, which only its owner may use. One that a dead process has left is taken over.
+   * @default the socket that systemd hands over
+   */
+  readonly address?: string | undefined;
+  /** By which containerd's configuration calls the snapshotter. @default 'overlayer' */
+  readonly name?: string | undefined;
+  /**
+   * Path of containerd's own socket: layers are read from its content store.
+   * @default '/run/containerd/containerd.sock'
+   */
+  readonly containerd?: string | undefined;
+  /** HOST:PORT where Prometheus asks for metrics; of port 0 any that is free. @default nowhere */
+  readonly metrics?: string | undefined;
+  /** Is told of each request that changes something or fails. @default nobody is */
+  readonly onLog?: ((entry: LogEntry) => void) | undefined;
+}
+
+/** Serves until it is closed. */
+export interface Daemon extends AsyncDisposable {
+  /** Path of the unix socket. */
+  readonly address: string;
+  /** HOST:PORT */
+  readonly metricsAddress: string | undefined;
+  /**
+   * Takes nothing more on; waits ten seconds for what is under way, and then ends it as a caller does who goes away: it
+   * leaves nothing behind. The socket goes. A second time does nothing.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves snapshots, a differ and a content store to containerd, over gRPC: what its `proxy_plugins` are
+ * (`containerdConfig` has the table). Also `grpc.health.v1`.
+ *
+ * The root is to be the daemon's own: containerd's garbage collection removes all snapshots there that it does not know.
+ *
+ * @throws OverlayerError as `openStore`, and
+ *   - `Unavailable`: another process listens on the socket, or on the port for metrics
+ *   - `FailedPrecondition`: the root has images of overlayer's own
+ *   - `InvalidArgument`: an address that is none; no address
+ *
+ * @example
+ * await using daemon = await serve({ root: '/var/lib/overlayer-containerd', address: '/run/overlayer.sock' });
+ */
+export async function serve(options: ServeOptions): Promise<Daemon> {
+  // Late: nobody else need wait for gRPC to load.
+  const { startDaemon } = await import('./start-daemon.js');
+  return await startDaemon(options);
+}

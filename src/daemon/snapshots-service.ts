@@ -1,0 +1,103 @@
+import { OverlayerError } from '../base/errors.js';
+import type { SnapshotInfo, Snapshotter } from '../snapshot/snapshotter.js';
+import { batches } from './batches.js';
+import { orUndefined, required, toMount, toSnapshotInfo } from './convert.js';
+import type { FilledSnapshots } from './filled-snapshots.js';
+import type { Methods } from './handlers.js';
+import type { EmptyMessage } from './messages.js';
+import type {
+  CommitRequest,
+  KeyRequest,
+  ListSnapshotsRequest,
+  ListSnapshotsResponse,
+  MountsResponse,
+  PrepareRequest,
+  SnapshotterRequest,
+  StatResponse,
+  UpdateSnapshotRequest,
+  UsageResponse,
+} from './snapshots-messages.js';
+
+export interface SnapshotsServiceOptions {
+  readonly snapshots: Snapshotter;
+  /** By which containerd's configuration calls it. */
+  readonly name: string;
+  readonly filled: FilledSnapshots;
+}
+
+/** `containerd.services.snapshots.v1.Snapshots`: the contract of `Snapshotter`, as messages. */
+export function snapshotsService({ snapshots, name, filled }: SnapshotsServiceOptions): Methods {
+  /** As containerd's own service refuses them. */
+  const checkName = ({ snapshotter }: SnapshotterRequest) => {
+    if (snapshotter === name) return;
+    throw new OverlayerError('InvalidArgument', `Snapshotter "${snapshotter}" is not served here`, {
+      hint: `it is called "${name}", as the table [proxy_plugins.${name}] of containerd's configuration should be`,
+    });
+  };
+  const stat = (info: SnapshotInfo): StatResponse => ({ info: toSnapshotInfo(info) });
+
+  return {
+    async Prepare(request: PrepareRequest): Promise<MountsResponse> {
+      checkName(request);
+      const { key, parent, labels } = request;
+      const mounts = await snapshots.prepare(key, { parent: orUndefined(parent), labels });
+      return { mounts: mounts.map(toMount) };
+    },
+
+    async View(request: PrepareRequest): Promise<MountsResponse> {
+      checkName(request);
+      const { key, parent, labels } = request;
+      const mounts = await snapshots.view(key, { parent: orUndefined(parent), labels });
+      return { mounts: mounts.map(toMount) };
+    },
+
+    async Mounts(request: KeyRequest): Promise<MountsResponse> {
+      checkName(request);
+      return { mounts: (await snapshots.mounts(request.key)).map(toMount) };
+    },
+
+    async Commit(request: CommitRequest): Promise<EmptyMessage> {
+      checkName(request);
+      const { key, name, parent, labels } = request;
+      const known = await filled.take(key);
+      await snapshots.commit(key, { ...known, name, parent: orUndefined(parent), labels });
+      return {};
+    },
+
+    async Remove(request: KeyRequest): Promise<EmptyMessage> {
+      checkName(request);
+      await filled.take(request.key);
+      await snapshots.remove(request.key);
+      return {};
+    },
+
+    async Stat(request: KeyRequest): Promise<StatResponse> {
+      checkName(request);
+      return stat(await snapshots.stat(request.key));
+    },
+
+    async Update(request: UpdateSnapshotRequest): Promise<StatResponse> {
+      checkName(request);
+      const { name, labels } = required(request.info, 'info');
+      return stat(await snapshots.update(name, { labels }, request.updateMask?.paths));
+    },
+
+    async *List(request: ListSnapshotsRequest): AsyncGenerator<ListSnapshotsResponse> {
+      checkName(request);
+      for await (const infos of batches(snapshots.walk(request.filters)))
+        yield { info: infos.map(toSnapshotInfo) };
+    },
+
+    async Usage(request: KeyRequest): Promise<UsageResponse> {
+      checkName(request);
+      const { bytes, inodes } = await snapshots.usage(request.key);
+      return { size: bytes, inodes };
+    },
+
+    async Cleanup(request: SnapshotterRequest): Promise<EmptyMessage> {
+      checkName(request);
+      await snapshots.cleanup();
+      return {};
+    },
+  };
+}

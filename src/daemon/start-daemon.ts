@@ -1,0 +1,128 @@
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { OverlayerError } from '../base/errors.js';
+import { openStore } from '../image/open-store.js';
+import type { Store } from '../image/store.js';
+import { warmUp } from '../layer/unpack-layer.js';
+import { activatedSocket } from './activated-socket.js';
+import { Calls } from './calls.js';
+import { ContainerdContent } from './containerd-content.js';
+import { contentService } from './content-service.js';
+import { diffService } from './diff-service.js';
+import { FilledSnapshots } from './filled-snapshots.js';
+import { type Methods, toHandlers } from './handlers.js';
+import { loadService } from './load-services.js';
+import { logCall } from './log-call.js';
+import { MESSAGE_LIMITS } from './message-limits.js';
+import { Metrics } from './metrics.js';
+import type { Daemon, ServeOptions } from './serve.js';
+import { snapshotsService } from './snapshots-service.js';
+import { type ListeningSocket, listenOn, type OnConnection } from './socket.js';
+
+const CONTAINERD = '/run/containerd/containerd.sock';
+/** For what is under way when the daemon stops. */
+const GRACE_MS = 10_000;
+/** For the last answers to go out. */
+const FLUSH_MS = 1000;
+
+const SERVED = ['snapshots', 'diff', 'content'] as const;
+type ServedMethods = Readonly<Record<(typeof SERVED)[number], Methods>>;
+
+/** See `serve`. */
+export async function startDaemon(options: ServeOptions): Promise<Daemon> {
+  const { address, metrics: metricsAddress, onLog, name = 'overlayer', containerd = CONTAINERD } = options;
+  /** What ends what was begun, the last first. */
+  const ends: (() => Promise<void> | void)[] = [];
+  const end = async () => {
+    for (let each = ends.pop(); each !== undefined; each = ends.pop()) await each();
+  };
+  try {
+    const store = await openStore(options);
+    ends.push(() => store.close());
+    await checkIsOwn(store, options.root);
+    const client = new ContainerdContent(containerd);
+    ends.push(() => client.close());
+
+    const metrics = new Metrics(() => calls.count);
+    const calls = new Calls((call) => {
+      metrics.countCall(call);
+      const entry = logCall(call);
+      if (entry !== undefined) onLog?.(entry);
+    });
+    const metricsServer = metricsAddress === undefined ? undefined : await metrics.serve(metricsAddress);
+    if (metricsServer !== undefined) ends.push(() => metricsServer.close());
+
+    warmUp();
+    const { snapshots, content } = store;
+    const filled = new FilledSnapshots(snapshots);
+    const own = { snapshots, filled, directory: join(realpathSync(options.root), 'snapshots') };
+    const methods: ServedMethods = {
+      snapshots: snapshotsService({ snapshots, name, filled }),
+      diff: diffService({ own, content, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
+      content: contentService(content),
+    };
+    const serving = await serveOn(address, methods, calls);
+    ends.push(() => serving.end());
+    let closed: Promise<void> | undefined;
+    const close = () => {
+      closed ??= end();
+      return closed;
+    };
+    return {
+      address: serving.address,
+      metricsAddress: metricsServer?.address,
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** @throws OverlayerError `FailedPrecondition` */
+async function checkIsOwn(store: Store, root: string): Promise<void> {
+  const [image] = await store.images.list();
+  if (image === undefined) return;
+  throw new OverlayerError('FailedPrecondition', `There are images in "${root}", such as "${image.name}"`, {
+    hint: "choose another root: containerd's garbage collection would remove what it does not know",
+  });
+}
+
+interface Serving {
+  readonly address: string;
+  /** Waits for the calls under way. */
+  end(): Promise<void>;
+}
+
+async function serveOn(address: string | undefined, methods: ServedMethods, calls: Calls): Promise<Serving> {
+  const server = new Server(MESSAGE_LIMITS);
+  const health = new HealthImplementation({ '': 'SERVING' });
+  health.addToServer(server);
+  for (const name of SERVED) {
+    const definition = loadService(name);
+    server.addService(definition, toHandlers(definition, methods[name], calls));
+  }
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const socket = await openSocket(address, (connection) => injector.injectConnection(connection));
+  return {
+    address: socket.address,
+    async end() {
+      health.setStatus('', 'NOT_SERVING');
+      await socket.close();
+      await calls.end(GRACE_MS);
+      injector.drain(FLUSH_MS);
+      await socket.disconnected;
+      server.forceShutdown();
+    },
+  };
+}
+
+async function openSocket(address: string | undefined, onConnection: OnConnection): Promise<ListeningSocket> {
+  if (address !== undefined) return await listenOn(address, onConnection);
+  const socket = await activatedSocket(onConnection);
+  if (socket !== undefined) return socket;
+  throw new OverlayerError('InvalidArgument', 'No address to listen on, and systemd hands over no socket');
+}

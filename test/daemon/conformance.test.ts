@@ -1,0 +1,14 @@
+import { pathToFileURL } from 'node:url';
+import { suiteInNamespace } from '../conformance/suite-in-namespace.js';
+import { buildProgram } from '../helpers/build-program.js';
+
+// The suite that every snapshotter has to pass, by way of a daemon: each open is a connection of its own.
+
+suiteInNamespace({
+  backend: 'overlay',
+  privileges: 'root',
+  opener: async (directory) =>
+    pathToFileURL(await buildProgram(new URL('./grpc-snapshotter.ts', import.meta.url), directory)).href,
+  // The protocol has no locks and no text that is not well-formed, and what is closed is a connection.
+  except: ['the same lock', 'a lock ends', 'a key needs to be a text', 'closing twice'],
+});

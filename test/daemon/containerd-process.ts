@@ -1,0 +1,126 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { containerdConfig } from '../../src/index.js';
+import { NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
+
+/** Debian 12's containerd (1.6), which unpacks layers itself, or Debian 13's (1.7). */
+export type Release = 'debian 12' | 'debian 13';
+
+export interface ContainerdOptions {
+  readonly release?: Release;
+  /** Whose the blobs are. @default 'containerd' */
+  readonly content?: 'containerd' | 'overlayer';
+}
+
+/** A containerd with root, state, mounts and processes of its own, that has the daemon beside it as its plugin. */
+export class ContainerdProcess {
+  readonly address: string;
+  readonly #directory: string;
+  readonly #path: string;
+  #process: ChildProcess | undefined;
+
+  private constructor(directory: string, path: string) {
+    this.#directory = directory;
+    this.#path = path;
+    this.address = join(directory, 'containerd.sock');
+  }
+
+  static async start(directory: string, options: ContainerdOptions = {}): Promise<ContainerdProcess> {
+    const { release = 'debian 13', content = 'containerd' } = options;
+    const own = process.env['PATH'];
+    const containerd = new ContainerdProcess(
+      directory,
+      release === 'debian 12' ? `${own}` : `${NEWER_CONTAINERD}:${own}`,
+    );
+    writeFileSync(join(directory, 'config.toml'), configOf(directory, release, content));
+    await containerd.start();
+    return containerd;
+  }
+
+  async start(): Promise<void> {
+    const isolated = [
+      '--mount',
+      '--propagation',
+      'private',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+    ];
+    const child = spawn(
+      'unshare',
+      [...isolated, 'containerd', '--config', join(this.#directory, 'config.toml')],
+      { env: { ...process.env, PATH: this.#path }, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    this.#process = child;
+    const said: string[] = [];
+    const lines = createInterface({ input: child.stderr! });
+    for await (const line of lines) {
+      said.push(line);
+      if (line.includes('containerd successfully booted')) break;
+    }
+    if (child.exitCode !== null || said.length === 0) throw new Error(said.join('\n'));
+    child.stderr!.resume();
+  }
+
+  /** All its processes, containers included, end at once. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  /** @returns what it printed; fails with what it said */
+  async ctr(...args: readonly string[]): Promise<string> {
+    return (await this.ctrBytes(...args)).toString();
+  }
+
+  async ctrBytes(...args: readonly string[]): Promise<Buffer> {
+    const { stdout } = await promisify(execFile)('ctr', ['--address', this.address, ...args], {
+      env: { ...process.env, PATH: this.#path },
+      encoding: 'buffer',
+      maxBuffer: 64 << 20,
+    });
+    return stdout;
+  }
+
+  /** Runs a command where its mounts are seen. */
+  run(command: string): string {
+    const { pid } = this.#process!;
+    const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return execFileSync('nsenter', ['--target', child, '--mount', 'sh', '-euc', command], {
+      encoding: 'utf8',
+    });
+  }
+}
+
+function configOf(directory: string, release: Release, content: 'containerd' | 'overlayer'): string {
+  const plugins = containerdConfig({
+    address: join(directory, 'overlayer.sock'),
+    root: join(directory, 'snapshots-root'),
+    capabilities: ['rebase', 'remap-ids'],
+  });
+  return `version = 2
+root = "${directory}/containerd-root"
+state = "${directory}/containerd-state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"${content === 'overlayer' ? ', "io.containerd.content.v1.content"' : ''}]
+[grpc]
+address = "${directory}/containerd.sock"
+[ttrpc]
+address = "${directory}/containerd.ttrpc"
+${content === 'overlayer' ? contentPlugin(directory) : ''}
+${release === 'debian 12' ? plugins.slice(0, plugins.indexOf('[proxy_plugins.overlayer-diff]')) : plugins}`;
+}
+
+function contentPlugin(directory: string): string {
+  return `[proxy_plugins.overlayer-content]
+type = "content"
+address = "${directory}/overlayer.sock"`;
+}

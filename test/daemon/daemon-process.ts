@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { MAIN } from '../cli/helpers.js';
+
+/** What a line of the daemon's log says. */
+export type LogLine = { readonly level: string; readonly message: string } & Readonly<
+  Record<string, unknown>
+>;
+
+/** `overlayer serve` in a process of its own. */
+export class DaemonProcess {
+  readonly address: string;
+  readonly root: string;
+  readonly log: LogLine[] = [];
+  readonly #process: ChildProcess;
+  readonly #lines: Interface;
+  readonly #exit: Promise<unknown[]>;
+
+  private constructor(process: ChildProcess, directory: string) {
+    this.#process = process;
+    this.#lines = createInterface({ input: process.stderr! });
+    this.#lines.on('line', (line) => this.log.push(JSON.parse(line)));
+    this.#exit = once(process, 'exit');
+    this.address = join(directory, 'overlayer.sock');
+    this.root = join(directory, 'snapshots-root');
+  }
+
+  /** @param directory where its socket and its root are, and containerd's socket */
+  static async start(directory: string, ...options: readonly string[]): Promise<DaemonProcess> {
+    const child = spawn(
+      process.execPath,
+      [
+        ...[MAIN, 'serve', '--address', join(directory, 'overlayer.sock'), '--log', 'json'],
+        ...['--root', join(directory, 'snapshots-root')],
+        ...['--containerd-address', join(directory, 'containerd.sock'), ...options],
+      ],
+      { stdio: ['ignore', 'inherit', 'pipe'] },
+    );
+    const daemon = new DaemonProcess(child, directory);
+    await Promise.race([daemon.said(1), daemon.#exit]);
+    if (daemon.log[0]?.message !== 'serving') throw new Error(JSON.stringify(daemon.log));
+    return daemon;
+  }
+
+  /** Settles once the log has so many more lines. */
+  async said(lines: number): Promise<void> {
+    const wanted = this.log.length + lines;
+    while (this.log.length < wanted) await once(this.#lines, 'line');
+  }
+
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** @returns its exit code, or the signal that ended it */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<unknown> {
+    if (this.isRunning) this.#process.kill(signal);
+    const [code, by] = await this.#exit;
+    return code ?? by;
+  }
+}

@@ -1,0 +1,150 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { protoPath } from 'grpc-health-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MAIN, overlayer } from '../cli/helpers.js';
+import { layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
+import { NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+import { DaemonProcess } from './daemon-process.js';
+import { connect } from './grpc-client.js';
+
+const snapshotter = 'overlayer';
+
+let directory: string;
+beforeEach(() => {
+  directory = makeWorkDirectory();
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+test('SIGTERM ends it in good order; what a killed one leaves is taken over', async () => {
+  const first = await DaemonProcess.start(directory);
+  const client = connect('snapshots', first.address);
+  await client.ask('prepare', { snapshotter, key: 'kept' });
+  expect(await first.stop('SIGKILL')).toBe('SIGKILL');
+  expect(existsSync(first.address)).toBe(true);
+  client.close();
+  const second = await DaemonProcess.start(directory);
+  const again = connect('snapshots', second.address);
+  expect(await again.ask('stat', { snapshotter, key: 'kept' })).toMatchObject({ info: { kind: 'ACTIVE' } });
+  expect(await second.stop()).toBe(0);
+  again.close();
+  expect(readdirSync(directory)).toEqual(['snapshots-root']);
+  expect(second.log.at(-1)).toMatchObject({ message: 'stopping' });
+});
+
+test('metrics are there for Prometheus', async () => {
+  const daemon = await DaemonProcess.start(directory, '--metrics', '127.0.0.1:0');
+  const client = connect('snapshots', daemon.address);
+  await client.ask('prepare', { snapshotter, key: 'key' });
+  await client.ask('stat', { snapshotter, key: 'none' }).catch(() => {});
+  client.close();
+  const response = await fetch(`http://${daemon.log[0]!['metrics']}/metrics`);
+  const text = await response.text();
+  const service = 'containerd.services.snapshots.v1.Snapshots';
+  expect(text).toContain(`overlayer_requests_total{service="${service}",method="Prepare",code="OK"} 1`);
+  expect(text).toContain(`overlayer_requests_total{service="${service}",method="Stat",code="NotFound"} 1`);
+  expect(text).toMatch(/^process_resident_memory_bytes \d/m);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('health is told, and watched', async () => {
+  const daemon = await DaemonProcess.start(directory);
+  const loaded = loadPackageDefinition(loadSync(protoPath, { enums: String, defaults: true }));
+  const { Health } = (loaded as never as { grpc: { health: { v1: { Health: ServiceClientConstructor } } } })
+    .grpc.health.v1;
+  const client = new Health(`unix:${daemon.address}`, credentials.createInsecure());
+  const watched: string[] = [];
+  const watch = client['watch']!({ service: '' });
+  watch.on('data', ({ status }: { status: string }) => watched.push(status));
+  watch.on('error', () => {});
+  await once(watch, 'data');
+  expect(await daemon.stop()).toBe(0);
+  expect(watched).toEqual(['SERVING', 'NOT_SERVING']);
+  client.close();
+});
+
+test('a socket of systemd is served, and stays', async () => {
+  const address = join(directory, 'activated.sock');
+  const command = [process.execPath, MAIN, 'serve', '--root', join(directory, 'root'), '--log', 'json'];
+  const activated = spawn('systemd-socket-activate', ['--listen', address, ...command], { stdio: 'pipe' });
+  const lines = createInterface({ input: activated.stderr });
+  await once(lines, 'line'); // it listens
+  const client = connect('snapshots', address);
+  expect(await client.list('list', { snapshotter })).toEqual([]);
+  client.close();
+  activated.kill();
+  expect(await once(activated, 'exit')).toEqual([0, null]);
+  expect(existsSync(address)).toBe(true);
+});
+
+test('without a socket it says so; with images in its root it serves nothing', async () => {
+  const root = join(directory, 'root');
+  const nowhere = await overlayer(['serve', '--root', root]);
+  expect(nowhere).toMatchObject({ code: 3, stdout: '' });
+  const layout = writeFiles(join(directory, 'layout'), layoutFiles());
+  await overlayer(['import', '--root', root, layout]);
+  const refused = await overlayer(['serve', '--root', root, '--address', join(directory, 'sock')]);
+  expect(refused.code).toBe(9);
+  expect(refused.stderr).toContain('choose another root');
+});
+
+test("the part of containerd's configuration is one that containerd reads", async () => {
+  const root = join(directory, 'root');
+  const { code, stdout } = await overlayer([
+    ...[
+      'serve',
+      '--print-containerd-config',
+      '--address',
+      '/run/x.sock',
+      '--name',
+      'my layers',
+      '--root',
+      root,
+    ],
+  ]);
+  expect(code).toBe(0);
+  mkdirSync(join(directory, 'etc'));
+  const file = join(directory, 'etc/config.toml');
+  writeFileSync(file, `version = 2\n${stdout}`);
+  const dump = execFileSync(join(NEWER_CONTAINERD, 'containerd'), ['--config', file, 'config', 'dump'], {
+    encoding: 'utf8',
+  });
+  expect(dump).toContain('[proxy_plugins."my layers"]');
+  expect(dump).toContain('address = "/run/x.sock"');
+});
+
+test('10,000 requests leave nothing behind', async () => {
+  const daemon = await DaemonProcess.start(directory);
+  const client = connect('snapshots', daemon.address);
+  const round = async (count: number) => {
+    for (let number = 0; number < count; number += 50)
+      await Promise.all(
+        Array.from({ length: 50 }, async (_, offset) => {
+          const key = `key ${number + offset}`;
+          // 49 that change nothing, and then one that does.
+          if (offset > 0) return await client.ask('stat', { snapshotter, key }).catch(() => {});
+          await client.ask('prepare', { snapshotter, key });
+          return await client.ask('remove', { snapshotter, key });
+        }),
+      );
+  };
+  const descriptors = () => readdirSync(`/proc/${daemon.pid}/fd`).length;
+  const mounts = () => readFileSync(`/proc/${daemon.pid}/mountinfo`, 'utf8').split('\n').length;
+  const resident = () =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'))![1]);
+  await round(1000);
+  const before = { descriptors: descriptors(), mounts: mounts(), resident: resident() };
+  await round(9000);
+  expect(descriptors()).toBeLessThanOrEqual(before.descriptors + 2);
+  expect(mounts()).toBe(before.mounts);
+  expect(resident() - before.resident).toBeLessThan(60_000); // KiB: what garbage waits to be collected
+  expect(readdirSync(join(daemon.root, 'snapshots'))).toEqual([]);
+  client.close();
+  expect(await daemon.stop()).toBe(0);
+});

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Gets the containerd of Debian 13, the first that takes differs as plugins (1.7), by apt and without installing it.
+# usage: newer-containerd.sh DIRECTORY
+set -eu
+[ -e "$1" ] && exit
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+# Where this system's own packages come from.
+mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian //p' | head -n 1)
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >sources
+mkdir -p lists/partial cache/archives/partial
+touch status
+apt() {
+  apt-get --quiet=2 -o Dir::Etc::sourcelist="$work/sources" -o Dir::Etc::sourceparts=- -o Dir::Cache="$work/cache" \
+    -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" -o APT::Sandbox::User=root "$@"
+}
+apt update
+apt download containerd
+dpkg-deb --extract containerd_*.deb unpacked
+mkdir -p "$(dirname "$1")"
+rm -rf "$1.new"
+cp -r unpacked "$1.new"
+mv "$1.new" "$1"
