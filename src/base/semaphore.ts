@@ -7,15 +7,24 @@ export class Semaphore {
     this.#free = size;
   }
 
-  /** @throws `signal.reason` when the signal ends the wait */
-  async use<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * @param work may let the next one in before it ends
+   * @throws `signal.reason` when the signal ends the wait
+   */
+  async use<T>(work: (letIn: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#take(signal);
-    try {
-      return await work();
-    } finally {
+    let isIn = true;
+    const letIn = () => {
+      if (!isIn) return;
+      isIn = false;
       const next = this.#queue.shift();
       if (next === undefined) this.#free += 1;
       else next();
+    };
+    try {
+      return await work(letIn);
+    } finally {
+      letIn();
     }
   }
 
