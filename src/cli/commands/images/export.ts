@@ -1,8 +1,10 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, statSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { displayPath, exportImages as exportedBytes, type Image, OverlayerError } from '../../../index.js';
+import { fileFailure } from '../../file-failure.js';
 import { abortOnSignals } from '../../interruption.js';
+import { printResult } from '../../render/print-result.js';
 import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
@@ -21,8 +23,11 @@ export async function exportImages(names: readonly string[], flags: ExportFlags)
     if (output === '-') await writeToOutput(bytes, signal);
     else {
       await writeFile(bytes, output, signal);
-      process.stdout.write(
-        `Exported ${images.map(({ name }) => displayPath(name)).join(', ')} to ${displayPath(output)}\n`,
+      const exported = images.map(({ name }) => name);
+      printResult(
+        flags,
+        { images: exported, output },
+        `Exported ${exported.map(displayPath).join(', ')} to ${displayPath(output)}\n`,
       );
     }
   });
@@ -36,20 +41,18 @@ async function writeToOutput(bytes: AsyncIterable<Uint8Array>, signal: AbortSign
   await pipeline(bytes, process.stdout, { signal, end: false });
 }
 
-/** The file is there once it is whole and on disk. */
+/** A file is there once it is whole and on disk. A pipe or a device is written to, and not replaced. */
 async function writeFile(bytes: AsyncIterable<Uint8Array>, path: string, signal: AbortSignal): Promise<void> {
-  const partial = `${path}.partial-${process.pid}`;
+  const inPlace = statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  const written = inPlace ? path : `${path}.partial-${process.pid}`;
   try {
-    await pipeline(bytes, createWriteStream(partial, { flags: 'wx', flush: true }), { signal });
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    if (signal.aborted) throw signal.reason;
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (syscall === undefined) throw error;
-    throw new OverlayerError('FailedPrecondition', `Cannot write "${path}": ${code}`, {
-      cause: error,
-      errno: code,
+    await pipeline(bytes, createWriteStream(written, inPlace ? {} : { flags: 'wx', flush: true }), {
+      signal,
     });
+    if (!inPlace) await rename(written, path);
+  } catch (error) {
+    if (!inPlace) await rm(written, { force: true });
+    if (signal.aborted) throw signal.reason;
+    throw fileFailure(error, `Cannot write "${path}"`);
   }
 }
