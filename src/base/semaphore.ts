@@ -8,24 +8,21 @@ export class Semaphore {
   }
 
   /**
-   * @param work may let the next one in before it ends
+   * Waits for a place.
+   *
+   * @returns what gives it back; to do so again does nothing
    * @throws `signal.reason` when the signal ends the wait
    */
-  async use<T>(work: (letIn: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async enter(signal?: AbortSignal): Promise<() => void> {
     await this.#take(signal);
     let isIn = true;
-    const letIn = () => {
+    return () => {
       if (!isIn) return;
       isIn = false;
       const next = this.#queue.shift();
       if (next === undefined) this.#free += 1;
       else next();
     };
-    try {
-      return await work(letIn);
-    } finally {
-      letIn();
-    }
   }
 
   async #take(signal: AbortSignal | undefined): Promise<void> {

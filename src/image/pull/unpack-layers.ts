@@ -52,6 +52,9 @@ async function countPresent(
   return layers.length;
 }
 
+/** The wait for a place among those at work. @returns what gives it back */
+type Turn = Promise<() => void>;
+
 /** Somebody else may leave more. */
 const MOST_STALE = 2;
 
@@ -89,14 +92,24 @@ class LayerChain {
   async #unpack(index: number, below: Promise<unknown> | undefined): Promise<void> {
     const layer = this.#options.layers[index]!;
     this.#tell(index, 'waiting', { bytesIn: 0, totalBytes: layer.descriptor.size, bytesOut: 0, entries: 0 });
-    if (!this.#isParallel) await below;
     // A layer that is taken up late holds up all above it: they have their turns in the order in which they are
     // committed, whichever is ready first.
-    const { layer: result } = await this.#slots.use(
-      (letNextIn) => this.#fillFresh(index, this.#isParallel ? below : undefined, letNextIn),
-      this.#context.signal,
-    );
-    const { chainID } = layer;
+    const turn = this.#slots.enter(this.#context.signal);
+    turn.catch(() => {}); // the layer may fail without having waited for it
+    try {
+      if (!this.#isParallel) await below;
+      await this.#make(index, this.#isParallel ? below : undefined, turn);
+    } finally {
+      turn.then(
+        (leave) => leave(),
+        () => {},
+      );
+    }
+  }
+
+  async #make(index: number, below: Promise<unknown> | undefined, turn: Turn): Promise<void> {
+    const { layer: result } = await this.#fillFresh(index, below, turn);
+    const { chainID } = this.#options.layers[index]!;
     if (result === undefined) this.#options.tell({ type: 'skip', index, chainID });
     else this.#options.tell({ type: 'commit', index, chainID, layer: result });
   }
@@ -105,22 +118,18 @@ class LayerChain {
   async #fillFresh(
     index: number,
     below: Promise<unknown> | undefined,
-    letNextIn: () => void,
+    turn: Turn,
   ): Promise<UnpackedSnapshot> {
     for (let stale = 0; ; stale++)
       try {
-        return await this.#fill(index, below, letNextIn);
+        return await this.#fill(index, below, turn);
       } catch (error) {
         if (!(error instanceof StaleBytesError)) throw error;
         if (stale === MOST_STALE) throw error.cause;
       }
   }
 
-  async #fill(
-    index: number,
-    below: Promise<unknown> | undefined,
-    letNextIn: () => void,
-  ): Promise<UnpackedSnapshot> {
+  async #fill(index: number, below: Promise<unknown> | undefined, turn: Turn): Promise<UnpackedSnapshot> {
     const { parts, signal, lease } = this.#context;
     const { layers } = this.#options;
     const layer = layers[index]!;
@@ -133,11 +142,12 @@ class LayerChain {
       labels: { [LAYER_BLOB_LABEL]: descriptor.digest },
       signal,
       fill: async (unpack) => {
+        const leave = await turn;
         const result = await fetchLayer(this.#context, layer, unpack, ({ phase, ...state }) =>
           this.#tell(index, phase, state),
         );
         // What is left is to wait for the layers below.
-        letNextIn();
+        leave();
         this.#tell(index, 'committing', stateOf(layer, result));
         lease.noteMade({ type: 'snapshot', id: chainID });
         return result;
