@@ -42,7 +42,6 @@ export class Metrics {
         this.set(running());
       },
     });
-    collectDefaultMetrics({ register: this.#registry });
   }
 
   countCall({ path, code, seconds }: FinishedCall): void {
@@ -57,12 +56,13 @@ export class Metrics {
   }
 
   /**
-   * Answers `GET /metrics`.
+   * Answers `GET /metrics`, with what is known of the process as well.
    *
    * @param address HOST:PORT; of port 0 any that is free
    * @throws OverlayerError `InvalidArgument`; `Unavailable`: somebody else has that port
    */
   async serve(address: string): Promise<MetricsServer> {
+    collectDefaultMetrics({ register: this.#registry });
     const server = createServer(async (request, response) => {
       if (request.url !== '/metrics') return void response.writeHead(404).end();
       response.setHeader('content-type', this.#registry.contentType);

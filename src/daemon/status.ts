@@ -21,11 +21,16 @@ const CODES = new Map<status, ErrorCode>(
   Object.entries(STATUSES).map(([code, number]) => [number, code as ErrorCode]),
 );
 
+/** Of a message: it goes into a header, and may name a key as long as the caller likes. */
+const MAX_DETAILS = 4096;
+
 /** A failure as the caller gets it. Anything but an OverlayerError is a defect of ours. */
 export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details'> {
-  if (!OverlayerError.is(error)) return { code: status.INTERNAL, details: String(error) };
+  if (!OverlayerError.is(error))
+    return { code: status.INTERNAL, details: String(error).slice(0, MAX_DETAILS) };
   const { code, message, hint } = error;
-  return { code: STATUSES[code], details: hint === undefined ? message : `${message}: ${hint}` };
+  const details = hint === undefined ? message : `${message}: ${hint}`;
+  return { code: STATUSES[code], details: details.slice(0, MAX_DETAILS) };
 }
 
 /** What another daemon has answered; any other error as it is. */

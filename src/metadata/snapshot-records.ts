@@ -1,6 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
 import { type Labels, updateLabels } from './labels.js';
 import type { Key, ReadTransaction, WriteTransaction } from './metadata-store.js';
+import { canBeName } from './name.js';
 import { decodeRecord, encodeRecord, type SnapshotRecord, type SnapshotUsage } from './snapshot-record.js';
 
 // The rules of containerd's core/snapshots/storage, one function for each of its operations. Beside the records
@@ -33,7 +34,7 @@ export function reserveIds(transaction: WriteTransaction, count: number): number
 }
 
 export function findRecord(transaction: ReadTransaction, name: string): NamedRecord | undefined {
-  const value = transaction.get(recordKey(name));
+  const value = canBeName(name) ? transaction.get(recordKey(name)) : undefined;
   return value === undefined ? undefined : { name, ...decodeRecord(name, value) };
 }
 

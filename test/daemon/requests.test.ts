@@ -61,6 +61,9 @@ describe('refused with a status', () => {
     const client = connect('snapshots');
     const large = { snapshotter, key: 'k'.repeat(17 << 20) };
     expect((await failureOf(client.ask('stat', large))).code).toBe('ResourceExhausted');
+    const long = { snapshotter, key: 'k'.repeat(1 << 20) };
+    for (const method of ['stat', 'prepare', 'remove', 'mounts'])
+      expect((await failureOf(client.ask(method, long))).code).toMatch(/NotFound|InvalidArgument/);
     expect((await failureOf(client.ask('stat', { snapshotter, key: 'none' }))).code).toBe('NotFound');
   });
 
