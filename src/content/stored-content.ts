@@ -131,7 +131,7 @@ export class StoredContent implements ContentStore, IngestTarget {
       throw new OverlayerError(
         'FailedPrecondition',
         `Ingest "${ref}" has ${offset} of ${found?.size ?? 'unknown'} bytes, and not of ${size}`,
-        { hint: 'abort it, and begin anew' },
+        { hint: 'begin anew with another ref, or abort this one' },
       );
     if (found?.ref === undefined) await directory.note('ref', ref);
     if (found?.size === undefined && size !== undefined) await directory.note('total', String(size));

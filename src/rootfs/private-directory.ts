@@ -1,4 +1,5 @@
-import { mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { ensureDir } from 'fs-extra/esm';
 import { AT_FDCWD, O, type System } from '../system/system.js';
 import { DEFAULT_ACL } from './xattrs.js';
@@ -17,12 +18,22 @@ export async function makePrivateDirectory(system: System, path: string): Promis
 }
 
 async function makeDirectory(path: string): Promise<void> {
+  // By itself: making several, Node calls a full disk ENOENT, and never returns where the kernel says so of a name in a
+  // directory that is there, as in /proc.
+  if (!existsSync(path)) makeOne(firstMissing(resolve(path)));
+  await ensureDir(path, 0o700);
+}
+
+function firstMissing(path: string): string {
+  const parent = dirname(path);
+  return existsSync(parent) ? path : firstMissing(parent);
+}
+
+function makeOne(path: string): void {
   try {
-    await ensureDir(path, 0o700);
+    mkdirSync(path, 0o700);
   } catch (error) {
-    // So node calls a full disk: its mkdir(2) by itself says what it is.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') mkdirSync(path, 0o700);
-    else throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // else somebody was faster
   }
 }
 

@@ -35,6 +35,13 @@ describe('the root', () => {
     expect([mode(root), mode(join(root, 'snapshots'))]).toEqual(['700', '700']);
   });
 
+  // Node's recursive mkdir never returns there.
+  test('where no directory can be made: an error', { timeout: 20_000 }, async () => {
+    await expect(openSnapshotter({ root: '/proc/none/root', backend: 'native' })).rejects.toMatchObject({
+      code: 'NotFound',
+    });
+  });
+
   test('hands no group down to layers', async () => {
     mkdirSync(join(directory, 'shared'));
     chownSync(join(directory, 'shared'), 0, 7);

@@ -22,10 +22,7 @@ export async function bundle(name: string, directory: string, flags: BundleFlags
     const { config } = await image.contents({ platform });
     const rootfs = join(resolve(directory), 'rootfs');
     const file = join(directory, 'config.json');
-    const made = await mkdir(directory, { recursive: true }).catch((error) => {
-      throw fileFailure(error, `Cannot make "${directory}"`);
-    });
-    const isNew = made !== undefined;
+    const isNew = await makeDirectory(directory);
     let isUnpacked = false;
     try {
       await image.unpackTo(rootfs, { platform, rootless: flags.rootless, signal: abortOnSignals() });
@@ -47,6 +44,17 @@ export async function bundle(name: string, directory: string, flags: BundleFlags
       throw error;
     }
   });
+}
+
+/** @returns whether it was not there before */
+async function makeDirectory(directory: string): Promise<boolean> {
+  try {
+    await mkdir(directory);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw fileFailure(error, `Cannot make "${directory}"`);
+  }
 }
 
 /** As `runc spec --rootless`: the caller is root in there, and there is nobody else. */
