@@ -80,7 +80,8 @@ describe('TypeScript examples', () => {
   afterAll(() => promisify((done: () => void) => server.close(done))());
 
   test.for(examples('ts'))('$name', async ({ code }, { skip }) => {
-    if (code.includes('withMount') && process.getuid?.() !== 0) return skip('mounting needs root');
+    if (/withMount|snapshotterSuite/.test(code) && process.getuid?.() !== 0)
+      return skip('mounting needs root');
     const folder = exampleFolder();
     const { port } = server.address() as AddressInfo;
     writeFileSync(

@@ -23,8 +23,8 @@ export interface RingMemory {
  * back. Positions count bytes modulo 2^32, so the size is a power of two.
  *
  * Waking a thread costs 30 µs here, so it is done for many bytes at once: readers are told of a quarter of the
- * ring, or the end; the writer of a half. Neither can miss its last call: a full ring has passed the quarter, and
- * a reader that has nothing left has freed the half.
+ * ring, or the end; the writer of an eighth. Neither can miss its last call: a full ring has passed the quarter,
+ * and a reader that has nothing left has freed more than the eighth.
  */
 export class Ring {
   readonly bytes: Buffer;
@@ -156,7 +156,7 @@ export class Ring {
 
   release(reader: number, length: number): void {
     Atomics.add(this.#control, readerWord(reader), length);
-    if (this.#free() >= this.size / 2) this.#gate.bump(SPACE);
+    if (this.#free() >= this.size / 8) this.#gate.bump(SPACE);
   }
 }
 

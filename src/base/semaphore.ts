@@ -7,16 +7,22 @@ export class Semaphore {
     this.#free = size;
   }
 
-  /** @throws `signal.reason` when the signal ends the wait */
-  async use<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * Waits for a place.
+   *
+   * @returns what gives it back; to do so again does nothing
+   * @throws `signal.reason` when the signal ends the wait
+   */
+  async enter(signal?: AbortSignal): Promise<() => void> {
     await this.#take(signal);
-    try {
-      return await work();
-    } finally {
+    let isIn = true;
+    return () => {
+      if (!isIn) return;
+      isIn = false;
       const next = this.#queue.shift();
       if (next === undefined) this.#free += 1;
       else next();
-    }
+    };
   }
 
   async #take(signal: AbortSignal | undefined): Promise<void> {

@@ -43,6 +43,14 @@ Examples:
 
 A failure leaves nothing behind, except with --merge: then DEST keeps what was written to it until then.`;
 
+/** `--dry-run` and the like, as they stand on the command line. */
+function givenOptions(command: Command): string[] {
+  const given = command.options.filter(
+    (option) => command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  return given.flatMap(({ long }) => long ?? []);
+}
+
 /** Everything a user can say. What a command needs to run is loaded when it runs. */
 export function createProgram(version: string): Command {
   const program = new Command('overlayer')
@@ -80,9 +88,9 @@ export function createProgram(version: string): Command {
     .addOption(platformOption())
     .option('--image <NAME>', 'which one, where there are several')
     .addHelpText('after', UNPACK_HELP)
-    .action(async (layer, destination, flags) => {
+    .action(async (layer, destination, flags, command) => {
       const { unpack: run } = await import('./commands/unpack.js');
-      process.exitCode = await run(layer, destination, flags);
+      process.exitCode = await run(layer, destination, { ...flags, given: givenOptions(command) });
     });
 
   const inspect = program

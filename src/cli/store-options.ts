@@ -26,7 +26,7 @@ export function addGetOptions(command: Command): Command {
     .addOption(platformOption())
     .option('--concurrency <N>', 'layers at once (as many as there are cores)', parseCount)
     .option('--keep-blobs', "keep the layers' blobs, to export or unpack them (the default)")
-    .option('--discard-blobs', 'keep the snapshots only')
+    .addOption(new Option('--discard-blobs', 'keep the snapshots only').conflicts('keepBlobs'))
     .addOption(imageProgressOption());
 }
 

@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { type ErrorCode, OverlayerError } from '../index.js';
+import { OverlayerError } from '../index.js';
+import { fileFailure } from './file-failure.js';
 
 /** Writes to a file, or for `-` to standard output, which must be no terminal. */
 export async function writeOutput(
@@ -23,7 +24,7 @@ async function writeFile(bytes: AsyncIterable<Uint8Array>, path: string, signal:
     else await replaceFile(bytes, path, signal);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw asWriteError(error, path);
+    throw fileFailure(error, `Cannot write "${path}"`);
   }
 }
 
@@ -47,22 +48,4 @@ async function replaceFile(
     await rm(partial, { force: true });
     throw error;
   }
-}
-
-const CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOSPC: 'ResourceExhausted',
-  EDQUOT: 'ResourceExhausted',
-  EACCES: 'PermissionDenied',
-  EPERM: 'PermissionDenied',
-  ENOENT: 'NotFound',
-  EIO: 'DataLoss',
-};
-
-function asWriteError(error: unknown, path: string): unknown {
-  const { code = '', syscall } = error as NodeJS.ErrnoException;
-  if (syscall === undefined) return error;
-  return new OverlayerError(CODES[code] ?? 'FailedPrecondition', `Cannot write "${path}": ${code}`, {
-    cause: error,
-    errno: code,
-  });
 }

@@ -53,7 +53,9 @@ export class FileIngest implements Ingest {
     return this.#inTurn('write to', async () => {
       const { size } = this.#expected;
       if (size !== undefined && this.#offset + chunk.length > size)
-        throw new OverlayerError('ResourceExhausted', `Ingest "${this.ref}" gets more than ${size} bytes`);
+        throw new OverlayerError('ResourceExhausted', `Ingest "${this.ref}" gets more than ${size} bytes`, {
+          expected: String(size),
+        });
       try {
         await this.#append(chunk);
       } catch (error) {

@@ -6,20 +6,33 @@ const DATA_VERSION = 2;
 const BRANCH = 0x01;
 const LEAF = 0x02;
 const OVERFLOW = 0x04;
+const META = 0x08;
+/** Of the two databases, the free list and the entries. The first's are the file's own, too. */
+const DATABASE_FLAGS = [0x4008, 0];
 const PAGE_HEADER = 24;
 const NODE_HEADER = 8;
 const BIG_DATA = 0x01;
-const NO_PAGE = 0xffff_ffff_ffff;
+const MAX_TRANSACTION = 0xffff_ffff_ffff_ffffn;
+const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 const META_BYTES = 168;
 const META_PAGES = 2;
+/** Of memory that can be mapped. */
+const MOST_BYTES = 2 ** 47;
 /** A writer may reuse the pages under a reader that holds no lock; this many times in a row is not chance. */
-const ATTEMPTS = 8;
+const ATTEMPTS = 32;
 
 interface Meta {
   readonly pageSize: number;
-  /** Of the free list, and of the entries. */
-  readonly roots: readonly number[];
+  /** The free list, and the entries. */
+  readonly trees: readonly [free: Tree, entries: Tree];
+  readonly lastPage: number;
   readonly transaction: bigint;
+}
+
+interface Tree {
+  /** Undefined of an empty one. */
+  readonly root: number | undefined;
+  readonly depth: number;
 }
 
 /**
@@ -34,14 +47,15 @@ export function findDamage(path: string): string | undefined {
   if (file === undefined) return undefined;
   try {
     if (fstatSync(file).size === 0) return undefined;
+    let isChanging = false;
     for (let attempt = 1; ; attempt++) {
       const meta = readNewestMeta(file);
       if (typeof meta === 'string') return meta;
-      const damage = checkTrees(file, meta);
+      const damage = checkTrees(file, meta, isChanging);
       if (damage === undefined) return undefined;
       const now = readNewestMeta(file);
-      const changed = typeof now !== 'string' && now.transaction !== meta.transaction;
-      if (!changed || attempt === ATTEMPTS) return damage;
+      isChanging = typeof now !== 'string' && now.transaction !== meta.transaction;
+      if (!isChanging || attempt === ATTEMPTS) return damage;
     }
   } finally {
     closeSync(file);
@@ -69,86 +83,178 @@ function readNewestMeta(file: number): Meta | string {
 function readMeta(file: number, offset: number): Meta | string {
   const page = Buffer.alloc(META_BYTES);
   if (readSync(file, page, 0, META_BYTES, offset) < META_BYTES) return 'it is cut off';
-  if (page.readUInt32LE(24) !== MAGIC) return 'its header is not one of a metadata store';
+  if (page.readUInt16LE(18) !== META || page.readUInt32LE(24) !== MAGIC)
+    return 'its header is not one of a metadata store';
   if ((page.readUInt32LE(28) & 0xffff) !== DATA_VERSION) return 'its version is unknown';
   const pageSize = page.readUInt32LE(48);
   if (pageSize < 512 || pageSize > 65536 || (pageSize & (pageSize - 1)) !== 0)
     return 'its page size is wrong';
-  const roots = [readNumber(page, 88), readNumber(page, 136)];
-  return { pageSize, roots, transaction: page.readBigUInt64LE(152) };
+  const trees = [readTree(page, 48), readTree(page, 96)] as const;
+  const lastPage = readNumber(page, 144);
+  const areRight = [52, 100].every((at, index) => page.readUInt16LE(at) === DATABASE_FLAGS[index]);
+  const mapSize = readNumber(page, 40);
+  if (
+    !areRight ||
+    page.readBigUInt64LE(32) !== 0n ||
+    (lastPage + 1) * pageSize > mapSize ||
+    mapSize > MOST_BYTES
+  )
+    return 'its header makes no sense';
+  return { pageSize, trees, lastPage, transaction: page.readBigUInt64LE(152) };
 }
 
-function checkTrees(file: number, meta: Meta): string | undefined {
-  const pages = new PageReader(file, meta);
-  // A page is never reached twice: a damaged pointer that leads back would go round for ever.
-  const seen = new Set<number>();
-  const left = meta.roots.filter((root) => root !== NO_PAGE);
-  for (let number = left.pop(); number !== undefined; number = left.pop()) {
-    const page = seen.has(number) ? undefined : pages.read(number);
-    const children = page && pointers(page);
-    if (children === undefined) return `page ${number} is damaged`;
-    seen.add(number);
-    for (const overflow of children.overflow)
-      if (!pages.holdsOverflow(overflow)) return `page ${overflow} is damaged`;
-    left.push(...children.pages);
+function readTree(page: Buffer, at: number): Tree {
+  const isEmpty = page.readBigUInt64LE(at + 40) === NO_PAGE;
+  return { root: isEmpty ? undefined : readNumber(page, at + 40), depth: page.readUInt16LE(at + 6) };
+}
+
+/** @param isChanging pages may be a later transaction's, and others free by then: that proves nothing */
+function checkTrees(file: number, meta: Meta, isChanging: boolean): string | undefined {
+  const pages = new PageReader(file, isChanging ? { ...meta, transaction: MAX_TRANSACTION } : meta);
+  const [free, entries] = meta.trees;
+  const used = new Set<number>();
+  const lists: Buffer[] = [];
+  const damaged = checkTree(pages, entries, used) ?? checkTree(pages, free, used, (list) => lists.push(list));
+  if (damaged !== undefined) return `page ${damaged} is damaged`;
+  return isChanging || lists.every((list) => isFreeList(list, used, meta.lastPage))
+    ? undefined
+    : 'its list of free pages makes no sense';
+}
+
+/**
+ * @param used pages, to which those of the tree are added. None is reached twice: a damaged pointer that leads back
+ * would go round for ever
+ * @returns the number of a page that is damaged
+ */
+function checkTree(
+  pages: PageReader,
+  { root, depth }: Tree,
+  used: Set<number>,
+  onValue?: (value: Buffer) => void,
+): number | undefined {
+  const left = root === undefined ? [] : [{ number: root, level: 1 }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { number, level } = next;
+    const page = used.has(number) ? undefined : pages.readTreePage(number);
+    const nodes = page && readNodes(page);
+    if (nodes === undefined || nodes.isLeaf !== (level === depth)) return number;
+    used.add(number);
+    for (const value of nodes.values) onValue?.(Buffer.from(value));
+    for (const large of nodes.large) {
+      const count = used.has(large.number) ? undefined : pages.countOverflow(large);
+      if (count === undefined) return large.number;
+      for (let index = 0; index < count; index++) used.add(large.number + index);
+      if (onValue !== undefined) onValue(pages.readOverflow(large));
+    }
+    left.push(...nodes.children.map((child) => ({ number: child, level: level + 1 })));
   }
   return undefined;
+}
+
+/**
+ * Whether a record of the free list can be one: how many numbers it has, and these: a page, or with a minus how many
+ * pages there are from the next number on, or 0. (What is behind them is of no use.)
+ */
+function isFreeList(list: Buffer, used: ReadonlySet<number>, lastPage: number): boolean {
+  const count = list.length < 8 ? Infinity : readNumber(list, 0);
+  if ((count + 1) * 8 > list.length) return false;
+  let pages = 1;
+  for (let index = 1; index <= count; index++) {
+    const entry = Number(list.readBigInt64LE(index * 8));
+    if (entry < 0) pages = -entry;
+    else if (entry !== 0) {
+      if (entry < META_PAGES || entry + pages - 1 > lastPage) return false;
+      for (let page = entry; page < entry + pages; page++) if (used.has(page)) return false;
+      pages = 1;
+    }
+  }
+  return true;
+}
+
+/** A value that is too large for a page of the tree. */
+interface LargeValue {
+  readonly number: number;
+  readonly bytes: number;
 }
 
 class PageReader {
   readonly #file: number;
   readonly #meta: Meta;
-  readonly #size: number;
+  readonly #pages: number;
   readonly #page: Buffer;
 
   constructor(file: number, meta: Meta) {
     this.#file = file;
     this.#meta = meta;
     this.#page = Buffer.alloc(meta.pageSize);
-    this.#size = fstatSync(file).size;
+    this.#pages = Math.min(Math.floor(fstatSync(file).size / meta.pageSize), meta.lastPage + 1);
   }
 
-  /** A page that says it is the one with that number. It is good until the next is read. */
-  read(number: number): Buffer | undefined {
+  /** A page of a tree, which no later transaction has written. It is good until the next is read. */
+  readTreePage(number: number): Buffer | undefined {
+    const page = this.#read(number);
+    return page && page.readBigUInt64LE(8) <= this.#meta.transaction ? page : undefined;
+  }
+
+  /** A large value lies on pages in a row, of which the first says how many. @returns undefined where they are not there */
+  countOverflow({ number, bytes }: LargeValue): number | undefined {
+    const first = this.#read(number);
+    if (first === undefined || first.readUInt16LE(18) !== OVERFLOW) return undefined;
+    const count = first.readUInt32LE(20);
+    const isEnough = count * this.#meta.pageSize >= PAGE_HEADER + bytes;
+    return isEnough && number + count <= this.#pages ? count : undefined;
+  }
+
+  readOverflow({ number, bytes }: LargeValue): Buffer {
+    const value = Buffer.alloc(bytes);
+    readSync(this.#file, value, 0, bytes, number * this.#meta.pageSize + PAGE_HEADER);
+    return value;
+  }
+
+  /** A page that says it is the one with that number. */
+  #read(number: number): Buffer | undefined {
     const { pageSize } = this.#meta;
     const page = this.#page;
-    if (number < META_PAGES || number >= Math.floor(this.#size / pageSize)) return undefined;
+    if (number < META_PAGES || number >= this.#pages) return undefined;
     if (readSync(this.#file, page, 0, pageSize, number * pageSize) < pageSize) return undefined;
     return readNumber(page, 0) === number ? page : undefined;
   }
-
-  /** A large value lies on pages in a row, of which the first says how many. */
-  holdsOverflow(number: number): boolean {
-    const first = this.read(number);
-    if (first === undefined || first.readUInt16LE(18) !== OVERFLOW) return false;
-    const pages = first.readUInt32LE(20);
-    return pages > 0 && (number + pages) * this.#meta.pageSize <= this.#size;
-  }
 }
 
-/** Where a page of a tree leads; undefined when its insides make no sense. */
-function pointers(page: Buffer): { readonly pages: number[]; readonly overflow: number[] } | undefined {
+interface Nodes {
+  readonly isLeaf: boolean;
+  readonly children: readonly number[];
+  /** In the page itself. */
+  readonly values: readonly Buffer[];
+  readonly large: readonly LargeValue[];
+}
+
+/** What a page of a tree holds; undefined when its insides make no sense. */
+function readNodes(page: Buffer): Nodes | undefined {
   const [flags, lower, upper] = [page.readUInt16LE(18), page.readUInt16LE(20), page.readUInt16LE(22)];
   // All that a page says of positions counts from the end of its header.
   const body = page.subarray(PAGE_HEADER);
   if ((flags !== BRANCH && flags !== LEAF) || lower > upper || upper > body.length) return undefined;
-  const pages: number[] = [];
-  const overflow: number[] = [];
+  const isLeaf = flags === LEAF;
+  const children: number[] = [];
+  const values: Buffer[] = [];
+  const large: LargeValue[] = [];
   for (let at = 0; at < lower; at += 2) {
     const node = body.readUInt16LE(at);
     if (node < upper || node + NODE_HEADER > body.length) return undefined;
     const [size, nodeFlags] = [body.readUInt32LE(node), body.readUInt16LE(node + 4)];
     const data = node + NODE_HEADER + body.readUInt16LE(node + 6);
-    const bytes = flags === BRANCH ? 0 : nodeFlags === BIG_DATA ? 8 : size;
+    const bytes = !isLeaf ? 0 : nodeFlags === BIG_DATA ? 8 : size;
     if (data + bytes > body.length) return undefined;
-    if (flags === BRANCH) pages.push(size + nodeFlags * 2 ** 32);
-    else if (nodeFlags === BIG_DATA) overflow.push(readNumber(body, data));
-    else if (nodeFlags !== 0) return undefined;
+    if (!isLeaf) children.push(size + nodeFlags * 2 ** 32);
+    else if (nodeFlags === BIG_DATA) large.push({ number: readNumber(body, data), bytes: size });
+    else if (nodeFlags === 0) values.push(body.subarray(data, data + size));
+    else return undefined;
   }
-  return { pages, overflow };
+  return { isLeaf, children, values, large };
 }
 
-/** 48 of its 64 bits, which is more than any file has of pages, and ten times as fast. */
+/** More than any file has is Infinity. As bigints they take ten times as long. */
 function readNumber(bytes: Buffer, at: number): number {
-  return bytes.readUIntLE(at, 6);
+  return bytes.readUInt16LE(at + 6) === 0 ? bytes.readUIntLE(at, 6) : Infinity;
 }

@@ -120,7 +120,7 @@ function openExisting(system: System, path: string, existing: 'refuse' | 'merge'
     const empty = system.list(descriptor).length === 0;
     if (!empty && existing === 'refuse')
       throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not empty`, {
-        hint: 'choose another one, or merge into it (--merge)',
+        hint: 'choose another one; a layer can be merged into it (--merge)',
       });
     const parent = keep(system.openAt(AT_FDCWD, dirname(real), OPEN_DIRECTORY, 0));
     return new Destination(system, empty ? 'empty' : 'merge', parent, basename(real), '', descriptor);

@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { chownSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { BackendSnapshot, SnapshotBackend } from './backend.js';
 import { mappedRoot } from './id-mapping.js';
+import { makeRoot } from './make-root.js';
 import type { Mount } from './mount.js';
 import { treeThreads } from './tree-threads.js';
 
@@ -24,9 +25,7 @@ export class NativeBackend implements SnapshotBackend {
 
   async create({ directory, parents, kind, labels }: BackendSnapshot): Promise<undefined> {
     const copy = tree(directory);
-    mkdirSync(copy);
-    // The umask must not take away from it.
-    chmodSync(copy, 0o755);
+    makeRoot(copy);
     // A view of a parent is a mount of it.
     if (parents[0] !== undefined && kind === 'active')
       await treeThreads.run({ type: 'copy', from: tree(parents[0]), to: copy });

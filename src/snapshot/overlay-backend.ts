@@ -7,6 +7,7 @@ import type { BackendSnapshot, Capability, SnapshotBackend } from './backend.js'
 import { copyRoot } from './copy-root.js';
 import { mappedRoot } from './id-mapping.js';
 import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
+import { makeRoot } from './make-root.js';
 import type { Mount } from './mount.js';
 import { escapeLayer } from './overlay-mount.js';
 import type { OverlaySupport } from './overlay-support.js';
@@ -31,9 +32,7 @@ export class OverlayBackend implements SnapshotBackend {
 
   async create({ directory, parents, kind, labels }: BackendSnapshot): Promise<undefined> {
     const root = upper(directory);
-    mkdirSync(root);
-    // The umask must not take away from it.
-    chmodSync(root, 0o755);
+    makeRoot(root);
     if (kind === 'active') {
       mkdirSync(work(directory));
       chmodSync(work(directory), 0o711);

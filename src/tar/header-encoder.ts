@@ -31,7 +31,12 @@ const LONG_LIMIT = 8 ** 11;
 /** With a name, a time and the like. */
 const USUAL_PAX_BYTES = BLOCK;
 
-/** Encodes headers, always into the same memory: to allocate a block for each took a third of the time of a whole diff. */
+/**
+ * Encodes headers, always into the same memory: to allocate a block for each took a third of the time that it takes to walk a tree.
+ *
+ * tar-stream, which writes other archives, is a stream, and can hold neither attributes that are no text nor names that
+ * are no UTF-8.
+ */
 export class HeaderEncoder {
   readonly #block = Buffer.alloc(BLOCK);
   readonly #blocks = Buffer.alloc(2 * BLOCK + USUAL_PAX_BYTES);

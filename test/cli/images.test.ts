@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/index.js';
@@ -54,7 +55,7 @@ test('an image is imported, listed, tagged and taken away', async () => {
   expect(await prints('import', layout)).toMatch(
     /^Imported docker\.io\/library\/app:1 in .*\n {2}digest {5}sha256:.*\n {2}platform {3}linux\/amd64\n {2}layers {5}2\n {2}unpacked .* 5 entries\n$/,
   );
-  expect(await prints('import', layout)).toContain('layers     2 (2 already there)');
+  expect(await prints('import', layout)).toMatch(/layers {5}2 \(2 already there\)\n$/);
   expect(await prints('images', 'ls')).toMatch(
     /^NAME +DIGEST +PLATFORM +UPDATED\ndocker\.io\/library\/app:1 +sha256:[0-9a-f]{12} +linux\/amd64 +20.*\n$/,
   );
@@ -136,6 +137,41 @@ test('an image is unpacked without a store, seen from its content', async () => 
   }
 });
 
+test('a pipe or a device is exported to, and not replaced; what a file is refused for is said', async () => {
+  await imported();
+  const pipe = join(directory, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const reading = promisify(execFile)('tar', ['-tf', pipe], { timeout: 60_000 });
+  await prints('export', 'app:1', '-o', pipe);
+  expect((await reading).stdout).toContain('oci-layout\n');
+  expect(lstatSync(pipe).isFIFO()).toBe(true);
+  expect(await prints('export', 'app:1', '-o', '/dev/null', '--json')).toContain('"output": "/dev/null"');
+  expect(await store('export', 'app:1', '-o', '/dev/full')).toMatchObject({
+    code: 8,
+    stderr: 'overlayer: Cannot write "/dev/full": ENOSPC\n',
+  });
+  expect(await store('export', 'app:1', '-o', 'none/image.tar')).toMatchObject({ code: 5 });
+  expect(readdirSync(directory).sort()).toEqual(['pipe', 'store']);
+});
+
+test('an option that says nothing of an image, or of a layer, is not passed over', async () => {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  expect(
+    await overlayer(['unpack', '--dry-run', '--digest', digest, layout, 'x'], { cwd: directory }),
+  ).toEqual({
+    code: 3,
+    stdout: '',
+    stderr: `overlayer: Only layers take --dry-run, --digest: "${layout}" is no layer\n`,
+  });
+  writeFileSync(join(directory, 'layer'), LAYERS[0]!);
+  expect(await overlayer(['unpack', '--platform', 'linux/arm64', 'layer', 'x'], { cwd: directory })).toEqual({
+    code: 3,
+    stdout: '',
+    stderr: 'overlayer: Only images take --platform: "layer" is no image\n',
+  });
+  expect(readdirSync(directory)).toEqual(['layer']);
+});
+
 test('an image is pulled from a registry', async () => {
   const registry = await DockerRegistry.start(join(directory, 'registry'));
   try {
@@ -157,6 +193,7 @@ test('blobs of one’s own are ingested, shown, and taken away', async () => {
     code: 9,
     stdout: '',
   });
+  expect(await ingest('--expected-size', '3')).toMatchObject({ code: 8, stdout: '' });
   expect((await ingest('--expected-digest', sha256(bytes))).stdout).toBe(`${sha256(bytes)} (6 B)\n`);
   expect(await prints('content', 'get', sha256(bytes))).toBe('a blob');
   expect(await prints('content', 'rm', sha256(bytes))).toBe(`Removed ${sha256(bytes)}\n`);

@@ -1,6 +1,7 @@
 import { describe, expect, it, test, vi } from 'vitest';
 import { exitCode } from '../../src/cli/exit-code.js';
 import { collect, parseCount, parseSize } from '../../src/cli/parse-value.js';
+import { columns } from '../../src/cli/render/columns.js';
 import { formatCount, formatSeconds, formatTime } from '../../src/cli/render/format.js';
 import { LISTING_HEADER, listingRow } from '../../src/cli/render/listing.js';
 import { operationLines } from '../../src/cli/render/operation-lines.js';
@@ -231,4 +232,42 @@ test('tables count types and show the first anomaly of a kind', () => {
 test('exit codes are the gRPC status numbers', () => {
   expect(exitCode('NotFound')).toBe(5);
   expect(exitCode('DataLoss')).toBe(15);
+});
+
+describe('columns', () => {
+  const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+  const table = (width?: number) =>
+    columns(
+      ['KEY', 'PARENT', 'KIND'],
+      [
+        [digest('b'), digest('a'), 'Committed'],
+        [digest('a'), '', 'View'],
+      ],
+      {
+        width,
+      },
+    );
+
+  test('are as wide as what is in them', () => {
+    expect(table()).toBe(
+      [
+        `KEY${' '.repeat(71)}PARENT${' '.repeat(68)}KIND`,
+        `${digest('b')}   ${digest('a')}   Committed`,
+        `${digest('a')}${' '.repeat(77)}View`,
+        '',
+      ].join('\n'),
+    );
+    expect(table(157)).toBe(table());
+  });
+
+  test('have short digests on a terminal that is too narrow, but for those that a row is about', () => {
+    expect(table(156)).toBe(
+      [
+        `KEY${' '.repeat(71)}PARENT${' '.repeat(17)}KIND`,
+        `${digest('b')}   sha256:aaaaaaaaaaaa…   Committed`,
+        `${digest('a')}${' '.repeat(26)}View`,
+        '',
+      ].join('\n'),
+    );
+  });
 });

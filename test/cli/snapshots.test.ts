@@ -143,14 +143,20 @@ test('a user’s snapshots are where the XDG specification says', async (context
   needsProgram(context, 'setpriv');
   const data = join(directory, 'data');
   mkdirSync(data);
-  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, MAIN];
+  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
   execFileSync('chown', ['-R', '65534:65534', directory]);
-  const run = (env: NodeJS.ProcessEnv) =>
-    execFileSync('setpriv', [...nobody, 'snapshots', 'prepare', 'k', '--backend', 'native'], {
-      env: { ...process.env, ...env },
-    });
+  const run = (env: NodeJS.ProcessEnv, ...around: readonly string[]) =>
+    execFileSync(
+      'setpriv',
+      [...nobody, ...around, process.execPath, MAIN, 'snapshots', 'prepare', 'k', '--backend', 'native'],
+      { env: { ...process.env, ...env } },
+    );
   run({ XDG_DATA_HOME: data });
   run({ XDG_DATA_HOME: '', HOME: data });
+  // Root in there alone: what was made outside is found.
+  expect(() => run({ XDG_DATA_HOME: data }, 'unshare', '--user', '--map-root-user')).toThrow(
+    'already exists',
+  );
   expect(existsSync(join(data, 'overlayer/snapshots/1'))).toBe(true);
   expect(existsSync(join(data, '.local/share/overlayer/snapshots/1'))).toBe(true);
 });

@@ -36,8 +36,9 @@ interface Worker {
   readonly ready: Promise<unknown>;
 }
 
-function start(work: Work): Worker {
-  const child = spawn(process.execPath, [program, JSON.stringify(work)], {
+function start(work: Omit<Work, 'owner'>): Worker {
+  const argument: Work = { ...work, owner: process.pid };
+  const child = spawn(process.execPath, [program, JSON.stringify(argument)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   return { child, ready: once(child, 'message') };

@@ -81,7 +81,15 @@ test.each(['ext4', 'xfs'] as const)(
       for (const backend of BACKENDS) {
         writeFileSync(journal(backend), '');
         const root = join(mounted, backend);
-        const argument = { root, backend, layers, journal: journal(backend), run: 0, lanes: 1 };
+        const argument = {
+          root,
+          backend,
+          layers,
+          journal: journal(backend),
+          run: 0,
+          lanes: 1,
+          owner: process.pid,
+        };
         const line = `${program(work, argument)} >${output(backend)} 2>&1 & echo $!`;
         workers.push({ backend, pid: Number(await namespace.run(line)) });
       }

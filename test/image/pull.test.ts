@@ -20,7 +20,8 @@ const LAYERS = [
   gzipSync(tar(dir('a'), file('a/two', randomBytes(3_000_000)), whiteout('a/gone'))),
   gzipSync(tar(dir('a'), file('a/three', randomBytes(50_000)))),
 ];
-const [FIRST, SECOND] = LAYERS.map((layer) => describeBlob(MEDIA_TYPE.layerGzip, layer)) as [
+const [FIRST, SECOND, THIRD] = LAYERS.map((layer) => describeBlob(MEDIA_TYPE.layerGzip, layer)) as [
+  Descriptor,
   Descriptor,
   Descriptor,
 ];
@@ -94,6 +95,12 @@ test('what is there is not fetched again', async () => {
   for await (const event of box.store.pull(`${proxy.host}/some/image:1`)) events.push(event);
   expect(events.filter(({ type }) => type === 'skip')).toHaveLength(3);
   expect(layerRequests(proxy)).toEqual([]);
+});
+
+test('layers have their turns from the lowest up', async () => {
+  const proxy = await through('none', () => false);
+  await box.store.pull(`${proxy.host}/some/image:1`, { concurrency: 2 });
+  expect(layerRequests(proxy).at(-1)?.url).toContain(THIRD.digest);
 });
 
 test('blobs of layers are not kept where they are not wanted', async () => {
@@ -199,6 +206,30 @@ test('a registry that dies: what is whole stays, for when it is back', async () 
   ).rejects.toMatchObject({ code: 'Unavailable' });
   expect((await box.contents()).snapshots).toHaveLength(1);
   await box.store.pull(`${registry.host}/some/image:1`);
+});
+
+test('a registry that is killed in the midst of a layer, and comes back: the pull goes on', async () => {
+  const proxy = await through(SECOND.digest, async ({ before, response, ask }) => {
+    if (before > 1) return false;
+    if (before === 0) {
+      const { status, headers, body } = await ask();
+      await registry.kill();
+      response.writeHead(status, headers);
+      response.write(body.subarray(0, SECOND.size / 2), () => response.destroy());
+    } else {
+      await expect(ask()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      await registry.restart();
+      response.destroy();
+    }
+    return true;
+  });
+  const image = await box.store.pull(`${proxy.host}/some/image:1`, { retries: 5 });
+  expect((await image.check()).isComplete).toBe(true);
+  const ranges = layerRequests(proxy)
+    .filter(({ url }) => url.endsWith(SECOND.digest))
+    .map(({ headers }) => headers.range);
+  expect(ranges[0]).toBeUndefined();
+  expect(ranges.at(-1)).toMatch(/^bytes=\d+-$/);
 });
 
 test('a registry that lies: nothing stays', async () => {

@@ -2,7 +2,11 @@
 import {
   type LayerProgress,
   type LayerResult,
+  type Mount,
   OverlayerError,
+  openSnapshotter,
+  openStore,
+  type PullEvent,
   parseDigest,
   planLayer,
   type UnpackLayerOptions,
@@ -11,7 +15,7 @@ import {
 import metadata from 'overlayer/package.json' with { type: 'json' };
 import { readTar, type TarEntry } from 'overlayer/tar';
 
-const [layer = '', destination = '', archive = ''] = process.argv.slice(2);
+const [layer = '', destination = '', archive = '', image = ''] = process.argv.slice(2);
 
 let last: LayerProgress | undefined;
 const options: UnpackLayerOptions = { target: 'directory', onProgress: (progress) => (last = progress) };
@@ -27,6 +31,19 @@ const entries: TarEntry[] = [];
 const { createReadStream } = await import('node:fs');
 for await (const { entry } of readTar(createReadStream(archive))) entries.push(entry);
 
+const snapshots = await openSnapshotter({ root: `${destination}-snapshots`, backend: 'native' });
+const mounts: readonly Mount[] = await snapshots.prepare('active', { labels: { used: 'yes' } });
+const { kind } = await snapshots.commit('active', { name: 'committed' });
+await snapshots.close();
+
+const store = await openStore({ root: `${destination}-store`, backend: 'native' });
+const task = store.import(image);
+const events: PullEvent['type'][] = [];
+for await (const { type } of task) events.push(type);
+const [imported] = await task;
+await imported?.unpackTo(`${destination}-image`);
+await store.close();
+
 console.log(
   JSON.stringify({
     version: metadata.version,
@@ -36,5 +53,11 @@ console.log(
     refusal: refusal.code,
     operations: operations.length,
     tarEntries: entries.length,
+    snapshot: { kind, mount: mounts[0]?.type },
+    image: {
+      name: imported?.name,
+      plan: events[0],
+      commits: events.filter((type) => type === 'commit').length,
+    },
   }),
 );

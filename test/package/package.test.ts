@@ -1,6 +1,7 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
 import { sha256 } from '../helpers/tree.js';
 import { LAYER, PackedApp, REPOSITORY } from './packed-app.js';
 
@@ -50,8 +51,13 @@ test('a zstd layer is unpacked too', () => {
 test('a program that embeds it compiles against its types and runs', () => {
   app.tool('tsc', ['--project', app.folder]);
   const archive = join(REPOSITORY, 'fixtures/tars/gnu-posix.tar');
-  const printed = JSON.parse(app.run('node', ['embed.js', LAYER, 'embedded', archive]));
+  const image = join(app.folder, 'image.tar');
+  writeFileSync(image, archiveOf(layoutFiles()));
+  const printed = JSON.parse(app.run('node', ['embed.js', LAYER, 'embedded', archive, image]));
   expect(printed).toMatchObject({ version, refusal: 'FailedPrecondition', tarEntries: 10 });
+  expect(printed.snapshot).toEqual({ kind: 'committed', mount: 'bind' });
+  expect(printed.image).toEqual({ name: 'docker.io/library/sample:1', plan: 'plan', commits: 2 });
+  expect(readdirSync(join(app.folder, 'embedded-image')).sort()).toEqual(['one', 'two']);
   expect(printed.digest).toBe(`sha256:${sha256(readFileSync(LAYER))}`);
   expect(printed.entries).toBeGreaterThan(100);
   expect(printed.progress).toBe(printed.entries);

@@ -12,6 +12,10 @@ describe('as root', () => {
     return await namespace.inside.run(
       async ({ overlayer, fs, path }, root, type, options, layers) => {
         const at = (...names: string[]) => path.join(root, ...names);
+        // Of its own: others mount meanwhile.
+        const temporary = at('temporary');
+        fs.mkdirSync(temporary);
+        process.env['TMPDIR'] = temporary;
         const lowers = Array.from({ length: layers }, (_, index) => at(`lower-${index}`));
         for (const directory of [...lowers, at('upper'), at('work'), at('merged')]) fs.mkdirSync(directory);
         for (const uid of [0, 1000]) {
@@ -32,13 +36,12 @@ describe('as root', () => {
             .map(({ uid, gid }) => `${uid}:${gid}`);
         const seen = ownersOf(at('merged'));
         await overlayer.unmountAll(at('merged'));
-        const temporary = fs.readdirSync(process.env['TMPDIR'] ?? '/tmp');
         const children = fs
           .readdirSync('/proc/self/task')
           .map((id) => fs.readFileSync(`/proc/self/task/${id}/children`, 'utf8'));
         return {
           seen,
-          left: temporary.filter((name) => name.startsWith('overlayer-idmapped-')),
+          left: fs.readdirSync(temporary),
           mounts: fs.readFileSync('/proc/self/mountinfo', 'utf8').includes('overlayer-idmapped-'),
           descriptors: fs.readdirSync('/proc/self/fd').length - descriptors,
           children: children.join(''),

@@ -25,6 +25,10 @@ describe.each(USERS)('%s', (privileges) => {
     return await namespace.inside.run(
       async ({ overlayer, fs, path, mount }, calls, root, lowers, upper, work, options) => {
         const merged = path.join(root, 'merged');
+        // Of its own: others mount meanwhile.
+        const temporary = path.join(root, 'temporary');
+        fs.mkdirSync(temporary);
+        process.env['TMPDIR'] = temporary;
         for (const name of [...lowers, upper, work, 'merged'])
           fs.mkdirSync(path.join(root, name), { recursive: true });
         for (const [index, name] of lowers.entries()) {
@@ -38,14 +42,13 @@ describe.each(USERS)('%s', (privileges) => {
         const nearest = fs.readFileSync(path.join(merged, 'of-all'), 'utf8');
         if (options.length > 2) fs.writeFileSync(path.join(merged, 'written'), '');
         await overlayer.unmountAll(merged);
-        const temporary = fs.readdirSync(process.env['TMPDIR'] ?? '/tmp');
         return {
           files,
           nearest,
           written: fs.readdirSync(path.join(root, upper)),
           afterwards: fs.readdirSync(merged),
           moved: process.cwd() !== before,
-          left: temporary.filter((name) => name.startsWith('overlayer-layers-')),
+          left: fs.readdirSync(temporary),
           descriptors: fs.readdirSync('/proc/self/fd').length - descriptors,
         };
       },

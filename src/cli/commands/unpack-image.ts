@@ -25,10 +25,6 @@ export interface UnpackImageFlags extends UnpackFlags, RegistryFlags {
 
 const REGISTRY = 'docker://';
 
-export function isReference(argument: string): boolean {
-  return argument.startsWith(REGISTRY);
-}
-
 /** Unpacks a whole image, without a store. @returns the exit code */
 export async function unpackWhole(
   argument: string,
@@ -64,7 +60,7 @@ export async function unpackWhole(
 }
 
 async function openImage(argument: string, flags: UnpackImageFlags): Promise<ImageSource> {
-  if (isReference(argument))
+  if (argument.startsWith(REGISTRY))
     return await openRegistry(argument.slice(REGISTRY.length), await registryOptions(flags));
   const names = flags.image === undefined ? undefined : [flags.image];
   const { statSync } = await import('node:fs');

@@ -22,11 +22,27 @@ export interface UnpackFlags extends ReadFlags {
   readonly sync: boolean;
   readonly dryRun?: true;
   readonly progress: ProgressForm;
+  /** All options that the user has given. */
+  readonly given: readonly string[];
 }
+
+type Kind = 'layer' | 'image';
+
+/** Options that say nothing of the other. To pass over `--digest` or `--dry-run` would do harm. */
+const OPTIONS_OF: Readonly<Record<Kind, readonly string[]>> = {
+  layer: [
+    ...['--target', '--lower', '--merge', '--dry-run'],
+    ...['--digest', '--diff-id', '--no-digests', '--gzip'],
+  ],
+  image: ['--platform', '--image', '--plain-http', '--username', '--password-stdin'],
+};
 
 /** @returns the exit code */
 export async function unpack(layer: string, destination: string, flags: UnpackFlags): Promise<number> {
-  if (await isImage(layer)) {
+  const kind = await kindOf(layer);
+  const misplaced = misplacedOptions(layer, kind, flags.given);
+  if (misplaced !== undefined) return reportFailure(misplaced, { form: 'text' });
+  if (kind === 'image') {
     const { unpackWhole } = await import('./unpack-image.js');
     return await unpackWhole(layer, destination, flags);
   }
@@ -54,16 +70,31 @@ export async function unpack(layer: string, destination: string, flags: UnpackFl
   }
 }
 
-/** What can't be read is left to whoever says why. */
-async function isImage(argument: string): Promise<boolean> {
-  if (argument.startsWith('docker://')) return true;
-  if (argument === '-') return false;
+/** @returns undefined for what can't be read: whoever tries says why */
+async function kindOf(argument: string): Promise<Kind | undefined> {
+  if (argument.startsWith('docker://')) return 'image';
+  if (argument === '-') return 'layer';
   try {
-    return (await detectSource(argument)) !== undefined;
+    return (await detectSource(argument)) === undefined ? 'layer' : 'image';
   } catch (error) {
-    if (OverlayerError.is(error)) return false;
+    if (OverlayerError.is(error)) return undefined;
     throw error;
   }
+}
+
+function misplacedOptions(
+  argument: string,
+  kind: Kind | undefined,
+  given: readonly string[],
+): OverlayerError | undefined {
+  if (kind === undefined) return undefined;
+  const other = kind === 'image' ? 'layer' : 'image';
+  const options = given.filter((option) => OPTIONS_OF[other].includes(option)).join(', ');
+  if (options === '') return undefined;
+  return new OverlayerError(
+    'InvalidArgument',
+    `Only ${other}s take ${options}: "${argument}" is no ${other}`,
+  );
 }
 
 function unpackOptions(flags: UnpackFlags): UnpackLayerOptions {

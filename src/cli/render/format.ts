@@ -36,6 +36,11 @@ export function formatTime(seconds: number, nanoseconds: number): string {
   return `${date.toISOString().slice(0, -'.000Z'.length)}${fraction}Z`;
 }
 
+/** In UTC, for tables. */
+export function formatMinute(date: Date): string {
+  return date.toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' ');
+}
+
 function pad(number: number): string {
   return String(number).padStart(2, '0');
 }

@@ -46,15 +46,16 @@ function emptyTally(): Tally {
 
 export function imageSummary(verb: string, image: Image, tally: Tally, seconds: number): string {
   const { layers, present, bytesIn, bytesOut, entries } = tally;
-  const rows: readonly (readonly [label: string, value: string])[] = [
+  const rows: (readonly [label: string, value: string])[] = [
     ['digest', image.target.digest],
     ['platform', formatPlatform(image.platform)],
     ['layers', `${formatCount(layers)}${present === 0 ? '' : ` (${formatCount(present)} already there)`}`],
-    [
+  ];
+  if (present < layers)
+    rows.push([
       'unpacked',
       `${formatBytes(bytesOut)} (${formatBytes(bytesIn)} compressed), ${counted(entries, 'entry', 'entries')}`,
-    ],
-  ];
+    ]);
   const lines = rows.map(([label, value]) => `  ${label.padEnd(10)} ${displayPath(value)}\n`);
   return `${verb} ${displayPath(image.name)} in ${formatSeconds(seconds)}\n${lines.join('')}`;
 }

@@ -52,6 +52,9 @@ async function countPresent(
   return layers.length;
 }
 
+/** The wait for a place among those at work. @returns what gives it back */
+type Turn = Promise<() => void>;
+
 /** Somebody else may leave more. */
 const MOST_STALE = 2;
 
@@ -89,30 +92,49 @@ class LayerChain {
   async #unpack(index: number, below: Promise<unknown> | undefined): Promise<void> {
     const layer = this.#options.layers[index]!;
     this.#tell(index, 'waiting', { bytesIn: 0, totalBytes: layer.descriptor.size, bytesOut: 0, entries: 0 });
-    if (!this.#isParallel) await below;
-    const { layer: result } = await this.#fillFresh(index, this.#isParallel ? below : undefined);
-    const { chainID } = layer;
+    // A layer that is taken up late holds up all above it: they have their turns in the order in which they are
+    // committed, whichever is ready first.
+    const turn = this.#slots.enter(this.#context.signal);
+    turn.catch(() => {}); // the layer may fail without having waited for it
+    try {
+      if (!this.#isParallel) await below;
+      await this.#make(index, this.#isParallel ? below : undefined, turn);
+    } finally {
+      turn.then(
+        (leave) => leave(),
+        () => {},
+      );
+    }
+  }
+
+  async #make(index: number, below: Promise<unknown> | undefined, turn: Turn): Promise<void> {
+    const { layer: result } = await this.#fillFresh(index, below, turn);
+    const { chainID } = this.#options.layers[index]!;
     if (result === undefined) this.#options.tell({ type: 'skip', index, chainID });
     else this.#options.tell({ type: 'commit', index, chainID, layer: result });
   }
 
   /** Anew for each kind of bytes of an earlier time that turn out to be damaged: a blob, and a part of one. */
-  async #fillFresh(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
+  async #fillFresh(
+    index: number,
+    below: Promise<unknown> | undefined,
+    turn: Turn,
+  ): Promise<UnpackedSnapshot> {
     for (let stale = 0; ; stale++)
       try {
-        return await this.#fill(index, below);
+        return await this.#fill(index, below, turn);
       } catch (error) {
         if (!(error instanceof StaleBytesError)) throw error;
         if (stale === MOST_STALE) throw error.cause;
       }
   }
 
-  async #fill(index: number, below: Promise<unknown> | undefined): Promise<UnpackedSnapshot> {
+  async #fill(index: number, below: Promise<unknown> | undefined, turn: Turn): Promise<UnpackedSnapshot> {
     const { parts, signal, lease } = this.#context;
     const { layers } = this.#options;
     const layer = layers[index]!;
     const { chainID, diffID, descriptor } = layer;
-    const unpacked = await fillSnapshot(parts.snapshots, {
+    return await fillSnapshot(parts.snapshots, {
       name: chainID,
       parent: layers[index - 1]?.chainID,
       parentCommitted: below,
@@ -120,19 +142,17 @@ class LayerChain {
       labels: { [LAYER_BLOB_LABEL]: descriptor.digest },
       signal,
       fill: async (unpack) => {
-        const result = await this.#slots.use(
-          () =>
-            fetchLayer(this.#context, layer, unpack, ({ phase, ...state }) =>
-              this.#tell(index, phase, state),
-            ),
-          signal,
+        const leave = await turn;
+        const result = await fetchLayer(this.#context, layer, unpack, ({ phase, ...state }) =>
+          this.#tell(index, phase, state),
         );
+        // What is left is to wait for the layers below.
+        leave();
         this.#tell(index, 'committing', stateOf(layer, result));
         lease.noteMade({ type: 'snapshot', id: chainID });
         return result;
       },
     });
-    return unpacked;
   }
 
   #tell(index: number, phase: LayerPhase, state: Omit<LayerState, 'phase'>): void {

@@ -12,7 +12,8 @@ import { runDiff } from './run-diff.js';
  * sparse files (which are zeros then), and `security.selinux` and `system.nfs4_acl`, which belong to the host. Two files are
  * taken for the same when all but their content is, and their modification time has a fraction of a second.
  *
- * The same trees give the same bytes, wherever and whenever. Names of users and groups are left out.
+ * The same trees give the same archive, wherever and whenever; compressed, the same bytes with the same release of Node
+ * (zlib) and of zstd-napi. Names of users and groups are left out.
  *
  * @throws OverlayerError
  *   - `NotFound`: no such directory; something in it went while it was read

@@ -46,7 +46,10 @@ export class ArchiveReader {
       const available = this.ring.available(this.#reader, this.#held);
       if (available !== 0) return this.#expect(available);
       const worked = this.files?.work() || this.#blobDigest?.help();
-      this.#release(1);
+      // The writer may be waiting for the room.
+      const to = this.#releasable;
+      this.#digest.require(to);
+      this.#release(to);
       if (!worked) this.#gate.wait(DATA, seen);
     }
   }
@@ -65,7 +68,9 @@ export class ArchiveReader {
 
   take(length: number): void {
     this.#taken = (this.#taken + length) | 0;
-    this.#release(RELEASE_BYTES);
+    const to = this.#releasable;
+    const isWorthIt = ((to - this.ring.released(this.#reader)) | 0) >= RELEASE_BYTES;
+    if (isWorthIt && this.#digest.tryRequire(to)) this.#release(to);
   }
 
   /** All is read: finishes what is left. @returns the hexadecimal digest, where it was asked for */
@@ -85,11 +90,13 @@ export class ArchiveReader {
     return (this.#taken - this.ring.released(this.#reader)) | 0;
   }
 
-  #release(least: number): void {
-    const to = this.files?.neededFrom(this.#taken) ?? this.#taken;
+  /** Up to which position no file needs the bytes. */
+  get #releasable(): number {
+    return this.files?.neededFrom(this.#taken) ?? this.#taken;
+  }
+
+  #release(to: number): void {
     const length = (to - this.ring.released(this.#reader)) | 0;
-    if (length < least) return;
-    this.#digest.require(to);
-    this.ring.release(this.#reader, length);
+    if (length > 0) this.ring.release(this.#reader, length);
   }
 }

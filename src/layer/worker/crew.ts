@@ -11,8 +11,8 @@ export class Crew {
   constructor() {
     const memory = createPipelineMemory();
     this.pipeline = new Pipeline(memory);
-    this.apply = new Thread('apply', memory);
     this.decode = new Thread('decode', memory);
+    this.apply = new Thread('apply', memory);
   }
 
   get broken(): boolean {

@@ -7,7 +7,7 @@ const INPUT_BYTES = 4 * 1024 * 1024;
 const OUTPUT_BYTES = 4 * 1024 * 1024;
 
 /** Most that a thread takes at once, so that the others get their turn. */
-export const STEP_BYTES = 256 * 1024;
+export const STEP_BYTES = 128 * 1024;
 
 /** Who reads the compressed bytes; for a plain tar they are the archive. */
 export const INPUT_READERS = { decode: 0, apply: 1 } as const;

@@ -31,12 +31,24 @@ export class SharedDigest {
 
   /** The reader is about to release what it has read up to the position `to`: it has to be hashed by then. */
   require(to: number): void {
-    if (this.#sha256 === undefined) return;
-    // Without the lock: the other thread may be hashing far ahead, and is not to be waited for.
-    if (((Atomics.load(this.#control, HASHED) - to) | 0) >= 0) return;
+    if (this.#sha256 === undefined || this.#hashedTo(to)) return;
     this.#lock();
     this.#hash(this.#sha256, to);
     this.#unlock();
+  }
+
+  /** The same, unless the other thread is at it: the reader then has better to do than to wait. @returns whether it is hashed */
+  tryRequire(to: number): boolean {
+    if (this.#sha256 === undefined || this.#hashedTo(to)) return true;
+    if (!this.#tryLock()) return false;
+    this.#hash(this.#sha256, to);
+    this.#unlock();
+    return true;
+  }
+
+  /** Without the lock: the other thread may be hashing far ahead. */
+  #hashedTo(to: number): boolean {
+    return ((Atomics.load(this.#control, HASHED) - to) | 0) >= 0;
   }
 
   /** The other thread has nothing better to do. @returns whether there was something to hash */

@@ -15,6 +15,8 @@ export interface Work {
   readonly run: number;
   /** How many chains are worked on at once. Each takes threads, which take their time to start. */
   readonly lanes: number;
+  /** The process of the test. Once that is gone, whatever has ended it, nobody is left who would end this one. */
+  readonly owner: number;
 }
 
 const MOST_LIVING = 6;
@@ -22,6 +24,7 @@ const MOST_LIVING = 6;
 const work = JSON.parse(process.argv[2]!) as Work;
 
 function say(step: Step, ...words: readonly string[]): void {
+  process.kill(work.owner, 0);
   appendFileSync(work.journal, `${[step, ...words].join(' ')}\n`);
   process.send?.(step);
 }

@@ -3,7 +3,7 @@ import { type BlobHealth, type BlobInfo, type Digest, parseDigest, type Store } 
 import { exitCode } from '../../exit-code.js';
 import { abortOnSignals } from '../../interruption.js';
 import { columns } from '../../render/columns.js';
-import { formatBytes } from '../../render/format.js';
+import { formatBytes, formatMinute } from '../../render/format.js';
 import { printResult } from '../../render/print-result.js';
 import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
@@ -14,7 +14,7 @@ export async function ls(flags: RootFlags): Promise<number> {
     const rows = blobs.map(({ digest, size, createdAt, labels }) => [
       digest,
       formatBytes(size),
-      createdAt.toISOString(),
+      formatMinute(createdAt),
       Object.entries(labels)
         .map(([name, value]) => `${name}=${value}`)
         .join(','),

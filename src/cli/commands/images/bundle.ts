@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createRuntimeSpec, displayPath, OverlayerError, parsePlatform } from '../../../index.js';
+import { fileFailure } from '../../file-failure.js';
 import { abortOnSignals } from '../../interruption.js';
 import { counted } from '../../render/format.js';
 import { printResult } from '../../render/print-result.js';
@@ -21,7 +22,10 @@ export async function bundle(name: string, directory: string, flags: BundleFlags
     const { config } = await image.contents({ platform });
     const rootfs = join(resolve(directory), 'rootfs');
     const file = join(directory, 'config.json');
-    const isNew = (await mkdir(directory, { recursive: true })) !== undefined;
+    const made = await mkdir(directory, { recursive: true }).catch((error) => {
+      throw fileFailure(error, `Cannot make "${directory}"`);
+    });
+    const isNew = made !== undefined;
     let isUnpacked = false;
     try {
       await image.unpackTo(rootfs, { platform, rootless: flags.rootless, signal: abortOnSignals() });
@@ -29,7 +33,9 @@ export async function bundle(name: string, directory: string, flags: BundleFlags
       const rootless = flags.rootless && ownMappings();
       const { spec, omittedLabels } = await createRuntimeSpec(config, { rootfs, os: flags.os, rootless });
       const portable = { ...spec, root: { ...spec.root, path: 'rootfs' } };
-      await writeFile(file, `${JSON.stringify(portable, undefined, 2)}\n`, { flag: 'wx' }).catch(taken);
+      await writeFile(file, `${JSON.stringify(portable, undefined, 2)}\n`, { flag: 'wx' }).catch((error) => {
+        throw taken(error) ?? fileFailure(error, `Cannot write "${file}"`);
+      });
       printResult(
         flags,
         { image: image.name, directory, rootfs, omittedLabels },
@@ -49,10 +55,9 @@ function ownMappings() {
   return { uidMappings: mapping(process.geteuid!()), gidMappings: mapping(process.getegid!()) };
 }
 
-function taken(cause: NodeJS.ErrnoException): never {
-  throw cause.code === 'EEXIST'
-    ? new OverlayerError('FailedPrecondition', 'There is a config.json already', { cause })
-    : cause;
+function taken(cause: NodeJS.ErrnoException): OverlayerError | undefined {
+  if (cause.code !== 'EEXIST') return undefined;
+  return new OverlayerError('FailedPrecondition', 'There is a config.json already', { cause });
 }
 
 function omitted(labels: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { displayPath, exportImages as exportedBytes, type Image } from '../../../index.js';
 import { abortOnSignals } from '../../interruption.js';
+import { printResult } from '../../render/print-result.js';
 import type { RootFlags } from '../../root-flags.js';
 import { writeOutput } from '../../write-output.js';
 import { withExistingStore } from '../with-store.js';
@@ -15,11 +16,13 @@ export async function exportImages(names: readonly string[], flags: ExportFlags)
   return await withExistingStore(flags, async (store) => {
     const images: Image[] = [];
     for (const name of names) images.push(await store.images.get(name));
-    const bytes = exportedBytes(store.content, images, { signal });
-    await writeOutput(bytes, output, signal);
-    if (output !== '-')
-      process.stdout.write(
-        `Exported ${images.map(({ name }) => displayPath(name)).join(', ')} to ${displayPath(output)}\n`,
-      );
+    await writeOutput(exportedBytes(store.content, images, { signal }), output, signal);
+    if (output === '-') return;
+    const exported = images.map(({ name }) => name);
+    printResult(
+      flags,
+      { images: exported, output },
+      `Exported ${exported.map(displayPath).join(', ')} to ${displayPath(output)}\n`,
+    );
   });
 }

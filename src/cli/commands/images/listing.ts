@@ -8,15 +8,12 @@ import {
   type Store,
 } from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
-import { columns } from '../../render/columns.js';
-import { formatBytes, formatCount } from '../../render/format.js';
+import { columns, SHORT_DIGEST } from '../../render/columns.js';
+import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
 import { imageDocument } from '../../render/image-document.js';
 import { printResult } from '../../render/print-result.js';
 import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
-
-/** Of a digest, in tables. */
-const SHORT_DIGEST = 'sha256:'.length + 12;
 
 export async function ls(flags: RootFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
@@ -25,7 +22,7 @@ export async function ls(flags: RootFlags): Promise<number> {
       name,
       target.digest.slice(0, SHORT_DIGEST),
       formatPlatform(platform),
-      updatedAt.toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' '),
+      formatMinute(updatedAt),
     ]);
     printResult(flags, images.map(imageDocument), columns(['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'], rows));
   });
@@ -130,10 +127,10 @@ function inspectText(image: Image, { descriptor, manifest, config, layers }: Ima
     ['directory', workingDir === '' ? '/' : workingDir],
     ...env.map((variable) => ['env', variable] as const),
     ...Object.entries(image.labels).map(([name, value]) => ['label', `${name}=${value}`] as const),
-    ...layers.map(
-      ({ descriptor: { digest, size }, chainID }) =>
-        ['layer', `${digest} (${formatBytes(size)}), chainID ${chainID}`] as const,
-    ),
+    ...layers.flatMap(({ descriptor: { digest, size }, chainID }) => [
+      ['layer', `${digest} (${formatBytes(size)})`] as const,
+      ['chainID', chainID] as const,
+    ]),
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(10)} ${displayPath(value)}\n`);
   return `${displayPath(image.name)}\n${lines.join('')}`;

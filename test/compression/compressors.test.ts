@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ByteOutput } from '../../src/compression/decompressor.js';
+import { openCompressor } from '../../src/compression/open-compressor.js';
+
+const DECOMPRESS = {
+  gzip: (bytes: Buffer) => gunzipSync(bytes),
+  zstd: (bytes: Buffer) => execFileSync('zstd', ['-dc'], { input: bytes, maxBuffer: 64 << 20 }),
+};
+
+/** Takes what comes in rooms of these sizes, over and over. */
+class Rooms implements ByteOutput {
+  readonly bytes = Buffer.alloc(1 << 16);
+  readonly writeIndex = 0;
+  readonly #rooms: readonly number[];
+  readonly #taken: Buffer[] = [];
+  #next = 0;
+
+  constructor(rooms: readonly number[]) {
+    this.#rooms = rooms;
+  }
+  waitRoom(): number {
+    return this.#rooms[this.#next++ % this.#rooms.length]!;
+  }
+  publish(length: number): void {
+    this.#taken.push(Buffer.from(this.bytes.subarray(0, length)));
+  }
+  get all(): Buffer {
+    return Buffer.concat(this.#taken);
+  }
+}
+
+async function compress(
+  format: 'gzip' | 'zstd',
+  input: Buffer,
+  { pieces, rooms }: { readonly pieces: readonly number[]; readonly rooms: readonly number[] },
+): Promise<Buffer> {
+  const output = new Rooms(rooms);
+  const compressor = await openCompressor(format, output);
+  for (let at = 0, count = 0; at < input.length; count++) {
+    const end = Math.min(at + pieces[count % pieces.length]!, input.length);
+    compressor.write(input, at, end);
+    at = end;
+  }
+  compressor.end();
+  compressor.close();
+  return output.all;
+}
+
+/** Some of it is seen again, some is not. */
+const content = fc
+  .array(fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.integer({ min: 1, max: 400 })), {
+    maxLength: 12,
+  })
+  .map((parts) => Buffer.concat(parts.flatMap(([bytes, times]) => Array<Uint8Array>(times).fill(bytes))));
+const sizes = (max: number) => fc.array(fc.integer({ min: 1, max }), { minLength: 1, maxLength: 5 });
+const way = fc.record({ pieces: sizes(200_000), rooms: sizes(1 << 16) });
+const AT_ONCE = { pieces: [1 << 30], rooms: [1 << 16] };
+
+describe.each(['gzip', 'zstd'] as const)('%s', (format) => {
+  test('the same bytes, in whatever pieces they come and go', async () => {
+    await fc.assert(
+      fc.asyncProperty(content, way, async (input, otherWay) => {
+        const compressed = await compress(format, input, AT_ONCE);
+        expect((await compress(format, input, otherWay)).equals(compressed)).toBe(true);
+        expect(DECOMPRESS[format](compressed).equals(input)).toBe(true);
+      }),
+      { numRuns: 100, seed: Number(process.env['OVERLAYER_FUZZ_SEED'] ?? 1) },
+    );
+  });
+
+  test('a room that is just full at the end', async () => {
+    const input = Buffer.from('content');
+    const { length } = await compress(format, input, AT_ONCE);
+    for (const room of [1, length - 1, length, length + 1]) {
+      const compressed = await compress(format, input, { pieces: [3], rooms: [room] });
+      expect(DECOMPRESS[format](compressed).toString()).toBe('content');
+    }
+  });
+});
+
+test('a gzip header has neither a time nor a name', async () => {
+  const compressed = await compress('gzip', Buffer.from('x'), AT_ONCE);
+  expect([...compressed.subarray(0, 8)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+});
