@@ -4,7 +4,6 @@
 set -eu
 dir=$1 differ=$2
 shift 2
-overlayer="node $(dirname "$0")/../../dist/cli/main.cjs serve --root $dir/snapshots"
 export CONTAINERD_ADDRESS="$dir/containerd.sock" OVERLAYER_ADDRESS="$dir/overlayer.sock"
 cat >"$dir/config.toml" <<CONFIG
 version = 2
@@ -13,10 +12,17 @@ state = "$dir/state"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
 address = "$CONTAINERD_ADDRESS"
+[proxy_plugins.overlayer]
+type = "snapshot"
+address = "$OVERLAYER_ADDRESS"
+[proxy_plugins.overlayer-diff]
+type = "diff"
+address = "$OVERLAYER_ADDRESS"
+[plugins."io.containerd.service.v1.diff-service"]
+default = ["$differ"]
 CONFIG
-$overlayer --print-containerd-config --address "$OVERLAYER_ADDRESS" |
-  sed "s/^  default = .*/  default = [\"$differ\"]/" >>"$dir/config.toml"
-$overlayer --address "$OVERLAYER_ADDRESS" --containerd-address "$CONTAINERD_ADDRESS" 2>"$dir/overlayer.log" &
+node "$(dirname "$0")/../../dist/cli/main.cjs" serve --root "$dir/snapshots" --address "$OVERLAYER_ADDRESS" \
+  --containerd-address "$CONTAINERD_ADDRESS" 2>"$dir/overlayer.log" &
 server=$!
 containerd --config "$dir/config.toml" >"$dir/log" 2>&1 &
 daemon=$!
