@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BENCH_DIR } from './paths.js';
@@ -16,7 +16,9 @@ export function enterNamespace(): string {
   if (inherited !== undefined) return inherited;
   if (process.geteuid!() !== 0)
     throw new Error('Run this as root: it mounts, and sets owners as the tools do');
-  const dir = mkdtempSync(join(tmpdir(), 'overlayer-bench-'));
+  // podman takes the path for a part of a reference, which has no capital letters.
+  const dir = join(tmpdir(), `overlayer-bench-${process.pid}`);
+  mkdirSync(dir, { mode: 0o700 });
   const args = ['--mount', '--propagation', 'private', process.execPath, ...process.argv.slice(1)];
   // Ctrl-C reaches the child too; this process waits for it, and removes the mount point.
   process.on('SIGINT', () => {});
