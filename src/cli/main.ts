@@ -5,6 +5,9 @@ const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
     .version;
 
+/** Commands on layers. */
+const NEED_THREADS: readonly string[] = ['unpack', 'inspect', 'diff', 'pull', 'import'];
+
 async function main(args: readonly string[]): Promise<void> {
   // Answered before anything else is loaded: scripts ask for the version at every start.
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
@@ -12,7 +15,7 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const command = args[0] === 'snapshots' ? args[1] : args[0];
-  if (command === 'unpack' || command === 'inspect' || command === 'diff') {
+  if (command !== undefined && NEED_THREADS.includes(command)) {
     // The threads start while the rest is loaded and the options are read.
     const { warmUp } = await import('../layer/index.js');
     warmUp();

@@ -15,7 +15,7 @@ const STATE = {
 /** No header; the CRC and length behind the data are checked. */
 const ISAL_GZIP_NO_HDR_VER = 6;
 const BLOCK_FINISH = 5;
-const LIBRARY = 'libisal.so.2';
+export const ISAL_LIBRARY = 'libisal.so.2';
 
 const ERRORS: Readonly<Record<number, string>> = {
   [-1]: 'invalid block',
@@ -41,7 +41,7 @@ export function loadIsal(): Isal | undefined {
 
 function openIsal(): Isal | undefined {
   try {
-    const library = koffi.load(LIBRARY);
+    const library = koffi.load(ISAL_LIBRARY);
     const isal: Isal = {
       init: library.func('void isal_inflate_init(uint64_t)') as (state: number) => void,
       inflate: library.func('int isal_inflate(uint64_t)') as (state: number) => number,

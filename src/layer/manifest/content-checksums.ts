@@ -1,11 +1,12 @@
-import { crc32 } from 'node:zlib';
 import { crc32OfZeros } from '../../base/crc32.js';
+import { openCrc32 } from '../../compression/crc32.js';
 
 /**
  * Checksums of the files that a layer brings, taken from its bytes as they go by: about 60 bytes of memory a file.
  * By inode, so that it does not matter by which name a file is found in the end.
  */
 export class ContentChecksums {
+  readonly #crc32 = openCrc32();
   readonly #byInode = new Map<number, number>();
   #inode = 0;
   #checksum = 0;
@@ -20,7 +21,7 @@ export class ContentChecksums {
   /** Ranges come in order; a gap is a hole. */
   data(bytes: Uint8Array, start: number, end: number, position: number): void {
     this.#skipTo(position);
-    this.#checksum = crc32(bytes.subarray(start, end), this.#checksum);
+    this.#checksum = this.#crc32(this.#checksum, bytes, start, end);
     this.#position = position + (end - start);
   }
 

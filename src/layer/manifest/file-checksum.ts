@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib';
 import { crc32OfZeros } from '../../base/crc32.js';
+import { openCrc32 } from '../../compression/crc32.js';
 import { dataRanges } from '../../rootfs/data-ranges.js';
 import { withChild } from '../../rootfs/directory.js';
 import { O, type System } from '../../system/system.js';
@@ -9,6 +9,7 @@ const BUFFER_BYTES = 1024 * 1024;
 /** Reads files to take the checksum of their content. Holes are not read. */
 export class FileChecksum {
   readonly #system: System;
+  readonly #crc32 = openCrc32();
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   readonly #address: number;
   readonly #read: (bytes: number) => void;
@@ -39,7 +40,7 @@ export class FileChecksum {
     while (position < end) {
       const length = this.#system.read(file, this.#address, Math.min(end - position, BUFFER_BYTES));
       if (length === 0) break;
-      checksum = crc32(this.#buffer.subarray(0, length), checksum);
+      checksum = this.#crc32(checksum, this.#buffer, 0, length);
       position += length;
       this.#read(length);
     }
