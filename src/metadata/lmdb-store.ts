@@ -1,7 +1,7 @@
-import { chmodSync, statfsSync } from 'node:fs';
+import { chmodSync, statfsSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
-import { type Database, open } from 'lmdb';
+import { type Database, open as openLmdb } from 'lmdb';
 import { OverlayerError } from '../base/errors.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
@@ -42,10 +42,12 @@ type LmdbKey = (string | number)[];
  */
 export function openLmdbStore(path: string, system: System = openLinuxSystem()): MetadataStore {
   return asOverlayerErrors(path, () => {
+    const open = shared.get(fileID(path));
+    if (open !== undefined) return new LmdbStore(path, open);
     const damage = findDamage(path);
     if (damage !== undefined) throw damaged(path, damage);
     reserveLockFile(system, `${path}-lock`);
-    const database = open<Value, LmdbKey>({
+    const database = openLmdb<Value, LmdbKey>({
       path,
       noSubdir: true,
       encoding: 'json',
@@ -57,19 +59,41 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
     });
     chmodSync(path, 0o600);
     reserveSpare(system, path);
-    return new LmdbStore(path, database);
+    const environment = { database, id: fileID(path), users: 0 };
+    shared.set(environment.id, environment);
+    return new LmdbStore(path, environment);
   });
+}
+
+interface Environment {
+  readonly database: Database<Value, LmdbKey>;
+  readonly id: string;
+  users: number;
+}
+
+/**
+ * A process has each file open once (lmdb.h, "Do not have open an LMDB database twice in the same process"): to open it
+ * again, this thread would wait for the lock of a write that waits for this thread.
+ */
+const shared = new Map<string, Environment>();
+
+function fileID(path: string): string {
+  const { dev, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  return `${dev}:${ino}`;
 }
 
 class LmdbStore implements MetadataStore {
   readonly #path: string;
+  readonly #environment: Environment;
   readonly #database: Database<Value, LmdbKey>;
   readonly #pending = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  constructor(path: string, database: Database<Value, LmdbKey>) {
+  constructor(path: string, environment: Environment) {
     this.#path = path;
-    this.#database = database;
+    this.#environment = environment;
+    this.#database = environment.database;
+    environment.users += 1;
   }
 
   read<T>(use: (transaction: ReadTransaction) => T): T {
@@ -101,8 +125,17 @@ class LmdbStore implements MetadataStore {
   }
 
   close(): Promise<void> {
-    this.#closed ??= Promise.allSettled(this.#pending).then(() => this.#database.close());
+    this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+    const { database, id } = this.#environment;
+    this.#environment.users -= 1;
+    if (this.#environment.users > 0) return;
+    shared.delete(id);
+    await database.close();
   }
 
   #checkOpen(): void {

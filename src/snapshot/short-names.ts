@@ -35,8 +35,14 @@ export async function mountWithShortNames(
       names.push(name);
     }
     const workerData: ShortMount = { directory, call: call(names) };
-    const worker = new Worker(new URL(import.meta.resolve('#mount-worker')), { workerData });
-    const [refusal] = (await once(worker, 'message')) as [Refusal | undefined];
+    const worker = new Worker(new URL(import.meta.resolve('#mount-worker')), {
+      workerData,
+      // The caller's flags are its own; some (--input-type) would keep a worker from starting.
+      execArgv: [],
+    });
+    // To its end: until then it has descriptors of this process.
+    const [[answer]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+    const refusal = answer as Refusal | undefined;
     if (refusal !== undefined) throw new SystemError(refusal.errno, refusal.syscall, refusal.path);
   } finally {
     for (const name of names) await unlink(join(directory, name));
