@@ -107,6 +107,8 @@ export class Ring {
 
   /** Tells the readers of what has been published: before a wait of the writer that they can't end. */
   flush(): void {
+    // The writer may wait for the same event: it would wake itself, again and again.
+    if (this.#unannounced === 0) return;
     this.#unannounced = 0;
     this.#gate.bump(DATA);
   }
