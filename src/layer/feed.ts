@@ -10,8 +10,8 @@ export async function feed(source: ByteSource, pipeline: Pipeline, stopped: Prom
   const reader = readSource(source);
   const nextOf = untilStopped(() => reader.next(), stopped);
   for (;;) {
-    // Where the next bytes are not there yet they may be long in coming: let these be worked on. To wake a thread for each
-    // piece took a tenth of the caller's time where a registry was fast.
+    // Where the next bytes are not there yet they may be long in coming: let these be worked on. To tell of each piece woke
+    // threads 1,350 times in a pull of 352 MB; 400 are enough.
     const flush = setImmediate(() => pipeline.input.flush());
     const next = await nextOf();
     clearImmediate(flush);

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 
-/** 64 KiB cost a sixth more time, 512 KiB no less. */
+/** 64 KiB cost a fifth more time, 512 KiB no less. */
 const READ_BYTES = 256 * 1024;
 /** TLS gives no more at once. */
 const TLS_READ_BYTES = 16 * 1024;
