@@ -4,7 +4,7 @@ import { OverlayerError } from '../base/errors.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
 import { applyLayer } from '../layer/unpack-layer.js';
 import { type Mount, withMount } from '../snapshot/mount.js';
-import { hasKnownLayout, manifestOf } from '../snapshot/snapshot-tree.js';
+import { hasKnownLayout } from '../snapshot/snapshot-tree.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
 import { isStaged, unpackPlace } from '../snapshot/unpack-place.js';
 import { toOverlayerError } from '../system/errno-code.js';
@@ -53,7 +53,7 @@ export async function applyToMounts(
   if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(await open(), mounts, options);
   const applied = await applyLayer(await open(), destination, {
     ...{ ...options, ...place, temporary: place.existing !== 'merge' },
-    manifest: isOwn && hasKnownLayout(name) ? manifestOf(dirname(destination)) : undefined,
+    checksums: isOwn && hasKnownLayout(name),
   });
   done?.(applied);
   return applied.layer;

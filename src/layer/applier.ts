@@ -217,8 +217,7 @@ export class Applier implements TarSink {
     const { name, entry } = operation;
     switch (operation.op) {
       case 'file':
-        this.#writer.beginFile(parent, name, entry);
-        this.#checksums?.begin(this.#system.statAt(parent.descriptor, name).ino);
+        this.#beginFile(parent, name, entry);
         this.#file = operation;
         this.#fileParent = parent;
         return;
@@ -239,6 +238,11 @@ export class Applier implements TarSink {
       default:
         operation satisfies never;
     }
+  }
+
+  #beginFile(parent: Directory, name: string, entry: TarEntry): void {
+    const descriptor = this.#writer.beginFile(parent, name, entry);
+    this.#checksums?.begin(this.#system.stat(descriptor).ino);
   }
 
   /** @returns whether what is there is what the entry asks for */

@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
 import { resolveLimits } from '../base/limits.js';
-import type { TreeUsage } from '../rootfs/measure-usage.js';
 import { checkChoice, checkPath } from './check-options.js';
+import type { InodeChecksums } from './manifest/content-checksums.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { runLayer } from './run-layer.js';
@@ -49,11 +48,8 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
   readonly temporary: boolean;
   /** Whose the entries are on this host; lower layers and what is there have those owners already. @default as they say */
   readonly owners?: OwnerMap | undefined;
-  /**
-   * Where to write a manifest of what the layer leaves in its tree (`manifest/write-manifest.ts`): on the
-   * destination's file system, so that it is synced with it.
-   */
-  readonly manifest?: string | undefined;
+  /** Take the checksums of the files that the layer brings, for a manifest (`manifest/write-manifest.ts`). @default false */
+  readonly checksums?: boolean | undefined;
   /**
    * The layer is for an overlay whose lower layers are not there yet. Fails with `FailedPrecondition` at the
    * first entry for which they have to be known: in a directory, or linked to a file, that the layer does not
@@ -65,8 +61,8 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
 
 export interface AppliedLayer {
   readonly layer: LayerResult;
-  /** Where a manifest was asked for: what the whole tree takes on disk, if that could be counted with it. */
-  readonly described: { readonly usage: TreeUsage | undefined } | undefined;
+  /** Where they were asked for. */
+  readonly checksums: InodeChecksums | undefined;
 }
 
 /** `unpackLayer`, as a part of more. */
@@ -75,7 +71,7 @@ export async function applyLayer(
   destination: string,
   options: ApplyLayerOptions,
 ): Promise<AppliedLayer> {
-  const { temporary, owners, manifest, lowersLater = false } = options;
+  const { temporary, owners, checksums: wantsChecksums = false, lowersLater = false } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -91,7 +87,7 @@ export async function applyLayer(
 
   async function unpackWith(crew: Crew): Promise<AppliedLayer> {
     let filled = false;
-    let usage: TreeUsage | undefined;
+    let checksums: InodeChecksums | undefined;
     try {
       const layer = await runLayer(crew, source, options, async (hash) => {
         const answer = await crew.apply.ask(
@@ -107,21 +103,20 @@ export async function applyLayer(
             limits,
             hash,
             owners,
-            manifest,
+            checksums: wantsChecksums,
           },
           'applied',
         );
         filled = true;
-        usage = answer.usage;
+        checksums = answer.checksums;
         return answer;
       });
       options.signal?.throwIfAborted();
       filled = false;
       await crew.apply.ask({ type: 'commit', sync }, 'settled');
-      return { layer, described: manifest === undefined ? undefined : { usage } };
+      return { layer, checksums };
     } catch (error) {
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
-      if (manifest !== undefined) await rm(manifest, { force: true });
       throw error;
     }
   }

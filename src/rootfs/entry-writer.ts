@@ -63,7 +63,8 @@ export class EntryWriter {
     this.#omit = omit;
   }
 
-  beginFile(directory: Directory, name: string, entry: TarEntry): void {
+  /** @returns its descriptor, which is this object's to close */
+  beginFile(directory: Directory, name: string, entry: TarEntry): number {
     this.#file = this.#system.openAt(directory.descriptor, name, CREATE_FILE, entry.mode & PERMISSIONS);
     this.#fileOffset = 0;
     // Writing takes capabilities away, so that attributes have to come after it; and a hole is not in memory.
@@ -73,6 +74,7 @@ export class EntryWriter {
       entry.xattrs === undefined &&
       !entry.sparse;
     this.#keptStart = this.#keptEnd = -1;
+    return this.#file;
   }
 
   /** Ranges come in order; a gap is a hole. */

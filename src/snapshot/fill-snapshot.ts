@@ -7,6 +7,7 @@ import type { OwnerMap } from '../layer/shift-owners.js';
 import { type AppliedLayer, applyLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
+import { describeLayer } from './describe-contents.js';
 import { mappingLabels, ownerMap, withoutMapping } from './id-mapping.js';
 import {
   DIFF_ID_LABEL,
@@ -16,8 +17,8 @@ import {
   UNPACKING_LABEL,
 } from './labels.js';
 import { type Mount, withMount } from './mount.js';
-import { hasKnownLayout, manifestOf } from './snapshot-tree.js';
-import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
+import { hasKnownLayout } from './snapshot-tree.js';
+import type { DescribedContents, SnapshotInfo, Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
 
 export interface FillSnapshotOptions extends AbortableOptions {
@@ -92,15 +93,15 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
     return await orRemoved(snapshots, key, async () => {
       // Late: whoever unpacks layers alone need not wait for what reads mounts.
       const { isStaged } = await import('./unpack-place.js');
-      // Nobody else has the key: what was described then is so when it is committed.
-      let described: AppliedLayer['described'];
+      let filled: Filled | undefined;
       const unpack: Unpack = async (source, reading) => {
         const place = { mounts, parent, lowersLater, owners: ownerMap(labels) };
-        const applied = await unpackOnto(snapshots, source, place, reading);
-        described = applied.described;
-        return applied.layer;
+        filled = await unpackOnto(snapshots, source, place, reading);
+        return filled.applied.layer;
       };
       const layer = isStaged(mounts) ? undefined : await options.fill(unpack);
+      // Nobody else has the key: what is described now is so when it is committed.
+      const described = filled && (await describe(snapshots, filled));
       if (lowersLater) {
         await parentCommitted;
         await checkParentOwners(snapshots, options);
@@ -139,30 +140,43 @@ interface Place {
   readonly owners: OwnerMap | undefined;
 }
 
+interface Filled {
+  readonly applied: AppliedLayer;
+  /** The snapshot's own; undefined where it was written to through its mounts. */
+  readonly directory: string | undefined;
+}
+
+async function describe(
+  { backend }: Snapshotter,
+  { applied, directory }: Filled,
+): Promise<DescribedContents | undefined> {
+  return directory === undefined ? undefined : await describeLayer(backend, directory, applied);
+}
+
 /** `commit` brings it to the disk. */
 async function unpackOnto(
   snapshots: Snapshotter,
   source: LayerSource,
   { mounts, parent, lowersLater, owners }: Place,
   { digest, diffID, limits, gzip, signal, onProgress }: UnpackOptions,
-): Promise<AppliedLayer> {
+): Promise<Filled> {
   const reading = { digest, diffID, limits, gzip, signal, onProgress, owners, sync: false };
   const { unpackPlace } = await import('./unpack-place.js');
   const { capabilities } = snapshots.backend;
   const place = unpackPlace({ mounts, parent: lowersLater ? undefined : parent, capabilities });
-  if (place === undefined)
-    return await withMount(mounts, (directory) =>
+  if (place === undefined) {
+    const applied = await withMount(mounts, (directory) =>
       applyLayer(source, directory, { ...reading, existing: 'merge', temporary: false }),
     );
+    return { applied, directory: undefined };
+  }
   const { destination, ...how } = place;
-  const manifest = hasKnownLayout(snapshots.backend.name) ? manifestOf(dirname(destination)) : undefined;
-  return await applyLayer(source, destination, {
-    ...reading,
-    ...how,
-    temporary: true,
-    manifest,
-    lowersLater,
+  const checksums = hasKnownLayout(snapshots.backend.name);
+  const applied = await applyLayer(source, destination, {
+    ...{ ...reading, ...how },
+    ...{ temporary: true, checksums, lowersLater },
   });
+  return { applied, directory: dirname(destination) };
 }
 
 /** @throws OverlayerError `AlreadyExists` */

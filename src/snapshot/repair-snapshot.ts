@@ -7,6 +7,7 @@ import { getAncestors, type NamedRecord } from '../metadata/snapshot-records.js'
 import { syncDirectory } from '../system/sync-directory.js';
 import type { CheckContext } from './check.js';
 import type { CheckOptions, OpenFinding } from './check-report.js';
+import { describeLayer } from './describe-contents.js';
 import { ownerMap } from './id-mapping.js';
 import { writeRecordFile } from './record-file.js';
 import type { StagedDirectory } from './snapshot-directories.js';
@@ -110,13 +111,14 @@ async function unpackAnew(
     backend.name === 'overlay'
       ? ({ target: 'overlay', lowers: parents.map(treeOf) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
-  await applyLayer(layer, treeOf(staged.path), {
+  const applied = await applyLayer(layer, treeOf(staged.path), {
     ...options,
     ...wanted,
     temporary: true,
     owners: ownerMap(labels),
-    manifest: manifestOf(staged.path),
+    checksums: true,
   });
+  await describeLayer(backend, staged.path, applied);
 }
 
 async function restoreRecordFile({ directories, backend }: CheckContext, record: NamedRecord): Promise<void> {

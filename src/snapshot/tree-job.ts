@@ -1,4 +1,5 @@
 import type { PlainError } from '../base/errors.js';
+import type { InodeChecksums } from '../layer/manifest/content-checksums.js';
 import type { TreeDamage } from '../layer/manifest/verify-tree.js';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { MendRequest } from './mend-tree.js';
@@ -9,8 +10,14 @@ export type TreeJob =
   /** `to` is an empty directory. */
   | { readonly type: 'copy'; readonly from: string; readonly to: string }
   | { readonly type: 'measure'; readonly directory: string }
-  /** Writes a manifest of it, and reads all of its files for that. */
-  | { readonly type: 'manifest'; readonly tree: string; readonly manifest: string }
+  /** Writes a manifest of it, and reads the files for that whose checksums are not given. */
+  | {
+      readonly type: 'manifest';
+      readonly tree: string;
+      readonly manifest: string;
+      readonly checksums?: InodeChecksums | undefined;
+      readonly diffID?: string | undefined;
+    }
   /** All of the file system that the directory is on. */
   | { readonly type: 'sync'; readonly directory: string }
   /** Attributes of the root of one layer for that of another, which does not list it. */

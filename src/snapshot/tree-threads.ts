@@ -34,6 +34,8 @@ export class TreeThreads {
       name: 'overlayer-tree',
       // The caller's flags are its own; some (--input-type) would keep a worker from starting.
       execArgv: [],
+      // As the threads of `layer/worker/thread.ts`.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
     // What ends a thread is told to whoever waits for its answer; while idle, to nobody.
     worker.on('error', () => {});

@@ -34,7 +34,7 @@ function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
     case 'measure':
       return withDirectory(job.directory, (directory) => measureUsage(system, directory));
     case 'manifest':
-      return withDirectory(job.tree, (root) => writeManifest(system, job.manifest, { root }));
+      return withDirectory(job.tree, (root) => writeManifest(system, job.manifest, { ...job, root }));
     case 'sync':
       withDirectory(job.directory, (directory) => system.syncFileSystem(directory));
       return undefined;

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { Snapshotter } from '../../src/index.js';
 import { applyLayer } from '../../src/layer/unpack-layer.js';
+import { describeLayer } from '../../src/snapshot/describe-contents.js';
 
 /** Prepares a snapshot, unpacks a layer into it, commits it. @returns its directory */
 export async function unpackSnapshot(
@@ -17,8 +18,8 @@ export async function unpackSnapshot(
     snapshots.backend.name === 'overlay'
       ? ({ target: 'overlay', lowers: lowers.map((lower) => join(lower, 'fs')) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
-  const manifest = join(dirname(tree), 'manifest');
-  const { described } = await applyLayer(layer, tree, { ...target, sync: false, temporary: true, manifest });
+  const applied = await applyLayer(layer, tree, { ...target, sync: false, temporary: true, checksums: true });
+  const described = await describeLayer(snapshots.backend, dirname(tree), applied);
   await snapshots.commit(`unpack ${name}`, { name, labels: { layer: name }, described });
   return dirname(tree);
 }

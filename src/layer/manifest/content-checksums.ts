@@ -1,6 +1,12 @@
 import { crc32OfZeros } from '../../base/crc32.js';
 import { openCrc32 } from '../../compression/crc32.js';
 
+/** Checksums (CRC-32) of files' contents, each beside the file's inode: it is sent from thread to thread. */
+export interface InodeChecksums {
+  readonly inodes: Float64Array;
+  readonly checksums: Uint32Array;
+}
+
 /**
  * Checksums of the files that a layer brings, taken from its bytes as they go by: about 60 bytes of memory a file.
  * By inode, so that it does not matter by which name a file is found in the end.
@@ -35,8 +41,11 @@ export class ContentChecksums {
     this.#byInode.delete(inode);
   }
 
-  get(inode: number): number | undefined {
-    return this.#byInode.get(inode);
+  all(): InodeChecksums {
+    return {
+      inodes: Float64Array.from(this.#byInode.keys()),
+      checksums: Uint32Array.from(this.#byInode.values()),
+    };
   }
 
   #skipTo(position: number): void {

@@ -4,7 +4,6 @@ import { resolveIdentity } from '../../rootfs/identity.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { Applier } from '../applier.js';
 import { ContentChecksums } from '../manifest/content-checksums.js';
-import { writeManifest } from '../manifest/write-manifest.js';
 import { ArchiveReader } from './archive-reader.js';
 import { FileQueue } from './file-queue.js';
 import type { Answer, Request } from './messages.js';
@@ -71,8 +70,8 @@ function applyTo(
   request: Request & { type: 'apply' },
   pipeline: Pipeline,
 ): Answer {
-  const { target, limits, hash, owners, manifest, lowersLater } = request;
-  const checksums = manifest === undefined ? undefined : new ContentChecksums();
+  const { target, limits, hash, owners, lowersLater } = request;
+  const checksums = request.checksums ? new ContentChecksums() : undefined;
   const archive = new ArchiveReader(pipeline, hash, new FileQueue(pipeline.files, system));
   const applier = new Applier(system, destination.descriptor, {
     target,
@@ -89,16 +88,12 @@ function applyTo(
   try {
     const read = readArchive(pipeline, archive, applier, limits);
     applier.finish();
-    const usage =
-      manifest === undefined || checksums === undefined
-        ? undefined
-        : writeManifest(system, manifest, {
-            root: destination.descriptor,
-            checksums,
-            diffID: read.diffID && `sha256:${read.diffID}`,
-          });
     const { whiteouts, listsRoot, anomalies } = applier;
-    return { type: 'applied', ...read, usage, whiteouts, listsRoot, anomalies: anomalies.summary() };
+    return {
+      ...{ type: 'applied', ...read, whiteouts, listsRoot },
+      anomalies: anomalies.summary(),
+      checksums: checksums?.all(),
+    };
   } finally {
     applier.close();
   }

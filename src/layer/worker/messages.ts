@@ -1,8 +1,8 @@
 import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
-import type { TreeUsage } from '../../rootfs/measure-usage.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { DiffSource } from '../diff/options.js';
+import type { InodeChecksums } from '../manifest/content-checksums.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
 import type { OwnerMap } from '../shift-owners.js';
@@ -31,8 +31,8 @@ export type Request =
       readonly limits: Limits;
       readonly hash: boolean;
       readonly owners: OwnerMap | undefined;
-      /** Where to write what the layer leaves in its tree: on the same file system, so that it is synced with it. */
-      readonly manifest: string | undefined;
+      /** Whether to take the checksums of the files that it brings. */
+      readonly checksums: boolean;
     }
   | { readonly type: 'plan'; readonly limits: Limits; readonly hash: boolean }
   | {
@@ -64,8 +64,8 @@ export type Response =
     }
   | ({
       readonly type: 'applied';
-      /** Counted with the manifest (`writeManifest`). */
-      readonly usage?: TreeUsage | undefined;
+      /** Where they were asked for. */
+      readonly checksums?: InodeChecksums | undefined;
     } & ArchiveSummary)
   | { readonly type: 'diffed'; readonly whiteouts: number }
   | {
