@@ -23,7 +23,7 @@ const linux = openLinuxMountSystem();
 const mounts: MountSystem = { ...linux, unmount: async () => {} };
 let count = 0;
 
-parentPort!.postMessage(await probe());
+void probe().then((support) => parentPort!.postMessage(support));
 
 async function probe(): Promise<OverlaySupport> {
   const impossible = namesWithoutTypes(openLinuxSystem()) ?? enterNamespace();

@@ -1,17 +1,24 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { containerdConfig } from '../../src/index.js';
-import { NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
+import { CONTAINERD_2, NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
 
-/** Debian 12's containerd (1.6), which unpacks layers itself, or Debian 13's (1.7). */
-export type Release = 'debian 12' | 'debian 13';
+/** Of containerd, from Debian 12, 13 and 14: 1.6 unpacks layers itself. */
+export type Version = '1.6' | '1.7' | '2.1';
+
+const PROGRAMS: Readonly<Record<Version, readonly string[]>> = {
+  '1.6': [],
+  '1.7': [NEWER_CONTAINERD],
+  '2.1': [CONTAINERD_2],
+};
 
 export interface ContainerdOptions {
-  readonly release?: Release;
+  /** @default '1.7' */
+  readonly version?: Version;
   /** Whose the blobs are. @default 'containerd' */
   readonly content?: 'containerd' | 'overlayer';
 }
@@ -30,13 +37,10 @@ export class ContainerdProcess {
   }
 
   static async start(directory: string, options: ContainerdOptions = {}): Promise<ContainerdProcess> {
-    const { release = 'debian 13', content = 'containerd' } = options;
-    const own = process.env['PATH'];
-    const containerd = new ContainerdProcess(
-      directory,
-      release === 'debian 12' ? `${own}` : `${NEWER_CONTAINERD}:${own}`,
-    );
-    writeFileSync(join(directory, 'config.toml'), configOf(directory, release, content));
+    const { version = '1.7', content = 'containerd' } = options;
+    const path = [...PROGRAMS[version], process.env['PATH']].join(delimiter);
+    const containerd = new ContainerdProcess(directory, path);
+    writeFileSync(join(directory, 'config.toml'), configOf(directory, version, content));
     await containerd.start();
     return containerd;
   }
@@ -101,22 +105,27 @@ export class ContainerdProcess {
   }
 }
 
-function configOf(directory: string, release: Release, content: 'containerd' | 'overlayer'): string {
+function configOf(directory: string, version: Version, content: 'containerd' | 'overlayer'): string {
   const plugins = containerdConfig({
     address: join(directory, 'overlayer.sock'),
     root: join(directory, 'snapshots-root'),
     capabilities: ['rebase', 'remap-ids'],
   });
-  return `version = 2
+  const disabled =
+    version === '2.1'
+      ? ['io.containerd.cri.v1.runtime', 'io.containerd.cri.v1.images', 'io.containerd.grpc.v1.cri']
+      : ['io.containerd.grpc.v1.cri'];
+  if (content === 'overlayer') disabled.push('io.containerd.content.v1.content');
+  return `version = ${version === '2.1' ? 3 : 2}
 root = "${directory}/containerd-root"
 state = "${directory}/containerd-state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"${content === 'overlayer' ? ', "io.containerd.content.v1.content"' : ''}]
+disabled_plugins = ${JSON.stringify(disabled)}
 [grpc]
 address = "${directory}/containerd.sock"
 [ttrpc]
 address = "${directory}/containerd.ttrpc"
 ${content === 'overlayer' ? contentPlugin(directory) : ''}
-${release === 'debian 12' ? plugins.slice(0, plugins.indexOf('[proxy_plugins.overlayer-diff]')) : plugins}`;
+${version === '1.6' ? plugins.slice(0, plugins.indexOf('[proxy_plugins.overlayer-diff]')) : plugins}`;
 }
 
 function contentPlugin(directory: string): string {

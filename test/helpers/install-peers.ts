@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { installNewerContainerd } from './newer-containerd.js';
+import { installNewerContainerds } from './newer-containerd.js';
 
 /** Debian packages that tests compare with or run in, and what needs them. */
 const PEERS: Readonly<Record<string, string>> = {
@@ -30,7 +30,7 @@ const PEERS: Readonly<Record<string, string>> = {
 export default function installPeers(): void {
   const missing = Object.keys(PEERS).filter((name) => !isInstalled(name));
   if (missing.length > 0) installMissing(missing);
-  if (process.getuid?.() === 0) installNewerContainerd();
+  if (process.getuid?.() === 0) installNewerContainerds();
 }
 
 function installMissing(missing: readonly string[]): void {

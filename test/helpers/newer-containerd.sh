@@ -1,14 +1,14 @@
 #!/bin/sh
-# Gets the containerd of Debian 13, the first that takes differs as plugins (1.7), by apt and without installing it.
-# usage: newer-containerd.sh DIRECTORY
+# Gets the containerd of another Debian release by apt, without installing it.
+# usage: newer-containerd.sh RELEASE DIRECTORY
 set -eu
-[ -e "$1" ] && exit
+[ -e "$2" ] && exit
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 # Where this system's own packages come from.
 mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian //p' | head -n 1)
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >sources
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >sources
 mkdir -p lists/partial cache/archives/partial
 touch status
 apt() {
@@ -18,7 +18,7 @@ apt() {
 apt update
 apt download containerd
 dpkg-deb --extract containerd_*.deb unpacked
-mkdir -p "$(dirname "$1")"
-rm -rf "$1.new"
-cp -r unpacked "$1.new"
-mv "$1.new" "$1"
+mkdir -p "$(dirname "$2")"
+rm -rf "$2.new"
+cp -r unpacked "$2.new"
+mv "$2.new" "$2"

@@ -1,14 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const PLACE = '/var/tmp/overlayer-test-peers/containerd-1.7';
+const PLACE = '/var/tmp/overlayer-test-peers';
 
-/** Folder with the programs of a containerd that knows differs as plugins. */
-export const NEWER_CONTAINERD = join(PLACE, 'usr/bin');
+/** The containerds of later Debian releases: the first that knows differs as plugins, and the first of version 2. */
+const RELEASES = { trixie: 'containerd-1.7', forky: 'containerd-2' } as const;
 
-/** Gets it, once for all runs. */
-export function installNewerContainerd(): void {
-  execFileSync('sh', [join(import.meta.dirname, 'newer-containerd.sh'), PLACE], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+/** Folders with their programs. */
+export const NEWER_CONTAINERD = join(PLACE, RELEASES.trixie, 'usr/bin');
+export const CONTAINERD_2 = join(PLACE, RELEASES.forky, 'usr/bin');
+
+/** Gets them, once for all runs. */
+export function installNewerContainerds(): void {
+  for (const [release, name] of Object.entries(RELEASES))
+    execFileSync('sh', [join(import.meta.dirname, 'newer-containerd.sh'), release, join(PLACE, name)], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
 }

@@ -4,7 +4,7 @@ import { isCountedBeforeSync, type TreeUsage, UsageCount } from '../../rootfs/me
 import { walkTree } from '../../rootfs/walk-tree.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, type System } from '../../system/system.js';
-import type { InodeChecksums } from './content-checksums.js';
+import { checksumsByInode, type InodeChecksums } from './content-checksums.js';
 import { FileChecksum } from './file-checksum.js';
 import { EntryDescriber } from './manifest-entry.js';
 import { endLine, entryLine, MANIFEST_HEADER } from './manifest-line.js';
@@ -35,13 +35,13 @@ export function writeManifest(system: System, path: string, source: ManifestSour
       const describer = new EntryDescriber(system);
       const files = new FileChecksum(system);
       const count = new UsageCount();
-      const brought = byInode(source.checksums);
+      const brought = source.checksums && checksumsByInode(source.checksums);
       output.line(MANIFEST_HEADER);
       walkTree(system, source.root, (walked) => {
         const { path, parent, name, stat } = walked;
         if (path === '' || !stat.isMountRoot) count.add(stat);
         const checksumOf = () =>
-          stat.size === 0 ? 0 : (brought.get(stat.ino) ?? files.of(parent, name, stat.size));
+          stat.size === 0 ? 0 : (brought?.get(stat.ino) ?? files.of(parent, name, stat.size));
         output.line(entryLine(describer.describe(walked, checksumOf)));
         return true;
       });
@@ -54,11 +54,6 @@ export function writeManifest(system: System, path: string, source: ManifestSour
     rmSync(path, { force: true });
     throw fromSystemError(asSystemError(error, path), `Cannot write the manifest "${path}"`);
   }
-}
-
-function byInode(given: InodeChecksums | undefined): ReadonlyMap<number, number> {
-  const { inodes = [], checksums = [] } = given ?? {};
-  return new Map(Array.from(inodes, (inode, index) => [inode, checksums[index]!]));
 }
 
 class ManifestOutput {
