@@ -48,14 +48,15 @@ export async function applyToMounts(
   const isNew = await isEmpty(destination);
   const { capabilities, name } = own.snapshots.backend;
   const isOwn = dirname(dirname(destination)) === own.directory;
-  const done = isOwn ? own.filled.begin(destination) : undefined;
+  const filling = isOwn ? own.filled.begin(destination) : undefined;
   const place = isOwn ? unpackPlace({ mounts, parent: undefined, capabilities })! : foreign;
   if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(await open(), mounts, options);
   const applied = await applyLayer(await open(), destination, {
     ...{ ...options, ...place, temporary: place.existing !== 'merge' },
+    onProgress: filling?.onProgress,
     checksums: isOwn && hasKnownLayout(name),
   });
-  done?.(applied);
+  filling?.end(applied);
   return applied.layer;
 }
 
