@@ -16,6 +16,7 @@ export interface BundleFlags extends RootFlags {
 
 /** Makes a runtime bundle: `rootfs`, and `config.json` beside it. After a failure there is neither. */
 export async function bundle(name: string, directory: string, flags: BundleFlags): Promise<number> {
+  const signal = abortOnSignals();
   return await withExistingStore(flags, async (store) => {
     const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
     const image = await store.images.get(name);
@@ -25,7 +26,7 @@ export async function bundle(name: string, directory: string, flags: BundleFlags
     const isNew = await makeDirectory(directory);
     let isUnpacked = false;
     try {
-      await image.unpackTo(rootfs, { platform, rootless: flags.rootless, signal: abortOnSignals() });
+      await image.unpackTo(rootfs, { platform, rootless: flags.rootless, signal });
       isUnpacked = true;
       const rootless = flags.rootless && ownMappings();
       const { spec, omittedLabels } = await createRuntimeSpec(config, { rootfs, os: flags.os, rootless });
