@@ -3,6 +3,7 @@ import type { ReadLayerOptions } from '../layer/options.js';
 import type { AppliedLayer } from '../layer/unpack-layer.js';
 import { describeLayer } from '../snapshot/describe-contents.js';
 import { EarlyFlush } from '../snapshot/early-flush.js';
+import { FlushPoint } from '../snapshot/flush-point.js';
 import type { CommitOptions, Snapshotter } from '../snapshot/snapshotter.js';
 import { unpackPlace } from '../snapshot/unpack-place.js';
 
@@ -11,8 +12,8 @@ export type Known = Pick<CommitOptions, 'described' | 'inheritsRoot'>;
 
 /** A layer that is being unpacked. */
 export interface Filling extends Required<Pick<ReadLayerOptions, 'onProgress'>> {
-  /** It is there. */
-  readonly end: (applied: AppliedLayer) => void;
+  /** @param applied what is there; undefined when that can't be told */
+  readonly end: (applied: AppliedLayer | undefined) => void;
 }
 
 /**
@@ -36,28 +37,25 @@ export class FilledSnapshots {
     const earlier = this.#known.get(directory);
     // Whoever takes it waits for what is still being written.
     const nothing = Promise.resolve(earlier).then(() => ({}));
-    this.#set(directory, nothing);
-    const flush = new EarlyFlush(dirname(directory));
+    nothing.catch(() => {});
+    this.#known.set(directory, nothing);
+    const start = new FlushPoint(directory);
+    const flush = new EarlyFlush(directory);
     return {
       onProgress: (progress) => flush.onProgress(progress),
       end: (applied) => {
         const known = this.#known.get(directory);
-        if (known === undefined) return; // it was removed
         const isAlone = earlier === undefined && known === nothing;
-        const ended = isAlone ? this.#describe(directory, applied, flush) : flush.end().then(() => known);
-        this.#set(directory, ended);
+        const describing = isAlone && applied ? this.#describe(directory, applied) : (known ?? nothing);
+        const ended = describing.finally(() => start.flush());
+        ended.catch(() => {}); // `take` tells it
+        if (known !== undefined) this.#known.set(directory, ended); // else it was removed
       },
     };
   }
 
-  #set(directory: string, known: Promise<Known>): void {
-    known.catch(() => {}); // `take` tells it
-    this.#known.set(directory, known);
-  }
-
-  async #describe(directory: string, applied: AppliedLayer, flush: EarlyFlush): Promise<Known> {
+  async #describe(directory: string, applied: AppliedLayer): Promise<Known> {
     const described = await describeLayer(this.#snapshots.backend, dirname(directory), applied);
-    await flush.end();
     return { described, inheritsRoot: !applied.layer.listsRoot };
   }
 

@@ -12,7 +12,6 @@ export class EarlyFlush {
   readonly #directory: string;
   #begunAt = 0;
   #isFlushing = false;
-  #flushed: Promise<void> = Promise.resolve();
 
   /** @param directory on the file system that the layer goes to */
   constructor(directory: string) {
@@ -23,18 +22,10 @@ export class EarlyFlush {
     if (this.#isFlushing || bytes - this.#begunAt < STEP_BYTES) return;
     this.#begunAt = bytes;
     this.#isFlushing = true;
-    this.#flushed = this.#flush();
-    this.#flushed.catch(() => {}); // `end` tells it
-  }
-
-  /** After one that fails there is no other. */
-  async #flush(): Promise<void> {
-    await treeThreads.run({ type: 'sync', directory: this.#directory });
-    this.#isFlushing = false;
-  }
-
-  /** @throws OverlayerError The disk fails. The kernel tells that once: the commit's own flush may not hear of it. */
-  end(): Promise<void> {
-    return this.#flushed;
+    // After one that fails there is no other; whoever waits for the bytes to be there has a `FlushPoint`.
+    treeThreads.run({ type: 'sync', directory: this.#directory }).then(
+      () => (this.#isFlushing = false),
+      () => {},
+    );
   }
 }
