@@ -2,10 +2,14 @@
 export const DATA = 1;
 /** The counter that rises when room has come. */
 export const SPACE = 2;
+/** The same for the caller's thread, which is woken by other means, for 40 µs: only when the room is for it. */
+export const CALLER_SPACE = 3;
 const ABORTED = 0;
 
 /** Words of a gate's memory. */
-export const GATE_WORDS = 3;
+export const GATE_WORDS = 4;
+
+export type GateEvent = typeof DATA | typeof SPACE | typeof CALLER_SPACE;
 
 /** Another thread failed, or the caller wants no more: stop, and leave the saying why to whoever knows. */
 export class AbortedError extends Error {
@@ -29,24 +33,24 @@ export class Gate {
   }
 
   /** What to hand to `wait`. */
-  look(event: typeof DATA | typeof SPACE): number {
+  look(event: GateEvent): number {
     this.throwIfAborted();
     return Atomics.load(this.#words, event);
   }
 
-  bump(event: typeof DATA | typeof SPACE): void {
+  bump(event: GateEvent): void {
     Atomics.add(this.#words, event, 1);
     Atomics.notify(this.#words, event);
   }
 
   /** Blocks this thread until the counter is no longer `seen`. */
-  wait(event: typeof DATA | typeof SPACE, seen: number): void {
+  wait(event: GateEvent, seen: number): void {
     Atomics.wait(this.#words, event, seen);
     this.throwIfAborted();
   }
 
   /** The same for the caller's thread, which may not block. */
-  async waitAsync(event: typeof DATA | typeof SPACE, seen: number): Promise<void> {
+  async waitAsync(event: GateEvent, seen: number): Promise<void> {
     await Atomics.waitAsync(this.#words, event, seen).value;
     this.throwIfAborted();
   }
@@ -55,6 +59,7 @@ export class Gate {
     Atomics.store(this.#words, ABORTED, 1);
     this.bump(DATA);
     this.bump(SPACE);
+    this.bump(CALLER_SPACE);
   }
 
   throwIfAborted(): void {

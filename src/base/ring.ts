@@ -1,4 +1,4 @@
-import { DATA, type Gate, SPACE } from './gate.js';
+import { CALLER_SPACE, DATA, type Gate, SPACE } from './gate.js';
 
 const WRITTEN = 0;
 const ENDED = 1;
@@ -32,15 +32,18 @@ export class Ring {
   readonly #control: Int32Array;
   readonly #readers: number;
   readonly #gate: Gate;
+  readonly #isCallers: boolean;
   /** Bytes that the readers have not been told of. */
   #unannounced = 0;
 
-  constructor(memory: RingMemory, gate: Gate) {
+  /** @param isCallers the writer may be the caller's thread */
+  constructor(memory: RingMemory, gate: Gate, isCallers = false) {
     this.bytes = Buffer.from(memory.data);
     this.size = memory.data.byteLength;
     this.#control = memory.control;
     this.#readers = memory.readers;
     this.#gate = gate;
+    this.#isCallers = isCallers;
   }
 
   /** Empty, with every reader reading. Only while no thread uses it. */
@@ -92,10 +95,10 @@ export class Ring {
 
   async waitRoomAsync(): Promise<number> {
     for (;;) {
-      const seen = this.#gate.look(SPACE);
+      const seen = this.#gate.look(CALLER_SPACE);
       const room = this.room();
       if (room > 0) return room;
-      await this.#gate.waitAsync(SPACE, seen);
+      await this.#gate.waitAsync(CALLER_SPACE, seen);
     }
   }
 
@@ -107,6 +110,8 @@ export class Ring {
 
   /** Tells the readers of what has been published: before a wait of the writer that they can't end. */
   flush(): void {
+    // The writer may wait for the same event: it would wake itself, again and again.
+    if (this.#unannounced === 0) return;
     this.#unannounced = 0;
     this.#gate.bump(DATA);
   }
@@ -123,7 +128,7 @@ export class Ring {
   /** A reader that wants no (more) bytes no longer holds the writer back. */
   leave(reader: number): void {
     Atomics.store(this.#control, readerWord(reader) + 1, 0);
-    this.#gate.bump(SPACE);
+    this.#tellOfSpace();
   }
 
   readIndex(reader: number): number {
@@ -156,7 +161,12 @@ export class Ring {
 
   release(reader: number, length: number): void {
     Atomics.add(this.#control, readerWord(reader), length);
-    if (this.#free() >= this.size / 8) this.#gate.bump(SPACE);
+    if (this.#free() >= this.size / 8) this.#tellOfSpace();
+  }
+
+  #tellOfSpace(): void {
+    this.#gate.bump(SPACE);
+    if (this.#isCallers) this.#gate.bump(CALLER_SPACE);
   }
 }
 

@@ -6,7 +6,7 @@ import { hostPlatform } from '../oci/platform.js';
 import { Destination } from '../rootfs/destination.js';
 import { treeThreads } from '../snapshot/tree-threads.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { isFile, otherSize, readDocument } from './blob-bytes.js';
+import { bytesOf, isFile, otherSize, readDocument } from './blob-bytes.js';
 import type { ImageSource } from './image-source.js';
 import { chooseManifest, documentsOf } from './pull/choose-manifest.js';
 import { stateOf } from './pull/fetch-layer.js';
@@ -76,7 +76,7 @@ async function unpackOne(
   const { descriptor, diffID } = layer;
   const { digest, size } = descriptor;
   const { bytes } = await source.open(descriptor, { signal });
-  const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytes);
+  const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytesOf(bytes));
   const reading = { digest, diffID, limits, rootless, signal, sync: false };
   try {
     const { layer: result } = await applyLayer(tee ?? bytes, place, {

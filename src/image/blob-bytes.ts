@@ -8,6 +8,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../oci/document.js';
 import type { ImageSource } from './image-source.js';
+import { LentBytes } from './lent-bytes.js';
 
 const FILE_PIECE_BYTES = 1024 ** 2;
 
@@ -16,6 +17,7 @@ const FILE_PIECE_BYTES = 1024 ** 2;
  * next is asked for.
  */
 export function bytesOf(source: LayerSource): ByteSource {
+  if (source instanceof LentBytes) return source.lent;
   if (!isFile(source)) return source;
   return readRange(typeof source === 'string' ? { path: source, offset: 0, length: Infinity } : source);
 }

@@ -164,6 +164,27 @@ describe('a plan', noHang, () => {
     await expect(plan.result).rejects.toBe(reason);
   });
 
+  test('ends by a signal while its source waits for room', async () => {
+    const controller = new AbortController();
+    let given = 0;
+    async function* endless() {
+      for (const entries = file('f', 'x').subarray(0, 1024); ; given++) yield entries;
+    }
+    const plan = planLayer(endless(), { signal: controller.signal });
+    const read = async () => {
+      for await (const _ of plan) {
+        // Nobody asks for more: neither does anybody ask the source, in the end.
+        for (let before = -1, turns = 0; turns < 100; turns++) {
+          if (given !== before) turns = 0;
+          before = given;
+          await new Promise(setImmediate);
+        }
+        controller.abort(reason);
+      }
+    };
+    await expect(within(SOON, 'abort', read())).rejects.toBe(reason);
+  });
+
   test('that is left early ends its source', async () => {
     const stream = new PassThrough();
     stream.write(Buffer.concat(Array.from({ length: 600 }, (_, index) => file(`f${index}`))));

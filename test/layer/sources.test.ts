@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect } from 'vitest';
@@ -94,6 +95,45 @@ describe('sources', noHang, () => {
     }
     expect(await box.unpack(reused())).toMatchObject(expected);
   });
+});
+
+test('what has come is unpacked while the rest is long in coming', noHang, async ({ box }) => {
+  let unpacked = 0;
+  let rise = () => {};
+  async function* slow() {
+    for (const piece of cut(layer, 2000)) {
+      yield piece;
+      if (unpacked === archive.length) continue;
+      const before = unpacked;
+      await new Promise<void>((resolve) => {
+        rise = () => unpacked > before && resolve();
+      });
+    }
+  }
+  const onProgress = ({ bytes }: { bytes: number }) => {
+    unpacked = bytes;
+    rise();
+  };
+  expect(await box.unpack(slow(), { onProgress })).toMatchObject(expected);
+});
+
+test('who waits for the rest takes no processor time', noHang, async ({ box }) => {
+  let begin = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  let used = Number.POSITIVE_INFINITY;
+  async function* slow() {
+    yield layer.subarray(0, layer.length / 2);
+    await begun;
+    const before = process.cpuUsage();
+    await setTimeout(500); // so long it is measured
+    const { user, system } = process.cpuUsage(before);
+    used = user + system;
+    yield layer.subarray(layer.length / 2);
+  }
+  await box.unpack(slow(), { onProgress: ({ bytes }) => bytes > 0 && begin() });
+  expect(used / 1000).toBeLessThan(250);
 });
 
 describe('an HTTP body as it arrives', noHang, () => {

@@ -69,7 +69,7 @@ async function readOnce(
   const { bytes } = await source.open(descriptor, { signal });
   // A part of a file need not come through this thread.
   if (isFile(bytes)) return await read(bytes);
-  return await readTee(new Tee(descriptor, bytes), read);
+  return await readTee(new Tee(descriptor, bytesOf(bytes)), read);
 }
 
 async function readAndKeep(

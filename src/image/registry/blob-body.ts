@@ -1,5 +1,6 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
+import type { Lent } from '../lent-bytes.js';
 import type { HttpResponse } from './http-response.js';
 import type { Operation } from './repository.js';
 import { PassingFailure, type Retries } from './retries.js';
@@ -22,7 +23,7 @@ export interface BlobResponse {
  *
  * @throws OverlayerError while they are read: `Unavailable`; `DataLoss` when there are more than the descriptor says
  */
-export class BlobBody implements AsyncIterable<Uint8Array> {
+export class BlobBody implements Lent {
   readonly #blob: Descriptor;
   readonly #openAt: OpenAt;
   readonly #retries: Retries;

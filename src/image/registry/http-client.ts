@@ -1,8 +1,10 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { OverlayerError } from '../../base/errors.js';
+import { HttpExchange } from './http-exchange.js';
 import { HttpResponse } from './http-response.js';
 import { isLoopback } from './loopback.js';
 import { networkFailure } from './network-failure.js';
+import { reusingConnector } from './reusing-connector.js';
 
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -34,7 +36,11 @@ export class HttpClient {
 
   constructor({ timeoutMs, plainHTTP = false }: HttpClientOptions) {
     this.#plainHTTP = plainHTTP;
-    const options = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connect: { timeout: timeoutMs } };
+    const options = {
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      connect: reusingConnector(timeoutMs),
+    };
     this.#direct = new Agent(options);
     this.#proxied = new EnvHttpProxyAgent(options);
   }
@@ -89,8 +95,10 @@ export class HttpClient {
   async #send(url: URL, request: HttpRequest): Promise<HttpResponse> {
     const { method = 'GET', headers, authorization, body, signal = this.closing } = request;
     signal.throwIfAborted();
-    try {
-      const data = await (isLoopback(url) ? this.#direct : this.#proxied).request({
+    const exchange = new HttpExchange(signal);
+    const dispatcher = isLoopback(url) ? this.#direct : this.#proxied;
+    dispatcher.dispatch(
+      {
         origin: url.origin,
         path: url.pathname + url.search,
         method,
@@ -104,9 +112,11 @@ export class HttpClient {
         body: body ?? null,
         // Or each HEAD would cost a connection.
         reset: false,
-        signal,
-      });
-      return new HttpResponse(url, data);
+      },
+      exchange,
+    );
+    try {
+      return new HttpResponse(url, await exchange.head, exchange);
     } catch (error) {
       signal.throwIfAborted();
       throw networkFailure(error, url);

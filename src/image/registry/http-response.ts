@@ -1,5 +1,5 @@
-import type { Dispatcher } from 'undici';
 import { OverlayerError } from '../../base/errors.js';
+import type { HttpExchange, ResponseHead } from './http-exchange.js';
 import { networkFailure } from './network-failure.js';
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
@@ -10,18 +10,18 @@ export class HttpResponse {
   /** Who answered, redirects followed. */
   readonly url: URL;
   readonly status: number;
-  readonly #data: Dispatcher.ResponseData;
+  readonly #headers: ResponseHead['headers'];
+  readonly #exchange: HttpExchange;
 
-  constructor(url: URL, data: Dispatcher.ResponseData) {
+  constructor(url: URL, { status, headers }: ResponseHead, exchange: HttpExchange) {
     this.url = url;
-    this.status = data.statusCode;
-    this.#data = data;
-    // An error that comes while nobody reads is told to who reads next.
-    data.body.on('error', () => {});
+    this.status = status;
+    this.#headers = headers;
+    this.#exchange = exchange;
   }
 
   header(name: string): string | undefined {
-    const value = this.#data.headers[name];
+    const value = this.#headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
   }
 
@@ -31,12 +31,22 @@ export class HttpResponse {
     return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   }
 
-  /** @throws PassingFailure when it breaks off */
+  /**
+   * Each stays as it is until the next is asked for.
+   *
+   * @throws PassingFailure when it breaks off
+   */
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
     try {
-      for await (const chunk of this.#data.body) yield chunk as Uint8Array;
+      for (;;) {
+        const chunk = await this.#exchange.next();
+        if (chunk === undefined) return;
+        yield chunk;
+      }
     } catch (error) {
       throw networkFailure(error, this.url);
+    } finally {
+      this.destroy();
     }
   }
 
@@ -51,22 +61,19 @@ export class HttpResponse {
     let length = 0;
     for await (const chunk of this.chunks()) {
       length += chunk.length;
-      if (length > maxBytes) {
-        this.destroy();
-        throw tooLong(what, this.url, maxBytes);
-      }
-      chunks.push(chunk);
+      if (length > maxBytes) throw tooLong(what, this.url, maxBytes);
+      chunks.push(Buffer.from(chunk));
     }
     return Buffer.concat(chunks);
   }
 
   /** For a short body that nobody wants: its connection is used again. */
   async discard(): Promise<void> {
-    await this.#data.body.dump({ limit: MAX_LEFTOVER_BYTES }).catch(() => {});
+    await this.read(MAX_LEFTOVER_BYTES, 'What nobody wants').catch(() => {});
   }
 
   destroy(): void {
-    this.#data.body.destroy();
+    this.#exchange.destroy();
   }
 }
 

@@ -4,6 +4,7 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { parseDigest } from '../../oci/digest.js';
 import { MANIFEST_MEDIA_TYPES } from '../../oci/media-types.js';
 import type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from '../image-source.js';
+import { LentBytes } from '../lent-bytes.js';
 import type { Reference } from '../reference.js';
 import { BlobBody, type BlobResponse } from './blob-body.js';
 import { type EndpointOptions, endpointsOf } from './endpoints.js';
@@ -48,7 +49,7 @@ export class RegistrySource implements ImageSource {
     if (offset === blob.size && offset > 0) return { bytes: new Uint8Array(), offset };
     const openAt = (at: number) => this.#openAt(blob, at, operation);
     const first = await openAt(offset);
-    return { bytes: new BlobBody(blob, first, openAt, operation), offset: first.offset };
+    return { bytes: new LentBytes(new BlobBody(blob, first, openAt, operation)), offset: first.offset };
   }
 
   async close(): Promise<void> {

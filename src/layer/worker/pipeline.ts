@@ -91,6 +91,7 @@ export class Pipeline {
     this.input = new Ring(
       { control: control.subarray(INPUT, OUTPUT), data: memory.input, readers: 2 },
       this.gate,
+      true,
     );
     this.output = new Ring(
       { control: control.subarray(OUTPUT, INPUT_DIGEST), data: memory.output, readers: 1 },

@@ -1,4 +1,4 @@
-import { SPACE } from '../../base/gate.js';
+import { DATA, SPACE } from '../../base/gate.js';
 import type { Ring } from '../../base/ring.js';
 import type { System } from '../../system/system.js';
 import { FileQueue } from './file-queue.js';
@@ -30,7 +30,7 @@ export class Room {
       if (isArchive) {
         if (this.#digest.help() || this.#files.work()) continue;
         // The apply thread may wait for the last of these to be done.
-        this.#ring.flush();
+        gate.bump(DATA);
       }
       gate.wait(SPACE, seen);
     }

@@ -48,6 +48,18 @@ describe('a body that breaks off', () => {
     await expectWhole(source);
   });
 
+  test('and nobody has read it yet: what came before is not asked for again', async () => {
+    const { source, proxy } = await sample.through('blobs', (exchange) =>
+      exchange.before < 1 ? breakOff(exchange, 100_000) : false,
+    );
+    const { bytes } = await source.open(sample.image.layer);
+    await within(20_000, 'the connection', proxy.deserted());
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of bytes as AsyncIterable<Uint8Array>) chunks.push(chunk);
+    expect(Buffer.concat(chunks).equals(sample.image.bytes(sample.image.layer))).toBe(true);
+    expect(proxy.requests.at(-1)?.headers.range).toBe('bytes=100000-');
+  });
+
   test('and a server without ranges: what is known is passed over', async () => {
     const { source } = await sample.through('blobs', (exchange) => {
       delete exchange.request.headers.range;
@@ -133,6 +145,15 @@ describe('more bytes than the descriptor says', () => {
     const { source } = await sample.through('blobs', () => false);
     const short = { ...sample.image.layer, size: 1000 };
     await expect(read(source, short)).rejects.toMatchObject(more);
+  });
+
+  test('by one, in the last chunk', async () => {
+    const { source } = await sample.through('blobs', async ({ ask, response }) => {
+      const { status, body } = await ask();
+      response.writeHead(status).end(Buffer.concat([body, Buffer.from('x')]));
+      return true;
+    });
+    await expect(read(source, sample.image.layer)).rejects.toMatchObject(more);
   });
 
   test('without end: cut off, and the connection with it', async () => {
