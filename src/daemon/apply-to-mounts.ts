@@ -2,7 +2,7 @@ import { opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
-import { applyLayer } from '../layer/unpack-layer.js';
+import { type AppliedLayer, applyLayer } from '../layer/unpack-layer.js';
 import { type Mount, withMount } from '../snapshot/mount.js';
 import { hasKnownLayout } from '../snapshot/snapshot-tree.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
@@ -48,15 +48,20 @@ export async function applyToMounts(
   const isNew = await isEmpty(destination);
   const { capabilities, name } = own.snapshots.backend;
   const isOwn = dirname(dirname(destination)) === own.directory;
-  const done = isOwn ? own.filled.begin(destination) : undefined;
   const place = isOwn ? unpackPlace({ mounts, parent: undefined, capabilities })! : foreign;
-  if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(await open(), mounts, options);
-  const applied = await applyLayer(await open(), destination, {
-    ...{ ...options, ...place, temporary: place.existing !== 'merge' },
-    checksums: isOwn && hasKnownLayout(name),
-  });
-  done?.(applied);
-  return applied.layer;
+  const filling = isOwn ? own.filled.begin(destination) : undefined;
+  let applied: AppliedLayer | undefined;
+  try {
+    if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(await open(), mounts, options);
+    applied = await applyLayer(await open(), destination, {
+      ...{ ...options, ...place, temporary: place.existing !== 'merge' },
+      onProgress: filling?.onProgress,
+      checksums: isOwn && hasKnownLayout(name),
+    });
+    return applied.layer;
+  } finally {
+    filling?.end(applied);
+  }
 }
 
 async function applyThroughMounts(

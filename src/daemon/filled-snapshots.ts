@@ -1,11 +1,20 @@
 import { dirname } from 'node:path';
+import type { ReadLayerOptions } from '../layer/options.js';
 import type { AppliedLayer } from '../layer/unpack-layer.js';
 import { describeLayer } from '../snapshot/describe-contents.js';
+import { EarlyFlush } from '../snapshot/early-flush.js';
+import { FlushPoint } from '../snapshot/flush-point.js';
 import type { CommitOptions, Snapshotter } from '../snapshot/snapshotter.js';
 import { unpackPlace } from '../snapshot/unpack-place.js';
 
 /** What a commit need not find out again. */
 export type Known = Pick<CommitOptions, 'described' | 'inheritsRoot'>;
+
+/** A layer that is being unpacked. */
+export interface Filling extends Required<Pick<ReadLayerOptions, 'onProgress'>> {
+  /** @param applied what is there; undefined when that can't be told */
+  readonly end: (applied: AppliedLayer | undefined) => void;
+}
 
 /**
  * Snapshots that were filled with one layer and are about to be committed. The layer's manifest is written right after
@@ -24,38 +33,57 @@ export class FilledSnapshots {
   }
 
   /** A layer is about to be unpacked there. Of several, at once or one after the other, nothing is known. */
-  begin(directory: string): (applied: AppliedLayer) => void {
+  begin(directory: string): Filling {
     const earlier = this.#known.get(directory);
     // Whoever takes it waits for what is still being written.
     const nothing = Promise.resolve(earlier).then(() => ({}));
+    nothing.catch(() => {});
     this.#known.set(directory, nothing);
-    return (applied) => {
-      if (earlier !== undefined || this.#known.get(directory) !== nothing) return;
-      this.#known.set(directory, this.#describe(directory, applied));
+    const start = new FlushPoint(directory);
+    const flush = new EarlyFlush(directory);
+    return {
+      onProgress: (progress) => flush.onProgress(progress),
+      end: (applied) => {
+        const known = this.#known.get(directory);
+        const isAlone = earlier === undefined && known === nothing;
+        const describing = isAlone && applied ? this.#describe(directory, applied) : (known ?? nothing);
+        const ended = describing.finally(() => start.flush());
+        ended.catch(() => {}); // `take` tells it
+        if (known !== undefined) this.#known.set(directory, ended); // else it was removed
+      },
     };
   }
 
   async #describe(directory: string, applied: AppliedLayer): Promise<Known> {
-    try {
-      const described = await describeLayer(this.#snapshots.backend, dirname(directory), applied);
-      return { described, inheritsRoot: !applied.layer.listsRoot };
-    } catch {
-      return {}; // the commit tries again, and says why not
-    }
+    const described = await describeLayer(this.#snapshots.backend, dirname(directory), applied);
+    return { described, inheritsRoot: !applied.layer.listsRoot };
   }
 
-  /** Ends with the snapshot: it is committed, or removed. */
+  /**
+   * For the commit.
+   *
+   * @throws OverlayerError what has failed since the layer was there. It may not be on the disk, and no later flush
+   * would tell: the snapshot can only be removed
+   */
   async take(key: string): Promise<Known> {
-    if (this.#known.size === 0) return {};
     const directory = await this.#directoryOf(key);
     if (directory === undefined) return {};
-    const knowing = this.#known.get(directory);
+    const known = await this.#known.get(directory);
     this.#known.delete(directory);
-    const known = await knowing;
     return known !== undefined && /(?:^|\/)extract-[^/]*$/.test(key) ? known : {};
   }
 
+  /** The snapshot is about to be removed; nobody is at work in it any more. */
+  async forget(key: string): Promise<void> {
+    const directory = await this.#directoryOf(key);
+    if (directory === undefined) return;
+    await this.#known.get(directory)?.catch(() => {});
+    this.#known.delete(directory);
+  }
+
+  /** Of one that may have been filled. */
   async #directoryOf(key: string): Promise<string | undefined> {
+    if (this.#known.size === 0) return undefined;
     try {
       const mounts = await this.#snapshots.mounts(key);
       const { capabilities } = this.#snapshots.backend;

@@ -66,7 +66,7 @@ export function snapshotsService({ snapshots, name, filled }: SnapshotsServiceOp
 
     async Remove(request: KeyRequest): Promise<EmptyMessage> {
       checkName(request);
-      await filled.take(request.key);
+      await filled.forget(request.key);
       await snapshots.remove(request.key);
       return {};
     },

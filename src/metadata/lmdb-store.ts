@@ -99,6 +99,8 @@ class LmdbStore implements MetadataStore {
   read<T>(use: (transaction: ReadTransaction) => T): T {
     this.#checkOpen();
     return asOverlayerErrors(this.#path, () => {
+      // Or what is read is as old as this turn of the event loop, whatever other processes have written since.
+      this.#database.resetReadTxn();
       const snapshot = this.#database.useReadTransaction();
       try {
         return use(new LmdbTransaction(this.#database, { transaction: snapshot }));

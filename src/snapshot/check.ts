@@ -102,11 +102,18 @@ class Check {
   }
 
   async #damageOf(record: NamedRecord): Promise<OpenFinding[]> {
-    const found = await this.#inspect(record);
-    // It may have been removed or committed meanwhile, and then what was seen says nothing.
-    const now =
-      found.length > 0 && this.#context.store.read((transaction) => findRecord(transaction, record.name));
-    return now && now.id === record.id && now.kind === record.kind ? found : [];
+    // It may be removed or committed meanwhile, and then what is seen says nothing.
+    const isStill = () => {
+      const now = this.#context.store.read((transaction) => findRecord(transaction, record.name));
+      return now !== undefined && now.id === record.id && now.kind === record.kind;
+    };
+    try {
+      const found = await this.#inspect(record);
+      return found.length > 0 && isStill() ? found : [];
+    } catch (error) {
+      if (isStill()) throw error;
+      return [];
+    }
   }
 
   async #inspect(record: NamedRecord): Promise<OpenFinding[]> {

@@ -1,11 +1,15 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { closeSync, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { NamedRecord } from '../metadata/snapshot-records.js';
 import { syncDirectory } from '../system/sync-directory.js';
 import { hasManifest } from './snapshot-tree.js';
 
 const VERSION = 1;
+
+const sync = promisify(fsync);
 
 /** What the metadata can be rebuilt from: a snapshot's record, as it was when it was made or committed. */
 export interface RecordFile
@@ -30,7 +34,7 @@ export async function writeRecordFile(
   const lasting = record.kind === 'committed';
   await stageRecordFile(directory, record, { sync: lasting });
   if (lasting) await placeRecordFile(directory);
-  else await rename(staged(directory), join(directory, 'record'));
+  else renameSync(staged(directory), join(directory, 'record'));
 }
 
 /**
@@ -40,27 +44,27 @@ export async function writeRecordFile(
 export async function stageRecordFile(
   directory: string,
   record: Omit<RecordFile, 'manifest'>,
-  { sync }: { readonly sync: boolean },
+  { sync: isSynced }: { readonly sync: boolean },
 ): Promise<void> {
   const { id, name, kind, parent, labels, createdAt, backend } = record;
   const manifest = hasManifest(directory);
   const fields = { version: VERSION, id, name, kind, parent, labels, createdAt, backend, manifest };
   const json = JSON.stringify(fields);
-  const file = await open(staged(directory), 'w', 0o600);
+  const file = openSync(staged(directory), 'w', 0o600);
   try {
-    await file.writeFile(`${json}\n${checksumOf(json)}\n`);
-    if (sync) await file.sync();
+    writeFileSync(file, `${json}\n${checksumOf(json)}\n`);
+    if (isSynced) await sync(file);
   } catch (error) {
-    await rm(staged(directory), { force: true });
+    rmSync(staged(directory), { force: true });
     throw error;
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
 /** Its new name is on disk then. */
 export async function placeRecordFile(directory: string): Promise<void> {
-  await rename(staged(directory), join(directory, 'record'));
+  renameSync(staged(directory), join(directory, 'record'));
   await syncDirectory(directory);
 }
 

@@ -20,6 +20,8 @@ export type TreeJob =
     }
   /** All of the file system that the directory is on. */
   | { readonly type: 'sync'; readonly directory: string }
+  /** The same, by a descriptor of this process. */
+  | { readonly type: 'sync-descriptor'; readonly descriptor: number }
   /** Attributes of the root of one layer for that of another, which does not list it. */
   | { readonly type: 'inherit'; readonly from: string; readonly to: string }
   /** Never across a mount; fine when it is not there. */
@@ -33,6 +35,7 @@ export interface TreeResults {
   /** As `writeManifest`. */
   readonly manifest: SnapshotUsage | undefined;
   readonly sync: undefined;
+  readonly 'sync-descriptor': undefined;
   readonly inherit: undefined;
   readonly remove: undefined;
   readonly verify: VerifyResult;

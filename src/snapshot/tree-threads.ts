@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { fromPlainError, OverlayerError } from '../base/errors.js';
@@ -50,21 +49,25 @@ export class TreeThreads {
 
 export const treeThreads = new TreeThreads();
 
-async function ask(worker: Worker, job: TreeJob): Promise<TreeResponse> {
-  const settled = new AbortController();
-  worker.ref();
-  try {
-    const answer = once(worker, 'message', { signal: settled.signal });
-    const end = once(worker, 'exit', { signal: settled.signal }).then(() => {
-      throw new Error('the thread has ended');
-    });
+/** By listeners of its own: `once` of node:events, and a signal to end it, cost a job 0.1 ms more. */
+function ask(worker: Worker, job: TreeJob): Promise<TreeResponse> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (response: TreeResponse) => {
+      end();
+      resolve(response);
+    };
+    const onError = (cause: unknown) => {
+      end();
+      reject(new OverlayerError('Internal', `A worker thread of overlayer failed: ${cause}`, { cause }));
+    };
+    const onExit = () => onError(new Error('the thread has ended'));
+    const end = () => {
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      // Only now may the thread let the process end.
+      worker.unref();
+    };
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+    worker.ref();
     worker.postMessage(job);
-    return (await Promise.race([answer, end]))[0];
-  } catch (cause) {
-    throw new OverlayerError('Internal', `A worker thread of overlayer failed: ${cause}`, { cause });
-  } finally {
-    // The promise that has lost is not waited for any more; only then may the thread let the process end.
-    settled.abort();
-    worker.unref();
-  }
+  });
 }

@@ -38,6 +38,9 @@ function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
     case 'sync':
       withDirectory(job.directory, (directory) => system.syncFileSystem(directory));
       return undefined;
+    case 'sync-descriptor':
+      system.syncFileSystem(job.descriptor);
+      return undefined;
     case 'inherit':
       withDirectory(job.from, (from) =>
         withDirectory(job.to, (to) => copyRecordedRoot(system, from, to, job.to)),
@@ -65,6 +68,8 @@ function subject(job: TreeJob): string {
       return `Cannot describe "${job.tree}"`;
     case 'sync':
       return `Cannot sync "${job.directory}"`;
+    case 'sync-descriptor':
+      return 'Cannot sync the snapshots';
     case 'inherit':
       return `Cannot give "${job.to}" the attributes of "${job.from}"`;
     case 'remove':

@@ -1,11 +1,14 @@
-import { open } from 'node:fs/promises';
+import { closeSync, fsync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const sync = promisify(fsync);
 
 /** What was renamed in it is on disk then. Not through `System`, whose calls hold up the event loop. */
 export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path);
+  const directory = openSync(path, 'r');
   try {
-    await directory.sync();
+    await sync(directory);
   } finally {
-    await directory.close();
+    closeSync(directory);
   }
 }

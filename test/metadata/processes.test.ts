@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -109,4 +109,13 @@ test('what a transaction does outside of the store is safe from the others, of a
   );
   const collisions = await Promise.all(children.map((child) => once(child, 'message')));
   expect(collisions.map(([count]) => count)).toEqual([0, 0, 0]);
+});
+
+test('what another process has written is read at once', () => {
+  const read = () => store.read((transaction) => transaction.get(['count']));
+  expect(read()).toBeUndefined();
+  const program = COUNT.replace(/^.*process\.(send|disconnect).*$/gm, '');
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '--eval', program, path, '1']);
+  expect(status).toBe(0);
+  expect(read()).toBe(1);
 });

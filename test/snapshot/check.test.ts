@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CheckOptions, openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type CheckOptions, OverlayerError, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { NativeBackend } from '../../src/snapshot/native-backend.js';
+import type { TreeJob } from '../../src/snapshot/tree-job.js';
+import { treeThreads } from '../../src/snapshot/tree-threads.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { diffTrees, readTree } from '../helpers/tree.js';
@@ -332,6 +334,25 @@ test('a record file that is gone is found, and written anew', async () => {
   expect(await found()).toEqual([['record-file', 'base', join(base, 'record')]]);
   await snapshots.check({ repair: () => undefined });
   expect(await found()).toEqual([]);
+});
+
+test('one that is removed while it is looked at has nothing wrong', async () => {
+  await build('native');
+  await snapshots.prepare('key', { parent: 'base' });
+  await snapshots.commit('key', { name: 'removed' });
+  const run = treeThreads.run.bind(treeThreads);
+  let removal: Promise<void> | undefined;
+  const spy = vi.spyOn(treeThreads, 'run').mockImplementation(async (job: TreeJob) => {
+    if (job.type === 'verify') {
+      removal ??= snapshots.remove('removed');
+      await removal;
+      // As when its manifest was read before, and its tree was not.
+      if (!existsSync(job.tree)) throw new OverlayerError('NotFound', 'It is gone');
+    }
+    return await run(job);
+  });
+  onTestFinished(() => spy.mockRestore());
+  expect(await found({ quick: true })).toEqual([]);
 });
 
 test('while others are at work it finds nothing wrong', async () => {
