@@ -39,24 +39,32 @@ export class FilledSnapshots {
     const nothing = Promise.resolve(earlier).then(() => ({}));
     nothing.catch(() => {});
     this.#known.set(directory, nothing);
-    const start = new FlushPoint(directory);
+    const start = new FlushPoint(dirname(directory));
     const flush = new EarlyFlush(directory);
     return {
       onProgress: (progress) => flush.onProgress(progress),
       end: (applied) => {
         const known = this.#known.get(directory);
         const isAlone = earlier === undefined && known === nothing;
-        const describing = isAlone && applied ? this.#describe(directory, applied) : (known ?? nothing);
-        const ended = describing.finally(() => start.flush());
+        const ended =
+          isAlone && applied ? this.#describe(applied, start) : this.#flush(known ?? nothing, start);
         ended.catch(() => {}); // `take` tells it
         if (known !== undefined) this.#known.set(directory, ended); // else it was removed
       },
     };
   }
 
-  async #describe(directory: string, applied: AppliedLayer): Promise<Known> {
-    const described = await describeLayer(this.#snapshots.backend, dirname(directory), applied);
+  async #describe(applied: AppliedLayer, started: FlushPoint): Promise<Known> {
+    using start = started;
+    const described = await describeLayer(this.#snapshots.backend, applied, start);
     return { described, inheritsRoot: !applied.layer.listsRoot };
+  }
+
+  async #flush(known: Promise<Known>, started: FlushPoint): Promise<Known> {
+    using start = started;
+    await Promise.allSettled([known]);
+    await start.flush();
+    return await known;
   }
 
   /**

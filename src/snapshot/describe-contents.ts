@@ -2,6 +2,7 @@ import { OverlayerError } from '../base/errors.js';
 import type { ManifestSource } from '../layer/manifest/write-manifest.js';
 import type { AppliedLayer } from '../layer/unpack-layer.js';
 import type { SnapshotBackend } from './backend.js';
+import type { FlushPoint } from './flush-point.js';
 import { hasKnownLayout, manifestOf, treeOf } from './snapshot-tree.js';
 import type { DescribedContents } from './snapshotter.js';
 import { treeThreads } from './tree-threads.js';
@@ -29,14 +30,16 @@ export async function describeContents(
  * The same of a layer that was just unpacked there, whose files need not be read again. The threads that have unpacked
  * it have the next one to unpack meanwhile, and the disk has this one to write: an image of 1.35 GB takes 0.4 s less
  * of 5.1 s than if each had waited for the other.
+ *
+ * @param start the snapshot's, from before the layer was unpacked
  */
 export async function describeLayer(
   backend: Backend,
-  directory: string,
   { layer: { diffID }, checksums }: AppliedLayer,
+  start: FlushPoint,
 ): Promise<DescribedContents> {
-  const describing = describeContents(backend, directory, { checksums, diffID });
-  const flushing = treeThreads.run({ type: 'sync', directory });
+  const describing = describeContents(backend, start.directory, { checksums, diffID });
+  const flushing = start.flush();
   // After a failure of one the tree is removed: the other is out of it by then.
   await Promise.allSettled([describing, flushing]);
   await flushing;

@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
-import type { OwnerMap } from '../layer/shift-owners.js';
-import { type AppliedLayer, applyLayer } from '../layer/unpack-layer.js';
+import { type AppliedLayer, type ApplyLayerOptions, applyLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
 import { describeLayer } from './describe-contents.js';
+import { FlushPoint } from './flush-point.js';
 import { mappingLabels, ownerMap, withoutMapping } from './id-mapping.js';
 import {
   DIFF_ID_LABEL,
@@ -18,8 +18,9 @@ import {
 } from './labels.js';
 import { type Mount, withMount } from './mount.js';
 import { hasKnownLayout } from './snapshot-tree.js';
-import type { DescribedContents, SnapshotInfo, Snapshotter } from './snapshotter.js';
+import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
+import type { UnpackPlace } from './unpack-place.js';
 
 export interface FillSnapshotOptions extends AbortableOptions {
   /** Of the committed snapshot. */
@@ -92,16 +93,22 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
     });
     return await orRemoved(snapshots, key, async () => {
       // Late: whoever unpacks layers alone need not wait for what reads mounts.
-      const { isStaged } = await import('./unpack-place.js');
-      let filled: Filled | undefined;
-      const unpack: Unpack = async (source, reading) => {
-        const place = { mounts, parent, lowersLater, owners: ownerMap(labels) };
-        filled = await unpackOnto(snapshots, source, place, reading);
-        return filled.applied.layer;
+      const { isStaged, unpackPlace } = await import('./unpack-place.js');
+      const { capabilities } = snapshots.backend;
+      const place = unpackPlace({ mounts, parent: lowersLater ? undefined : parent, capabilities });
+      using start = place && new FlushPoint(dirname(place.destination));
+      let applied: AppliedLayer | undefined;
+      const unpack: Unpack = async (source, { digest, diffID, limits, gzip, signal, onProgress }) => {
+        const reading = { digest, diffID, limits, gzip, signal, onProgress };
+        const how = { ...reading, owners: ownerMap(labels), sync: false };
+        applied = await (place === undefined
+          ? unpackThrough(mounts, source, how)
+          : unpackInto(snapshots, place, source, { ...how, lowersLater }));
+        return applied.layer;
       };
       const layer = isStaged(mounts) ? undefined : await options.fill(unpack);
       // Nobody else has the key: what is described now is so when it is committed.
-      const described = filled && (await describe(snapshots, filled));
+      const described = start && applied && (await describeLayer(snapshots.backend, applied, start));
       if (lowersLater) {
         await parentCommitted;
         await checkParentOwners(snapshots, options);
@@ -133,50 +140,23 @@ async function orRemoved<T>(snapshots: Snapshotter, key: string, use: () => Prom
   }
 }
 
-interface Place {
-  readonly mounts: readonly Mount[];
-  readonly parent: string | undefined;
-  readonly lowersLater: boolean;
-  readonly owners: OwnerMap | undefined;
-}
+type How = Omit<ApplyLayerOptions, 'temporary'>;
 
-interface Filled {
-  readonly applied: AppliedLayer;
-  /** The snapshot's own; undefined where it was written to through its mounts. */
-  readonly directory: string | undefined;
-}
-
-async function describe(
-  { backend }: Snapshotter,
-  { applied, directory }: Filled,
-): Promise<DescribedContents | undefined> {
-  return directory === undefined ? undefined : await describeLayer(backend, directory, applied);
+async function unpackThrough(mounts: readonly Mount[], source: LayerSource, how: How): Promise<AppliedLayer> {
+  return await withMount(mounts, (directory) =>
+    applyLayer(source, directory, { ...how, existing: 'merge', temporary: false }),
+  );
 }
 
 /** `commit` brings it to the disk. */
-async function unpackOnto(
-  snapshots: Snapshotter,
+async function unpackInto(
+  { backend }: Snapshotter,
+  { destination, ...place }: UnpackPlace,
   source: LayerSource,
-  { mounts, parent, lowersLater, owners }: Place,
-  { digest, diffID, limits, gzip, signal, onProgress }: UnpackOptions,
-): Promise<Filled> {
-  const reading = { digest, diffID, limits, gzip, signal, onProgress, owners, sync: false };
-  const { unpackPlace } = await import('./unpack-place.js');
-  const { capabilities } = snapshots.backend;
-  const place = unpackPlace({ mounts, parent: lowersLater ? undefined : parent, capabilities });
-  if (place === undefined) {
-    const applied = await withMount(mounts, (directory) =>
-      applyLayer(source, directory, { ...reading, existing: 'merge', temporary: false }),
-    );
-    return { applied, directory: undefined };
-  }
-  const { destination, ...how } = place;
-  const checksums = hasKnownLayout(snapshots.backend.name);
-  const applied = await applyLayer(source, destination, {
-    ...{ ...reading, ...how },
-    ...{ temporary: true, checksums, lowersLater },
-  });
-  return { applied, directory: dirname(destination) };
+  how: How,
+): Promise<AppliedLayer> {
+  const checksums = hasKnownLayout(backend.name);
+  return await applyLayer(source, destination, { ...how, ...place, temporary: true, checksums });
 }
 
 /** @throws OverlayerError `AlreadyExists` */

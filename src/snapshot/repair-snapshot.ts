@@ -8,6 +8,7 @@ import { syncDirectory } from '../system/sync-directory.js';
 import type { CheckContext } from './check.js';
 import type { CheckOptions, OpenFinding } from './check-report.js';
 import { describeLayer } from './describe-contents.js';
+import { FlushPoint } from './flush-point.js';
 import { ownerMap } from './id-mapping.js';
 import { writeRecordFile } from './record-file.js';
 import type { StagedDirectory } from './snapshot-directories.js';
@@ -111,6 +112,7 @@ async function unpackAnew(
     backend.name === 'overlay'
       ? ({ target: 'overlay', lowers: parents.map(treeOf) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
+  using start = new FlushPoint(staged.path);
   const applied = await applyLayer(layer, treeOf(staged.path), {
     ...options,
     ...wanted,
@@ -118,7 +120,7 @@ async function unpackAnew(
     owners: ownerMap(labels),
     checksums: true,
   });
-  await describeLayer(backend, staged.path, applied);
+  await describeLayer(backend, applied, start);
 }
 
 async function restoreRecordFile({ directories, backend }: CheckContext, record: NamedRecord): Promise<void> {

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import type { Snapshotter } from '../../src/index.js';
 import { applyLayer } from '../../src/layer/unpack-layer.js';
 import { describeLayer } from '../../src/snapshot/describe-contents.js';
+import { FlushPoint } from '../../src/snapshot/flush-point.js';
 
 /** Prepares a snapshot, unpacks a layer into it, commits it. @returns its directory */
 export async function unpackSnapshot(
@@ -18,8 +19,9 @@ export async function unpackSnapshot(
     snapshots.backend.name === 'overlay'
       ? ({ target: 'overlay', lowers: lowers.map((lower) => join(lower, 'fs')) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
+  using start = new FlushPoint(dirname(tree));
   const applied = await applyLayer(layer, tree, { ...target, sync: false, temporary: true, checksums: true });
-  const described = await describeLayer(snapshots.backend, dirname(tree), applied);
+  const described = await describeLayer(snapshots.backend, applied, start);
   await snapshots.commit(`unpack ${name}`, { name, labels: { layer: name }, described });
   return dirname(tree);
 }

@@ -12,6 +12,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type BackendSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { applyLayer } from '../../src/layer/unpack-layer.js';
 import { describeLayer } from '../../src/snapshot/describe-contents.js';
+import { FlushPoint } from '../../src/snapshot/flush-point.js';
 import { NativeBackend } from '../../src/snapshot/native-backend.js';
 import { readRecordFile } from '../../src/snapshot/record-file.js';
 import { failureOf } from '../helpers/sandbox.js';
@@ -69,8 +70,9 @@ test('a commit that fails leaves the record file that was there, and nothing bes
 test('what was written after the layer, before the commit, is counted and in the manifest', async () => {
   const [mount] = await snapshots.prepare('key');
   const layer = tar(file('a', 'text'));
+  using start = new FlushPoint(dirname(mount!.source));
   const applied = await applyLayer(layer, mount!.source, { temporary: true, sync: false, checksums: true });
-  const { usage } = await describeLayer(snapshots.backend, dirname(mount!.source), applied);
+  const { usage } = await describeLayer(snapshots.backend, applied, start);
   writeFileSync(join(mount!.source, 'b'), Buffer.alloc(100_000, 'b'));
   await snapshots.commit('key', { name: 'name' });
   const { bytes, inodes } = await snapshots.usage('name');
