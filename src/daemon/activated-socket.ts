@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { fstatSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { OverlayerError } from '../base/errors.js';
 import type { ListeningSocket, OnConnection } from './socket.js';
@@ -24,10 +25,21 @@ export async function activatedSocket(onConnection: OnConnection): Promise<Liste
   server.listen({ fd: FIRST });
   await once(server, 'listening');
   return {
-    address: String(server.address()),
+    address: addressOf(FIRST),
     disconnected: once(server, 'close'),
     async close() {
       server.close();
     },
   };
+}
+
+/** The path that a listening socket is bound to, as the kernel tells it: Node knows none of a descriptor it is given. */
+function addressOf(descriptor: number): string {
+  const inode = String(fstatSync(descriptor, { bigint: true }).ino);
+  for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {
+    // Num RefCount Protocol Flags Type St Inode Path
+    const [, found, path] = /^(?:\S+ +){6}(\d+) (.+)$/.exec(line) ?? [];
+    if (found === inode) return path!;
+  }
+  return `descriptor ${descriptor}`; // bound in another network namespace
 }

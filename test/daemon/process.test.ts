@@ -22,6 +22,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
+/** A file for systemd. */
+const unit = (kind: 'service' | 'socket') =>
+  readFileSync(join(import.meta.dirname, `../../src/daemon/systemd/overlayer.${kind}`), 'utf8');
+
 test('SIGTERM ends it in good order; what a killed one leaves is taken over', async () => {
   const first = await DaemonProcess.start(directory);
   const client = connect('snapshots', first.address);
@@ -71,13 +75,24 @@ test('health is told, and watched', async () => {
 
 test('a socket of systemd is served, and stays', async () => {
   const address = join(directory, 'activated.sock');
-  const command = [process.execPath, MAIN, 'serve', '--root', join(directory, 'root'), '--log', 'json'];
+  const root = join(directory, 'root');
+  const [, options] = /^ExecStart=overlayer (.*)$/m.exec(unit('service'))!;
+  const command = [
+    process.execPath,
+    MAIN,
+    ...options!.replace('/var/lib/overlayer-containerd', root).split(' '),
+  ];
   const activated = spawn('systemd-socket-activate', ['--listen', address, ...command], { stdio: 'pipe' });
   const lines = createInterface({ input: activated.stderr });
   await once(lines, 'line'); // it listens
+  const said: string[] = [];
+  lines.on('line', (line) => said.push(line));
   const client = connect('snapshots', address);
   expect(await client.list('list', { snapshotter })).toEqual([]);
   client.close();
+  const serving = () => said.find((line) => line.includes('"serving"'));
+  while (serving() === undefined) await once(lines, 'line');
+  expect(JSON.parse(serving()!)).toMatchObject({ address, root });
   activated.kill();
   expect(await once(activated, 'exit')).toEqual([0, null]);
   expect(existsSync(address)).toBe(true);
