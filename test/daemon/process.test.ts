@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -96,6 +96,23 @@ test('a socket of systemd is served, and stays', async () => {
   activated.kill();
   expect(await once(activated, 'exit')).toEqual([0, null]);
   expect(existsSync(address)).toBe(true);
+});
+
+test('its files for systemd are such, and say the same as the program', async () => {
+  // Where overlayer is not installed.
+  writeFileSync(
+    join(directory, 'overlayer.service'),
+    unit('service').replace('ExecStart=overlayer', `ExecStart=${process.execPath}`),
+  );
+  writeFileSync(join(directory, 'overlayer.socket'), unit('socket'));
+  const files = ['overlayer.service', 'overlayer.socket'].map((name) => join(directory, name));
+  const verified = spawnSync('systemd-analyze', ['verify', ...files], { encoding: 'utf8' });
+  expect(verified).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  const printed = await overlayer(['serve', '--print-containerd-config', '--root', join(directory, 'root')]);
+  const [, address] = /^ListenStream=(.*)$/m.exec(unit('socket'))!;
+  expect(printed.stdout).toContain(`address = "${address}"`);
+  const [, root] = /^ExecStart=.* --root (\S+)/m.exec(unit('service'))!;
+  expect((await overlayer(['serve', '--help'])).stdout).toContain(root);
 });
 
 test('without a socket it says so; with images in its root it serves nothing', async () => {
