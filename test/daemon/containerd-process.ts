@@ -116,7 +116,7 @@ address = "${directory}/containerd.sock"
 [ttrpc]
 address = "${directory}/containerd.ttrpc"
 ${content === 'overlayer' ? contentPlugin(directory) : ''}
-${release === 'debian 12' ? plugins.slice(0, plugins.indexOf('[proxy_plugins.overlayer-diff]')) : plugins}`;
+${release === 'debian 12' ? plugins.slice(0, plugins.indexOf('# containerd 1.6')) : plugins}`;
 }
 
 function contentPlugin(directory: string): string {

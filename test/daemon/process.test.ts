@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
@@ -127,28 +127,28 @@ test('without a socket it says so; with images in its root it serves nothing', a
 });
 
 test("the part of containerd's configuration is one that containerd reads", async () => {
-  const root = join(directory, 'root');
-  const { code, stdout } = await overlayer([
-    ...[
-      'serve',
-      '--print-containerd-config',
-      '--address',
-      '/run/x.sock',
-      '--name',
-      'my layers',
-      '--root',
-      root,
-    ],
-  ]);
+  const printed = join(directory, 'overlayer.toml');
+  const options = ['--address', '/run/x.sock', '--name', 'my layers', '--root', join(directory, 'root')];
+  const { code, stdout } = await overlayer(['serve', '--print-containerd-config', ...options]);
   expect(code).toBe(0);
-  mkdirSync(join(directory, 'etc'));
-  const file = join(directory, 'etc/config.toml');
-  writeFileSync(file, `version = 2\n${stdout}`);
-  const dump = execFileSync(join(NEWER_CONTAINERD, 'containerd'), ['--config', file, 'config', 'dump'], {
-    encoding: 'utf8',
-  });
-  expect(dump).toContain('[proxy_plugins."my layers"]');
-  expect(dump).toContain('address = "/run/x.sock"');
+  writeFileSync(printed, stdout);
+  const containerd = (...args: string[]) =>
+    execFileSync(join(NEWER_CONTAINERD, 'containerd'), args, { encoding: 'utf8' });
+  const debian = readFileSync(join(NEWER_CONTAINERD, '../../etc/containerd/config.toml'), 'utf8');
+  const ways = {
+    shortest: `version = 2\n${stdout}`,
+    "Debian's": debian + stdout,
+    imported: containerd('config', 'default').replace('imports = []', `imports = ["${printed}"]`),
+  };
+  for (const [way, text] of Object.entries(ways)) {
+    const file = join(directory, 'config.toml');
+    writeFileSync(file, text);
+    const dump = containerd('--config', file, 'config', 'dump');
+    expect(dump, way).toContain('[proxy_plugins."my layers"]');
+    expect(dump, way).toContain('address = "/run/x.sock"');
+    expect(dump, way).toContain('default = ["my layers-diff", "walking"]');
+    expect(dump, way).toContain('snapshotter = "my layers"');
+  }
 });
 
 test('10,000 requests leave nothing behind', async () => {
