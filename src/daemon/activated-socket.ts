@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { fstatSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { OverlayerError } from '../base/errors.js';
+import { notifySystemd } from '../system/notify-systemd.js';
 import type { ListeningSocket, OnConnection } from './socket.js';
 
 /** sd_listen_fds(3): descriptors that are handed over begin here. */
@@ -9,7 +10,7 @@ const FIRST = 3;
 
 /**
  * The socket that systemd listens on in our stead (systemd.socket(5)), until somebody connects. It stays systemd's: it is
- * there also while no daemon runs.
+ * there also while no daemon runs. systemd is told that it is served.
  *
  * @returns undefined when there is none
  * @throws OverlayerError `InvalidArgument`: there are several
@@ -24,6 +25,7 @@ export async function activatedSocket(onConnection: OnConnection): Promise<Liste
   const server = createServer(onConnection);
   server.listen({ fd: FIRST });
   await once(server, 'listening');
+  notifySystemd('READY=1');
   return {
     address: addressOf(FIRST),
     disconnected: once(server, 'close'),

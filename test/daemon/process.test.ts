@@ -22,6 +22,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
+/** In systemd's stead: what a service tells it, in a datagram. */
+const RECEIVE = `import socket, sys
+receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+receiver.bind(sys.argv[1])
+print('bound', flush=True)
+print(receiver.recv(100).decode())`;
+
 /** A file for systemd. */
 const unit = (kind: 'service' | 'socket') =>
   readFileSync(join(import.meta.dirname, `../../src/daemon/systemd/overlayer.${kind}`), 'utf8');
@@ -82,7 +89,15 @@ test('a socket of systemd is served, and stays', async () => {
     MAIN,
     ...options!.replace('/var/lib/overlayer-containerd', root).split(' '),
   ];
-  const activated = spawn('systemd-socket-activate', ['--listen', address, ...command], { stdio: 'pipe' });
+  const notified = join(directory, 'notify.sock');
+  const receiver = spawn('python3', ['-c', RECEIVE, notified], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const told = createInterface({ input: receiver.stdout })[Symbol.asyncIterator]();
+  expect((await told.next()).value).toBe('bound');
+  const activated = spawn(
+    'systemd-socket-activate',
+    ['--listen', address, '--setenv', `NOTIFY_SOCKET=${notified}`, ...command],
+    { stdio: 'pipe' },
+  );
   const lines = createInterface({ input: activated.stderr });
   await once(lines, 'line'); // it listens
   const said: string[] = [];
@@ -93,6 +108,7 @@ test('a socket of systemd is served, and stays', async () => {
   const serving = () => said.find((line) => line.includes('"serving"'));
   while (serving() === undefined) await once(lines, 'line');
   expect(JSON.parse(serving()!)).toMatchObject({ address, root });
+  expect((await told.next()).value).toBe('READY=1');
   activated.kill();
   expect(await once(activated, 'exit')).toEqual([0, null]);
   expect(existsSync(address)).toBe(true);
