@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { fstatSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { OverlayerError } from '../base/errors.js';
+import { notifySystemd } from '../system/notify-systemd.js';
 import type { ListeningSocket, OnConnection } from './socket.js';
 
 /** sd_listen_fds(3): descriptors that are handed over begin here. */
@@ -8,7 +10,7 @@ const FIRST = 3;
 
 /**
  * The socket that systemd listens on in our stead (systemd.socket(5)), until somebody connects. It stays systemd's: it is
- * there also while no daemon runs.
+ * there also while no daemon runs. systemd is told that it is served.
  *
  * @returns undefined when there is none
  * @throws OverlayerError `InvalidArgument`: there are several
@@ -23,11 +25,23 @@ export async function activatedSocket(onConnection: OnConnection): Promise<Liste
   const server = createServer(onConnection);
   server.listen({ fd: FIRST });
   await once(server, 'listening');
+  notifySystemd('READY=1');
   return {
-    address: String(server.address()),
+    address: addressOf(FIRST),
     disconnected: once(server, 'close'),
     async close() {
       server.close();
     },
   };
+}
+
+/** The path that a listening socket is bound to, as the kernel tells it: Node knows none of a descriptor it is given. */
+function addressOf(descriptor: number): string {
+  const inode = String(fstatSync(descriptor, { bigint: true }).ino);
+  for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {
+    // Num RefCount Protocol Flags Type St Inode Path
+    const [, found, path] = /^(?:\S+ +){6}(\d+) (.+)$/.exec(line) ?? [];
+    if (found === inode) return path!;
+  }
+  return `descriptor ${descriptor}`; // bound in another network namespace
 }

@@ -16,12 +16,15 @@ export interface ContainerdConfigOptions {
  * The part of containerd's configuration that names a daemon, in TOML.
  *
  * Versions 2 and 3 of the configuration have the same tables for it. Differs as plugins of their own are known from
- * containerd 1.7 on; one before it passes over them.
+ * containerd 1.7 on; one before it does not start with them, so they come last, to be cut off.
  */
 export function containerdConfig(options: ContainerdConfigOptions): string {
   const { address, name = 'overlayer', root, capabilities } = options;
   const differ = `${name}-diff`;
-  return `# For /etc/containerd/config.toml, of version 2 or 3.
+  return `# For the end of /etc/containerd/config.toml, once. The file has to say that it is of version 2 or 3: without the line
+# "version = 2" at its beginning it is of version 1, and the differ is passed over in silence. A file that has these
+# tables already, as "containerd config default" writes it, can't have them twice: write this into a file of its own, and
+# name that in the other's "imports".
 
 [proxy_plugins.${key(name)}]
   type = "snapshot"
@@ -29,6 +32,16 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
   capabilities = [${capabilities.map(text).join(', ')}]
   [proxy_plugins.${key(name)}.exports]
     root = ${text(root)}
+
+# For Kubernetes, in the table that is there already. Version 2:
+#   [plugins."io.containerd.grpc.v1.cri".containerd]
+#     snapshotter = ${text(name)}
+# Version 3:
+#   [plugins."io.containerd.cri.v1.images"]
+#     snapshotter = ${text(name)}
+
+# containerd 1.6 (Debian 12) does not start with what follows: leave it out, and containerd unpacks layers itself, into
+# the same snapshots.
 
 [proxy_plugins.${key(differ)}]
   type = "diff"
@@ -43,13 +56,6 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
   platform = ${text(formatPlatform(hostPlatform()))}
   snapshotter = ${text(name)}
   differ = ${text(differ)}
-
-# For Kubernetes, in the table that is there already. Version 2:
-#   [plugins."io.containerd.grpc.v1.cri".containerd]
-#     snapshotter = ${text(name)}
-# Version 3:
-#   [plugins."io.containerd.cri.v1.images"]
-#     snapshotter = ${text(name)}
 `;
 }
 

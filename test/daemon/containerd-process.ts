@@ -125,7 +125,7 @@ address = "${directory}/containerd.sock"
 [ttrpc]
 address = "${directory}/containerd.ttrpc"
 ${content === 'overlayer' ? contentPlugin(directory) : ''}
-${version === '1.6' ? plugins.slice(0, plugins.indexOf('[proxy_plugins.overlayer-diff]')) : plugins}`;
+${version === '1.6' ? plugins.slice(0, plugins.indexOf('# containerd 1.6')) : plugins}`;
 }
 
 function contentPlugin(directory: string): string {

@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
@@ -21,6 +21,17 @@ beforeEach(() => {
   directory = makeWorkDirectory();
 });
 afterEach(() => rmSync(directory, { recursive: true }));
+
+/** In systemd's stead: what a service tells it, in a datagram. */
+const RECEIVE = `import socket, sys
+receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+receiver.bind(sys.argv[1])
+print('bound', flush=True)
+print(receiver.recv(100).decode())`;
+
+/** A file for systemd. */
+const unit = (kind: 'service' | 'socket') =>
+  readFileSync(join(import.meta.dirname, `../../src/daemon/systemd/overlayer.${kind}`), 'utf8');
 
 test('SIGTERM ends it in good order; what a killed one leaves is taken over', async () => {
   const first = await DaemonProcess.start(directory);
@@ -71,16 +82,53 @@ test('health is told, and watched', async () => {
 
 test('a socket of systemd is served, and stays', async () => {
   const address = join(directory, 'activated.sock');
-  const command = [process.execPath, MAIN, 'serve', '--root', join(directory, 'root'), '--log', 'json'];
-  const activated = spawn('systemd-socket-activate', ['--listen', address, ...command], { stdio: 'pipe' });
+  const root = join(directory, 'root');
+  const [, options] = /^ExecStart=overlayer (.*)$/m.exec(unit('service'))!;
+  const command = [
+    process.execPath,
+    MAIN,
+    ...options!.replace('/var/lib/overlayer-containerd', root).split(' '),
+  ];
+  const notified = join(directory, 'notify.sock');
+  const receiver = spawn('python3', ['-c', RECEIVE, notified], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const told = createInterface({ input: receiver.stdout })[Symbol.asyncIterator]();
+  expect((await told.next()).value).toBe('bound');
+  const activated = spawn(
+    'systemd-socket-activate',
+    ['--listen', address, '--setenv', `NOTIFY_SOCKET=${notified}`, ...command],
+    { stdio: 'pipe' },
+  );
   const lines = createInterface({ input: activated.stderr });
   await once(lines, 'line'); // it listens
+  const said: string[] = [];
+  lines.on('line', (line) => said.push(line));
   const client = connect('snapshots', address);
   expect(await client.list('list', { snapshotter })).toEqual([]);
   client.close();
+  const serving = () => said.find((line) => line.includes('"serving"'));
+  while (serving() === undefined) await once(lines, 'line');
+  expect(JSON.parse(serving()!)).toMatchObject({ address, root });
+  expect((await told.next()).value).toBe('READY=1');
   activated.kill();
   expect(await once(activated, 'exit')).toEqual([0, null]);
   expect(existsSync(address)).toBe(true);
+});
+
+test('its files for systemd are such, and say the same as the program', async () => {
+  // Where overlayer is not installed.
+  writeFileSync(
+    join(directory, 'overlayer.service'),
+    unit('service').replace('ExecStart=overlayer', `ExecStart=${process.execPath}`),
+  );
+  writeFileSync(join(directory, 'overlayer.socket'), unit('socket'));
+  const files = ['overlayer.service', 'overlayer.socket'].map((name) => join(directory, name));
+  const verified = spawnSync('systemd-analyze', ['verify', ...files], { encoding: 'utf8' });
+  expect(verified).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  const printed = await overlayer(['serve', '--print-containerd-config', '--root', join(directory, 'root')]);
+  const [, address] = /^ListenStream=(.*)$/m.exec(unit('socket'))!;
+  expect(printed.stdout).toContain(`address = "${address}"`);
+  const [, root] = /^ExecStart=.* --root (\S+)/m.exec(unit('service'))!;
+  expect((await overlayer(['serve', '--help'])).stdout).toContain(root);
 });
 
 test('without a socket it says so; with images in its root it serves nothing', async () => {
@@ -95,28 +143,28 @@ test('without a socket it says so; with images in its root it serves nothing', a
 });
 
 test("the part of containerd's configuration is one that containerd reads", async () => {
-  const root = join(directory, 'root');
-  const { code, stdout } = await overlayer([
-    ...[
-      'serve',
-      '--print-containerd-config',
-      '--address',
-      '/run/x.sock',
-      '--name',
-      'my layers',
-      '--root',
-      root,
-    ],
-  ]);
+  const printed = join(directory, 'overlayer.toml');
+  const options = ['--address', '/run/x.sock', '--name', 'my layers', '--root', join(directory, 'root')];
+  const { code, stdout } = await overlayer(['serve', '--print-containerd-config', ...options]);
   expect(code).toBe(0);
-  mkdirSync(join(directory, 'etc'));
-  const file = join(directory, 'etc/config.toml');
-  writeFileSync(file, `version = 2\n${stdout}`);
-  const dump = execFileSync(join(NEWER_CONTAINERD, 'containerd'), ['--config', file, 'config', 'dump'], {
-    encoding: 'utf8',
-  });
-  expect(dump).toContain('[proxy_plugins."my layers"]');
-  expect(dump).toContain('address = "/run/x.sock"');
+  writeFileSync(printed, stdout);
+  const containerd = (...args: string[]) =>
+    execFileSync(join(NEWER_CONTAINERD, 'containerd'), args, { encoding: 'utf8' });
+  const debian = readFileSync(join(NEWER_CONTAINERD, '../../etc/containerd/config.toml'), 'utf8');
+  const ways = {
+    shortest: `version = 2\n${stdout}`,
+    "Debian's": debian + stdout,
+    imported: containerd('config', 'default').replace('imports = []', `imports = ["${printed}"]`),
+  };
+  for (const [way, text] of Object.entries(ways)) {
+    const file = join(directory, 'config.toml');
+    writeFileSync(file, text);
+    const dump = containerd('--config', file, 'config', 'dump');
+    expect(dump, way).toContain('[proxy_plugins."my layers"]');
+    expect(dump, way).toContain('address = "/run/x.sock"');
+    expect(dump, way).toContain('default = ["my layers-diff", "walking"]');
+    expect(dump, way).toContain('snapshotter = "my layers"');
+  }
 });
 
 test('10,000 requests leave nothing behind', async () => {
