@@ -63,6 +63,13 @@ for (const measure of selected(STORE_GROUPS)) results.snapshots.push(...measure(
 if (flags.only === undefined ? isWhole : isImageGroup(flags.only)) measureImage(results, dir, flags.only);
 report();
 
+/** A part of the groups on layers replaces no results that the README shows. */
+function nameOfRun(): string {
+  if (isWhole) return 'bench';
+  if (flags.only !== undefined && isImageGroup(flags.only)) return flags.only;
+  return quick && flags.only === undefined ? 'quick' : 'partial';
+}
+
 function isImageGroup(name: string): boolean {
   return name === 'image' || name === 'daemon';
 }
@@ -92,8 +99,7 @@ function selected<T>(groups: Readonly<Record<string, T>>): T[] {
 }
 
 function report(): void {
-  // Only a whole run replaces the results that the README shows.
-  const file = (suffix: string) => join(RESULTS_DIR, `${isWhole ? 'bench' : 'partial'}.${suffix}`);
+  const file = (suffix: string) => join(RESULTS_DIR, `${nameOfRun()}.${suffix}`);
   const text = markdown(results);
   mkdirSync(RESULTS_DIR, { recursive: true });
   writeFileSync(file('md'), text);
