@@ -23,7 +23,8 @@ export interface GetImageOptions extends AbortableOptions {
   /**
    * Layers that are fetched and unpacked at once.
    *
-   * @default as many as there are cores, fewer where memory is short
+   * @default as many as there are cores, half as many of those that need not be fetched: each has two threads; fewer
+   * where memory is short
    */
   readonly concurrency?: number | undefined;
   /** Keep the layers' blobs in the content store: they can be exported then, and pushed. @default true */
@@ -47,7 +48,8 @@ export async function pullImage(
   options: GetImageOptions,
   tell: Tell<PullEvent>,
 ): Promise<ImageRecord> {
-  const { platform = hostPlatform(), concurrency = defaultConcurrency(), keepBlobs = true } = options;
+  const { platform = hostPlatform(), keepBlobs = true } = options;
+  const { concurrency = defaultConcurrency('remote') } = options;
   checkConcurrency(concurrency);
   const { signal = new AbortController().signal, labels } = options;
   const lease = await PullLease.take(parts);

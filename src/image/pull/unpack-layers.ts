@@ -18,7 +18,7 @@ export interface UnpackLayersOptions {
 
 /**
  * Makes a chain of snapshots of layers, the lowest first. What is there already stays as it is, and costs
- * nothing. Several layers are unpacked at once where the backend allows it, and committed in order.
+ * nothing. Where the backend allows it, layers are unpacked before those below are there, and committed in order.
  *
  * @throws the first layer's failure; the others have ended by then
  */
@@ -80,7 +80,8 @@ class LayerChain {
     this.#options = options;
     this.#slots = new Semaphore(options.concurrency);
     const { capabilities } = context.parts.snapshots.backend;
-    this.#isParallel = options.concurrency > 1 && capabilities.includes('rebase');
+    // Of one at a time too: the next is unpacked while the last is committed.
+    this.#isParallel = capabilities.includes('rebase');
   }
 
   add(index: number): Promise<void> {
