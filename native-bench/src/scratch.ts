@@ -30,8 +30,13 @@ export function enterNamespace(): string {
 /** A file system in memory of our own at `dir`, its memory touched once: a first touch is slow in a virtual machine. */
 export function mountMemory(dir: string): void {
   run(['mount', '-t', 'tmpfs', '-o', 'size=12g,mode=755', 'overlayer-bench', dir]);
+  touch(dir);
+}
+
+/** Or whoever is measured first would pay for it: 0.9 s of an image of 1.35 GB. */
+function touch(dir: string): void {
   const fill = join(dir, 'fill');
-  run(['dd', 'if=/dev/zero', `of=${fill}`, 'bs=1M', 'count=4096', 'status=none']);
+  run(['dd', 'if=/dev/zero', `of=${fill}`, 'bs=1M', 'count=4096', 'conv=fsync', 'status=none']);
   rmSync(fill);
 }
 
@@ -46,6 +51,7 @@ export function mountDisk(dir: string): void {
   try {
     run(['mkfs.ext4', '-q', '-O', 'has_journal', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image]);
     run(['mount', '-o', 'loop', image, dir]);
+    touch(dir);
   } finally {
     // The loop device keeps the bytes until the namespace goes.
     rmSync(image);
