@@ -40,31 +40,23 @@ export class FilledSnapshots {
     nothing.catch(() => {});
     this.#known.set(directory, nothing);
     const start = new FlushPoint(dirname(directory));
-    const flush = new EarlyFlush(directory);
+    const early = new EarlyFlush(directory);
     return {
-      onProgress: (progress) => flush.onProgress(progress),
+      onProgress: (progress) => early.onProgress(progress),
       end: (applied) => {
         const known = this.#known.get(directory);
         const isAlone = earlier === undefined && known === nothing;
-        const ended =
-          isAlone && applied ? this.#describe(applied, start) : this.#flush(known ?? nothing, start);
+        const flushed = isAlone && applied ? this.#describe(applied, start) : flush(known ?? nothing, start);
+        const ended = flushed.finally(() => start[Symbol.dispose]());
         ended.catch(() => {}); // `take` tells it
         if (known !== undefined) this.#known.set(directory, ended); // else it was removed
       },
     };
   }
 
-  async #describe(applied: AppliedLayer, started: FlushPoint): Promise<Known> {
-    using start = started;
+  async #describe(applied: AppliedLayer, start: FlushPoint): Promise<Known> {
     const described = await describeLayer(this.#snapshots.backend, applied, start);
     return { described, inheritsRoot: !applied.layer.listsRoot };
-  }
-
-  async #flush(known: Promise<Known>, started: FlushPoint): Promise<Known> {
-    using start = started;
-    await Promise.allSettled([known]);
-    await start.flush();
-    return await known;
   }
 
   /**
@@ -100,4 +92,10 @@ export class FilledSnapshots {
       return undefined; // what follows says why
     }
   }
+}
+
+async function flush(known: Promise<Known>, start: FlushPoint): Promise<Known> {
+  await Promise.allSettled([known]);
+  await start.flush();
+  return await known;
 }

@@ -5,7 +5,7 @@ const HCRC_EXTRA_NAME_COMMENT = 0b11110;
 /** A member whose header has every optional field of RFC 1952, as bgzip's and estargz's have some. */
 export function gzipMember(body: Uint8Array): Buffer {
   const fixed = Buffer.from([0x1f, 0x8b, 8, HCRC_EXTRA_NAME_COMMENT, 0, 0, 0, 0, 0, 3]);
-  const extra = Buffer.concat([Buffer.from([4, 0]), Buffer.from('XXXX')]);
+  const extra = Buffer.concat([Buffer.from([4, 0]), Buffer.from('BC\x00\x00', 'latin1')]);
   const header = Buffer.concat([fixed, extra, Buffer.from('layer.tar\0'), Buffer.from('a comment\0')]);
   const check = Buffer.alloc(2);
   check.writeUInt16LE(crc32(header) & 0xffff);
