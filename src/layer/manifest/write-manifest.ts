@@ -10,6 +10,7 @@ import { EntryDescriber } from './manifest-entry.js';
 import { endLine, entryLine, MANIFEST_HEADER } from './manifest-line.js';
 
 const FLUSH_CHARACTERS = 64 * 1024;
+const MOST_UTF8_BYTES = 3;
 
 export interface ManifestSource {
   /** Open descriptor of the finished tree. */
@@ -58,6 +59,8 @@ export function writeManifest(system: System, path: string, source: ManifestSour
 
 class ManifestOutput {
   readonly #file: number;
+  readonly #encoder = new TextEncoder();
+  #buffer = new Uint8Array(0);
   #text = '';
   #lines = 0;
   #checksum = 0;
@@ -83,7 +86,10 @@ class ManifestOutput {
   }
 
   #flush(): void {
-    const bytes = Buffer.from(this.#text);
+    const most = this.#text.length * MOST_UTF8_BYTES;
+    if (most > this.#buffer.length) this.#buffer = new Uint8Array(most);
+    // Buffer.from would count the bytes first, which takes as long as to write them.
+    const bytes = this.#buffer.subarray(0, this.#encoder.encodeInto(this.#text, this.#buffer).written);
     this.#text = '';
     this.#checksum = crc32(bytes, this.#checksum);
     for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);

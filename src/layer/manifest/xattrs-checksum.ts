@@ -3,11 +3,15 @@ import { isOfImage } from '../../rootfs/xattrs.js';
 import { isErrno, type System } from '../../system/system.js';
 
 /**
- * Of the extended attributes of a name in an open directory (CRC-32), in the order of their names; 0 where it has none.
+ * Of the extended attributes `names` of a name in an open directory (CRC-32), in their order; 0 where it has none.
  * Those that the host gives to files and takes from them are not among them.
  */
-export function xattrsChecksum(system: System, directory: number, file: string): number {
-  const names = system.listXattrsAt(directory, file);
+export function xattrsChecksum(
+  system: System,
+  directory: number,
+  file: string,
+  names: readonly string[],
+): number {
   if (names.length === 0) return 0;
   let checksum = 0;
   for (const name of names.filter(isOfImage).sort()) {
