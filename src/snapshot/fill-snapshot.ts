@@ -20,6 +20,7 @@ import { type Mount, withMount } from './mount.js';
 import { hasKnownLayout } from './snapshot-tree.js';
 import type { SnapshotInfo, Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
+import { treeThreads } from './tree-threads.js';
 import type { UnpackPlace } from './unpack-place.js';
 
 export interface FillSnapshotOptions extends AbortableOptions {
@@ -97,6 +98,8 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
       const { capabilities } = snapshots.backend;
       const place = unpackPlace({ mounts, parent: lowersLater ? undefined : parent, capabilities });
       using start = place && new FlushPoint(dirname(place.destination));
+      // For `describeLayer`: they start while the layer is unpacked, which takes 40 ms less of a small one.
+      if (start !== undefined) treeThreads.warmUp(2);
       let applied: AppliedLayer | undefined;
       const unpack: Unpack = async (source, { digest, diffID, limits, gzip, signal, onProgress }) => {
         const reading = { digest, diffID, limits, gzip, signal, onProgress };

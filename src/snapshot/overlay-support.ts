@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { startWorker } from '../base/start-worker.js';
 import { removeTree } from '../rootfs/remove-tree.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, asSystemError, O } from '../system/system.js';
@@ -46,11 +46,7 @@ export async function probeOverlay(directory: string): Promise<OverlaySupport> {
 }
 
 async function probe(scratch: string): Promise<OverlaySupport> {
-  const worker = new Worker(new URL(import.meta.resolve('#probe-worker')), {
-    workerData: scratch,
-    // The caller's flags are its own; some (--input-type) would keep a worker from starting.
-    execArgv: [],
-  });
+  const worker = startWorker(new URL(import.meta.resolve('#probe-worker')), { name: 'probe', data: scratch });
   const [[support]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
   return support as OverlaySupport;
 }

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { OverlayerError } from '../base/errors.js';
+import { beginWork } from '../base/start-worker.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
 import type { MountSystem } from '../system/mount-system.js';
@@ -18,7 +19,7 @@ import type { OverlaySupport } from './overlay-support.js';
 const INDEX_PARAMETER = '/sys/module/overlay/parameters/index';
 const DT_UNKNOWN = 0;
 
-const scratch = workerData as string;
+const scratch = beginWork<string>();
 const linux = openLinuxMountSystem();
 const mounts: MountSystem = { ...linux, unmount: async () => {} };
 let count = 0;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { rmdir, symlink, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { startWorker } from '../base/start-worker.js';
 import type { MountCall } from '../system/mount-system.js';
 import { SystemError } from '../system/system.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';
@@ -34,12 +34,8 @@ export async function mountWithShortNames(
       await symlink(resolve(layer), join(directory, name));
       names.push(name);
     }
-    const workerData: ShortMount = { directory, call: call(names) };
-    const worker = new Worker(new URL(import.meta.resolve('#mount-worker')), {
-      workerData,
-      // The caller's flags are its own; some (--input-type) would keep a worker from starting.
-      execArgv: [],
-    });
+    const data: ShortMount = { directory, call: call(names) };
+    const worker = startWorker(new URL(import.meta.resolve('#mount-worker')), { name: 'mount', data });
     // To its end: until then it has descriptors of this process.
     const [[answer]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
     const refusal = answer as Refusal | undefined;

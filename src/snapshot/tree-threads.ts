@@ -1,16 +1,24 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { fromPlainError, OverlayerError } from '../base/errors.js';
+import { startWorker } from '../base/start-worker.js';
 import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
 
 /** Disks have little to gain from more. */
 const MOST_THREADS = 4;
 
-/** Threads that carry out `TreeJob`s. They start with the first job, are kept, and don't keep the process alive. */
+/** Threads that carry out `TreeJob`s. They start with the first jobs, are kept, and don't keep the process alive. */
 export class TreeThreads {
   readonly #idle: Worker[] = [];
   readonly #waiting: (() => void)[] = [];
-  #free = Math.min(availableParallelism(), MOST_THREADS);
+  readonly #size = Math.min(availableParallelism(), MOST_THREADS);
+  #free = this.#size;
+
+  /** Starts as many as there will be jobs at once, unless there are some, and does not wait for them. */
+  warmUp(jobs: number): void {
+    if (this.#free < this.#size || this.#idle.length > 0) return;
+    for (let started = 0; started < Math.min(jobs, this.#size); started++) this.#idle.push(this.#start());
+  }
 
   /** @throws OverlayerError for what the kernel refuses */
   async run<J extends TreeJob>(job: J): Promise<TreeResults[J['type']]> {
@@ -30,19 +38,15 @@ export class TreeThreads {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL(import.meta.resolve('#tree-worker')), {
-      name: 'overlayer-tree',
-      // The caller's flags are its own; some (--input-type) would keep a worker from starting.
-      execArgv: [],
-      // As the threads of `layer/worker/thread.ts`.
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
-    });
+    const worker = startWorker(new URL(import.meta.resolve('#tree-worker')), { name: 'tree' });
     // What ends a thread is told to whoever waits for its answer; while idle, to nobody.
     worker.on('error', () => {});
     worker.on('exit', () => {
       const index = this.#idle.indexOf(worker);
       if (index !== -1) this.#idle.splice(index, 1);
     });
+    // After the listeners: they would take the reference back.
+    worker.unref();
     return worker;
   }
 }

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { toPlainError } from '../base/errors.js';
+import { beginWork } from '../base/start-worker.js';
 import { writeManifest } from '../layer/manifest/write-manifest.js';
 import { copyTree } from '../rootfs/copy-tree.js';
 import { measureUsage } from '../rootfs/measure-usage.js';
@@ -15,6 +16,7 @@ import { verifySnapshot } from './verify-snapshot.js';
 const system = openLinuxSystem();
 const port = parentPort as MessagePort;
 
+beginWork();
 port.on('message', (job: TreeJob) => port.postMessage(respond(job)));
 
 function respond(job: TreeJob): TreeResponse {

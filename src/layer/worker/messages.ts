@@ -6,7 +6,6 @@ import type { InodeChecksums } from '../manifest/content-checksums.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
 import type { OwnerMap } from '../shift-owners.js';
-import type { PipelineMemory } from './pipeline.js';
 
 /** What the caller's thread asks of the others. */
 export type Request =
@@ -45,16 +44,8 @@ export type Request =
   | { readonly type: 'commit'; readonly sync: boolean }
   | { readonly type: 'discard' };
 
-/** What a thread begins with. */
-export interface WorkerData {
-  readonly memory: PipelineMemory;
-  /** Not 0 once all of its modules are loaded. */
-  readonly loaded: Int32Array;
-}
-
 /** Their answers. */
 export type Response =
-  | { readonly type: 'loaded' }
   | {
       readonly type: 'decoded';
       readonly compression: Compression;
@@ -94,4 +85,4 @@ export interface ArchiveSummary {
 }
 
 /** Answers in the order of asking. */
-export type Answer = Exclude<Response, { type: 'loaded' | 'operations' }>;
+export type Answer = Exclude<Response, { type: 'operations' }>;

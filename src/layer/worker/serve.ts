@@ -1,8 +1,9 @@
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { toPlainError } from '../../base/errors.js';
 import { AbortedError } from '../../base/gate.js';
-import type { Answer, Request, Response, WorkerData } from './messages.js';
-import { Pipeline } from './pipeline.js';
+import { beginWork } from '../../base/start-worker.js';
+import type { Answer, Request, Response } from './messages.js';
+import { Pipeline, type PipelineMemory } from './pipeline.js';
 
 export type Send = (response: Response) => void;
 
@@ -11,12 +12,8 @@ export function serve(
   handle: (request: Request, pipeline: Pipeline, send: Send) => Answer | Promise<Answer>,
 ): void {
   const port = parentPort as MessagePort;
-  const { memory, loaded } = workerData as WorkerData;
-  const pipeline = new Pipeline(memory);
+  const pipeline = new Pipeline(beginWork<PipelineMemory>());
   const send: Send = (response) => port.postMessage(response);
-  Atomics.store(loaded, 0, 1);
-  Atomics.notify(loaded, 0);
-  send({ type: 'loaded' });
   port.on('message', async (request: Request) => {
     try {
       send(await handle(request, pipeline, send));

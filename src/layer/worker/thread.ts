@@ -1,44 +1,26 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { fromPlainError, OverlayerError } from '../../base/errors.js';
 import { AbortedError } from '../../base/gate.js';
+import { startWorker } from '../../base/start-worker.js';
 import type { PlannedOperation } from '../operation.js';
-import type { Answer, Request, Response, WorkerData } from './messages.js';
+import type { Answer, Request, Response } from './messages.js';
 import type { PipelineMemory } from './pipeline.js';
 
 type Settle = { resolve(answer: Answer): void; reject(error: unknown): void };
-
-/** Longest that the process waits, at its end, for a thread that is still loading. */
-const LOADING_MS = 2000;
 
 /** A worker thread that answers one request at a time. It keeps the process alive only while it works. */
 export class Thread {
   /** Takes the parts of a plan as they come. */
   onOperations: ((operations: readonly PlannedOperation[]) => void) | undefined;
   readonly #worker: Worker;
-  readonly #onLoaded: () => void;
   #waiting: Settle | undefined;
   #broken: Error | undefined;
 
   constructor(role: 'decode' | 'apply', memory: PipelineMemory) {
-    const loaded = new Int32Array(new SharedArrayBuffer(4));
-    this.#worker = new Worker(new URL(import.meta.resolve(`#${role}-worker`)), {
-      name: `overlayer-${role}`,
-      workerData: { memory, loaded } satisfies WorkerData,
-      // The caller's flags are its own; some (--input-type) would keep a worker from starting.
-      execArgv: [],
-      // Entries are short-lived: a small young generation keeps the threads' memory small too.
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
-    });
-    // A native addon that is stopped while it loads ends the process with an abort (koffi 3.3).
-    const awaitLoading = () => Atomics.wait(loaded, 0, 0, LOADING_MS);
-    process.on('exit', awaitLoading);
-    this.#onLoaded = () => process.off('exit', awaitLoading);
+    this.#worker = startWorker(new URL(import.meta.resolve(`#${role}-worker`)), { name: role, data: memory });
     this.#worker.on('message', (response: Response) => this.#take(response));
     this.#worker.on('error', (error) => this.#break(error));
-    this.#worker.on('exit', () => {
-      this.#onLoaded();
-      this.#break(new Error(`The ${role} thread has ended`));
-    });
+    this.#worker.on('exit', () => this.#break(new Error(`The ${role} thread has ended`)));
     // After the listeners: they would take the reference back.
     this.#worker.unref();
   }
@@ -62,10 +44,6 @@ export class Thread {
   }
 
   #take(response: Response): void {
-    if (response.type === 'loaded') {
-      this.#onLoaded();
-      return;
-    }
     if (response.type === 'operations') {
       this.onOperations?.(response.operations);
       return;

@@ -1,0 +1,51 @@
+import { Worker, workerData } from 'node:worker_threads';
+
+/** Longest that the process waits, at its end, for a thread that is still loading. */
+const LOADING_MS = 2000;
+
+interface Begin {
+  /** Not 0 once all of its modules are loaded. */
+  readonly loaded: Int32Array;
+  readonly data: unknown;
+}
+
+export interface WorkerOptions {
+  readonly name: string;
+  /** What the thread gets from `beginWork`. */
+  readonly data?: unknown;
+}
+
+const running = new Set<Int32Array>();
+
+/** Starts a thread, which calls `beginWork` once it is loaded. */
+export function startWorker(script: URL, { name, data }: WorkerOptions): Worker {
+  const loaded = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(script, {
+    name: `overlayer-${name}`,
+    workerData: { loaded, data } satisfies Begin,
+    // The caller's flags are its own; some (--input-type) would keep a worker from starting.
+    execArgv: [],
+    // What they make is short-lived: a small young generation keeps the threads' memory small too.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  });
+  if (running.size === 0) process.on('exit', awaitLoading);
+  running.add(loaded);
+  worker.on('exit', () => {
+    running.delete(loaded);
+    if (running.size === 0) process.off('exit', awaitLoading);
+  });
+  return worker;
+}
+
+/** A native addon that is stopped while it loads ends the process with an abort (koffi 3.3). */
+function awaitLoading(): void {
+  for (const loaded of running) Atomics.wait(loaded, 0, 0, LOADING_MS);
+}
+
+/** In the thread. @returns what it was started with */
+export function beginWork<T>(): T {
+  const { loaded, data } = workerData as Begin;
+  Atomics.store(loaded, 0, 1);
+  Atomics.notify(loaded, 0);
+  return data as T;
+}
