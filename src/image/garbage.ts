@@ -88,7 +88,8 @@ async function findUsed(parts: StoreParts, held: readonly LeaseResource[]): Prom
   const roots = parts.metadata.read((transaction) =>
     listImages(transaction).map(({ target }) => target.digest),
   );
-  for await (const { digest } of parts.content.walk([`labels."${ROOT_LABEL}"`])) roots.push(digest);
+  // Not by a filter, whose regular expressions take 20 ms to load.
+  for await (const { digest, labels } of parts.content.walk()) if (ROOT_LABEL in labels) roots.push(digest);
   for (const digest of roots) await follow(parts, digest, blobs, found);
   for (const { type, id } of held) if (type === 'content') blobs.add(id);
   return { blobs, snapshots: withParents(await listSnapshots(parts), found) };

@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { ensureDir } from 'fs-extra/esm';
 import { AT_FDCWD, O, type System } from '../system/system.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
@@ -21,6 +20,9 @@ async function makeDirectory(path: string): Promise<void> {
   // By itself: making several, Node calls a full disk ENOENT, and never returns where the kernel says so of a name in a
   // directory that is there, as in /proc.
   if (!existsSync(path)) makeOne(firstMissing(resolve(path)));
+  if (existsSync(path)) return;
+  // Late: it takes 26 ms to load, and seldom is more than one missing.
+  const { ensureDir } = await import('fs-extra/esm');
   await ensureDir(path, 0o700);
 }
 

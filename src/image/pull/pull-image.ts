@@ -54,8 +54,9 @@ export async function pullImage(
   const { signal = new AbortController().signal, labels } = options;
   const lease = await PullLease.take(parts);
   const context: PullContext = { parts, source, lease, keepBlobs, signal };
+  const documents = new StoredDocuments(context);
   try {
-    const chosen = await chooseManifest(name, target, platform, new StoredDocuments(context));
+    const chosen = await chooseManifest(name, target, platform, documents);
     const layers = planLayers(chosen);
     const { descriptor: manifest, config } = chosen;
     tell({ type: 'plan', name, manifest, platform: config.platform, layers });
@@ -64,6 +65,7 @@ export async function pullImage(
       ...layers.map(({ chainID }) => ({ type: 'snapshot', id: chainID }) as const),
     );
     await unpackLayers(context, { layers, concurrency, tell });
+    await documents.kept();
     await refer(parts, chosen, layers);
     const record = await parts.metadata.write((transaction) =>
       putImage(transaction, {
@@ -75,6 +77,7 @@ export async function pullImage(
     await lease.release();
     return record;
   } catch (error) {
+    await documents.kept().catch(() => {});
     // What undoing it fails with says less.
     if (!isWorthKeeping(error, signal)) await lease.undo().catch(() => {});
     throw error;

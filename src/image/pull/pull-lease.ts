@@ -53,6 +53,7 @@ export class PullLease {
         if (!OverlayerError.is(error)) throw error; // it has become a blob, or somebody else writes to it
       });
     await this.release();
-    await collectGarbage(this.#parts, { only: this.#made });
+    const { blobs, snapshots } = this.#made;
+    if (blobs.size > 0 || snapshots.size > 0) await collectGarbage(this.#parts, { only: this.#made });
   }
 }

@@ -1,6 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
+import type { Digest } from '../../oci/digest.js';
 import { type ImageConfig, parseImageConfig } from '../../oci/image-config.js';
 import { type ImageIndex, type ImageManifest, parseIndex, parseManifest } from '../../oci/manifest.js';
 import { readDocument, sha256 } from '../blob-bytes.js';
@@ -15,6 +16,7 @@ import type { PullContext } from './pull-context.js';
  */
 export class StoredDocuments implements Documents {
   readonly #context: PullContext;
+  readonly #keeping = new Map<Digest, Promise<void>>();
 
   constructor(context: PullContext) {
     this.#context = context;
@@ -36,6 +38,18 @@ export class StoredDocuments implements Documents {
     return this.#read(descriptor, parseImageConfig, () => ({}));
   }
 
+  /**
+   * Until those that were read are on the disk: nobody needs to wait for that to go on with what they say (30 ms for
+   * two). In any case before the lease goes.
+   *
+   * @throws what one of them failed with
+   */
+  async kept(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#keeping.values());
+    const failed = outcomes.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+  }
+
   async #read<T>(
     descriptor: Descriptor,
     parse: (bytes: Uint8Array) => T,
@@ -43,11 +57,12 @@ export class StoredDocuments implements Documents {
   ): Promise<T> {
     const { parts, source, lease, signal } = this.#context;
     await lease.hold({ type: 'content', id: descriptor.digest });
+    await this.#keeping.get(descriptor.digest);
     const stored = await this.#stored(descriptor);
     const bytes = stored ?? (await readDocument(source, descriptor, { signal }));
     const parsed = parse(bytes);
     const labels = labelsOf(parsed);
-    if (stored === undefined) await this.#keep(descriptor, bytes, labels);
+    if (stored === undefined) this.#keepLater(descriptor, bytes, labels);
     else if (Object.keys(labels).length > 0)
       await parts.content.update(
         descriptor.digest,
@@ -68,6 +83,12 @@ export class StoredDocuments implements Documents {
     }
     const bytes = Buffer.concat(chunks);
     return sha256(bytes) === digest ? bytes : undefined;
+  }
+
+  #keepLater(descriptor: Descriptor, bytes: Uint8Array, labels: Labels): void {
+    const keeping = this.#keep(descriptor, bytes, labels);
+    keeping.catch(() => {}); // `kept` tells
+    this.#keeping.set(descriptor.digest, keeping);
   }
 
   async #keep(descriptor: Descriptor, bytes: Uint8Array, labels: Labels): Promise<void> {
