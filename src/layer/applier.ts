@@ -43,11 +43,11 @@ export interface ApplierOptions {
   readonly destination: DestinationKind;
   /** The umask of this thread is not 0: set each mode by a call of its own. */
   readonly exactModes: boolean;
-  /** Small files are created here, and finished there. */
-  readonly finisher?: FileFinisher | undefined;
+  /** Files are created here, and finished there. */
+  readonly finisher: FileFinisher;
   /** Whose the entries are on this host. @default as they say */
   readonly owners?: OwnerMap | undefined;
-  /** Takes the checksums of the files' contents. */
+  /** Takes the checksums of the files' contents, which the finisher tells. */
   readonly checksums?: ContentChecksums | undefined;
 }
 
@@ -68,6 +68,7 @@ export class Applier implements TarSink {
   readonly #writer: EntryWriter;
   readonly #checkLinkTargets: boolean;
   readonly #lowersLater: boolean;
+  readonly #finisher: FileFinisher;
   readonly #checksums: ContentChecksums | undefined;
   readonly #owners: OwnerMap | undefined;
   #entry: TarEntry | undefined;
@@ -80,6 +81,7 @@ export class Applier implements TarSink {
     this.#system = system;
     this.#limits = limits;
     this.#identity = identity;
+    this.#finisher = options.finisher;
     this.#checksums = options.checksums;
     this.#owners = options.owners;
     this.#lowersLater = options.lowersLater ?? false;
@@ -107,7 +109,9 @@ export class Applier implements TarSink {
     // A default ACL changes the modes of what is made below it.
     const exactModes =
       options.exactModes || this.#run(() => system.getXattr(root, DEFAULT_ACL)) !== undefined;
-    const writing = { exactModes, privateRoot: destination === 'new', finisher: options.finisher };
+    const { finisher, checksums } = options;
+    const privateRoot = destination === 'new';
+    const writing = { exactModes, privateRoot, finisher, checksums: checksums !== undefined };
     this.#writer = new EntryWriter(system, identity, this.#deferred, writing, (kind, entry, detail) =>
       this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail }),
     );
@@ -123,14 +127,12 @@ export class Applier implements TarSink {
   data(bytes: Uint8Array, start: number, end: number, position: number): void {
     if (this.#file === undefined) return;
     this.#run(() => this.#writer.data(bytes, start, end, position));
-    this.#checksums?.data(bytes, start, end, position);
   }
 
   entryEnd(): void {
     const file = this.#file;
     if (file === undefined) return;
     this.#file = undefined;
-    this.#checksums?.end(file.entry.size);
     this.#run(() => this.#writer.endFile(this.#fileParent!, file.entry));
   }
 
@@ -217,7 +219,7 @@ export class Applier implements TarSink {
     const { name, entry } = operation;
     switch (operation.op) {
       case 'file':
-        this.#beginFile(parent, name, entry);
+        this.#writer.beginFile(parent, name, entry);
         this.#file = operation;
         this.#fileParent = parent;
         return;
@@ -238,11 +240,6 @@ export class Applier implements TarSink {
       default:
         operation satisfies never;
     }
-  }
-
-  #beginFile(parent: Directory, name: string, entry: TarEntry): void {
-    const descriptor = this.#writer.beginFile(parent, name, entry);
-    this.#checksums?.begin(this.#system.stat(descriptor).ino);
   }
 
   /** @returns whether what is there is what the entry asks for */
@@ -275,12 +272,18 @@ export class Applier implements TarSink {
     } catch (error) {
       if (isErrno(error, 'ENOENT')) {
         if (!this.#target.findLinkTarget(directory, name)) throw this.#noTarget(operation);
-        this.#checksums?.forget(this.#system.statAt(directory.descriptor, name).ino);
+        this.#forgetChecksum(directory, name);
         link();
       } else if (isErrno(error, 'EPERM') && isDirectory(this.#system.statAt(directory.descriptor, name))) {
         throw linksToDirectory(operation.linkPath);
       } else throw error;
     }
+  }
+
+  /** Of what was copied from a lower layer. It may have the inode of a file that is gone, and was to be noted before. */
+  #forgetChecksum(directory: Directory, name: string): void {
+    this.#finisher.finish();
+    this.#checksums?.forget(this.#system.statAt(directory.descriptor, name).ino);
   }
 
   #linkTarget({

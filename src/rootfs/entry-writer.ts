@@ -2,8 +2,9 @@ import { isErrno, O, S, type System, type Times } from '../system/system.js';
 import type { TarEntry } from '../tar/types.js';
 import type { DeferredDirectories } from './deferred-directories.js';
 import { type Directory, joinPath, statId } from './directory.js';
-import { type FileFinisher, finishFile } from './finish-file.js';
+import type { FileFinisher } from './finish-file.js';
 import type { Identity } from './identity.js';
+import { RunningChecksum } from './running-checksum.js';
 import { clearXattrs, DEFAULT_ACL, storedXattrName } from './xattrs.js';
 
 const SPECIAL_BITS = 0o7000;
@@ -32,7 +33,8 @@ export class EntryWriter {
   readonly #exactModes: boolean;
   /** The root keeps everybody else out until all is done. */
   readonly #privateRoot: boolean;
-  readonly #finisher: FileFinisher | undefined;
+  readonly #finisher: FileFinisher;
+  readonly #checksum: RunningChecksum | undefined;
   #chownRefused = false;
   #file = -1;
   #fileOffset = 0;
@@ -50,7 +52,9 @@ export class EntryWriter {
     options: {
       readonly exactModes: boolean;
       readonly privateRoot: boolean;
-      readonly finisher?: FileFinisher | undefined;
+      readonly finisher: FileFinisher;
+      /** The finisher is to know the files' checksums. */
+      readonly checksums: boolean;
     },
     omit: (omission: Omission, entry: TarEntry, detail?: string) => void,
   ) {
@@ -60,26 +64,26 @@ export class EntryWriter {
     this.#exactModes = options.exactModes;
     this.#privateRoot = options.privateRoot;
     this.#finisher = options.finisher;
+    this.#checksum = options.checksums ? new RunningChecksum() : undefined;
     this.#omit = omit;
   }
 
-  /** @returns its descriptor, which is this object's to close */
-  beginFile(directory: Directory, name: string, entry: TarEntry): number {
+  beginFile(directory: Directory, name: string, entry: TarEntry): void {
     this.#file = this.#system.openAt(directory.descriptor, name, CREATE_FILE, entry.mode & PERMISSIONS);
     this.#fileOffset = 0;
     // Writing takes capabilities away, so that attributes have to come after it; and a hole is not in memory.
-    this.#kept =
-      this.#finisher !== undefined &&
-      entry.size <= this.#finisher.maxBytes &&
-      entry.xattrs === undefined &&
-      !entry.sparse;
+    this.#kept = entry.size <= this.#finisher.maxBytes && entry.xattrs === undefined && !entry.sparse;
     this.#keptStart = this.#keptEnd = -1;
-    return this.#file;
+    this.#checksum?.begin();
   }
 
   /** Ranges come in order; a gap is a hole. */
   data(bytes: Uint8Array, start: number, end: number, position: number): void {
-    if (this.#kept && this.#keep(bytes, start, end)) return;
+    if (!this.#kept || !this.#keep(bytes, start, end)) this.#write(bytes, start, end, position);
+  }
+
+  #write(bytes: Uint8Array, start: number, end: number, position: number): void {
+    this.#checksum?.data(bytes, start, end, position);
     const address = this.#addressOf(bytes) + start;
     if (position === this.#fileOffset) this.#system.write(this.#file, address, end - start);
     else this.#system.pwrite(this.#file, address, end - start, position);
@@ -97,7 +101,7 @@ export class EntryWriter {
 
   /** @returns false when the content is not in one piece of the finisher's memory: it is written up to here then */
   #keep(bytes: Uint8Array, start: number, end: number): boolean {
-    const finisher = this.#finisher!;
+    const finisher = this.#finisher;
     const first = this.#keptStart < 0;
     if (bytes === finisher.bytes && (first || start === this.#keptEnd)) {
       if (first) {
@@ -109,9 +113,7 @@ export class EntryWriter {
     }
     this.#kept = false;
     if (first) return false;
-    const length = this.#keptEnd - this.#keptStart;
-    this.#system.write(this.#file, this.#addressOf(finisher.bytes) + this.#keptStart, length);
-    this.#fileOffset = length;
+    this.#write(finisher.bytes, this.#keptStart, this.#keptEnd, 0);
     finisher.letGo();
     return false;
   }
@@ -129,17 +131,16 @@ export class EntryWriter {
     const kept = this.#kept && this.#keptStart >= 0;
     const tail = {
       descriptor: file,
-      address: kept ? this.#addressOf(this.#finisher!.bytes) + this.#keptStart : 0,
+      start: kept ? this.#keptStart : 0,
       length: kept ? this.#keptEnd - this.#keptStart : 0,
       uid: chown ? entry.uid : -1,
       gid: entry.gid,
       mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(mode, owned) : -1,
       times: timesOf(entry),
+      checksum: this.#checksum?.end(kept ? 0 : size) ?? -1,
     };
-    const taken = this.#finisher?.take(tail, entry) ?? false;
-    if (!taken) finishFile(this.#system, tail);
     this.#file = -1;
-    if (!taken) this.#system.close(file);
+    this.#finisher.take(tail, entry);
   }
 
   /** Closes a file that was begun and never ended. */

@@ -10,6 +10,7 @@ import { openLinuxSystem } from '../../src/system/linux.js';
 import { AT_FDCWD, O, type System, SystemError } from '../../src/system/system.js';
 import { TarDecoder } from '../../src/tar/decoder.js';
 import { type Fault, FaultySystem } from '../helpers/faulty-system.js';
+import { finishAtOnce } from '../helpers/finish-at-once.js';
 import { oldGnuSparse } from '../helpers/sparse-members.js';
 import {
   characterDevice,
@@ -111,6 +112,7 @@ function unpack(
       lowers,
       destination: destination.kind,
       exactModes: true,
+      finisher: finishAtOnce(system),
     });
     try {
       const decoder = new TarDecoder(applier);

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test as plain } from 'vitest';
 import { OverlayerError } from '../../src/base/errors.js';
-import { FileQueue } from '../../src/layer/worker/file-queue.js';
+import { ContentChecksums } from '../../src/layer/manifest/content-checksums.js';
+import { FileQueue, SLOTS } from '../../src/layer/worker/file-queue.js';
 import { PendingFiles } from '../../src/layer/worker/pending-files.js';
 import { createPipelineMemory, Pipeline } from '../../src/layer/worker/pipeline.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
@@ -28,29 +29,26 @@ let count = 0;
 class Ends {
   readonly pending: PendingFiles;
   readonly helper: FileQueue;
-  readonly #address: number;
+  readonly checksums = new ContentChecksums();
 
   constructor(options: { readonly apply?: System; readonly helper?: System } = {}) {
     const pipeline = new Pipeline(createPipelineMemory());
     const { output, gate, files } = pipeline;
     output.bytes.write(CONTENT);
-    this.#address = real.address(output.bytes);
-    this.pending = new PendingFiles(new FileQueue(files, options.apply ?? real), output, gate);
-    this.helper = new FileQueue(files, options.helper ?? real);
+    const queue = new FileQueue(files, options.apply ?? real, output.bytes);
+    this.pending = new PendingFiles(queue, output, gate, this.checksums);
+    this.helper = new FileQueue(files, options.helper ?? real, output.bytes);
     this.pending.expect(0, 4096);
   }
 
   /** Creates a file and hands it over. */
-  add(): { readonly path: string; readonly descriptor: number; readonly taken: boolean } {
+  add(): { readonly path: string; readonly descriptor: number } {
     const path = join(work, `file-${count++}`);
     const descriptor = openSync(path, 'wx');
     this.pending.keep(0);
-    const tail = { descriptor, address: this.#address, length: CONTENT.length, times: TIMES };
-    const taken = this.pending.take(
-      { ...tail, uid: 12, gid: 34, mode: 0o4755 },
-      { path: 'the/entry', offset: 512 },
-    );
-    return { path, descriptor, taken };
+    const tail = { descriptor, start: 0, length: CONTENT.length, times: TIMES, checksum: 0 };
+    this.pending.take({ ...tail, uid: 12, gid: 34, mode: 0o4755 }, { path: 'the/entry', offset: 512 });
+    return { path, descriptor };
   }
 }
 
@@ -108,23 +106,46 @@ describe('files on their way from one thread to another', () => {
   plain('an empty one does not let go of the bytes of those behind it', () => {
     const ends = new Ends();
     const empty = openSync(join(work, 'empty'), 'wx');
-    const tail = { descriptor: empty, address: 0, length: 0, uid: -1, gid: -1, mode: -1, times: TIMES };
-    ends.pending.take(tail, { path: 'empty', offset: 0 });
+    const none = { start: 0, length: 0, uid: -1, gid: -1, mode: -1, checksum: -1 };
+    ends.pending.take({ descriptor: empty, times: TIMES, ...none }, { path: 'empty', offset: 0 });
     ends.add();
     expect(ends.pending.neededFrom(4096)).toBe(0);
   });
 
-  plain('more than there is place for are refused, and taken again later', () => {
+  plain('more than there is place for are finished by who brings them', () => {
     const ends = new Ends();
-    let added = ends.add();
-    while (added.taken) added = ends.add();
-    ends.helper.work();
-    expect(ends.add().taken).toBe(true);
+    const added = Array.from({ length: SLOTS + 1 }, () => ends.add());
+    expect(added.filter(({ descriptor, path }) => !isOpen(descriptor, path))).toEqual([added[0]]);
+    expectFinished(added[0]!.path);
     ends.pending.finish();
+    expect(added.filter(({ descriptor, path }) => isOpen(descriptor, path))).toEqual([]);
     expect(ends.pending.neededFrom(4096)).toBe(4096);
   });
 
-  for (const method of ['pwrite', 'chown', 'chmod', 'setTimes'] as const) {
+  plain('that find no place, since one of them has failed, are closed', () => {
+    const ends = new Ends({ helper: refusing('pwrite', 'ENOSPC'), apply: refusing('pwrite', 'ENOSPC') });
+    const added = Array.from({ length: SLOTS }, () => ends.add());
+    ends.helper.work();
+    const open = readdirSync('/proc/self/fd').length;
+    expect(failure(() => ends.add())).toMatchObject({ code: 'ResourceExhausted' });
+    expect(readdirSync('/proc/self/fd').length).toBe(open);
+    ends.pending.abandon();
+    expect(added.filter(({ descriptor, path }) => isOpen(descriptor, path))).toEqual([]);
+  });
+
+  plain('are known by their checksums, in their order, whoever finished them', () => {
+    const ends = new Ends({ helper: refusing('setTimes', 'EINTR') });
+    const added = Array.from({ length: SLOTS + 20 }, (_, index) => {
+      if (index % 3 === 0) ends.helper.work();
+      return ends.add();
+    });
+    ends.pending.finish();
+    const { inodes, checksums } = ends.checksums.all();
+    expect([...inodes]).toEqual(added.map(({ path }) => statSync(path).ino));
+    expect(new Set(checksums)).toEqual(new Set([crc32(CONTENT)]));
+  });
+
+  for (const method of ['pwrite', 'chown', 'chmod', 'setTimes', 'stat'] as const) {
     plain(`what the helper can't do (${method}) is done again`, () => {
       const ends = new Ends({ helper: refusing(method, 'EINTR') });
       const { path, descriptor } = ends.add();

@@ -8,6 +8,7 @@ import { ArchiveReader } from './archive-reader.js';
 import { FileQueue } from './file-queue.js';
 import type { Answer, Request } from './messages.js';
 import { openTree } from './open-tree.js';
+import { PendingFiles } from './pending-files.js';
 import type { Pipeline } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
 import { readArchive } from './read-archive.js';
@@ -72,7 +73,10 @@ function applyTo(
 ): Answer {
   const { target, limits, hash, owners, lowersLater } = request;
   const checksums = request.checksums ? new ContentChecksums() : undefined;
-  const archive = new ArchiveReader(pipeline, hash, new FileQueue(pipeline.files, system));
+  const ring = pipeline.waitArchive();
+  const queue = new FileQueue(pipeline.files, system, ring.bytes);
+  const finisher = new PendingFiles(queue, ring, pipeline.gate, checksums);
+  const archive = new ArchiveReader(pipeline, hash, finisher);
   const applier = new Applier(system, destination.descriptor, {
     target,
     limits,
@@ -81,7 +85,7 @@ function applyTo(
     identity: resolveIdentity(request.rootless),
     destination: destination.kind,
     exactModes,
-    finisher: archive.files,
+    finisher,
     owners,
     checksums,
   });

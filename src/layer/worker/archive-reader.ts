@@ -1,7 +1,6 @@
 import { DATA, type Gate } from '../../base/gate.js';
 import type { Ring } from '../../base/ring.js';
-import type { FileQueue } from './file-queue.js';
-import { PendingFiles } from './pending-files.js';
+import type { PendingFiles } from './pending-files.js';
 import { INPUT_READERS, OUTPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 import { SharedDigest } from './shared-digest.js';
 
@@ -19,17 +18,17 @@ export class ArchiveReader {
   readonly #blobDigest: SharedDigest | undefined;
   readonly #hash: boolean;
   /** Files that are still to be finished, where there can be any. */
-  readonly files: PendingFiles | undefined;
+  readonly #files: PendingFiles | undefined;
   /** Position up to which it was read, modulo 2^32. */
   #taken = 0;
 
-  constructor(pipeline: Pipeline, hash: boolean, files?: FileQueue) {
-    const { input, inputDigest, output, outputDigest, gate } = pipeline;
+  constructor(pipeline: Pipeline, hash: boolean, files?: PendingFiles) {
+    const { input, inputDigest, outputDigest, gate } = pipeline;
     const compressed = pipeline.waitCompressed();
-    this.ring = compressed ? output : input;
+    this.ring = pipeline.waitArchive();
     this.#reader = compressed ? OUTPUT_READERS.apply : INPUT_READERS.apply;
     this.#gate = gate;
-    this.files = files && new PendingFiles(files, this.ring, gate);
+    this.#files = files;
     this.#digest = new SharedDigest(this.ring, compressed ? outputDigest : inputDigest);
     this.#blobDigest = compressed ? new SharedDigest(input, inputDigest) : undefined;
     this.#hash = hash;
@@ -45,7 +44,7 @@ export class ArchiveReader {
       const seen = this.#gate.look(DATA);
       const available = this.ring.available(this.#reader, this.#held);
       if (available !== 0) return this.#expect(available);
-      const worked = this.files?.work() || this.#blobDigest?.help();
+      const worked = this.#files?.work() || this.#blobDigest?.help();
       // The writer may be waiting for the room.
       const to = this.#releasable;
       this.#digest.require(to);
@@ -62,7 +61,7 @@ export class ArchiveReader {
   #expect(available: number): number {
     // Whole blocks where possible: the decoder then reads headers in place, without a copy.
     const length = Math.min(available > 512 ? available & BLOCK_MASK : available, STEP_BYTES);
-    this.files?.expect(this.#taken, (this.#taken + length) | 0);
+    this.#files?.expect(this.#taken, (this.#taken + length) | 0);
     return length;
   }
 
@@ -75,14 +74,14 @@ export class ArchiveReader {
 
   /** All is read: finishes what is left. @returns the hexadecimal digest, where it was asked for */
   finish(): string | undefined {
-    this.files?.finish();
+    this.#files?.finish();
     this.#digest.require(this.#taken);
     return this.#digest.end();
   }
 
   /** After a failure. The decode thread may be at the digest or a file: it is out of both afterwards. */
   abandon(): void {
-    this.files?.abandon();
+    this.#files?.abandon();
     this.#digest.abandon();
   }
 
@@ -92,7 +91,7 @@ export class ArchiveReader {
 
   /** Up to which position no file needs the bytes. */
   get #releasable(): number {
-    return this.files?.neededFrom(this.#taken) ?? this.#taken;
+    return this.#files?.neededFrom(this.#taken) ?? this.#taken;
   }
 
   #release(to: number): void {

@@ -1,11 +1,15 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
+import { type Crc32, openCrc32 } from '../../compression/crc32.js';
 import { type FileTail, finishFile } from '../../rootfs/finish-file.js';
 import { type System, SystemError } from '../../system/system.js';
 
 /** Open files that wait: few enough for any limit of descriptors, enough for two threads to keep busy. */
 export const SLOTS = 128;
-const SLOT_NUMBERS = 10;
+/** Those of a tail, and then the inode. */
+const SLOT_NUMBERS = 12;
+const CHECKSUM = 10;
+const INODE = 11;
 
 /** Numbers of the next file to come, and of the next to be finished, modulo 2^32. */
 const TAIL = 0;
@@ -30,11 +34,21 @@ export class FileQueue {
   readonly #control: Int32Array;
   readonly #slots: Float64Array;
   readonly #system: System;
+  readonly #crc32: Crc32 = openCrc32();
+  readonly #bytes: Uint8Array;
+  readonly #address: number;
 
-  constructor(memory: { readonly control: Int32Array; readonly slots: Float64Array }, system: System) {
+  /** @param bytes what the files' content stands in */
+  constructor(
+    memory: { readonly control: Int32Array; readonly slots: Float64Array },
+    system: System,
+    bytes: Uint8Array,
+  ) {
     this.#control = memory.control;
     this.#slots = memory.slots;
     this.#system = system;
+    this.#bytes = bytes;
+    this.#address = system.address(bytes);
   }
 
   /** Finishes a file. @returns whether there was one */
@@ -49,7 +63,7 @@ export class FileQueue {
     const tail = this.#read(slot);
     let state = FAILED; // the apply thread tries again, and knows whose file it is
     try {
-      finishFile(this.#system, tail);
+      this.#complete(slot, tail);
       state = CLOSED;
       this.#system.close(tail.descriptor);
       return DONE;
@@ -59,6 +73,16 @@ export class FileQueue {
         this.#slots[slot * SLOT_NUMBERS] = constants.errno[error.errno as keyof typeof constants.errno];
       return state;
     }
+  }
+
+  /** What it is known by comes last: after a failure all is as it was. */
+  #complete(slot: number, tail: FileTail): void {
+    finishFile(this.#system, tail, this.#address);
+    if (tail.checksum < 0) return;
+    const at = slot * SLOT_NUMBERS;
+    this.#slots[at + INODE] = this.#system.stat(tail.descriptor).ino;
+    const { start, length, checksum } = tail;
+    if (length > 0) this.#slots[at + CHECKSUM] = this.#crc32(checksum, this.#bytes, start, start + length);
   }
 
   /** @returns -1 when none waits */
@@ -75,13 +99,18 @@ export class FileQueue {
     return (Atomics.load(this.#control, TAIL) - Atomics.load(this.#control, HEAD)) | 0;
   }
 
+  /** One that does not come in. */
+  drop({ descriptor }: FileTail): void {
+    this.#system.close(descriptor);
+  }
+
   /** Only the apply thread. */
   put(number: number, tail: FileTail): void {
     const slot = number & (SLOTS - 1);
     const slots = this.#slots;
     const at = slot * SLOT_NUMBERS;
     slots[at] = tail.descriptor;
-    slots[at + 1] = tail.address;
+    slots[at + 1] = tail.start;
     slots[at + 2] = tail.length;
     slots[at + 3] = tail.uid;
     slots[at + 4] = tail.gid;
@@ -90,6 +119,7 @@ export class FileQueue {
     slots[at + 7] = tail.times.mtimeNsec;
     slots[at + 8] = tail.times.atimeSec;
     slots[at + 9] = tail.times.atimeNsec;
+    slots[at + CHECKSUM] = tail.checksum;
     this.#control[STATES + slot] = WAITING;
     Atomics.store(this.#control, TAIL, (number + 1) | 0);
   }
@@ -99,7 +129,7 @@ export class FileQueue {
     const at = slot * SLOT_NUMBERS;
     return {
       descriptor: slots[at]!,
-      address: slots[at + 1]!,
+      start: slots[at + 1]!,
       length: slots[at + 2]!,
       uid: slots[at + 3]!,
       gid: slots[at + 4]!,
@@ -110,6 +140,7 @@ export class FileQueue {
         atimeSec: slots[at + 8]!,
         atimeNsec: slots[at + 9]!,
       },
+      checksum: slots[at + CHECKSUM]!,
     };
   }
 
@@ -119,7 +150,7 @@ export class FileQueue {
     const state = Atomics.load(this.#control, STATES + slot);
     if (state === FAILED) {
       const tail = this.#read(slot);
-      finishFile(this.#system, tail);
+      this.#complete(slot, tail);
       // From here on it is nobody's, whatever the close says.
       this.#control[STATES + slot] = DONE;
       this.#system.close(tail.descriptor);
@@ -127,6 +158,15 @@ export class FileQueue {
       throw new SystemError(getSystemErrorName(-this.#slots[slot * SLOT_NUMBERS]!), 'close', '');
     }
     return state !== WAITING;
+  }
+
+  /** Of a file that is finished, where it was asked for. */
+  checksumOf(number: number): number {
+    return this.#slots[(number & (SLOTS - 1)) * SLOT_NUMBERS + CHECKSUM]!;
+  }
+
+  inodeOf(number: number): number {
+    return this.#slots[(number & (SLOTS - 1)) * SLOT_NUMBERS + INODE]!;
   }
 
   /** Blocks until the other thread is done with a file. */

@@ -3,6 +3,7 @@ import type { Ring } from '../../base/ring.js';
 import type { FileFinisher, FileTail } from '../../rootfs/finish-file.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { SystemError } from '../../system/system.js';
+import type { ContentChecksums } from '../manifest/content-checksums.js';
 import { type FileQueue, SLOTS } from './file-queue.js';
 
 const MAX_FILE_BYTES = 128 * 1024;
@@ -16,6 +17,7 @@ export class PendingFiles implements FileFinisher {
   readonly #queue: FileQueue;
   readonly #ring: Ring;
   readonly #gate: Gate;
+  readonly #checksums: ContentChecksums | undefined;
   readonly #entries = new Array<{ readonly path: string; readonly offset: number } | undefined>(SLOTS);
   /** Positions in the ring from which on a file needs its bytes, by slot; they only rise. */
   readonly #starts = new Int32Array(SLOTS);
@@ -27,10 +29,12 @@ export class PendingFiles implements FileFinisher {
   /** Where the content of the file in work begins; undefined when it is not kept. */
   #kept: number | undefined;
 
-  constructor(queue: FileQueue, ring: Ring, gate: Gate) {
+  /** @param checksums gets those of the files, in the order in which they were taken */
+  constructor(queue: FileQueue, ring: Ring, gate: Gate, checksums: ContentChecksums | undefined) {
     this.#queue = queue;
     this.#ring = ring;
     this.#gate = gate;
+    this.#checksums = checksums;
     this.bytes = ring.bytes;
   }
 
@@ -49,18 +53,26 @@ export class PendingFiles implements FileFinisher {
     this.#kept = undefined;
   }
 
-  take(tail: FileTail, entry: { readonly path: string; readonly offset: number }): boolean {
+  take(tail: FileTail, entry: { readonly path: string; readonly offset: number }): void {
+    if (this.#next - this.#first === SLOTS) this.#makePlace(tail);
     const start = this.#kept ?? this.#low;
     this.#kept = undefined;
-    if (this.#next - this.#first === SLOTS) this.#settle();
-    if (this.#next - this.#first === SLOTS) return false;
     const slot = this.#next & (SLOTS - 1);
     this.#entries[slot] = entry;
     this.#starts[slot] = start;
     this.#queue.put(this.#next, tail);
     this.#next += 1;
     if (this.#queue.waiting === WORTH_WAKING) this.#gate.bump(SPACE);
-    return true;
+  }
+
+  #makePlace(next: FileTail): void {
+    try {
+      for (this.#settle(); this.#next - this.#first === SLOTS; this.#settle())
+        if (!this.work()) this.#queue.waitFor(this.#first);
+    } catch (error) {
+      this.#queue.drop(next);
+      throw error;
+    }
   }
 
   /** Finishes one. @returns whether there was one to take */
@@ -84,6 +96,7 @@ export class PendingFiles implements FileFinisher {
         if (error instanceof SystemError) throw fromSystemError(error, this.#entries[slot]!);
         throw error;
       }
+      this.#checksums?.note(this.#queue.inodeOf(this.#first), this.#queue.checksumOf(this.#first));
       this.#first += 1;
     }
   }

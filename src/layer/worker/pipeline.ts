@@ -130,6 +130,11 @@ export class Pipeline {
     }
   }
 
+  /** Blocks until it is known which of the rings has the archive. */
+  waitArchive(): Ring {
+    return this.waitCompressed() ? this.output : this.input;
+  }
+
   get compressedBytes(): number {
     return this.#counters[0]!;
   }

@@ -17,7 +17,7 @@ export class Room {
     this.#ring = ring;
     this.#pipeline = pipeline;
     this.#digest = new SharedDigest(ring, ring === input ? inputDigest : outputDigest);
-    this.#files = new FileQueue(pipeline.files, system);
+    this.#files = new FileQueue(pipeline.files, system, ring.bytes);
   }
 
   wait(): number {
