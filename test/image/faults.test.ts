@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { type Descriptor, type ErrorCode, type ImageSource, unpackImage } from '../../src/index.js';
@@ -53,6 +53,7 @@ interface Config {
   rootfs: { type: string; diff_ids: string[] };
 }
 
+const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const OTHER = `sha256:${'0'.repeat(64)}`;
 const flip = (bytes: Uint8Array) => Buffer.from(bytes).fill(0x55, 5000, 5010);
 
@@ -166,6 +167,25 @@ describe.each(['overlay', 'native'] as const)('%s: nothing stays of an image tha
     await failureOf(box.store.import(layout));
     expect(await box.contents()).toEqual(before);
     expect((await (await box.store.images.get('sample:1')).check()).isComplete).toBe(true);
+  });
+});
+
+describe('a document that can not be kept', () => {
+  const box = new TestStore();
+
+  test.each(['"layers":[', 'diff_ids'])('with %s: the layers are taken back', async (wanted) => {
+    const layout = writeFiles(join(box.directory, 'layout'), WHOLE);
+    const document = Object.values(WHOLE).find((content) => Buffer.from(content).includes(wanted))!;
+    const ref = `document-sha256:${sha256(document)}`;
+    // Where its bytes are to be.
+    const obstacle = join(box.root, 'content', 'ingest', sha256(ref), 'data');
+    mkdirSync(obstacle, { recursive: true });
+    const error = await failureOf(box.store.import(layout));
+    expect(error.message).toContain(`ingest "${ref}"`);
+    expect(error.code).not.toBe('Unavailable');
+    rmSync(dirname(obstacle), { recursive: true, force: true });
+    expect(await box.contents()).toEqual(EMPTY);
+    await box.store.import(layout);
   });
 });
 

@@ -13,6 +13,7 @@ const work = makeWorkDirectory();
 afterAll(() => execFileSync('rm', ['-rf', work]));
 
 const INDEX = new URL('../../dist/index.js', import.meta.url).href;
+const TREE_THREADS = new URL('../../dist/snapshot/tree-threads.js', import.meta.url).href;
 
 /** Runs a program that has `unpackLayer` and its arguments at hand, until it ends by itself. */
 function run(body: string, args: readonly string[], umask = 0o022): string {
@@ -69,7 +70,8 @@ describe('a process that unpacks', () => {
   // The addon that loads in the threads aborts the process when it is stopped then.
   for (const ms of [0, 15, 30, 45, 60, 75, 90, 105, 120, 150])
     test(`may be ended ${ms} ms after its threads began to start`, () => {
-      expect(run(`warmUp(); setTimeout(() => process.exit(), ${ms});`, [])).toBe('');
+      const trees = `(await import(${JSON.stringify(TREE_THREADS)})).treeThreads.warmUp(2);`;
+      expect(run(`warmUp(); ${trees} setTimeout(() => process.exit(), ${ms});`, [])).toBe('');
     });
 
   test('ends after it gave up a FIFO that nobody writes to', () => {
