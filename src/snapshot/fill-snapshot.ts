@@ -2,11 +2,12 @@ import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
-import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
+import type { LayerProgress, LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
 import { type AppliedLayer, type ApplyLayerOptions, applyLayer } from '../layer/unpack-layer.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
 import { describeLayer } from './describe-contents.js';
+import { EarlyFlush } from './early-flush.js';
 import { FlushPoint } from './flush-point.js';
 import { mappingLabels, ownerMap, withoutMapping } from './id-mapping.js';
 import {
@@ -101,7 +102,12 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
       // For `describeLayer`: they start while the layer is unpacked, which takes 40 ms less of a small one.
       if (start !== undefined) treeThreads.warmUp(2);
       let applied: AppliedLayer | undefined;
-      const unpack: Unpack = async (source, { digest, diffID, limits, gzip, signal, onProgress }) => {
+      const early = start && new EarlyFlush(start.directory);
+      const unpack: Unpack = async (source, { digest, diffID, limits, gzip, signal, ...given }) => {
+        const onProgress = (progress: LayerProgress) => {
+          early?.onProgress(progress);
+          given.onProgress?.(progress);
+        };
         const reading = { digest, diffID, limits, gzip, signal, onProgress };
         const how = { ...reading, owners: ownerMap(labels), sync: false };
         applied = await (place === undefined
