@@ -3,27 +3,20 @@ import { getSystemErrorName } from 'node:util';
 import { type Crc32, openCrc32 } from '../../compression/crc32.js';
 import { type FileTail, finishFile } from '../../rootfs/finish-file.js';
 import { type System, SystemError } from '../../system/system.js';
+import { SLOT_NUMBERS, SLOTS, STATES } from './file-slots.js';
 
-/** Open files that wait: few enough for any limit of descriptors, enough for two threads to keep busy. */
-export const SLOTS = 128;
-/** Those of a tail, and then the inode. */
-const SLOT_NUMBERS = 12;
 const CHECKSUM = 10;
 const INODE = 11;
 
 /** Numbers of the next file to come, and of the next to be finished, modulo 2^32. */
 const TAIL = 0;
 const HEAD = 1;
-const STATES = 2;
 
 const WAITING = 0;
 const DONE = 1;
 const FAILED = 2;
 /** Closed, but the file system says only now that not all was written, as NFS does. */
 const CLOSED = 3;
-
-export const FILE_QUEUE_WORDS = STATES + SLOTS;
-export const FILE_QUEUE_BYTES = SLOTS * SLOT_NUMBERS * 8;
 
 /**
  * Small files that have been created, on their way to being finished. The apply thread creates them, in the

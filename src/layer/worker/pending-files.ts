@@ -4,7 +4,8 @@ import type { FileFinisher, FileTail } from '../../rootfs/finish-file.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { SystemError } from '../../system/system.js';
 import type { ContentChecksums } from '../manifest/content-checksums.js';
-import { type FileQueue, SLOTS } from './file-queue.js';
+import type { FileQueue } from './file-queue.js';
+import { SLOTS } from './file-slots.js';
 
 const MAX_FILE_BYTES = 128 * 1024;
 /** So many waiting files are worth waking a thread for (30 µs). */

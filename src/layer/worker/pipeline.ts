@@ -1,6 +1,6 @@
 import { DATA, GATE_WORDS, Gate } from '../../base/gate.js';
 import { Ring, ringWords } from '../../base/ring.js';
-import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-queue.js';
+import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-slots.js';
 
 /** Small enough to stay in a core's cache, large enough that threads seldom wait: 512 KiB costs 6 % more time, 8 MiB no less. */
 const INPUT_BYTES = 4 * 1024 * 1024;
