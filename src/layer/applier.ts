@@ -109,9 +109,12 @@ export class Applier implements TarSink {
     // A default ACL changes the modes of what is made below it.
     const exactModes =
       options.exactModes || this.#run(() => system.getXattr(root, DEFAULT_ACL)) !== undefined;
-    const { finisher, checksums } = options;
-    const privateRoot = destination === 'new';
-    const writing = { exactModes, privateRoot, finisher, checksums: checksums !== undefined };
+    const writing = {
+      exactModes,
+      privateRoot: destination === 'new',
+      finisher: this.#finisher,
+      checksums: this.#checksums !== undefined,
+    };
     this.#writer = new EntryWriter(system, identity, this.#deferred, writing, (kind, entry, detail) =>
       this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail }),
     );
@@ -282,8 +285,9 @@ export class Applier implements TarSink {
 
   /** Of what was copied from a lower layer. It may have the inode of a file that is gone, and was to be noted before. */
   #forgetChecksum(directory: Directory, name: string): void {
+    if (this.#checksums === undefined) return;
     this.#finisher.finish();
-    this.#checksums?.forget(this.#system.statAt(directory.descriptor, name).ino);
+    this.#checksums.forget(this.#system.statAt(directory.descriptor, name).ino);
   }
 
   #linkTarget({

@@ -45,9 +45,8 @@ export class StoredDocuments implements Documents {
    * @throws what one of them failed with
    */
   async kept(): Promise<void> {
-    const outcomes = await Promise.allSettled(this.#keeping.values());
-    const failed = outcomes.find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') throw failed.reason;
+    await Promise.allSettled(this.#keeping.values());
+    await Promise.all(this.#keeping.values());
   }
 
   async #read<T>(
