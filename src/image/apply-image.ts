@@ -4,7 +4,7 @@ import type { LayerResult } from '../layer/options.js';
 import { applyLayer } from '../layer/unpack-layer.js';
 import { hostPlatform } from '../oci/platform.js';
 import { Destination } from '../rootfs/destination.js';
-import { treeThreads } from '../snapshot/tree-threads.js';
+import { flushFileSystem } from '../snapshot/flush-point.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { bytesOf, isFile, otherSize, readDocument } from './blob-bytes.js';
 import type { ImageSource } from './image-source.js';
@@ -48,8 +48,8 @@ export async function applyImage(
       results.push(result);
     }
     if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
-    // By a thread: it holds up the event loop otherwise. (The path itself is a symlink.)
-    if (sync) await treeThreads.run({ type: 'sync', directory: `${place}/.` });
+    // Away from the event loop, before `commit` does it once more. (The path itself is a symlink.)
+    if (sync) await flushFileSystem(`${place}/.`);
     signal?.throwIfAborted();
     destination.commit(sync);
     return { name: image.name, platform: config.platform, layers: results };

@@ -1,5 +1,5 @@
 import type { LayerProgress } from '../layer/options.js';
-import { treeThreads } from './tree-threads.js';
+import { flushFileSystem } from './flush-point.js';
 
 /** Less is not worth a commit of the file system's journal; 20 to 100 MB make no difference. */
 const STEP_BYTES = 32e6;
@@ -31,7 +31,7 @@ export class EarlyFlush {
     this.#begunAt = { bytes, entries };
     this.#isFlushing = true;
     // After one that fails there is no other; whoever waits for the bytes to be there has a `FlushPoint`.
-    treeThreads.run({ type: 'sync', directory: this.#directory }).then(
+    flushFileSystem(this.#directory).then(
       () => (this.#isFlushing = false),
       () => {},
     );

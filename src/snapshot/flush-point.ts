@@ -1,5 +1,11 @@
-import { closeSync, openSync } from 'node:fs';
-import { treeThreads } from './tree-threads.js';
+import type { OverlayerError } from '../base/errors.js';
+import { Semaphore } from '../base/semaphore.js';
+import { fromSystemError } from '../system/errno-code.js';
+import { openLinuxSystem } from '../system/linux.js';
+import { AT_FDCWD, asSystemError, O } from '../system/system.js';
+
+/** Disks have nothing to gain from more, and libuv has four threads for all that a process waits for. */
+const flushes = new Semaphore(2);
 
 /**
  * An instant from which on no write is lost unnoticed. Of those that were, the kernel tells whoever flushes next, and
@@ -9,19 +15,43 @@ export class FlushPoint implements Disposable {
   readonly directory: string;
   readonly #descriptor: number;
 
-  /** @param directory on the file system that is going to be written to */
+  /**
+   * @param directory on the file system that is going to be written to
+   * @throws OverlayerError
+   */
   constructor(directory: string) {
     this.directory = directory;
-    this.#descriptor = openSync(directory, 'r');
+    try {
+      this.#descriptor = openLinuxSystem().openAt(AT_FDCWD, directory, O.RDONLY | O.DIRECTORY, 0);
+    } catch (error) {
+      throw this.#refused(error);
+    }
   }
 
   /** @throws OverlayerError what was written since is not all on the disk */
   async flush(): Promise<void> {
-    await treeThreads.run({ type: 'sync-descriptor', descriptor: this.#descriptor });
+    const leave = await flushes.enter();
+    try {
+      await openLinuxSystem().flushFileSystem(this.#descriptor);
+    } catch (error) {
+      throw this.#refused(error);
+    } finally {
+      leave();
+    }
   }
 
   /** Not while it flushes. */
   [Symbol.dispose](): void {
-    closeSync(this.#descriptor);
+    openLinuxSystem().close(this.#descriptor);
   }
+
+  #refused(error: unknown): OverlayerError {
+    return fromSystemError(asSystemError(error, this.directory), `Cannot sync "${this.directory}"`);
+  }
+}
+
+/** Brings all of the file system that a directory is on to the disk. @throws OverlayerError */
+export async function flushFileSystem(directory: string): Promise<void> {
+  using now = new FlushPoint(directory);
+  await now.flush();
 }

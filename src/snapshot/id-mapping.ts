@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { OverlayerError } from '../base/errors.js';
 import { hostGid, hostUid, type IdRange, type OwnerMap } from '../layer/shift-owners.js';
 import type { Labels } from '../metadata/labels.js';
@@ -37,9 +38,14 @@ export function withoutMapping(labels: Labels): Labels {
 }
 
 /** Those that map ids alone. */
-export function mappingLabels(labels: Labels): Labels {
+function mappingLabels(labels: Labels): Labels {
   const names = [UIDMAPPING_LABEL, GIDMAPPING_LABEL];
   return Object.fromEntries(Object.entries(labels).filter(([name]) => names.includes(name)));
+}
+
+/** Whether labels map ids in the same way. */
+export function haveSameOwners(a: Labels, b: Labels = {}): boolean {
+  return isDeepStrictEqual(mappingLabels(a), mappingLabels(b));
 }
 
 function parseRanges(label: string, text = ''): IdRange[] {

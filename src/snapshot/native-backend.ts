@@ -2,6 +2,7 @@ import { chownSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { BackendSnapshot, SnapshotBackend } from './backend.js';
+import { flushFileSystem } from './flush-point.js';
 import { mappedRoot } from './id-mapping.js';
 import { makeRoot } from './make-root.js';
 import type { Mount } from './mount.js';
@@ -46,6 +47,6 @@ export class NativeBackend implements SnapshotBackend {
   }
 
   async sync({ directory }: BackendSnapshot): Promise<void> {
-    await treeThreads.run({ type: 'sync', directory: tree(directory) });
+    await flushFileSystem(tree(directory));
   }
 }

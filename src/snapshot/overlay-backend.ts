@@ -5,6 +5,7 @@ import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O } from '../system/system.js';
 import type { BackendSnapshot, Capability, SnapshotBackend } from './backend.js';
 import { copyRoot } from './copy-root.js';
+import { flushFileSystem } from './flush-point.js';
 import { mappedRoot } from './id-mapping.js';
 import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
 import { makeRoot } from './make-root.js';
@@ -66,7 +67,7 @@ export class OverlayBackend implements SnapshotBackend {
   }
 
   async sync({ directory }: BackendSnapshot): Promise<void> {
-    await treeThreads.run({ type: 'sync', directory: upper(directory) });
+    await flushFileSystem(upper(directory));
   }
 
   async inheritRoot({ directory, parents }: BackendSnapshot): Promise<void> {

@@ -18,10 +18,6 @@ export type TreeJob =
       readonly checksums?: InodeChecksums | undefined;
       readonly diffID?: string | undefined;
     }
-  /** All of the file system that the directory is on. */
-  | { readonly type: 'sync'; readonly directory: string }
-  /** The same, by a descriptor of this process. */
-  | { readonly type: 'sync-descriptor'; readonly descriptor: number }
   /** Attributes of the root of one layer for that of another, which does not list it. */
   | { readonly type: 'inherit'; readonly from: string; readonly to: string }
   /** Never across a mount; fine when it is not there. */
@@ -34,8 +30,6 @@ export interface TreeResults {
   readonly measure: SnapshotUsage;
   /** As `writeManifest`. */
   readonly manifest: SnapshotUsage | undefined;
-  readonly sync: undefined;
-  readonly 'sync-descriptor': undefined;
   readonly inherit: undefined;
   readonly remove: undefined;
   readonly verify: VerifyResult;

@@ -14,10 +14,9 @@ export class TreeThreads {
   readonly #size = Math.min(availableParallelism(), MOST_THREADS);
   #free = this.#size;
 
-  /** Starts as many as there will be jobs at once, unless there are some, and does not wait for them. */
-  warmUp(jobs: number): void {
-    if (this.#free < this.#size || this.#idle.length > 0) return;
-    for (let started = 0; started < Math.min(jobs, this.#size); started++) this.#idle.push(this.#start());
+  /** Starts one, unless it is there, and does not wait for it. */
+  warmUp(): void {
+    if (this.#free === this.#size && this.#idle.length === 0) this.#idle.push(this.#start());
   }
 
   /** @throws OverlayerError for what the kernel refuses */

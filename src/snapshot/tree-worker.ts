@@ -37,12 +37,6 @@ function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
       return withDirectory(job.directory, (directory) => measureUsage(system, directory));
     case 'manifest':
       return withDirectory(job.tree, (root) => writeManifest(system, job.manifest, { ...job, root }));
-    case 'sync':
-      withDirectory(job.directory, (directory) => system.syncFileSystem(directory));
-      return undefined;
-    case 'sync-descriptor':
-      system.syncFileSystem(job.descriptor);
-      return undefined;
     case 'inherit':
       withDirectory(job.from, (from) =>
         withDirectory(job.to, (to) => copyRecordedRoot(system, from, to, job.to)),
@@ -68,10 +62,6 @@ function subject(job: TreeJob): string {
       return `Cannot measure "${job.directory}"`;
     case 'manifest':
       return `Cannot describe "${job.tree}"`;
-    case 'sync':
-      return `Cannot sync "${job.directory}"`;
-    case 'sync-descriptor':
-      return 'Cannot sync the snapshots';
     case 'inherit':
       return `Cannot give "${job.to}" the attributes of "${job.from}"`;
     case 'remove':

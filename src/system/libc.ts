@@ -15,6 +15,30 @@ export function check(result: number, syscall: string, path = ''): number {
   return result < 0 ? fail(syscall, path) : result;
 }
 
+/** A function of libc: it blocks this thread, or has one of libuv's wait for it. */
+export type ForeignFunction = ((...args: unknown[]) => number) & {
+  async(...args: [...unknown[], (error: Error | null, result: number) => void]): void;
+};
+
+/** For a call that waits long: this thread goes on meanwhile. */
+export function checkLater(
+  call: ForeignFunction,
+  args: readonly unknown[],
+  syscall: string,
+  path = '',
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    call.async(...args, (error, result) => {
+      try {
+        if (error) throw error;
+        resolve(check(result, syscall, path)); // errno is that of the call only in here
+      } catch (refusal) {
+        reject(refusal);
+      }
+    });
+  });
+}
+
 /** ASCII and other well-formed names go as they are (koffi encodes them); the rest as bytes. */
 export function cString(path: string): string | Buffer {
   return path.isWellFormed() ? path : Buffer.concat([encodePath(path), Buffer.of(0)]);

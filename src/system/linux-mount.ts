@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import { encodePath } from '../base/path-bytes.js';
-import { check, cString } from './libc.js';
+import { check, checkLater, cString, type ForeignFunction } from './libc.js';
 import { openLinuxSystem } from './linux.js';
 import { MOUNT_ATTRIBUTE, type MountSystem, MS } from './mount-system.js';
 import { AT_FDCWD, O, SystemError } from './system.js';
@@ -31,10 +31,6 @@ const SEEK_END = 2;
 const DATA_BYTES = 4096;
 /** A record of /dev/kmsg is at most this long (Linux, kernel/printk). */
 const MESSAGE_BYTES = 8192;
-
-type ForeignFunction = ((...args: unknown[]) => number) & {
-  async(...args: [...unknown[], (error: Error | null, result: number) => void]): void;
-};
 
 export function openLinuxMountSystem(): MountSystem {
   const { openAt, openInRoot, close } = openLinuxSystem();
@@ -117,17 +113,9 @@ export function openLinuxMountSystem(): MountSystem {
       if (bytes.length > DATA_BYTES) throw new SystemError('E2BIG', 'mount', target);
       check(c.mount(cString(source), cString(target), cString(type), flags, bytes), 'mount', target);
     },
-    unmount: (path, { lazy }) =>
-      new Promise((resolve, reject) => {
-        c.umount2.async(cString(path), lazy ? MNT_DETACH : 0, (error, result) => {
-          try {
-            if (error) throw error;
-            resolve(void check(result, 'umount2', path)); // errno is that of the call only in here
-          } catch (refusal) {
-            reject(refusal);
-          }
-        });
-      }),
+    async unmount(path, { lazy }) {
+      await checkLater(c.umount2, [cString(path), lazy ? MNT_DETACH : 0], 'umount2', path);
+    },
     makeUserNamespace: (map) => makeUserNamespace(libc, map),
     enterMountNamespace() {
       check(c.unshare(CLONE_NEWNS), 'unshare');

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import koffi from 'koffi';
 import { decodePath } from '../base/path-bytes.js';
-import { check, cString, fail } from './libc.js';
+import { check, checkLater, cString, type ForeignFunction, fail } from './libc.js';
 import { type DirectoryEntry, O, type Stat, type System, type Times } from './system.js';
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -40,7 +40,7 @@ export function openLinuxSystem(): System {
 
 function bindLinuxSystem(): System {
   const libc = koffi.load('libc.so.6');
-  const fn = (signature: string) => libc.func(signature) as (...args: unknown[]) => number;
+  const fn = (signature: string) => libc.func(signature) as ForeignFunction;
 
   // A `const char *` takes a string, or a buffer for a name that is not valid UTF-8.
   const c = {
@@ -266,6 +266,9 @@ function bindLinuxSystem(): System {
       return true;
     },
     syncFileSystem: (descriptor) => void check(c.syncfs(descriptor), 'syncfs'),
+    async flushFileSystem(descriptor) {
+      await checkLater(c.syncfs, [descriptor], 'syncfs');
+    },
     syncDirectory: (descriptor) => void check(c.fsync(descriptor), 'fsync'),
     clearThreadUmask() {
       // Only this thread gets its own working directory, root and umask: the caller's process keeps its.

@@ -62,7 +62,10 @@ export interface System {
   rename(fromDirectory: number, fromName: string, directory: number, name: string): void;
   /** flock(2), until the descriptor is closed. @returns false when another has it */
   tryLock(descriptor: number): boolean;
+  /** syncfs(2) */
   syncFileSystem(descriptor: number): void;
+  /** The same, away from this thread: it may take seconds. */
+  flushFileSystem(descriptor: number): Promise<void>;
   /** fsync(2) of a directory: a rename in it is on disk. */
   syncDirectory(descriptor: number): void;
   /** Address of the memory behind `bytes`; good while `bytes` is referred to. */

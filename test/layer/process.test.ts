@@ -70,7 +70,7 @@ describe('a process that unpacks', () => {
   // The addon that loads in the threads aborts the process when it is stopped then.
   for (const ms of [0, 15, 30, 45, 60, 75, 90, 105, 120, 150])
     test(`may be ended ${ms} ms after its threads began to start`, () => {
-      const trees = `(await import(${JSON.stringify(TREE_THREADS)})).treeThreads.warmUp(2);`;
+      const trees = `(await import(${JSON.stringify(TREE_THREADS)})).treeThreads.warmUp();`;
       expect(run(`warmUp(); ${trees} setTimeout(() => process.exit(), ${ms});`, [])).toBe('');
     });
 
