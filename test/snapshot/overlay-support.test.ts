@@ -45,6 +45,20 @@ describe('root', () => {
     expect(await probe(namespace, namespace.directory(where))).toEqual(SUPPORTED);
   });
 
+  test.each(['try-detached', 'try-in-thread'])('%s finds out all of it', async (way) => {
+    const found = await namespace.inside.run(
+      async ({ load }, directory, way) => {
+        const ways = await load<Record<string, (directory: string) => Promise<OverlaySupport>>>(
+          `snapshot/${way}.js`,
+        );
+        return { ...(await Object.values(ways)[0]!(directory)) };
+      },
+      namespace.directory(),
+      way,
+    );
+    expect(found).toEqual(SUPPORTED);
+  });
+
   test('a directory with the characters that separate layers', async () => {
     const directory = join(namespace.directory(), 'a:b,c\\d');
     mkdirSync(directory);

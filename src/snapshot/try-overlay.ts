@@ -1,0 +1,96 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { OverlayerError } from '../base/errors.js';
+import { openLinuxSystem } from '../system/linux.js';
+import type { MountSystem } from '../system/mount-system.js';
+import { AT_FDCWD, O } from '../system/system.js';
+import type { Mount } from './mount.js';
+import { escapeLayer, takesLayersOneByOne } from './overlay-mount.js';
+import type { OverlaySupport } from './overlay-support.js';
+
+/** Mounts on a directory. @returns a path at which that can be seen */
+export type TryMount = (mount: Mount, target: string) => Promise<string>;
+
+const INDEX_PARAMETER = '/sys/module/overlay/parameters/index';
+const DT_UNKNOWN = 0;
+
+/** Finds out what overlayfs can do in a directory: by mounting, and looking into it. */
+export async function tryOverlay(
+  system: MountSystem,
+  scratch: string,
+  mount: TryMount,
+): Promise<OverlaySupport> {
+  let count = 0;
+  const mountOverlay = (options: readonly string[]) =>
+    mountLayers(mount, join(scratch, String(count++)), options);
+  const impossible = namesWithoutTypes(scratch);
+  const trusted = impossible ?? (await failureOf(mountOverlay([])));
+  const reason = impossible ?? (trusted && (await failureOf(mountOverlay(['userxattr']))));
+  const supported = reason === undefined;
+  const userxattr = supported && trusted !== undefined;
+  return {
+    supported,
+    reason,
+    userxattr,
+    indexOff: existsSync(INDEX_PARAMETER),
+    lowerdirAppend: supported && takesLayersOneByOne(system),
+    idmapped: supported && (await mapsOwners(mountOverlay, userxattr ? ['userxattr'] : [])),
+  };
+}
+
+/** Of a mount on which a directory of a layer can't be replaced, which takes an attribute to say so. @returns why not */
+async function failureOf(mounted: Promise<string>): Promise<string | undefined> {
+  try {
+    const directory = join(await mounted, 'directory');
+    rmSync(directory, { recursive: true });
+    mkdirSync(directory);
+    if (readdirSync(directory).length > 0) throw new Error('overlayfs does not hide what is replaced');
+    return undefined;
+  } catch (error) {
+    return OverlayerError.is(error)
+      ? describe(error)
+      : `overlayfs does not work there: ${(error as Error).message}`;
+  }
+}
+
+async function mapsOwners(
+  mountOverlay: (options: readonly string[]) => Promise<string>,
+  options: readonly string[],
+): Promise<boolean> {
+  const [uid, gid] = [process.geteuid!(), process.getegid!()];
+  const maps = [`uidmap=${uid}:${uid + 1}:1`, `gidmap=${gid}:${gid + 1}:1`];
+  try {
+    const file = statSync(join(await mountOverlay([...options, ...maps]), 'directory', 'file'));
+    return file.uid === uid + 1 && file.gid === gid + 1;
+  } catch {
+    return false;
+  }
+}
+
+/** A file in a lower layer, seen through an overlay. */
+async function mountLayers(mount: TryMount, base: string, options: readonly string[]): Promise<string> {
+  const at = (name: string) => join(base, name);
+  for (const path of [join(at('lower'), 'directory'), at('upper'), at('work'), at('merged')])
+    mkdirSync(path, { recursive: true });
+  writeFileSync(join(at('lower'), 'directory', 'file'), '');
+  const directories = ['lower', 'upper', 'work'].map((name) => `${name}dir=${escapeLayer(at(name))}`);
+  const overlay = { type: 'overlay', source: 'overlay', options: [...directories, ...options] };
+  return await mount(overlay, at('merged'));
+}
+
+/** overlayfs tells whiteouts from files by the types that a directory lists. @returns what is wrong */
+function namesWithoutTypes(scratch: string): string | undefined {
+  const system = openLinuxSystem();
+  mkdirSync(join(scratch, 'directory'));
+  const descriptor = system.openAt(AT_FDCWD, scratch, O.RDONLY | O.DIRECTORY, 0);
+  try {
+    if (system.list(descriptor).every(({ type }) => type !== DT_UNKNOWN)) return undefined;
+    return 'its file system does not list the types of files (d_type), which overlayfs needs: xfs is to be made with ftype=1, ext4 with the feature filetype';
+  } finally {
+    system.close(descriptor);
+  }
+}
+
+function describe(error: OverlayerError): string {
+  return error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
+}
