@@ -19,8 +19,11 @@ export async function overlaySupport(store: MetadataStore, snapshots: string): P
   const known = store.read((transaction) => transaction.get(KEY)) as unknown as Remembered | undefined;
   if (known?.asked === asked) return { ...known.support, reason: undefined };
   const { reason, ...support } = await probeOverlay(snapshots);
+  // Whoever can't remember finds it out again: nobody waits for the disk.
   if (support.supported)
-    await store.write((transaction) => transaction.put(KEY, { asked, support } as unknown as Value));
+    store
+      .write((transaction) => transaction.put(KEY, { asked, support } as unknown as Value))
+      .catch(() => {});
   return { reason, ...support };
 }
 
