@@ -95,25 +95,28 @@ test('each step was in the midst of it some time', () => {
   expect([...interrupted]).toEqual(expect.arrayContaining(['preparing', 'committing', 'removing']));
 });
 
-test('killed while it finds out what overlayfs can do: nothing stays mounted, and the next one cleans up', async () => {
-  const die = await buildProgram(new URL('programs/die-while-probing.ts', import.meta.url), directory);
-  const check = await buildProgram(new URL('programs/check.ts', import.meta.url), directory);
-  const namespace = await MountNamespace.start('root');
-  try {
-    const node = `'${process.execPath}'`;
-    // It looks for the mount while it works: on a busy machine it sees it not every time.
-    let root = '';
-    let end = '';
-    for (let attempt = 0; attempt < 20 && !end.endsWith('137\n'); attempt++) {
-      root = join(directory, `probed-${attempt}`);
-      end = await namespace.run(`${node} '${die}' '${root}'; echo $?`);
+test.each(['detached', 'threaded'])(
+  'killed while it finds out what overlayfs can do (%s): nothing stays mounted, and the next one cleans up',
+  async (when) => {
+    const die = await buildProgram(new URL('programs/die-while-probing.ts', import.meta.url), directory);
+    const check = await buildProgram(new URL('programs/check.ts', import.meta.url), directory);
+    const namespace = await MountNamespace.start('root');
+    try {
+      const node = `'${process.execPath}'`;
+      // It looks for the mount while it works: on a busy machine it sees it not every time.
+      let root = '';
+      let end = '';
+      for (let attempt = 0; attempt < 20 && !end.endsWith('137\n'); attempt++) {
+        root = join(directory, `${when}-${attempt}`);
+        end = await namespace.run(`${node} '${die}' '${root}' '${when}'; echo $?`);
+      }
+      expect(end).toMatch(/137\n$/);
+      expect(readdirSync(join(root, 'snapshots'))).toEqual([expect.stringMatching(/^new-probe-/)]);
+      expect(await namespace.run('cat /proc/self/mountinfo')).not.toContain(root);
+      const work = [{ root, backend: 'overlay', claims: NO_CLAIMS, layer: layers[0] }];
+      expect(await namespace.run(`${node} '${check}' '${JSON.stringify(work)}'`)).toBe('[]');
+    } finally {
+      await namespace.close();
     }
-    expect(end).toMatch(/137\n$/);
-    expect(readdirSync(join(root, 'snapshots'))).toEqual([expect.stringMatching(/^new-probe-/)]);
-    expect(await namespace.run('cat /proc/self/mountinfo')).not.toContain(root);
-    const work = [{ root, backend: 'overlay', claims: NO_CLAIMS, layer: layers[0] }];
-    expect(await namespace.run(`${node} '${check}' '${JSON.stringify(work)}'`)).toBe('[]');
-  } finally {
-    await namespace.close();
-  }
-});
+  },
+);
