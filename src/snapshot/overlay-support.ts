@@ -1,11 +1,16 @@
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { removeTree } from '../rootfs/remove-tree.js';
+import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, asSystemError, O } from '../system/system.js';
-import { mountError } from './mount-error.js';
 import { tryDetached } from './try-detached.js';
 import { tryInThread } from './try-in-thread.js';
+import { LISTED_DIRECTORY } from './try-overlay.js';
+
+/** Each try has a place of its own. */
+const DETACHED = 'detached';
+const THREAD = 'thread';
 
 /** What overlayfs can do for layers on the file system below a directory. */
 export interface OverlaySupport {
@@ -46,17 +51,20 @@ export async function probeOverlay(directory: string): Promise<OverlaySupport> {
 }
 
 async function probe(scratch: string): Promise<OverlaySupport> {
-  const [detached, thread] = ['detached', 'thread'].map((name) => join(scratch, name)) as [string, string];
-  await Promise.all([mkdir(detached), mkdir(thread)]);
   // 8 ms, where a thread takes 50. What it does not find may be there still: that takes a new kernel.
-  const found = await tryDetached(detached);
-  return found.supported && found.idmapped ? found : await tryInThread(thread);
+  const found = await tryDetached(join(scratch, DETACHED));
+  return found.supported && found.idmapped ? found : await tryInThread(join(scratch, THREAD));
 }
 
 async function makeScratch(directory: string): Promise<string> {
   try {
-    return await mkdtemp(join(directory, 'new-probe-'));
+    const scratch = await mkdtemp(join(directory, 'new-probe-'));
+    for (const place of [DETACHED, THREAD]) {
+      await mkdir(join(scratch, place));
+      await mkdir(join(scratch, place, LISTED_DIRECTORY));
+    }
+    return scratch;
   } catch (error) {
-    throw mountError(`Cannot try overlayfs in "${directory}"`, asSystemError(error, directory));
+    throw fromSystemError(asSystemError(error, directory), `Cannot try overlayfs in "${directory}"`);
   }
 }

@@ -11,8 +11,8 @@ interface Remembered {
 }
 
 /**
- * What `probeOverlay` finds out, which is remembered: it takes 10 ms, or 50. Found out anew
- * under another kernel, or with other privileges; and where overlayfs did not work, every time.
+ * What `probeOverlay` finds out, which is remembered: it takes 10 ms, or 50. Found out anew under another kernel, or with
+ * other privileges; and where overlayfs did not work, every time.
  */
 export async function overlaySupport(store: MetadataStore, snapshots: string): Promise<OverlaySupport> {
   const asked = circumstances();

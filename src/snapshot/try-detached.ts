@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
 import type { MountSystem } from '../system/mount-system.js';
 import { SystemError } from '../system/system.js';
@@ -31,6 +30,6 @@ export async function tryDetached(scratch: string): Promise<OverlaySupport> {
       return `/proc/self/fd/${last}`;
     });
   } finally {
-    for (const descriptor of opened) closeSync(descriptor);
+    for (const descriptor of opened) linux.close(descriptor);
   }
 }

@@ -13,8 +13,10 @@ export type TryMount = (mount: Mount, target: string) => Promise<string>;
 
 const INDEX_PARAMETER = '/sys/module/overlay/parameters/index';
 const DT_UNKNOWN = 0;
+/** Has to be there: it shows whether the names in a directory come with their types. */
+export const LISTED_DIRECTORY = 'directory';
 
-/** Finds out what overlayfs can do in a directory: by mounting, and looking into it. */
+/** Finds out what overlayfs can do in a directory, in which there is a `LISTED_DIRECTORY`: by mounting, and looking. */
 export async function tryOverlay(
   system: MountSystem,
   scratch: string,
@@ -81,7 +83,6 @@ async function mountLayers(mount: TryMount, base: string, options: readonly stri
 /** overlayfs tells whiteouts from files by the types that a directory lists. @returns what is wrong */
 function namesWithoutTypes(scratch: string): string | undefined {
   const system = openLinuxSystem();
-  mkdirSync(join(scratch, 'directory'));
   const descriptor = system.openAt(AT_FDCWD, scratch, O.RDONLY | O.DIRECTORY, 0);
   try {
     if (system.list(descriptor).every(({ type }) => type !== DT_UNKNOWN)) return undefined;

@@ -47,7 +47,8 @@ describe('root', () => {
 
   test.each(['try-detached', 'try-in-thread'])('%s finds out all of it', async (way) => {
     const found = await namespace.inside.run(
-      async ({ load }, directory, way) => {
+      async ({ load, fs, path }, directory, way) => {
+        fs.mkdirSync(path.join(directory, 'directory'));
         const ways = await load<Record<string, (directory: string) => Promise<OverlaySupport>>>(
           `snapshot/${way}.js`,
         );
@@ -88,6 +89,18 @@ describe('root', () => {
       /Cannot mount overlay .*the kernel says: overlay.*not supported as upperdir/,
     );
     await namespace.inside.run(({ overlayer }, merged) => overlayer.unmountAll(merged), merged!);
+  });
+
+  test('a file system with no room for the try', async () => {
+    const directory = namespace.directory();
+    const error = await failureOf(
+      probe(namespace, directory, `mount -t tmpfs -o nr_inodes=2 tmpfs '${directory}'`),
+    );
+    expect(error).toMatchObject({
+      code: 'ResourceExhausted',
+      message: expect.stringContaining('try overlayfs'),
+    });
+    await namespace.inside.run(({ overlayer }, directory) => overlayer.unmountAll(directory), directory);
   });
 
   test('a directory that is missing', async () => {
