@@ -19,10 +19,15 @@ export class Semaphore {
     return () => {
       if (!isIn) return;
       isIn = false;
-      const next = this.#queue.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
+      this.widen();
     };
+  }
+
+  /** One place more. */
+  widen(): void {
+    const next = this.#queue.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
   }
 
   async #take(signal: AbortSignal | undefined): Promise<void> {

@@ -24,7 +24,11 @@ export function platformOption(): Option {
 export function addGetOptions(command: Command): Command {
   return command
     .addOption(platformOption())
-    .option('--concurrency <N>', 'layers at once (a core each, or two where nothing is fetched)', parseCount)
+    .option(
+      '--concurrency <N>',
+      'layers at once (half as many as cores; as many while their bytes come slowly)',
+      parseCount,
+    )
     .option('--keep-blobs', "keep the layers' blobs, to export or unpack them (the default)")
     .addOption(new Option('--discard-blobs', 'keep the snapshots only').conflicts('keepBlobs'))
     .addOption(imageProgressOption());

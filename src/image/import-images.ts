@@ -5,7 +5,6 @@ import type { ImageRecord } from './image-records.js';
 import type { ImageSource } from './image-source.js';
 import { openImageArchive } from './open-image-archive.js';
 import { openImageLayout } from './open-image-layout.js';
-import { defaultConcurrency } from './pull/default-concurrency.js';
 import type { PullEvent } from './pull/pull-event.js';
 import { pullImage } from './pull/pull-image.js';
 import { PullLease } from './pull/pull-lease.js';
@@ -21,7 +20,6 @@ export async function importImages(
   options: ImportOptions,
   tell: Tell<PullEvent>,
 ): Promise<readonly ImageRecord[]> {
-  const { concurrency = defaultConcurrency('at hand') } = options;
   const given = options.name === undefined ? undefined : parseReference(options.name).name;
   // For what an archive that can only be read once puts into the content store on its way.
   const lease = await PullLease.take(parts);
@@ -39,7 +37,7 @@ export async function importImages(
       );
     for (const { name, target } of images) {
       const image = { name: given ?? name ?? target.digest, target };
-      records.push(await pullImage(parts, source, image, { ...options, concurrency }, tell));
+      records.push(await pullImage(parts, source, image, options, tell));
     }
     return records;
   } finally {

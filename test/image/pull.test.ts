@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -101,6 +102,42 @@ test('layers have their turns from the lowest up', async () => {
   const proxy = await through('none', () => false);
   await box.store.pull(`${proxy.host}/some/image:1`, { concurrency: 2 });
   expect(layerRequests(proxy).at(-1)?.url).toContain(THIRD.digest);
+});
+
+describe('a layer whose bytes come slowly', () => {
+  test.runIf(availableParallelism() > 1)('lets another begin', async () => {
+    let arrive = () => {};
+    const second = new Promise<void>((resolve) => (arrive = resolve));
+    const proxy = await through('blobs', async ({ request: { url } }) => {
+      if (url?.endsWith(SECOND.digest)) arrive();
+      if (url?.endsWith(FIRST.digest)) await second;
+      return false;
+    });
+    await box.store.pull(`${proxy.host}/some/image:1`);
+    expect(layerRequests(proxy)).toHaveLength(3);
+  });
+
+  test('lets none begin where more than one at once are not wanted', async () => {
+    let goOn = () => {};
+    const enough = new Promise<void>((resolve) => (goOn = resolve));
+    const proxy = await through(FIRST.digest, async ({ response, ask }) => {
+      const { status, headers, body } = await ask();
+      response.writeHead(status, headers);
+      response.write(body.subarray(0, 1000));
+      await enough;
+      response.end(body.subarray(1000));
+      return true;
+    });
+    const task = box.store.pull(`${proxy.host}/some/image:1`, { concurrency: 1 });
+    let slow = 0;
+    for await (const event of task) {
+      if (event.type !== 'progress' || event.phase !== 'downloading' || event.index > 0) continue;
+      if (++slow === 5) break;
+    }
+    expect(layerRequests(proxy)).toHaveLength(1);
+    goOn();
+    await task;
+  });
 });
 
 test('blobs of layers are not kept where they are not wanted', async () => {

@@ -6,7 +6,15 @@ import { bytesOf, isFile, otherSize } from '../blob-bytes.js';
 import { openBlobIngest } from './open-blob-ingest.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
+import { SupplyWatch } from './supply-watch.js';
 import { Tee } from './tee.js';
+
+/** What one hears of a layer meanwhile. */
+export interface LayerListener {
+  onState(state: LayerState): void;
+  /** Its bytes come slower than they are unpacked. */
+  onStarved(): void;
+}
 
 /** The bytes of an earlier time were damaged, and are gone: try again, without them. */
 export class StaleBytesError extends Error {
@@ -23,14 +31,15 @@ export async function fetchLayer(
   context: PullContext,
   layer: PlannedLayer,
   unpack: Unpack,
-  onState: (state: LayerState) => void,
+  { onState, onStarved }: LayerListener,
 ): Promise<LayerResult> {
   const read: Read = (source, come) => readLayer(context, layer, unpack, { source, come, onState });
   const stored = await readStored(context, layer, read);
   if (stored !== undefined) return stored;
+  using watch = new SupplyWatch(onStarved);
   return await (context.keepBlobs
-    ? readAndKeep(context, layer, read, onState)
-    : readOnce(context, layer, read));
+    ? readAndKeep(context, layer, { read, watch, onState })
+    : readOnce(context, layer, { read, watch }));
 }
 
 /**
@@ -38,6 +47,11 @@ export async function fetchLayer(
  * at hand
  */
 type Read = (source: LayerSource, come?: () => number) => Promise<LayerResult>;
+
+interface Fetching {
+  readonly read: Read;
+  readonly watch: SupplyWatch;
+}
 
 /** @returns undefined when the blob is not there */
 async function readStored(
@@ -64,19 +78,18 @@ async function readStored(
 async function readOnce(
   { source, signal }: PullContext,
   { descriptor }: PlannedLayer,
-  read: Read,
+  { read, watch }: Fetching,
 ): Promise<LayerResult> {
-  const { bytes } = await source.open(descriptor, { signal });
+  const { bytes } = await watch.wait(source.open(descriptor, { signal }));
   // A part of a file need not come through this thread.
   if (isFile(bytes)) return await read(bytes);
-  return await readTee(new Tee(descriptor, bytesOf(bytes)), read);
+  return await readTee(new Tee(descriptor, bytesOf(bytes), { watch }), read);
 }
 
 async function readAndKeep(
   context: PullContext,
   layer: PlannedLayer,
-  read: Read,
-  onState: (state: LayerState) => void,
+  { read, watch, onState }: Fetching & Pick<LayerListener, 'onState'>,
 ): Promise<LayerResult> {
   const { source, signal, lease } = context;
   const { descriptor, diffID } = layer;
@@ -87,12 +100,12 @@ async function readAndKeep(
       try {
         let rest: LayerSource = new Uint8Array();
         if (earlier < size || size === 0) {
-          const { bytes, offset } = await source.open(descriptor, { offset: earlier, signal });
+          const { bytes, offset } = await watch.wait(source.open(descriptor, { offset: earlier, signal }));
           if (offset < earlier) await ingest.truncate(offset);
           rest = bytes;
         }
         const result = await readTee(
-          new Tee(descriptor, bytesOf(rest), ingest),
+          new Tee(descriptor, bytesOf(rest), { ingest, watch }),
           isFile(rest) ? (tee) => read(tee) : read,
         );
         onState({ ...stateOf(layer, result), phase: 'verifying' });

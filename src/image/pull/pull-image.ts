@@ -8,7 +8,7 @@ import { configLabels, PLATFORM_LABEL } from '../labels.js';
 import type { StoreParts } from '../store-parts.js';
 import type { Tell } from '../task.js';
 import { type ChosenManifest, chooseManifest } from './choose-manifest.js';
-import { defaultConcurrency } from './default-concurrency.js';
+import { defaultConcurrency, fixedConcurrency } from './concurrency.js';
 import { planLayers } from './plan-layers.js';
 import type { PullContext } from './pull-context.js';
 import type { PlannedLayer, PullEvent } from './pull-event.js';
@@ -23,8 +23,8 @@ export interface GetImageOptions extends AbortableOptions {
   /**
    * Layers that are fetched and unpacked at once.
    *
-   * @default as many as there are cores, half as many of those that need not be fetched: each has two threads; fewer
-   * where memory is short
+   * @default half as many as there are cores, each has two threads; up to as many as there are cores while their bytes
+   * come slower than they are unpacked; fewer where memory is short
    */
   readonly concurrency?: number | undefined;
   /** Keep the layers' blobs in the content store: they can be exported then, and pushed. @default true */
@@ -49,8 +49,8 @@ export async function pullImage(
   tell: Tell<PullEvent>,
 ): Promise<ImageRecord> {
   const { platform = hostPlatform(), keepBlobs = true } = options;
-  const { concurrency = defaultConcurrency('remote') } = options;
-  checkConcurrency(concurrency);
+  const concurrency =
+    options.concurrency === undefined ? defaultConcurrency() : fixedConcurrency(options.concurrency);
   const { signal = new AbortController().signal, labels } = options;
   const lease = await PullLease.take(parts);
   const context: PullContext = { parts, source, lease, keepBlobs, signal };
@@ -103,9 +103,4 @@ async function refer(
 /** Nothing is wrong with what there is. */
 function isWorthKeeping(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted || (OverlayerError.is(error) && error.code === 'Unavailable');
-}
-
-function checkConcurrency(concurrency: number): void {
-  if (Number.isSafeInteger(concurrency) && concurrency > 0) return;
-  throw new OverlayerError('InvalidArgument', `Not a number of layers at once: ${concurrency}`);
 }

@@ -2,6 +2,13 @@ import { type ByteSource, iterateSource, readSource, type SourceReader } from '.
 import type { Ingest } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { bytesOf, otherSize } from '../blob-bytes.js';
+import type { SupplyWatch } from './supply-watch.js';
+
+export interface TeeOptions {
+  /** Has some of the bytes already, and gets the others too. */
+  readonly ingest?: Ingest;
+  readonly watch?: SupplyWatch;
+}
 
 /**
  * The bytes of a blob on their way to whoever unpacks it: first those that an ingest has already, then those
@@ -11,14 +18,16 @@ export class Tee {
   readonly #descriptor: Descriptor;
   readonly #ingest: Ingest | undefined;
   readonly #rest: SourceReader;
+  readonly #watch: SupplyWatch | undefined;
   #written: Promise<void> = Promise.resolve();
   #bytes: number;
   #left = false;
 
   /** @param rest of the blob, from the end of the ingest on */
-  constructor(descriptor: Descriptor, rest: ByteSource, ingest?: Ingest) {
+  constructor(descriptor: Descriptor, rest: ByteSource, { ingest, watch }: TeeOptions = {}) {
     this.#descriptor = descriptor;
     this.#rest = readSource(rest);
+    this.#watch = watch;
     this.#ingest = ingest;
     this.#bytes = ingest?.offset ?? 0;
   }
@@ -38,7 +47,8 @@ export class Tee {
         }),
       );
     for (;;) {
-      const { done, value } = await this.#rest.next();
+      const next = this.#rest.next();
+      const { done, value } = await (this.#watch?.wait(next) ?? next);
       if (done || value === undefined || this.#left) break;
       this.#bytes += value.length;
       if (this.#bytes > this.#descriptor.size) throw otherSize(this.#descriptor, 'more');

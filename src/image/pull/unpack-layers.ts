@@ -5,14 +5,14 @@ import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill-snapsho
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { LAYER_BLOB_LABEL } from '../labels.js';
 import type { Tell } from '../task.js';
+import type { Concurrency } from './concurrency.js';
 import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull-event.js';
 
 export interface UnpackLayersOptions {
   readonly layers: readonly PlannedLayer[];
-  /** Layers at once. */
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   readonly tell: Tell<PullEvent>;
 }
 
@@ -71,6 +71,7 @@ class LayerChain {
   readonly #context: PullContext;
   readonly #options: UnpackLayersOptions;
   readonly #slots: Semaphore;
+  #size: number;
   readonly #isParallel: boolean;
   /** The layer that was added last. */
   #below: Promise<unknown> | undefined;
@@ -78,7 +79,8 @@ class LayerChain {
   constructor(context: PullContext, options: UnpackLayersOptions) {
     this.#context = context;
     this.#options = options;
-    this.#slots = new Semaphore(options.concurrency);
+    this.#size = options.concurrency.first;
+    this.#slots = new Semaphore(this.#size);
     const { capabilities } = context.parts.snapshots.backend;
     // Of one at a time too: the next is unpacked while the last is committed.
     this.#isParallel = capabilities.includes('rebase');
@@ -144,9 +146,10 @@ class LayerChain {
       signal,
       fill: async (unpack) => {
         const leave = await turn;
-        const result = await fetchLayer(this.#context, layer, unpack, ({ phase, ...state }) =>
-          this.#tell(index, phase, state),
-        );
+        const result = await fetchLayer(this.#context, layer, unpack, {
+          onState: ({ phase, ...state }) => this.#tell(index, phase, state),
+          onStarved: () => this.#widen(),
+        });
         // What is left is to wait for the layers below.
         leave();
         this.#tell(index, 'committing', stateOf(layer, result));
@@ -154,6 +157,13 @@ class LayerChain {
         return result;
       },
     });
+  }
+
+  /** Another connection brings what one can't. */
+  #widen(): void {
+    if (this.#size === this.#options.concurrency.most) return;
+    this.#size += 1;
+    this.#slots.widen();
   }
 
   #tell(index: number, phase: LayerPhase, state: Omit<LayerState, 'phase'>): void {
