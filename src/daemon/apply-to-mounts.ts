@@ -56,7 +56,7 @@ export async function applyToMounts(
     applied = await applyLayer(await open(), destination, {
       ...{ ...options, ...place, temporary: place.existing !== 'merge' },
       onProgress: filling?.onProgress,
-      checksums: isOwn && hasKnownLayout(name),
+      facts: isOwn && hasKnownLayout(name),
     });
     return applied.layer;
   } finally {

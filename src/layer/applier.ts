@@ -10,14 +10,13 @@ import type { FileFinisher } from '../rootfs/finish-file.js';
 import type { Identity } from '../rootfs/identity.js';
 import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js';
 import { Rootfs } from '../rootfs/rootfs.js';
-import { DEFAULT_ACL } from '../rootfs/xattrs.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { isErrno, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
 import { AnomalyLog } from './anomaly.js';
 import { atEntry, linksToDirectory, needsLowers, replacesItsTarget } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
-import type { ContentChecksums } from './manifest/content-checksums.js';
+import type { FileFactsLog } from './manifest/file-facts.js';
 import type { Operation } from './operation.js';
 import { OverlayTarget } from './overlay-target.js';
 import { planEntry } from './plan.js';
@@ -47,8 +46,8 @@ export interface ApplierOptions {
   readonly finisher: FileFinisher;
   /** Whose the entries are on this host. @default as they say */
   readonly owners?: OwnerMap | undefined;
-  /** Takes the checksums of the files' contents, which the finisher tells. */
-  readonly checksums?: ContentChecksums | undefined;
+  /** Gets the facts of the files, which the finisher tells. */
+  readonly facts?: FileFactsLog | undefined;
 }
 
 type Placed = Parameters<Target['replace']>[1];
@@ -69,7 +68,7 @@ export class Applier implements TarSink {
   readonly #checkLinkTargets: boolean;
   readonly #lowersLater: boolean;
   readonly #finisher: FileFinisher;
-  readonly #checksums: ContentChecksums | undefined;
+  readonly #facts: FileFactsLog | undefined;
   readonly #owners: OwnerMap | undefined;
   #entry: TarEntry | undefined;
   /** The file being written, and the directory it is in. */
@@ -82,7 +81,7 @@ export class Applier implements TarSink {
     this.#limits = limits;
     this.#identity = identity;
     this.#finisher = options.finisher;
-    this.#checksums = options.checksums;
+    this.#facts = options.facts;
     this.#owners = options.owners;
     this.#lowersLater = options.lowersLater ?? false;
     this.#rootfs = this.#run(
@@ -106,14 +105,11 @@ export class Applier implements TarSink {
             hasLower: destination === 'merge',
             touch: (directory) => this.#keepTimes(directory),
           });
-    // A default ACL changes the modes of what is made below it.
-    const exactModes =
-      options.exactModes || this.#run(() => system.getXattr(root, DEFAULT_ACL)) !== undefined;
     const writing = {
-      exactModes,
+      exactModes: options.exactModes,
       privateRoot: destination === 'new',
       finisher: this.#finisher,
-      checksums: this.#checksums !== undefined,
+      checksums: this.#facts !== undefined,
     };
     this.#writer = new EntryWriter(system, identity, this.#deferred, writing, (kind, entry, detail) =>
       this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail }),
@@ -268,14 +264,17 @@ export class Applier implements TarSink {
   #makeLink(operation: Placed & { op: 'hardlink' }, parent: Directory): void {
     const [directory, name] = this.#linkTarget(operation);
     if (directory === undefined) throw this.#noTarget(operation);
-    const link = () => this.#system.link(directory.descriptor, name, parent.descriptor, operation.name);
+    const link = () => {
+      this.#system.link(directory.descriptor, name, parent.descriptor, operation.name);
+      this.#facts?.noteLinked(this.#system.statAt(parent.descriptor, operation.name).ino);
+    };
     try {
       if (this.#checkLinkTargets) this.#refuseWhiteout(operation, directory, name);
       link();
     } catch (error) {
       if (isErrno(error, 'ENOENT')) {
         if (!this.#target.findLinkTarget(directory, name)) throw this.#noTarget(operation);
-        this.#forgetChecksum(directory, name);
+        this.#forgetFacts(directory, name);
         link();
       } else if (isErrno(error, 'EPERM') && isDirectory(this.#system.statAt(directory.descriptor, name))) {
         throw linksToDirectory(operation.linkPath);
@@ -284,10 +283,10 @@ export class Applier implements TarSink {
   }
 
   /** Of what was copied from a lower layer. It may have the inode of a file that is gone, and was to be noted before. */
-  #forgetChecksum(directory: Directory, name: string): void {
-    if (this.#checksums === undefined) return;
+  #forgetFacts(directory: Directory, name: string): void {
+    if (this.#facts === undefined) return;
     this.#finisher.finish();
-    this.#checksums.forget(this.#system.statAt(directory.descriptor, name).ino);
+    this.#facts.forget(this.#system.statAt(directory.descriptor, name).ino);
   }
 
   #linkTarget({
@@ -338,6 +337,7 @@ export class Applier implements TarSink {
     } else {
       const stat = this.#system.stat(like);
       copyAttributes(this.#system, like, created.descriptor, stat);
+      this.#writer.meet(created.descriptor);
       this.#deferred.setImplicit(created.id, created.path, stat);
     }
     this.#target.implicitDirectory(created);
@@ -352,6 +352,7 @@ export class Applier implements TarSink {
     }
     const like = lower === undefined ? undefined : this.#system.stat(lower);
     if (lower !== undefined && like !== undefined) copyAttributes(this.#system, lower, root.descriptor, like);
+    this.#writer.meet(root.descriptor);
     this.#deferred.setImplicit(root.id, '', like ?? EPOCH, (like?.mode ?? IMPLICIT_MODE) & 0o7777);
     if (destination === 'new') this.#system.chmod(root.descriptor, root.stat.mode & 0o7777);
   }
@@ -359,6 +360,7 @@ export class Applier implements TarSink {
   /** Writing into a directory that the layer does not list leaves it as it was. */
   #keepTimes({ id, path, stat, descriptor }: Directory): void {
     if (this.#deferred.has(id)) return;
+    this.#writer.meet(descriptor);
     // Without privileges, a directory that refuses its owner has to let us in while the work goes on.
     const shut = this.#identity.uid !== 0 && stat.uid === this.#identity.uid && (stat.mode & 0o700) !== 0o700;
     if (shut) this.#system.chmod(descriptor, (stat.mode | 0o700) & 0o7777);

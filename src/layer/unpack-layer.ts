@@ -1,6 +1,6 @@
 import { resolveLimits } from '../base/limits.js';
 import { checkChoice, checkPath } from './check-options.js';
-import type { InodeChecksums } from './manifest/content-checksums.js';
+import type { FileFacts } from './manifest/file-facts.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { runLayer } from './run-layer.js';
@@ -48,8 +48,8 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
   readonly temporary: boolean;
   /** Whose the entries are on this host; lower layers and what is there have those owners already. @default as they say */
   readonly owners?: OwnerMap | undefined;
-  /** Take the checksums of the files that the layer brings, for a manifest (`manifest/write-manifest.ts`). @default false */
-  readonly checksums?: boolean | undefined;
+  /** Take down what is known of the files that the layer brings, for a manifest (`manifest/write-manifest.ts`). @default false */
+  readonly facts?: boolean | undefined;
   /**
    * The layer is for an overlay whose lower layers are not there yet. Fails with `FailedPrecondition` at the
    * first entry for which they have to be known: in a directory, or linked to a file, that the layer does not
@@ -62,7 +62,7 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
 export interface AppliedLayer {
   readonly layer: LayerResult;
   /** Where they were asked for. */
-  readonly checksums: InodeChecksums | undefined;
+  readonly facts: FileFacts | undefined;
 }
 
 /** `unpackLayer`, as a part of more. */
@@ -71,7 +71,7 @@ export async function applyLayer(
   destination: string,
   options: ApplyLayerOptions,
 ): Promise<AppliedLayer> {
-  const { temporary, owners, checksums: wantsChecksums = false, lowersLater = false } = options;
+  const { temporary, owners, facts: wantsFacts = false, lowersLater = false } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -87,7 +87,7 @@ export async function applyLayer(
 
   async function unpackWith(crew: Crew): Promise<AppliedLayer> {
     let filled = false;
-    let checksums: InodeChecksums | undefined;
+    let facts: FileFacts | undefined;
     try {
       const layer = await runLayer(crew, source, options, async (hash) => {
         const answer = await crew.apply.ask(
@@ -103,18 +103,18 @@ export async function applyLayer(
             limits,
             hash,
             owners,
-            checksums: wantsChecksums,
+            facts: wantsFacts,
           },
           'applied',
         );
         filled = true;
-        checksums = answer.checksums;
+        facts = answer.facts;
         return answer;
       });
       options.signal?.throwIfAborted();
       filled = false;
       await crew.apply.ask({ type: 'commit', sync }, 'settled');
-      return { layer, checksums };
+      return { layer, facts };
     } catch (error) {
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
       throw error;

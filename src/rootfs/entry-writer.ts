@@ -29,8 +29,8 @@ export class EntryWriter {
   readonly #identity: Identity;
   readonly #deferred: DeferredDirectories;
   readonly #omit: (omission: Omission, entry: TarEntry, detail?: string) => void;
-  /** What is made may not have the mode that was asked for. */
-  readonly #exactModes: boolean;
+  /** What is made may not have the mode that was asked for, and may have attributes that nobody asked for. */
+  #exactModes: boolean;
   /** The root keeps everybody else out until all is done. */
   readonly #privateRoot: boolean;
   readonly #finisher: FileFinisher;
@@ -66,6 +66,11 @@ export class EntryWriter {
     this.#finisher = options.finisher;
     this.#checksum = options.checksums ? new RunningChecksum() : undefined;
     this.#omit = omit;
+  }
+
+  /** An open directory that was not made by this: what is made below it inherits its default ACL. */
+  meet(descriptor: number): void {
+    this.#exactModes ||= this.#system.getXattr(descriptor, DEFAULT_ACL) !== undefined;
   }
 
   beginFile(directory: Directory, name: string, entry: TarEntry): void {
@@ -138,6 +143,8 @@ export class EntryWriter {
       mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(mode, owned) : -1,
       times: timesOf(entry),
       checksum: this.#checksum?.end(kept ? 0 : size) ?? -1,
+      // Without privileges a whiteout is a file, and may get the inode of one that is gone.
+      isPlain: xattrs === undefined && !this.#exactModes && !this.#identity.rootless,
     };
     this.#file = -1;
     this.#finisher.take(tail, entry);

@@ -14,6 +14,8 @@ export interface FileTail {
   readonly times: Times;
   /** Of what is written of the content (CRC-32); -1: nobody asks for it. */
   readonly checksum: number;
+  /** It has no extended attributes, whoever might have given it some. */
+  readonly isPlain: boolean;
 }
 
 /**

@@ -9,6 +9,8 @@ const BLOCK_BYTES = 512;
  * and any that compresses.
  */
 const KNOW_BEFORE_SYNC: readonly number[] = [0xef53, 0x58465342, 0x01021994];
+/** xfs reserves more for a file that is open. */
+const KNOW_BEFORE_CLOSE: readonly number[] = [0xef53, 0x01021994];
 
 /** What a tree takes on disk, its root included. */
 export interface TreeUsage {
@@ -29,7 +31,12 @@ export class UsageCount {
       if (this.#seen.has(id)) return;
       this.#seen.add(id);
     }
-    this.#bytes += stat.blocks * BLOCK_BYTES;
+    this.addOne(stat.blocks);
+  }
+
+  /** What has one name. */
+  addOne(blocks: number): void {
+    this.#bytes += blocks * BLOCK_BYTES;
     this.#inodes += 1;
   }
 
@@ -56,5 +63,14 @@ export function measureUsage(system: System, directory: number): TreeUsage {
 
 /** Whether what is counted below an open directory stays so when it is brought to the disk. */
 export function isCountedBeforeSync(directory: number): boolean {
-  return KNOW_BEFORE_SYNC.includes(statfsSync(`/proc/self/fd/${directory}`).type);
+  return KNOW_BEFORE_SYNC.includes(fileSystemType(directory));
+}
+
+/** Whether a file's blocks stay when it is closed, too. */
+export function isCountedBeforeClose(directory: number): boolean {
+  return KNOW_BEFORE_CLOSE.includes(fileSystemType(directory));
+}
+
+function fileSystemType(directory: number): number {
+  return statfsSync(`/proc/self/fd/${directory}`).type;
 }

@@ -1,4 +1,4 @@
-import type { Stat, System } from '../system/system.js';
+import type { DirectoryEntry, Stat, System } from '../system/system.js';
 import { isDirectory, OPEN_DIRECTORY, withChild } from './directory.js';
 
 /** Something in a tree, while the walk is at it. */
@@ -16,13 +16,21 @@ export interface WalkedEntry {
  * strings. What is mounted there is shown and not entered.
  *
  * @param visit @returns false for a directory that is not to be entered
+ * @param isKnown is asked before a name is looked at: what the caller knows is not shown
  */
-export function walkTree(system: System, root: number, visit: (entry: WalkedEntry) => boolean): void {
+export function walkTree(
+  system: System,
+  root: number,
+  visit: (entry: WalkedEntry) => boolean,
+  isKnown: (entry: DirectoryEntry, path: string) => boolean = () => false,
+): void {
   const enter = (directory: number, path: string) => {
-    const names = system.list(directory).map(({ name }) => name);
-    for (const name of names.sort()) {
-      const stat = system.statAt(directory, name);
+    const entries = system.list(directory).sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      const { name } = entry;
       const child = path === '' ? name : `${path}/${name}`;
+      if (isKnown(entry, child)) continue;
+      const stat = system.statAt(directory, name);
       const entered = visit({ path: child, parent: directory, name, stat });
       if (entered && isDirectory(stat) && !stat.isMountRoot)
         withChild(system, directory, name, OPEN_DIRECTORY, (descriptor) => enter(descriptor, child));

@@ -13,7 +13,7 @@ type Backend = Pick<SnapshotBackend, 'name'>;
 export async function describeContents(
   { name }: Backend,
   directory: string,
-  known: Pick<ManifestSource, 'checksums' | 'diffID'> = {},
+  known: Pick<ManifestSource, 'facts' | 'diffID'> = {},
 ): Promise<DescribedContents> {
   if (!hasKnownLayout(name)) return { usage: undefined };
   const [tree, manifest] = [treeOf(directory), manifestOf(directory)];
@@ -27,7 +27,7 @@ export async function describeContents(
 }
 
 /**
- * The same of a layer that was just unpacked there, whose files need not be read again. The threads that have unpacked
+ * The same of a layer that was just unpacked there, whose files need not be looked at again. The threads that have unpacked
  * it have the next one to unpack meanwhile, and the disk has this one to write: an image of 1.35 GB takes 0.4 s less
  * of 5.1 s than if each had waited for the other.
  *
@@ -35,10 +35,10 @@ export async function describeContents(
  */
 export async function describeLayer(
   backend: Backend,
-  { layer: { diffID }, checksums }: AppliedLayer,
+  { layer: { diffID }, facts }: AppliedLayer,
   start: FlushPoint,
 ): Promise<DescribedContents> {
-  const describing = describeContents(backend, start.directory, { checksums, diffID });
+  const describing = describeContents(backend, start.directory, { facts, diffID });
   const flushing = start.flush();
   // After a failure of one the tree is removed: the other is out of it by then.
   await Promise.allSettled([describing, flushing]);

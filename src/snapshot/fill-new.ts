@@ -104,8 +104,8 @@ async function unpackInto(
   source: LayerSource,
   how: How,
 ): Promise<AppliedLayer> {
-  const checksums = hasKnownLayout(backend.name);
-  return await applyLayer(source, destination, { ...how, ...place, temporary: true, checksums });
+  const facts = hasKnownLayout(backend.name);
+  return await applyLayer(source, destination, { ...how, ...place, temporary: true, facts });
 }
 
 function layerLabels(

@@ -118,7 +118,7 @@ async function unpackAnew(
     ...wanted,
     temporary: true,
     owners: ownerMap(labels),
-    checksums: true,
+    facts: true,
   });
   await describeLayer(backend, applied, start);
 }

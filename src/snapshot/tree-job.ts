@@ -1,5 +1,5 @@
 import type { PlainError } from '../base/errors.js';
-import type { InodeChecksums } from '../layer/manifest/content-checksums.js';
+import type { FileFacts } from '../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../layer/manifest/verify-tree.js';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { MendRequest } from './mend-tree.js';
@@ -10,12 +10,12 @@ export type TreeJob =
   /** `to` is an empty directory. */
   | { readonly type: 'copy'; readonly from: string; readonly to: string }
   | { readonly type: 'measure'; readonly directory: string }
-  /** Writes a manifest of it, and reads the files for that whose checksums are not given. */
+  /** Writes a manifest of it, and looks at what no facts are given of. */
   | {
       readonly type: 'manifest';
       readonly tree: string;
       readonly manifest: string;
-      readonly checksums?: InodeChecksums | undefined;
+      readonly facts?: FileFacts | undefined;
       readonly diffID?: string | undefined;
     }
   /** Attributes of the root of one layer for that of another, which does not list it. */

@@ -328,6 +328,6 @@ function signedWide(words: DataView, at: number): number {
 function readDirents(bytes: Buffer, words: DataView, length: number, into: DirectoryEntry[]): void {
   for (let at = 0; at < length; at += words.getUint16(at + 16, true)) {
     const name = decodePath(bytes.subarray(at + 19, bytes.indexOf(0, at + 19)));
-    if (name !== '.' && name !== '..') into.push({ name, type: bytes[at + 18]! });
+    if (name !== '.' && name !== '..') into.push({ name, ino: wide(words, at), type: bytes[at + 18]! });
   }
 }

@@ -102,6 +102,8 @@ export interface Stat extends Times {
 
 export interface DirectoryEntry {
   readonly name: string;
+  /** As `Stat.ino`, on most file systems. */
+  readonly ino: number;
   /** d_type of readdir(3): 4 is a directory, 0 unknown. */
   readonly type: number;
 }

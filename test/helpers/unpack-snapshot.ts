@@ -20,7 +20,7 @@ export async function unpackSnapshot(
       ? ({ target: 'overlay', lowers: lowers.map((lower) => join(lower, 'fs')) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
   using start = new FlushPoint(dirname(tree));
-  const applied = await applyLayer(layer, tree, { ...target, sync: false, temporary: true, checksums: true });
+  const applied = await applyLayer(layer, tree, { ...target, sync: false, temporary: true, facts: true });
   const described = await describeLayer(snapshots.backend, applied, start);
   await snapshots.commit(`unpack ${name}`, { name, labels: { layer: name }, described });
   return dirname(tree);

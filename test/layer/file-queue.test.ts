@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test as plain } from 'vitest';
 import { OverlayerError } from '../../src/base/errors.js';
-import { ContentChecksums } from '../../src/layer/manifest/content-checksums.js';
+import { FACT, FACTS, FileFactsLog } from '../../src/layer/manifest/file-facts.js';
 import { FileQueue } from '../../src/layer/worker/file-queue.js';
 import { SLOTS } from '../../src/layer/worker/file-slots.js';
 import { PendingFiles } from '../../src/layer/worker/pending-files.js';
@@ -30,24 +30,24 @@ let count = 0;
 class Ends {
   readonly pending: PendingFiles;
   readonly helper: FileQueue;
-  readonly checksums = new ContentChecksums();
+  readonly facts = new FileFactsLog();
 
   constructor(options: { readonly apply?: System; readonly helper?: System } = {}) {
     const pipeline = new Pipeline(createPipelineMemory());
     const { output, gate, files } = pipeline;
     output.bytes.write(CONTENT);
     const queue = new FileQueue(files, options.apply ?? real, output.bytes);
-    this.pending = new PendingFiles(queue, output, gate, this.checksums);
+    this.pending = new PendingFiles(queue, output, gate, this.facts);
     this.helper = new FileQueue(files, options.helper ?? real, output.bytes);
     this.pending.expect(0, 4096);
   }
 
   /** Creates a file and hands it over. */
-  add(): { readonly path: string; readonly descriptor: number } {
+  add({ isPlain = true } = {}): { readonly path: string; readonly descriptor: number } {
     const path = join(work, `file-${count++}`);
     const descriptor = openSync(path, 'wx');
     this.pending.keep(0);
-    const tail = { descriptor, start: 0, length: CONTENT.length, times: TIMES, checksum: 0 };
+    const tail = { descriptor, start: 0, length: CONTENT.length, times: TIMES, checksum: 0, isPlain };
     this.pending.take({ ...tail, uid: 12, gid: 34, mode: 0o4755 }, { path: 'the/entry', offset: 512 });
     return { path, descriptor };
   }
@@ -107,7 +107,7 @@ describe('files on their way from one thread to another', () => {
   plain('an empty one does not let go of the bytes of those behind it', () => {
     const ends = new Ends();
     const empty = openSync(join(work, 'empty'), 'wx');
-    const none = { start: 0, length: 0, uid: -1, gid: -1, mode: -1, checksum: -1 };
+    const none = { start: 0, length: 0, uid: -1, gid: -1, mode: -1, checksum: -1, isPlain: true };
     ends.pending.take({ descriptor: empty, times: TIMES, ...none }, { path: 'empty', offset: 0 });
     ends.add();
     expect(ends.pending.neededFrom(4096)).toBe(0);
@@ -134,16 +134,31 @@ describe('files on their way from one thread to another', () => {
     expect(added.filter(({ descriptor, path }) => isOpen(descriptor, path))).toEqual([]);
   });
 
-  plain('are known by their checksums, in their order, whoever finished them', () => {
+  plain('are known, in their order, whoever finished them', () => {
     const ends = new Ends({ helper: refusing('setTimes', 'EINTR') });
     const added = Array.from({ length: SLOTS + 20 }, (_, index) => {
       if (index % 3 === 0) ends.helper.work();
       return ends.add();
     });
     ends.pending.finish();
-    const { inodes, checksums } = ends.checksums.all();
-    expect([...inodes]).toEqual(added.map(({ path }) => statSync(path).ino));
-    expect(new Set(checksums)).toEqual(new Set([crc32(CONTENT)]));
+    const { rows } = ends.facts.all();
+    const known = added.map((_, index) => [...rows.subarray(index * FACTS, (index + 1) * FACTS)]);
+    expect(known).toEqual(
+      added.map(({ path }) => {
+        const { uid, gid, mode, mtimeMs, size, blocks, ino } = statSync(path);
+        const { mtimeSec, mtimeNsec } = TIMES;
+        expect(Math.floor(mtimeMs / 1000)).toBe(mtimeSec);
+        return [uid, gid, mode, mtimeSec, mtimeNsec, size, blocks, crc32(CONTENT), ino];
+      }),
+    );
+  });
+
+  plain('that may have attributes are to be looked at', () => {
+    const ends = new Ends();
+    ends.add({ isPlain: false });
+    ends.pending.finish();
+    const { rows } = ends.facts.all();
+    expect([rows[FACT.mode], rows[FACT.checksum]]).toEqual([-1, crc32(CONTENT)]);
   });
 
   for (const method of ['pwrite', 'chown', 'chmod', 'setTimes', 'stat'] as const) {

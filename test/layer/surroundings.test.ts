@@ -68,6 +68,30 @@ describe('what the directory around the destination says has no part in it', () 
     expect(seen(box)).toEqual(plain);
   });
 
+  describe('a default access list of a directory that the layer does not list', () => {
+    // The list allows others nothing; what is made there would get that, and the list too.
+    const below = [
+      file('d/f', 'x', { mode: 0o644 }),
+      dir('d/e', { mode: 0o751 }),
+      file('d/e/f', 'x', { mode: 0o606 }),
+    ];
+    const modes = (box: Sandbox) => ['d/f', 'd/e', 'd/e/f'].map((path) => box.tree().get(path)?.mode);
+
+    test('and that was there', async ({ box }) => {
+      await unpack(box, dir('d'));
+      setXattr(join(box.dest, 'd'), 'system.posix_acl_default', DEFAULT_ACL);
+      await box.unpack(tar(...below), { existing: 'merge' });
+      expect(modes(box)).toEqual(['0644', '0751', '0606']);
+    });
+
+    test('and that a lower layer has', async ({ box }) => {
+      const xattrs = { 'system.posix_acl_default': Buffer.from(DEFAULT_ACL, 'latin1') };
+      const lower = await box.directory('lower', dir('d', { xattrs }));
+      await box.unpack(tar(...below), { target: 'overlay', lowers: [lower] });
+      expect(modes(box)).toEqual(['0644', '0751', '0606']);
+    });
+  });
+
   test('a default access list of the layer is kept, and changes no mode below', async ({ box }) => {
     const xattrs = { 'system.posix_acl_default': Buffer.from(DEFAULT_ACL, 'latin1') };
     await unpack(

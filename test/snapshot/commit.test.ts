@@ -71,7 +71,7 @@ test('what was written after the layer, before the commit, is counted and in the
   const [mount] = await snapshots.prepare('key');
   const layer = tar(file('a', 'text'));
   using start = new FlushPoint(dirname(mount!.source));
-  const applied = await applyLayer(layer, mount!.source, { temporary: true, sync: false, checksums: true });
+  const applied = await applyLayer(layer, mount!.source, { temporary: true, sync: false, facts: true });
   const { usage } = await describeLayer(snapshots.backend, applied, start);
   writeFileSync(join(mount!.source, 'b'), Buffer.alloc(100_000, 'b'));
   await snapshots.commit('key', { name: 'name' });

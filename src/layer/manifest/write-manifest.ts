@@ -1,22 +1,30 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { isCountedBeforeSync, type TreeUsage, UsageCount } from '../../rootfs/measure-usage.js';
-import { walkTree } from '../../rootfs/walk-tree.js';
+import {
+  isCountedBeforeClose,
+  isCountedBeforeSync,
+  type TreeUsage,
+  UsageCount,
+} from '../../rootfs/measure-usage.js';
+import { type WalkedEntry, walkTree } from '../../rootfs/walk-tree.js';
 import { fromSystemError } from '../../system/errno-code.js';
-import { asSystemError, type System } from '../../system/system.js';
-import { checksumsByInode, type InodeChecksums } from './content-checksums.js';
+import { asSystemError, type DirectoryEntry, type System } from '../../system/system.js';
 import { FileChecksum } from './file-checksum.js';
+import type { FileFacts } from './file-facts.js';
+import { KnownFiles } from './known-files.js';
 import { EntryDescriber } from './manifest-entry.js';
 import { endLine, entryLine, MANIFEST_HEADER } from './manifest-line.js';
 
+/** d_type of a regular file. */
+const DT_REG = 8;
 const FLUSH_CHARACTERS = 64 * 1024;
 const MOST_UTF8_BYTES = 3;
 
 export interface ManifestSource {
   /** Open descriptor of the finished tree. */
   readonly root: number;
-  /** Of the files that have just come with a layer. @default every file is read */
-  readonly checksums?: InodeChecksums | undefined;
+  /** Of the files that have just come with a layer. @default every file is looked at, and read */
+  readonly facts?: FileFacts | undefined;
   readonly diffID?: string | undefined;
 }
 
@@ -36,16 +44,25 @@ export function writeManifest(system: System, path: string, source: ManifestSour
       const describer = new EntryDescriber(system);
       const files = new FileChecksum(system);
       const count = new UsageCount();
-      const brought = source.checksums && checksumsByInode(source.checksums);
-      output.line(MANIFEST_HEADER);
-      walkTree(system, source.root, (walked) => {
+      const brought = source.facts && new KnownFiles(source.facts);
+      // To look at 58,000 files took 1.4 s; without it takes 0.3 s.
+      const isKnown = ({ type, ino }: DirectoryEntry, path: string): boolean => {
+        const file = type === DT_REG ? brought?.find(ino, path) : undefined;
+        if (file === undefined) return false;
+        count.addOne(file.blocks);
+        output.line(entryLine(file));
+        return true;
+      };
+      const visit = (walked: WalkedEntry): boolean => {
         const { path, parent, name, stat } = walked;
         if (path === '' || !stat.isMountRoot) count.add(stat);
         const checksumOf = () =>
-          stat.size === 0 ? 0 : (brought?.get(stat.ino) ?? files.of(parent, name, stat.size));
+          stat.size === 0 ? 0 : (brought?.checksumOf(stat.ino) ?? files.of(parent, name, stat.size));
         output.line(entryLine(describer.describe(walked, checksumOf)));
         return true;
-      });
+      };
+      output.line(MANIFEST_HEADER);
+      walkTree(system, source.root, visit, isCountedBeforeClose(source.root) ? isKnown : undefined);
       output.end(source.diffID);
       return isCountedBeforeSync(source.root) ? count.usage : undefined;
     } finally {

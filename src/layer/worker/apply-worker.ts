@@ -3,7 +3,7 @@ import { Destination } from '../../rootfs/destination.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { Applier } from '../applier.js';
-import { ContentChecksums } from '../manifest/content-checksums.js';
+import { FileFactsLog } from '../manifest/file-facts.js';
 import { ArchiveReader } from './archive-reader.js';
 import { FileQueue } from './file-queue.js';
 import type { Answer, Request } from './messages.js';
@@ -72,10 +72,10 @@ function applyTo(
   pipeline: Pipeline,
 ): Answer {
   const { target, limits, hash, owners, lowersLater } = request;
-  const checksums = request.checksums ? new ContentChecksums() : undefined;
+  const facts = request.facts ? new FileFactsLog() : undefined;
   const ring = pipeline.waitArchive();
   const queue = new FileQueue(pipeline.files, system, ring.bytes);
-  const finisher = new PendingFiles(queue, ring, pipeline.gate, checksums);
+  const finisher = new PendingFiles(queue, ring, pipeline.gate, facts);
   const archive = new ArchiveReader(pipeline, hash, finisher);
   const applier = new Applier(system, destination.descriptor, {
     target,
@@ -87,7 +87,7 @@ function applyTo(
     exactModes,
     finisher,
     owners,
-    checksums,
+    facts,
   });
   try {
     const read = readArchive(pipeline, archive, applier, limits);
@@ -96,7 +96,7 @@ function applyTo(
     return {
       ...{ type: 'applied', ...read, whiteouts, listsRoot },
       anomalies: anomalies.summary(),
-      checksums: checksums?.all(),
+      facts: facts?.all(),
     };
   } finally {
     applier.close();

@@ -3,10 +3,12 @@ import { getSystemErrorName } from 'node:util';
 import { type Crc32, openCrc32 } from '../../compression/crc32.js';
 import { type FileTail, finishFile } from '../../rootfs/finish-file.js';
 import { type System, SystemError } from '../../system/system.js';
+import { FACT, FACTS, type FileFactsLog } from '../manifest/file-facts.js';
 import { SLOT_NUMBERS, SLOTS, STATES } from './file-slots.js';
 
-const CHECKSUM = 10;
-const INODE = 11;
+const FIRST_FACT = 3;
+const CHECKSUM = FIRST_FACT + FACT.checksum;
+const IS_PLAIN = FIRST_FACT + FACTS;
 
 /** Numbers of the next file to come, and of the next to be finished, modulo 2^32. */
 const TAIL = 0;
@@ -72,10 +74,19 @@ export class FileQueue {
   #complete(slot: number, tail: FileTail): void {
     finishFile(this.#system, tail, this.#address);
     if (tail.checksum < 0) return;
-    const at = slot * SLOT_NUMBERS;
-    this.#slots[at + INODE] = this.#system.stat(tail.descriptor).ino;
-    const { start, length, checksum } = tail;
-    if (length > 0) this.#slots[at + CHECKSUM] = this.#crc32(checksum, this.#bytes, start, start + length);
+    const { start, length, checksum, isPlain } = tail;
+    const stat = this.#system.stat(tail.descriptor);
+    const slots = this.#slots;
+    const at = slot * SLOT_NUMBERS + FIRST_FACT;
+    slots[at + FACT.uid] = stat.uid;
+    slots[at + FACT.gid] = stat.gid;
+    slots[at + FACT.mode] = isPlain ? stat.mode : -1;
+    slots[at + FACT.mtimeSec] = stat.mtimeSec;
+    slots[at + FACT.mtimeNsec] = stat.mtimeNsec;
+    slots[at + FACT.size] = stat.size;
+    slots[at + FACT.blocks] = stat.blocks;
+    slots[at + FACT.inode] = stat.ino;
+    if (length > 0) slots[at + FACT.checksum] = this.#crc32(checksum, this.#bytes, start, start + length);
   }
 
   /** @returns -1 when none waits */
@@ -113,6 +124,7 @@ export class FileQueue {
     slots[at + 8] = tail.times.atimeSec;
     slots[at + 9] = tail.times.atimeNsec;
     slots[at + CHECKSUM] = tail.checksum;
+    slots[at + IS_PLAIN] = tail.isPlain ? 1 : 0;
     this.#control[STATES + slot] = WAITING;
     Atomics.store(this.#control, TAIL, (number + 1) | 0);
   }
@@ -134,6 +146,7 @@ export class FileQueue {
         atimeNsec: slots[at + 9]!,
       },
       checksum: slots[at + CHECKSUM]!,
+      isPlain: slots[at + IS_PLAIN] === 1,
     };
   }
 
@@ -153,13 +166,9 @@ export class FileQueue {
     return state !== WAITING;
   }
 
-  /** Of a file that is finished, where it was asked for. */
-  checksumOf(number: number): number {
-    return this.#slots[(number & (SLOTS - 1)) * SLOT_NUMBERS + CHECKSUM]!;
-  }
-
-  inodeOf(number: number): number {
-    return this.#slots[(number & (SLOTS - 1)) * SLOT_NUMBERS + INODE]!;
+  /** Takes down what is known of a file that is finished, where that was asked for. */
+  noteFacts(number: number, log: FileFactsLog): void {
+    log.note(this.#slots, (number & (SLOTS - 1)) * SLOT_NUMBERS + FIRST_FACT);
   }
 
   /** Blocks until the other thread is done with a file. */

@@ -2,7 +2,7 @@ import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { DiffSource } from '../diff/options.js';
-import type { InodeChecksums } from '../manifest/content-checksums.js';
+import type { FileFacts } from '../manifest/file-facts.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
 import type { OwnerMap } from '../shift-owners.js';
@@ -30,8 +30,8 @@ export type Request =
       readonly limits: Limits;
       readonly hash: boolean;
       readonly owners: OwnerMap | undefined;
-      /** Whether to take the checksums of the files that it brings. */
-      readonly checksums: boolean;
+      /** Whether to take down what is known of the files that it brings. */
+      readonly facts: boolean;
     }
   | { readonly type: 'plan'; readonly limits: Limits; readonly hash: boolean }
   | {
@@ -56,7 +56,7 @@ export type Response =
   | ({
       readonly type: 'applied';
       /** Where they were asked for. */
-      readonly checksums?: InodeChecksums | undefined;
+      readonly facts?: FileFacts | undefined;
     } & ArchiveSummary)
   | { readonly type: 'diffed'; readonly whiteouts: number }
   | {

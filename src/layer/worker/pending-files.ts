@@ -3,7 +3,7 @@ import type { Ring } from '../../base/ring.js';
 import type { FileFinisher, FileTail } from '../../rootfs/finish-file.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { SystemError } from '../../system/system.js';
-import type { ContentChecksums } from '../manifest/content-checksums.js';
+import type { FileFactsLog } from '../manifest/file-facts.js';
 import type { FileQueue } from './file-queue.js';
 import { SLOTS } from './file-slots.js';
 
@@ -18,7 +18,7 @@ export class PendingFiles implements FileFinisher {
   readonly #queue: FileQueue;
   readonly #ring: Ring;
   readonly #gate: Gate;
-  readonly #checksums: ContentChecksums | undefined;
+  readonly #facts: FileFactsLog | undefined;
   readonly #entries = new Array<{ readonly path: string; readonly offset: number } | undefined>(SLOTS);
   /** Positions in the ring from which on a file needs its bytes, by slot; they only rise. */
   readonly #starts = new Int32Array(SLOTS);
@@ -30,12 +30,12 @@ export class PendingFiles implements FileFinisher {
   /** Where the content of the file in work begins; undefined when it is not kept. */
   #kept: number | undefined;
 
-  /** @param checksums gets those of the files, in the order in which they were taken */
-  constructor(queue: FileQueue, ring: Ring, gate: Gate, checksums: ContentChecksums | undefined) {
+  /** @param facts gets those of the files, in the order in which they were taken */
+  constructor(queue: FileQueue, ring: Ring, gate: Gate, facts: FileFactsLog | undefined) {
     this.#queue = queue;
     this.#ring = ring;
     this.#gate = gate;
-    this.#checksums = checksums;
+    this.#facts = facts;
     this.bytes = ring.bytes;
   }
 
@@ -97,7 +97,7 @@ export class PendingFiles implements FileFinisher {
         if (error instanceof SystemError) throw fromSystemError(error, this.#entries[slot]!);
         throw error;
       }
-      this.#checksums?.note(this.#queue.inodeOf(this.#first), this.#queue.checksumOf(this.#first));
+      if (this.#facts !== undefined) this.#queue.noteFacts(this.#first, this.#facts);
       this.#first += 1;
     }
   }

@@ -1,0 +1,70 @@
+import { FACT, FACTS, type FileFacts } from './file-facts.js';
+import type { ManifestEntry } from './manifest-entry.js';
+
+const FREE = -1;
+
+export interface KnownFile extends ManifestEntry {
+  readonly blocks: number;
+}
+
+/** Facts by inode, in a table of our own: a map of 62,000 took 35 ms to fill, and as long to look them up. */
+export class KnownFiles {
+  readonly #rows: Float64Array;
+  /** Where rows begin; the place after a taken one is the next to look at. */
+  readonly #table: Int32Array;
+
+  constructor({ rows, linked }: FileFacts) {
+    this.#rows = rows;
+    this.#table = new Int32Array(2 ** Math.ceil(Math.log2(rows.length / FACTS + 1) + 1)).fill(FREE);
+    for (let row = 0; row < rows.length; row += FACTS)
+      this.#table[this.#placeOf(rows[row + FACT.inode]!)] = row;
+    for (const inode of linked) {
+      const row = this.#rowOf(inode);
+      if (row !== FREE) rows[row + FACT.mode] = -1;
+    }
+  }
+
+  /** The file at a path. @returns undefined where it has to be looked at */
+  find(inode: number, path: string): KnownFile | undefined {
+    const row = this.#rowOf(inode);
+    const rows = this.#rows;
+    if (row === FREE || rows[row + FACT.mode]! < 0) return undefined;
+    return {
+      path,
+      type: 'file',
+      mode: rows[row + FACT.mode]! & 0o7777,
+      uid: rows[row + FACT.uid]!,
+      gid: rows[row + FACT.gid]!,
+      mtimeSec: rows[row + FACT.mtimeSec]!,
+      mtimeNsec: rows[row + FACT.mtimeNsec]!,
+      size: rows[row + FACT.size]!,
+      link: undefined,
+      checksum: rows[row + FACT.checksum]!,
+      xattrs: 0,
+      blocks: rows[row + FACT.blocks]!,
+    };
+  }
+
+  checksumOf(inode: number): number | undefined {
+    const row = this.#rowOf(inode);
+    const checksum = row === FREE ? -1 : this.#rows[row + FACT.checksum]!;
+    return checksum < 0 ? undefined : checksum;
+  }
+
+  #rowOf(inode: number): number {
+    return this.#table[this.#placeOf(inode)]!;
+  }
+
+  /**
+   * That which it has, or would get. Inodes are numbered in runs; those would lie upon each other if they were not
+   * scattered (Fibonacci hashing).
+   */
+  #placeOf(inode: number): number {
+    const table = this.#table;
+    const last = table.length - 1;
+    for (let place = (Math.imul(inode, 0x9e3779b1) >>> 8) & last; ; place = (place + 1) & last) {
+      const row = table[place]!;
+      if (row === FREE || this.#rows[row + FACT.inode] === inode) return place;
+    }
+  }
+}
