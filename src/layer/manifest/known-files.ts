@@ -12,10 +12,13 @@ export class KnownFiles {
   readonly #rows: Float64Array;
   /** Where rows begin; the place after a taken one is the next to look at. */
   readonly #table: Int32Array;
+  readonly #shift: number;
 
   constructor({ rows, linked }: FileFacts) {
     this.#rows = rows;
-    this.#table = new Int32Array(2 ** Math.ceil(Math.log2(rows.length / FACTS + 1) + 1)).fill(FREE);
+    const bits = Math.ceil(Math.log2(rows.length / FACTS + 1)) + 1;
+    this.#table = new Int32Array(2 ** bits).fill(FREE);
+    this.#shift = 32 - bits;
     for (let row = 0; row < rows.length; row += FACTS)
       this.#table[this.#placeOf(rows[row + FACT.inode]!)] = row;
     for (const inode of linked) {
@@ -62,7 +65,8 @@ export class KnownFiles {
   #placeOf(inode: number): number {
     const table = this.#table;
     const last = table.length - 1;
-    for (let place = (Math.imul(inode, 0x9e3779b1) >>> 8) & last; ; place = (place + 1) & last) {
+    const folded = (inode / 2 ** 32) ^ inode;
+    for (let place = Math.imul(folded, 0x9e3779b1) >>> this.#shift; ; place = (place + 1) & last) {
       const row = table[place]!;
       if (row === FREE || this.#rows[row + FACT.inode] === inode) return place;
     }
