@@ -29,6 +29,8 @@ async function probe({ inside }: Namespace, directory: string, prepare = ':'): P
       });
       const before = look();
       const support = await probeOverlay(directory);
+      // Its mounts go a moment later, with their descriptors.
+      while (look().descriptors > before.descriptors) await new Promise(setImmediate);
       return { support, before, after: look() };
     },
     directory,

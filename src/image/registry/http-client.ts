@@ -1,4 +1,6 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+// All of undici, with `fetch` and what else there is, takes 110 ms to load, this 40.
+import Agent from 'undici/lib/dispatcher/agent.js';
 import { OverlayerError } from '../../base/errors.js';
 import { HttpExchange } from './http-exchange.js';
 import { HttpResponse } from './http-response.js';
@@ -6,6 +8,8 @@ import { isLoopback } from './loopback.js';
 import { networkFailure } from './network-failure.js';
 import { reusingConnector } from './reusing-connector.js';
 
+/** What the environment may name proxies by. */
+const PROXIES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
@@ -30,19 +34,20 @@ export interface HttpClientOptions {
 export class HttpClient {
   /** Nobody's proxy leads to this machine. */
   readonly #direct: Dispatcher;
-  readonly #proxied: Dispatcher;
+  /** With the first request that needs it. */
+  #proxied: Promise<Dispatcher> | undefined;
+  readonly #options: Agent.Options;
   readonly #plainHTTP: boolean;
   readonly #closing = new AbortController();
 
   constructor({ timeoutMs, plainHTTP = false }: HttpClientOptions) {
     this.#plainHTTP = plainHTTP;
-    const options = {
+    this.#options = {
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
       connect: reusingConnector(timeoutMs),
     };
-    this.#direct = new Agent(options);
-    this.#proxied = new EnvHttpProxyAgent(options);
+    this.#direct = new Agent(this.#options);
   }
 
   /**
@@ -89,14 +94,21 @@ export class HttpClient {
     const closed = new OverlayerError('FailedPrecondition', 'The registry is closed');
     // An agent forgets connections that others of their origin outlived: each request is ended by itself.
     this.#closing.abort(closed);
-    await Promise.all([this.#direct.destroy(closed), this.#proxied.destroy(closed)]);
+    await Promise.all([this.#direct.destroy(closed), (await this.#proxied)?.destroy(closed)]);
+  }
+
+  async #dispatcherFor(url: URL): Promise<Dispatcher> {
+    if (isLoopback(url) || !PROXIES.some((name) => process.env[name])) return this.#direct;
+    this.#proxied ??= import('undici').then(({ EnvHttpProxyAgent }) => new EnvHttpProxyAgent(this.#options));
+    return await this.#proxied;
   }
 
   async #send(url: URL, request: HttpRequest): Promise<HttpResponse> {
     const { method = 'GET', headers, authorization, body, signal = this.closing } = request;
     signal.throwIfAborted();
+    const dispatcher = await this.#dispatcherFor(url);
+    signal.throwIfAborted();
     const exchange = new HttpExchange(signal);
-    const dispatcher = isLoopback(url) ? this.#direct : this.#proxied;
     dispatcher.dispatch(
       {
         origin: url.origin,

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
+import connector from 'undici/lib/core/connect.js';
 
 /** 64 KiB cost a fifth more time, 512 KiB no less. */
 const READ_BYTES = 256 * 1024;
@@ -21,7 +22,7 @@ export function reusingConnector(timeoutMs: number): buildConnector.connector {
     let socket: Socket | null;
     let next: Uint8Array = Buffer.allocUnsafeSlow(size);
     let spare: Uint8Array | undefined;
-    const connect = buildConnector({
+    const connect = connector({
       timeout: timeoutMs,
       onread: {
         buffer: () => next,
