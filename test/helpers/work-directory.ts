@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, statfsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,4 +12,17 @@ export function makeWorkDirectory(where: 'fast' | 'disk' = 'fast'): string {
   const disk = statfsSync(tmpdir()).type !== OVERLAYFS_MAGIC;
   const base = existsSync('/dev/shm') && (where === 'fast' || !disk) ? '/dev/shm' : tmpdir();
   return mkdtempSync(join(base, 'overlayer-test-'));
+}
+
+/** The same, for as long as it is used. @param use is told where a name is in it */
+export async function inWorkDirectory(
+  use: (at: (name: string) => string) => Promise<void>,
+  where?: 'fast' | 'disk',
+): Promise<void> {
+  const root = makeWorkDirectory(where);
+  try {
+    await use((name) => join(root, name));
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect } from 'vitest';
 import { crc32OfZeros } from '../../src/base/crc32.js';
+import { FACT } from '../../src/layer/manifest/file-facts.js';
 import type { ManifestEntry } from '../../src/layer/manifest/manifest-entry.js';
 import { readManifest, verifyManifest } from '../../src/layer/manifest/read-manifest.js';
 import { verifyTree } from '../../src/layer/manifest/verify-tree.js';
@@ -212,6 +213,30 @@ test('files whose facts are given are not looked at again', async ({ box }) => {
   writeFileSync(join(box.dest, 'f'), 'else');
   withTree(box, (root) => writeManifest(system, manifest, { root, facts }));
   expect(verify(box)).toMatchObject([{ path: 'f', detail: expect.stringMatching(/^mtime/) }]);
+});
+
+describe('a file is looked at all the same', () => {
+  const DEFAULT_ACL = Buffer.from('0200000001000700ffffffff04000700ffffffff20000000ffffffff', 'hex');
+
+  test.for<[string, Buffer[], Parameters<Sandbox['unpack']>[1], boolean]>([
+    ['but not where nobody else gives it attributes', [], {}, false],
+    ['that brings attributes', [file('f', 'x', { xattrs: { 'user.a': 'b' } })], {}, true],
+    // A whiteout is a file then, and may get the inode of one that is gone.
+    ['without privileges', [], { target: 'overlay', rootless: true }, true],
+  ])('%s', async ([, members, options, isLookedAt], { box }) => {
+    const archive = tar(...(members.length > 0 ? members : [file('f', 'x')]));
+    const how = { ...options, temporary: false, facts: true };
+    const { facts } = await applyLayer(archive, box.dest, how);
+    expect(facts!.rows[FACT.mode]! < 0).toBe(isLookedAt);
+  });
+
+  test('in a directory that hands down an access list', async ({ box }) => {
+    const xattrs = { 'system.posix_acl_default': DEFAULT_ACL };
+    const lower = await box.directory('lower', dir('d', { xattrs }));
+    const how = { target: 'overlay', lowers: [lower], temporary: false, facts: true } as const;
+    const { facts } = await applyLayer(tar(file('d/f', 'x')), box.dest, how);
+    expect(facts!.rows[FACT.mode]).toBe(-1);
+  });
 });
 
 test('a place where it can not be written is told', async ({ box }) => {

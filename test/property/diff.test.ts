@@ -9,7 +9,7 @@ import { MountNamespace, NOBODY } from '../helpers/mount-namespace.js';
 import { changesIn, overlayChanges } from '../helpers/overlay-changes.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
 import { diffTrees, readTree } from '../helpers/tree.js';
-import { makeWorkDirectory } from '../helpers/work-directory.js';
+import { inWorkDirectory } from '../helpers/work-directory.js';
 
 // Trees are made of random layers, and changed by more of them. A diff of two, applied to the first, gives the second,
 // exactly: contents, attributes, times, which names are one file.
@@ -34,15 +34,6 @@ function copy(from: string, to: string): string {
   return to;
 }
 
-async function inDirectory(use: (at: (name: string) => string) => Promise<void>): Promise<void> {
-  const root = makeWorkDirectory();
-  try {
-    await use((name) => join(root, name));
-  } finally {
-    rmSync(root, { recursive: true });
-  }
-}
-
 const merge = (layer: Buffer, into: string) => unpackLayer(layer, into, { existing: 'merge', sync: false });
 
 describe('a diff applied to its base gives the tree back', () => {
@@ -50,7 +41,7 @@ describe('a diff applied to its base gives the tree back', () => {
     let compared = 0;
     await fc.assert(
       fc.asyncProperty(layerStacks, layerStacks, async (first, then) => {
-        await inDirectory(async (at) => {
+        await inWorkDirectory(async (at) => {
           mkdirSync(at('lower'));
           if (!(await isUnpacked(buildLayers(first), (layer) => merge(layer, at('lower'))))) return;
           copy(at('lower'), at('upper'));
@@ -71,7 +62,7 @@ describe('a diff applied to its base gives the tree back', () => {
   test('of two trees that have nothing to do with each other; of all of one', async () => {
     await fc.assert(
       fc.asyncProperty(layerStacks, layerStacks, async (one, other) => {
-        await inDirectory(async (at) => {
+        await inWorkDirectory(async (at) => {
           for (const [name, stack] of [
             ['lower', one],
             ['upper', other],
@@ -111,7 +102,7 @@ function makeLinked(directory: string, names: Readonly<Record<string, number>>):
 test('names that are one file in one tree, and several in the other', async () => {
   await fc.assert(
     fc.asyncProperty(links, links, async (one, other) => {
-      await inDirectory(async (at) => {
+      await inWorkDirectory(async (at) => {
         makeLinked(at('lower'), one);
         makeLinked(at('upper'), other);
         const { layer } = await makeDiff({ lower: at('lower'), upper: at('upper') });
@@ -135,7 +126,7 @@ describe.each(['root', 'user-namespace'] as const)('changes in a mounted overlay
     let compared = 0;
     await fc.assert(
       fc.asyncProperty(layerStacks, overlayChanges, async (stack, changes) => {
-        await inDirectory(async (at) => {
+        await inWorkDirectory(async (at) => {
           mkdirSync(at('base'));
           const layers = buildLayers(stack);
           if (!(await isUnpacked(layers, (layer) => merge(layer, at('base'))))) return;
