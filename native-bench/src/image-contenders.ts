@@ -40,7 +40,7 @@ export function imageContenders(layout: string, archive: string, layers: readonl
 export function pullContenders(reference: string, layers: readonly Layer[]): Contender[] {
   const pull = `pull -q --tls-verify=false ${reference}`;
   return [
-    ...overlayer('pull', reference),
+    ...overlayer('pull', '--plain-http', reference),
     {
       name: 'containerd',
       command: (dest) => [CONTAINERD, dest, 'pull', '--plain-http', '--snapshotter', 'overlayfs', reference],
