@@ -1,8 +1,5 @@
-import { isErrno, O, type System } from '../system/system.js';
+import { DT, isErrno, O, type System } from '../system/system.js';
 import { statId } from './directory.js';
-
-const DT_DIR = 4;
-const DT_UNKNOWN = 0;
 
 /**
  * Removes `name` and all below it, never through a symlink and never across a mount. Fine when it is not there, or
@@ -59,7 +56,7 @@ export function emptyDirectory(
 ): void {
   const entries = withWritable(system, descriptor, () => system.list(descriptor));
   for (const { name, type } of entries) {
-    if (type === DT_DIR || type === DT_UNKNOWN) removeTree(system, descriptor, name, removed);
+    if (type === DT.DIR || type === DT.UNKNOWN) removeTree(system, descriptor, name, removed);
     else withWritable(system, descriptor, () => void unlinkIfThere(system, descriptor, name));
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { openLinuxSystem } from '../system/linux.js';
 import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, O } from '../system/system.js';
+import { AT_FDCWD, DT, O } from '../system/system.js';
 import type { Mount } from './mount.js';
 import { escapeLayer, takesLayersOneByOne } from './overlay-mount.js';
 import type { OverlaySupport } from './overlay-support.js';
@@ -12,7 +12,6 @@ import type { OverlaySupport } from './overlay-support.js';
 export type TryMount = (mount: Mount, target: string) => Promise<string>;
 
 const INDEX_PARAMETER = '/sys/module/overlay/parameters/index';
-const DT_UNKNOWN = 0;
 /** Has to be there: it shows whether the names in a directory come with their types. */
 export const LISTED_DIRECTORY = 'directory';
 
@@ -85,7 +84,7 @@ function namesWithoutTypes(scratch: string): string | undefined {
   const system = openLinuxSystem();
   const descriptor = system.openAt(AT_FDCWD, scratch, O.RDONLY | O.DIRECTORY, 0);
   try {
-    if (system.list(descriptor).every(({ type }) => type !== DT_UNKNOWN)) return undefined;
+    if (system.list(descriptor).every(({ type }) => type !== DT.UNKNOWN)) return undefined;
     return 'its file system does not list the types of files (d_type), which overlayfs needs: xfs is to be made with ftype=1, ext4 with the feature filetype';
   } finally {
     system.close(descriptor);

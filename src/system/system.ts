@@ -104,7 +104,7 @@ export interface DirectoryEntry {
   readonly name: string;
   /** As `Stat.ino`, on most file systems. */
   readonly ino: number;
-  /** d_type of readdir(3): 4 is a directory, 0 unknown. */
+  /** d_type of readdir(3): one of `DT`, or another. */
   readonly type: number;
 }
 
@@ -150,6 +150,9 @@ export const O = {
 
 /** In the place of a directory descriptor: the working directory. */
 export const AT_FDCWD = -100;
+
+/** Of <dirent.h>: what a directory says of an entry. */
+export const DT = { UNKNOWN: 0, DIR: 4, REG: 8 } as const;
 
 export const S = {
   IFMT: 0o170000,

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
+import { DockerRegistry, push } from '../helpers/docker-registry.js';
+import { archiveOf, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
 import { sha256 } from '../helpers/tree.js';
 import { LAYER, PackedApp, REPOSITORY } from './packed-app.js';
 
@@ -46,6 +47,21 @@ test('a zstd layer is unpacked too', () => {
   expect(readFileSync(join(app.folder, 'rootfs-zstd/etc/os-release'), 'utf8')).toContain(
     'PRETTY_NAME="Debian',
   );
+});
+
+test('an image is pulled from a registry, and nothing else is said', async () => {
+  const registry = await DockerRegistry.start(join(app.folder, 'registry'));
+  try {
+    const layout = writeFiles(join(app.folder, 'layout'), layoutFiles());
+    await push({ location: `oci:${layout}:sample:1` }, `${registry.host}/sample:1`);
+    // npx has warnings of its own.
+    const overlayer = 'node_modules/.bin/overlayer';
+    const pull = `${overlayer} pull --root store --progress none --json ${registry.host}/sample:1`;
+    const { images } = JSON.parse(app.run('sh', ['-c', `${pull} 2>&1`]));
+    expect(images).toHaveLength(1);
+  } finally {
+    await registry.kill();
+  }
 });
 
 test('a program that embeds it compiles against its types and runs', () => {
