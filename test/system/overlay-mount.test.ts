@@ -2,10 +2,10 @@ import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type OverlayerError, type UnpackLayerOptions, unpackLayer } from '../../src/index.js';
 import { MountNamespace, NOBODY, type Privileges } from '../helpers/mount-namespace.js';
+import { type Inside, type NamespaceProcess, useNamespace } from '../helpers/namespace-process.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
-import { type UnpackOutcome, type UnpackRun, unpackCommand } from '../helpers/run-unpack.js';
+import type { UnpackOutcome } from '../helpers/run-unpack.js';
 import { expectSameTrees } from '../helpers/same-trees.js';
 import { dir, fifo, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { readTree, type Tree } from '../helpers/tree.js';
@@ -14,13 +14,31 @@ import { makeWorkDirectory } from '../helpers/work-directory.js';
 // A stack of layers unpacked twice: each into a directory of its own in overlay form, seen through a real mount;
 // and one over the other into a plain directory. Both show the same tree.
 
-/** Without privileges each takes processes of its own, and so a while. */
 /** The same stacks in every run, so that a change is to blame for a failure; others by the environment variable. */
 const SEED = Number(process.env['OVERLAYER_FUZZ_SEED'] ?? 1);
 const RUNS = { root: 150, 'user-namespace': 15 };
 
+type Run = {
+  readonly source: string;
+  readonly destination: string;
+  readonly options: {
+    readonly rootless: boolean;
+    readonly sync: false;
+    readonly target?: 'overlay';
+    readonly lowers?: readonly string[];
+    readonly existing?: 'merge';
+  };
+};
+
+/** Where the layers are unpacked, and where they are mounted. */
+interface Places {
+  readonly inside: NamespaceProcess;
+  readonly namespace: MountNamespace;
+}
+
 /** Layers of one test in both forms. */
 class Stack {
+  readonly #inside: NamespaceProcess;
   readonly #namespace: MountNamespace;
   readonly #privileges: Privileges;
   readonly #root = makeWorkDirectory('disk');
@@ -29,7 +47,8 @@ class Stack {
   #mount: string | undefined;
   #layers = 0;
 
-  constructor(namespace: MountNamespace, privileges: Privileges) {
+  constructor({ inside, namespace }: Places, privileges: Privileges) {
+    this.#inside = inside;
     this.#namespace = namespace;
     this.#privileges = privileges;
     chmodSync(this.#root, 0o755);
@@ -44,8 +63,8 @@ class Stack {
     const source = join(this.#root, `${number}.tar`);
     const upper = join(this.#root, 'layers', String(number));
     writeFileSync(source, layer);
-    const common: UnpackLayerOptions = { rootless: this.#privileges !== 'root', sync: false };
-    const [overlay, directory] = await this.#unpack([
+    const common = { rootless: this.#privileges !== 'root', sync: false } as const;
+    const [overlay, directory] = await this.#inside.run(unpackAll, [
       { source, destination: upper, options: { ...common, target: 'overlay', lowers: this.#uppers } },
       { source, destination: this.#merged, options: { ...common, existing: 'merge' } },
     ]);
@@ -76,21 +95,20 @@ class Stack {
     if (this.#mount !== undefined) await this.#namespace.unmount(this.#mount);
     rmSync(this.#root, { recursive: true });
   }
-
-  async #unpack(runs: readonly UnpackRun[]): Promise<UnpackOutcome[]> {
-    if (this.#privileges === 'root') return await unpackAll(runs);
-    const command = unpackCommand(runs).map((word) => `'${word.replaceAll("'", `'\\''`)}'`);
-    return JSON.parse(await this.#namespace.run(command.join(' '))) as UnpackOutcome[];
-  }
 }
 
-async function unpackAll(runs: readonly UnpackRun[]): Promise<UnpackOutcome[]> {
+async function unpackAll({ overlayer }: Inside, runs: readonly Run[]): Promise<UnpackOutcome[]> {
   const outcomes: UnpackOutcome[] = [];
   for (const { source, destination, options } of runs)
     outcomes.push(
-      await unpackLayer(source, destination, options).then(
+      await overlayer.unpackLayer(source, destination, options).then(
         (result) => ({ result }),
-        (error: OverlayerError) => ({ error: { code: error.code, message: String(error.stack) } }),
+        (error: Error) => ({
+          error: {
+            code: overlayer.OverlayerError.is(error) ? error.code : ('Internal' as const),
+            message: String(error.stack),
+          },
+        }),
       ),
     );
   return outcomes;
@@ -227,6 +245,7 @@ for (const privileges of ['root', 'user-namespace'] as const)
   describe(`an overlay mount as ${privileges} shows what the directory target has`, {
     timeout: 600_000,
   }, () => {
+    const unpacking = useNamespace(privileges);
     let namespace: MountNamespace;
     beforeAll(async () => {
       namespace = await MountNamespace.start(privileges);
@@ -234,7 +253,7 @@ for (const privileges of ['root', 'user-namespace'] as const)
     afterAll(() => namespace.close());
 
     async function withStack(use: (stack: Stack) => Promise<void>): Promise<void> {
-      const stack = new Stack(namespace, privileges);
+      const stack = new Stack({ inside: unpacking.inside, namespace }, privileges);
       try {
         await use(stack);
       } finally {
