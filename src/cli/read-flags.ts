@@ -11,6 +11,7 @@ export interface ReadFlags extends Partial<Limits> {
   readonly digest?: string;
   readonly diffId?: string;
   readonly digests?: boolean;
+  readonly allowEmpty?: true;
   readonly gzip?: GzipDecoder;
   readonly json?: true;
 }
@@ -22,6 +23,7 @@ export function readOptions(flags: ReadFlags): ReadLayerOptions {
     diffID: flags.diffId === undefined ? undefined : parseDigest(flags.diffId),
     digests: flags.digests === false ? 'skip' : 'compute',
     limits: Object.fromEntries(Object.entries(flags).filter(([name]) => name in DEFAULT_LIMITS)),
+    allowEmpty: flags.allowEmpty,
     gzip: flags.gzip,
   };
 }

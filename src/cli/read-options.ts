@@ -6,6 +6,7 @@ export function addReadOptions(command: Command): Command {
   return command
     .option('--digest <DIGEST>', 'fail unless the bytes of LAYER have this digest')
     .option('--diff-id <DIGEST>', 'fail unless the uncompressed bytes have this digest')
+    .option('--allow-empty', 'take nothing at all for an empty layer, without a digest that says so')
     .addOption(
       new Option('--gzip <DECODER>', 'use this gzip decoder instead of the fastest there is').choices([
         'isal',

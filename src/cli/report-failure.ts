@@ -44,10 +44,10 @@ function overlayerLine({ message, entry, offset, hint }: OverlayerError): string
   return `${message}${where && ` (${where})`}${hint === undefined ? '' : `: ${optionNames(hint)}`}`;
 }
 
-/** Errors name the library's limits (`maxPathDepth`); here they are options (`--max-path-depth`). */
+/** Errors name the library's options (`maxPathDepth`); here they have other names (`--max-path-depth`). */
 function optionNames(hint: string): string {
   return hint.replace(
-    /\bmax(?:[A-Z][a-z]+)+\b/g,
+    /\b(?:max|allow)(?:[A-Z][a-z]+)+\b/g,
     (name) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
   );
 }

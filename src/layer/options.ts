@@ -31,6 +31,12 @@ export interface ReadLayerOptions extends AbortableOptions {
    * @default 'compute'
    */
   readonly digests?: 'compute' | 'skip' | undefined;
+  /**
+   * Take nothing at all for a layer without entries. A digest or a diffID says so as well; without any of them it fails
+   * with `DataLoss`, since whoever should have written the layer may have failed.
+   * @default false
+   */
+  readonly allowEmpty?: boolean | undefined;
   /** @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
   /** @default the fastest there is; also settable by the environment variable OVERLAYER_GZIP */

@@ -4,6 +4,7 @@ import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import type { Anomaly, AnomalySummary } from './anomaly.js';
 import { checkChoice } from './check-options.js';
+import { checkUnnamed } from './check-unnamed.js';
 import { feed } from './feed.js';
 import { openSource } from './open-source.js';
 import type { GzipDecoder, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
@@ -53,9 +54,8 @@ export async function runLayer(
     const digest = decoded.digest === undefined ? diffID : (`sha256:${decoded.digest}` as const);
     checkDigest('digest', options.digest, digest);
     checkDigest('diffID', options.diffID, diffID);
-    const isVouchedFor =
-      compression !== 'none' || options.digest !== undefined || options.diffID !== undefined;
-    if (!summary.endIsMarked && !isVouchedFor) throw noEndMarker(size);
+    if (options.digest === undefined && options.diffID === undefined)
+      checkUnnamed(summary, compression, options.allowEmpty ?? false);
     const anomalies = [...summary.anomalies, ...streamAnomalies(decoded, summary)];
     const { compressedBytes: compressedSize } = pipeline;
     return { digest, diffID, compression, size, compressedSize, entries, whiteouts, listsRoot, anomalies };
@@ -96,18 +96,6 @@ function checkDigest(
     expected,
     actual,
   });
-}
-
-/** Nothing says that these bytes are all: neither a digest nor the end of a compressed stream. */
-function noEndMarker(offset: number): OverlayerError {
-  return new OverlayerError(
-    'DataLoss',
-    'The archive has no end marker (two blocks of zeros): it may be cut off',
-    {
-      hint: 'get the layer anew, or give its digest or diffID if it has to be so',
-      offset,
-    },
-  );
 }
 
 function streamAnomalies(

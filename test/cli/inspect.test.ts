@@ -64,8 +64,10 @@ describe('inspect', () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'DataLoss' } });
   });
 
-  it('lists an empty layer', async () => {
-    const { code, stdout } = await overlayer(['inspect', '--json', '-'], { input: new Uint8Array() });
+  it('lists an empty layer, where that is said to be one', async () => {
+    const input = new Uint8Array();
+    expect(await overlayer(['inspect', '-'], { input })).toMatchObject({ code: 15 });
+    const { code, stdout } = await overlayer(['inspect', '--json', '--allow-empty', '-'], { input });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ entries: [], result: { entries: 0 } });
   });

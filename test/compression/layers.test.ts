@@ -55,9 +55,9 @@ describe.each(GZIP_DECODERS)('digests and sizes, gzip by %s', noHang, (gzip) => 
   for (const [name, { bytes, compression, size, diffID }] of Object.entries(layers))
     test(name, async ({ box }) => {
       const expected = { compression, size, diffID, digest: sha256(bytes), compressedSize: bytes.length };
-      expect(await box.unpack(bytes, { gzip })).toMatchObject(expected);
+      expect(await box.unpack(bytes, { gzip, allowEmpty: true })).toMatchObject(expected);
       if (size > 0) expect(box.read('d/f')).toBe('layer '.repeat(200_000));
-      expect(await read(cutUp(bytes), { gzip })).toMatchObject(expected);
+      expect(await read(cutUp(bytes), { gzip, allowEmpty: true })).toMatchObject(expected);
     });
 });
 

@@ -32,7 +32,7 @@ type Kind = 'layer' | 'image';
 const OPTIONS_OF: Readonly<Record<Kind, readonly string[]>> = {
   layer: [
     ...['--target', '--lower', '--merge', '--dry-run'],
-    ...['--digest', '--diff-id', '--no-digests', '--gzip'],
+    ...['--digest', '--diff-id', '--allow-empty', '--no-digests', '--gzip'],
   ],
   image: ['--platform', '--image', '--plain-http', '--username', '--password-stdin'],
 };

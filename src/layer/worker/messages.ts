@@ -81,6 +81,8 @@ export interface ArchiveSummary {
   readonly listsRoot: boolean;
   readonly endIsMarked: boolean;
   readonly dataAfterArchive: boolean;
+  /** Its root has what makes it an archive of images. */
+  readonly holdsImages: boolean;
   readonly anomalies: readonly AnomalySummary[];
 }
 

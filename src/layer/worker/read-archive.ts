@@ -2,6 +2,7 @@ import { type Limits, limitError } from '../../base/limits.js';
 import { TarDecoder } from '../../tar/decoder.js';
 import type { TarSink } from '../../tar/types.js';
 import type { ArchiveReader } from './archive-reader.js';
+import { ImageWatch } from './image-watch.js';
 import type { ArchiveSummary } from './messages.js';
 import type { Pipeline } from './pipeline.js';
 
@@ -11,10 +12,11 @@ export function readArchive(
   archive: ArchiveReader,
   sink: TarSink,
   limits: Limits,
-): Pick<ArchiveSummary, 'size' | 'diffID' | 'entries' | 'endIsMarked' | 'dataAfterArchive'> {
+): Pick<ArchiveSummary, 'size' | 'diffID' | 'entries' | 'endIsMarked' | 'dataAfterArchive' | 'holdsImages'> {
   archive.begin();
   try {
-    const decoder = new TarDecoder(sink, limits);
+    const watch = new ImageWatch(sink);
+    const decoder = new TarDecoder(watch, limits);
     for (;;) {
       const length = archive.wait();
       if (length < 0) break;
@@ -28,7 +30,8 @@ export function readArchive(
     }
     const endIsMarked = decoder.end({ requireMarker: false });
     const { position: size, entries, dataAfterArchive } = decoder;
-    return { size, entries, endIsMarked, dataAfterArchive, diffID: archive.finish() };
+    const { holdsImages } = watch;
+    return { size, entries, endIsMarked, dataAfterArchive, holdsImages, diffID: archive.finish() };
   } catch (error) {
     archive.abandon();
     throw error;
