@@ -137,12 +137,14 @@ export class TarDecoder {
 
   /** Goes on behind what is `skippable`, for whoever reads an archive in its place. The sink does not get it. */
   skip(): void {
+    const left = this.skippable;
+    if (left === 0) return; // headers and maps have to be seen
     const inBody = this.#state === 'data';
-    this.#position += this.skippable;
+    this.#position += left;
     this.#bodyLeft = 0;
     this.#paddingLeft = 0;
     if (inBody) this.#endBody();
-    else if (this.#state === 'padding') this.#state = 'header';
+    else this.#state = 'header';
   }
 
   /**
