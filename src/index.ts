@@ -2,7 +2,7 @@ export type { AbortableOptions } from './base/abort.js';
 export type { ByteSource } from './base/byte-source.js';
 export { type ErrorCode, OverlayerError } from './base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
-export { displayPath, encodePath } from './base/path-bytes.js';
+export { displayJson, displayPath, encodePath } from './base/path-bytes.js';
 export type {
   BlobHealth,
   BlobInfo,
@@ -35,6 +35,7 @@ export type { RootlessMappings } from './image/bundle/linux.js';
 export type { IDMapping, RuntimeSpec } from './image/bundle/runtime-spec.js';
 export { detectSource, type StoredImageKind } from './image/detect-source.js';
 export { exportImages } from './image/export-images.js';
+export type { Keeper } from './image/find-keepers.js';
 export type { CollectResult } from './image/garbage.js';
 export type { ImageContents } from './image/image-contents.js';
 export type { ImageRecord } from './image/image-records.js';
@@ -54,7 +55,10 @@ export type {
   Images,
   ImageUsage,
   ImportOptions,
+  ListImagesOptions,
   MountImageOptions,
+  PruneOptions,
+  PruneResult,
   PullOptions,
   Store,
 } from './image/store.js';

@@ -2,13 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
-import { lockDirectory } from '../rootfs/lock-directory.js';
-import { AT_FDCWD, isErrno, type System } from '../system/system.js';
+import { lockDirectory, makeLockedDirectory } from '../rootfs/lock-directory.js';
+import { AT_FDCWD, type System } from '../system/system.js';
 import type { IngestInfo } from './content-store.js';
 import { LockedIngest } from './locked-ingest.js';
-
-/** Each attempt fails only when another removes the directory that was made right now. */
-const ATTEMPTS = 16;
 
 /** What is in a directory. One without a ref is of a crash, and is found again by whoever knows the ref. */
 export interface FoundIngest extends Omit<IngestInfo, 'ref'> {
@@ -31,17 +28,9 @@ export class IngestDirectories {
   /** The ingest of a ref, which is made if need be. @throws OverlayerError `Unavailable` */
   take(ref: string): LockedIngest {
     const path = join(this.path, nameOf(ref));
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      try {
-        this.#system.makeDirectory(AT_FDCWD, path, 0o700);
-      } catch (error) {
-        if (!isErrno(error, 'EEXIST')) throw error;
-      }
-      const locked = this.#lock(path);
-      if (locked === 'held') throw inUse(ref);
-      if (locked !== 'gone') return locked;
-    }
-    throw new OverlayerError('Unavailable', `Others leave no time to begin ingest "${ref}"`);
+    const lock = makeLockedDirectory(this.#system, AT_FDCWD, path);
+    if (lock === 'held') throw inUse(ref);
+    return new LockedIngest(this.#system, path, lock);
   }
 
   /** @throws OverlayerError `NotFound`, `Unavailable` */

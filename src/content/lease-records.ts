@@ -22,37 +22,52 @@ interface LeaseRecord {
   /** Milliseconds since the epoch, both. */
   readonly createdAt: number;
   readonly expiresAt: number | null;
+  /** The process that it ends with. Leases of earlier versions have none. */
+  readonly process?: number | null;
+}
+
+/** By what leases end. */
+export interface LeaseEnds {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Whether the process runs that a lease is tied to. */
+  readonly isHeld: (id: string) => boolean;
 }
 
 /** @throws OverlayerError `AlreadyExists`; `InvalidArgument` for a label that can't be */
-export function createLease(transaction: WriteTransaction, id: string, labels: Labels): Lease {
-  const now = Date.now();
-  if (findLease(transaction, id, now) !== undefined)
+export function createLease(
+  transaction: WriteTransaction,
+  { id, labels, process }: { readonly id: string; readonly labels: Labels; readonly process: number | null },
+  ends: LeaseEnds,
+): Lease {
+  if (findLease(transaction, id, ends) !== undefined)
     throw new OverlayerError('AlreadyExists', `Lease "${id}" already exists`);
-  releaseLease(transaction, id); // one that has expired
+  releaseLease(transaction, id); // one that has ended
   const checked = updateLabels({}, labels, []);
   const expiresAt = parseTime(checked[EXPIRE_LABEL])?.getTime() ?? null;
-  transaction.put(recordKey(id), { labels: checked, createdAt: now, expiresAt });
-  return toLease(id, { labels: checked, createdAt: now, expiresAt });
+  const record = { labels: checked, createdAt: ends.now, expiresAt, process };
+  transaction.put(recordKey(id), record);
+  return toLease(id, record);
 }
 
-/** @throws OverlayerError `NotFound`, for one that has expired too */
-export function getLease(transaction: ReadTransaction, id: string): Lease {
-  const lease = findLease(transaction, id, Date.now());
+/** @throws OverlayerError `NotFound`, for one that has ended too */
+export function getLease(transaction: ReadTransaction, id: string, ends: LeaseEnds): Lease {
+  const lease = findLease(transaction, id, ends);
   if (lease === undefined) throw new OverlayerError('NotFound', `Lease "${id}" does not exist`);
   return lease;
 }
 
-function findLease(transaction: ReadTransaction, id: string, now: number): Lease | undefined {
+function findLease(transaction: ReadTransaction, id: string, ends: LeaseEnds): Lease | undefined {
   const record = transaction.get(recordKey(id)) as LeaseRecord | undefined;
-  return record === undefined || isExpired(record, now) ? undefined : toLease(id, record);
+  return record === undefined || hasEnded(id, record, ends) ? undefined : toLease(id, record);
 }
 
-/** Those that have not expired by `now`. */
-export function* listLeases(transaction: ReadTransaction, now: number): Generator<Lease> {
+/** Those that have not ended. */
+export function* listLeases(transaction: ReadTransaction, ends: LeaseEnds): Generator<Lease> {
   for (const { key, value } of transaction.entries(RECORDS)) {
+    const id = key[1] as string;
     const record = value as unknown as LeaseRecord;
-    if (!isExpired(record, now)) yield toLease(key[1] as string, record);
+    if (!hasEnded(id, record, ends)) yield toLease(id, record);
   }
 }
 
@@ -61,9 +76,9 @@ export function* listResources(transaction: ReadTransaction, id: string): Genera
     yield { type: key[2] as LeaseResourceType, id: key[3] as string };
 }
 
-/** What all leases hold that have not expired by `now`. */
-export function* heldResources(transaction: ReadTransaction, now: number): Generator<LeaseResource> {
-  for (const { id } of listLeases(transaction, now)) yield* listResources(transaction, id);
+/** What all leases hold that have not ended. */
+export function* heldResources(transaction: ReadTransaction, ends: LeaseEnds): Generator<LeaseResource> {
+  for (const { id } of listLeases(transaction, ends)) yield* listResources(transaction, id);
 }
 
 export function addResource(transaction: WriteTransaction, id: string, resource: LeaseResource): void {
@@ -83,17 +98,19 @@ export function releaseLease(transaction: WriteTransaction, id: string): void {
   transaction.delete(recordKey(id));
 }
 
-/** Takes away those that have expired by `now`. */
-export function releaseExpired(transaction: WriteTransaction, now: number): void {
-  const expired = Array.from(transaction.entries(RECORDS)).filter(({ value }) =>
-    isExpired(value as unknown as LeaseRecord, now),
+/** Takes away those that have ended. */
+export function releaseEnded(transaction: WriteTransaction, ends: LeaseEnds): void {
+  const ended = Array.from(transaction.entries(RECORDS)).filter(({ key, value }) =>
+    hasEnded(key[1] as string, value as unknown as LeaseRecord, ends),
   );
-  for (const { key } of expired) releaseLease(transaction, key[1] as string);
+  for (const { key } of ended) releaseLease(transaction, key[1] as string);
 }
 
 /** Who holds an ingest holds the blob that it has become. */
 export function handOver(transaction: WriteTransaction, ref: string, digest: Digest): void {
-  for (const { id } of [...listLeases(transaction, Date.now())]) {
+  // Leases that have ended too: they are taken away by the next collection.
+  for (const { key } of [...transaction.entries(RECORDS)]) {
+    const id = key[1] as string;
     const ingest: LeaseResource = { type: 'ingest', id: ref };
     if (transaction.get(resourceKey(id, ingest)) === undefined) continue;
     removeResource(transaction, id, ingest);
@@ -101,16 +118,18 @@ export function handOver(transaction: WriteTransaction, ref: string, digest: Dig
   }
 }
 
-function isExpired({ expiresAt }: LeaseRecord, now: number): boolean {
-  return expiresAt !== null && expiresAt <= now;
+function hasEnded(id: string, { expiresAt, process }: LeaseRecord, { now, isHeld }: LeaseEnds): boolean {
+  if (expiresAt !== null && expiresAt <= now) return true;
+  return typeof process === 'number' && !isHeld(id);
 }
 
-function toLease(id: string, { labels, createdAt, expiresAt }: LeaseRecord): Lease {
+function toLease(id: string, { labels, createdAt, expiresAt, process }: LeaseRecord): Lease {
   return {
     id,
     labels,
     createdAt: new Date(createdAt),
     expiresAt: expiresAt === null ? undefined : new Date(expiresAt),
+    process: process ?? undefined,
   };
 }
 

@@ -3,14 +3,14 @@ import type { Labels } from '../metadata/labels.js';
 /**
  * # Leases
  *
- * A lease keeps what it names from the garbage collection, in all processes, until it is deleted or expires. It may
- * name what is not there yet. An expired lease counts as none: nothing finds it any more.
+ * A lease keeps what it names from the garbage collection, in all processes, until it ends: it is deleted, it expires,
+ * or the process ends that it is tied to. It may name what is not there yet. No call finds a lease that has ended.
  *
  * Whoever relies on something that nothing refers to yet holds a lease on it *before* looking whether it is there, and
  * until something refers to it. Then there is no moment at which a collection could take it:
  *
  * ```ts
- * const { id } = await content.leases.create({ expiresAt: tomorrow });
+ * const { id } = await content.leases.create({ tiedToProcess: true });
  * for (const { digest } of blobs) await content.leases.add(id, { type: 'content', id: digest });
  * // … ingest the blobs, record the image …
  * await content.leases.delete(id);
@@ -39,8 +39,10 @@ export interface Lease {
   readonly id: string;
   readonly labels: Labels;
   readonly createdAt: Date;
-  /** What its label `containerd.io/gc.expire` says; undefined when it lasts until it is deleted. */
+  /** What its label `containerd.io/gc.expire` says; undefined when it does not expire. */
   readonly expiresAt: Date | undefined;
+  /** The process that it ends with, as that process sees its own id; undefined when it is tied to none. */
+  readonly process: number | undefined;
 }
 
 export interface CreateLeaseOptions {
@@ -49,6 +51,8 @@ export interface CreateLeaseOptions {
   readonly labels?: Labels | undefined;
   /** The same as the label `containerd.io/gc.expire` with that time. @default never, or as the label says */
   readonly expiresAt?: Date | undefined;
+  /** The lease ends with this process, also when the process is killed. @default false */
+  readonly tiedToProcess?: boolean | undefined;
 }
 
 export interface LeaseResource {

@@ -8,6 +8,7 @@ import type { System } from '../system/system.js';
 import { BlobFiles } from './blob-files.js';
 import type { ContentStore } from './content-store.js';
 import { IngestDirectories } from './ingest-directories.js';
+import { LeaseHolds } from './lease-holds.js';
 import { StoredContent } from './stored-content.js';
 
 export interface OpenContentStoreOptions {
@@ -26,9 +27,15 @@ export async function openContentStore(options: OpenContentStoreOptions): Promis
     const blobs = await makePrivateDirectory(system, join(root, 'blobs'));
     const sha256 = await makePrivateDirectory(system, join(blobs, 'sha256'));
     const ingest = await makePrivateDirectory(system, join(root, 'ingest'));
+    const leases = await makePrivateDirectory(system, join(root, 'leases'));
     // A blob that is on disk can be found there.
     for (const directory of [blobs, root]) await syncDirectory(directory);
-    return new StoredContent(metadata, new BlobFiles(system, sha256), new IngestDirectories(system, ingest));
+    return new StoredContent(
+      metadata,
+      new BlobFiles(system, sha256),
+      new IngestDirectories(system, ingest),
+      new LeaseHolds(system, leases),
+    );
   } catch (error) {
     throw toOverlayerError(error, `Cannot use "${options.root}" for content`);
   }

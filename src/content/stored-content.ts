@@ -26,6 +26,7 @@ import type {
 import { FileIngest, type IngestTarget } from './file-ingest.js';
 import { hashFile } from './hash-file.js';
 import type { FoundIngest, IngestDirectories } from './ingest-directories.js';
+import type { LeaseHolds } from './lease-holds.js';
 import { handOver } from './lease-records.js';
 import type { LeaseResource, Leases } from './leases.js';
 import type { LockedIngest } from './locked-ingest.js';
@@ -42,12 +43,14 @@ export class StoredContent implements ContentStore, IngestTarget {
   readonly #metadata: MetadataStore;
   readonly #blobs: BlobFiles;
   readonly #ingests: IngestDirectories;
+  readonly #holds: LeaseHolds;
 
-  constructor(metadata: MetadataStore, blobs: BlobFiles, ingests: IngestDirectories) {
-    this.leases = new StoredLeases(metadata);
+  constructor(metadata: MetadataStore, blobs: BlobFiles, ingests: IngestDirectories, holds: LeaseHolds) {
+    this.leases = new StoredLeases(metadata, holds);
     this.#metadata = metadata;
     this.#blobs = blobs;
     this.#ingests = ingests;
+    this.#holds = holds;
   }
 
   async stat(digest: Digest): Promise<BlobInfo> {
@@ -187,7 +190,12 @@ export class StoredContent implements ContentStore, IngestTarget {
     mark: (held: readonly LeaseResource[]) => Promise<(digest: Digest) => boolean>,
     options: SweepOptions = {},
   ): Promise<SweepResult> {
-    const content = { metadata: this.#metadata, blobs: this.#blobs, ingests: this.#ingests };
+    const content = {
+      metadata: this.#metadata,
+      blobs: this.#blobs,
+      ingests: this.#ingests,
+      holds: this.#holds,
+    };
     return run('Cannot sweep', () => sweepContent(content, mark, options));
   }
 

@@ -4,11 +4,13 @@ import { filterBy } from '../metadata/filter-by.js';
 import type { MetadataStore, WriteTransaction } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
 import { parseDigest } from '../oci/digest.js';
+import type { LeaseHolds } from './lease-holds.js';
 import {
   addResource,
   createLease,
   EXPIRE_LABEL,
   getLease,
+  type LeaseEnds,
   listLeases,
   listResources,
   releaseLease,
@@ -19,29 +21,44 @@ import type { CreateLeaseOptions, Lease, LeaseResource, Leases } from './leases.
 /** It shares a key of the metadata store with the name of what it holds. */
 const MAX_ID_BYTES = 256;
 
-/** Leases in a metadata store. */
+/** Leases in a metadata store, and the locks of those that are tied to processes. */
 export class StoredLeases implements Leases {
   readonly #metadata: MetadataStore;
+  readonly #holds: LeaseHolds;
 
-  constructor(metadata: MetadataStore) {
+  constructor(metadata: MetadataStore, holds: LeaseHolds) {
     this.#metadata = metadata;
+    this.#holds = holds;
   }
 
-  async create({ id = newId(), labels = {}, expiresAt }: CreateLeaseOptions = {}): Promise<Lease> {
+  async create(options: CreateLeaseOptions = {}): Promise<Lease> {
+    const { id = newId(), labels = {}, expiresAt, tiedToProcess = false } = options;
     checkId(id);
     if (Number.isNaN(expiresAt?.getTime()))
       throw new OverlayerError('InvalidArgument', `Lease "${id}" can't expire at an invalid date`);
     const all = expiresAt === undefined ? labels : { ...labels, [EXPIRE_LABEL]: expiresAt.toISOString() };
-    return await this.#metadata.write((transaction) => createLease(transaction, id, all));
+    const record = { id, labels: all, process: tiedToProcess ? process.pid : null };
+    const create = (ends: LeaseEnds) =>
+      this.#metadata.write((transaction) => createLease(transaction, record, ends));
+    if (!tiedToProcess) return await create(this.#ends());
+    // First: a lease is never seen without its lock. The lock is ours: no running process holds a lease with this id.
+    this.#holds.take(id);
+    try {
+      return await create({ now: Date.now(), isHeld: () => false });
+    } catch (error) {
+      this.#holds.end(id);
+      throw error;
+    }
   }
 
-  delete(id: string): Promise<void> {
-    return this.#change(id, (transaction) => releaseLease(transaction, id));
+  async delete(id: string): Promise<void> {
+    await this.#change(id, (transaction) => releaseLease(transaction, id));
+    this.#holds.end(id);
   }
 
   async list(filters: readonly string[] = []): Promise<readonly Lease[]> {
     const passes = await filterBy(filters);
-    const leases = this.#metadata.read((transaction) => [...listLeases(transaction, Date.now())]);
+    const leases = this.#metadata.read((transaction) => [...listLeases(transaction, this.#ends())]);
     return leases.filter(({ id, labels }) =>
       passes(([field, ...rest]) => {
         if (field === 'labels') return labels[rest.join('.')];
@@ -63,15 +80,19 @@ export class StoredLeases implements Leases {
   async resources(id: string): Promise<readonly LeaseResource[]> {
     checkId(id);
     return this.#metadata.read((transaction) => {
-      getLease(transaction, id);
+      getLease(transaction, id, this.#ends());
       return [...listResources(transaction, id)];
     });
+  }
+
+  #ends(): LeaseEnds {
+    return { now: Date.now(), isHeld: (id) => this.#holds.isHeld(id) };
   }
 
   async #change(id: string, change: (transaction: WriteTransaction) => void): Promise<void> {
     checkId(id);
     await this.#metadata.write((transaction) => {
-      getLease(transaction, id);
+      getLease(transaction, id, this.#ends());
       change(transaction);
     });
   }

@@ -4,7 +4,8 @@ import type { BlobFiles } from './blob-files.js';
 import { deleteBlob, forgetBlob, listForgotten } from './blob-records.js';
 import type { SweepOptions, SweepResult } from './content-store.js';
 import type { FoundIngest, IngestDirectories } from './ingest-directories.js';
-import { heldResources, releaseExpired } from './lease-records.js';
+import type { LeaseHolds } from './lease-holds.js';
+import { heldResources, type LeaseEnds, releaseEnded } from './lease-records.js';
 import type { LeaseResource } from './leases.js';
 import { countUses, isUsedSince } from './uses.js';
 
@@ -16,11 +17,11 @@ interface Content {
   readonly metadata: MetadataStore;
   readonly blobs: BlobFiles;
   readonly ingests: IngestDirectories;
+  readonly holds: LeaseHolds;
 }
 
 /** When a collection began. */
 interface Begin {
-  /** A lease that expires later counts to the end: what it let go may have been found by nobody yet. */
   readonly now: number;
   /** Uses that are noted later keep a blob. */
   readonly uses: number;
@@ -39,7 +40,7 @@ export async function sweepContent(
 ): Promise<SweepResult> {
   const { metadata, blobs } = content;
   signal?.throwIfAborted();
-  const begin = await metadata.write(beginSweep);
+  const begin = await metadata.write((transaction) => beginSweep(transaction, content));
   const keep = await mark(begin.held);
   const result = { blobs: [] as Digest[], ingests: [] as string[], bytes: 0 };
   const candidates = (await blobs.list()).filter((digest) => !keep(digest));
@@ -55,6 +56,7 @@ export async function sweepContent(
     }
   }
   await forgetUnused(content, begin);
+  await content.holds.removeLeft();
   for (const { ref, offset } of await removeIdle(content, begin, ingestsIdleMs, signal)) {
     if (ref !== undefined) result.ingests.push(ref);
     result.bytes += offset;
@@ -62,11 +64,19 @@ export async function sweepContent(
   return result;
 }
 
-function beginSweep(transaction: WriteTransaction): Begin {
+function beginSweep(transaction: WriteTransaction, { holds }: Content): Begin {
   const now = Date.now();
   // That counts as use; before the uses are counted, so that it does not keep anything this time.
-  releaseExpired(transaction, now);
-  return { now, uses: countUses(transaction), held: [...heldResources(transaction, now)] };
+  releaseEnded(transaction, { now, isHeld: (id) => holds.isHeld(id) });
+  return { now, uses: countUses(transaction), held: [...heldResources(transaction, lasting(now))] };
+}
+
+/**
+ * A lease that ends after the beginning counts to the end of the sweep. Its process may have recorded an image that the
+ * mark has not seen.
+ */
+function lasting(now: number): LeaseEnds {
+  return { now, isHeld: () => true };
 }
 
 function removeUnused(
@@ -124,6 +134,7 @@ function heldOf(
   { now }: Begin,
 ): ReadonlySet<string> {
   const held = new Set<string>();
-  for (const resource of heldResources(transaction, now)) if (resource.type === type) held.add(resource.id);
+  for (const resource of heldResources(transaction, lasting(now)))
+    if (resource.type === type) held.add(resource.id);
   return held;
 }

@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
+import { ifFound } from '../base/if-found.js';
 import type { ContentStore } from '../content/content-store.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
@@ -67,11 +68,5 @@ async function isWanted(content: ContentStore, blob: Descriptor): Promise<boolea
 }
 
 async function isPresent(content: ContentStore, { digest }: Descriptor): Promise<boolean> {
-  try {
-    await content.stat(digest);
-    return true;
-  } catch (error) {
-    if (OverlayerError.is(error) && error.code === 'NotFound') return false;
-    throw error;
-  }
+  return (await ifFound(content.stat(digest))) !== undefined;
 }

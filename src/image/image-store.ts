@@ -1,10 +1,12 @@
-import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
-import { type CollectResult, collectGarbage } from './garbage.js';
+import type { Fields } from '../metadata/filter.js';
+import { filterBy } from '../metadata/filter-by.js';
+import { findKeepers } from './find-keepers.js';
+import { collectGarbage } from './garbage.js';
 import { canonicalName } from './image-name.js';
 import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
 import { parseReference } from './reference.js';
-import type { Image, Images } from './store.js';
+import type { Image, Images, ListImagesOptions, PruneOptions, PruneResult } from './store.js';
 import type { StoreParts } from './store-parts.js';
 import { StoredImage } from './stored-image.js';
 
@@ -20,8 +22,10 @@ export class ImageStore implements Images {
     return this.open(this.#find(name));
   }
 
-  async list(): Promise<readonly Image[]> {
-    return this.#parts.metadata.read(listImages).map((record) => this.open(record));
+  async list({ filters = [] }: ListImagesOptions = {}): Promise<readonly Image[]> {
+    const passes = await filterBy(filters);
+    const records = this.#parts.metadata.read(listImages).filter((record) => passes(fieldsOf(record)));
+    return records.map((record) => this.open(record));
   }
 
   async tag(name: string, newName: string): Promise<Image> {
@@ -39,9 +43,10 @@ export class ImageStore implements Images {
     await this.#parts.metadata.write((transaction) => removeImage(transaction, found));
   }
 
-  async prune(options: AbortableOptions = {}): Promise<CollectResult> {
+  async prune({ ingestsIdleMs, signal }: PruneOptions = {}): Promise<PruneResult> {
     await this.#parts.snapshots.cleanup();
-    return await collectGarbage(this.#parts, options);
+    const collected = await collectGarbage(this.#parts, { ingestsIdleMs, signal });
+    return { ...collected, keepers: await findKeepers(this.#parts) };
   }
 
   open(record: ImageRecord): Image {
@@ -59,6 +64,15 @@ export class ImageStore implements Images {
     if (found === undefined) throw notFound(name);
     return found;
   }
+}
+
+/** As containerd names them. */
+function fieldsOf({ name, target, labels }: ImageRecord): Fields {
+  return ([field, ...rest]) => {
+    if (field === 'labels') return Object.hasOwn(labels, rest.join('.')) ? labels[rest.join('.')] : undefined;
+    const values = { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType };
+    return Object.entries(values).find(([path]) => path === [field, ...rest].join('.'))?.[1];
+  };
 }
 
 function notFound(name: string): OverlayerError {

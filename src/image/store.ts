@@ -4,6 +4,7 @@ import type { ContentStore } from '../content/content-store.js';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { Platform } from '../oci/platform.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
+import type { Keeper } from './find-keepers.js';
 import type { CollectResult } from './garbage.js';
 import type { ImageContents } from './image-contents.js';
 import type { ImageRecord } from './image-records.js';
@@ -91,8 +92,8 @@ export interface ImportOptions extends GetImageOptions {
 export interface Images {
   /** @throws OverlayerError `NotFound` */
   get(name: string): Promise<Image>;
-  /** By the order of their names. */
-  list(): Promise<readonly Image[]>;
+  /** By the order of their names. @throws OverlayerError `InvalidArgument` (a filter) */
+  list(options?: ListImagesOptions): Promise<readonly Image[]>;
   /**
    * Gives an image one more name; whatever had that name has lost it.
    *
@@ -103,9 +104,35 @@ export interface Images {
   remove(name: string): Promise<void>;
   /**
    * Takes away what neither an image nor a lease leads to: blobs, what is left of ingests, and of the snapshots
-   * those that a pull made. What is mounted stays.
+   * those that a pull made. What is mounted stays. The result says what was taken and what keeps the rest.
+   *
+   * @throws `signal.reason` when the signal asks for the end; what has gone is gone
    */
-  prune(options?: AbortableOptions): Promise<CollectResult>;
+  prune(options?: PruneOptions): Promise<PruneResult>;
+}
+
+export interface ListImagesOptions {
+  /**
+   * In containerd's language, on `name`, `target.digest`, `target.mediatype` and `labels.NAME`: those that pass one of
+   * them.
+   *
+   * @default all
+   */
+  readonly filters?: readonly string[] | undefined;
+}
+
+export interface PruneOptions extends AbortableOptions {
+  /**
+   * Of an interrupted pull, what has come of a blob goes when nobody has written to it for so many milliseconds.
+   *
+   * @default 24 hours
+   */
+  readonly ingestsIdleMs?: number | undefined;
+}
+
+export interface PruneResult extends CollectResult {
+  /** What keeps blobs and layers that no image leads to. */
+  readonly keepers: readonly Keeper[];
 }
 
 export interface Image extends ImageRecord {

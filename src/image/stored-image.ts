@@ -1,4 +1,4 @@
-import { OverlayerError } from '../base/errors.js';
+import { ifFound } from '../base/if-found.js';
 import type { Labels } from '../metadata/labels.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
@@ -45,7 +45,7 @@ export class StoredImage implements Image {
     for (const { digest } of this.#blobsOf(contents)) contentBytes += (await this.#sizeOf(digest)) ?? 0;
     let [bytes, inodes] = [0, 0];
     for (const { chainID } of contents.layers) {
-      const usage = await orUndefined(() => snapshots.usage(chainID));
+      const usage = await ifFound(snapshots.usage(chainID));
       bytes += usage?.bytes ?? 0;
       inodes += usage?.inodes ?? 0;
     }
@@ -53,7 +53,7 @@ export class StoredImage implements Image {
   }
 
   async check(options: ImagePlatformOptions = {}): Promise<ImageHealth> {
-    const contents = await orUndefined(() => this.contents(options));
+    const contents = await ifFound(this.contents(options));
     const wanted = contents === undefined ? [this.target] : this.#blobsOf(contents);
     const blobs = { present: 0, total: wanted.length, bytes: 0, totalBytes: 0 };
     for (const { digest, size } of wanted) {
@@ -64,7 +64,7 @@ export class StoredImage implements Image {
     }
     const layers = { present: 0, total: contents?.layers.length ?? 0 };
     for (const { chainID } of contents?.layers ?? []) {
-      const found = await orUndefined(() => this.#parts.snapshots.stat(chainID));
+      const found = await ifFound(this.#parts.snapshots.stat(chainID));
       if (found?.kind === 'committed') layers.present += 1;
     }
     const isComplete =
@@ -89,16 +89,6 @@ export class StoredImage implements Image {
   }
 
   async #sizeOf(digest: Descriptor['digest']): Promise<number | undefined> {
-    return (await orUndefined(() => this.#parts.content.stat(digest)))?.size;
-  }
-}
-
-/** @returns undefined for what is not there */
-async function orUndefined<T>(ask: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
-    throw error;
+    return (await ifFound(this.#parts.content.stat(digest)))?.size;
   }
 }

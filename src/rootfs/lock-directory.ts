@@ -1,3 +1,4 @@
+import { OverlayerError } from '../base/errors.js';
 import { isErrno, O, type System } from '../system/system.js';
 import { closeQuietly } from './directory.js';
 
@@ -22,4 +23,26 @@ export function lockDirectory(system: System, parent: number, name: string): num
     if (outcome !== 'locked') closeQuietly(system, descriptor);
   }
   return outcome === 'locked' ? descriptor : outcome;
+}
+
+/** Each attempt fails only when another process removes the directory that was made right now. */
+const ATTEMPTS = 16;
+
+/**
+ * Takes the lock of a directory, which is made where there is none.
+ *
+ * @returns a descriptor that holds it, until it is closed; `held` when another has it
+ * @throws OverlayerError `Unavailable`
+ */
+export function makeLockedDirectory(system: System, parent: number, name: string): number | 'held' {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    try {
+      system.makeDirectory(parent, name, 0o700);
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+    const lock = lockDirectory(system, parent, name);
+    if (lock !== 'gone') return lock;
+  }
+  throw new OverlayerError('Unavailable', `Other processes remove "${name}" as often as it is made`);
 }

@@ -1,4 +1,8 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { LeaseResource } from '../../src/content/leases.js';
 import { digestOf, refusal, useContent } from './use-content.js';
 
@@ -14,7 +18,13 @@ const ids = async (filters?: readonly string[]) =>
 test('a lease is made, found, and deleted', async () => {
   const { leases } = content.store;
   const made = await leases.create({ id: 'mine', labels: { a: 'b' } });
-  expect(made).toEqual({ id: 'mine', labels: { a: 'b' }, createdAt: expect.any(Date), expiresAt: undefined });
+  expect(made).toEqual({
+    id: 'mine',
+    labels: { a: 'b' },
+    createdAt: expect.any(Date),
+    expiresAt: undefined,
+    process: undefined,
+  });
   await content.reopen();
   expect(await content.store.leases.list()).toEqual([made]);
   await content.store.leases.delete('mine');
@@ -128,4 +138,71 @@ test('who holds an ingest holds the blob that it becomes', async () => {
   await ingest.commit();
   const held = await Promise.all(['a', 'b', 'c'].map((id) => leases.resources(id)));
   expect(held).toEqual([[HELLO], [HELLO], []]);
+});
+
+describe('a lease that is tied to a process', () => {
+  const HOLDER = `
+const { openContentStore } = await import(${JSON.stringify(new URL('../../dist/content/open-content-store.js', import.meta.url).href)});
+const { openLmdbStore } = await import(${JSON.stringify(new URL('../../dist/metadata/lmdb-store.js', import.meta.url).href)});
+const [root, metadata] = process.argv.slice(1);
+const store = await openContentStore({ root, metadata: openLmdbStore(metadata) });
+await store.leases.create({ id: 'theirs', tiedToProcess: true });
+await store.leases.add('theirs', { type: 'content', id: '${digestOf('hello')}' });
+process.send('held');
+setInterval(() => {}, 1000);
+`;
+
+  async function hold(): Promise<ChildProcess> {
+    const child = spawn(
+      process.execPath,
+      ['--input-type=module', '--eval', HOLDER, content.root, join(content.root, '../metadata.db')],
+      { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+    );
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await once(child, 'message');
+    return child;
+  }
+
+  async function kill(child: ChildProcess): Promise<void> {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  test('lasts as long as the process', async () => {
+    await content.put('hello');
+    const child = await hold();
+    expect(await content.store.leases.list()).toMatchObject([{ id: 'theirs', process: child.pid }]);
+    expect((await content.store.sweep(async () => () => false)).blobs).toEqual([]);
+    await kill(child);
+    expect(await content.store.leases.list()).toEqual([]);
+    expect(await refusal(content.store.leases.add('theirs', HELLO))).toBe('NotFound');
+    expect((await content.store.sweep(async () => () => false)).blobs).toEqual([HELLO.id]);
+    expect(readdirSync(join(content.root, 'leases'))).toEqual([]);
+  });
+
+  test('counts to the end of a sweep in which its process ends: that may have recorded an image', async () => {
+    await content.put('hello');
+    const child = await hold();
+    const { blobs } = await content.store.sweep(async () => {
+      await kill(child);
+      return () => false;
+    });
+    expect(blobs).toEqual([]);
+  });
+
+  test('can’t be made twice while its process runs, and can afterwards', async () => {
+    const child = await hold();
+    const again = () => content.store.leases.create({ id: 'theirs', tiedToProcess: true });
+    expect(await refusal(again())).toBe('AlreadyExists');
+    await kill(child);
+    expect(await again()).toMatchObject({ id: 'theirs', process: process.pid });
+    expect(await content.store.leases.resources('theirs')).toEqual([]);
+  });
+
+  test('can be deleted by another process', async () => {
+    const child = await hold();
+    await content.store.leases.delete('theirs');
+    expect(await ids()).toEqual([]);
+    expect(child.exitCode).toBeNull();
+  });
 });

@@ -164,10 +164,8 @@ describe('interrupted by a signal', () => {
     abort.abort(reason);
     await expect(task).rejects.toBe(reason);
     const kept = await box.contents();
-    expect(kept).toMatchObject({ images: [], ingests: [`layer-${SECOND.digest}`], leases: 1 });
+    expect(kept).toMatchObject({ images: [], ingests: [`layer-${SECOND.digest}`], leases: 0 });
     expect(kept.snapshots).toHaveLength(1);
-    await box.store.images.prune();
-    expect(await box.contents()).toEqual(kept);
 
     const image = await box.store.pull(`${proxy.host}/some/image:1`);
     expect((await image.check()).isComplete).toBe(true);
@@ -177,6 +175,19 @@ describe('interrupted by a signal', () => {
       .map(({ headers }) => headers.range);
     expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=1\d{6}-$/)]);
   });
+});
+
+test('what an interrupted pull has is the next collection’s', async () => {
+  const abort = new AbortController();
+  const proxy = await through(
+    SECOND.digest,
+    halfOnly(SECOND, () => abort.abort(new Error('enough'))),
+  );
+  await expect(box.store.pull(`${proxy.host}/some/image:1`, { signal: abort.signal })).rejects.toThrow(
+    'enough',
+  );
+  await box.store.images.prune({ ingestsIdleMs: 0 });
+  expect(await box.contents()).toEqual(EMPTY);
 });
 
 /** Pulls in a process of its own. */

@@ -39,7 +39,7 @@ export interface GetImageOptions extends AbortableOptions {
  *
  * After a failure nothing stays that the pull has made, and what was whole before is whole. After an
  * interruption, or when the source can't be reached, layers that are committed and what there is of others stay
- * for 24 hours: the next pull goes on with them.
+ * until the next collection (`Images.prune`): a pull before that goes on with them.
  */
 export async function pullImage(
   parts: StoreParts,
@@ -78,8 +78,8 @@ export async function pullImage(
     return record;
   } catch (error) {
     await documents.kept().catch(() => {});
-    // What undoing it fails with says less.
-    if (!isWorthKeeping(error, signal)) await lease.undo().catch(() => {});
+    // The error of the pull says more than one of its undoing.
+    await (isWorthKeeping(error, signal) ? lease.release() : lease.undo()).catch(() => {});
     throw error;
   }
 }

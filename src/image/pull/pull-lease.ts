@@ -1,12 +1,13 @@
 import { OverlayerError } from '../../base/errors.js';
+import { ifFound } from '../../base/if-found.js';
 import type { LeaseResource } from '../../content/leases.js';
 import { collectGarbage } from '../garbage.js';
 import type { StoreParts } from '../store-parts.js';
 
-/** containerd's for a pull: what one leaves that was cut short waits so long for the next. */
-const KEPT_MS = 24 * 60 * 60 * 1000;
-
-/** The lease of one pull on all that it uses, with what it has made itself. End it with `release` or `undo`. */
+/**
+ * The lease of one pull on all that it uses, with what it has made itself. End it with `release` or `undo`. The lease of
+ * a pull whose process was killed has ended with the process.
+ */
 export class PullLease {
   readonly #parts: StoreParts;
   readonly id: string;
@@ -18,7 +19,7 @@ export class PullLease {
   }
 
   static async take(parts: StoreParts): Promise<PullLease> {
-    const { id } = await parts.content.leases.create({ expiresAt: new Date(Date.now() + KEPT_MS) });
+    const { id } = await parts.content.leases.create({ tiedToProcess: true });
     return new PullLease(parts, id);
   }
 
@@ -40,9 +41,10 @@ export class PullLease {
     for (const resource of await this.#parts.content.leases.resources(this.id)) this.noteMade(resource);
   }
 
-  /** An image leads to all of it now. */
+  /** The pull needs it no more: an image leads to all that it holds, or the next collection may have it. */
   async release(): Promise<void> {
-    await this.#parts.content.leases.delete(this.id);
+    // A user can delete the lease of a running pull.
+    await ifFound(this.#parts.content.leases.delete(this.id));
   }
 
   /** Takes back what this pull has made and nobody else uses. */

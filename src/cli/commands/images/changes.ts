@@ -1,4 +1,5 @@
-import { type CollectResult, displayPath } from '../../../index.js';
+import { type CollectResult, displayPath, type Keeper } from '../../../index.js';
+import { abortOnSignals } from '../../interruption.js';
 import { counted, formatBytes } from '../../render/format.js';
 import { imageDocument } from '../../render/image-document.js';
 import { printResult } from '../../render/print-result.js';
@@ -20,17 +21,32 @@ export async function rm(names: readonly string[], flags: RootFlags): Promise<nu
       await store.images.remove(image.name);
       removed.push(image.name);
     }
-    const collected = await store.images.prune();
+    const { keepers: _, ...collected } = await store.images.prune();
     const text = removed.map((name) => `Removed ${displayPath(name)}\n`).join('');
     printResult(flags, { removed, collected }, `${text}${freed(collected)}`);
   });
 }
 
 export async function prune(flags: RootFlags): Promise<number> {
+  const signal = abortOnSignals();
   return await withExistingStore(flags, async (store) => {
-    const collected = await store.images.prune();
-    printResult(flags, collected, freed(collected));
+    // Who asks for it wants the room, also of what an interrupted pull would go on with.
+    const pruned = await store.images.prune({ ingestsIdleMs: 0, signal });
+    printResult(flags, pruned, `${freed(pruned)}${pruned.keepers.map(keeperLine).join('')}`);
   });
+}
+
+function keeperLine({ type, id, process, blobs, snapshots, bytes }: Keeper): string {
+  const who = {
+    lease: `Lease ${displayPath(id)}${process === undefined ? '' : ` of process ${process}`}`,
+    snapshot: `Snapshot ${displayPath(id)}`,
+    blob: `Blob ${id}, by its label containerd.io/gc.root,`,
+  }[type];
+  const what = [
+    ...(blobs.length === 0 ? [] : [counted(blobs.length, 'blob', 'blobs')]),
+    ...(snapshots.length === 0 ? [] : [counted(snapshots.length, 'layer', 'layers')]),
+  ];
+  return `${who} keeps ${formatBytes(bytes)}: ${what.join(', ')}\n`;
 }
 
 function freed({ blobs, snapshots, ingests, bytes }: CollectResult): string {
