@@ -22,22 +22,41 @@ export function encodePath(path: string): Buffer {
   return Buffer.concat(parts);
 }
 
-/** The name as a person can read it on a terminal: no control characters, no escapes that move the cursor. */
+/**
+ * The name as a person can read it on a terminal: control characters, what reorders text, line separators and invisible
+ * format characters are shown as escapes, `\x1b` or `\u202e`.
+ */
 export function displayPath(path: string): string {
   let shown = '';
   for (const character of path) {
     const code = character.codePointAt(0)!;
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) shown += `\\x${code.toString(16).padStart(2, '0')}`;
     else if (code >= 0xd800 && code <= 0xdfff) shown += `\\x${(code & 0xff).toString(16).padStart(2, '0')}`;
-    else if (isBidiControl(code)) shown += `\\u${code.toString(16)}`;
+    else if (UNSEEN.test(character)) shown += `\\u${code.toString(16).padStart(4, '0')}`;
     else shown += character;
   }
   return shown;
 }
 
-/** Characters that reorder what follows: a name with them can look like another. */
-function isBidiControl(code: number): boolean {
-  return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+/**
+ * Characters that are not seen and change how other text is shown: bidirectional controls reorder it, separators break the
+ * line, the others are invisible. Joiners (U+200C, U+200D) are none of these: words of several scripts have them.
+ */
+const UNSEEN =
+  /[\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\u{e0001}|[\u{e0020}-\u{e007f}]/u;
+
+/** Those, and the controls that JSON.stringify leaves in strings: DEL and C1. */
+const UNSAFE_IN_JSON = new RegExp(`[\\u007f-\\u009f]|${UNSEEN.source}`, 'gu');
+
+/** As JSON.stringify, and safe to be shown on a terminal: such characters of strings are escaped. */
+export function displayJson(value: unknown, indent?: number): string {
+  // Outside of strings, JSON has none of them.
+  return JSON.stringify(value, undefined, indent).replace(UNSAFE_IN_JSON, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
 }
 
 function isEscapedByte(path: string, at: number): boolean {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodePath, displayPath, encodePath } from '../../src/base/path-bytes.js';
+import { decodePath, displayJson, displayPath, encodePath } from '../../src/base/path-bytes.js';
 
 const roundTrip = (bytes: Buffer) => encodePath(decodePath(bytes));
 
@@ -89,5 +89,33 @@ describe('names for people', () => {
         expect(displayPath(decodePath(Buffer.from(bytes)))).not.toMatch(/[\x00-\x1f\x7f-\x9f]/);
       }),
     );
+  });
+});
+
+describe('what a terminal or an editor would obey', () => {
+  const OBEYED = [
+    '\x1b',
+    '\x7f',
+    '\x9b',
+    '\u061c',
+    '\u200e',
+    '\u2028',
+    '\u202e',
+    '\u2066',
+    '\ufeff',
+    '\u{e0041}',
+  ];
+
+  test.each(OBEYED)('%j is escaped in texts and in JSON', (character) => {
+    expect(displayPath(`a${character}b`)).toMatch(/^a\\[xu][0-9a-f]+b$/);
+    const shown = displayJson({ [character]: `a${character}` });
+    expect(shown).not.toContain(character);
+    expect(JSON.parse(shown)).toEqual({ [character]: `a${character}` });
+  });
+
+  test('joiners, accents and emoji are not', () => {
+    const text = 'é 中文 می‌خواهم 👩‍💻 \ud83d\udc33';
+    expect(displayPath(text)).toBe(text);
+    expect(displayJson([text])).toBe(JSON.stringify([text]));
   });
 });
