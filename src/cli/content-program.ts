@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { parseLabels, parseSize } from './parse-value.js';
-import { onStore } from './store-options.js';
+import { addListOptions, onStore } from './store-options.js';
 
 const DIGEST = 'sha256: and 64 hexadecimal digits';
 
@@ -18,7 +18,7 @@ export function addContent(program: Command): void {
     .description('Look at the blobs of images, and keep some of your own.')
     .helpCommand(false);
 
-  onStore(content, 'ls', 'List blobs.').action(async (flags) => {
+  addListOptions(onStore(content, 'ls', 'List blobs.'), 'labels."a.b"==c').action(async (flags) => {
     process.exitCode = await (await load()).ls(flags);
   });
   onStore(content, 'get', 'Write a blob to standard output.')
@@ -46,8 +46,25 @@ export function addContent(program: Command): void {
     .action(async (digests, flags) => {
       process.exitCode = await (await load()).rm(digests, flags);
     });
+  addLeases(content);
   onStore(content, 'prune', 'Take away blobs and layers that no image leads to.').action(async (flags) => {
     const { prune } = await import('./commands/images/changes.js');
     process.exitCode = await prune(flags);
   });
+}
+
+function addLeases(content: Command): void {
+  const load = () => import('./commands/content/leases.js');
+  const leases = content
+    .command('leases')
+    .description('Look at leases: each keeps blobs and layers that no image leads to.')
+    .helpCommand(false);
+  addListOptions(onStore(leases, 'ls', 'List leases.'), 'id==mine').action(async (flags) => {
+    process.exitCode = await (await load()).ls(flags);
+  });
+  onStore(leases, 'rm', 'End leases; what they kept goes with the next prune.')
+    .argument('<IDS...>', 'their ids')
+    .action(async (ids, flags) => {
+      process.exitCode = await (await load()).rm(ids, flags);
+    });
 }

@@ -1,6 +1,13 @@
 import { type Command, Option } from 'commander';
 import { collect } from './parse-value.js';
-import { addGetOptions, addRegistryOptions, onStore, platformOption } from './store-options.js';
+import {
+  addGetOptions,
+  addListOptions,
+  addRegistryOptions,
+  formatOption,
+  onStore,
+  platformOption,
+} from './store-options.js';
 
 const IMAGE = 'the name of an image';
 
@@ -99,7 +106,7 @@ function addBundle(program: Command): void {
 function addListing(images: Command): void {
   const load = () => import('./commands/images/listing.js');
   const loadChanges = () => import('./commands/images/changes.js');
-  onStore(images, 'ls', 'List images.').action(async (flags) => {
+  addListOptions(onStore(images, 'ls', 'List images.'), 'name~=debian').action(async (flags) => {
     process.exitCode = await (await load()).ls(flags);
   });
   onStore(images, 'tree', 'List images with their manifests, configs and layers.').action(async (flags) => {
@@ -108,6 +115,7 @@ function addListing(images: Command): void {
   onStore(images, 'inspect', 'Show what an image is made of, and how it is to be run.')
     .argument('<IMAGE>', IMAGE)
     .addOption(platformOption())
+    .addOption(formatOption().conflicts('json'))
     .action(async (image, flags) => {
       process.exitCode = await (await load()).inspect(image, flags);
     });

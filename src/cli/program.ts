@@ -27,6 +27,7 @@ Examples:
 ${EXIT_CODE_HELP}
 
 Environment:
+  OVERLAYER_ROOT     where images and snapshots are, as by --root
   OVERLAYER_GZIP     the gzip decoder, as by --gzip
   OVERLAYER_DEBUG    1 adds the stack trace to an error`;
 

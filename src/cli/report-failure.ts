@@ -1,22 +1,30 @@
-import { displayPath, OverlayerError } from '../index.js';
+import { displayJson, displayPath, OverlayerError } from '../index.js';
 import { exitCode } from './exit-code.js';
 import { Interruption } from './interruption.js';
 
-export interface FailureContext {
-  /** `json` where standard error is read by a program. */
-  readonly form: 'text' | 'json';
-  /** What the failure leaves behind. */
-  readonly aftermath?: string | undefined;
+/** Options by which the user says that a program reads what the command prints. */
+export interface FailureFlags {
+  readonly json?: boolean | undefined;
+  readonly progress?: string | undefined;
 }
 
-/** Says on standard error, in one line, what went wrong; returns the exit code. */
-export function reportFailure(error: unknown, { form, aftermath }: FailureContext): number {
-  const line =
-    form === 'json'
-      ? JSON.stringify({ type: 'error', ...describeFailure(error), aftermath })
-      : failureLine(error, aftermath);
+/**
+ * Says on standard error, in one line, what went wrong: in words, or with `--json` or `--progress json` as a document.
+ *
+ * @param aftermath what the failure leaves behind
+ * @returns the exit code
+ */
+export function reportFailure(
+  error: unknown,
+  { json = false, progress }: FailureFlags,
+  aftermath?: string | undefined,
+): number {
+  const isJson = json || progress === 'json';
+  const line = isJson
+    ? displayJson({ type: 'error', ...describeFailure(error), aftermath })
+    : failureLine(error, aftermath);
   process.stderr.write(`${line}\n`);
-  if (process.env['OVERLAYER_DEBUG'] === '1' && form === 'text') console.error(error);
+  if (process.env['OVERLAYER_DEBUG'] === '1' && !isJson) console.error(error);
   if (error instanceof Interruption) return error.exitCode;
   return exitCode(OverlayerError.is(error) ? error.code : 'Internal');
 }

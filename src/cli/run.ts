@@ -1,5 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
+import { findLostBytes } from './find-lost-bytes.js';
+import { knownElsewhere } from './known-elsewhere.js';
 import { createProgram } from './program.js';
 
 /** Runs the command line `args`; what it ends with is in `process.exitCode`. */
@@ -18,22 +20,44 @@ export async function run(args: readonly string[], version: string): Promise<voi
 }
 
 async function parse(args: readonly string[], version: string): Promise<void> {
+  const lost = findLostBytes(args);
+  if (lost !== undefined)
+    return await sayUsage(`${lost} is not valid UTF-8: overlayer can't name such a file`, args);
   const program = createProgram(version);
-  sayInOneLine(program, program.name());
+  let wrong: string | undefined;
+  noteUsage(program, program.name(), (text) => {
+    wrong = text;
+  });
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+    if (wrong !== undefined) await sayUsage(wrong, args);
+    else process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
   }
 }
 
-/** What is wrong with the command line; also for the commands below. */
-function sayInOneLine(command: Command, name: string): void {
+/** Has `note` called, instead of a text printed, when the command line is wrong; also for the commands below. */
+function noteUsage(command: Command, name: string, note: (wrong: string) => void): void {
   command.exitOverride().configureOutput({
-    outputError: (text, write) => write(`overlayer: ${oneLine(text)}; see ${name} --help\n`),
+    outputError: (text) => {
+      const [, word] = /^error: unknown command '(.*)'/.exec(text) ?? [];
+      const known = word === undefined ? undefined : knownElsewhere(name, word);
+      const what = known === undefined ? oneLine(text) : `unknown command '${word}': ${known}`;
+      note(`${what}; see ${name} --help`);
+    },
   });
-  for (const each of command.commands) sayInOneLine(each, `${name} ${each.name()}`);
+  for (const each of command.commands) noteUsage(each, `${name} ${each.name()}`, note);
+}
+
+/** What is wrong with the command line, in the form in which `reportFailure` says what else is. */
+async function sayUsage(text: string, args: readonly string[]): Promise<void> {
+  const { displayJson, displayPath } = await import('../index.js');
+  const line = args.includes('--json')
+    ? displayJson({ type: 'error', code: 'InvalidArgument', message: text })
+    : displayPath(`overlayer: ${text}`);
+  process.stderr.write(`${line}\n`);
+  process.exitCode = USAGE_EXIT_CODE;
 }
 
 /** Commander's `error: unknown option '--forse'\n(Did you mean --force?)\n` as one clause. */
@@ -47,7 +71,7 @@ function oneLine(text: string): string {
 
 async function reportDefect(error: unknown): Promise<void> {
   const { reportFailure } = await import('./report-failure.js');
-  process.exitCode = reportFailure(error, { form: 'text' });
+  process.exitCode = reportFailure(error, {});
 }
 
 /** A reader that has seen enough (`overlayer inspect LAYER | head`) is no failure. */

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { addDiffOptions } from './diff-program.js';
-import { collect, parseLabels } from './parse-value.js';
+import { parseLabels } from './parse-value.js';
 import { addReadOptions, progressOption } from './read-options.js';
 import { addSnapshotsCheck } from './snapshots-check.js';
-import { onStore } from './store-options.js';
+import { addListOptions, onStore } from './store-options.js';
 
 const HELP = `
 Without --root it is /var/lib/overlayer for root; for others overlayer in $XDG_DATA_HOME, or in ~/.local/share.
@@ -51,15 +51,11 @@ export function addSnapshots(program: Command): void {
 
 function addListing(snapshots: Command): void {
   const load = () => import('./commands/snapshots/listing.js');
-  onStore(snapshots, 'ls', 'List snapshots.')
-    .option(
-      '--filter <FILTER>',
-      'only these, such as kind==active or labels."a.b"~=/^x/; one of several is enough',
-      collect,
-    )
-    .action(async (flags) => {
+  addListOptions(onStore(snapshots, 'ls', 'List snapshots.'), 'kind==active or labels."a.b"~=/^x/').action(
+    async (flags) => {
       process.exitCode = await (await load()).ls(flags);
-    });
+    },
+  );
   onStore(snapshots, 'tree', 'List snapshots below their parents.').action(async (flags) => {
     process.exitCode = await (await load()).tree(flags);
   });

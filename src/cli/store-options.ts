@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { parseCount } from './parse-value.js';
+import { collect, parseCount } from './parse-value.js';
 
 /** A command that works below a root. */
 export function onStore(program: Command, name: string, description: string): Command {
@@ -18,6 +18,18 @@ export function onStore(program: Command, name: string, description: string): Co
 
 export function platformOption(): Option {
   return new Option('--platform <PLATFORM>', 'os/architecture[/variant] of the image');
+}
+
+/** Options of the commands that list something. @param filter an example of a field and a value */
+export function addListOptions(command: Command, filter: string): Command {
+  return command
+    .option('-q, --quiet', 'print what each is called, and no more')
+    .option('--filter <FILTER>', `only these, such as ${filter}; one of several is enough`, collect)
+    .addOption(formatOption().conflicts(['quiet', 'json']));
+}
+
+export function formatOption(): Option {
+  return new Option('--format <TEMPLATE>', 'print fields, as docker does: {{.name}}, {{json .labels}}');
 }
 
 /** Options of the commands that get images into the store. */

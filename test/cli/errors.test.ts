@@ -1,10 +1,23 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
+import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
-import { controlCharacters, overlayer, sha256, start, tarOf, temporaryDirectory } from './helpers.js';
+import { ANSWERS } from '../../src/cli/known-elsewhere.js';
+import { createProgram } from '../../src/cli/program.js';
+import {
+  controlCharacters,
+  MAIN,
+  needsProgram,
+  overlayer,
+  sha256,
+  start,
+  tarOf,
+  temporaryDirectory,
+} from './helpers.js';
 
 const LAYER = await tarOf(
   { name: 'etc/', type: 'directory' },
@@ -189,4 +202,119 @@ test('a full disk under standard output is no success', async () => {
   const [errors, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
   expect(errors).toBe('overlayer: Cannot write to standard output (ENOSPC)\n');
   expect(code).toBe(14);
+});
+
+describe('with --json', () => {
+  test.each([
+    [['unpack', '/none.tar', '/tmp/none'], 5, 'NotFound'],
+    [['inspect', '/none.tar'], 5, 'NotFound'],
+    [['unpack', '--dry-run', '/none.tar', '/tmp/none'], 5, 'NotFound'],
+    [['images', 'ls', '--root', '/none'], 5, 'NotFound'],
+    [['snapshots', 'ls', '--root', '/none'], 5, 'NotFound'],
+    [['snapshots', 'check', '--root', '/none'], 5, 'NotFound'],
+    [['content', 'leases', 'ls', '--root', '/none'], 5, 'NotFound'],
+    [['diff', '/none', '/none', '-o', '/none/layer.tar'], 5, 'NotFound'],
+    [['save', 'app'], 2, 'InvalidArgument'],
+    [['images', 'ls', '--forse'], 2, 'InvalidArgument'],
+  ])('a failure of %j is a document on standard error', async (args, exit, code) => {
+    const { code: status, stderr } = await overlayer([...args, '--json']);
+    expect(status).toBe(exit);
+    expect(JSON.parse(stderr)).toMatchObject({ type: 'error', code, message: expect.any(String) });
+  });
+});
+
+test.each([
+  [
+    ['save', 'app'],
+    /^overlayer: unknown command 'save': overlayer export does that; see overlayer --help\n$/,
+  ],
+  [['images', 'pull', 'app'], /'pull': overlayer pull does that; see overlayer images --help\n$/],
+  [['snapshots', 'list'], /'list': overlayer snapshots ls does that/],
+  [['content', 'fetch', 'app'], /'fetch': overlayer pull does that/],
+])('%j: the words of docker and ctr are answered with those of overlayer', async (args, says) => {
+  const { code, stderr } = await overlayer(args);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(says);
+});
+
+test('every answer to a word of others is a command', () => {
+  const known = new Map<string, Command>();
+  const add = (command: Command, name: string): void => {
+    known.set(name, command);
+    for (const each of command.commands) add(each, `${name} ${each.name()}`);
+  };
+  add(createProgram('1'), 'overlayer');
+  for (const [parent, words] of Object.entries(ANSWERS))
+    for (const [word, answer] of Object.entries(words)) {
+      expect(known.has(`${parent} ${word}`), `${parent} ${word} is a command itself`).toBe(false);
+      for (const command of answer.split(/, and then .*|, or |, | or /).filter((text) => text !== ''))
+        expect(known.has(`overlayer ${command}`), command).toBe(true);
+    }
+});
+
+describe('what is not valid UTF-8 is refused, before anything is written', () => {
+  /** By a shell: what Node starts gets strings. */
+  const inShell = (script: string, cwd: string) =>
+    spawnSync('bash', ['-c', script, process.execPath, MAIN], { cwd, encoding: 'utf8' });
+
+  test.each([
+    [
+      'an argument',
+      `"$0" "$1" unpack layer.tar $'caf\\xe9'`,
+      /^overlayer: The argument "caf.*" is not valid UTF-8/,
+    ],
+    [
+      'a variable',
+      `OVERLAYER_ROOT=$'/tmp/\\xe9' "$0" "$1" images ls`,
+      /^overlayer: The variable OVERLAYER_ROOT is not valid UTF-8/,
+    ],
+    [
+      'the working directory',
+      `mkdir $'d\\xe9' && cd $'d\\xe9' && "$0" "$1" unpack ../layer.tar rootfs`,
+      /^overlayer: The name of the working directory "/,
+    ],
+  ])('%s', (_, script, says) => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'layer.tar'), LAYER);
+    const { status, stderr } = inShell(script, directory);
+    expect(stderr).toMatch(says);
+    expect(status).toBe(2);
+    expect(readdirSync(directory).filter((name) => !/^layer\.tar$|^d/.test(name))).toEqual([]);
+  });
+
+  test('but U+FFFD itself is a character as any other', () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'layer.tar'), LAYER);
+    expect(inShell('"$0" "$1" unpack --progress none layer.tar caf\ufffd', directory).status).toBe(0);
+    expect(readdirSync(directory)).toContain('caf\ufffd');
+  });
+});
+
+test('a store that one may not read is not called empty', async (context) => {
+  needsProgram(context, 'setpriv');
+  if (process.getuid?.() !== 0) return context.skip('it takes another user');
+  const directory = temporaryDirectory();
+  chmodSync(directory, 0o755);
+  const root = join(directory, 'store');
+  mkdirSync(join(root, 'snapshots'), { recursive: true, mode: 0o700 });
+  chmodSync(root, 0o700);
+  for (const group of ['images', 'snapshots', 'content']) {
+    const { status, stderr } = spawnSync(
+      'setpriv',
+      [
+        '--reuid=65534',
+        '--regid=65534',
+        '--clear-groups',
+        process.execPath,
+        MAIN,
+        group,
+        'ls',
+        '--root',
+        root,
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(stderr).toMatch(/^overlayer: Cannot look into ".*store": EACCES\n$/);
+    expect(status).toBe(7);
+  }
 });

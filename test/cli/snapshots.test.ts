@@ -128,7 +128,7 @@ describe('in one line, with its exit code', () => {
     const { code, stderr } = await snapshots('ls');
     expect({ code, stderr }).toEqual({
       code: 5,
-      stderr: `overlayer: There are no snapshots in "${root}": unpack or prepare makes the first; --root names another place\n`,
+      stderr: `overlayer: There are no snapshots in "${root}": unpack or prepare makes the first; --root or OVERLAYER_ROOT names another place\n`,
     });
     expect(existsSync(root)).toBe(false);
   });

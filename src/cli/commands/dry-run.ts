@@ -38,7 +38,7 @@ export async function dryRun(layer: string, destination: string, flags: UnpackFl
   } catch (error) {
     await json?.fail(error);
     await output.flush();
-    return reportFailure(error, { form: flags.progress === 'json' ? 'json' : 'text' });
+    return reportFailure(error, flags);
   } finally {
     progress.end();
     closeLayer(source);

@@ -33,7 +33,7 @@ export async function inspect(layer: string, flags: ReadFlags): Promise<number> 
   } catch (error) {
     await json?.fail(error);
     await output.flush();
-    return reportFailure(error, { form: 'text' });
+    return reportFailure(error, flags);
   } finally {
     closeLayer(source);
   }

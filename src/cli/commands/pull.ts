@@ -6,7 +6,6 @@ import { imageDocument } from '../render/image-document.js';
 import { imageSummary, PullTally } from '../render/image-summary.js';
 import { printResult } from '../render/print-result.js';
 import { createPullProgress } from '../render/pull-progress.js';
-import type { FailureContext } from '../report-failure.js';
 import type { RootFlags } from '../root-flags.js';
 import { withStore } from './with-store.js';
 
@@ -26,7 +25,7 @@ export async function pull(reference: string, flags: PullFlags): Promise<number>
       const options = { ...getOptions(flags), ...(await registryOptions(flags)), signal };
       await finish('Pulled', store.pull(reference, options), flags, (image) => [image]);
     },
-    (error) => failure(error, flags),
+    aftermath,
   );
 }
 
@@ -44,7 +43,7 @@ export async function importImages(source: string, flags: ImportFlags): Promise<
         closeLayer(from);
       }
     },
-    (error) => failure(error, flags),
+    aftermath,
   );
 }
 
@@ -73,10 +72,7 @@ async function finish<T>(
   printResult(flags, { images: documents, seconds }, summary);
 }
 
-function failure(error: unknown, { progress }: GetFlags): FailureContext {
-  return {
-    form: progress === 'json' ? 'json' : 'text',
-    aftermath:
-      error instanceof Interruption ? 'what is whole stays; the same command goes on with it' : undefined,
-  };
+/** What a failure leaves behind. */
+function aftermath(error: unknown): string | undefined {
+  return error instanceof Interruption ? 'what is whole stays; the same command goes on with it' : undefined;
 }

@@ -36,7 +36,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
     await daemon.close();
     return 0;
   } catch (error) {
-    return reportFailure(error, { form: log });
+    return reportFailure(error, { json: log === 'json' });
   }
 }
 
@@ -51,6 +51,6 @@ export async function printContainerdConfig(flags: ServeFlags): Promise<number> 
     );
     return 0;
   } catch (error) {
-    return reportFailure(error, { form: 'text' });
+    return reportFailure(error, {});
   }
 }

@@ -52,10 +52,11 @@ export async function unpackWhole(
     return 0;
   } catch (error) {
     await view.end();
-    return reportFailure(error, {
-      form: flags.progress === 'json' ? 'json' : 'text',
-      aftermath: error instanceof Interruption ? `nothing was left at "${destination}"` : undefined,
-    });
+    return reportFailure(
+      error,
+      flags,
+      error instanceof Interruption ? `nothing was left at "${destination}"` : undefined,
+    );
   }
 }
 

@@ -41,7 +41,7 @@ const OPTIONS_OF: Readonly<Record<Kind, readonly string[]>> = {
 export async function unpack(layer: string, destination: string, flags: UnpackFlags): Promise<number> {
   const kind = await kindOf(layer);
   const misplaced = misplacedOptions(layer, kind, flags.given);
-  if (misplaced !== undefined) return reportFailure(misplaced, { form: 'text' });
+  if (misplaced !== undefined) return reportFailure(misplaced, flags);
   if (kind === 'image') {
     const { unpackWhole } = await import('./unpack-image.js');
     return await unpackWhole(layer, destination, flags);
@@ -63,8 +63,7 @@ export async function unpack(layer: string, destination: string, flags: UnpackFl
     await printResult(result, { name, destination, seconds }, flags);
     return 0;
   } catch (error) {
-    const form = flags.progress === 'json' ? 'json' : 'text';
-    return reportFailure(error, { form, aftermath: aftermath(error, destination, flags) });
+    return reportFailure(error, flags, aftermath(error, destination, flags));
   } finally {
     closeLayer(source);
   }

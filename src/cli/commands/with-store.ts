@@ -1,40 +1,43 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { OverlayerError, openStore, type Store } from '../../index.js';
-import { type FailureContext, reportFailure } from '../report-failure.js';
-import { type RootFlags, rootOf } from '../root-flags.js';
+import { openStore, type Store } from '../../index.js';
+import { type FailureFlags, reportFailure } from '../report-failure.js';
+import { existingRoot, type RootFlags, rootOf } from '../root-flags.js';
+
+type Use = (store: Store) => Promise<number | undefined>;
 
 /**
  * Opens the store, making the root if need be, and reports what goes wrong.
  *
+ * @param aftermath what a failure leaves behind
  * @returns the exit code, 0 unless `use` says another
  */
 export async function withStore(
-  flags: RootFlags,
-  use: (store: Store) => Promise<number | undefined>,
-  failure: (error: unknown) => FailureContext = () => ({ form: 'text' }),
+  flags: RootFlags & FailureFlags,
+  use: Use,
+  aftermath?: (error: unknown) => string | undefined,
+): Promise<number> {
+  return await runOnStore(() => rootOf(flags), flags, use, aftermath);
+}
+
+/** For commands that make no sense where there is nothing: a mistyped root is not made. */
+export async function withExistingStore(flags: RootFlags & FailureFlags, use: Use): Promise<number> {
+  const images = { name: 'images', origin: 'pull or import gets some' };
+  return await runOnStore(() => existingRoot(flags, images), flags, use);
+}
+
+async function runOnStore(
+  root: () => string,
+  flags: RootFlags & FailureFlags,
+  use: Use,
+  aftermath?: (error: unknown) => string | undefined,
 ): Promise<number> {
   try {
-    const store = await openStore({ root: rootOf(flags), backend: flags.backend });
+    const store = await openStore({ root: root(), backend: flags.backend });
     try {
       return (await use(store)) ?? 0;
     } finally {
       await store.close();
     }
   } catch (error) {
-    return reportFailure(error, failure(error));
+    return reportFailure(error, flags, aftermath?.(error));
   }
-}
-
-/** For commands that make no sense where there is nothing: a mistyped root is not made. */
-export async function withExistingStore(
-  flags: RootFlags,
-  use: (store: Store) => Promise<number | undefined>,
-): Promise<number> {
-  const root = rootOf(flags);
-  if (existsSync(join(root, 'snapshots'))) return await withStore(flags, use);
-  const error = new OverlayerError('NotFound', `There are no images in "${root}"`, {
-    hint: 'pull or import gets some; --root names another place',
-  });
-  return reportFailure(error, { form: 'text' });
 }

@@ -1,10 +1,9 @@
-import { type CreateDiffOptions, type Diff, displayPath } from '../../index.js';
+import { type CreateDiffOptions, type Diff, displayJson, displayPath } from '../../index.js';
 import { Interruption } from '../interruption.js';
 import { formatSeconds } from '../render/format.js';
 import { LateProgress } from '../render/late-progress.js';
 import type { ProgressForm } from '../render/progress.js';
 import { summary } from '../render/summary.js';
-import type { FailureContext } from '../report-failure.js';
 import { writeOutput } from '../write-output.js';
 
 /** Options of the commands that make a layer, as commander gives them. */
@@ -41,17 +40,14 @@ export async function writeDiff(
   const layer = { digest, compression, compressedSize, ...rest };
   const seconds = (performance.now() - started) / 1000;
   const stream = output === '-' ? process.stderr : process.stdout;
-  if (json) stream.write(`${JSON.stringify({ output, mediaType, ...layer, seconds }, undefined, 2)}\n`);
+  if (json) stream.write(`${displayJson({ output, mediaType, ...layer, seconds }, 2)}\n`);
   else if (output !== '-')
     stream.write(summary(`Wrote ${displayPath(output)} in ${formatSeconds(seconds)}`, layer));
 }
 
-export function diffFailure(error: unknown, { progress, output }: DiffFlags): FailureContext {
-  const isUnwritten = error instanceof Interruption && output !== '-';
-  return {
-    form: progress === 'json' ? 'json' : 'text',
-    aftermath: isUnwritten ? `"${output}" was not written` : undefined,
-  };
+/** What a failure leaves behind. */
+export function diffAftermath(error: unknown, { output }: DiffFlags): string | undefined {
+  return error instanceof Interruption && output !== '-' ? `"${output}" was not written` : undefined;
 }
 
 /** What it is called tells what it should be; else as everybody's layers are. */

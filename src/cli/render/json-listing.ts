@@ -1,4 +1,10 @@
-import type { Anomaly, LayerResult, PlannedOperation, TarEntry } from '../../index.js';
+import {
+  type Anomaly,
+  displayJson,
+  type LayerResult,
+  type PlannedOperation,
+  type TarEntry,
+} from '../../index.js';
 import { describeFailure } from '../report-failure.js';
 import { formatMode, formatTime } from './format.js';
 import type { BufferedOutput } from './output.js';
@@ -16,7 +22,7 @@ export class JsonListing {
   }
 
   async add(planned: PlannedOperation): Promise<void> {
-    const text = `${this.#before}${JSON.stringify(operationDocument(planned))}`;
+    const text = `${this.#before}${displayJson(operationDocument(planned))}`;
     this.#before = ',\n';
     await this.#output.write(text);
   }
@@ -31,7 +37,7 @@ export class JsonListing {
 
   async #end(last: object): Promise<void> {
     const opening = this.#before === ',\n' ? '\n' : this.#before;
-    await this.#output.write(`${opening}],${JSON.stringify(last).slice(1)}\n`);
+    await this.#output.write(`${opening}],${displayJson(last).slice(1)}\n`);
   }
 }
 

@@ -1,8 +1,8 @@
-import { displayPath, type LogEntry } from '../../index.js';
+import { displayJson, displayPath, type LogEntry } from '../../index.js';
 
 /** One line: JSON, or time, level and message with `name=value` of each field. */
 export function logLine({ time, level, message, fields }: LogEntry, form: 'text' | 'json'): string {
-  if (form === 'json') return `${JSON.stringify({ time, level, message, ...fields })}\n`;
+  if (form === 'json') return `${displayJson({ time, level, message, ...fields })}\n`;
   const words = Object.entries(fields).map(([name, value]) => `${name}=${quoted(String(value))}`);
   return `${[time.toISOString(), level.padEnd(5), message, ...words].join(' ')}\n`;
 }

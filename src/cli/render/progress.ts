@@ -1,4 +1,4 @@
-import type { LayerProgress } from '../../index.js';
+import { displayJson, type LayerProgress } from '../../index.js';
 import { Pace } from './pace.js';
 import { ProgressBar } from './progress-bar.js';
 import { progressText } from './progress-text.js';
@@ -38,7 +38,7 @@ function plainProgress(pace: Pace): ProgressView {
 function jsonProgress(pace: Pace): ProgressView {
   return {
     update(progress) {
-      process.stderr.write(`${JSON.stringify({ type: 'progress', ...pace.measure(progress) })}\n`);
+      process.stderr.write(`${displayJson({ type: 'progress', ...pace.measure(progress) })}\n`);
     },
     end() {},
   };

@@ -1,4 +1,4 @@
-import type { PullEvent } from '../../index.js';
+import { displayJson, type PullEvent } from '../../index.js';
 import { counted, formatBytes } from './format.js';
 import { LayerBars } from './layer-bars.js';
 import type { ProgressForm } from './progress.js';
@@ -15,7 +15,7 @@ export function createPullProgress(form: ProgressForm): PullView {
   if (form === 'auto') return process.stderr.isTTY ? new LayerBars() : new PlainPull();
   if (form === 'plain') return new PlainPull();
   if (form === 'json')
-    return { tell: (event) => void process.stderr.write(`${JSON.stringify(event)}\n`), end() {} };
+    return { tell: (event) => void process.stderr.write(`${displayJson(event)}\n`), end() {} };
   return { tell() {}, end() {} };
 }
 

@@ -4,22 +4,27 @@ import { exitCode } from '../../exit-code.js';
 import { abortOnSignals } from '../../interruption.js';
 import { columns } from '../../render/columns.js';
 import { formatBytes, formatMinute } from '../../render/format.js';
+import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
-export async function ls(flags: RootFlags): Promise<number> {
+export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
-    const blobs = await listed(store);
-    const rows = blobs.map(({ digest, size, createdAt, labels }) => [
-      digest,
-      formatBytes(size),
-      formatMinute(createdAt),
-      Object.entries(labels)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(','),
-    ]);
-    printResult(flags, blobs, columns(['DIGEST', 'SIZE', 'CREATED', 'LABELS'], rows, { right: ['SIZE'] }));
+    printList(flags, await listed(store, flags.filter), {
+      head: ['DIGEST', 'SIZE', 'CREATED', 'LABELS'],
+      right: ['SIZE'],
+      row: ({ digest, size, createdAt, labels }) => [
+        digest,
+        formatBytes(size),
+        formatMinute(createdAt),
+        Object.entries(labels)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(','),
+      ],
+      key: ({ digest }) => digest,
+      document: (blob) => blob,
+    });
   });
 }
 
@@ -51,8 +56,8 @@ export async function rm(digests: readonly string[], flags: RootFlags): Promise<
   });
 }
 
-async function listed({ content }: Store): Promise<readonly BlobInfo[]> {
+async function listed({ content }: Store, filters?: readonly string[]): Promise<readonly BlobInfo[]> {
   const blobs: BlobInfo[] = [];
-  for await (const blob of content.walk()) blobs.push(blob);
+  for await (const blob of content.walk(filters)) blobs.push(blob);
   return blobs;
 }

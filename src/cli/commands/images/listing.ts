@@ -10,21 +10,26 @@ import {
 import { exitCode } from '../../exit-code.js';
 import { columns, SHORT_DIGEST } from '../../render/columns.js';
 import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
+import { formatTemplate } from '../../render/format-template.js';
 import { imageDocument } from '../../render/image-document.js';
+import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
-export async function ls(flags: RootFlags): Promise<number> {
+export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
-    const images = await store.images.list();
-    const rows = images.map(({ name, target, platform, updatedAt }) => [
-      name,
-      target.digest.slice(0, SHORT_DIGEST),
-      formatPlatform(platform),
-      formatMinute(updatedAt),
-    ]);
-    printResult(flags, images.map(imageDocument), columns(['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'], rows));
+    printList(flags, await store.images.list({ filters: flags.filter }), {
+      head: ['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'],
+      row: ({ name, target, platform, updatedAt }) => [
+        name,
+        target.digest.slice(0, SHORT_DIGEST),
+        formatPlatform(platform),
+        formatMinute(updatedAt),
+      ],
+      key: ({ name }) => name,
+      document: imageDocument,
+    });
   });
 }
 
@@ -53,13 +58,16 @@ export async function tree(flags: RootFlags): Promise<number> {
 
 export async function inspect(
   name: string,
-  flags: RootFlags & { readonly platform?: string },
+  flags: RootFlags & { readonly platform?: string; readonly format?: string },
 ): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     const image = await store.images.get(name);
     const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
     const contents = await image.contents({ platform });
-    printResult(flags, { ...imageDocument(image), ...contents }, inspectText(image, contents));
+    const document = { ...imageDocument(image), ...contents };
+    if (flags.format !== undefined)
+      process.stdout.write(`${formatTemplate(flags.format, () => document)(image)}\n`);
+    else printResult(flags, document, inspectText(image, contents));
   });
 }
 

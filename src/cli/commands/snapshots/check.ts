@@ -1,17 +1,23 @@
-import { type CheckReport, openSnapshotter, type RebuildResult, rebuildMetadata } from '../../../index.js';
+import {
+  type CheckReport,
+  displayJson,
+  openSnapshotter,
+  type RebuildResult,
+  rebuildMetadata,
+} from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
 import { abortOnSignals } from '../../interruption.js';
 import { checkText, rebuildText } from '../../render/check-text.js';
 import { describeFailure, reportFailure } from '../../report-failure.js';
 import type { CheckFlags } from '../../snapshots-check.js';
 import { LayerFiles } from './layer-files.js';
-import { existingRoot } from './with-snapshots.js';
+import { existingSnapshots } from './with-snapshots.js';
 
 /** @returns the exit code */
 export async function check(flags: CheckFlags): Promise<number> {
   const signal = abortOnSignals();
   try {
-    const root = existingRoot(flags);
+    const root = existingSnapshots(flags);
     const rebuilt = flags.rebuild ? await rebuildMetadata({ root }) : undefined;
     if (rebuilt && !flags.json) process.stdout.write(rebuildText(rebuilt));
     const report = await checkRoot(flags, root, signal);
@@ -19,7 +25,7 @@ export async function check(flags: CheckFlags): Promise<number> {
     const lost = rebuilt !== undefined && rebuilt.lost.length > 0;
     return report.damaged || lost ? exitCode('DataLoss') : 0;
   } catch (error) {
-    return reportFailure(error, { form: 'text' });
+    return reportFailure(error, flags);
   }
 }
 
@@ -41,5 +47,5 @@ function json(report: CheckReport, rebuilt: RebuildResult | undefined): string {
     ...finding,
     ...(error === undefined ? {} : { error: describeFailure(error) }),
   }));
-  return `${JSON.stringify({ ...report, findings, ...(rebuilt && { rebuilt }) }, undefined, 2)}\n`;
+  return `${displayJson({ ...report, findings, ...(rebuilt && { rebuilt }) }, 2)}\n`;
 }

@@ -1,7 +1,7 @@
 import { diffSnapshot } from '../../../index.js';
 import { abortOnSignals } from '../../interruption.js';
 import type { RootFlags } from '../../root-flags.js';
-import { type DiffFlags, diffFailure, writeDiff } from '../write-diff.js';
+import { type DiffFlags, diffAftermath, writeDiff } from '../write-diff.js';
 import { withExistingSnapshots } from './with-snapshots.js';
 
 /** Makes a layer of what a snapshot changes in its parent. @returns the exit code */
@@ -10,6 +10,6 @@ export async function diff(key: string, flags: RootFlags & DiffFlags): Promise<n
   return await withExistingSnapshots(
     flags,
     (snapshots) => writeDiff((options) => diffSnapshot(snapshots, key, options), flags, signal),
-    (error) => diffFailure(error, flags),
+    (error) => diffAftermath(error, flags),
   );
 }

@@ -1,14 +1,11 @@
 import { displayPath, type SnapshotInfo, type Snapshotter, type SnapshotUsage } from '../../../index.js';
 import { columns } from '../../render/columns.js';
 import { formatBytes, formatCount } from '../../render/format.js';
+import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import { type SnapshotTree, snapshotTrees, treeRows } from '../../render/snapshot-tree.js';
 import type { RootFlags } from '../../root-flags.js';
 import { withExistingSnapshots } from './with-snapshots.js';
-
-export interface ListFlags extends RootFlags {
-  readonly filter?: readonly string[];
-}
 
 /** In containerd's spelling. */
 const KINDS: Readonly<Record<SnapshotInfo['kind'], string>> = {
@@ -17,11 +14,14 @@ const KINDS: Readonly<Record<SnapshotInfo['kind'], string>> = {
   committed: 'Committed',
 };
 
-export async function ls(flags: ListFlags): Promise<number> {
+export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
-    const infos = await listed(snapshots, flags.filter);
-    const rows = infos.map(({ name, parent = '', kind }) => [name, parent, KINDS[kind]]);
-    printResult(flags, infos, columns(['KEY', 'PARENT', 'KIND'], rows));
+    printList(flags, await listed(snapshots, flags.filter), {
+      head: ['KEY', 'PARENT', 'KIND'],
+      row: ({ name, parent = '', kind }) => [name, parent, KINDS[kind]],
+      key: ({ name }) => name,
+      document: (info) => info,
+    });
   });
 }
 

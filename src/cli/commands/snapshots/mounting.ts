@@ -27,7 +27,7 @@ export async function unmount(target: string): Promise<number> {
     process.stdout.write(`Unmounted ${displayPath(target)}\n`);
     return 0;
   } catch (error) {
-    return reportFailure(error, { form: 'text' });
+    return reportFailure(error, {});
   }
 }
 

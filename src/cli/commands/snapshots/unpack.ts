@@ -44,10 +44,9 @@ export async function unpack(layer: string, flags: UnpackSnapshotFlags): Promise
       closeLayer(source);
     }
   };
-  return await withSnapshots(flags, run, (error) => ({
-    form: flags.progress === 'json' ? 'json' : 'text',
-    aftermath: error instanceof Interruption ? `snapshot "${flags.key}" was not made` : undefined,
-  }));
+  return await withSnapshots(flags, run, (error) =>
+    error instanceof Interruption ? `snapshot "${flags.key}" was not made` : undefined,
+  );
 }
 
 function describe({ snapshot, layer }: UnpackedSnapshot, source: string, seconds: number): string {

@@ -1,17 +1,46 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { OverlayerError, openSnapshotter, type Snapshotter } from '../../../index.js';
-import { type FailureContext, reportFailure } from '../../report-failure.js';
-import { type RootFlags, rootOf } from '../../root-flags.js';
+import { openSnapshotter, type Snapshotter } from '../../../index.js';
+import { type FailureFlags, reportFailure } from '../../report-failure.js';
+import { existingRoot, type RootFlags, rootOf } from '../../root-flags.js';
 
-/** Opens the snapshots, making the root if need be, and reports what goes wrong. @returns the exit code */
+type Use = (snapshots: Snapshotter) => Promise<void>;
+type Aftermath = (error: unknown) => string | undefined;
+
+/**
+ * Opens the snapshots, making the root if need be, and reports what goes wrong.
+ *
+ * @param aftermath what a failure leaves behind
+ * @returns the exit code
+ */
 export async function withSnapshots(
-  flags: RootFlags,
-  use: (snapshots: Snapshotter) => Promise<void>,
-  failure: (error: unknown) => FailureContext = () => ({ form: 'text' }),
+  flags: RootFlags & FailureFlags,
+  use: Use,
+  aftermath?: Aftermath,
+): Promise<number> {
+  return await runOnSnapshots(() => rootOf(flags), flags, use, aftermath);
+}
+
+/** For commands that make no sense where there are no snapshots: a mistyped root is not made. */
+export async function withExistingSnapshots(
+  flags: RootFlags & FailureFlags,
+  use: Use,
+  aftermath?: Aftermath,
+): Promise<number> {
+  return await runOnSnapshots(() => existingSnapshots(flags), flags, use, aftermath);
+}
+
+/** @throws OverlayerError `NotFound`, `PermissionDenied` */
+export function existingSnapshots(flags: Pick<RootFlags, 'root'>): string {
+  return existingRoot(flags, { name: 'snapshots', origin: 'unpack or prepare makes the first' });
+}
+
+async function runOnSnapshots(
+  root: () => string,
+  flags: RootFlags & FailureFlags,
+  use: Use,
+  aftermath?: Aftermath,
 ): Promise<number> {
   try {
-    const snapshots = await openSnapshotter({ root: rootOf(flags), backend: flags.backend });
+    const snapshots = await openSnapshotter({ root: root(), backend: flags.backend });
     try {
       await use(snapshots);
     } finally {
@@ -19,29 +48,6 @@ export async function withSnapshots(
     }
     return 0;
   } catch (error) {
-    return reportFailure(error, failure(error));
+    return reportFailure(error, flags, aftermath?.(error));
   }
-}
-
-/** For commands that make no sense where there are no snapshots: a mistyped root is not made. */
-export async function withExistingSnapshots(
-  flags: RootFlags,
-  use: (snapshots: Snapshotter) => Promise<void>,
-  failure?: (error: unknown) => FailureContext,
-): Promise<number> {
-  try {
-    existingRoot(flags);
-  } catch (error) {
-    return reportFailure(error, { form: 'text' });
-  }
-  return await withSnapshots(flags, use, failure);
-}
-
-/** @throws OverlayerError `NotFound` */
-export function existingRoot(flags: Pick<RootFlags, 'root'>): string {
-  const root = rootOf(flags);
-  if (existsSync(join(root, 'snapshots'))) return root;
-  throw new OverlayerError('NotFound', `There are no snapshots in "${root}"`, {
-    hint: 'unpack or prepare makes the first; --root names another place',
-  });
 }

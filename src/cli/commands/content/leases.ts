@@ -1,0 +1,47 @@
+import { displayPath, type Lease, type LeaseResource } from '../../../index.js';
+import { counted, formatMinute } from '../../render/format.js';
+import { type ListFlags, printList } from '../../render/print-list.js';
+import { printResult } from '../../render/print-result.js';
+import type { RootFlags } from '../../root-flags.js';
+import { withExistingStore } from '../with-store.js';
+
+interface ListedLease extends Lease {
+  readonly resources: readonly LeaseResource[];
+}
+
+export async function ls(flags: RootFlags & ListFlags): Promise<number> {
+  return await withExistingStore(flags, async ({ content: { leases } }) => {
+    const listed: ListedLease[] = [];
+    for (const lease of await leases.list(flags.filter))
+      listed.push({ ...lease, resources: await leases.resources(lease.id) });
+    printList(flags, listed, {
+      head: ['ID', 'CREATED', 'ENDS', 'HOLDS'],
+      row: (lease) => [lease.id, formatMinute(lease.createdAt), ends(lease), holds(lease)],
+      key: ({ id }) => id,
+      document: (lease) => lease,
+    });
+  });
+}
+
+export async function rm(ids: readonly string[], flags: RootFlags): Promise<number> {
+  return await withExistingStore(flags, async ({ content: { leases } }) => {
+    for (const id of ids) await leases.delete(id);
+    printResult(flags, { removed: ids }, ids.map((id) => `Removed ${displayPath(id)}\n`).join(''));
+  });
+}
+
+function ends({ process, expiresAt }: Lease): string {
+  if (process !== undefined) return `with process ${process}`;
+  return expiresAt === undefined ? 'when it is removed' : formatMinute(expiresAt);
+}
+
+function holds({ resources }: ListedLease): string {
+  const count = (wanted: LeaseResource['type']) => resources.filter(({ type }) => type === wanted).length;
+  const parts = [
+    counted(count('content'), 'blob', 'blobs'),
+    counted(count('snapshot'), 'snapshot', 'snapshots'),
+  ];
+  if (count('ingest') > 0) parts.push(counted(count('ingest'), 'ingest', 'ingests'));
+  if (count('image') > 0) parts.push(counted(count('image'), 'image', 'images'));
+  return parts.join(', ');
+}

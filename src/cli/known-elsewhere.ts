@@ -1,0 +1,62 @@
+/** What docker, podman, ctr, skopeo, crane or umoci call it, and the command that does it here. */
+export const ANSWERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  overlayer: {
+    save: 'export',
+    load: 'import',
+    rmi: 'images rm',
+    rm: 'images rm, or snapshots rm',
+    ls: 'images ls, content ls or snapshots ls',
+    list: 'images ls',
+    image: 'images',
+    tag: 'images tag',
+    history: 'images inspect',
+    manifest: 'images inspect',
+    prune: 'images prune',
+    system: 'images prune, or images usage',
+    umount: 'unmount',
+    run: 'bundle, and then crun run --bundle',
+    create: 'bundle, and then crun create --bundle',
+    leases: 'content leases',
+    snapshot: 'snapshots',
+    blob: 'content get',
+    extract: 'unpack',
+    untar: 'unpack',
+    copy: 'pull, import or export',
+    daemon: 'serve',
+  },
+  'overlayer images': {
+    pull: 'pull',
+    import: 'import',
+    load: 'import',
+    export: 'export',
+    save: 'export',
+    mount: 'mount',
+    unmount: 'unmount',
+    list: 'images ls',
+    remove: 'images rm',
+    delete: 'images rm',
+    history: 'images inspect',
+  },
+  'overlayer content': {
+    list: 'content ls',
+    remove: 'content rm',
+    delete: 'content rm',
+    fetch: 'pull',
+    active: 'content leases ls',
+  },
+  'overlayer snapshots': {
+    list: 'snapshots ls',
+    remove: 'snapshots rm',
+    delete: 'snapshots rm',
+    stat: 'snapshots info',
+    umount: 'snapshots unmount',
+  },
+};
+
+/** `overlayer export does that` for a command that others have under another name. */
+export function knownElsewhere(parent: string, word: string): string | undefined {
+  const answers = ANSWERS[parent];
+  if (answers === undefined || !Object.hasOwn(answers, word)) return undefined;
+  const answer = answers[word]!;
+  return `overlayer ${answer} does that`;
+}
