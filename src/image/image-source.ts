@@ -10,7 +10,7 @@ export interface ImageSource extends AsyncDisposable {
   /** For people: `docker.io`, `image.tar`. */
   readonly description: string;
   /** The images that it was asked for, or all that it has. @throws OverlayerError `NotFound` */
-  images(options?: AbortableOptions): Promise<readonly SourceImage[]>;
+  images(options?: ListImagesOptions): Promise<readonly SourceImage[]>;
   /**
    * The bytes of a blob.
    *
@@ -21,6 +21,11 @@ export interface ImageSource extends AsyncDisposable {
    */
   open(blob: Descriptor, options?: OpenBlobOptions): Promise<OpenBlob>;
   close(): Promise<void>;
+}
+
+export interface ListImagesOptions extends AbortableOptions {
+  /** What the image was the last time. A registry need not send its manifest again when it still is. @default none */
+  readonly known?: Descriptor | undefined;
 }
 
 export interface SourceImage {

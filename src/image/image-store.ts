@@ -19,7 +19,7 @@ export class ImageStore implements Images {
   }
 
   async get(name: string): Promise<Image> {
-    return this.open(this.#find(name));
+    return this.open(this.#get(name));
   }
 
   async list({ filters = [] }: ListImagesOptions = {}): Promise<readonly Image[]> {
@@ -29,7 +29,7 @@ export class ImageStore implements Images {
   }
 
   async tag(name: string, newName: string): Promise<Image> {
-    const { name: found } = this.#find(name);
+    const { name: found } = this.#get(name);
     const record = await this.#parts.metadata.write((transaction) => {
       const image = findImage(transaction, found);
       if (image === undefined) throw notFound(name);
@@ -39,7 +39,7 @@ export class ImageStore implements Images {
   }
 
   async remove(name: string): Promise<void> {
-    const { name: found } = this.#find(name);
+    const { name: found } = this.#get(name);
     await this.#parts.metadata.write((transaction) => removeImage(transaction, found));
   }
 
@@ -54,13 +54,17 @@ export class ImageStore implements Images {
   }
 
   /** By its name as it is, or as people write it. */
-  #find(name: string): ImageRecord {
+  find(name: string): ImageRecord | undefined {
     const canonical = canonicalName(name);
-    const found = this.#parts.metadata.read(
+    return this.#parts.metadata.read(
       (transaction) =>
         findImage(transaction, name) ??
         (canonical === undefined ? undefined : findImage(transaction, canonical)),
     );
+  }
+
+  #get(name: string): ImageRecord {
+    const found = this.find(name);
     if (found === undefined) throw notFound(name);
     return found;
   }

@@ -62,7 +62,8 @@ export class RootStore implements Store {
   pull(reference: string, options: PullOptions = {}): Task<Image, PullEvent> {
     return this.#start(async (tell) => {
       await using source = await openRegistry(reference, options);
-      const [image] = await source.images(options);
+      const { signal } = options;
+      const [image] = await source.images({ known: this.images.find(reference)?.target, signal });
       const { name, target } = image!;
       await checkVerified(name!, target, options);
       return this.images.open(await pullImage(this.#parts, source, { name: name!, target }, options, tell));

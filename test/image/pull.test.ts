@@ -173,7 +173,7 @@ describe('interrupted by a signal', () => {
     const ranges = layerRequests(proxy)
       .filter(({ url }) => url.endsWith(SECOND.digest))
       .map(({ headers }) => headers.range);
-    expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=1\d{6}-$/)]);
+    expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=1\d{6}-\d+$/)]);
   });
 });
 
@@ -229,7 +229,7 @@ test('killed in the midst of a layer: the next one goes on from there', async ()
   const last = layerRequests(proxy)
     .filter(({ url }) => url.endsWith(SECOND.digest))
     .at(-1);
-  expect(last?.headers.range).toMatch(/^bytes=\d+-$/);
+  expect(last?.headers.range).toMatch(/^bytes=\d+-\d+$/);
   const { snapshots } = await box.contents();
   await box.store.images.prune();
   expect((await box.contents()).snapshots.length).toBeLessThanOrEqual(snapshots.length);
@@ -277,7 +277,7 @@ test('a registry that is killed in the midst of a layer, and comes back: the pul
     .filter(({ url }) => url.endsWith(SECOND.digest))
     .map(({ headers }) => headers.range);
   expect(ranges[0]).toBeUndefined();
-  expect(ranges.at(-1)).toMatch(/^bytes=\d+-$/);
+  expect(ranges.at(-1)).toMatch(/^bytes=\d+-\d+$/);
 });
 
 test('a registry that lies: nothing stays', async () => {

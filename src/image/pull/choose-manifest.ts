@@ -35,6 +35,14 @@ export interface ChosenManifest {
   readonly config: ImageConfig;
 }
 
+/** A manifest that would do; of two as good the first is taken. */
+interface Offer {
+  readonly descriptor: Descriptor;
+  readonly rank: number;
+  /** What had to be read to know its platform. */
+  readonly read: ChosenManifest | undefined;
+}
+
 /**
  * The manifest for a platform: the best of those in an index and the indexes in it, or the only one, if it is
  * for that platform.
@@ -49,20 +57,21 @@ export async function chooseManifest(
   platform: Platform,
   documents: Documents,
 ): Promise<ChosenManifest> {
-  const offered: { readonly platform: Platform; readonly descriptor: Descriptor; readonly rank: number }[] =
-    [];
+  let best: Offer | undefined;
   const others: Platform[] = [];
   for (const descriptor of await listManifests(target, documents)) {
-    const its = descriptor.platform ?? (await platformOf(descriptor, documents));
+    const read = descriptor.platform === undefined ? await readImage(descriptor, documents) : undefined;
+    const its = descriptor.platform ?? read?.config.platform;
     const rank = its === undefined ? undefined : rankPlatform(its, platform);
-    if (its !== undefined && rank !== undefined) offered.push({ platform: its, descriptor, rank });
-    else if (its !== undefined) others.push(its);
+    if (rank !== undefined && rank < (best?.rank ?? Infinity)) best = { descriptor, rank, read };
+    else if (rank === undefined && its !== undefined) others.push(its);
   }
-  const [best] = offered.sort((a, b) => a.rank - b.rank);
   if (best === undefined) throw noneFor(name, platform, others);
-  const manifest = await documents.manifest(best.descriptor);
+  if (best.read !== undefined) return best.read;
+  const { descriptor } = best;
+  const manifest = await documents.manifest(descriptor);
   checkConfigType(manifest);
-  return { descriptor: best.descriptor, manifest, config: await documents.config(manifest.config) };
+  return { descriptor, manifest, config: await documents.config(manifest.config) };
 }
 
 /** All manifests that an index leads to, in its order. */
@@ -84,9 +93,10 @@ async function listManifests(
 }
 
 /** @returns undefined for what is no image: a signature, an attestation */
-async function platformOf(descriptor: Descriptor, documents: Documents): Promise<Platform | undefined> {
+async function readImage(descriptor: Descriptor, documents: Documents): Promise<ChosenManifest | undefined> {
   const manifest = await documents.manifest(descriptor);
-  return isConfig(manifest.config.mediaType) ? (await documents.config(manifest.config)).platform : undefined;
+  if (!isConfig(manifest.config.mediaType)) return undefined;
+  return { descriptor, manifest, config: await documents.config(manifest.config) };
 }
 
 function checkConfigType({ config }: ImageManifest): void {

@@ -1,6 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Lent } from '../lent-bytes.js';
+import type { Part } from './content-range.js';
 import type { HttpResponse } from './http-response.js';
 import type { Operation } from './repository.js';
 import { PassingFailure, type Retries } from './retries.js';
@@ -13,8 +14,8 @@ export type OpenAt = (offset: number) => Promise<BlobResponse>;
 
 export interface BlobResponse {
   readonly response: HttpResponse;
-  /** Where its bytes begin. */
-  readonly offset: number;
+  /** What it has of the blob. */
+  readonly part: Part;
 }
 
 /**
@@ -41,7 +42,7 @@ export class BlobBody implements Lent {
   ) {
     this.#blob = blob;
     this.#current = first;
-    this.#at = first.offset;
+    this.#at = first.part.start;
     this.#openAt = openAt;
     this.#retries = retries;
     this.#signal = signal;
@@ -71,12 +72,12 @@ export class BlobBody implements Lent {
 
   async *#rest(current: BlobResponse): AsyncGenerator<Uint8Array, void, void> {
     this.#current = current;
-    const { response, offset } = current;
+    const { response, part } = current;
     // It came too late: what is read of it now is an error.
     if (this.#isLetGo) response.destroy();
     const { size } = this.#blob;
-    let from = offset;
-    if (offset + (response.length ?? 0) > size) throw this.#endsLate(response);
+    let from = part.start;
+    if (from + (response.length ?? 0) > size) throw this.#endsLate(response);
     let progress = 0;
     for await (const chunk of response.chunks()) {
       const fresh = chunk.subarray(Math.min(Math.max(this.#at - from, 0), chunk.length));
@@ -87,7 +88,9 @@ export class BlobBody implements Lent {
       if (progress >= PROGRESS_BYTES) this.#retries.reset();
       if (fresh.length > 0) yield fresh;
     }
-    if (this.#at < size) throw new PassingFailure(this.#endsEarly(response));
+    // A server may give less than it was asked for, and say so: it is asked for the next part.
+    const isPart = from === part.end && progress >= PROGRESS_BYTES;
+    if (this.#at < size && !isPart) throw new PassingFailure(this.#endsEarly(response));
   }
 
   #endsLate({ url }: HttpResponse): OverlayerError {

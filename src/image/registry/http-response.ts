@@ -1,9 +1,11 @@
+import { gunzipSync } from 'node:zlib';
 import { OverlayerError } from '../../base/errors.js';
 import type { HttpExchange, ResponseHead } from './http-exchange.js';
 import { networkFailure } from './network-failure.js';
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_LEFTOVER_BYTES = 64 * 1024;
+const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
 
 /** An answer whose body is still to come. It is to be read, or discarded. */
 export class HttpResponse {
@@ -31,6 +33,11 @@ export class HttpResponse {
     return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   }
 
+  /** It says that its bytes were compressed for the way, although nobody asked for that. */
+  get isEncoded(): boolean {
+    return /^(x-)?gzip$/i.test(this.header('content-encoding') ?? '');
+  }
+
   /**
    * Each stays as it is until the next is asked for.
    *
@@ -51,12 +58,25 @@ export class HttpResponse {
   }
 
   /**
-   * The whole body.
+   * The whole body, decompressed where `isEncoded`.
    *
    * @param what it is, for the message
-   * @throws OverlayerError `ResourceExhausted` when it is longer; PassingFailure when it breaks off
+   * @throws OverlayerError `ResourceExhausted` when it is longer; `DataLoss`: it can't be decompressed; PassingFailure
+   *   when it breaks off
    */
   async read(maxBytes: number, what: string): Promise<Buffer> {
+    const bytes = await this.#collect(maxBytes, what);
+    // Some say so of bytes that are not.
+    if (!this.isEncoded || !bytes.subarray(0, 2).equals(GZIP_MAGIC)) return bytes;
+    try {
+      return gunzipSync(bytes, { maxOutputLength: maxBytes });
+    } catch (cause) {
+      if (Object(cause).code === 'ERR_BUFFER_TOO_LARGE') throw tooLong(what, this.url, maxBytes);
+      throw new OverlayerError('DataLoss', `${what} from ${this.url.host} is damaged gzip`, { cause });
+    }
+  }
+
+  async #collect(maxBytes: number, what: string): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     let length = 0;
     for await (const chunk of this.chunks()) {
@@ -69,7 +89,7 @@ export class HttpResponse {
 
   /** For a short body that nobody wants: its connection is used again. */
   async discard(): Promise<void> {
-    await this.read(MAX_LEFTOVER_BYTES, 'What nobody wants').catch(() => {});
+    await this.#collect(MAX_LEFTOVER_BYTES, 'What nobody wants').catch(() => {});
   }
 
   destroy(): void {
@@ -77,6 +97,6 @@ export class HttpResponse {
   }
 }
 
-export function tooLong(what: string, { host }: URL, maxBytes: number): OverlayerError {
+function tooLong(what: string, { host }: URL, maxBytes: number): OverlayerError {
   return new OverlayerError('ResourceExhausted', `${what} from ${host} has more than ${maxBytes} bytes`);
 }

@@ -1,15 +1,22 @@
-import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { parseDigest } from '../../oci/digest.js';
-import { MANIFEST_MEDIA_TYPES } from '../../oci/media-types.js';
-import type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from '../image-source.js';
+import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
+import { isLayer, MANIFEST_MEDIA_TYPES } from '../../oci/media-types.js';
+import type {
+  ImageSource,
+  ListImagesOptions,
+  OpenBlob,
+  OpenBlobOptions,
+  SourceImage,
+} from '../image-source.js';
 import { LentBytes } from '../lent-bytes.js';
 import type { Reference } from '../reference.js';
 import { BlobBody, type BlobResponse } from './blob-body.js';
+import { contentRange } from './content-range.js';
 import { type EndpointOptions, endpointsOf } from './endpoints.js';
 import { HttpClient } from './http-client.js';
-import { readManifest, resolveManifest } from './manifest-requests.js';
+import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
 import { type Operation, Repository } from './repository.js';
 import { Retries } from './retries.js';
 
@@ -25,6 +32,8 @@ export class RegistrySource implements ImageSource {
   readonly #retries: number;
   readonly #client: HttpClient;
   readonly #repository: Repository;
+  /** Nobody is asked twice for the same manifest. */
+  #resolved: ResolvedManifest | undefined;
 
   constructor(reference: Reference, options: RegistrySourceOptions) {
     this.description = reference.domain;
@@ -34,9 +43,9 @@ export class RegistrySource implements ImageSource {
     this.#repository = new Repository(reference, endpointsOf(reference, this.#client, options));
   }
 
-  async images({ signal }: AbortableOptions = {}): Promise<readonly SourceImage[]> {
-    const target = await resolveManifest(this.#reference, this.#begin(signal));
-    return [{ name: this.#reference.name, target }];
+  async images({ known, signal }: ListImagesOptions = {}): Promise<readonly SourceImage[]> {
+    this.#resolved = await resolveManifest(this.#reference, known, this.#begin(signal));
+    return [{ name: this.#reference.name, target: this.#resolved.target }];
   }
 
   async open(blob: Descriptor, { offset = 0, signal }: OpenBlobOptions = {}): Promise<OpenBlob> {
@@ -44,12 +53,16 @@ export class RegistrySource implements ImageSource {
     if (offset > blob.size)
       throw new OverlayerError('InvalidArgument', `${blob.digest} has ${blob.size} bytes, not ${offset}`);
     const operation = this.#begin(signal);
+    if (blob.digest === this.#resolved?.target.digest && this.#resolved.bytes !== undefined)
+      return { bytes: this.#resolved.bytes.subarray(offset), offset };
     if (MANIFEST_MEDIA_TYPES.includes(blob.mediaType))
       return { bytes: await readManifest(blob, operation), offset: 0 };
     if (offset === blob.size && offset > 0) return { bytes: new Uint8Array(), offset };
     const openAt = (at: number) => this.#openAt(blob, at, operation);
     const first = await openAt(offset);
-    return { bytes: new LentBytes(new BlobBody(blob, first, openAt, operation)), offset: first.offset };
+    if (first.response.isEncoded && !isLayer(blob.mediaType) && blob.size <= MAX_DOCUMENT_BYTES)
+      return { bytes: await first.response.read(blob.size, `Blob ${blob.digest}`), offset: 0 };
+    return { bytes: new LentBytes(new BlobBody(blob, first, openAt, operation)), offset: first.part.start };
   }
 
   async close(): Promise<void> {
@@ -72,18 +85,20 @@ export class RegistrySource implements ImageSource {
     offset: number,
     { repository, retries, signal }: Operation,
   ): Promise<BlobResponse> {
+    const { digest, size } = blob;
     const ask = async (headers: Readonly<Record<string, string>>, accepts: readonly number[]) => {
-      const request = { what: `blob ${blob.digest}`, headers, accepts, signal };
-      return await repository.request(`blobs/${blob.digest}`, request, retries);
+      const request = { what: `blob ${digest}`, headers, accepts, signal };
+      return await repository.request(`blobs/${digest}`, request, retries);
     };
+    const whole = { start: 0, end: size };
     if (offset > 0) {
-      const response = await ask({ range: `bytes=${offset}-` }, [200, 206, 416]);
-      const isPart =
-        response.status === 206 && response.header('content-range')?.startsWith(`bytes ${offset}-`);
-      if (isPart) return { response, offset };
-      if (response.status === 200) return { response, offset: 0 };
+      // Some servers refuse, or pass over, a range without an end.
+      const response = await ask({ range: `bytes=${offset}-${size - 1}` }, [200, 206, 416]);
+      if (response.status === 200) return { response, part: whole };
+      const part = response.status === 206 ? contentRange(response, size) : undefined;
+      if (part !== undefined && part.start <= offset && offset < part.end) return { response, part };
       await response.discard();
     }
-    return { response: await ask({}, [200]), offset: 0 };
+    return { response: await ask({}, [200]), part: whole };
   }
 }

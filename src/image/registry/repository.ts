@@ -42,8 +42,8 @@ export class Repository {
         request.signal.throwIfAborted();
         outcome = error;
         if (!endpoint.isMirror) break;
-        // One that is down would cost its time-out for each blob.
-        if (error instanceof PassingFailure) this.#leave(endpoint);
+        // One that is down would cost its time-out for each blob. (HEAD is a question that some can't answer.)
+        if (error instanceof PassingFailure && request.method !== 'HEAD') this.#leave(endpoint);
       }
     }
     throw outcome;
