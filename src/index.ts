@@ -1,6 +1,7 @@
 export type { AbortableOptions } from './base/abort.js';
 export type { ByteSource } from './base/byte-source.js';
 export { type ErrorCode, OverlayerError } from './base/errors.js';
+export type { ExactDate } from './base/exact-date.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
 export { displayJson, displayPath, encodePath } from './base/path-bytes.js';
 export type {

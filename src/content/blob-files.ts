@@ -1,12 +1,13 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ExactDate } from '../base/exact-date.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, isErrno, S, type System } from '../system/system.js';
 
 export interface BlobFile {
   readonly size: number;
-  readonly writtenAt: Date;
+  readonly writtenAt: ExactDate;
 }
 
 /**
@@ -34,7 +35,7 @@ export class BlobFiles {
     try {
       const { mode, size, mtimeSec, mtimeNsec } = this.#system.statAt(AT_FDCWD, path);
       const isFile = (mode & S.IFMT) === S.IFREG;
-      return isFile ? { size, writtenAt: new Date(mtimeSec * 1000 + mtimeNsec / 1e6) } : undefined;
+      return isFile ? { size, writtenAt: new ExactDate(mtimeSec, mtimeNsec) } : undefined;
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined;
       throw toOverlayerError(error, `Cannot look for blob ${digest}`);

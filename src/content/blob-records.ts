@@ -1,4 +1,5 @@
 import { OverlayerError } from '../base/errors.js';
+import { ExactDate } from '../base/exact-date.js';
 import { type Labels, updateLabels } from '../metadata/labels.js';
 import type { Key, ReadTransaction, WriteTransaction } from '../metadata/metadata-store.js';
 import type { Digest } from '../oci/digest.js';
@@ -16,6 +17,9 @@ interface BlobRecord {
   /** Milliseconds since the epoch, both. */
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** Of their seconds. Older records lack them. */
+  readonly createdNanos?: number;
+  readonly updatedNanos?: number;
 }
 
 /** @throws OverlayerError `DataLoss` when its record is damaged */
@@ -29,8 +33,9 @@ export function findBlob(
   const value = transaction.get(recordKey(digest));
   const { size, writtenAt } = file;
   if (value === undefined) return { digest, size, labels: {}, createdAt: writtenAt, updatedAt: writtenAt };
-  const { labels, createdAt, updatedAt } = decodeRecord(digest, value);
-  return { digest, size, labels, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt) };
+  const { labels, createdAt, createdNanos, updatedAt, updatedNanos } = decodeRecord(digest, value);
+  const times = { createdAt: toDate(createdAt, createdNanos), updatedAt: toDate(updatedAt, updatedNanos) };
+  return { digest, size, labels, ...times };
 }
 
 /** @throws OverlayerError `NotFound` */
@@ -44,6 +49,10 @@ export function blobNotFound(digest: Digest): OverlayerError {
   return new OverlayerError('NotFound', `Blob ${digest} does not exist`);
 }
 
+export function blobExists(digest: Digest): OverlayerError {
+  return new OverlayerError('AlreadyExists', `Blob ${digest} is already there`);
+}
+
 /** Makes the blob of a file that is verified and synced; or puts that file in the place of the one that is there. */
 export function createBlob(
   transaction: WriteTransaction,
@@ -51,15 +60,16 @@ export function createBlob(
   from: string,
   digest: Digest,
   labels: Labels,
+  now: ExactDate,
 ): BlobInfo {
   const before = findBlob(transaction, files, digest);
-  const record = {
-    labels: updateLabels({}, { ...before?.labels, ...labels }, []),
-    createdAt: before?.createdAt.getTime() ?? Date.now(),
-    updatedAt: Date.now(),
-  };
+  const all = updateLabels({}, { ...before?.labels, ...labels }, []);
   files.publish(from, digest);
-  return putBlob(transaction, files, digest, record);
+  return putBlob(transaction, files, digest, {
+    labels: all,
+    createdAt: before?.createdAt ?? now,
+    updatedAt: now,
+  });
 }
 
 /** @throws OverlayerError `NotFound`, `InvalidArgument` (a path to something else than labels) */
@@ -69,14 +79,11 @@ export function updateBlob(
   digest: Digest,
   labels: Labels,
   paths: readonly string[],
+  now: ExactDate,
 ): BlobInfo {
   const before = getBlob(transaction, files, digest);
-  return putBlob(transaction, files, digest, {
-    labels: updateLabels(before.labels, labels, paths),
-    createdAt: before.createdAt.getTime(),
-    // Two updates within a millisecond are told apart too.
-    updatedAt: Math.max(Date.now(), before.updatedAt.getTime() + 1),
-  });
+  const all = updateLabels(before.labels, labels, paths);
+  return putBlob(transaction, files, digest, { labels: all, createdAt: before.createdAt, updatedAt: now });
 }
 
 /** @returns the bytes that it had @throws OverlayerError `NotFound` */
@@ -104,8 +111,15 @@ function putBlob(
   transaction: WriteTransaction,
   files: BlobFiles,
   digest: Digest,
-  record: BlobRecord,
+  { labels, createdAt, updatedAt }: Pick<BlobInfo, 'labels' | 'createdAt' | 'updatedAt'>,
 ): BlobInfo {
+  const record: BlobRecord = {
+    labels,
+    createdAt: createdAt.getTime(),
+    createdNanos: createdAt.nanoseconds,
+    updatedAt: updatedAt.getTime(),
+    updatedNanos: updatedAt.nanoseconds,
+  };
   transaction.put(recordKey(digest), { ...record });
   noteUse(transaction, digest);
   return getBlob(transaction, files, digest);
@@ -124,4 +138,8 @@ function decodeRecord(digest: Digest, value: unknown): BlobRecord {
       hint: 'delete the blob, and fetch it again',
     });
   return record as BlobRecord;
+}
+
+function toDate(milliseconds: number, nanoseconds = (milliseconds % 1000) * 1e6): ExactDate {
+  return new ExactDate(Math.floor(milliseconds / 1000), nanoseconds);
 }

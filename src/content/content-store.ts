@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../base/abort.js';
+import type { ExactDate } from '../base/exact-date.js';
 import type { Labels } from '../metadata/labels.js';
 import type { Digest } from '../oci/digest.js';
 import type { LeaseResource, Leases } from './leases.js';
@@ -91,8 +92,8 @@ export interface BlobInfo {
   readonly digest: Digest;
   readonly size: number;
   readonly labels: Labels;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
+  readonly createdAt: ExactDate;
+  readonly updatedAt: ExactDate;
 }
 
 export interface BlobPatch {
@@ -111,6 +112,11 @@ export interface OpenIngestOptions {
   readonly digest?: Digest | undefined;
   /** Bytes of the blob to be. @default unknown, or as it was begun */
   readonly size?: number | undefined;
+  /**
+   * Whether more bytes than `size` are refused when they are written, or only by a commit that says no other size, as
+   * containerd's stores do it. @default 'limit'
+   */
+  readonly sizeIs?: 'limit' | 'hint' | undefined;
 }
 
 export interface IngestInfo {
@@ -119,8 +125,9 @@ export interface IngestInfo {
   readonly offset: number;
   /** Bytes of the blob to be; undefined when unknown. */
   readonly size: number | undefined;
-  readonly startedAt: Date;
-  readonly updatedAt: Date;
+  readonly startedAt: ExactDate;
+  /** Of the last write. */
+  readonly updatedAt: ExactDate;
 }
 
 /**
@@ -147,6 +154,7 @@ export interface Ingest extends AsyncDisposable {
    * its labels stay, beside those given here. Leases of the ingest hold the blob from then on.
    *
    * @throws OverlayerError
+   *   - `AlreadyExists`: with `existing: 'refuse'`, the blob is there. The ingest is gone; its leases hold the blob
    *   - `FailedPrecondition`: another size or digest than expected; the ingest is as it was
    *   - `DataLoss`, `ResourceExhausted`: the disk has not taken the bytes. They are gone, for nobody knows which of
    *     them it has, and the ingest begins anew. Or it has not taken the metadata: this writer is closed then
@@ -168,6 +176,12 @@ export interface CommitIngestOptions extends AbortableOptions {
    * They are not read again.
    */
   readonly hashed?: Digest | undefined;
+  /**
+   * What to do where the blob is there already: put these verified bytes in its place, or leave it, as containerd's
+   * stores do (plugins/content/local, core/metadata). One of another size is damaged, and is replaced either way.
+   * @default 'replace'
+   */
+  readonly existing?: 'replace' | 'refuse' | undefined;
 }
 
 export type BlobHealth =

@@ -3,6 +3,7 @@ import { OverlayerError } from '../base/errors.js';
 import { checkLabels, type Labels } from '../metadata/labels.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import { toOverlayerError } from '../system/errno-code.js';
+import { blobExists } from './blob-records.js';
 import type { BlobInfo, CommitIngestOptions, Ingest, OpenIngestOptions } from './content-store.js';
 import { hashFile } from './hash-file.js';
 import type { LockedIngest } from './locked-ingest.js';
@@ -13,8 +14,17 @@ const MAX_WRITE = 1 << 30;
 
 /** What an ingest becomes part of. */
 export interface IngestTarget {
-  /** Makes the blob of an ingest's file, which is verified and synced. */
-  publish(ref: string, file: string, digest: Digest, labels: Labels): Promise<BlobInfo>;
+  /** Makes the blob of an ingest's file, which is verified and synced. @returns undefined when it is refused */
+  publish(file: VerifiedFile, options: PublishOptions): Promise<BlobInfo | undefined>;
+}
+
+export interface VerifiedFile extends Pick<Ingest, 'ref' | 'path'> {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+export interface PublishOptions extends Pick<CommitIngestOptions, 'existing'> {
+  readonly labels: Labels;
 }
 
 /** A writer of the file `<ingest>/data`. It holds the ingest's lock until it is closed. */
@@ -51,13 +61,14 @@ export class FileIngest implements Ingest {
 
   write(chunk: Uint8Array): Promise<void> {
     return this.#inTurn('write to', async () => {
-      const { size } = this.#expected;
-      if (size !== undefined && this.#offset + chunk.length > size)
+      const { size, sizeIs } = this.#expected;
+      if (sizeIs === 'limit' && size !== undefined && this.#offset + chunk.length > size)
         throw new OverlayerError('ResourceExhausted', `Ingest "${this.ref}" gets more than ${size} bytes`, {
           expected: String(size),
         });
       try {
         await this.#append(chunk);
+        this.#directory.stamp(this.#file);
       } catch (error) {
         await this.#file.truncate(this.#offset).catch(() => {}); // `commit` does it again
         throw error;
@@ -81,20 +92,23 @@ export class FileIngest implements Ingest {
           `Ingest "${this.ref}" has ${this.#offset} bytes, not ${length}`,
         );
       await this.#file.truncate(length);
+      this.#directory.stamp(this.#file);
       this.#offset = length;
     });
   }
 
   commit(options: CommitIngestOptions = {}): Promise<BlobInfo> {
     return this.#inTurn('commit', async () => {
-      const { labels = {}, signal } = options;
+      const { labels = {}, existing, signal } = options;
       checkLabels(labels);
       this.#checkSize(options.size ?? this.#expected.size);
       signal?.throwIfAborted();
       const digest = await this.#verify(options);
       try {
-        const blob = await this.#target.publish(this.ref, this.path, digest, labels);
+        const { ref, path, offset: size } = this;
+        const blob = await this.#target.publish({ ref, path, digest, size }, { labels, existing });
         await this.#close('remove');
+        if (blob === undefined) throw blobExists(digest);
         return blob;
       } finally {
         // Whatever went wrong: the file may be a blob's now, and not be written to.
@@ -110,7 +124,8 @@ export class FileIngest implements Ingest {
   async #verify({ digest = this.#expected.digest, hashed, signal }: CommitIngestOptions): Promise<Digest> {
     if (digest !== undefined) parseDigest(digest);
     if (hashed !== undefined) this.#checkDigest(digest, parseDigest(hashed));
-    await this.#file.truncate(this.#offset); // what a refused chunk has left
+    const { size } = await this.#file.stat();
+    if (size !== this.#offset) await this.#file.truncate(this.#offset); // what a refused chunk has left
     await this.#file.chmod(BLOB_MODE);
     const hashing = hashed === undefined ? hashFile(this.#file, { signal }) : { digest: hashed };
     const [read, synced] = await Promise.allSettled([hashing, this.#sync()]);

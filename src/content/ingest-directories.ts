@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
+import { ExactDate } from '../base/exact-date.js';
 import { lockDirectory, makeLockedDirectory } from '../rootfs/lock-directory.js';
 import { AT_FDCWD, type System } from '../system/system.js';
 import type { IngestInfo } from './content-store.js';
 import { LockedIngest } from './locked-ingest.js';
+
+const NS_PER_SECOND = 1_000_000_000n;
 
 /** What is in a directory. One without a ref is of a crash, and is found again by whoever knows the ref. */
 export interface FoundIngest extends Omit<IngestInfo, 'ref'> {
@@ -56,21 +59,21 @@ export class IngestDirectories {
   async read(name: string): Promise<FoundIngest | undefined> {
     const path = join(this.path, name);
     const at = (file: string) => join(path, file);
-    const directory = await orUndefined(stat(path));
+    const directory = await orUndefined(stat(path, { bigint: true }));
     if (directory === undefined) return undefined;
     const [ref, begun, data, size] = await Promise.all([
       orUndefined(readFile(at('ref'), 'utf8')),
-      orUndefined(stat(at('ref'))),
-      orUndefined(stat(at('data'))),
+      orUndefined(stat(at('ref'), { bigint: true })),
+      orUndefined(stat(at('data'), { bigint: true })),
       orUndefined(readFile(at('total'), 'utf8')),
     ]);
-    const startedAt = begun?.mtime ?? directory.mtime;
+    const { mtimeNs: startedAt } = begun ?? directory;
     return {
       ref: ref !== undefined && nameOf(ref) === name ? ref : undefined,
-      offset: data?.size ?? 0,
+      offset: Number(data?.size ?? 0),
       size: size !== undefined && /^\d+$/.test(size) ? Number(size) : undefined,
-      startedAt,
-      updatedAt: data?.mtime ?? startedAt,
+      startedAt: toDate(startedAt),
+      updatedAt: toDate(data?.mtimeNs ?? startedAt),
     };
   }
 
@@ -88,6 +91,10 @@ function inUse(ref: string): OverlayerError {
   return new OverlayerError('Unavailable', `Ingest "${ref}" is in use`, {
     hint: 'somebody else is writing to it: try again later',
   });
+}
+
+function toDate(nanoseconds: bigint): ExactDate {
+  return new ExactDate(Number(nanoseconds / NS_PER_SECOND), Number(nanoseconds % NS_PER_SECOND));
 }
 
 async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, open, rm, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { closeQuietly } from '../rootfs/directory.js';
 import type { System } from '../system/system.js';
@@ -28,7 +28,19 @@ export class LockedIngest {
 
   /** Notes what `IngestDirectories.read` gives back. */
   async note(what: 'ref' | 'total', text: string): Promise<void> {
-    await writeFile(join(this.path, what), text, { mode: 0o600 });
+    const file = await open(join(this.path, what), 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      this.stamp(file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The file was written now: the time that the kernel gives it may be some milliseconds older than the write. */
+  stamp({ fd }: FileHandle): void {
+    const { sec, nsec } = this.#system.clock();
+    this.#system.setTimes(fd, { atimeSec: sec, atimeNsec: nsec, mtimeSec: sec, mtimeNsec: nsec });
   }
 
   async open(): Promise<FileHandle> {

@@ -31,6 +31,7 @@ export async function openContentStore(options: OpenContentStoreOptions): Promis
     // A blob that is on disk can be found there.
     for (const directory of [blobs, root]) await syncDirectory(directory);
     return new StoredContent(
+      system,
       metadata,
       new BlobFiles(system, sha256),
       new IngestDirectories(system, ingest),

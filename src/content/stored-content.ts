@@ -3,14 +3,23 @@ import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Fields } from '../metadata/filter.js';
 import { filterBy } from '../metadata/filter-by.js';
-import type { Labels } from '../metadata/labels.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
 import type { Digest } from '../oci/digest.js';
 import { toOverlayerError } from '../system/errno-code.js';
+import { readClock } from '../system/read-clock.js';
 import { syncDirectory } from '../system/sync-directory.js';
+import type { System } from '../system/system.js';
 import type { BlobFiles } from './blob-files.js';
-import { blobNotFound, createBlob, deleteBlob, findBlob, getBlob, updateBlob } from './blob-records.js';
+import {
+  blobExists,
+  blobNotFound,
+  createBlob,
+  deleteBlob,
+  findBlob,
+  getBlob,
+  updateBlob,
+} from './blob-records.js';
 import type {
   BlobHealth,
   BlobInfo,
@@ -23,7 +32,7 @@ import type {
   SweepOptions,
   SweepResult,
 } from './content-store.js';
-import { FileIngest, type IngestTarget } from './file-ingest.js';
+import { FileIngest, type IngestTarget, type PublishOptions, type VerifiedFile } from './file-ingest.js';
 import { hashFile } from './hash-file.js';
 import type { FoundIngest, IngestDirectories } from './ingest-directories.js';
 import type { LeaseHolds } from './lease-holds.js';
@@ -40,12 +49,20 @@ const WALK_BATCH = 256;
 /** The one implementation of the contract: files, and a metadata store for what is known of them. */
 export class StoredContent implements ContentStore, IngestTarget {
   readonly leases: Leases;
+  readonly #system: System;
   readonly #metadata: MetadataStore;
   readonly #blobs: BlobFiles;
   readonly #ingests: IngestDirectories;
   readonly #holds: LeaseHolds;
 
-  constructor(metadata: MetadataStore, blobs: BlobFiles, ingests: IngestDirectories, holds: LeaseHolds) {
+  constructor(
+    system: System,
+    metadata: MetadataStore,
+    blobs: BlobFiles,
+    ingests: IngestDirectories,
+    holds: LeaseHolds,
+  ) {
+    this.#system = system;
     this.leases = new StoredLeases(metadata, holds);
     this.#metadata = metadata;
     this.#blobs = blobs;
@@ -76,7 +93,7 @@ export class StoredContent implements ContentStore, IngestTarget {
     fieldpaths: readonly string[] = [],
   ): Promise<BlobInfo> {
     return await this.#metadata.write((transaction) =>
-      updateBlob(transaction, this.#blobs, digest, labels, fieldpaths),
+      updateBlob(transaction, this.#blobs, digest, labels, fieldpaths, readClock(this.#system)),
     );
   }
 
@@ -105,14 +122,16 @@ export class StoredContent implements ContentStore, IngestTarget {
 
   async openIngest(ref: string, options: OpenIngestOptions = {}): Promise<Ingest> {
     checkName('Ref', ref);
-    if (this.#isThere(options)) throw alreadyThere(options.digest);
+    const { digest, size } = options;
+    if (digest !== undefined && this.#isThere(digest, size)) throw blobExists(digest);
     return await run(`Cannot open ingest "${ref}"`, async () => {
       const directory = this.#ingests.take(ref);
       try {
-        if (!this.#isThere(options)) return await this.#begin(ref, directory, options);
+        if (digest === undefined || !this.#isThere(digest, size))
+          return await this.#begin(ref, directory, options);
         // Whoever had the ingest until now has made the blob.
         await directory.remove();
-        throw alreadyThere(options.digest);
+        throw blobExists(digest);
       } catch (error) {
         directory.release();
         throw error;
@@ -121,16 +140,16 @@ export class StoredContent implements ContentStore, IngestTarget {
   }
 
   /** Of another size it is damaged, or not the one that is meant. */
-  #isThere({ digest, size }: OpenIngestOptions): boolean {
-    const file = digest === undefined ? undefined : this.#blobs.find(digest);
+  #isThere(digest: Digest, size: number | undefined): boolean {
+    const file = this.#blobs.find(digest);
     return file !== undefined && file.size === (size ?? file.size);
   }
 
   async #begin(ref: string, directory: LockedIngest, options: OpenIngestOptions): Promise<Ingest> {
     const found = await this.#ingests.read(directory.name);
     const offset = found?.offset ?? 0;
-    const size = options.size ?? found?.size;
-    if (size !== (found?.size ?? size) || (size !== undefined && offset > size))
+    const { digest, size = found?.size, sizeIs = 'limit' } = options;
+    if (size !== (found?.size ?? size) || (size !== undefined && offset > size && sizeIs === 'limit'))
       throw new OverlayerError(
         'FailedPrecondition',
         `Ingest "${ref}" has ${offset} of ${found?.size ?? 'unknown'} bytes, and not of ${size}`,
@@ -139,7 +158,8 @@ export class StoredContent implements ContentStore, IngestTarget {
     if (found?.ref === undefined) await directory.note('ref', ref);
     if (found?.size === undefined && size !== undefined) await directory.note('total', String(size));
     const file = await directory.open();
-    return new FileIngest(this, directory, file, { ref, offset, digest: options.digest, size });
+    if (found?.ref === undefined) directory.stamp(file);
+    return new FileIngest(this, directory, file, { ref, offset, digest, size, sizeIs });
   }
 
   async ingests(): Promise<readonly IngestInfo[]> {
@@ -162,11 +182,13 @@ export class StoredContent implements ContentStore, IngestTarget {
     });
   }
 
-  async publish(ref: string, file: string, digest: Digest, labels: Labels): Promise<BlobInfo> {
+  async publish(file: VerifiedFile, { labels, existing }: PublishOptions): Promise<BlobInfo | undefined> {
+    const { ref, path, digest } = file;
     const blob = await this.#blobs.freeLater([digest], () =>
       this.#metadata.write((transaction) => {
         handOver(transaction, ref, digest);
-        return createBlob(transaction, this.#blobs, file, digest, labels);
+        if (existing === 'refuse' && this.#isThere(digest, file.size)) return undefined;
+        return createBlob(transaction, this.#blobs, path, digest, labels, readClock(this.#system));
       }),
     );
     await syncDirectory(this.#blobs.path);
@@ -216,10 +238,6 @@ async function run<T>(failure: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw toOverlayerError(error, failure);
   }
-}
-
-function alreadyThere(digest: Digest | undefined): OverlayerError {
-  return new OverlayerError('AlreadyExists', `Blob ${digest} is already there`);
 }
 
 function hasRef(found: FoundIngest | undefined): found is IngestInfo {

@@ -15,17 +15,18 @@ import type {
   UpdateContentRequest,
   WriteRequest,
 } from './content-messages.js';
+import { ContentWriters } from './content-writers.js';
 import { required, toBlobInfo, toIngestStatus } from './convert.js';
 import type { Methods } from './handlers.js';
 import { findIngest, listIngests } from './ingests.js';
 import type { EmptyMessage } from './messages.js';
-import { writeContent } from './write-content.js';
 
 /**
  * `containerd.services.content.v1.Content`: the contract of `ContentStore`, as messages. One set of blobs for all
  * namespaces, as that of containerd's own plugin: what is seen in which one is kept by containerd's metadata above it.
  */
 export function contentService(content: ContentStore): Methods {
+  const writers = new ContentWriters(content);
   return {
     async Info({ digest }: DigestRequest): Promise<InfoResponse> {
       return { info: toBlobInfo(await content.stat(parseDigest(digest))) };
@@ -68,11 +69,11 @@ export function contentService(content: ContentStore): Methods {
     },
 
     Write(requests: AsyncIterable<WriteRequest>, { signal }: CallContext) {
-      return writeContent(content, requests, signal);
+      return writers.write(requests, signal);
     },
 
     async Abort({ ref }: RefRequest): Promise<EmptyMessage> {
-      await content.abort(ref);
+      await writers.abort(ref);
       return {};
     },
   };

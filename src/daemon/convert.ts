@@ -1,4 +1,5 @@
 import { OverlayerError } from '../base/errors.js';
+import { ExactDate } from '../base/exact-date.js';
 import type { BlobInfo, IngestInfo } from '../content/content-store.js';
 import type { Mount } from '../snapshot/mount.js';
 import type { SnapshotInfo } from '../snapshot/snapshotter.js';
@@ -13,7 +14,10 @@ const KINDS = { active: 'ACTIVE', view: 'VIEW', committed: 'COMMITTED' } as cons
 export function toTimestamp(date: Date): TimestampMessage {
   const milliseconds = date.getTime();
   const seconds = Math.floor(milliseconds / 1000);
-  return { seconds, nanos: (milliseconds - seconds * 1000) * 1e6 };
+  return {
+    seconds,
+    nanos: date instanceof ExactDate ? date.nanoseconds : (milliseconds - seconds * 1000) * 1e6,
+  };
 }
 
 export function toMount({ type, source, target = '', options }: Mount): MountMessage {

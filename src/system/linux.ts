@@ -8,6 +8,7 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
+const CLOCK_REALTIME = 0;
 const CLONE_FS = 0x200;
 const RENAME_NOREPLACE = 1;
 const STATX_ATTR_MOUNT_ROOT = 0x2000;
@@ -81,6 +82,7 @@ function bindLinuxSystem(): System {
     renameat2: fn('int renameat2(int, const char *, int, const char *, uint32_t)'),
     syncfs: fn('int syncfs(int)'),
     fsync: fn('int fsync(int)'),
+    clockGettime: fn('int clock_gettime(int, uint64_t)'),
     unshare: fn('int unshare(int)'),
     umask: fn('uint32_t umask(uint32_t)'),
   };
@@ -270,6 +272,10 @@ function bindLinuxSystem(): System {
       await checkLater(c.syncfs, [descriptor], 'syncfs');
     },
     syncDirectory: (descriptor) => void check(c.fsync(descriptor), 'fsync'),
+    clock() {
+      check(c.clockGettime(CLOCK_REALTIME, scratchAddress), 'clock_gettime');
+      return { sec: signedWide(words, 0), nsec: words.getUint32(8, true) };
+    },
     clearThreadUmask() {
       // Only this thread gets its own working directory, root and umask: the caller's process keeps its.
       if (c.unshare(CLONE_FS) < 0) return false;

@@ -68,10 +68,18 @@ export interface System {
   flushFileSystem(descriptor: number): Promise<void>;
   /** fsync(2) of a directory: a rename in it is on disk. */
   syncDirectory(descriptor: number): void;
+  /** clock_gettime(2) CLOCK_REALTIME. The kernel's own times of files may be some milliseconds older. */
+  clock(): Clock;
   /** Address of the memory behind `bytes`; good while `bytes` is referred to. */
   address(bytes: Uint8Array): number;
   /** Gives this thread, and only it, a umask of 0. @returns false where that is refused (some seccomp profiles) */
   clearThreadUmask(): boolean;
+}
+
+export interface Clock {
+  /** Since the epoch. */
+  readonly sec: number;
+  readonly nsec: number;
 }
 
 export interface Times {

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openContentStore } from '../../src/content/open-content-store.js';
-import type { Digest } from '../../src/index.js';
+import type { Digest, ExactDate } from '../../src/index.js';
 import { blobPath, collect, digestOf, readAll, refusal, useContent } from './use-content.js';
 
 const content = useContent();
@@ -121,6 +121,10 @@ describe('walk', () => {
   });
 });
 
+/** Since the epoch. */
+const nanosecondsOf = (date: ExactDate) =>
+  BigInt(Math.floor(date.getTime() / 1000)) * 1_000_000_000n + BigInt(date.nanoseconds);
+
 describe('labels', () => {
   test('are replaced, or changed one by one', async () => {
     const { digest, createdAt } = await content.put('x', { labels: { a: '1', 'b.c': '2' } });
@@ -130,9 +134,18 @@ describe('labels', () => {
     expect(gone.labels).toEqual({ a: '3' });
     const all = await content.store.update(digest, { labels: { d: '4' } });
     expect(all).toMatchObject({ labels: { d: '4' }, createdAt });
-    expect(all.updatedAt.getTime()).toBeGreaterThan(gone.updatedAt.getTime());
+    expect(nanosecondsOf(all.updatedAt)).toBeGreaterThan(nanosecondsOf(gone.updatedAt));
     await content.reopen();
     expect(await content.store.stat(digest)).toEqual(all);
+  });
+
+  test('of a record made before times had nanoseconds', async () => {
+    const { digest } = await content.put('x');
+    const record = { labels: { a: '1' }, createdAt: 1_000_000_000_123, updatedAt: 1_000_000_000_456 };
+    await content.metadata.write((transaction) => transaction.put(['blob', digest], record));
+    const { createdAt, updatedAt } = await content.store.stat(digest);
+    expect(nanosecondsOf(createdAt)).toBe(1_000_000_000_123_000_000n);
+    expect(nanosecondsOf(updatedAt)).toBe(1_000_000_000_456_000_000n);
   });
 
   test.each([

@@ -7,28 +7,8 @@ import type { WriteRequest, WriteResponse } from './content-messages.js';
 import { toTimestamp } from './convert.js';
 import { findIngest } from './ingests.js';
 
-/**
- * One writer of one ingest (core/content, `Writer`, as messages). The first request names it. Until the caller commits
- * it or goes away nobody else can write to it; what is there then stays for another time.
- */
-export async function* writeContent(
-  content: ContentStore,
-  requests: AsyncIterable<WriteRequest>,
-  signal: AbortSignal,
-): AsyncGenerator<WriteResponse> {
-  let writer: ContentWriter | undefined;
-  try {
-    for await (const request of requests) {
-      writer ??= await ContentWriter.open(content, request);
-      yield await writer.answer(request, signal);
-      if (request.action === 'COMMIT') return;
-    }
-  } finally {
-    await writer?.close();
-  }
-}
-
-class ContentWriter {
+/** What one writer is asked, and answers. */
+export class ContentWriter {
   readonly #content: ContentStore;
   readonly #ingest: Ingest;
   /** Of the bytes that are there. */
@@ -45,17 +25,9 @@ class ContentWriter {
     this.#expected = expectedOf(request);
   }
 
-  static async open(content: ContentStore, request: WriteRequest): Promise<ContentWriter> {
-    const { ref, total } = request;
-    if (ref === '') throw new OverlayerError('InvalidArgument', 'The first request names no ref');
-    const size = total > 0 ? total : undefined;
-    const ingest = await content.openIngest(ref, { digest: expectedOf(request), size });
-    try {
-      return new ContentWriter(content, ingest, await hashOf(ingest), request);
-    } catch (error) {
-      await ingest.close();
-      throw error;
-    }
+  /** @param request the first */
+  static async resume(content: ContentStore, ingest: Ingest, request: WriteRequest): Promise<ContentWriter> {
+    return new ContentWriter(content, ingest, await hashOf(ingest), request);
   }
 
   async answer(request: WriteRequest, signal: AbortSignal): Promise<WriteResponse> {
@@ -96,7 +68,8 @@ class ContentWriter {
 
   async #commit({ labels }: WriteRequest, signal: AbortSignal): Promise<void> {
     const size = this.#total > 0 ? this.#total : undefined;
-    await this.#ingest.commit({ digest: this.#expected, size, labels, hashed: this.#digest, signal });
+    const verified = { digest: this.#expected, size, hashed: this.#digest };
+    await this.#ingest.commit({ ...verified, labels, existing: 'refuse', signal });
   }
 
   #describe(action: WriteRequest['action']): WriteResponse {
@@ -107,10 +80,6 @@ class ContentWriter {
   get #digest(): Digest {
     return `sha256:${this.#hash.copy().digest('hex')}`;
   }
-
-  async close(): Promise<void> {
-    await this.#ingest.close();
-  }
 }
 
 async function hashOf({ path, offset }: Ingest): Promise<Hash> {
@@ -120,6 +89,6 @@ async function hashOf({ path, offset }: Ingest): Promise<Hash> {
   return hash;
 }
 
-function expectedOf({ expected }: WriteRequest): Digest | undefined {
+export function expectedOf({ expected }: WriteRequest): Digest | undefined {
   return expected === '' ? undefined : parseDigest(expected);
 }
