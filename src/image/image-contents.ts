@@ -5,7 +5,8 @@ import type { ImageManifest } from '../oci/manifest.js';
 import type { Platform } from '../oci/platform.js';
 import { checkDigest, sha256 } from './blob-bytes.js';
 import type { ImageRecord } from './image-records.js';
-import { chooseManifest, documentsOf } from './pull/choose-manifest.js';
+import { chooseManifest } from './pull/choose-manifest.js';
+import { documentsOf } from './pull/documents.js';
 import { planLayers } from './pull/plan-layers.js';
 import type { PlannedLayer } from './pull/pull-event.js';
 

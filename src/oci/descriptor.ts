@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
 import { type Digest, parseDigest } from './digest.js';
-import { checkFields, maybe } from './document.js';
+import { checkFields, lenient, record, TextSchema } from './document.js';
 import type { Platform } from './platform.js';
 import { PlatformSchema } from './platform-schema.js';
 
@@ -18,9 +18,12 @@ export interface Descriptor {
   readonly urls?: readonly string[] | undefined;
 }
 
-/** @throws OverlayerError `InvalidArgument` that names the field, `Unimplemented` for a digest other than sha256 */
-export function parseDescriptor(value: unknown): Descriptor {
-  return checkFields(value, DescriptorSchema, 'descriptor');
+/**
+ * @param what names it in errors
+ * @throws OverlayerError `InvalidArgument` that names the field, `Unimplemented` for a digest other than sha256
+ */
+export function parseDescriptor(value: unknown, what = 'descriptor'): Descriptor {
+  return checkFields(value, DescriptorSchema, what);
 }
 
 /** RFC 6838, section 4.2. */
@@ -39,16 +42,25 @@ export const DigestSchema = v.pipe(
   }),
 );
 
-export const AnnotationsSchema = maybe(v.record(v.string(), v.string()));
+export const AnnotationsSchema = lenient(record(TextSchema));
 
-export const DescriptorSchema = v.object({
-  mediaType: v.pipe(
-    v.string(),
-    v.regex(MEDIA_TYPE_NAME, ({ received }) => `Not a media type: ${received}`),
-  ),
+const MediaTypeSchema = v.pipe(
+  v.string(),
+  v.regex(MEDIA_TYPE_NAME, ({ received }) => `Not a media type: ${received}`),
+);
+
+const BLOB_FIELDS = {
   digest: DigestSchema,
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   annotations: AnnotationsSchema,
-  platform: maybe(PlatformSchema),
-  urls: maybe(v.array(v.string())),
+  platform: lenient(PlatformSchema),
+  urls: lenient(v.array(v.string())),
+} as const;
+
+export const DescriptorSchema = v.object({ mediaType: MediaTypeSchema, ...BLOB_FIELDS });
+
+/** Of a config: registries of old left its media type out. */
+export const ConfigDescriptorSchema = v.object({
+  mediaType: v.nullish(v.union([v.literal(''), MediaTypeSchema]), ''),
+  ...BLOB_FIELDS,
 });

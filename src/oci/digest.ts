@@ -10,7 +10,7 @@ export function parseDigest(text: string): Digest {
   if (/^sha256:[0-9a-f]{64}$/.test(text)) return text as Digest;
   if (/^sha(384|512):[0-9a-f]{96,128}$/.test(text))
     throw new OverlayerError('Unimplemented', `Digest algorithm is not supported: "${text}"`, {
-      hint: 'use sha256',
+      hint: 'overlayer reads sha256 alone: write the image again with digests of that',
     });
   throw new OverlayerError('InvalidArgument', `Not a digest: "${text}"`, {
     hint: 'a digest is sha256: and 64 lower-case hexadecimal digits',

@@ -32,46 +32,126 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
 /** @throws OverlayerError as `parseJson` */
 export function parseObject(bytes: Uint8Array, what: string): Readonly<Record<string, unknown>> {
   const value = parseJson(bytes, what);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
+  if (isObject(value)) return value;
   throw new OverlayerError('InvalidArgument', `Cannot read the ${what}: it is no JSON object`);
 }
 
-/** @throws OverlayerError `InvalidArgument` that names the first field at fault */
+/** @throws OverlayerError `InvalidArgument` that names the first field at fault; `Unimplemented` as `parseDigest` */
 export function checkFields<const Schema extends v.GenericSchema>(
   value: unknown,
   schema: Schema,
   what: string,
 ): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, value, { abortEarly: true });
+  const result = check(value, schema, what);
   if (result.success) return result.output;
   const [issue] = result.issues;
   const field = v.getDotPath(issue) ?? '';
   throw new OverlayerError(
     'InvalidArgument',
-    `Cannot read the ${what}: ${field === '' ? '' : `field ${quoted(field)}: `}${quoted(issue.message)}`,
+    `Cannot read the ${what}: ${field === '' ? '' : `field ${quoted(field)}: `}${quoted(sayIssue(issue))}`,
   );
 }
 
-/** An optional field. Writers in Go spell an absent one as null. */
+function check<const Schema extends v.GenericSchema>(value: unknown, schema: Schema, what: string) {
+  try {
+    return v.safeParse(schema, value, { abortEarly: true });
+  } catch (cause) {
+    if (!OverlayerError.is(cause)) throw cause;
+    const { code, message, hint } = cause;
+    throw new OverlayerError(code, `Cannot read the ${what}: ${message}`, { hint, cause });
+  }
+}
+
+// The rule for fields: what the task at hand needs has to be right, and an error names it; `maybe` and `list` take null for
+// absent, as Go does; `lenient` and `readFields` are for what it can do without.
+
+/** An optional field. */
 export function maybe<const Schema extends v.GenericSchema>(
   schema: Schema,
 ): v.GenericSchema<unknown, v.InferOutput<Schema> | undefined> {
   return v.pipe(
     v.nullish(schema),
     v.transform((value) => value ?? undefined),
-  ) as v.GenericSchema<unknown, v.InferOutput<Schema> | undefined>;
+  );
 }
 
-/** A list, which writers in Go spell as null when it is empty. */
+/** A list; one that is not there is empty. */
 export function list<const Schema extends v.GenericSchema>(
   schema: Schema,
 ): v.GenericSchema<unknown, readonly v.InferOutput<Schema>[]> {
-  return v.pipe(
-    v.nullable(v.array(schema)),
-    v.transform((items) => items ?? []),
-  ) as v.GenericSchema<unknown, readonly v.InferOutput<Schema>[]>;
+  return v.nullish(v.array(schema), []);
 }
+
+/** A field that nothing hangs on: one that is wrong is absent. */
+export function lenient<const Schema extends v.GenericSchema>(
+  schema: Schema,
+): v.GenericSchema<unknown, v.InferOutput<Schema> | undefined> {
+  return v.fallback(maybe(schema), undefined);
+}
+
+/** A text, for which null is the empty one. */
+export const TextSchema = v.pipe(
+  v.nullable(v.string()),
+  v.transform((text) => text ?? ''),
+);
+
+/** Values by name. */
+export function record<const Schema extends v.GenericSchema>(
+  schema: Schema,
+): v.GenericSchema<unknown, Readonly<Record<string, v.InferOutput<Schema>>>> {
+  return v.pipe(v.custom<object>(isObject, 'it is no object'), v.record(v.string(), schema));
+}
+
+/** A field that can't be read, and why. */
+export interface UnreadField {
+  readonly field: string;
+  readonly reason: string;
+}
+
+/** The fields of an object, each by itself: one that is wrong is absent, and told. */
+export function readFields<const Fields extends Readonly<Record<string, v.GenericSchema>>>(
+  value: unknown,
+  fields: Fields,
+  path: string,
+): {
+  readonly found: { readonly [Name in keyof Fields]?: v.InferOutput<Fields[Name]> };
+  readonly unread: readonly UnreadField[];
+} {
+  const found: { [name: string]: unknown } = {};
+  const unread: UnreadField[] = [];
+  const object = isObject(value) ? value : {};
+  if (!isObject(value ?? {})) unread.push({ field: path, reason: 'it is no object' });
+  for (const [name, schema] of Object.entries(fields)) {
+    const result = v.safeParse(schema, object[name], { abortEarly: true });
+    if (result.success) found[name] = result.output;
+    else {
+      const [issue] = result.issues;
+      const inside = v.getDotPath(issue);
+      const field = [path, name, ...(inside === null ? [] : [inside])].join('.');
+      unread.push({ field: quoted(field), reason: quoted(sayIssue(issue)) });
+    }
+  }
+  return { found: found as { [Name in keyof Fields]?: v.InferOutput<Fields[Name]> }, unread };
+}
+
+/** JSON's lists are objects to JavaScript. */
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** In the words of the specification rather than those of the validator. */
+function sayIssue(issue: v.BaseIssue<unknown>): string {
+  if (issue.kind !== 'schema' || issue.type === 'custom' || issue.expected === null) return issue.message;
+  const wanted = WANTED[issue.expected] ?? issue.expected;
+  return issue.received === 'undefined' ? 'it is missing' : `it is ${issue.received}, not ${wanted}`;
+}
+
+const WANTED: Readonly<Record<string, string>> = {
+  Array: 'a list',
+  Object: 'an object',
+  string: 'a text',
+  number: 'a number',
+};
 
 /** What a hostile document says, so that it can stand in an error. */
 export function quoted(text: string): string {

@@ -1,7 +1,17 @@
 import * as v from 'valibot';
 import { DigestSchema } from './descriptor.js';
 import type { DiffID } from './digest.js';
-import { checkFields, list, maybe, parseObject } from './document.js';
+import {
+  checkFields,
+  lenient,
+  list,
+  maybe,
+  parseObject,
+  readFields,
+  record,
+  TextSchema,
+  type UnreadField,
+} from './document.js';
 import type { Platform } from './platform.js';
 import { PlatformSchema } from './platform-schema.js';
 
@@ -24,27 +34,28 @@ export interface ImageConfig {
     readonly volumes: readonly string[];
     readonly exposedPorts: readonly string[];
   };
+  /** What of `process` is not as it has to be, and so is absent there: layers do without, a bundle does not. @default none */
+  readonly unread?: readonly UnreadField[] | undefined;
 }
 
-const StringsSchema = maybe(v.array(v.string()));
+const StringsSchema = list(TextSchema);
 /** A set, as JSON without sets spells it: `{"/data": {}}`. */
-const NamesSchema = maybe(v.record(v.string(), v.unknown()));
+const NamesSchema = maybe(record(v.unknown()));
+
+const PROCESS_FIELDS = {
+  User: maybe(v.string()),
+  Env: StringsSchema,
+  Entrypoint: StringsSchema,
+  Cmd: StringsSchema,
+  WorkingDir: maybe(v.string()),
+  Labels: maybe(record(TextSchema)),
+  StopSignal: maybe(v.string()),
+  Volumes: NamesSchema,
+  ExposedPorts: NamesSchema,
+} as const;
 
 const ConfigSchema = v.object({
-  created: maybe(v.pipe(v.string(), v.isoTimestamp())),
-  config: maybe(
-    v.object({
-      User: maybe(v.string()),
-      Env: StringsSchema,
-      Entrypoint: StringsSchema,
-      Cmd: StringsSchema,
-      WorkingDir: maybe(v.string()),
-      Labels: maybe(v.record(v.string(), v.string())),
-      StopSignal: maybe(v.string()),
-      Volumes: NamesSchema,
-      ExposedPorts: NamesSchema,
-    }),
-  ),
+  created: lenient(v.pipe(v.string(), v.isoTimestamp())),
   // containerd takes an empty type for the only one there is.
   rootfs: v.object({ type: maybe(v.picklist(['layers', ''])), diff_ids: list(DigestSchema) }),
 });
@@ -53,21 +64,23 @@ const ConfigSchema = v.object({
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const document = parseObject(bytes, 'config');
   const platform = checkFields(document, PlatformSchema, 'config');
-  const { created, config, rootfs } = checkFields(document, ConfigSchema, 'config');
+  const { created, rootfs } = checkFields(document, ConfigSchema, 'config');
+  const { found, unread } = readFields(document['config'], PROCESS_FIELDS, 'config');
   return {
     platform,
     diffIDs: rootfs.diff_ids,
     createdAt: created,
     process: {
-      user: config?.User ?? '',
-      env: config?.Env ?? [],
-      entrypoint: config?.Entrypoint ?? [],
-      cmd: config?.Cmd ?? [],
-      workingDir: config?.WorkingDir ?? '',
-      labels: config?.Labels ?? {},
-      stopSignal: config?.StopSignal,
-      volumes: Object.keys(config?.Volumes ?? {}),
-      exposedPorts: Object.keys(config?.ExposedPorts ?? {}),
+      user: found.User ?? '',
+      env: (found.Env ?? []).filter((entry) => entry !== ''),
+      entrypoint: found.Entrypoint ?? [],
+      cmd: found.Cmd ?? [],
+      workingDir: found.WorkingDir ?? '',
+      labels: found.Labels ?? {},
+      stopSignal: found.StopSignal,
+      volumes: Object.keys(found.Volumes ?? {}),
+      exposedPorts: Object.keys(found.ExposedPorts ?? {}),
     },
+    ...(unread.length === 0 ? {} : { unread }),
   };
 }

@@ -1,8 +1,15 @@
 import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
-import { AnnotationsSchema, type Descriptor, DescriptorSchema } from './descriptor.js';
-import { checkFields, list, parseObject, quoted } from './document.js';
+import {
+  AnnotationsSchema,
+  ConfigDescriptorSchema,
+  type Descriptor,
+  DescriptorSchema,
+  parseDescriptor,
+} from './descriptor.js';
+import { checkFields, lenient, list, maybe, parseObject, quoted } from './document.js';
 import { isIndex, isManifest, isSchema1, MEDIA_TYPE } from './media-types.js';
+import { PlatformSchema } from './platform-schema.js';
 
 /** OCI image spec, manifest.md; Docker's schema 2 has the same form. */
 export interface ImageManifest {
@@ -10,6 +17,8 @@ export interface ImageManifest {
   readonly config: Descriptor;
   /** The lowest first. */
   readonly layers: readonly Descriptor[];
+  /** What it is where it is no image (manifest.md "artifactType"). */
+  readonly artifactType?: string | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -17,21 +26,34 @@ export interface ImageManifest {
 export interface ImageIndex {
   readonly mediaType: string;
   readonly manifests: readonly Descriptor[];
+  /** Entries that can't be read: whoever wants one of the others need not care. */
+  readonly unreadable: readonly UnreadableEntry[];
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
+/** An entry of an index of which not all is right. */
+export interface UnreadableEntry extends Pick<Descriptor, 'annotations' | 'platform'> {
+  readonly error: OverlayerError;
+}
+
+/** Go reads a number that is not there as 0. */
+const VersionSchema = maybe(v.picklist([2, 0]));
+
 const ManifestSchema = v.object({
-  schemaVersion: v.literal(2),
-  config: DescriptorSchema,
+  schemaVersion: VersionSchema,
+  config: ConfigDescriptorSchema,
   layers: list(DescriptorSchema),
+  artifactType: lenient(v.string()),
   annotations: AnnotationsSchema,
 });
 
 const IndexSchema = v.object({
-  schemaVersion: v.literal(2),
-  manifests: list(DescriptorSchema),
+  schemaVersion: VersionSchema,
+  manifests: list(v.unknown()),
   annotations: AnnotationsSchema,
 });
+
+const EntrySchema = v.object({ platform: lenient(PlatformSchema), annotations: AnnotationsSchema });
 
 /**
  * @param mediaType of the descriptor that led to the bytes, or of the registry's answer
@@ -44,8 +66,8 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
   checkMediaType(mediaType, 'manifest', isManifest(mediaType));
   const document = parseObject(bytes, 'manifest');
   checkKind(document, mediaType, 'manifest', ['manifests']);
-  const { config, layers, annotations } = checkFields(document, ManifestSchema, 'manifest');
-  return { mediaType, config, layers, annotations };
+  const { config, layers, artifactType, annotations } = checkFields(document, ManifestSchema, 'manifest');
+  return { mediaType, config, layers, artifactType, annotations };
 }
 
 /**
@@ -56,8 +78,17 @@ export function parseIndex(bytes: Uint8Array, mediaType: string = MEDIA_TYPE.ind
   checkMediaType(mediaType, 'index', isIndex(mediaType));
   const document = parseObject(bytes, 'index');
   checkKind(document, mediaType, 'index', ['config', 'layers']);
-  const { manifests, annotations } = checkFields(document, IndexSchema, 'index');
-  return { mediaType, manifests, annotations };
+  const { manifests: entries, annotations } = checkFields(document, IndexSchema, 'index');
+  const manifests: Descriptor[] = [];
+  const unreadable: UnreadableEntry[] = [];
+  for (const [at, entry] of entries.entries())
+    try {
+      manifests.push(parseDescriptor(entry, `index: entry ${at}`));
+    } catch (error) {
+      if (!OverlayerError.is(error)) throw error;
+      unreadable.push({ error, ...(v.is(EntrySchema, entry) ? v.parse(EntrySchema, entry) : {}) });
+    }
+  return { mediaType, manifests, unreadable, annotations };
 }
 
 function checkMediaType(mediaType: string, what: string, fits: boolean): void {
@@ -71,7 +102,8 @@ function checkMediaType(mediaType: string, what: string, fits: boolean): void {
 
 /**
  * One document must not be a manifest to one reader and an index to another (CVE-2021-41190): it says nothing else
- * than its descriptor does, and has no field of the other kind, in whatever case (Go's JSON reader ignores case).
+ * than its descriptor does, and has no field of the other kind, in whatever case (Go's JSON reader ignores case, and
+ * takes null, and an empty text, for absent).
  */
 function checkKind(
   document: Readonly<Record<string, unknown>>,
@@ -80,13 +112,15 @@ function checkKind(
   foreign: readonly string[],
 ): void {
   const { schemaVersion, mediaType: own } = document;
-  if (schemaVersion === 1 || Object.hasOwn(document, 'fsLayers')) throw schema1(what);
-  if (own !== undefined && own !== mediaType)
+  if (schemaVersion === 1 || (document['fsLayers'] ?? null) !== null) throw schema1(what);
+  if (own !== undefined && own !== null && own !== '' && own !== mediaType)
     throw new OverlayerError(
       'InvalidArgument',
       `Cannot read the ${what}: field mediaType says ${quoted(String(own))}, its descriptor ${mediaType}`,
     );
-  const confused = Object.keys(document).find((key) => foreign.includes(key.toLowerCase()));
+  const confused = Object.keys(document).find(
+    (key) => foreign.includes(key.toLowerCase()) && document[key] !== null,
+  );
   if (confused === undefined) return;
   throw new OverlayerError(
     'InvalidArgument',

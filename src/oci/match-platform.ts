@@ -8,8 +8,11 @@ import { normalizePlatform, type Platform } from './platform.js';
 export function rankPlatform(offered: Platform, wanted: Platform): number | undefined {
   const { os, architecture, variant = '' } = normalizePlatform(offered);
   const target = normalizePlatform(wanted);
-  if (os !== target.os) return undefined;
-  const rank = compatible(target.architecture, target.variant ?? '').indexOf(`${architecture}/${variant}`);
+  if (os !== '' && os !== target.os) return undefined;
+  const runs = compatible(target.architecture, target.variant ?? '');
+  // What says no architecture is for any, but behind what says this one.
+  if (architecture === '') return runs.length;
+  const rank = runs.indexOf(`${architecture}/${variant}`);
   return rank === -1 ? undefined : rank;
 }
 

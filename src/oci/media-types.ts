@@ -54,8 +54,17 @@ export function isManifest(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE.manifest || mediaType === MEDIA_TYPE.dockerManifest;
 }
 
+/**
+ * Media types of an image's config: its own, and what registries of 2016 and 2017 have written in their place, as docker
+ * takes them (distribution/distribution#1621).
+ */
+const CONFIGS: readonly string[] = [
+  ...[MEDIA_TYPE.config, MEDIA_TYPE.dockerConfig],
+  ...['application/octet-stream', 'application/json', 'text/html', ''],
+];
+
 export function isConfig(mediaType: string): boolean {
-  return mediaType === MEDIA_TYPE.config || mediaType === MEDIA_TYPE.dockerConfig;
+  return CONFIGS.includes(mediaType);
 }
 
 export function isLayer(mediaType: string): boolean {
@@ -66,10 +75,15 @@ export function isNonDistributable(mediaType: string): boolean {
   return Object.hasOwn(NON_DISTRIBUTABLE, mediaType);
 }
 
+/** By the ocicrypt project, which adds to the type of the layer in it. */
+export function isEncryptedLayer(mediaType: string): boolean {
+  return mediaType.endsWith('+encrypted');
+}
+
 /** @throws OverlayerError `Unimplemented` for anything but a layer of OCI or Docker (an encrypted one, an artifact) */
 export function layerCompression(mediaType: string): LayerCompression {
   if (isLayer(mediaType)) return LAYERS[mediaType]!;
-  const encrypted = mediaType.endsWith('+encrypted');
+  const encrypted = isEncryptedLayer(mediaType);
   throw new OverlayerError(
     'Unimplemented',
     encrypted ? `Layer is encrypted: ${mediaType}` : `Not the media type of a layer: ${mediaType}`,

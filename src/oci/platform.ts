@@ -3,7 +3,9 @@ import { OverlayerError } from '../base/errors.js';
 
 /** What an image runs on (OCI image spec, image-index.md "platform"). */
 export interface Platform {
+  /** In a document `''` where it says none: that is for any. */
   readonly os: string;
+  /** As `os`. */
   readonly architecture: string;
   /** `v7` of `arm/v7`. */
   readonly variant?: string | undefined;
@@ -45,6 +47,17 @@ export function parsePlatform(text: string): Platform {
 export function formatPlatform({ os, architecture, variant, osVersion }: Platform): string {
   const system = osVersion === undefined ? os : `${os}(${osVersion})`;
   return [system, architecture, ...(variant ? [variant] : [])].join('/');
+}
+
+/** A platform with what `other` says where it says nothing itself. */
+export function completePlatform(platform: Platform, other: Platform): Platform {
+  if (platform.os !== '' && platform.architecture !== '') return platform;
+  return {
+    ...other,
+    ...platform,
+    os: platform.os || other.os,
+    architecture: platform.architecture || other.architecture,
+  };
 }
 
 /** One spelling for each platform, as containerd has it (containerd/platforms, database.go). */

@@ -65,22 +65,57 @@ test('one that says as little as it may', () => {
   });
 });
 
+test.each([
+  ['nothing', {}, { os: '', architecture: '' }],
+  ['empty texts', { os: '', architecture: '', variant: '' }, { os: '', architecture: '' }],
+  ['null', { os: null, architecture: null }, { os: '', architecture: '' }],
+  ['something else than texts', { os: 7, architecture: [] }, { os: '', architecture: '' }],
+])('of its platform it may say %s', (_, fields, platform) => {
+  expect(parse({ ...fields, rootfs: CONFIG.rootfs }).platform).toEqual(platform);
+});
+
+test.each(['', null, 7, 'yesterday', '2024-05-06T07:08:09'])('a time of making %j is none', (created) => {
+  expect(parse({ ...CONFIG, created }).createdAt).toBeUndefined();
+});
+
+test('null is absent, as in Go: for a label, an item of the environment, a list', () => {
+  const config = { Labels: { a: null, b: 'c' }, Env: [null, 'A=b'], Cmd: null, Volumes: { '/data': null } };
+  const { process, unread } = parse({ ...CONFIG, config });
+  expect(process).toMatchObject({ labels: { a: '', b: 'c' }, env: ['A=b'], cmd: [], volumes: ['/data'] });
+  expect(unread).toBeUndefined();
+});
+
+test.each<readonly [field: string, config: unknown, reason: string]>([
+  ['config', 'none', 'it is no object'],
+  ['config', [], 'it is no object'],
+  ['config.Env', { Env: 'PATH=/' }, 'it is "PATH=/", not a list'],
+  ['config.Cmd.0', { Cmd: [1] }, 'it is 1, not a text'],
+  ['config.User', { User: 0 }, 'it is 0, not a text'],
+  ['config.Entrypoint', { Entrypoint: '/bin/app' }, 'it is "/bin/app", not a list'],
+  ['config.Labels.build', { Labels: { build: 42 } }, 'it is 42, not a text'],
+  ['config.Volumes', { Volumes: ['/data'] }, 'it is no object'],
+])('what is wrong with how it is run is told, and does not keep the layers: %s', (field, config, reason) => {
+  const { diffIDs, process, unread } = parse({ ...CONFIG, config });
+  expect(diffIDs).toEqual([DIFF_ID]);
+  expect(process).toMatchObject({ user: '', env: [], entrypoint: [], cmd: [], labels: {}, volumes: [] });
+  expect(unread).toEqual([{ field, reason }]);
+});
+
 describe('the field at fault is named', () => {
   test.each([
-    ['os', { ...CONFIG, os: undefined }],
-    ['architecture', { ...CONFIG, architecture: null }],
-    ['rootfs', { ...CONFIG, rootfs: undefined }],
-    ['rootfs.type', { ...CONFIG, rootfs: { type: 'disk', diff_ids: [] } }],
-    ['rootfs.diff_ids.1', { ...CONFIG, rootfs: { type: 'layers', diff_ids: [DIFF_ID, 'x'] } }],
-    ['config.Env', { ...CONFIG, config: { Env: 'PATH=/' } }],
-    ['config.Cmd.0', { ...CONFIG, config: { Cmd: [1] } }],
-    ['config.User', { ...CONFIG, config: { User: 0 } }],
-    ['created', { ...CONFIG, created: 'yesterday' }],
-  ])('%s', (field, document) => {
+    ['rootfs', 'it is missing', { ...CONFIG, rootfs: undefined }],
+    ['rootfs.type', 'it is "disk"', { ...CONFIG, rootfs: { type: 'disk', diff_ids: [] } }],
+    ['rootfs.diff_ids', 'not a list', { ...CONFIG, rootfs: { type: 'layers', diff_ids: DIFF_ID } }],
+    [
+      'rootfs.diff_ids.1',
+      'Not a digest',
+      { ...CONFIG, rootfs: { type: 'layers', diff_ids: [DIFF_ID, 'x'] } },
+    ],
+  ])('%s', (field, reason, document) => {
     expect(() => parse(document)).toThrow(
       expect.objectContaining({
         code: 'InvalidArgument',
-        message: expect.stringContaining(`field ${field}: `),
+        message: expect.stringMatching(`field ${field}: .*${reason}`),
       }),
     );
   });

@@ -22,6 +22,7 @@ export async function buildRuntimeSpec(
   const { rootfs, rootless } = options;
   if (!isAbsolute(rootfs))
     throw new OverlayerError('InvalidArgument', `Not an absolute path of a root filesystem: "${rootfs}"`);
+  checkRead(config);
   const os = osOf(config, options);
   const { env, args, cwd } = processOf(config);
   const found = await findUser(rootfs, config.process.user);
@@ -47,6 +48,17 @@ export async function buildRuntimeSpec(
           freebsd: FREEBSD_SECTION,
         };
   return { spec, omittedLabels };
+}
+
+/** To run something else than what the image means would be worse than nothing. */
+function checkRead({ unread = [] }: ImageConfig): void {
+  const [wrong] = unread;
+  if (wrong === undefined) return;
+  throw new OverlayerError(
+    'InvalidArgument',
+    `Cannot tell how the image is to be run: field ${wrong.field} of its config: ${wrong.reason}`,
+    { hint: 'write the image again with a tool that follows the image specification' },
+  );
 }
 
 function osOf({ platform }: ImageConfig, options: CreateRuntimeSpecOptions): 'linux' | 'freebsd' {

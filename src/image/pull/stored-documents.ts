@@ -6,7 +6,7 @@ import { type ImageConfig, parseImageConfig } from '../../oci/image-config.js';
 import { type ImageIndex, type ImageManifest, parseIndex, parseManifest } from '../../oci/manifest.js';
 import { readDocument, sha256 } from '../blob-bytes.js';
 import { indexLabels, manifestLabels } from '../labels.js';
-import type { Documents } from './choose-manifest.js';
+import type { Documents } from './documents.js';
 import { openBlobIngest } from './open-blob-ingest.js';
 import type { PullContext } from './pull-context.js';
 
