@@ -12,17 +12,24 @@ export type Files = Readonly<Record<string, string | Uint8Array>>;
 export const LAYERS: readonly Buffer[] = [tar(file('one', '1')), tar(file('two', '2'.repeat(5000)))];
 
 /** An OCI layout of one image, named `sample:1`. What `changes` has stands in the place of what belongs there. */
-export function layoutFiles(changes: Files = {}, layers: readonly Uint8Array[] = LAYERS): Files {
+export function layoutFiles(
+  changes: Files = {},
+  layers: readonly Uint8Array[] = LAYERS,
+  config: Uint8Array = configOf(layers),
+): Files {
   const files: Record<string, string | Uint8Array> = {};
   const blob = (mediaType: string, bytes: Uint8Array): Descriptor => {
     const descriptor = describe(mediaType, bytes);
     files[blobFile(descriptor)] = bytes;
     return descriptor;
   };
-  const config = blob(MEDIA_TYPE.config, configOf(layers));
   const manifest = blob(
     MEDIA_TYPE.manifest,
-    json({ schemaVersion: 2, config, layers: layers.map((layer) => blob(layerType(layer), layer)) }),
+    json({
+      schemaVersion: 2,
+      config: blob(MEDIA_TYPE.config, config),
+      layers: layers.map((layer) => blob(layerType(layer), layer)),
+    }),
   );
   const annotations = { 'org.opencontainers.image.ref.name': 'sample:1' };
   return {
@@ -86,7 +93,7 @@ function layerType(layer: Uint8Array): string {
   return layer[0] === 0x1f ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layer;
 }
 
-function configOf(layers: readonly Uint8Array[]): Buffer {
+export function configOf(layers: readonly Uint8Array[]): Buffer {
   const plain = layers.map((layer) => (layer[0] === 0x1f ? gunzipSync(layer) : layer));
   const diffIDs = plain.map((layer) => describe(MEDIA_TYPE.layer, layer).digest);
   return json({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: diffIDs } });
