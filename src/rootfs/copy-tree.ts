@@ -1,52 +1,45 @@
-import type { System } from '../system/system.js';
+import type { Stat, System } from '../system/system.js';
 import { copyAttributes, copyUp } from './copy-up.js';
-import { isDirectory, OPEN_DIRECTORY, statId, withChild } from './directory.js';
+import { Descent } from './descent.js';
+import { isDirectory } from './directory.js';
+import { LinkedCopies } from './linked-copies.js';
+import { type WalkedEntry, walkTree } from './walk-tree.js';
 
 /**
- * Fills the empty directory `to` with a copy of `from`: contents (sharing blocks where the file system can), holes,
- * hard links, devices, owners, modes, extended attributes and times, those of the directory itself included.
- * What is mounted below `from` is left out.
+ * Fills the empty directory `to` with a copy of `from`, however deep: contents (sharing blocks where the file system
+ * can), holes, hard links, devices, owners, modes, extended attributes and times, those of the directory itself
+ * included. What is mounted below `from` is left out.
  */
 export function copyTree(system: System, from: number, to: number): void {
-  new TreeCopy(system, to).directory(from, to, '');
+  copyEntries(system, from, to);
+  copyDirectory(system, from, to, system.stat(from));
 }
 
-class TreeCopy {
-  readonly #system: System;
-  readonly #root: number;
-  /** Path in the copy of each file that has further names, by its `statId`. */
-  readonly #linked = new Map<string, string>();
-
-  constructor(system: System, root: number) {
-    this.#system = system;
-    this.#root = root;
-  }
-
-  /** @param path of it in the copy, with a slash at its end unless it is the root */
-  directory(from: number, to: number, path: string): void {
-    const system = this.#system;
-    const stat = system.stat(from);
-    for (const { name } of system.list(from)) this.#entry(from, to, path, name);
-    copyAttributes(system, from, to, stat);
-    system.setTimes(to, stat);
-  }
-
-  #entry(from: number, to: number, path: string, name: string): void {
-    const system = this.#system;
-    const stat = system.statAt(from, name);
-    if (stat.isMountRoot) return;
+function copyEntries(system: System, from: number, to: number): void {
+  using place = new Descent(system, to);
+  using links = new LinkedCopies(system, to);
+  const enter = ({ path, parent, name, stat }: WalkedEntry): boolean => {
+    if (path === '') return true;
+    if (stat.isMountRoot) return false;
     if (isDirectory(stat)) {
-      system.makeDirectory(to, name, 0o700);
-      withChild(system, from, name, OPEN_DIRECTORY, (source) =>
-        withChild(system, to, name, OPEN_DIRECTORY, (copy) =>
-          this.directory(source, copy, `${path}${name}/`),
-        ),
-      );
-      return;
+      system.makeDirectory(place.directory, name, 0o700);
+      place.enter(name);
+      return true;
     }
-    const first = stat.nlink > 1 ? this.#linked.get(statId(stat)) : undefined;
-    if (first !== undefined) system.link(this.#root, first, to, name);
-    else copyUp(system, from, to, name, stat);
-    if (stat.nlink > 1 && first === undefined) this.#linked.set(statId(stat), `${path}${name}`);
-  }
+    const copy = () => copyUp(system, parent, place.directory, name, stat);
+    if (stat.nlink < 2) copy();
+    else links.place(stat, place.directory, name, copy);
+    return false;
+  };
+  const left = (directory: number, stat: Stat) => {
+    copyDirectory(system, directory, place.directory, stat);
+    place.leave();
+  };
+  walkTree(system, from, enter, { left });
+}
+
+/** After all that is in it: what is put into a directory changes its times. */
+function copyDirectory(system: System, from: number, to: number, stat: Stat): void {
+  copyAttributes(system, from, to, stat);
+  system.setTimes(to, stat);
 }

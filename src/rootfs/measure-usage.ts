@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs';
-import { O, type Stat, type System } from '../system/system.js';
-import { isDirectory, statId, withChild } from './directory.js';
+import type { Stat, System } from '../system/system.js';
+import { isDirectory, statId } from './directory.js';
+import { walkTree } from './walk-tree.js';
 
 const BLOCK_BYTES = 512;
 
@@ -48,16 +49,11 @@ export class UsageCount {
 /** What an open directory and all below it take on disk. */
 export function measureUsage(system: System, directory: number): TreeUsage {
   const count = new UsageCount();
-  const visit = (descriptor: number) => {
-    for (const { name } of system.list(descriptor)) {
-      const stat = system.statAt(descriptor, name);
-      if (stat.isMountRoot) continue;
-      count.add(stat);
-      if (isDirectory(stat)) withChild(system, descriptor, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, visit);
-    }
-  };
-  count.add(system.stat(directory));
-  visit(directory);
+  walkTree(system, directory, ({ path, stat }) => {
+    const isMounted = path !== '' && stat.isMountRoot;
+    if (!isMounted) count.add(stat);
+    return !isMounted;
+  });
   return count.usage;
 }
 

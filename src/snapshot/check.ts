@@ -76,13 +76,7 @@ class Check {
   constructor(context: CheckContext, options: CheckOptions) {
     this.#context = context;
     this.#options = options;
-    const records = context.store.read((transaction) => listRecords(transaction));
-    const byName = new Map(records.map((record) => [record.name, record]));
-    const depth = (record: NamedRecord | undefined): number =>
-      record?.parent === undefined ? 0 : 1 + depth(byName.get(record.parent));
-    // Parents first: a snapshot can only be repaired on a sound parent.
-    const depths = new Map(records.map((record) => [record, depth(record)]));
-    this.#records = records.sort((a, b) => depths.get(a)! - depths.get(b)!);
+    this.#records = parentsFirst(context.store.read((transaction) => listRecords(transaction)));
   }
 
   get progress(): CheckProgress {
@@ -189,6 +183,22 @@ class Check {
       });
     }
   }
+}
+
+/** A snapshot can only be repaired on a sound parent. */
+function parentsFirst(records: readonly NamedRecord[]): NamedRecord[] {
+  const byName = new Map(records.map((record) => [record.name, record]));
+  const ordered = new Set<NamedRecord>();
+  for (const record of records) {
+    const chain = new Set<NamedRecord>();
+    let next: NamedRecord | undefined = record;
+    while (next !== undefined && !ordered.has(next) && !chain.has(next)) {
+      chain.add(next);
+      next = next.parent === undefined ? undefined : byName.get(next.parent);
+    }
+    for (const each of [...chain].reverse()) ordered.add(each);
+  }
+  return [...ordered];
 }
 
 function isDirectory(path: string): boolean {

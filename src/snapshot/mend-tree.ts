@@ -1,12 +1,12 @@
 import type { ManifestEntry } from '../layer/manifest/manifest-entry.js';
 import type { TreeDamage } from '../layer/manifest/verify-tree.js';
-import { isDirectory, withChild } from '../rootfs/directory.js';
+import { Descent } from '../rootfs/descent.js';
+import { isDirectory, OPEN_DIRECTORY, withChild } from '../rootfs/directory.js';
 import { statIfThere } from '../rootfs/lower-layers.js';
 import { removeTree } from '../rootfs/remove-tree.js';
-import { AT_FDCWD, isErrno, O, type System } from '../system/system.js';
+import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 import { verifyPath } from './verify-snapshot.js';
 
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 const LINK_NAME = 'link';
 /** Links need what they link to, and directories' times change with what is put into them. */
 const PASSES = 4;
@@ -133,13 +133,9 @@ class Mender {
 
   /** Component by component, and through no symlink: a manifest's paths lead through directories only. */
   #open(root: number, path: string, use: (directory: number) => void): void {
-    if (path === '') {
-      use(root);
-      return;
-    }
-    const slash = path.indexOf('/');
-    const [name, rest] = slash < 0 ? [path, ''] : [path.slice(0, slash), path.slice(slash + 1)];
-    withChild(this.#system, root, name, OPEN_DIRECTORY, (child) => this.#open(child, rest, use));
+    using descent = new Descent(this.#system, root);
+    if (path !== '') for (const name of path.split('/')) descent.enter(name);
+    use(descent.directory);
   }
 
   /** What is not there now is found missing by the next pass. */

@@ -44,7 +44,7 @@ export function fromSystemError(
   const { path: entry, offset } =
     typeof subject === 'string' ? { path: undefined, offset: undefined } : subject;
   const what = typeof subject === 'string' ? subject : `Cannot unpack entry "${displayPath(subject.path)}"`;
-  return new OverlayerError(code, `${what}: ${reason} (${error.syscall}: ${error.errno})`, {
+  return new OverlayerError(code, `${what}: ${reason} (${describeCall(error, what)}: ${error.errno})`, {
     hint,
     cause: error,
     errno: error.errno,
@@ -53,8 +53,14 @@ export function fromSystemError(
   });
 }
 
+/** The call, and what it was about where the sentence does not name that. */
+function describeCall({ syscall, path }: SystemError, sentence: string): string {
+  const shown = displayPath(path);
+  return path === '' || sentence.includes(`${shown}"`) ? syscall : `${syscall} "${shown}"`;
+}
+
 /** A refusal of the kernel, through `System` or node:fs, in overlayer's words; any other error as it is. */
 export function toOverlayerError(error: unknown, subject: string): unknown {
   const refused = error instanceof Error && 'syscall' in error;
-  return refused ? fromSystemError(asSystemError(error, subject), subject) : error;
+  return refused ? fromSystemError(asSystemError(error, ''), subject) : error;
 }

@@ -125,7 +125,7 @@ export class SystemError extends Error {
     readonly syscall: string,
     readonly path: string,
   ) {
-    super(`${syscall} "${path}": ${errno}`);
+    super(`${path === '' ? syscall : `${syscall} "${path}"`}: ${errno}`);
   }
 }
 
@@ -133,11 +133,17 @@ export function isErrno(error: unknown, ...errnos: readonly string[]): error is 
   return error instanceof SystemError && errnos.includes(error.errno);
 }
 
-/** A refusal that came by way of node:fs. */
+/**
+ * A refusal that came by way of node:fs.
+ *
+ * @param path of what was refused, where the error does not say it
+ * @throws the error itself, where it is no refusal of the kernel
+ */
 export function asSystemError(error: unknown, path: string): SystemError {
   if (error instanceof SystemError) return error;
-  const { code = 'EIO', syscall = 'open' } = error as NodeJS.ErrnoException;
-  return new SystemError(code, syscall, path);
+  const { code, syscall, path: own = path } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) throw error;
+  return new SystemError(code, syscall, own);
 }
 
 /** Values of Linux's <fcntl.h> and <sys/stat.h>, the same on every architecture Node runs on, but where noted. */

@@ -1,4 +1,5 @@
-import { isDirectory, OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { Descent } from '../../rootfs/descent.js';
+import { isDirectory } from '../../rootfs/directory.js';
 import { statIfThere } from '../../rootfs/lower-layers.js';
 import type { WalkedEntry } from '../../rootfs/walk-tree.js';
 import type { System } from '../../system/system.js';
@@ -15,14 +16,25 @@ interface PlacedEntry {
 }
 
 interface PlacedDirectory {
-  readonly entry: TreeEntry;
+  /** Undefined once it is written: kept, the paths of a deep tree would take the square of its depth. */
+  entry: TreeEntry | undefined;
   /** Undefined for the root. */
   readonly parent: PlacedDirectory | undefined;
-  written: boolean;
+}
+
+/** A directory that the comparison is in. */
+interface Entered {
+  readonly directory: PlacedDirectory;
+  readonly name: string;
+  /** The lower tree has it too. */
+  readonly hasLower: boolean;
+  /** Of what is in either tree. */
+  readonly names: readonly string[];
+  next: number;
 }
 
 /**
- * Compares any two trees, side by side, and writes what makes the upper of the lower: what is another, whatever
+ * Compares any two trees, however deep, side by side, and writes what makes the upper of the lower: what is another, whatever
  * directories lead to it, whiteouts for what is gone. Names of directories come in the order of JavaScript's strings.
  *
  * Files are taken for the same where type, mode, owner, size, modification time and extended attributes are, as
@@ -43,12 +55,15 @@ export class TreeDiffer {
 
   /** @param lower undefined for an empty tree, of which not even the root is known */
   diff(lower: number | undefined, upper: number): void {
-    reading('', () => {
-      const entry = this.#root(upper);
-      const root: PlacedDirectory = { entry, parent: undefined, written: true };
-      if (lower === undefined || !isListedAlike(this.#root(lower), entry)) this.#writer.entry(entry);
-      this.#directory(lower, upper, root);
-    });
+    const root = reading('', () => this.#root(upper));
+    const isNew =
+      lower === undefined ||
+      !isListedAlike(
+        reading('', () => this.#root(lower)),
+        root,
+      );
+    if (isNew) reading('', () => this.#writer.entry(root));
+    this.#walk(lower, upper, { entry: undefined, parent: undefined });
   }
 
   #root(descriptor: number): TreeEntry {
@@ -56,57 +71,73 @@ export class TreeDiffer {
     return describeTreeEntry(this.#system, walked)!;
   }
 
-  #directory(lower: number | undefined, upper: number, directory: PlacedDirectory): void {
-    const { path } = directory.entry.walked;
-    const names = new Set([lower, upper].flatMap((each) => this.#names(each)));
-    for (const name of [...names].sort()) {
-      const below = path === '' ? name : `${path}/${name}`;
-      reading(below, () => {
-        const find = (parent: number | undefined) => this.#find(parent, name, below);
-        this.#name(find(lower), find(upper), directory, below);
+  #walk(lower: number | undefined, upper: number, root: PlacedDirectory): void {
+    using above = new Descent(this.#system, upper);
+    using below = new Descent(this.#system, lower ?? upper);
+    const begin = (directory: PlacedDirectory, name: string, hasLower: boolean): Entered => {
+      const open = hasLower ? [below.directory, above.directory] : [above.directory];
+      const names = new Set(open.flatMap((each) => this.#system.list(each).map((entry) => entry.name)));
+      return { directory, name, hasLower, names: [...names].sort(), next: 0 };
+    };
+    const entered = [reading('', () => begin(root, '', lower !== undefined))];
+    // Not kept for each directory, as in `walkTree`.
+    let path = '';
+    for (;;) {
+      const { directory, name: own, hasLower, names } = entered.at(-1)!;
+      const name = names[entered.at(-1)!.next++];
+      if (name === undefined) {
+        entered.pop();
+        if (entered.length === 0) return;
+        reading(path, () => {
+          above.leave();
+          if (hasLower) below.leave();
+        });
+        path = path.slice(0, Math.max(0, path.length - own.length - 1));
+        continue;
+      }
+      const child = path === '' ? name : `${path}/${name}`;
+      reading(child, () => {
+        const before = hasLower ? this.#find(below.directory, name, child) : undefined;
+        const after = this.#find(above.directory, name, child);
+        const placed = this.#name(before, after, directory, child);
+        if (placed === undefined) return;
+        above.enter(name);
+        const hasBoth = before !== undefined && isDirectory(before.stat);
+        if (hasBoth) below.enter(name);
+        entered.push(begin(placed, name, hasBoth));
+        path = child;
       });
     }
   }
 
-  #names(directory: number | undefined): string[] {
-    return directory === undefined ? [] : this.#system.list(directory).map(({ name }) => name);
+  #find(parent: number, name: string, path: string): WalkedEntry | undefined {
+    const stat = statIfThere(this.#system, parent, name);
+    return stat && { path, parent, name, stat };
   }
 
-  #find(parent: number | undefined, name: string, path: string): WalkedEntry | undefined {
-    const stat = parent === undefined ? undefined : statIfThere(this.#system, parent, name);
-    return stat && { path, parent: parent!, name, stat };
-  }
-
+  /** @returns a directory, which is to be entered */
   #name(
     lower: WalkedEntry | undefined,
     upper: WalkedEntry | undefined,
     parent: PlacedDirectory,
     path: string,
-  ): void {
-    if (lower?.stat.isMountRoot || upper?.stat.isMountRoot) return;
+  ): PlacedDirectory | undefined {
+    if (lower?.stat.isMountRoot || upper?.stat.isMountRoot) return undefined;
     const before = lower && describeTreeEntry(this.#system, lower);
     const entry = upper && describeTreeEntry(this.#system, upper);
     if (entry === undefined) {
       if (before !== undefined) this.#remove(path, parent);
-    } else if (isDirectory(entry.walked.stat)) this.#enter(before, entry, parent);
-    else this.#file(before, { entry, parent });
+    } else if (isDirectory(entry.walked.stat)) {
+      const directory: PlacedDirectory = { entry, parent };
+      if (before === undefined || !isListedAlike(before, entry)) this.#include(directory);
+      return directory;
+    } else this.#file(before, { entry, parent });
+    return undefined;
   }
 
   #remove(path: string, parent: PlacedDirectory): void {
     this.#include(parent);
     this.#writer.whiteout(path);
-  }
-
-  #enter(before: TreeEntry | undefined, entry: TreeEntry, parent: PlacedDirectory): void {
-    const directory: PlacedDirectory = { entry, parent, written: false };
-    if (before === undefined || !isListedAlike(before, entry)) this.#include(directory);
-    const enter = (walked: WalkedEntry, use: (descriptor: number) => void) =>
-      withChild(this.#system, walked.parent, walked.name, OPEN_DIRECTORY, use);
-    enter(entry.walked, (upper) => {
-      if (before === undefined || !isDirectory(before.walked.stat))
-        this.#directory(undefined, upper, directory);
-      else enter(before.walked, (lower) => this.#directory(lower, upper, directory));
-    });
   }
 
   /** As containerd: the first name that is written has the content; names that could be left out till then follow. */
@@ -140,9 +171,12 @@ export class TreeDiffer {
 
   /** Directories that lead to a change are listed before it. */
   #include(directory: PlacedDirectory): void {
-    if (directory.written) return;
-    if (directory.parent !== undefined) this.#include(directory.parent);
-    directory.written = true;
-    this.#writer.entry(directory.entry);
+    const missing: PlacedDirectory[] = [];
+    for (let each: PlacedDirectory | undefined = directory; each?.entry !== undefined; each = each.parent)
+      missing.push(each);
+    for (const each of missing.reverse()) {
+      this.#writer.entry(each.entry!);
+      each.entry = undefined;
+    }
   }
 }

@@ -52,10 +52,10 @@ function readXattrs(
   return xattrs;
 }
 
-/** Whether two trees have the same at one path, as far as can be told without reading a file. */
+/** Whether two trees have the same at one path, which both have, as far as can be told without reading a file. */
 export function isListedAlike(a: TreeEntry, b: TreeEntry): boolean {
   if (statId(a.walked.stat) === statId(b.walked.stat)) return true;
-  const { xattrs: some, ...fields } = a.header;
+  const { path: _, xattrs: some, ...fields } = a.header;
   const { xattrs: others, ...otherFields } = b.header;
   const isAlike = (Object.keys(fields) as (keyof typeof fields)[]).every(
     (field) => fields[field] === otherFields[field],

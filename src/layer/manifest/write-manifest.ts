@@ -7,8 +7,8 @@ import {
   UsageCount,
 } from '../../rootfs/measure-usage.js';
 import { type WalkedEntry, walkTree } from '../../rootfs/walk-tree.js';
-import { fromSystemError } from '../../system/errno-code.js';
-import { asSystemError, type DirectoryEntry, DT, type System } from '../../system/system.js';
+import { toOverlayerError } from '../../system/errno-code.js';
+import { type DirectoryEntry, DT, type System } from '../../system/system.js';
 import { FileChecksum } from './file-checksum.js';
 import type { FileFacts } from './file-facts.js';
 import { KnownFiles } from './known-files.js';
@@ -17,6 +17,11 @@ import { endLine, entryLine, MANIFEST_HEADER } from './manifest-line.js';
 
 const FLUSH_CHARACTERS = 64 * 1024;
 const MOST_UTF8_BYTES = 3;
+/**
+ * The kernel's PATH_MAX. Each line has a whole path: of a tree as deep as a container can make it, the manifest would be
+ * larger than the disk.
+ */
+const MAX_PATH_LENGTH = 4096;
 
 export interface ManifestSource {
   /** Open descriptor of the finished tree. */
@@ -32,7 +37,10 @@ export interface ManifestSource {
  *
  * It is not synced: a sync of its file system does that, together with the tree.
  *
- * @returns what the tree takes on disk, counted on the way; undefined where it has to be there to be counted
+ * A tree in which a path is longer than the kernel takes gets none: nothing is at `path` then.
+ *
+ * @returns what the tree takes on disk, counted on the way; undefined where it has to be there to be counted, or was
+ *   not looked through to its end
  * @throws OverlayerError as the kernel refuses; nothing stays at `path` then
  */
 export function writeManifest(system: System, path: string, source: ManifestSource): TreeUsage | undefined {
@@ -53,6 +61,7 @@ export function writeManifest(system: System, path: string, source: ManifestSour
       };
       const visit = (walked: WalkedEntry): boolean => {
         const { path, parent, name, stat } = walked;
+        if (path.length > MAX_PATH_LENGTH) throw new TooDeep();
         if (path === '' || !stat.isMountRoot) count.add(stat);
         const checksumOf = () =>
           stat.size === 0 ? 0 : (brought?.checksumOf(stat.ino) ?? files.of(parent, name, stat.size));
@@ -60,7 +69,7 @@ export function writeManifest(system: System, path: string, source: ManifestSour
         return true;
       };
       output.line(MANIFEST_HEADER);
-      walkTree(system, source.root, visit, isCountedBeforeClose(source.root) ? isKnown : undefined);
+      walkTree(system, source.root, visit, isCountedBeforeClose(source.root) ? { isKnown } : {});
       output.end(source.diffID);
       return isCountedBeforeSync(source.root) ? count.usage : undefined;
     } finally {
@@ -68,9 +77,12 @@ export function writeManifest(system: System, path: string, source: ManifestSour
     }
   } catch (error) {
     rmSync(path, { force: true });
-    throw fromSystemError(asSystemError(error, path), `Cannot write the manifest "${path}"`);
+    if (error instanceof TooDeep) return undefined;
+    throw toOverlayerError(error, `Cannot write the manifest "${path}"`);
   }
 }
+
+class TooDeep extends Error {}
 
 class ManifestOutput {
   readonly #file: number;
