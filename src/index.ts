@@ -49,6 +49,7 @@ export type { GetImageOptions } from './image/pull/pull-image.js';
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
 export type { Credentials } from './image/registry/credentials.js';
 export { type OpenRegistryOptions, openRegistry } from './image/registry/open-registry.js';
+export type { RegistryNotice } from './image/registry/registry-notice.js';
 export type {
   Image,
   ImageHealth,

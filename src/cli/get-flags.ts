@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { type Credentials, type GetImageOptions, OverlayerError, parsePlatform } from '../index.js';
+import { type GetImageOptions, type OpenRegistryOptions, OverlayerError, parsePlatform } from '../index.js';
 import type { ProgressForm } from './render/progress.js';
 
 /** Options of the commands that get images, as commander gives them. */
@@ -15,6 +15,8 @@ export interface RegistryFlags {
   readonly plainHttp?: true;
   readonly username?: string;
   readonly passwordStdin?: true;
+  readonly minRate?: number;
+  readonly deadline?: number;
 }
 
 /** @throws OverlayerError `InvalidArgument` for a platform that is none */
@@ -27,15 +29,23 @@ export function getOptions({ platform, concurrency, discardBlobs }: GetFlags): G
 }
 
 /** @throws OverlayerError `InvalidArgument` for a user without a password, or the other way round */
-export async function registryOptions({ plainHttp, username, passwordStdin }: RegistryFlags): Promise<{
-  readonly plainHTTP: boolean;
-  readonly credentials: Credentials | undefined;
-}> {
+export async function registryOptions({
+  plainHttp,
+  username,
+  passwordStdin,
+  minRate,
+  deadline,
+}: RegistryFlags): Promise<OpenRegistryOptions> {
   if ((username === undefined) !== (passwordStdin === undefined))
     throw new OverlayerError('InvalidArgument', '--username and --password-stdin go together');
   const credentials =
     username === undefined
       ? undefined
       : { username, password: (await text(process.stdin)).replace(/\r?\n$/, '') };
-  return { plainHTTP: plainHttp === true, credentials };
+  return {
+    plainHTTP: plainHttp === true,
+    credentials,
+    minBytesPerSecond: minRate,
+    deadlineMs: deadline === undefined ? undefined : deadline * 1000,
+  };
 }

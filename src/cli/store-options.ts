@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { collect, parseCount } from './parse-value.js';
+import { collect, parseCount, parseSize } from './parse-value.js';
 
 /** A command that works below a root. */
 export function onStore(program: Command, name: string, description: string): Command {
@@ -51,7 +51,13 @@ export function addRegistryOptions(command: Command): Command {
   return command
     .option('--plain-http', 'do without TLS')
     .option('--username <USER>', 'for the registry (what docker login has stored, otherwise)')
-    .option('--password-stdin', 'read the password from standard input');
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--min-rate <SIZE>', 'bytes a second that have to come, over 30 seconds (64)', parseSize)
+    .option(
+      '--deadline <SECONDS>',
+      'how long the registry may take for all of the image (for ever)',
+      parseCount,
+    );
 }
 
 export function imageProgressOption(): Option {

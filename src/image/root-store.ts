@@ -13,6 +13,7 @@ import type { OpenStoreOptions } from './open-store.js';
 import type { PullEvent } from './pull/pull-event.js';
 import { pullImage } from './pull/pull-image.js';
 import { openRegistry } from './registry/open-registry.js';
+import type { RegistryNotice } from './registry/registry-notice.js';
 import type { Image, ImportOptions, PullOptions, Store } from './store.js';
 import type { StoreParts } from './store-parts.js';
 import { Task, type Tell } from './task.js';
@@ -61,8 +62,12 @@ export class RootStore implements Store {
 
   pull(reference: string, options: PullOptions = {}): Task<Image, PullEvent> {
     return this.#start(async (tell) => {
-      await using source = await openRegistry(reference, options);
       const { signal } = options;
+      const onNotice = (notice: RegistryNotice) => {
+        tell(notice);
+        options.onNotice?.(notice);
+      };
+      await using source = await openRegistry(reference, { ...options, onNotice });
       const [image] = await source.images({ known: this.images.find(reference)?.target, signal });
       const { name, target } = image!;
       await checkVerified(name!, target, options);

@@ -83,7 +83,7 @@ test('events tell of each layer what becomes of it', async () => {
     layers: LAYERS.map((layer) => ({ descriptor: { size: layer.length } })),
   });
   for (const index of [0, 1, 2]) {
-    const its = events.filter((event) => event.type !== 'plan' && event.index === index);
+    const its = events.filter((event) => 'index' in event && event.index === index);
     expect(its[0]).toMatchObject({ type: 'progress', phase: 'waiting', bytesIn: 0 });
     expect(its.at(-1)).toMatchObject({ type: 'commit', layer: { compressedSize: LAYERS[index]!.length } });
   }

@@ -6,6 +6,7 @@ import {
   openImageLayout,
   openRegistry,
   parsePlatform,
+  type RegistryNotice,
   type UnpackedImage,
   unpackImage,
 } from '../../index.js';
@@ -35,7 +36,7 @@ export async function unpackWhole(
   const signal = abortOnSignals();
   const view = createPullProgress(flags.progress);
   try {
-    await using source = await openImage(argument, flags);
+    await using source = await openImage(argument, flags, (notice) => view.tell(notice));
     const { limits } = readOptions(flags);
     const { rootless, sync } = flags;
     const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
@@ -60,9 +61,16 @@ export async function unpackWhole(
   }
 }
 
-async function openImage(argument: string, flags: UnpackImageFlags): Promise<ImageSource> {
+async function openImage(
+  argument: string,
+  flags: UnpackImageFlags,
+  onNotice: (notice: RegistryNotice) => void,
+): Promise<ImageSource> {
   if (argument.startsWith(REGISTRY))
-    return await openRegistry(argument.slice(REGISTRY.length), await registryOptions(flags));
+    return await openRegistry(argument.slice(REGISTRY.length), {
+      ...(await registryOptions(flags)),
+      onNotice,
+    });
   const names = flags.image === undefined ? undefined : [flags.image];
   const { statSync } = await import('node:fs');
   return statSync(argument).isDirectory()

@@ -34,7 +34,15 @@ const OPTIONS_OF: Readonly<Record<Kind, readonly string[]>> = {
     ...['--target', '--lower', '--merge', '--dry-run'],
     ...['--digest', '--diff-id', '--allow-empty', '--no-digests', '--gzip'],
   ],
-  image: ['--platform', '--image', '--plain-http', '--username', '--password-stdin'],
+  image: [
+    '--platform',
+    '--image',
+    '--plain-http',
+    '--username',
+    '--password-stdin',
+    '--min-rate',
+    '--deadline',
+  ],
 };
 
 /** @returns the exit code */

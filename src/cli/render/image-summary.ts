@@ -29,6 +29,8 @@ export class PullTally {
         this.#current.entries += event.layer.entries;
         return;
       case 'progress':
+      case 'wait':
+      case 'warning':
         return;
       default:
         event satisfies never;

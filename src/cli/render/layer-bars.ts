@@ -1,6 +1,7 @@
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { PlannedLayer, PullEvent } from '../../index.js';
 import { type LayerLine, layerShare, layerText } from './layer-line.js';
+import { noticeText } from './notice-text.js';
 import type { PullView } from './pull-progress.js';
 
 const BAR_WIDTH = 24;
@@ -60,6 +61,10 @@ export class LayerBars implements PullView {
         break;
       case 'commit':
         this.#show(event.index, { phase: 'done' });
+        break;
+      case 'wait':
+      case 'warning':
+        this.#multi!.log(`${noticeText(event)}\n`);
         break;
       default:
         event satisfies never;

@@ -1,6 +1,7 @@
-import { displayJson, type PullEvent } from '../../index.js';
+import { displayJson, type PullEvent, type RegistryNotice } from '../../index.js';
 import { counted, formatBytes } from './format.js';
 import { LayerBars } from './layer-bars.js';
+import { isNotice, noticeText } from './notice-text.js';
 import type { ProgressForm } from './progress.js';
 
 export interface PullView {
@@ -16,7 +17,11 @@ export function createPullProgress(form: ProgressForm): PullView {
   if (form === 'plain') return new PlainPull();
   if (form === 'json')
     return { tell: (event) => void process.stderr.write(`${displayJson(event)}\n`), end() {} };
-  return { tell() {}, end() {} };
+  return { tell: (event) => isNotice(event) && writeNotice(event), end() {} };
+}
+
+function writeNotice(notice: RegistryNotice): void {
+  process.stderr.write(`overlayer: ${noticeText(notice)}\n`);
 }
 
 /** A line every few seconds: nothing for a short pull, and a log that can be read after a long one. */
@@ -43,6 +48,10 @@ class PlainPull implements PullView {
         this.#come[event.index] = this.#sizes[event.index]!;
         this.#done += 1;
         break;
+      case 'wait':
+      case 'warning':
+        writeNotice(event);
+        return;
       default:
         event satisfies never;
     }

@@ -3,6 +3,7 @@ import type { ChainID } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
 import type { Platform } from '../../oci/platform.js';
+import type { RegistryNotice } from '../registry/registry-notice.js';
 
 /** One layer of the image that is being pulled. */
 export interface PlannedLayer {
@@ -38,7 +39,8 @@ export type PullEvent =
       readonly index: number;
       readonly chainID: ChainID;
       readonly layer: LayerResult;
-    };
+    }
+  | RegistryNotice;
 
 export interface LayerState {
   readonly phase: LayerPhase;

@@ -8,9 +8,9 @@ export class SupplyWatch implements Disposable {
   #waitBegan: number | undefined;
   #waitedMs = 0;
 
-  /** @param onStarved at the end of each period of 250 ms of which more than half was spent on waiting */
-  constructor(onStarved: () => void) {
-    this.#timer = setInterval(() => this.#endPeriod() && onStarved(), PERIOD_MS);
+  /** @param onStarved at the end of each period of which more than half was spent on waiting */
+  constructor(onStarved: () => void, periodMs = PERIOD_MS) {
+    this.#timer = setInterval(() => this.#endPeriod() && onStarved(), periodMs);
   }
 
   /** One at a time. */

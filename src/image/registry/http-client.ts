@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 // All of undici, with `fetch` and what else there is, takes 110 ms to load, this 40.
 import Agent from 'undici/lib/dispatcher/agent.js';
 import { OverlayerError } from '../../base/errors.js';
-import { HttpExchange } from './http-exchange.js';
+import { HttpExchange, type Patience } from './http-exchange.js';
 import { HttpResponse } from './http-response.js';
 import { isLoopback } from './loopback.js';
 import { networkFailure } from './network-failure.js';
@@ -14,7 +14,7 @@ const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 export interface HttpRequest {
-  /** @default `closing` of the client; with another, that has to be in it */
+  /** @default `ending` of the client; another has to end with that, too */
   readonly signal?: AbortSignal | undefined;
   /** Redirects of a POST are not followed: what it carries is for nobody else. @default 'GET' */
   readonly method?: 'GET' | 'HEAD' | 'POST' | undefined;
@@ -24,10 +24,10 @@ export interface HttpRequest {
   readonly body?: string | undefined;
 }
 
-export interface HttpClientOptions {
-  /** How long a server may say nothing. */
-  readonly timeoutMs: number;
+export interface HttpClientOptions extends Patience {
   readonly plainHTTP?: boolean | undefined;
+  /** Ends all requests. */
+  readonly ending: AbortSignal;
 }
 
 /** Requests over connections that are kept; through the proxies that the environment names (`https_proxy` …). */
@@ -38,10 +38,14 @@ export class HttpClient {
   #proxied: Promise<Dispatcher> | undefined;
   readonly #options: Agent.Options;
   readonly #plainHTTP: boolean;
-  readonly #closing = new AbortController();
+  readonly #ending: AbortSignal;
+  readonly #patience: Patience;
 
-  constructor({ timeoutMs, plainHTTP = false }: HttpClientOptions) {
+  constructor({ plainHTTP = false, ending, ...patience }: HttpClientOptions) {
+    const { timeoutMs } = patience;
     this.#plainHTTP = plainHTTP;
+    this.#ending = ending;
+    this.#patience = patience;
     this.#options = {
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
@@ -84,17 +88,9 @@ export class HttpClient {
     return url.protocol === 'https:' || (isPlain && (this.#plainHTTP || isLoopback(url))) ? url : undefined;
   }
 
-  /** Aborted by `close`: for whatever else has to end with it. */
-  get closing(): AbortSignal {
-    return this.#closing.signal;
-  }
-
-  /** Ends all requests, and all connections. */
+  /** Ends all connections. (An agent forgets those that others of their origin outlived: `ending` ends each request.) */
   async close(): Promise<void> {
-    const closed = new OverlayerError('FailedPrecondition', 'The registry is closed');
-    // An agent forgets connections that others of their origin outlived: each request is ended by itself.
-    this.#closing.abort(closed);
-    await Promise.all([this.#direct.destroy(closed), (await this.#proxied)?.destroy(closed)]);
+    await Promise.all([this.#direct.destroy(), (await this.#proxied)?.destroy()]);
   }
 
   async #dispatcherFor(url: URL): Promise<Dispatcher> {
@@ -104,11 +100,11 @@ export class HttpClient {
   }
 
   async #send(url: URL, request: HttpRequest): Promise<HttpResponse> {
-    const { method = 'GET', headers, authorization, body, signal = this.closing } = request;
+    const { method = 'GET', headers, authorization, body, signal = this.#ending } = request;
     signal.throwIfAborted();
     const dispatcher = await this.#dispatcherFor(url);
     signal.throwIfAborted();
-    const exchange = new HttpExchange(signal);
+    const exchange = new HttpExchange(signal, this.#patience);
     dispatcher.dispatch(
       {
         origin: url.origin,

@@ -2,6 +2,10 @@ import { OverlayerError } from '../../base/errors.js';
 import type { ImageSource } from '../image-source.js';
 import { parseReference, type Reference } from '../reference.js';
 import type { Credentials } from './credentials.js';
+import type { RegistryNotice } from './registry-notice.js';
+
+/** Of milliseconds that a timer can wait (25 days). */
+const MAX_COUNT = 2 ** 31 - 1;
 
 export interface OpenRegistryOptions {
   /**
@@ -23,12 +27,26 @@ export interface OpenRegistryOptions {
   readonly plainHTTP?: boolean | undefined;
   /**
    * How often in a row a request, or a blob that breaks off, is tried again after a failure that may pass. Between
-   * two tries are 0.1 to 5 seconds, or up to 30 where the registry asks for it.
+   * two tries are 0.1 to 5 seconds, or as long as the registry asks for (`Retry-After`). One that asks for more than a
+   * minute is not tried again: the error's hint says when to come back.
    * @default 5
    */
   readonly retries?: number | undefined;
-  /** How long a server may say nothing, in milliseconds. @default 30,000 */
+  /**
+   * How long a server may say nothing, and how long its answer may take to begin, in milliseconds.
+   * @default 30,000
+   */
   readonly timeoutMs?: number | undefined;
+  /**
+   * How many bytes a second have to come of a body, on the average of each `timeoutMs` in which it is waited for; else
+   * it is asked for again, from there on. 0: any number.
+   * @default 64
+   */
+  readonly minBytesPerSecond?: number | undefined;
+  /** How long the source may be asked, in milliseconds: after it, all requests fail. @default for ever */
+  readonly deadlineMs?: number | undefined;
+  /** Hears of waits and of what is not as it should be. @default nobody */
+  readonly onNotice?: ((notice: RegistryNotice) => void) | undefined;
 }
 
 /**
@@ -54,16 +72,20 @@ export async function openRegistry(
   reference: string | Reference,
   options: OpenRegistryOptions = {},
 ): Promise<ImageSource> {
-  const { retries = 5, timeoutMs = 30_000 } = options;
+  const { retries = 5, timeoutMs = 30_000, minBytesPerSecond = 64, deadlineMs, onNotice } = options;
   checkCount('retries', retries, 0);
   checkCount('timeoutMs', timeoutMs, 1);
+  checkCount('minBytesPerSecond', minBytesPerSecond, 0);
+  if (deadlineMs !== undefined) checkCount('deadlineMs', deadlineMs, 1);
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
   // Late: whoever pulls nothing need not wait for an HTTP client to load.
   const { RegistrySource } = await import('./registry-source.js');
-  return new RegistrySource(parsed, { ...options, retries, timeoutMs });
+  const waits = { retries, timeoutMs, minBytesPerSecond, deadlineMs };
+  return new RegistrySource(parsed, { ...options, ...waits, onNotice });
 }
 
 function checkCount(name: string, value: number, least: number): void {
-  if (Number.isSafeInteger(value) && value >= least) return;
-  throw new OverlayerError('InvalidArgument', `Option ${name} is not a number of ${least} or more: ${value}`);
+  if (Number.isInteger(value) && value >= least && value <= MAX_COUNT) return;
+  const range = `from ${least} to ${MAX_COUNT}`;
+  throw new OverlayerError('InvalidArgument', `Option ${name} is not a whole number ${range}: ${value}`);
 }

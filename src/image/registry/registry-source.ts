@@ -16,13 +16,16 @@ import { BlobBody, type BlobResponse } from './blob-body.js';
 import { contentRange } from './content-range.js';
 import { type EndpointOptions, endpointsOf } from './endpoints.js';
 import { HttpClient } from './http-client.js';
+import type { Patience } from './http-exchange.js';
 import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
+import { onceEach, type RegistryNotice } from './registry-notice.js';
 import { type Operation, Repository } from './repository.js';
 import { Retries } from './retries.js';
 
-export interface RegistrySourceOptions extends EndpointOptions {
+export interface RegistrySourceOptions extends EndpointOptions, Patience {
   readonly retries: number;
-  readonly timeoutMs: number;
+  readonly deadlineMs: number | undefined;
+  readonly onNotice: ((notice: RegistryNotice) => void) | undefined;
 }
 
 /** One image of a registry (OCI distribution spec, "Pull"). Where else a descriptor says a blob is, nobody goes. */
@@ -30,16 +33,23 @@ export class RegistrySource implements ImageSource {
   readonly description: string;
   readonly #reference: Reference;
   readonly #retries: number;
+  readonly #tell: (notice: RegistryNotice) => void;
+  readonly #ending = new AbortController();
+  readonly #deadline: NodeJS.Timeout | undefined;
   readonly #client: HttpClient;
   readonly #repository: Repository;
   /** Nobody is asked twice for the same manifest. */
   #resolved: ResolvedManifest | undefined;
 
   constructor(reference: Reference, options: RegistrySourceOptions) {
+    const { retries, deadlineMs, onNotice = () => {} } = options;
     this.description = reference.domain;
     this.#reference = reference;
-    this.#retries = options.retries;
-    this.#client = new HttpClient(options);
+    this.#retries = retries;
+    this.#tell = onceEach(onNotice);
+    const late = () => this.#ending.abort(tooLate(reference, deadlineMs!));
+    this.#deadline = deadlineMs === undefined ? undefined : setTimeout(late, deadlineMs).unref();
+    this.#client = new HttpClient({ ...options, ending: this.#ending.signal });
     this.#repository = new Repository(reference, endpointsOf(reference, this.#client, options));
   }
 
@@ -66,6 +76,8 @@ export class RegistrySource implements ImageSource {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#deadline);
+    this.#ending.abort(new OverlayerError('FailedPrecondition', 'The registry is closed'));
     await this.#client.close();
   }
 
@@ -74,9 +86,9 @@ export class RegistrySource implements ImageSource {
   }
 
   #begin(given: AbortSignal | undefined): Operation {
-    const { closing } = this.#client;
-    const signal = given === undefined ? closing : AbortSignal.any([given, closing]);
-    return { repository: this.#repository, retries: new Retries(this.#retries), signal };
+    const ending = this.#ending.signal;
+    const signal = given === undefined ? ending : AbortSignal.any([given, ending]);
+    return { repository: this.#repository, retries: new Retries(this.#retries, this.#tell), signal };
   }
 
   /** A server need not do ranges, or not this one: then the blob begins at its beginning. */
@@ -101,4 +113,11 @@ export class RegistrySource implements ImageSource {
     }
     return { response: await ask({}, [200]), part: whole };
   }
+}
+
+function tooLate({ name }: Reference, deadlineMs: number): OverlayerError {
+  const message = `Not all of ${name} has come within ${deadlineMs / 1000} s`;
+  return new OverlayerError('Unavailable', message, {
+    hint: '--deadline (deadlineMs) says how long it may take',
+  });
 }

@@ -5,6 +5,8 @@ import { PassingFailure } from './retries.js';
 
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_MESSAGE_LENGTH = 200;
+/** A hundred years: later than any date that can be told. */
+const MAX_RETRY_AFTER_S = 100 * 365 * 24 * 3600;
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
 
 const CODES: Readonly<Record<number, ErrorCode>> = {
@@ -50,10 +52,17 @@ function messageOf(body: Buffer): string | undefined {
   return typeof said === 'string' ? displayPath(said.slice(0, MAX_MESSAGE_LENGTH)) : undefined;
 }
 
-/** `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). */
+/** `Retry-After`: seconds, or a date of the server's clock (RFC 9110, 10.2.3). */
 function retryAfterMs(response: HttpResponse): number | undefined {
   const text = response.header('retry-after');
   if (text === undefined) return undefined;
-  const asked = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return asked > 0 ? asked : undefined;
+  if (/^\d+$/.test(text)) return Math.min(Number(text), MAX_RETRY_AFTER_S) * 1000;
+  const now = dateOf(response.header('date')) ?? Date.now();
+  const asked = (dateOf(text) ?? now) - now;
+  return asked > 0 ? Math.min(asked, MAX_RETRY_AFTER_S * 1000) : undefined;
+}
+
+/** A date of HTTP (RFC 9110, 5.6.7), in milliseconds since 1970. */
+function dateOf(text: string | undefined): number | undefined {
+  return text?.endsWith(' GMT') ? Date.parse(text) || undefined : undefined;
 }

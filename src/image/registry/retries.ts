@@ -1,10 +1,17 @@
 import { setTimeout } from 'node:timers/promises';
-import type { OverlayerError } from '../../base/errors.js';
+import { OverlayerError } from '../../base/errors.js';
+import type { RegistryNotice } from './registry-notice.js';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
-/** A server may ask for any time; nobody waits for longer than this without knowing why. */
-const MAX_ASKED_DELAY_MS = 30_000;
+/** A server may ask for any time. For longer than this nobody waits: they are told when to come back. */
+const MAX_ASKED_DELAY_MS = 60_000;
+/** Shorter waits are nothing to tell of. */
+const LONG_DELAY_MS = 1000;
+const UNITS = [
+  ['days', 24 * 3_600_000],
+  ['hours', 3_600_000],
+] as const;
 
 /** A failure that may be gone another time. */
 export class PassingFailure extends Error {
@@ -23,10 +30,12 @@ export class PassingFailure extends Error {
 /** How often, and after how long, something is tried again. */
 export class Retries {
   readonly #most: number;
+  readonly #tell: (notice: RegistryNotice) => void;
   #done = 0;
 
-  constructor(most: number) {
+  constructor(most: number, tell: (notice: RegistryNotice) => void = () => {}) {
     this.#most = most;
+    this.#tell = tell;
   }
 
   /** It went well for a while: what comes now is another failure. */
@@ -49,13 +58,27 @@ export class Retries {
   async wait(failure: unknown, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (!(failure instanceof PassingFailure)) throw failure;
-    if (this.#done >= this.#most) throw failure.error;
+    const { error, delayMs: asked = 0 } = failure;
+    if (asked > MAX_ASKED_DELAY_MS) throw comeBackLater(error, asked);
+    if (this.#done >= this.#most) throw error;
     const backOff = Math.min(FIRST_DELAY_MS * 2 ** this.#done, MAX_DELAY_MS);
     // The jitter keeps many clients of one registry from coming back all at once.
     const jittered = backOff * (0.5 + Math.random() / 2);
-    const asked = Math.min(failure.delayMs ?? 0, MAX_ASKED_DELAY_MS);
+    const delayMs = Math.round(Math.max(jittered, asked));
     this.#done++;
-    await setTimeout(Math.max(jittered, asked), undefined, { signal }).catch(() => {});
+    if (delayMs >= LONG_DELAY_MS) this.#tell({ type: 'wait', delayMs, reason: error.message });
+    await setTimeout(delayMs, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();
   }
+}
+
+function comeBackLater({ code, message, cause }: OverlayerError, delayMs: number): OverlayerError {
+  const time = new Date(Date.now() + delayMs).toISOString().replace(/:\d\d\.\d+Z/, ' UTC');
+  const hint = `it asks to be left alone until ${time.replace('T', ' ')}, for ${inWords(delayMs)}`;
+  return new OverlayerError(code, message, { hint, cause });
+}
+
+function inWords(ms: number): string {
+  const [unit, size] = UNITS.find(([, least]) => ms >= 2 * least) ?? ['minutes', 60_000];
+  return `${Math.ceil(ms / size)} ${unit}`;
 }

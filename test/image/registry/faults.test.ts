@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { openRegistry } from '../../../src/index.js';
+import { openRegistry, type RegistryNotice } from '../../../src/index.js';
+import type { Exchange } from '../../helpers/registry-proxy.js';
 import { within } from '../../helpers/within.js';
 import { refuse, useSampleRegistry } from './sample-registry.js';
 
@@ -15,14 +16,68 @@ describe('a registry that', () => {
     expect(proxy.requests).toHaveLength(3);
   });
 
-  test('asks to be left in peace for a second is left', async () => {
-    const { source } = await sample.through('manifests', (exchange) =>
-      exchange.before < 1 ? refuse(429, { 'retry-after': '1' })(exchange) : false,
+  const serverTime = 'Tue, 01 Jan 2030 00:00:00 GMT';
+
+  test.each([
+    ['a second', { 'retry-after': '1' }],
+    [
+      'a second of its own clock',
+      { date: serverTime, 'retry-after': serverTime.replace('00 GMT', '01 GMT') },
+    ],
+  ])('asks to be left in peace for %s is left, and that is said', async (_, headers) => {
+    const notices: RegistryNotice[] = [];
+    const { source } = await sample.through(
+      'manifests',
+      (exchange) => exchange.before < 1 && refuse(429, headers)(exchange),
+      { onNotice: (notice) => notices.push(notice) },
     );
     const begin = performance.now();
     await source.images();
     expect(performance.now() - begin).toBeGreaterThan(990);
+    expect(notices).toEqual([{ type: 'wait', delayMs: 1000, reason: expect.stringContaining('status 429') }]);
   });
+
+  test('asks several requests at once for the same time: one wait', async () => {
+    const notices: RegistryNotice[] = [];
+    const { source } = await sample.through(
+      'blobs',
+      (exchange) => exchange.before < 2 && refuse(429, { 'retry-after': '1' })(exchange),
+      { onNotice: (notice) => notices.push(notice) },
+    );
+    await Promise.all([source.open(sample.image.config), source.open(sample.image.layer)]);
+    expect(notices).toHaveLength(1);
+  });
+
+  test.each([
+    ['an hour', { 'retry-after': '3600' }, /until \d{4}-\d\d-\d\d \d\d:\d\d UTC, for 60 minutes/],
+    [
+      'two minutes of its clock',
+      { date: serverTime, 'retry-after': serverTime.replace('00:00 GMT', '02:00 GMT') },
+      /for 2 minutes/,
+    ],
+    ['longer than can be told', { 'retry-after': '9'.repeat(40) }, /until 21/],
+  ])('asks to be left in peace for %s: at once, when to come back', async (_, headers, hint) => {
+    const body = JSON.stringify({ errors: [{ message: 'you have reached your limit' }] });
+    const { source, proxy } = await sample.through('manifests', refuse(429, headers, body));
+    await expect(source.images()).rejects.toMatchObject({
+      code: 'Unavailable',
+      message: expect.stringContaining('you have reached your limit'),
+      hint: expect.stringMatching(hint),
+    });
+    expect(proxy.requests).toHaveLength(1);
+  });
+
+  test.each(['-1', 'soon', 'Tue, 01 Jan 2030', ''])(
+    'asks for what is no time to wait (%j) is asked again soon',
+    async (time) => {
+      const { source, proxy } = await sample.through(
+        'manifests',
+        (exchange) => exchange.before < 1 && refuse(503, { 'retry-after': time })(exchange),
+      );
+      await source.images();
+      expect(proxy.requests).toHaveLength(2);
+    },
+  );
 
   test.each([
     [403, 'PermissionDenied', 1],
@@ -45,6 +100,85 @@ describe('a registry that', () => {
     const { source } = await sample.through('manifests', () => true, { timeoutMs: 100, retries: 1 });
     const waiting = expect(source.images()).rejects.toMatchObject({ code: 'Unavailable' });
     await within(20_000, 'the time-out', waiting);
+  });
+
+  test('sends early hints and no answer is not waited for', async () => {
+    const { source } = await sample.through(
+      'manifests',
+      ({ response }) => {
+        const hint = () =>
+          response.writeEarlyHints({ link: '</x>; rel=preload' }, () => setTimeout(hint, 20));
+        hint();
+        return true;
+      },
+      { timeoutMs: 200, retries: 0 },
+    );
+    await within(
+      20_000,
+      'the time-out',
+      expect(source.images()).rejects.toMatchObject({
+        ...{ code: 'Unavailable', message: expect.stringContaining('does not begin within 0.2 s') },
+      }),
+    );
+  });
+
+  /** A byte now and then, but never silent for long. */
+  const trickle = async ({ ask, response }: Exchange): Promise<true> => {
+    const { status, headers, body } = await ask();
+    response.writeHead(status, headers);
+    let sent = 0;
+    const next = () => response.write(body.subarray(sent, ++sent), () => setTimeout(next, 20));
+    next();
+    return true;
+  };
+
+  test('sends a byte now and then is not waited for', async () => {
+    const { source, proxy } = await sample.through('manifests', trickle, {
+      timeoutMs: 200,
+      retries: 1,
+      minBytesPerSecond: 1000,
+    });
+    await within(
+      20_000,
+      'the time-out',
+      expect(source.images()).rejects.toMatchObject({
+        ...{ code: 'Unavailable', message: expect.stringMatching(/no more than \d+ bytes in 0.2 s/) },
+      }),
+    );
+    expect(proxy.requests).toHaveLength(2);
+  });
+
+  test('sends few bytes, but enough, is waited for', async () => {
+    const { source } = await sample.through('manifests', trickle, {
+      timeoutMs: 200,
+      retries: 0,
+      minBytesPerSecond: 1,
+      deadlineMs: 2000,
+    });
+    const late = source.images();
+    await expect(late).rejects.toMatchObject({
+      ...{ code: 'Unavailable', message: expect.stringContaining('within 2 s') },
+    });
+  });
+
+  test('is not done when its deadline comes: nothing is asked any more', async () => {
+    const { source, proxy } = await sample.through('manifests', () => true, { deadlineMs: 100 });
+    const late = { code: 'Unavailable', message: expect.stringContaining('some/image:1') };
+    await expect(source.images()).rejects.toMatchObject(late);
+    await expect(source.images()).rejects.toMatchObject(late);
+    expect(proxy.requests).toHaveLength(1);
+  });
+
+  test.each([
+    { retries: -1 },
+    { timeoutMs: 0 },
+    { minBytesPerSecond: 0.5 },
+    { deadlineMs: 0 },
+    { deadlineMs: 2 ** 31 },
+  ])('is opened with %j: InvalidArgument', async (options) => {
+    await expect(openRegistry('debian', options)).rejects.toMatchObject({
+      ...{ code: 'InvalidArgument', message: expect.stringContaining(Object.keys(options)[0]!) },
+    });
   });
 
   test('is not there', async () => {

@@ -6,7 +6,7 @@ const reason = new Error('enough');
 
 /** An exchange as undici drives it, and what it asks of undici. */
 function begin(signal: AbortSignal = new AbortController().signal) {
-  const exchange = new HttpExchange(signal);
+  const exchange = new HttpExchange(signal, { timeoutMs: 60_000, minBytesPerSecond: 0 });
   exchange.head.catch(() => {});
   const controller = {
     paused: false,

@@ -99,7 +99,10 @@ test('headers that come one by one are what was sent', async () => {
     }
   });
   const host = await listen(server);
-  const client = new HttpClient({ timeoutMs: 10_000 });
+  const client = new HttpClient({
+    ...{ timeoutMs: 10_000, minBytesPerSecond: 0 },
+    ending: new AbortController().signal,
+  });
   close.push(() => client.close());
   const response = await client.request(new URL(`http://${host}/`), {});
   const found = ['x-first', 'x-second', 'x-third'].map((name) => response.header(name));
