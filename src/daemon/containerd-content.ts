@@ -7,6 +7,7 @@ import type { Labels } from '../metadata/labels.js';
 import type { Digest } from '../oci/digest.js';
 import type { CallContext } from './calls.js';
 import { ask, type Client, connect, inNamespace } from './containerd-client.js';
+import { ContainerdLeases } from './containerd-leases.js';
 import type { InfoResponse, ReadResponse, WriteRequest, WriteResponse } from './content-messages.js';
 import type { ListNamespacesResponse, PluginsResponse } from './messages.js';
 import { fromStatus } from './status.js';
@@ -15,7 +16,7 @@ export interface WriteOptions {
   /** Of the ingest; one that is there begins anew. */
   readonly ref: string;
   readonly namespace: string;
-  /** Holds the blob. */
+  /** Holds the blob; else a lease of our own does, for an hour. */
   readonly lease: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -31,12 +32,14 @@ export class ContainerdContent {
   readonly #content: Client;
   readonly #namespaces: Client;
   readonly #introspection: Client;
+  readonly #leases: ContainerdLeases;
 
   /** @param address path of the socket */
   constructor(address: string) {
     this.#content = connect('content', address);
     this.#namespaces = connect('namespaces', address);
     this.#introspection = connect('introspection', address);
+    this.#leases = new ContainerdLeases(address);
   }
 
   /**
@@ -51,7 +54,7 @@ export class ContainerdContent {
   }
 
   /**
-   * Makes a blob of bytes as they come.
+   * Makes a blob of bytes as they come. Where it is there already, it gets the labels.
    *
    * @param commit says what they were, once they have all come
    * @throws OverlayerError what containerd answers
@@ -61,37 +64,48 @@ export class ContainerdContent {
     { ref, namespace, lease, signal }: WriteOptions,
     commit: () => Promise<WrittenBlob>,
   ): Promise<WrittenBlob> {
-    const call = this.#content['write']!(inNamespace(namespace, lease)) as ClientDuplexStream<
+    const holder = lease ?? (await this.#leases.hold(namespace));
+    const call = this.#content['write']!(inNamespace(namespace, holder)) as ClientDuplexStream<
       Partial<WriteRequest>,
       WriteResponse
     >;
     call.on('error', () => {}); // also when nobody waits for an answer
     const answers = call[Symbol.asyncIterator]();
-    const send = async (request: Partial<WriteRequest>) => {
+    const send = async (request: Partial<WriteRequest>): Promise<string> => {
       call.write({ ref, ...request });
-      await answers.next();
+      return (await answers.next()).value.digest;
     };
     const cancel = () => call.cancel();
     signal.addEventListener('abort', cancel);
     let blob: WrittenBlob | undefined;
     try {
       let offset = 0;
+      let digest: string | undefined;
       for await (const data of bytes) {
-        await send({ action: 'WRITE', offset, data });
+        digest = await send({ action: 'WRITE', offset, data });
         offset += data.length;
       }
       blob = await commit();
-      await send({ action: 'COMMIT', offset, total: blob.size, expected: blob.digest, labels: blob.labels });
+      if (digest !== blob.digest)
+        throw new OverlayerError('DataLoss', `containerd has got ${digest}, and not ${blob.digest}`);
+      // Nothing is said to be expected: else containerd would not lease the same bytes where it has them.
+      await send({ action: 'COMMIT', offset, total: blob.size, labels: blob.labels });
       return blob;
     } catch (cause) {
       const error = fromStatus(cause, `Cannot write ingest "${ref}" to containerd`);
-      // The same bytes, made before.
-      if (blob !== undefined && isCode(error, 'AlreadyExists')) return blob;
-      throw error;
+      if (blob === undefined || !isCode(error, 'AlreadyExists')) throw error;
+      await this.#label(blob, namespace);
+      return blob;
     } finally {
       signal.removeEventListener('abort', cancel);
       call.end(); // what was not committed is not
     }
+  }
+
+  async #label({ digest, labels }: WrittenBlob, namespace: string): Promise<void> {
+    const paths = Object.keys(labels).map((name) => `labels.${name}`);
+    const request = { info: { digest, labels }, updateMask: { paths } };
+    await ask<InfoResponse>(this.#content, 'update', request, inNamespace(namespace));
   }
 
   /** containerd 1.7 does not tell a differ in which namespace it is asked. Whichever has the blob has the same bytes. */
@@ -155,6 +169,7 @@ export class ContainerdContent {
     this.#content.close();
     this.#namespaces.close();
     this.#introspection.close();
+    this.#leases.close();
   }
 }
 

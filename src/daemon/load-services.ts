@@ -9,11 +9,12 @@ const FILES = {
   snapshots: 'snapshots',
   diff: 'diff',
   content: 'content',
+  leases: 'leases',
   namespaces: 'namespace',
   introspection: 'introspection',
 } as const;
 
-/** Services of containerd's, by the files in `proto/`; of the last two only a client is here. */
+/** Services of containerd's, by the files in `proto/`; of the last three only a client is here. */
 export type ServiceName = keyof typeof FILES;
 
 const loaded = new Map<ServiceName, ServiceDefinition>();
