@@ -24,7 +24,11 @@ export type {
   LeaseResourceType,
   Leases,
 } from './content/leases.js';
-export { type ContainerdConfigOptions, containerdConfig } from './daemon/containerd-config.js';
+export {
+  type ContainerdConfigOptions,
+  type ContainerdConfigVersion,
+  containerdConfig,
+} from './daemon/containerd-config.js';
 export type { LogEntry } from './daemon/log-entry.js';
 export { type Daemon, type ServeOptions, serve } from './daemon/serve.js';
 export {

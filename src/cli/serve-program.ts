@@ -4,6 +4,7 @@ const HELP = `
 Examples:
   overlayer serve --address /run/overlayer/overlayer.sock
   overlayer serve --print-containerd-config >> /etc/containerd/config.toml
+  overlayer serve --print-containerd-config 3 > /etc/containerd/conf.d/overlayer.toml
   ctr images pull --snapshotter overlayer docker.io/library/debian:12
 
 Files for systemd, with socket activation, are in dist/daemon/systemd of the package.`;
@@ -33,7 +34,16 @@ export function addServe(program: Command): void {
     .addOption(
       new Option('--log <FORM>', 'lines on standard error').choices(['text', 'json']).default('text'),
     )
-    .option('--print-containerd-config', "print the part of containerd's configuration that names the daemon")
+    .addOption(
+      new Option(
+        '--print-containerd-config [VERSION]',
+        "print the part of containerd's configuration that names the daemon; of a VERSION, a file of its own",
+      ).choices(['2', '3', '4']),
+    )
+    .option(
+      '--only-remap-ids',
+      'printed as a capability: containers in user namespaces whose owners no mount can map are refused, not copied',
+    )
     .addHelpText('after', HELP)
     .action(async (flags) => {
       const { serve, printContainerdConfig } = await import('./commands/serve.js');

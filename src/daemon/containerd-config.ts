@@ -1,6 +1,9 @@
 import { formatPlatform, hostPlatform } from '../oci/platform.js';
 import type { Capability } from '../snapshot/backend.js';
 
+/** Of containerd's configuration: 2 up to containerd 1.7, 3 from 2.0 on, 4 from 2.3 on. */
+export type ContainerdConfigVersion = 2 | 3 | 4;
+
 export interface ContainerdConfigOptions {
   /** Of the daemon's socket, an absolute path. */
   readonly address: string;
@@ -10,22 +13,28 @@ export interface ContainerdConfigOptions {
   readonly root: string;
   /** Of its backend: what containerd may ask of it. */
   readonly capabilities: readonly Capability[];
+  /**
+   * Where no mount can map the owners in a user namespace, containerd refuses the container, as with its own overlayfs.
+   * Otherwise it copies the whole tree first, and gives the copy other owners.
+   * @default false
+   */
+  readonly onlyRemapIds?: boolean | undefined;
+  /** Of a file of its own, for `conf.d` or `imports`. @default a part for the end of a file of any version */
+  readonly version?: ContainerdConfigVersion | undefined;
 }
 
 /**
  * The part of containerd's configuration that names a daemon, in TOML.
  *
- * Versions 2 and 3 of the configuration have the same tables for it. Differs as plugins of their own are known from
+ * All versions of the configuration have the same tables for it. Differs as plugins of their own are known from
  * containerd 1.7 on; one before it does not start with them, so they come last, to be cut off.
  */
 export function containerdConfig(options: ContainerdConfigOptions): string {
-  const { address, name = 'overlayer', root, capabilities } = options;
+  const { address, name = 'overlayer', root, onlyRemapIds = false, version } = options;
   const differ = `${name}-diff`;
-  return `# For the end of /etc/containerd/config.toml, once. The file has to say that it is of version 2 or 3: without the line
-# "version = 2" at its beginning it is of version 1, and the differ is passed over in silence. A file that has these
-# tables already, as "containerd config default" writes it, can't have them twice: write this into a file of its own, and
-# name that in the other's "imports".
-
+  const capabilities = [...options.capabilities, ...(onlyRemapIds ? ['only-remap-ids'] : [])];
+  const platform = formatPlatform(hostPlatform());
+  return `${beginning(version)}
 [proxy_plugins.${key(name)}]
   type = "snapshot"
   address = ${text(address)}
@@ -33,10 +42,10 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
   [proxy_plugins.${key(name)}.exports]
     root = ${text(root)}
 
-# For Kubernetes, in the table that is there already. Version 2:
+# For Kubernetes, in the table of config.toml. Version 2:
 #   [plugins."io.containerd.grpc.v1.cri".containerd]
 #     snapshotter = ${text(name)}
-# Version 3:
+# Versions 3 and 4:
 #   [plugins."io.containerd.cri.v1.images"]
 #     snapshotter = ${text(name)}
 
@@ -51,12 +60,39 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
 [plugins."io.containerd.service.v1.diff-service"]
   default = [${text(differ)}, "walking"]
 
-# For what containerd pulls and imports by itself (ctr of containerd 2).
-[[plugins."io.containerd.transfer.v1.local".unpack_config]]
-  platform = ${text(formatPlatform(hostPlatform()))}
-  snapshotter = ${text(name)}
+# For what containerd pulls and imports by itself (ctr and Kubernetes with containerd 2). Such tables take the place of
+# containerd's own, so those come first; a pull that names no snapshotter goes to the first.
+${unpackConfig(platform, 'overlayfs', 'walking')}
+${unpackConfig(platform, name, differ)}
+${erofs(platform, version)}`;
+}
+
+function beginning(version: ContainerdConfigVersion | undefined): string {
+  if (version === undefined)
+    return `# For the end of /etc/containerd/config.toml, once. The file has to say that it is of version 2, 3 or 4: without the line
+# "version = 2" at its beginning it is of version 1, and the differ is passed over in silence. A file that has these
+# tables already, as "containerd config default" writes it, can't have them twice: print a file of its own then
+# (--print-containerd-config VERSION), for "imports" or conf.d.
+`;
+  return `# A file of its own: /etc/containerd/conf.d/overlayer.toml, which the default configuration of containerd 2.2 and later
+# imports, or any that "imports" of /etc/containerd/config.toml names. That one's version may not be lower than this.
+version = ${version}
+`;
+}
+
+function unpackConfig(platform: string, snapshotter: string, differ: string): string {
+  return `[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = ${text(platform)}
+  snapshotter = ${text(snapshotter)}
   differ = ${text(differ)}
 `;
+}
+
+/** One of containerd's own, which versions before 2.3 do not start their transfer service with. */
+function erofs(platform: string, version: ContainerdConfigVersion | undefined): string {
+  const entry = `${unpackConfig(platform.replace('/', '(+erofs)/'), 'erofs', 'erofs')}  optional = true\n`;
+  if (version === 4) return entry;
+  return `# containerd 2.3 and later have this one as well:\n${entry.replace(/^/gm, '# ').replace(/# $/, '')}`;
 }
 
 /** Basic strings of TOML are escaped as those of JSON, of which it knows the same and more. */

@@ -62,6 +62,18 @@ describe.each<Version>(['1.6', '1.7', '2.1'])("containerd %s, with overlayer's s
     await ctr('content', 'rm', digest);
   });
 
+  test("containerd's own snapshotter goes on as before, also where none is named", async () => {
+    const own = async () =>
+      (await ctr('snapshots', '--snapshotter', 'overlayfs', 'ls')).match(/Committed/g)?.length;
+    await ctr('images', 'import', '--snapshotter', 'overlayfs', used.archive);
+    expect(await own()).toBe(2);
+    const digest = /^sample\S*|docker.io\S*/m.exec(await ctr('images', 'ls', '-q'))![0];
+    await ctr('images', 'rm', '--sync', digest);
+    expect(await own()).toBeUndefined();
+    await ctr('images', 'import', used.archive);
+    expect(await own()).toBe(2);
+  });
+
   test('all is gone once nothing refers to it', async () => {
     for (const name of ['changed-1', 'changed']) await snapshots('rm', name);
     for (const name of ['changing', 'layered']) await ctr('containers', 'rm', name);

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
@@ -9,7 +9,7 @@ import { protoPath } from 'grpc-health-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MAIN, overlayer } from '../cli/helpers.js';
 import { layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
-import { NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
+import { CONTAINERD_2, NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { DaemonProcess } from './daemon-process.js';
 import { connect } from './grpc-client.js';
@@ -165,6 +165,41 @@ test("the part of containerd's configuration is one that containerd reads", asyn
     expect(dump, way).toContain('default = ["my layers-diff", "walking"]');
     expect(dump, way).toContain('snapshotter = "my layers"');
   }
+});
+
+test.each([
+  ['2', NEWER_CONTAINERD],
+  ['2', CONTAINERD_2],
+  ['3', CONTAINERD_2],
+])('a file of its own, of version %s, is one that %s imports', async (version, programs) => {
+  const confd = join(directory, 'conf.d');
+  mkdirSync(confd);
+  const options = ['--address', '/run/x.sock', '--root', join(directory, 'root'), '--only-remap-ids'];
+  const printed = await overlayer(['serve', '--print-containerd-config', version, ...options]);
+  writeFileSync(join(confd, 'overlayer.toml'), printed.stdout);
+  const containerd = (...args: string[]) =>
+    execFileSync(join(programs, 'containerd'), args, { encoding: 'utf8' }).replaceAll("'", '"');
+  const file = join(directory, 'config.toml');
+  writeFileSync(
+    file,
+    containerd('config', 'default').replace('imports = []', `imports = ["${confd}/*.toml"]`),
+  );
+  const dump = containerd('--config', file, 'config', 'dump');
+  expect(dump).toContain('[proxy_plugins.overlayer]');
+  expect(dump).toMatch(/capabilities = \[.*"only-remap-ids"\]/);
+  expect(dump).toContain('default = ["overlayer-diff", "walking"]');
+  const unpacked = dump.split('unpack_config]]').slice(1);
+  expect(unpacked.map((table) => /snapshotter = "(.*)"/.exec(table)![1])).toEqual(['overlayfs', 'overlayer']);
+});
+
+test('version 4 has the snapshotter for EROFS images, which containerd 2.3 has', async () => {
+  const options = ['--address', '/run/x.sock', '--root', join(directory, 'root')];
+  const { stdout } = await overlayer(['serve', '--print-containerd-config', '4', ...options]);
+  expect(stdout).toMatch(/^version = 4$/m);
+  expect(stdout).toMatch(
+    /^ {2}platform = "linux\(\+erofs\)\/.*\n {2}snapshotter = "erofs"\n {2}differ = "erofs"\n {2}optional = true$/m,
+  );
+  expect((await overlayer(['serve', '--print-containerd-config', '5', ...options])).code).toBe(2);
 });
 
 test('10,000 requests leave nothing behind', async () => {

@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { containerdConfig, openSnapshotter, serve as startDaemon } from '../../index.js';
+import {
+  type ContainerdConfigVersion,
+  containerdConfig,
+  openSnapshotter,
+  serve as startDaemon,
+} from '../../index.js';
 import { abortOnSignals } from '../interruption.js';
 import { logLine } from '../render/log-line.js';
 import { reportFailure } from '../report-failure.js';
@@ -16,6 +21,9 @@ export interface ServeFlags extends Pick<RootFlags, 'root' | 'backend'> {
   readonly containerdAddress?: string;
   readonly metrics?: string;
   readonly log: 'text' | 'json';
+  /** A part, or a file of its own of that version. */
+  readonly printContainerdConfig?: true | '2' | '3' | '4';
+  readonly onlyRemapIds?: boolean;
 }
 
 /** Until SIGTERM or SIGINT, which end it in good order. */
@@ -41,13 +49,19 @@ export async function serve(flags: ServeFlags): Promise<number> {
 }
 
 export async function printContainerdConfig(flags: ServeFlags): Promise<number> {
-  const { root = ROOT, backend, address = ADDRESS, name } = flags;
+  const { root = ROOT, backend, address = ADDRESS, name, onlyRemapIds } = flags;
+  const { printContainerdConfig: version } = flags;
   try {
     // What it is capable of depends on the kernel and the file system there.
     await using snapshots = await openSnapshotter({ root, backend });
     const { capabilities } = snapshots.backend;
     process.stdout.write(
-      containerdConfig({ address: resolve(address), name, root: resolve(root), capabilities }),
+      containerdConfig({
+        address: resolve(address),
+        root: resolve(root),
+        version: typeof version === 'string' ? (Number(version) as ContainerdConfigVersion) : undefined,
+        ...{ name, capabilities, onlyRemapIds },
+      }),
     );
     return 0;
   } catch (error) {
