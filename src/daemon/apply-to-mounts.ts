@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
 import { type AppliedLayer, applyLayer } from '../layer/unpack-layer.js';
+import type { Digest } from '../oci/digest.js';
 import { type Mount, withMount } from '../snapshot/mount.js';
 import { hasKnownLayout } from '../snapshot/snapshot-tree.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
@@ -10,9 +11,12 @@ import { isStaged, unpackPlace } from '../snapshot/unpack-place.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import type { FilledSnapshots } from './filled-snapshots.js';
 
-export interface ApplyToMountsOptions extends Pick<ReadLayerOptions, 'digest' | 'signal'> {
+export interface ApplyToMountsOptions extends Required<Pick<ReadLayerOptions, 'signal'>> {
+  readonly digest: Digest;
   /** Flush the file system when the layer is there. */
   readonly sync: boolean;
+  /** No more layers will come below what the mounts show. @default a commit may bring some (`rebase`) */
+  readonly isFinal?: boolean | undefined;
 }
 
 /** Where a daemon's own snapshots are. */
@@ -25,11 +29,13 @@ export interface OwnSnapshots {
 
 /**
  * Unpacks a layer as if it were written through the mounts, of whatever snapshotter. Nothing is mounted where the
- * directories behind them can be told: a bind mount's, an overlay's upperdir. Of overlays without lower layers, as
- * containerd makes them to unpack several layers at once, whiteouts are kept.
+ * directories behind them can be told: a bind mount's, an overlay's upperdir. Of overlays without lower layers, which are
+ * there to unpack several layers at once, whiteouts are kept. What else such a layer needs of those below is done when
+ * it is committed (`commitLayer`); that is impossible for another's snapshots.
  *
  * @param open opens the layer, once it is known where it goes
- * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: they can only be read
+ * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: they can only be read; another's
+ * snapshot, and the layer needs those below
  */
 export async function applyToMounts(
   open: () => Promise<LayerSource>,
@@ -49,15 +55,26 @@ export async function applyToMounts(
   const { capabilities, name } = own.snapshots.backend;
   const isOwn = dirname(dirname(destination)) === own.directory;
   const place = isOwn ? unpackPlace({ mounts, parent: undefined, capabilities })! : foreign;
+  const mayGetLowers = place.mayGetLowers && options.isFinal !== true;
   const filling = isOwn ? own.filled.begin(destination) : undefined;
   let applied: AppliedLayer | undefined;
   try {
-    if (place.existing !== 'merge' && !isNew) return await applyThroughMounts(await open(), mounts, options);
+    if (place.existing !== 'merge' && !isNew) {
+      if (isOwn && mayGetLowers) await own.filled.note(destination, undefined);
+      return await applyThroughMounts(await open(), mounts, options);
+    }
     applied = await applyLayer(await open(), destination, {
       ...{ ...options, ...place, temporary: place.existing !== 'merge' },
+      lowersLater: mayGetLowers ? (isOwn ? 'note' : 'refuse') : undefined,
       onProgress: filling?.onProgress,
       facts: isOwn && hasKnownLayout(name),
     });
+    if (isOwn && mayGetLowers)
+      await own.filled.note(destination, {
+        digest: options.digest,
+        listsRoot: applied.layer.listsRoot,
+        needs: applied.needsLowers,
+      });
     return applied.layer;
   } finally {
     filling?.end(applied);

@@ -1,14 +1,18 @@
 import { dirname } from 'node:path';
+import { OverlayerError } from '../base/errors.js';
 import type { ReadLayerOptions } from '../layer/options.js';
 import type { AppliedLayer } from '../layer/unpack-layer.js';
 import { describeLayer } from '../snapshot/describe-contents.js';
 import { EarlyFlush } from '../snapshot/early-flush.js';
 import { FlushPoint } from '../snapshot/flush-point.js';
+import { UNPACKED_LAYER_LABEL } from '../snapshot/labels.js';
+import { readRecordFile } from '../snapshot/record-file.js';
 import type { CommitOptions, Snapshotter } from '../snapshot/snapshotter.js';
 import { unpackPlace } from '../snapshot/unpack-place.js';
+import { type UnpackedLayer, unpackedLayerLabel } from './unpacked-layer.js';
 
 /** What a commit need not find out again. */
-export type Known = Pick<CommitOptions, 'described' | 'inheritsRoot'>;
+export type Known = Pick<CommitOptions, 'described'>;
 
 /** A layer that is being unpacked. */
 export interface Filling extends Required<Pick<ReadLayerOptions, 'onProgress'>> {
@@ -56,7 +60,21 @@ export class FilledSnapshots {
 
   async #describe(applied: AppliedLayer, start: FlushPoint): Promise<Known> {
     const described = await describeLayer(this.#snapshots.backend, applied, start);
-    return { described, inheritsRoot: !applied.layer.listsRoot };
+    return { described };
+  }
+
+  /**
+   * Writes down, in the snapshot's labels, which layer was unpacked there before it is known what is below: a commit has
+   * to know, also after a restart.
+   *
+   * @param layer undefined when there is more than one
+   */
+  async note(directory: string, layer: UnpackedLayer | undefined): Promise<void> {
+    const record = await readRecordFile(dirname(directory));
+    if (typeof record === 'string')
+      throw new OverlayerError('DataLoss', `Cannot tell whose directory "${directory}" is: ${record}`);
+    const labels = unpackedLayerLabel(layer);
+    await this.#snapshots.update(record.name, { labels }, [`labels.${UNPACKED_LAYER_LABEL}`]);
   }
 
   /**
@@ -70,7 +88,7 @@ export class FilledSnapshots {
     if (directory === undefined) return {};
     const known = await this.#known.get(directory);
     this.#known.delete(directory);
-    return known !== undefined && /(?:^|\/)extract-[^/]*$/.test(key) ? known : {};
+    return known !== undefined && isExtraction(key) ? known : {};
   }
 
   /** The snapshot is about to be removed; nobody is at work in it any more. */
@@ -98,4 +116,9 @@ async function flush(known: Promise<Known>, start: FlushPoint): Promise<Known> {
   await Promise.allSettled([known]);
   await start.flush();
   return await known;
+}
+
+/** Whether containerd has made the snapshot to unpack a layer, as its key says (core/unpack, UnpackKeyPrefix). */
+export function isExtraction(key: string): boolean {
+  return /(?:^|\/)extract-[^/]*$/.test(key);
 }

@@ -1,8 +1,9 @@
 import { OverlayerError } from '../base/errors.js';
-import type { SnapshotInfo, Snapshotter } from '../snapshot/snapshotter.js';
+import type { SnapshotInfo } from '../snapshot/snapshotter.js';
 import { batches } from './batches.js';
+import type { CallContext } from './calls.js';
+import { type CommitLayerOptions, commitLayer } from './commit-layer.js';
 import { orUndefined, required, toMount, toSnapshotInfo } from './convert.js';
-import type { FilledSnapshots } from './filled-snapshots.js';
 import type { Methods } from './handlers.js';
 import type { EmptyMessage } from './messages.js';
 import type {
@@ -18,15 +19,14 @@ import type {
   UsageResponse,
 } from './snapshots-messages.js';
 
-export interface SnapshotsServiceOptions {
-  readonly snapshots: Snapshotter;
+export interface SnapshotsServiceOptions extends CommitLayerOptions {
   /** By which containerd's configuration calls it. */
   readonly name: string;
-  readonly filled: FilledSnapshots;
 }
 
 /** `containerd.services.snapshots.v1.Snapshots`: the contract of `Snapshotter`, as messages. */
-export function snapshotsService({ snapshots, name, filled }: SnapshotsServiceOptions): Methods {
+export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): Methods {
+  const { snapshots, filled } = own;
   /** As containerd's own service refuses them. */
   const checkName = ({ snapshotter }: SnapshotterRequest) => {
     if (snapshotter === name) return;
@@ -56,11 +56,9 @@ export function snapshotsService({ snapshots, name, filled }: SnapshotsServiceOp
       return { mounts: (await snapshots.mounts(request.key)).map(toMount) };
     },
 
-    async Commit(request: CommitRequest): Promise<EmptyMessage> {
+    async Commit(request: CommitRequest, context: CallContext): Promise<EmptyMessage> {
       checkName(request);
-      const { key, name, parent, labels } = request;
-      const known = await filled.take(key);
-      await snapshots.commit(key, { ...known, name, parent: orUndefined(parent), labels });
+      await commitLayer({ own, open }, request, context);
       return {};
     },
 

@@ -17,6 +17,7 @@ import { loadService } from './load-services.js';
 import { logCall } from './log-call.js';
 import { MESSAGE_LIMITS } from './message-limits.js';
 import { Metrics } from './metrics.js';
+import { layerOpener } from './open-layer.js';
 import type { Daemon, ServeOptions } from './serve.js';
 import { snapshotsService } from './snapshots-service.js';
 import { type ListeningSocket, listenOn, type OnConnection } from './socket.js';
@@ -58,9 +59,10 @@ export async function startDaemon(options: ServeOptions): Promise<Daemon> {
     const { snapshots, content } = store;
     const filled = new FilledSnapshots(snapshots);
     const own = { snapshots, filled, directory: join(realpathSync(options.root), 'snapshots') };
+    const open = layerOpener(content, client);
     const methods: ServedMethods = {
-      snapshots: snapshotsService({ snapshots, name, filled }),
-      diff: diffService({ own, content, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
+      snapshots: snapshotsService({ own, open, name }),
+      diff: diffService({ own, open, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
       content: contentService(content),
     };
     const serving = await serveOn(address, methods, calls);

@@ -26,6 +26,9 @@ export function needsLowers(what: string): OverlayerError {
   return new OverlayerError(
     'FailedPrecondition',
     `the layer does not list ${what}: the layers below have to be known`,
+    {
+      hint: 'unpack it when they are there; where containerd unpacks several layers at once, set max_concurrent_unpacks to 1',
+    },
   );
 }
 

@@ -16,6 +16,7 @@ import type { TarEntry, TarSink } from '../tar/types.js';
 import { AnomalyLog } from './anomaly.js';
 import { atEntry, linksToDirectory, needsLowers, replacesItsTarget } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
+import type { LowersLater, NeedsLowers } from './lowers-later.js';
 import type { FileFactsLog } from './manifest/file-facts.js';
 import type { Operation } from './operation.js';
 import { OverlayTarget } from './overlay-target.js';
@@ -37,8 +38,8 @@ export interface ApplierOptions {
   readonly limits: Limits;
   /** Open descriptors of the lower layers' roots, nearest first. */
   readonly lowers: readonly number[];
-  /** There will be lower layers, which are not known yet: refuse what depends on them. */
-  readonly lowersLater?: boolean | undefined;
+  /** There will be lower layers, which are not known yet. */
+  readonly lowersLater?: LowersLater | undefined;
   readonly destination: DestinationKind;
   /** The umask of this thread is not 0: set each mode by a call of its own. */
   readonly exactModes: boolean;
@@ -58,6 +59,7 @@ export class Applier implements TarSink {
   whiteouts = 0;
   /** Whether there was an entry for the root. */
   listsRoot = false;
+  needsLowers: NeedsLowers | undefined;
   readonly #system: System;
   readonly #limits: Limits;
   readonly #identity: Identity;
@@ -66,7 +68,7 @@ export class Applier implements TarSink {
   readonly #target: Target;
   readonly #writer: EntryWriter;
   readonly #checkLinkTargets: boolean;
-  readonly #lowersLater: boolean;
+  readonly #lowersLater: LowersLater | undefined;
   readonly #finisher: FileFinisher;
   readonly #facts: FileFactsLog | undefined;
   readonly #owners: OwnerMap | undefined;
@@ -83,7 +85,7 @@ export class Applier implements TarSink {
     this.#finisher = options.finisher;
     this.#facts = options.facts;
     this.#owners = options.owners;
-    this.#lowersLater = options.lowersLater ?? false;
+    this.#lowersLater = options.lowersLater;
     this.#rootfs = this.#run(
       () =>
         new Rootfs(system, root, lowers, {
@@ -99,7 +101,7 @@ export class Applier implements TarSink {
         ? new OverlayTarget(rootfs, this.#deferred, {
             rootless: identity.rootless,
             hasLowers: lowers.length > 0,
-            lowersLater: this.#lowersLater,
+            needsLowers: (what) => this.#needLowers(what, 'directories'),
           })
         : new DirectoryTarget(rootfs, this.#deferred, {
             hasLower: destination === 'merge',
@@ -263,17 +265,23 @@ export class Applier implements TarSink {
 
   #makeLink(operation: Placed & { op: 'hardlink' }, parent: Directory): void {
     const [directory, name] = this.#linkTarget(operation);
-    if (directory === undefined) throw this.#noTarget(operation);
+    if (directory === undefined) {
+      this.#missTarget(operation);
+      return;
+    }
     const link = () => {
       this.#system.link(directory.descriptor, name, parent.descriptor, operation.name);
       this.#facts?.noteLinked(this.#system.statAt(parent.descriptor, operation.name).ino);
     };
     try {
-      if (this.#checkLinkTargets) this.#refuseWhiteout(operation, directory, name);
-      link();
+      if (this.#checkLinkTargets && this.#isHidden(directory, name)) this.#missTarget(operation);
+      else link();
     } catch (error) {
       if (isErrno(error, 'ENOENT')) {
-        if (!this.#target.findLinkTarget(directory, name)) throw this.#noTarget(operation);
+        if (!this.#target.findLinkTarget(directory, name)) {
+          this.#missTarget(operation);
+          return;
+        }
         this.#forgetFacts(directory, name);
         link();
       } else if (isErrno(error, 'EPERM') && isDirectory(this.#system.statAt(directory.descriptor, name))) {
@@ -300,7 +308,8 @@ export class Applier implements TarSink {
   #isSameFile(operation: Placed & { op: 'hardlink' }, parent: Directory, existing: Stat): boolean {
     const [directory, name] = this.#linkTarget(operation);
     if (directory === undefined) return false;
-    const target = this.#system.statAt(directory.descriptor, name);
+    const target = statIfThere(this.#system, directory.descriptor, name);
+    if (target === undefined) return false;
     if (isDirectory(target)) throw linksToDirectory(operation.linkPath);
     if (`${directory.path}/`.startsWith(`${joinPath(parent, operation.name)}/`))
       throw replacesItsTarget(operation.linkPath);
@@ -308,16 +317,26 @@ export class Applier implements TarSink {
   }
 
   /** Linking to a whiteout would make another one. */
-  #refuseWhiteout(operation: Placed & { op: 'hardlink' }, directory: Directory, name: string): void {
+  #isHidden(directory: Directory, name: string): boolean {
     const target = this.#system.statAt(directory.descriptor, name);
-    if (isWhiteout(this.#system, directory.descriptor, name, target)) throw this.#noTarget(operation);
+    return isWhiteout(this.#system, directory.descriptor, name, target);
   }
 
-  #noTarget({ linkPath }: Placed & { op: 'hardlink' }): OverlayerError {
-    if (this.#lowersLater) return needsLowers(`hard link target "${displayPath(linkPath)}"`);
-    return new OverlayerError('NotFound', `hard link target "${displayPath(linkPath)}" does not exist`, {
+  /** The link is left out where lower layers may have its target. */
+  #missTarget({ linkPath }: Placed & { op: 'hardlink' }): void {
+    const target = `hard link target "${displayPath(linkPath)}"`;
+    if (this.#needLowers(target, 'links')) return;
+    throw new OverlayerError('NotFound', `${target} does not exist`, {
       hint: 'a layer may only link to what it or a lower layer holds: give the lower layers, or unpack them first',
     });
+  }
+
+  /** @returns whether there will be lower layers, which is noted then */
+  #needLowers(what: string, need: NeedsLowers): boolean {
+    if (this.#lowersLater === undefined) return false;
+    if (this.#lowersLater === 'refuse') throw needsLowers(what);
+    if (this.needsLowers !== 'links') this.needsLowers = need;
+    return true;
   }
 
   /** Whose it is what no layer speaks of. */
@@ -328,7 +347,8 @@ export class Applier implements TarSink {
 
   #implicitDirectory(created: Directory, like: number | undefined): void {
     if (like === undefined) {
-      if (this.#lowersLater) throw needsLowers(`directory "${displayPath(created.path)}"`);
+      if (this.#lowersLater !== undefined)
+        this.#needLowers(`directory "${displayPath(created.path)}"`, 'directories');
       const { uid, gid } = this.#root;
       if (this.#owners !== undefined || created.stat.gid !== gid)
         this.#system.chown(created.descriptor, uid, gid);

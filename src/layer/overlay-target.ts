@@ -5,7 +5,7 @@ import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js'
 import { removeTree } from '../rootfs/remove-tree.js';
 import type { Rootfs } from '../rootfs/rootfs.js';
 import { O, S, type Stat } from '../system/system.js';
-import { inTheWay, linksToDirectory, needsLowers } from './applier-errors.js';
+import { inTheWay, linksToDirectory } from './applier-errors.js';
 import type { Operation } from './operation.js';
 import type { Target } from './target.js';
 
@@ -24,7 +24,7 @@ export class OverlayTarget implements Target {
   readonly #deferred: DeferredDirectories;
   readonly #rootless: boolean;
   readonly #hasLowers: boolean;
-  readonly #lowersLater: boolean;
+  readonly #needsLowers: (what: string) => void;
   readonly #prefix: 'trusted.overlay.' | 'user.overlay.';
   /** Directories whose lower contents are hidden; in them a whiteout would be seen as a file. */
   readonly #opaque = new Set<string>();
@@ -40,13 +40,18 @@ export class OverlayTarget implements Target {
   constructor(
     rootfs: () => Rootfs,
     deferred: DeferredDirectories,
-    options: { readonly rootless: boolean; readonly hasLowers: boolean; readonly lowersLater: boolean },
+    options: {
+      readonly rootless: boolean;
+      readonly hasLowers: boolean;
+      /** Is told of what depends on lower layers. */
+      readonly needsLowers: (what: string) => void;
+    },
   ) {
     this.#rootfs = rootfs;
     this.#deferred = deferred;
     this.#rootless = options.rootless;
     this.#hasLowers = options.hasLowers;
-    this.#lowersLater = options.lowersLater;
+    this.#needsLowers = options.needsLowers;
     this.#prefix = options.rootless ? 'user.overlay.' : 'trusted.overlay.';
   }
 
@@ -59,7 +64,7 @@ export class OverlayTarget implements Target {
     const directory = this.#rootfs().open(path, 'create');
     const { root } = this.#rootfs();
     // Perhaps through a symlink; that descriptor would be closed in the midst of it.
-    if (directory.id === root.id && this.#lowersLater) throw needsLowers('what the root hides');
+    if (directory.id === root.id) this.#needsLowers('what the root hides');
     if (directory.id === root.id && this.#hasLowers) this.#hideAll(root);
     else this.#makeOpaque(directory.descriptor);
   }

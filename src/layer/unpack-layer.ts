@@ -1,5 +1,6 @@
 import { resolveLimits } from '../base/limits.js';
 import { checkChoice, checkPath } from './check-options.js';
+import type { LowersLater, NeedsLowers } from './lowers-later.js';
 import type { FileFacts } from './manifest/file-facts.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
@@ -50,19 +51,16 @@ export interface ApplyLayerOptions extends UnpackLayerOptions {
   readonly owners?: OwnerMap | undefined;
   /** Take down what is known of the files that the layer brings, for a manifest (`manifest/write-manifest.ts`). @default false */
   readonly facts?: boolean | undefined;
-  /**
-   * The layer is for an overlay whose lower layers are not there yet. Fails with `FailedPrecondition` at the
-   * first entry for which they have to be known: in a directory, or linked to a file, that the layer does not
-   * list itself.
-   * @default false
-   */
-  readonly lowersLater?: boolean | undefined;
+  /** The layer is for an overlay whose lower layers are not there yet. @default they are given */
+  readonly lowersLater?: LowersLater | undefined;
 }
 
 export interface AppliedLayer {
   readonly layer: LayerResult;
   /** Where they were asked for. */
   readonly facts: FileFacts | undefined;
+  /** With `lowersLater`: what the layer relies on; undefined where it comes out the same upon any layers. */
+  readonly needsLowers: NeedsLowers | undefined;
 }
 
 /** `unpackLayer`, as a part of more. */
@@ -71,7 +69,7 @@ export async function applyLayer(
   destination: string,
   options: ApplyLayerOptions,
 ): Promise<AppliedLayer> {
-  const { temporary, owners, facts: wantsFacts = false, lowersLater = false } = options;
+  const { temporary, owners, facts: wantsFacts = false, lowersLater } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const limits = resolveLimits(options.limits);
   checkChoice('target', target, ['directory', 'overlay']);
@@ -88,6 +86,7 @@ export async function applyLayer(
   async function unpackWith(crew: Crew): Promise<AppliedLayer> {
     let filled = false;
     let facts: FileFacts | undefined;
+    let needsLowers: NeedsLowers | undefined;
     try {
       const layer = await runLayer(crew, source, options, async (hash) => {
         const answer = await crew.apply.ask(
@@ -108,13 +107,13 @@ export async function applyLayer(
           'applied',
         );
         filled = true;
-        facts = answer.facts;
+        ({ facts, needsLowers } = answer);
         return answer;
       });
       options.signal?.throwIfAborted();
       filled = false;
       await crew.apply.ask({ type: 'commit', sync }, 'settled');
-      return { layer, facts };
+      return { layer, facts, needsLowers };
     } catch (error) {
       if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
       throw error;

@@ -63,4 +63,9 @@ export interface SnapshotBackend {
    * parent's.
    */
   inheritRoot?(snapshot: BackendSnapshot): Promise<void>;
+  /**
+   * With `rebase`: the same for all directories that whoever unpacked a layer there has made because the layer does not
+   * list them.
+   */
+  inheritUnlisted?(snapshot: BackendSnapshot): Promise<void>;
 }

@@ -59,7 +59,7 @@ export async function fillNew(
       const how = { ...reading, owners: ownerMap(labels), sync: false };
       applied = await (place === undefined
         ? unpackThrough(mounts, source, how)
-        : unpackInto(snapshots, place, source, { ...how, lowersLater }));
+        : unpackInto(snapshots, place, source, { ...how, lowersLater: lowersLater ? 'refuse' : undefined }));
       return applied.layer;
     };
     const layer = isStaged(mounts) ? undefined : await options.fill(unpack);

@@ -14,3 +14,6 @@ export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 
 /** Ours, on an active snapshot: whoever fills it holds the lock of this name, and is dead if nobody holds it. */
 export const UNPACKING_LABEL = 'overlayer/unpacking';
+
+/** Ours, on an active snapshot without a parent: the blob that was unpacked there, and what it needs of lower layers. */
+export const UNPACKED_LAYER_LABEL = 'overlayer/layer';

@@ -7,7 +7,7 @@ import type { BackendSnapshot, Capability, SnapshotBackend } from './backend.js'
 import { copyRoot } from './copy-root.js';
 import { flushFileSystem } from './flush-point.js';
 import { mappedRoot } from './id-mapping.js';
-import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
+import { GIDMAPPING_LABEL, PARENT_CHAIN_ID_LABEL, UIDMAPPING_LABEL } from './labels.js';
 import { makeRoot } from './make-root.js';
 import type { Mount } from './mount.js';
 import { escapeLayer } from './overlay-mount.js';
@@ -32,12 +32,13 @@ export class OverlayBackend implements SnapshotBackend {
   }
 
   async create({ directory, parents, kind, labels }: BackendSnapshot): Promise<undefined> {
-    const root = upper(directory);
-    makeRoot(root);
+    // First: what is in the tree is younger, see `inheritUnlisted`.
     if (kind === 'active') {
       mkdirSync(work(directory));
       chmodSync(work(directory), 0o711);
     }
+    const root = upper(directory);
+    makeRoot(root);
     const owner = mappedRoot(labels);
     // What is seen of the root is the upper one: it has to be as the parent's, or an image's root would change.
     if (parents[0] !== undefined) inherit(upper(parents[0]), root);
@@ -48,6 +49,8 @@ export class OverlayBackend implements SnapshotBackend {
 
   /** Options in containerd's order. */
   mounts({ directory, parents, labels, kind, readOnly }: BackendSnapshot): readonly Mount[] {
+    if (isForLaterParent(labels, parents) && !readOnly)
+      return [{ type: 'overlay', source: 'overlay', options: [`upperdir=${escapeLayer(upper(directory))}`] }];
     const options = this.#idMapOptions(labels);
     if (parents.length === 0) return [bind(upper(directory), options, readOnly)];
     if (kind === 'view' && parents.length === 1) return [bind(upper(parents[0]!), options, true)];
@@ -74,10 +77,28 @@ export class OverlayBackend implements SnapshotBackend {
     await treeThreads.run({ type: 'inherit', from: upper(parents[0]!), to: upper(directory) });
   }
 
+  async inheritUnlisted({ directory, parents }: BackendSnapshot): Promise<void> {
+    await treeThreads.run({
+      type: 'inherit-unlisted',
+      tree: upper(directory),
+      lowers: parents.map(upper),
+      older: work(directory),
+    });
+  }
+
   #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
     if (!this.#support.idmapped || uids === undefined || gids === undefined) return [];
     return [`uidmap=${uids}`, `gidmap=${gids}`];
   }
+}
+
+/**
+ * A layer that is unpacked beside those below it. Nothing but an upperdir can keep its whiteouts: containerd's own differ
+ * writes there, as overlayfs would. Without a lowerdir the kernel refuses the mount, so that no other can unpack
+ * through it and lose them: on a bind mount a whiteout removes what is not there, and leaves no mark.
+ */
+function isForLaterParent(labels: BackendSnapshot['labels'], parents: readonly string[]): boolean {
+  return parents.length === 0 && labels[PARENT_CHAIN_ID_LABEL] !== undefined;
 }
 
 function inherit(from: string, to: string): void {

@@ -195,7 +195,8 @@ export interface CommitOptions {
   /**
    * With a late parent: the root directory takes owner, mode, attributes and times of the parent's, as it would have if the
    * snapshot had been prepared upon it.
-   * @default false
+   * @default false; of a snapshot with the label `containerd.io/snapshot.ref` nobody knows what its layer lists: all
+   * directories that were made for want of the parent's take their attributes
    */
   readonly inheritsRoot?: boolean | undefined;
   /** @default none */

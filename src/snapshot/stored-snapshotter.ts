@@ -95,7 +95,7 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
-    const { name, parent, inheritsRoot = false, labels = {}, described } = options;
+    const { name, parent, inheritsRoot, labels = {}, described } = options;
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkSnapshotName(name);
       checkLabels(labels);
@@ -113,6 +113,8 @@ export class StoredSnapshotter implements Snapshotter {
         const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
         try {
           if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
+          if (isLate && inheritsRoot === undefined && SNAPSHOT_REF_LABEL in record.labels)
+            await this.#backend.inheritUnlisted?.(snapshot);
           const usage = await settleSnapshot(this.#backend, snapshot, committed, described);
           return snapshotInfo(
             await this.#store.write((transaction) =>

@@ -2,6 +2,7 @@ import type { PlainError } from '../base/errors.js';
 import type { FileFacts } from '../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../layer/manifest/verify-tree.js';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
+import type { InheritRequest } from './inherit-unlisted.js';
 import type { MendRequest } from './mend-tree.js';
 import type { VerifyRequest, VerifyResult } from './verify-snapshot.js';
 
@@ -20,6 +21,7 @@ export type TreeJob =
     }
   /** Attributes of the root of one layer for that of another, which does not list it. */
   | { readonly type: 'inherit'; readonly from: string; readonly to: string }
+  | ({ readonly type: 'inherit-unlisted' } & InheritRequest)
   /** Never across a mount; fine when it is not there. */
   | { readonly type: 'remove'; readonly parent: string; readonly name: string }
   | ({ readonly type: 'verify' } & VerifyRequest)
@@ -31,6 +33,7 @@ export interface TreeResults {
   /** As `writeManifest`. */
   readonly manifest: SnapshotUsage | undefined;
   readonly inherit: undefined;
+  readonly 'inherit-unlisted': undefined;
   readonly remove: undefined;
   readonly verify: VerifyResult;
   readonly mend: readonly TreeDamage[];

@@ -9,6 +9,7 @@ import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O, SystemError } from '../system/system.js';
 import { copyRecordedRoot } from './copy-root.js';
+import { inheritUnlisted } from './inherit-unlisted.js';
 import { mendTree } from './mend-tree.js';
 import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
 import { verifySnapshot } from './verify-snapshot.js';
@@ -42,6 +43,9 @@ function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
         withDirectory(job.to, (to) => copyRecordedRoot(system, from, to, job.to)),
       );
       return undefined;
+    case 'inherit-unlisted':
+      inheritUnlisted(system, job);
+      return undefined;
     case 'remove':
       withDirectory(job.parent, (parent) => removeTree(system, parent, job.name));
       return undefined;
@@ -64,6 +68,8 @@ function subject(job: TreeJob): string {
       return `Cannot describe "${job.tree}"`;
     case 'inherit':
       return `Cannot give "${job.to}" the attributes of "${job.from}"`;
+    case 'inherit-unlisted':
+      return `Cannot give directories of "${job.tree}" the attributes of lower ones`;
     case 'remove':
       return `Cannot remove "${job.parent}/${job.name}"`;
     case 'verify':

@@ -7,6 +7,8 @@ import { overlayLayers } from './overlay-layers.js';
 /** Where a layer is unpacked to, and how, so that it comes out as if it were written through the mounts. */
 export interface UnpackPlace extends Pick<UnpackLayerOptions, 'target' | 'lowers' | 'existing'> {
   readonly destination: string;
+  /** Lower layers may come later: there are none, and whiteouts are kept. */
+  readonly mayGetLowers: boolean;
 }
 
 export interface PreparedSnapshot {
@@ -30,11 +32,11 @@ export function unpackPlace({ mounts, parent, capabilities }: PreparedSnapshot):
   if (idMap !== undefined) return undefined;
   if (mount.type === 'bind')
     return parent === undefined && capabilities.includes('rebase')
-      ? { destination: mount.source, target: 'overlay' }
-      : { destination: mount.source, existing: 'merge' };
+      ? { destination: mount.source, target: 'overlay', mayGetLowers: true }
+      : { destination: mount.source, existing: 'merge', mayGetLowers: false };
   const { upper, lowers } = overlayLayers(data);
   if (mount.type !== 'overlay' || upper === undefined) return undefined;
-  return { destination: upper, target: 'overlay', lowers };
+  return { destination: upper, target: 'overlay', lowers, mayGetLowers: lowers.length === 0 };
 }
 
 /** Whether the backend has filled the snapshot itself: see `snapshotter.ts`, "Layers that need not be unpacked". */

@@ -70,6 +70,17 @@ test('whiteouts are kept for what may come below', async () => {
   expect(lstatSync(join(upperdir, 'etc/gone')).isCharacterDevice()).toBe(true);
 });
 
+test("another's snapshot does not get less than the layers below would give it", async () => {
+  const used = await useLayer(tar(file('not/listed', '')));
+  const upperdir = join(used.directory, 'upper');
+  mkdirSync(upperdir);
+  const mounts = [{ type: 'overlay', source: 'overlay', options: ['rw', `upperdir=${upperdir}`] }];
+  const failure = await failureOf(used.connect('diff').ask('apply', { diff: used.diff, mounts }));
+  expect(failure.code).toBe('FailedPrecondition');
+  expect(failure.message).toContain('"not": the layers below have to be known');
+  expect(readdirSync(upperdir)).toEqual([]);
+});
+
 test('mounts of other snapshotters are written to as well', async () => {
   const used = await useLayer();
   const source = join(used.directory, 'theirs');

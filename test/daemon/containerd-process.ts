@@ -16,6 +16,9 @@ const PROGRAMS: Readonly<Record<Version, readonly string[]>> = {
   '2.1': [CONTAINERD_2],
 };
 
+/** Type of layers that only containerd's own differ unpacks, with the help of a program: as encrypted ones. */
+export const OTHER_LAYER = 'application/vnd.example.layer.v1.tar';
+
 export interface ContainerdOptions {
   /** @default '1.7' */
   readonly version?: Version;
@@ -124,6 +127,10 @@ disabled_plugins = ${JSON.stringify(disabled)}
 address = "${directory}/containerd.sock"
 [ttrpc]
 address = "${directory}/containerd.ttrpc"
+[stream_processors."other"]
+accepts = ["${OTHER_LAYER}"]
+returns = "application/vnd.oci.image.layer.v1.tar"
+path = "cat"
 ${content === 'overlayer' ? contentPlugin(directory) : ''}
 ${version === '1.6' ? plugins.slice(0, plugins.indexOf('# containerd 1.6')) : plugins}`;
 }

@@ -56,6 +56,11 @@ describe('mounts are containerd’s', () => {
       ),
     ],
     [
+      'a layer whose parent comes later',
+      { labels: { ...MAPPING, 'containerd.io/snapshot/parent-chain-id': 'sha256:0' } },
+      overlay('upperdir=/s/9/fs'),
+    ],
+    [
       'ids mapped, on nothing',
       { labels: MAPPING },
       bind('/s/9/fs', 'uidmap=0:1000:65536', 'gidmap=0:2000:65536', 'rw', 'rbind'),

@@ -92,9 +92,9 @@ function applyTo(
   try {
     const read = readArchive(pipeline, archive, applier, limits);
     applier.finish();
-    const { whiteouts, listsRoot, anomalies } = applier;
+    const { whiteouts, listsRoot, needsLowers, anomalies } = applier;
     return {
-      ...{ type: 'applied', ...read, whiteouts, listsRoot },
+      ...{ type: 'applied', ...read, whiteouts, listsRoot, needsLowers },
       anomalies: anomalies.summary(),
       facts: facts?.all(),
     };

@@ -2,6 +2,7 @@ import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import type { AnomalySummary } from '../anomaly.js';
 import type { DiffSource } from '../diff/options.js';
+import type { LowersLater, NeedsLowers } from '../lowers-later.js';
 import type { FileFacts } from '../manifest/file-facts.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
@@ -26,7 +27,7 @@ export type Request =
       readonly target: 'directory' | 'overlay';
       readonly rootless: boolean | undefined;
       readonly lowers: readonly string[];
-      readonly lowersLater: boolean;
+      readonly lowersLater: LowersLater | undefined;
       readonly limits: Limits;
       readonly hash: boolean;
       readonly owners: OwnerMap | undefined;
@@ -57,6 +58,8 @@ export type Response =
       readonly type: 'applied';
       /** Where they were asked for. */
       readonly facts?: FileFacts | undefined;
+      /** With `lowersLater`: what was noted. */
+      readonly needsLowers?: NeedsLowers | undefined;
     } & ArchiveSummary)
   | { readonly type: 'diffed'; readonly whiteouts: number }
   | {
