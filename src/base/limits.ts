@@ -9,13 +9,13 @@ export interface Limits {
   readonly maxBytes: number;
   /** Uncompressed bytes for each compressed byte; looked at once 64 MiB have come out. @default 1000 */
   readonly maxRatio: number;
-  /** Entries of the archive. @default 2,000,000 */
+  /** Entries of the archive, and its global headers. @default 2,000,000 */
   readonly maxEntries: number;
   /** Bytes of an entry's name or link target. @default 4096 (the kernel's PATH_MAX) */
   readonly maxPathLength: number;
   /** Components of an entry's name. @default 256 */
   readonly maxPathDepth: number;
-  /** Bytes of one PAX or GNU extension header, sparse maps included. @default 1 MiB */
+  /** Bytes of one PAX or GNU extension header, sparse maps included; and of all global headers. @default 1 MiB */
   readonly maxHeaderBytes: number;
   /** Bytes of one entry's extended attributes, names and values together. @default 256 KiB */
   readonly maxXattrBytes: number;

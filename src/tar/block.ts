@@ -89,7 +89,7 @@ function countHigh(bytes: Uint8Array, start: number): number {
   return high;
 }
 
-/** How a header spells what ustar has no room for. */
+/** How a header spells what ustar has no room for. A magic that is only like ustar's or GNU's is `v7`, as in Go and GNU tar. */
 export type HeaderForm = 'v7' | 'ustar' | 'gnu' | 'star';
 
 export function headerForm(bytes: Uint8Array, start: number): HeaderForm {
@@ -101,7 +101,8 @@ export function headerForm(bytes: Uint8Array, start: number): HeaderForm {
     bytes[at + 3] === 0x61 &&
     bytes[at + 4] === 0x72;
   if (!isUstar) return 'v7';
-  if (bytes[at + 5] === 0x20) return 'gnu';
+  if (bytes[at + 5] !== 0)
+    return bytes[at + 5] === 0x20 && bytes[at + 6] === 0x20 && bytes[at + 7] === 0 ? 'gnu' : 'v7';
   // star's extended header ends in "tar\0"; its prefix is shorter, to make room for two more times.
   const tail = start + 508;
   const isStar =
@@ -110,3 +111,9 @@ export function headerForm(bytes: Uint8Array, start: number): HeaderForm {
 }
 
 export const STAR_PREFIX_LENGTH = 131;
+
+/** GNU's two times, which stand where ustar has its prefix. */
+export const GNU_TIMES = [
+  [345, 12],
+  [357, 12],
+] as const satisfies readonly (readonly [offset: number, length: number])[];

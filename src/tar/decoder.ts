@@ -3,32 +3,22 @@ import { type Limits, limitError, resolveLimits } from '../base/limits.js';
 import { displayPath, encodePath } from '../base/path-bytes.js';
 import { BLOCK, checksumMatches, FIELD, hasNonZero, headerForm, isZeroBlock, paddingOf } from './block.js';
 import { type ExtensionType, headerType, isExtension } from './entry-type.js';
-import type { Extension } from './extension.js';
-import { isFormatError } from './format-error.js';
-import { HeaderError, readName, readNumber, readNumberAt } from './header.js';
+import { FormatError } from './format-error.js';
+import { HeaderError, readName, readNumber } from './header.js';
 import { HeaderChain } from './header-chain.js';
 import { entryName, entryStoredSize, readEntry } from './read-entry.js';
 import {
   checkSparseMap,
-  OLD_GNU,
-  parseSparseList,
-  readOldGnuRanges,
+  oldGnuMap,
+  oldGnuSize,
+  paxMap,
   SparseError,
-  SparseMapReader,
+  type SparseMapReader,
   type SparseRange,
 } from './sparse.js';
 import type { EntryType, TarEntry, TarSink } from './types.js';
 
-type State =
-  | 'header'
-  | 'extension'
-  | 'old-gnu-map'
-  | 'sparse-map'
-  | 'data'
-  | 'padding'
-  | 'zero-block'
-  | 'after'
-  | 'failed';
+type State = 'header' | 'extension' | 'map' | 'data' | 'padding' | 'zero-block' | 'after' | 'failed';
 
 /**
  * A strict, synchronous, incremental tar decoder: bytes in, entries and their data out, no I/O.
@@ -36,7 +26,7 @@ type State =
  * Reads ustar, PAX (global headers too), GNU long names, base-256 numbers, GNU sparse files (old, 0.0, 0.1,
  * 1.0), star's prefix and v7. Where readers of tar are known to disagree, so that one archive could be two,
  * it refuses: it is an error when a PAX size contradicts the header's, when extension headers of the two
- * families mix, when something other than a file has a body, when a number is negative or overflows.
+ * families mix, when something other than a file seems to have a body, when a number is negative or overflows.
  *
  * Errors are `OverlayerError`: `InvalidArgument` for a malformed archive, `Unimplemented` for a type of entry
  * it does not read, `DataLoss` for one that ends too early, `ResourceExhausted` for a limit; each with `entry`
@@ -52,9 +42,14 @@ export class TarDecoder {
   #state: State = 'header';
   #position = 0;
   #entries = 0;
+  /** Entries and global headers. */
+  #charged = 0;
   #entry: TarEntry | undefined;
   /** What errors say of the entry in work, while its header is still being read. */
-  #naming: Pick<TarEntry, 'path' | 'offset'> | undefined;
+  #name: string | undefined;
+  #offset: number | undefined;
+  /** The entry before this header, where it gives a size and must not have a body. */
+  #sized: TarEntry | undefined;
   /** Bytes of the entry's body that are still to come, and of the padding behind them. */
   #bodyLeft = 0;
   #paddingLeft = 0;
@@ -165,9 +160,9 @@ export class TarDecoder {
     if (betweenEntries && this.#position === 0) return true; // an empty blob is an empty layer
     if ((betweenEntries || this.#state === 'padding') && !requireMarker) return false;
     // Between entries the fault is not the last one's.
-    if (this.#state === 'header') this.#naming = undefined;
+    if (this.#state === 'header') this.#forget();
     const what = betweenEntries ? 'archive has no end marker (two blocks of zeros)' : 'archive is cut off';
-    throw this.#failure('DataLoss', what, 'get the layer anew: it is not whole');
+    throw this.#failure('DataLoss', what, { hint: 'get the layer anew: it is not whole' });
   }
 
   /** Whole blocks that have to be seen at once: headers and sparse maps. */
@@ -196,17 +191,14 @@ export class TarDecoder {
           return;
         case 'zero-block':
           if (!isZeroBlock(bytes, start)) {
-            this.#naming = undefined;
+            this.#forget();
             this.#position = offset; // the fault is this block
             throw new HeaderError('a lone block of zeros stands between entries');
           }
           this.#state = 'after';
           return;
-        case 'old-gnu-map':
-          this.#oldGnuMap(bytes, start);
-          return;
         default:
-          this.#sparseMap(bytes, start);
+          this.#takeMap(bytes, start);
       }
     });
   }
@@ -217,7 +209,7 @@ export class TarDecoder {
       work();
     } catch (error) {
       this.#state = 'failed';
-      if (isFormatError(error)) throw this.#failure('InvalidArgument', error.message);
+      if (error instanceof FormatError) throw this.#failure(error.code, error.message, { name: error.entry });
       throw error;
     }
   }
@@ -227,26 +219,37 @@ export class TarDecoder {
     this.#state = 'zero-block';
   }
 
+  /** Nothing is said of an entry. */
+  #forget(): void {
+    this.#name = undefined;
+    this.#offset = undefined;
+  }
+
   #header(bytes: Buffer, start: number, offset: number): void {
-    this.#naming = undefined;
+    this.#forget();
     this.#chain.begin(offset);
     if (!checksumMatches(bytes, start)) {
+      if (this.#sized !== undefined) throw this.#bodyInDoubt(this.#sized);
       const first = offset === 0;
       throw this.#failure(
         'InvalidArgument',
         first ? 'not a tar archive: first header has a wrong checksum' : 'header has a wrong checksum',
       );
     }
+    this.#sized = undefined;
     const type = headerType(bytes[start + FIELD.typeflag[0]]!);
-    if (typeof type === 'object') {
-      const name = readName(bytes, start, headerForm(bytes, start));
-      throw this.#failure('Unimplemented', `archive holds a ${type.unsupported}`, undefined, name);
-    }
+    if (typeof type === 'object')
+      throw new HeaderError(`archive holds a ${type.unsupported}`, {
+        code: 'Unimplemented',
+        entry: readName(bytes, start, headerForm(bytes, start)),
+      });
     if (isExtension(type)) this.#beginExtension(type, readNumber(bytes, start, 'size'));
     else this.#beginEntry(bytes, start, type);
   }
 
   #beginExtension(type: ExtensionType, size: number): void {
+    // Others come before an entry, two at the most.
+    if (type === 'pax-global') this.#charge({ offset: this.#chain.offset });
     this.#chain.beginExtension(type, size);
     this.#paddingLeft = paddingOf(size);
     this.#state = 'extension';
@@ -257,83 +260,61 @@ export class TarDecoder {
 
   #beginEntry(bytes: Buffer, start: number, type: EntryType | 'old-gnu-sparse'): void {
     const said = this.#chain.finish();
+    this.#offset = said.offset;
     const path = entryName(bytes, start, said);
-    this.#naming = { path, offset: said.offset };
+    this.#name = path;
     const isOldGnu = type === 'old-gnu-sparse';
     const storedSize = entryStoredSize(bytes, start, said);
-    const size = isOldGnu ? this.#beginOldGnuSparse(bytes, start) : (said.pax.sparseSize ?? storedSize);
+    const size = isOldGnu ? oldGnuSize(bytes, start) : (said.pax.sparseSize ?? storedSize);
     const sparse = isOldGnu || said.pax.sparseSize !== undefined;
     const entry = readEntry(bytes, start, said, {
       path,
       type: isOldGnu ? 'file' : type,
       size,
-      storedSize,
       sparse,
     });
-    this.#checkLimits(entry, storedSize);
+    const isFile = entry.type === 'file';
+    this.#bodyLeft = isFile ? storedSize : 0;
+    this.#paddingLeft = paddingOf(this.#bodyLeft);
+    this.#checkLimits(entry);
     this.#entry = entry;
-    this.#bodyLeft = storedSize;
-    this.#paddingLeft = paddingOf(storedSize);
-    if (entry.sparse) this.#beginSparse(type, said.pax);
-    else this.#beginBody(undefined);
+    if (!isFile && storedSize > 0) this.#sized = entry;
+    const map = entry.sparse ? (isOldGnu ? oldGnuMap(bytes, start) : paxMap(said.pax)) : undefined;
+    if (map === undefined || Array.isArray(map)) this.#beginBody(map);
+    else {
+      this.#mapReader = map;
+      this.#mapBytes = 0;
+      this.#state = 'map';
+    }
   }
 
-  #checkLimits(entry: TarEntry, storedSize: number): void {
-    const { maxEntries, maxPathLength, maxBytes } = this.#limits;
+  #charge(where: { readonly entry?: string; readonly offset: number }): void {
+    const { maxEntries } = this.#limits;
+    this.#charged += 1;
+    if (this.#charged > maxEntries) throw limitError('maxEntries', maxEntries, where);
+  }
+
+  #checkLimits(entry: TarEntry): void {
+    const { maxPathLength, maxBytes } = this.#limits;
     const at = { entry: entry.path, offset: entry.offset };
     this.#entries += 1;
-    if (this.#entries > maxEntries) throw limitError('maxEntries', maxEntries, at);
+    this.#charge(at);
     if (
       byteLength(entry.path, maxPathLength) > maxPathLength ||
       byteLength(entry.linkPath, maxPathLength) > maxPathLength
     )
       throw limitError('maxPathLength', maxPathLength, at);
-    if (entry.size > maxBytes || storedSize > maxBytes) throw limitError('maxBytes', maxBytes, at);
+    if (entry.size > maxBytes || this.#bodyLeft > maxBytes) throw limitError('maxBytes', maxBytes, at);
   }
 
-  /** @returns the file's full size */
-  #beginOldGnuSparse(bytes: Buffer, start: number): number {
-    this.#map = [];
-    this.#mapBytes = 0;
-    readOldGnuRanges(bytes, start + OLD_GNU.map, OLD_GNU.mapRanges, this.#map);
-    const extended = bytes[start + OLD_GNU.extended] !== 0;
-    this.#mapReader = undefined;
-    this.#state = extended ? 'old-gnu-map' : 'data';
-    const realSize = readNumberAt(bytes, start + OLD_GNU.realSize, 12, 'realsize');
-    if (realSize < 0) throw new HeaderError('field realsize is negative');
-    return realSize;
-  }
-
-  #beginSparse(type: EntryType | 'old-gnu-sparse', pax: Extension): void {
-    if (type === 'old-gnu-sparse') {
-      if (this.#state !== 'old-gnu-map') this.#beginBody(this.#map);
-    } else if (
-      pax.sparseVersion !== undefined &&
-      pax.sparseVersion !== '0.0' &&
-      pax.sparseVersion !== '0.1'
-    ) {
-      if (pax.sparseVersion !== '1.0')
-        throw this.#failure('Unimplemented', `sparse format ${pax.sparseVersion} is not known`);
-      this.#mapReader = new SparseMapReader();
-      this.#mapBytes = 0;
-      this.#state = 'sparse-map';
-    } else {
-      if (pax.sparseNumbers === undefined) throw new SparseError('sparse file has no map');
-      this.#beginBody(parseSparseList(pax.sparseNumbers));
+  #takeMap(bytes: Buffer, start: number): void {
+    const reader = this.#mapReader!;
+    this.#countMapBytes();
+    if (reader.inBody) {
+      if (this.#bodyLeft < BLOCK) throw new SparseError('sparse map is longer than the entry');
+      this.#bodyLeft -= BLOCK;
     }
-  }
-
-  #oldGnuMap(bytes: Buffer, start: number): void {
-    this.#countMapBytes();
-    readOldGnuRanges(bytes, start, OLD_GNU.blockRanges, this.#map!);
-    if (bytes[start + OLD_GNU.blockExtended] === 0) this.#beginBody(this.#map);
-  }
-
-  #sparseMap(bytes: Buffer, start: number): void {
-    this.#countMapBytes();
-    if (this.#bodyLeft < BLOCK) throw new SparseError('sparse map is longer than the entry');
-    this.#bodyLeft -= BLOCK;
-    const map = this.#mapReader!.push(bytes.subarray(start, start + BLOCK));
+    const map = reader.push(bytes, start);
     if (map !== undefined) this.#beginBody(map);
   }
 
@@ -380,13 +361,25 @@ export class TarDecoder {
     this.#sink.entryEnd();
   }
 
+  /**
+   * Only a file has a body. Where something else has a size, and a header follows at once, all readers agree; where
+   * none follows, the body may be there, which libarchive believes of hard links and others do not.
+   */
+  #bodyInDoubt({ type, path, offset }: TarEntry): OverlayerError {
+    this.#offset = offset;
+    return this.#failure(
+      'InvalidArgument',
+      `a ${type} has a size, and what follows is no header: readers disagree on whether it is a body`,
+      { name: path },
+    );
+  }
+
   #failure(
     code: 'InvalidArgument' | 'Unimplemented' | 'DataLoss',
     reason: string,
-    hint?: string,
-    name = this.#naming?.path,
+    { name = this.#name, hint }: { readonly name?: string | undefined; readonly hint?: string } = {},
   ): OverlayerError {
-    const offset = this.#naming?.offset ?? (this.#chain.begun ? this.#chain.offset : this.#position);
+    const offset = this.#offset ?? (this.#chain.begun ? this.#chain.offset : this.#position);
     const subject =
       name === undefined ? 'Cannot read the archive' : `Cannot read entry "${displayPath(name)}"`;
     this.#state = 'failed';

@@ -4,6 +4,13 @@ import { PaxError, type PaxTime, parsePaxInteger, parsePaxTime, visitPaxRecords 
 
 const XATTR = 'SCHILY.xattr.';
 const SPARSE = 'GNU.sparse.';
+const KEYS = ['path', 'linkpath', 'size', 'uid', 'gid', 'mtime', 'atime', 'SCHILY.realsize'] as const;
+type Key = (typeof KEYS)[number] | typeof XATTR | typeof SPARSE;
+/** By their length; the last one, for all longer ones, is empty. */
+const KEYS_OF_LENGTH = Array.from({ length: 17 }, (_, length) => KEYS.filter((key) => key.length === length));
+const EMPTY = new Uint8Array(0);
+/** Escaped in the name of an attribute, as GNU tar does it: a key ends at the first equals sign. */
+const ESCAPES: Readonly<Record<string, string>> = { '%3D': '=', '%25': '%' };
 
 /** What extended headers say of the entry that follows (or, global ones, of all that follow). */
 export interface Extension {
@@ -16,15 +23,17 @@ export interface Extension {
   atime?: PaxTime | undefined;
   xattrs?: Map<string, Uint8Array> | undefined;
   /** GNU sparse files, formats 0.0 to 1.0 ("Storing Sparse Files" in the GNU tar manual). */
-  sparseVersion?: string | undefined;
+  sparseMajor?: number | undefined;
+  sparseMinor?: number | undefined;
   sparseName?: string | undefined;
   sparseSize?: number | undefined;
   sparseNumbers?: string[] | undefined;
 }
 
 /**
- * Takes the records of one PAX header into `extension`. A record with an empty value unsets what was said
- * before, global headers included. Unknown keys are passed over, as POSIX asks.
+ * Takes the records of one PAX header into `extension`. An owner or time with an empty value unsets what was said
+ * before, global headers included. So it would be with names and sizes by POSIX, but readers disagree: GNU tar and Python
+ * take an empty name, libarchive and Python a size of 0. Unknown keys are passed over, as POSIX asks.
  *
  * @throws PaxError
  * @throws OverlayerError `ResourceExhausted` for too many bytes of extended attributes
@@ -37,15 +46,18 @@ export function readPaxHeader(
   limit: { readonly maxXattrBytes: number; readonly offset: number },
 ): void {
   let xattrBytes = 0;
-  visitPaxRecords(bytes, start, end, (key, from, to) => {
+  visitPaxRecords(bytes, start, end, (keyStart, from, to) => {
+    const key = knownKey(bytes, keyStart, from - 1);
     switch (key) {
       case 'path':
-        extension.path = from === to ? undefined : text(key, bytes, from, to);
+        extension.path = text(key, bytes, from, to);
         break;
       case 'linkpath':
-        extension.linkPath = from === to ? undefined : text(key, bytes, from, to);
+        extension.linkPath = text(key, bytes, from, to);
         break;
       case 'size':
+        extension.size = integer(key, bytes, from, to);
+        break;
       case 'uid':
       case 'gid':
         extension[key] = from === to ? undefined : integer(key, bytes, from, to);
@@ -54,34 +66,55 @@ export function readPaxHeader(
       case 'atime':
         extension[key] = from === to ? undefined : time(key, bytes, from, to);
         break;
+      case 'SCHILY.realsize':
+        throw new PaxError("star's sparse files are not read (PAX record SCHILY.realsize)", {
+          code: 'Unimplemented',
+        });
+      case XATTR:
+        xattrBytes += to - keyStart - 1;
+        if (xattrBytes > limit.maxXattrBytes) throw limitError('maxXattrBytes', limit.maxXattrBytes, limit);
+        addXattr(extension, bytes.toString('utf8', keyStart + XATTR.length, from - 1), bytes, from, to);
+        break;
+      case SPARSE:
+        readSparseRecord(
+          extension,
+          bytes.toString('latin1', keyStart + SPARSE.length, from - 1),
+          bytes,
+          from,
+          to,
+        );
+        break;
       default:
-        if (key.startsWith(XATTR)) {
-          xattrBytes += key.length + to - from;
-          if (xattrBytes > limit.maxXattrBytes) throw limitError('maxXattrBytes', limit.maxXattrBytes, limit);
-          addXattr(extension, key.slice(XATTR.length), Uint8Array.prototype.slice.call(bytes, from, to));
-        } else if (key.startsWith(SPARSE)) {
-          readSparseRecord(extension, key.slice(SPARSE.length), key, bytes, from, to);
-        }
+        key satisfies undefined;
     }
   });
 }
 
+/** The key from `start` to `end`, or what it begins with, where that means something. */
+function knownKey(bytes: Buffer, start: number, end: number): Key | undefined {
+  const length = end - start;
+  for (const key of KEYS_OF_LENGTH[Math.min(length, KEYS_OF_LENGTH.length - 1)]!)
+    if (startsWith(bytes, start, key)) return key;
+  if (length < SPARSE.length) return undefined;
+  if (startsWith(bytes, start, SPARSE)) return SPARSE;
+  return length >= XATTR.length && startsWith(bytes, start, XATTR) ? XATTR : undefined;
+}
+
+function startsWith(bytes: Buffer, start: number, text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (bytes[start + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
+
 /** GNU's records for sparse files ("Storing Sparse Files" in the GNU tar manual). */
-function readSparseRecord(
-  extension: Extension,
-  name: string,
-  key: string,
-  bytes: Buffer,
-  from: number,
-  to: number,
-): void {
+function readSparseRecord(extension: Extension, name: string, bytes: Buffer, from: number, to: number): void {
+  const key = SPARSE + name;
   const value = () => bytes.toString('latin1', from, to);
   switch (name) {
     case 'major':
-      extension.sparseVersion = `${value()}.${extension.sparseVersion?.split('.')[1] ?? '0'}`;
+      extension.sparseMajor = integer(key, bytes, from, to);
       break;
     case 'minor':
-      extension.sparseVersion = `${extension.sparseVersion?.split('.')[0] ?? '1'}.${value()}`;
+      extension.sparseMinor = integer(key, bytes, from, to);
       break;
     case 'name':
       extension.sparseName = text(key, bytes, from, to);
@@ -103,13 +136,9 @@ function readSparseRecord(
   }
 }
 
-/** Local records come before global ones. */
-export function mergeExtensions(global: Extension, local: Extension): Extension {
-  const xattrs =
-    global.xattrs && local.xattrs
-      ? new Map([...global.xattrs, ...local.xattrs])
-      : (local.xattrs ?? global.xattrs);
-  return { ...global, ...local, xattrs };
+/** The keyword of an extended attribute's record. */
+export function xattrKey(name: string): string {
+  return XATTR + name.replace(/[%=]/g, (char) => (char === '=' ? '%3D' : '%25'));
 }
 
 /** Format 0.0 repeats two keys in turn: offset, numbytes, offset, numbytes … */
@@ -120,16 +149,20 @@ function addSparseNumber(extension: Extension, name: 'offset' | 'numbytes', valu
   numbers.push(value);
 }
 
-function addXattr(extension: Extension, name: string, value: Uint8Array): void {
+function addXattr(extension: Extension, escaped: string, bytes: Buffer, start: number, end: number): void {
+  const name = escaped.includes('%')
+    ? escaped.replace(/%3D|%25/g, (sequence) => ESCAPES[sequence]!)
+    : escaped;
   if (name === '' || name.includes('\0')) throw new PaxError('extended attribute has no valid name');
   extension.xattrs ??= new Map();
-  extension.xattrs.set(name, value);
+  extension.xattrs.set(name, start === end ? EMPTY : Uint8Array.prototype.slice.call(bytes, start, end));
 }
 
 function text(key: string, bytes: Buffer, start: number, end: number): string {
-  const value = readText(bytes, start, end - start);
-  if (bytes.subarray(start, end).includes(0)) throw new PaxError(`PAX record "${key}" holds a NUL`);
-  return value;
+  if (start === end) throw new PaxError(`PAX record "${key}" is empty: readers disagree on what that means`);
+  for (let at = start; at < end; at++)
+    if (bytes[at] === 0) throw new PaxError(`PAX record "${key}" holds a NUL`);
+  return readText(bytes, start, end - start);
 }
 
 function integer(key: string, bytes: Buffer, start: number, end: number): number {

@@ -1,14 +1,18 @@
-import { HeaderError } from './header.js';
-import { NumericError } from './numeric.js';
-import { PaxError } from './pax.js';
-import { SparseError } from './sparse.js';
+/** A fault of the archive, as the readers of its parts throw it: the decoder adds the place, and the entry if it is missing. */
+export class FormatError extends Error {
+  readonly code: 'InvalidArgument' | 'Unimplemented';
+  /** Name of the entry at fault, where the decoder can't know it yet. */
+  readonly entry: string | undefined;
 
-/** A fault of the archive, as the readers of its parts throw it: without its place. */
-export function isFormatError(error: unknown): error is Error {
-  return (
-    error instanceof HeaderError ||
-    error instanceof PaxError ||
-    error instanceof SparseError ||
-    error instanceof NumericError
-  );
+  constructor(
+    message: string,
+    {
+      code = 'InvalidArgument',
+      entry,
+    }: { readonly code?: 'InvalidArgument' | 'Unimplemented'; readonly entry?: string } = {},
+  ) {
+    super(message);
+    this.code = code;
+    this.entry = entry;
+  }
 }

@@ -1,6 +1,6 @@
 import { type Limits, limitError } from '../base/limits.js';
 import type { ExtensionType } from './entry-type.js';
-import { type Extension, mergeExtensions, readPaxHeader } from './extension.js';
+import { type Extension, readPaxHeader } from './extension.js';
 import { HeaderError, readText } from './header.js';
 import { PaxError } from './pax.js';
 
@@ -15,14 +15,19 @@ export interface Said {
 
 const NOTHING: Extension = {};
 
+/** What a global header may say of all entries that follow, as POSIX has it. */
+type Global = Pick<Extension, (typeof GLOBAL)[number]>;
+const GLOBAL = ['uid', 'gid', 'mtime', 'atime'] as const satisfies readonly (keyof Extension)[];
+
 /**
  * The extended headers in front of an entry. They may not come in ways that readers of tar take differently:
  * two PAX headers, PAX beside GNU long names, a long name twice (CVE-2025-62518 and its kin).
  */
 export class HeaderChain {
   readonly #limits: Limits;
-  readonly #global: Extension = {};
-  #hasGlobal = false;
+  #global: Global | undefined;
+  /** Bytes of all global headers so far: nothing else bounds them, since no entry need follow. */
+  #globalBytes = 0;
   #offset = 0;
   #begun = false;
   #pax: Extension | undefined;
@@ -64,7 +69,8 @@ export class HeaderChain {
       undefined
     )
       throw new HeaderError('two GNU long names in a row: readers disagree on which one counts');
-    if (size > this.#limits.maxHeaderBytes)
+    if (type === 'pax-global') this.#globalBytes += size;
+    if (size > this.#limits.maxHeaderBytes || this.#globalBytes > this.#limits.maxHeaderBytes)
       throw limitError('maxHeaderBytes', this.#limits.maxHeaderBytes, { offset: this.#offset });
     this.#type = type;
     this.#size = size;
@@ -120,7 +126,8 @@ export class HeaderChain {
   /** The entry has come: the chain begins anew. */
   finish(): Said {
     const local = this.#pax ?? NOTHING;
-    const pax = this.#hasGlobal ? mergeExtensions(this.#global, local) : local;
+    // Local records come before global ones.
+    const pax = this.#global === undefined ? local : { ...this.#global, ...local };
     const said = { offset: this.#offset, pax, longName: this.#longName, longLink: this.#longLink };
     this.#begun = false;
     this.#pax = undefined;
@@ -135,11 +142,10 @@ export class HeaderChain {
       maxXattrBytes: this.#limits.maxXattrBytes,
       offset: this.#offset,
     });
-    const { path, linkPath, size, sparseName, sparseNumbers, sparseSize } = said;
-    if ([path, linkPath, size, sparseName, sparseNumbers, sparseSize].some((value) => value !== undefined))
-      throw new PaxError('global header gives every entry the same name or size');
-    Object.assign(this.#global, mergeExtensions(this.#global, said));
-    this.#hasGlobal = true;
+    const other = Object.keys(said).find((key) => !GLOBAL.some((allowed) => allowed === key));
+    if (other !== undefined)
+      throw new PaxError('global header gives every entry the same name, size or extended attributes');
+    this.#global = { ...this.#global, ...said };
   }
 }
 

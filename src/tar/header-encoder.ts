@@ -2,6 +2,7 @@ import { OverlayerError } from '../base/errors.js';
 import { displayPath, encodePath } from '../base/path-bytes.js';
 import { BLOCK, FIELD, paddingOf, sumBytes } from './block.js';
 import { type PaxRecord, paxRecords, paxTime } from './encode-pax.js';
+import { xattrKey } from './extension.js';
 import type { EntryType, TarEntry } from './types.js';
 
 /** What is said of a member that is to be written. A directory's path ends in a slash. */
@@ -91,7 +92,7 @@ function recordsOf(header: TarHeader): PaxRecord[] {
   if (mtimeNsec !== 0 || !fitsNumber(mtimeSec, LONG_LIMIT))
     records.push(['mtime', paxTime({ sec: mtimeSec, nsec: mtimeNsec })]);
   if (xattrs !== undefined)
-    for (const name of [...xattrs.keys()].sort()) records.push([`SCHILY.xattr.${name}`, xattrs.get(name)!]);
+    for (const name of [...xattrs.keys()].sort()) records.push([xattrKey(name), xattrs.get(name)!]);
   return records;
 }
 

@@ -1,9 +1,10 @@
 import { decodePath } from '../base/path-bytes.js';
-import { FIELD, type HeaderForm, STAR_PREFIX_LENGTH } from './block.js';
+import { FIELD, GNU_TIMES, type HeaderForm, STAR_PREFIX_LENGTH } from './block.js';
+import { FormatError } from './format-error.js';
 import { NumericError, parseNumeric } from './numeric.js';
 
-/** Why a header can't be read; the decoder adds the entry and the offset. */
-export class HeaderError extends Error {}
+/** Why a header can't be read. */
+export class HeaderError extends FormatError {}
 
 /** What a text field holds, up to the first NUL. */
 export function readText(bytes: Buffer, start: number, length: number): string {
@@ -19,13 +20,46 @@ export function readText(bytes: Buffer, start: number, length: number): string {
   return ascii ? bytes.toString('latin1', start, end) : decodePath(bytes.subarray(start, end));
 }
 
+/**
+ * The name that a header block gives by itself.
+ *
+ * @throws HeaderError for a prefix that only some readers put before the name
+ */
 export function readName(bytes: Buffer, start: number, form: HeaderForm): string {
   const name = readText(bytes, start + FIELD.name[0], FIELD.name[1]);
-  if (form !== 'ustar' && form !== 'star') return name;
   const [offset, length] = FIELD.prefix;
   if (bytes[start + offset] === 0) return name;
-  const prefix = readText(bytes, start + offset, form === 'star' ? STAR_PREFIX_LENGTH : length);
-  return `${prefix}/${name}`;
+  switch (form) {
+    case 'ustar':
+      return `${readText(bytes, start + offset, length)}/${name}`;
+    case 'star':
+      // GNU tar, libarchive and Python read up to the first NUL, into the times that follow star's prefix.
+      if (bytes[start + offset + STAR_PREFIX_LENGTH - 1] === 0)
+        return `${readText(bytes, start + offset, length)}/${name}`;
+      throw new HeaderError("star's prefix has no end: readers disagree on the name", { entry: name });
+    case 'gnu':
+      // Go 1.7 wrote a prefix here (docker up to 1.13), which Go and Python read, and GNU tar and libarchive do not.
+      if (holdsTimes(bytes, start)) return name;
+      throw new HeaderError('a GNU header has a prefix: readers disagree on the name', { entry: name });
+    case 'v7':
+      // Python reads it always, libarchive where the magic is like ustar's.
+      throw new HeaderError('a header that is not ustar has a prefix: readers disagree on the name', {
+        entry: name,
+      });
+    default:
+      form satisfies never;
+      return name;
+  }
+}
+
+function holdsTimes(bytes: Buffer, start: number): boolean {
+  return GNU_TIMES.every(([offset, length]) => {
+    try {
+      return Number.isFinite(parseNumeric(bytes, start + offset, length));
+    } catch {
+      return false;
+    }
+  });
 }
 
 type NumberField = 'mode' | 'uid' | 'gid' | 'size' | 'mtime' | 'devmajor' | 'devminor';

@@ -1,9 +1,17 @@
-/** Why a field is not a number; the decoder adds the entry and the offset. */
-export class NumericError extends Error {}
+import { FormatError } from './format-error.js';
+
+const NUL = 0;
+const SPACE = 0x20;
+
+/** Why a field is not a number. */
+export class NumericError extends FormatError {}
 
 /**
- * A numeric field: octal digits with leading spaces or NULs, ended by a space, a NUL or the field's end
- * (POSIX.1-2017 pax, "ustar Interchange Format"), or GNU's base-256 when the first bit is set. Empty is 0.
+ * A numeric field: octal digits after spaces, ended by spaces, a NUL or the field's end (POSIX.1-2017 pax, "ustar
+ * Interchange Format"), or GNU's base-256 when the first bit is set. Empty is 0.
+ *
+ * Digits after a NUL are refused: Go reads them, GNU tar only after a single NUL, Python and libarchive read 0. So are
+ * digits after the spaces that end a number: GNU tar stops there, and all others refuse them.
  *
  * @throws NumericError when it is neither, or beyond 2^53
  */
@@ -11,18 +19,29 @@ export function parseNumeric(bytes: Uint8Array, start: number, length: number): 
   const first = bytes[start]!;
   if (first & 0x80) return parseBase256(bytes, start, length);
   const end = start + length;
-  let at = start;
-  while (at < end && (bytes[at] === 0x20 || bytes[at] === 0)) at++;
-  let value = 0;
+  const digits = skipSpaces(bytes, start, end);
+  let value = 0; // 12 octal digits at the most: below 2^53
+  let at = digits;
   for (; at < end; at++) {
     const digit = bytes[at]! - 0x30;
-    if (digit < 0 || digit > 7) {
-      if (bytes[at] === 0x20 || bytes[at] === 0) return value;
-      throw new NumericError(`is not an octal number`);
-    }
+    if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
-  return value; // 12 octal digits at the most: below 2^53
+  const isEmpty = at === digits;
+  if (!isEmpty && bytes[at] === NUL) return value; // as nearly all writers end it
+  at = skipSpaces(bytes, at, end);
+  if (at < end && bytes[at] !== NUL) throw new NumericError('is not an octal number');
+  if (isEmpty)
+    for (; at < end; at++)
+      if (bytes[at] !== NUL && bytes[at] !== SPACE)
+        throw new NumericError('begins with a NUL: readers disagree on its value');
+  return value;
+}
+
+function skipSpaces(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] === SPACE) at++;
+  return at;
 }
 
 function parseBase256(bytes: Uint8Array, start: number, length: number): number {

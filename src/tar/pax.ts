@@ -1,12 +1,16 @@
-/** Why a PAX header can't be read; the decoder adds the entry and the offset. */
-export class PaxError extends Error {}
+import { FormatError } from './format-error.js';
 
-/** Takes one record: its key, and where in the bytes its value stands. */
-export type PaxVisitor = (key: string, start: number, end: number) => void;
+/** Why a PAX header can't be read. */
+export class PaxError extends FormatError {}
+
+/** Takes one record: where in the bytes its key begins, which ends before an equals sign, and where its value stands. */
+export type PaxVisitor = (key: number, start: number, end: number) => void;
 
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
+const TAB = 0x09;
 const EQUALS = 0x3d;
+const ZERO = 0x30;
 /** Decimal digits of a record's length: more would be beyond any limit. */
 const MAX_LENGTH_DIGITS = 10;
 
@@ -14,7 +18,7 @@ const MAX_LENGTH_DIGITS = 10;
  * The records of an extended header: `LENGTH KEY=VALUE\n`, LENGTH in decimal and counting itself
  * (POSIX.1-2017 pax, "pax Extended Header"). Values are bytes: extended attributes are binary.
  *
- * Most layers have such a header for every entry, so nothing is allocated but the keys.
+ * Most layers have such a header for every entry, and a hostile one may have nothing else, so nothing is allocated.
  *
  * @throws PaxError when the lengths and the bytes disagree
  */
@@ -40,16 +44,20 @@ export function visitPaxRecords(bytes: Buffer, start: number, end: number, visit
     let equals = space + 1;
     while (equals < next - 1 && bytes[equals] !== EQUALS) equals++;
     if (equals === space + 1 || equals === next - 1) throw new PaxError('PAX record has no key');
-    visit(bytes.toString('utf8', space + 1, equals), equals + 1, next - 1);
+    if (bytes[space + 1] === SPACE || bytes[space + 1] === TAB)
+      throw new PaxError('PAX record has a key that begins with a blank: GNU tar passes over it');
+    visit(space + 1, equals + 1, next - 1);
     at = next;
   }
 }
 
-/** A whole number of a record, such as `size`; undefined when it is none or beyond 2^53. */
+/** A whole number of a record, such as `size`, perhaps after zeros; undefined when it is none or beyond 2^53. */
 export function parsePaxInteger(bytes: Buffer, start: number, end: number): number | undefined {
-  if (start === end || end - start > 16) return undefined;
+  let first = start;
+  while (first < end - 1 && bytes[first] === ZERO) first++;
+  if (first === end || end - first > 16) return undefined;
   let value = 0;
-  for (let at = start; at < end; at++) {
+  for (let at = first; at < end; at++) {
     const digit = bytes[at]! - 0x30;
     if (digit < 0 || digit > 9) return undefined;
     value = value * 10 + digit;
@@ -57,8 +65,8 @@ export function parsePaxInteger(bytes: Buffer, start: number, end: number): numb
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** Seconds up to the year 31,688,738; a sign counts. */
-const MAX_TIME_DIGITS = 15;
+/** In the year 31,688,738. */
+const MAX_TIME = 1e15;
 
 export interface PaxTime {
   readonly sec: number;
@@ -71,7 +79,7 @@ export function parsePaxTime(bytes: Buffer, start: number, end: number): PaxTime
   let point = start;
   while (point < end && bytes[point] !== 0x2e) point++;
   const sec = parsePaxInteger(bytes, negative ? start + 1 : start, point);
-  if (sec === undefined || point - start > MAX_TIME_DIGITS) return undefined;
+  if (sec === undefined || sec >= MAX_TIME) return undefined;
   let nsec = 0;
   for (let place = 1; place <= 9; place++) {
     const at = point + place;

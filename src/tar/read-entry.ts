@@ -1,4 +1,5 @@
 import { FIELD, type HeaderForm, headerForm } from './block.js';
+import type { Extension } from './extension.js';
 import { HeaderError, readName, readNumber, readText } from './header.js';
 import type { Said } from './header-chain.js';
 import type { EntryType, TarEntry } from './types.js';
@@ -31,20 +32,17 @@ export function readEntry(
     readonly path: string;
     readonly type: EntryType;
     readonly size: number;
-    readonly storedSize: number;
     readonly sparse: boolean;
   },
 ): TarEntry {
   const { pax, longLink, offset } = said;
-  const { path, storedSize, sparse } = what;
+  const { path, sparse } = what;
   if (path === '') throw new HeaderError('entry has no name');
-  if (pax.sparseName !== undefined && !sparse)
-    throw new HeaderError('a sparse name on an entry that is not sparse');
-  const type = resolveType(what.type, path, bytes[start + FIELD.typeflag[0]]!);
-  if (type !== 'file' && storedSize !== 0)
+  if (!sparse && saysSparse(pax))
     throw new HeaderError(
-      `a ${type} has a size of ${storedSize}: readers disagree on whether a body follows`,
+      'it has records of a sparse file, but no full size: readers disagree on its content',
     );
+  const type = resolveType(what.type, path, bytes[start + FIELD.typeflag[0]]!);
   const isLink = type === 'symlink' || type === 'hardlink';
   const linkPath = isLink
     ? (pax.linkPath ?? longLink ?? readText(bytes, start + FIELD.linkname[0], FIELD.linkname[1]))
@@ -77,6 +75,15 @@ function resolveType(type: EntryType, path: string, typeflag: number): EntryType
   if (typeflag !== 0)
     throw new HeaderError('a file has a name that ends in a slash: readers disagree on what it is');
   return 'directory';
+}
+
+function saysSparse({ sparseName, sparseMajor, sparseMinor, sparseNumbers }: Extension): boolean {
+  return (
+    sparseName !== undefined ||
+    sparseMajor !== undefined ||
+    sparseMinor !== undefined ||
+    sparseNumbers !== undefined
+  );
 }
 
 function reconcileSize(header: number, pax: number | undefined): number {

@@ -1,3 +1,7 @@
+import { BLOCK, headerForm } from './block.js';
+import type { Extension } from './extension.js';
+import { FormatError } from './format-error.js';
+import { readNumberAt } from './header.js';
 import { parseNumeric } from './numeric.js';
 
 /** A range of a sparse file that has data; the rest are holes. */
@@ -6,8 +10,16 @@ export interface SparseRange {
   readonly length: number;
 }
 
-/** Why a sparse map can't be; the decoder adds the entry and the offset. */
-export class SparseError extends Error {}
+/** Why a sparse map can't be. */
+export class SparseError extends FormatError {}
+
+/** A map that comes in blocks of its own. */
+export interface SparseMapReader {
+  /** Whether the blocks are counted in the entry's stored size. */
+  readonly inBody: boolean;
+  /** Takes the block at `start`. @returns the map once it is complete */
+  push(bytes: Buffer, start: number): SparseRange[] | undefined;
+}
 
 /** Ranges rise, do not overlap, lie in the file, and hold together what the archive stores. */
 export function checkSparseMap(map: readonly SparseRange[], realSize: number, storedSize: number): void {
@@ -24,7 +36,7 @@ export function checkSparseMap(map: readonly SparseRange[], realSize: number, st
 }
 
 /** Old GNU format (type `S`): four ranges in the header itself, 21 in each extension block. */
-export const OLD_GNU = {
+const OLD_GNU = {
   map: 386,
   mapRanges: 4,
   extended: 482,
@@ -33,8 +45,52 @@ export const OLD_GNU = {
   blockExtended: 504,
 } as const;
 
+/** The full size of the file whose header of type `S` stands at `start`. */
+export function oldGnuSize(bytes: Buffer, start: number): number {
+  // Where ustar has its prefix; Go refuses it, GNU tar and libarchive make an ordinary file of it.
+  if (headerForm(bytes, start) !== 'gnu')
+    throw new SparseError("a sparse file of type S is not in GNU's form: readers disagree on its content");
+  const size = readNumberAt(bytes, start + OLD_GNU.realSize, 12, 'realsize');
+  if (size < 0) throw new SparseError('field realsize is negative');
+  return size;
+}
+
+/** The map of the header of type `S` at `start`. */
+export function oldGnuMap(bytes: Buffer, start: number): SparseRange[] | SparseMapReader {
+  const map: SparseRange[] = [];
+  readOldGnuRanges(bytes, start + OLD_GNU.map, OLD_GNU.mapRanges, map);
+  if (bytes[start + OLD_GNU.extended] === 0) return map;
+  return {
+    inBody: false,
+    push(block: Buffer, at: number) {
+      readOldGnuRanges(block, at, OLD_GNU.blockRanges, map);
+      return block[at + OLD_GNU.blockExtended] === 0 ? map : undefined;
+    },
+  };
+}
+
+/** The map that PAX records give, or announce. */
+export function paxMap({
+  sparseMajor,
+  sparseMinor,
+  sparseNumbers,
+}: Extension): SparseRange[] | SparseMapReader {
+  const version = `${sparseMajor ?? ''}.${sparseMinor ?? ''}`;
+  switch (version) {
+    case '1.0':
+      return new SparseTextReader();
+    case '0.0':
+    case '0.1':
+    case '.':
+      if (sparseNumbers === undefined) throw new SparseError('sparse file has no map');
+      return parseSparseList(sparseNumbers);
+    default:
+      throw new SparseError(`sparse format ${version} is not known`, { code: 'Unimplemented' });
+  }
+}
+
 /** Appends the ranges at `start`; an empty one ends the map. */
-export function readOldGnuRanges(bytes: Uint8Array, start: number, count: number, map: SparseRange[]): void {
+function readOldGnuRanges(bytes: Uint8Array, start: number, count: number, map: SparseRange[]): void {
   for (let at = start; at < start + count * 24; at += 24) {
     if (bytes[at] === 0 && bytes[at + 12] === 0) return;
     const offset = parseNumeric(bytes, at, 12);
@@ -46,7 +102,7 @@ export function readOldGnuRanges(bytes: Uint8Array, start: number, count: number
 }
 
 /** Format 0.1: `offset,length,offset,length…` in one PAX record. Format 0.0 comes as separate records. */
-export function parseSparseList(numbers: readonly string[]): SparseRange[] {
+function parseSparseList(numbers: readonly string[]): SparseRange[] {
   if (numbers.length % 2 !== 0) throw new SparseError('sparse map has an odd number of values');
   const map: SparseRange[] = [];
   for (let at = 0; at < numbers.length; at += 2) {
@@ -58,14 +114,14 @@ export function parseSparseList(numbers: readonly string[]): SparseRange[] {
 }
 
 /** Format 1.0: the map stands before the data as decimal numbers, one a line, padded to a block. */
-export class SparseMapReader {
+class SparseTextReader implements SparseMapReader {
+  readonly inBody = true;
   readonly #numbers: string[] = [];
   #rest = '';
   #wanted: number | undefined;
 
-  /** @returns the map once this block has completed it */
-  push(block: Buffer): SparseRange[] | undefined {
-    const lines = (this.#rest + block.toString('latin1')).split('\n');
+  push(bytes: Buffer, start: number): SparseRange[] | undefined {
+    const lines = (this.#rest + bytes.toString('latin1', start, start + BLOCK)).split('\n');
     this.#rest = lines.pop()!;
     for (const line of lines) {
       if (this.#wanted === undefined) this.#wanted = parseDecimal(line) * 2;
@@ -77,8 +133,8 @@ export class SparseMapReader {
   }
 }
 
-export function parseDecimal(text: string): number {
-  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+function parseDecimal(text: string): number {
+  const value = /^0*[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value)) throw new SparseError(`sparse map has a value that is not a number`);
   return value;
 }

@@ -3,6 +3,7 @@ import { decode, refusal } from '../helpers/decode.js';
 import {
   dir,
   file,
+  GNU_MAGIC,
   gnuLongLink,
   gnuLongName,
   hardlink,
@@ -47,6 +48,10 @@ describe('CVE-2025-62518, GHSA-3cv2-h65g-fgmm, RUSTSEC-2025-0111: PAX size and u
 
   test('a global size is for no entry', () => {
     expectRefused(tar(paxGlobal({ size: '1024' }), file('a', 'x')));
+  });
+
+  test('global extended attributes are for no entry', () => {
+    expectRefused(tar(paxGlobal({ 'SCHILY.xattr.user.a': 'x' }), file('a', 'x')));
   });
 
   test('they agree: fine', () => {
@@ -148,6 +153,11 @@ describe('PAX records that are not what POSIX says', () => {
     'a NUL in the path': '11 path=a\0b\n',
     'a NUL in the link path': '15 linkpath=a\0b\n',
     'a length beyond 2^53': '99999999999999999999 path=a\n',
+    'a key after a blank, which GNU tar passes over': '10  path=a\n',
+    'a key after a tab': '10 \tpath=a\n',
+    'an empty path': '8 path=\n',
+    'an empty link path': '12 linkpath=\n',
+    'an empty size': '8 size=\n',
   };
   for (const [what, bytes] of Object.entries(malformed))
     test(what, () => expectRefused(tar(paxBytes(bytes), file('visible'))));
@@ -194,15 +204,30 @@ describe('a body where readers disagree whether there is one', () => {
     directory: '5',
     fifo: '6',
   };
-  for (const [name, type] of Object.entries(types))
-    test(`a ${name} with a size`, () => {
-      const size = smuggled.length;
-      expectRefused(tar(header({ name: 'a', type, linkname: 'b', size }), smuggled), 'a');
-      expectRefused(
-        tar(pax({ size: String(size) }), header({ name: 'a', type, linkname: 'b' }), smuggled),
-        'a',
-      );
+  for (const [name, type] of Object.entries(types)) {
+    const sized = (size: number, records: Record<string, string> = {}) =>
+      Buffer.concat([pax({ comment: 'c', ...records }), header({ name: 'a', type, linkname: 'b', size })]);
+
+    test(`a ${name} with a size, and a header at once: no reader sees a body`, () => {
+      for (const next of [smuggled, pax({ path: 'etc/cron.d/evil' }), gnuLongName('etc/cron.d/evil')])
+        expect(names(tar(sized(700), next, ...(next === smuggled ? [] : [file('cut')])))).toEqual([
+          'a',
+          'etc/cron.d/evil',
+        ]);
+      expect(names(tar(sized(700)))).toEqual(['a']);
+      expect(decode(tar(sized(700)))).toMatchObject([{ path: 'a', size: 0, content: '' }]);
     });
+
+    test(`a ${name} with a size, and something else`, () => {
+      const archive = tar(file('first'), sized(512), Buffer.alloc(512, 'body'), smuggled);
+      expectRefused(archive, 'a');
+      expect(refusal(archive).offset).toBe(512);
+    });
+
+    test(`a ${name} with two sizes`, () => {
+      expectRefused(tar(sized(0, { size: '1024' }), smuggled), 'a');
+    });
+  }
 
   for (const type of ['0', '7'])
     test(`a file (type ${type}) whose name ends in a slash`, () => {
@@ -242,6 +267,65 @@ describe('the end of the archive', () => {
     for (let length = 1; length <= whole.length; length += 37)
       expect(refusal(whole.subarray(0, length)), `${length} bytes`).toMatchObject({ code: 'DataLoss' });
     expect(refusal(whole)).toMatchObject({ code: 'DataLoss' });
+  });
+});
+
+describe('a prefix that only some readers put before the name', () => {
+  /** As Go 1.7 wrote it: docker up to 1.13, for long names of owners above 2097151. */
+  const go17 = header({
+    ...{ name: 'foo', magic: GNU_MAGIC, prefix: 'a'.repeat(110) },
+    uid: { base256: 2 ** 21 },
+  });
+  const times = '13000000000\x0013000000000\0';
+  const tail = (block: Buffer) => void block.write('tar\0', 508, 'latin1');
+  const refused = {
+    'GNU, by Go 1.7': go17,
+    'GNU, half of it times': header({ name: 'foo', magic: GNU_MAGIC, prefix: '13000000000\0a/b' }),
+    v7: header({ name: 'foo', magic: '', prefix: 'a' }),
+    "a magic like ustar's": header({ name: 'foo', magic: 'ustar1', prefix: 'a' }),
+    "a magic like GNU's": header({ name: 'foo', magic: 'ustar \0\0', prefix: 'a' }),
+    'star, that goes on into its times': header({
+      ...{ name: 'foo', prefix: `${'p'.repeat(131)}${times}`, patch: tail },
+    }),
+  };
+  for (const [name, archive] of Object.entries(refused))
+    test(name, () => {
+      const error = refusal(tar(file('first'), archive));
+      expect(error).toMatchObject({ code: 'InvalidArgument', entry: 'foo', offset: 512 });
+    });
+
+  const read = {
+    'ustar, of any version': [header({ name: 'foo', magic: 'ustar\x0001', prefix: 'a' }), 'a/foo'],
+    'star, with an end': [header({ name: 'foo', prefix: 'a', patch: tail }), 'a/foo'],
+    "GNU's times": [header({ name: 'foo', magic: GNU_MAGIC, prefix: times }), 'foo'],
+    'the name is said before': [Buffer.concat([gnuLongName('long'), go17]), 'long'],
+  } as const;
+  for (const [name, [archive, path]] of Object.entries(read))
+    test(`${name}: fine`, () => expect(names(tar(archive))).toEqual([path]));
+});
+
+describe('numbers that readers take differently', () => {
+  for (const field of ['size', 'mode', 'uid', 'gid', 'mtime'] as const)
+    for (const raw of ['\x00001', '\0\x00001', '1 1'])
+      test(`${field} ${JSON.stringify(raw)}`, () => {
+        expectRefused(tar(member({ name: 'a', [field]: { raw } }, smuggled)), 'a');
+      });
+});
+
+describe('sparse files that are some to one reader only', () => {
+  const body = 'map or content';
+  const refused = {
+    'type S outside of GNU headers': member({ name: 'a', type: 'S' }, body),
+    'a version without a size': Buffer.concat([
+      pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0' }),
+      file('a', body),
+    ]),
+    'a map without a size': Buffer.concat([pax({ 'GNU.sparse.map': '0,14' }), file('a', body)]),
+  };
+  for (const [name, archive] of Object.entries(refused)) test(name, () => expectRefused(tar(archive), 'a'));
+
+  test("star's", () => {
+    expect(refusal(tar(pax({ 'SCHILY.realsize': '900' }), file('a', body))).code).toBe('Unimplemented');
   });
 });
 

@@ -111,8 +111,8 @@ describe('ustar', () => {
 });
 
 describe('other headers', () => {
-  test('v7: no magic, no prefix, no devices; a slash makes a directory', () => {
-    const v7 = { magic: '\0\0\0\0\0\0\0\0', type: '\0', prefix: 'not/one' };
+  test('v7: no magic, no devices; a slash makes a directory', () => {
+    const v7 = { magic: '\0\0\0\0\0\0\0\0', type: '\0' };
     expect(only(member({ ...v7, name: 'f' }, 'x'))).toMatchObject({ path: 'f', type: 'file' });
     expect(only(member({ ...v7, name: 'd/' }))).toMatchObject({ path: 'd/', type: 'directory' });
     expect(only(member({ ...v7, name: 'c', type: '3', devmajor: { raw: 'junk' } }))).toMatchObject({
@@ -125,7 +125,7 @@ describe('other headers', () => {
   });
 
   test('star: a shorter prefix, two times behind it', () => {
-    const prefix = 'p'.repeat(131);
+    const prefix = 'p'.repeat(130);
     const patch = (block: Buffer) => {
       block.write('14524770507\x0014524770507\0', 345 + 131, 'latin1');
       block.write('tar\0', 508, 'latin1');
@@ -215,21 +215,48 @@ describe('PAX', () => {
   });
 
   test('an empty value takes back what was said', () => {
-    const archive = tar(paxGlobal({ uid: '7' }), pax({ uid: '', path: '' }), file('a', '', { uid: 3 }));
-    expect(decode(archive)[0]).toMatchObject({ path: 'a', uid: 3 });
+    const archive = tar(paxGlobal({ uid: '7' }), pax({ uid: '', mtime: '' }), file('a', '', { uid: 3 }));
+    expect(decode(archive)[0]).toMatchObject({ uid: 3, mtimeSec: MTIME });
   });
 
   test('extended attributes are bytes', () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    const { xattrs } = only(
-      file('f', '', { xattrs: { 'user.bytes': bytes, 'user.empty': '', 'user.a=b': 'c' } }),
-    );
-    // A key ends at the first equals sign, so that a name can't hold one.
+    const { xattrs } = only(file('f', '', { xattrs: { 'user.bytes': bytes, 'user.empty': '' } }));
     expect([...xattrs!].map(([name, value]) => [name, Buffer.from(value).toString('hex')])).toEqual([
       ['user.bytes', bytes.toString('hex')],
       ['user.empty', ''],
-      ['user.a', Buffer.from('b=c').toString('hex')],
     ]);
+  });
+
+  test('names of attributes are escaped as GNU tar escapes them', () => {
+    const escaped = { 'user.a%3Db': '1', 'user.c%25d': '2', 'user.%253D': '3', 'user.e%2Ff%3d%': '4' };
+    expect([...only(file('f', '', { xattrs: escaped })).xattrs!.keys()]).toEqual([
+      'user.a=b',
+      'user.c%d',
+      'user.%3D',
+      'user.e%2Ff%3d%',
+    ]);
+  });
+
+  test('a key ends at the first equals sign', () => {
+    const { xattrs } = only(file('f', '', { xattrs: { 'user.a=b': 'c' } }));
+    expect([...xattrs!].map(([name, value]) => [name, String(Buffer.from(value))])).toEqual([
+      ['user.a', 'b=c'],
+    ]);
+  });
+
+  test('numbers may begin with zeros', () => {
+    const zeros = '0'.repeat(30);
+    const records = {
+      size: `${zeros}4`,
+      uid: `${zeros}7`,
+      gid: `${zeros}8`,
+      mtime: `${zeros}9.5`,
+      atime: `-${zeros}1`,
+    };
+    expect(only(pax(records), file('f', 'body'))).toMatchObject({
+      ...{ size: 4, uid: 7, gid: 8, mtimeSec: 9, mtimeNsec: 500_000_000, atimeSec: -1 },
+    });
   });
 
   test('unknown records, Sun headers and padding are passed over', () => {

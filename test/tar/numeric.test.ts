@@ -18,7 +18,8 @@ describe('octal', () => {
     ['0000644\0', 0o644],
     ['0000644 ', 0o644],
     ['  644 \0\0', 0o644],
-    ['\0\0\x30644\0', 0o644],
+    ['644\0junk', 0o644],
+    ['  \0\0    ', 0],
     ['644\0\0\0\0\0', 0o644],
     ['77777777', 0o77777777],
     ['777777777777', 0o777777777777],
@@ -29,10 +30,25 @@ describe('octal', () => {
     expect(octal(text)).toBe(value);
   });
 
-  test.each(['0000648\0', '0x1ff\0', '-000001\0', '+000001\0', '64a', 'rwxr-xr-x', '1.5\0', '٦٤٤'])(
-    '%j is no number',
+  test.each([
+    '0000648\0',
+    '0x1ff\0',
+    '-000001\0',
+    '+000001\0',
+    '64a',
+    'rwxr-xr-x',
+    '1.5\0',
+    '٦٤٤',
+    '644 1\0',
+    '\0junk',
+  ])('%j is no number', (text) => {
+    expect(() => octal(text)).toThrow(NumericError);
+  });
+
+  test.each(['\x000644', '\0\x30644', '\0\0\x344\0', ' \x00644'])(
+    '%j: after a NUL readers disagree',
     (text) => {
-      expect(() => octal(text)).toThrow(NumericError);
+      expect(() => octal(text)).toThrow(/begins with a NUL/);
     },
   );
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import {
   checkSparseMap,
-  parseSparseList,
+  paxMap,
   SparseError,
-  SparseMapReader,
+  type SparseMapReader,
   type SparseRange,
 } from '../../src/tar/sparse.js';
 
@@ -32,13 +32,13 @@ describe('a map', () => {
 
 describe('numbers in a list', () => {
   test('empty ranges mark the end of the file and hold nothing', () => {
-    expect(parseSparseList(['0', '5', '100', '0'])).toEqual([range(0, 5)]);
+    expect(paxMap({ sparseNumbers: ['0', '5', '100', '0'] })).toEqual([range(0, 5)]);
   });
 
   test.each([[['0']], [['0', '-1']], [['0', '']], [['0', '1e3']], [['99999999999999999', '1']]])(
     '%j is refused',
     (numbers) => {
-      expect(() => parseSparseList(numbers)).toThrow(SparseError);
+      expect(() => paxMap({ sparseNumbers: numbers })).toThrow(SparseError);
     },
   );
 });
@@ -52,25 +52,27 @@ describe('a map before the data, line by line (format 1.0)', () => {
     );
   };
 
+  const mapReader = () => paxMap({ sparseMajor: 1, sparseMinor: 0 }) as SparseMapReader;
+
   test('in one block', () => {
-    expect(new SparseMapReader().push(blocks('2\n0\n5\n100\n7\n')[0]!)).toEqual([range(0, 5), range(100, 7)]);
+    expect(mapReader().push(blocks('2\n0\n5\n100\n7\n')[0]!, 0)).toEqual([range(0, 5), range(100, 7)]);
   });
 
   test('without ranges', () => {
-    expect(new SparseMapReader().push(blocks('0\n')[0]!)).toEqual([]);
+    expect(mapReader().push(blocks('0\n')[0]!, 0)).toEqual([]);
   });
 
   test('a number that two blocks share', () => {
     const count = 200;
     const ranges = Array.from({ length: count }, (_, index) => range(index * 1_000_003, 7));
     const text = `${count}\n${ranges.map(({ offset, length }) => `${offset}\n${length}\n`).join('')}`;
-    const reader = new SparseMapReader();
-    const answers = blocks(text).map((block) => reader.push(block));
+    const reader = mapReader();
+    const answers = blocks(text).map((block) => reader.push(block, 0));
     expect(answers.slice(0, -1).every((answer) => answer === undefined)).toBe(true);
     expect(answers.at(-1)).toEqual(ranges);
   });
 
   test.each(['x\n', '-1\n', '1\n0\nfive\n', '1'.padEnd(512, '1')])('%j is refused', (text) => {
-    expect(() => new SparseMapReader().push(blocks(text)[0]!)).toThrow(SparseError);
+    expect(() => mapReader().push(blocks(text)[0]!, 0)).toThrow(SparseError);
   });
 });
