@@ -79,6 +79,8 @@ function knownDifference(archive: Buffer, entries: readonly DecodedEntry[]): str
     return "it does not know star's prefix";
   if (headers.some((block) => 'xgXLK'.includes(block.toString('latin1', 156, 157)) && size(block) === 0))
     return 'after an empty extended header it takes the next body for that one';
+  if (headers.some((block) => '12346'.includes(block.toString('latin1', 156, 157)) && size(block) > 0))
+    return 'it takes what follows a link with a size for its body';
   if (headers.some((block) => block[156] === 0x58)) return "it does not know Sun's extended header";
   return undefined;
 }
