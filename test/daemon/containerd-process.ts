@@ -24,6 +24,17 @@ export interface ContainerdOptions {
   readonly version?: Version;
   /** Whose the blobs are. @default 'containerd' */
   readonly content?: 'containerd' | 'overlayer';
+  /** The plugins for Kubernetes, which are left out else; of version 2.1. */
+  readonly node?: NodeOptions;
+}
+
+export interface NodeOptions {
+  /** Image of the process that holds a pod's namespaces. */
+  readonly sandboxImage: string;
+  /** Folder of the container network interface's plugin and its configuration. */
+  readonly network: string;
+  /** Program of the runtime for user namespaces. */
+  readonly userRuntime: string;
 }
 
 /** A containerd with root, state, mounts and processes of its own, that has the daemon beside it as its plugin. */
@@ -40,10 +51,9 @@ export class ContainerdProcess {
   }
 
   static async start(directory: string, options: ContainerdOptions = {}): Promise<ContainerdProcess> {
-    const { version = '1.7', content = 'containerd' } = options;
-    const path = [...PROGRAMS[version], process.env['PATH']].join(delimiter);
+    const path = [...PROGRAMS[options.version ?? '1.7'], process.env['PATH']].join(delimiter);
     const containerd = new ContainerdProcess(directory, path);
-    writeFileSync(join(directory, 'config.toml'), configOf(directory, version, content));
+    writeFileSync(join(directory, 'config.toml'), configOf(directory, options));
     await containerd.start();
     return containerd;
   }
@@ -108,16 +118,18 @@ export class ContainerdProcess {
   }
 }
 
-function configOf(directory: string, version: Version, content: 'containerd' | 'overlayer'): string {
+function configOf(directory: string, options: ContainerdOptions): string {
+  const { version = '1.7', content = 'containerd', node } = options;
   const plugins = containerdConfig({
     address: join(directory, 'overlayer.sock'),
     root: join(directory, 'snapshots-root'),
     capabilities: ['rebase', 'remap-ids'],
   });
-  const disabled =
+  const kubernetes =
     version === '2.1'
       ? ['io.containerd.cri.v1.runtime', 'io.containerd.cri.v1.images', 'io.containerd.grpc.v1.cri']
       : ['io.containerd.grpc.v1.cri'];
+  const disabled = node === undefined ? kubernetes : [];
   if (content === 'overlayer') disabled.push('io.containerd.content.v1.content');
   return `version = ${version === '2.1' ? 3 : 2}
 root = "${directory}/containerd-root"
@@ -132,7 +144,22 @@ accepts = ["${OTHER_LAYER}"]
 returns = "application/vnd.oci.image.layer.v1.tar"
 path = "cat"
 ${content === 'overlayer' ? contentPlugin(directory) : ''}
+${node === undefined ? '' : nodePlugins(node)}
 ${version === '1.6' ? plugins.slice(0, plugins.indexOf('# containerd 1.6')) : plugins}`;
+}
+
+function nodePlugins({ sandboxImage, network, userRuntime }: NodeOptions): string {
+  return `[plugins."io.containerd.cri.v1.images"]
+snapshotter = "overlayer"
+pinned_images = { sandbox = "${sandboxImage}" }
+stats_collect_period = 1
+[plugins."io.containerd.cri.v1.runtime"]
+restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true
+cni = { bin_dirs = ["${network}"], conf_dir = "${network}", use_internal_loopback = true }
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.user]
+runtime_type = "io.containerd.runc.v2"
+options = { BinaryName = "${userRuntime}" }`;
 }
 
 function contentPlugin(directory: string): string {
