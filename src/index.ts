@@ -44,7 +44,13 @@ export type { Keeper } from './image/find-keepers.js';
 export type { CollectResult } from './image/garbage.js';
 export type { ImageContents } from './image/image-contents.js';
 export type { ImageRecord } from './image/image-records.js';
-export type { ImageSource, OpenBlob, OpenBlobOptions, SourceImage } from './image/image-source.js';
+export type {
+  ImageSource,
+  OpenBlob,
+  OpenBlobOptions,
+  PassedOver,
+  SourceImage,
+} from './image/image-source.js';
 export { type OpenImageArchiveOptions, openImageArchive } from './image/open-image-archive.js';
 export { type OpenImagesOptions, openImageLayout } from './image/open-image-layout.js';
 export { type OpenStoreOptions, openStore } from './image/open-store.js';

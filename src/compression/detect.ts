@@ -27,7 +27,7 @@ export function detectFormat(head: Uint8Array): StreamFormat {
     // A tar may begin with any letters: only one without a header there is something else.
     if (!startsWith(head, magic) || startsWith(head.subarray(257), [0x75, 0x73, 0x74, 0x61, 0x72])) continue;
     throw new OverlayerError('Unimplemented', `Cannot read the layer: it is compressed with ${name}`, {
-      hint: 'layers are tar, gzip or zstd; decompress it first and pipe it in',
+      hint: 'layers are tar, gzip or zstd: write it again as one of these',
       offset: 0,
     });
   }

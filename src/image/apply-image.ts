@@ -1,4 +1,3 @@
-import { OverlayerError } from '../base/errors.js';
 import { letGoLayer } from '../layer/open-source.js';
 import type { LayerResult } from '../layer/options.js';
 import { applyLayer } from '../layer/unpack-layer.js';
@@ -6,6 +5,7 @@ import { hostPlatform } from '../oci/platform.js';
 import { Destination } from '../rootfs/destination.js';
 import { flushFileSystem } from '../snapshot/flush-point.js';
 import { openLinuxSystem } from '../system/linux.js';
+import type { AdmittedImage } from './admit-image.js';
 import { bytesOf, isFile, otherSize, readDocument } from './blob-bytes.js';
 import type { ImageSource } from './image-source.js';
 import { chooseManifest } from './pull/choose-manifest.js';
@@ -17,22 +17,15 @@ import { Tee } from './pull/tee.js';
 import type { Tell } from './task.js';
 import type { UnpackedImage, UnpackImageOptions } from './unpack-image.js';
 
-/** See `unpackImage`. */
+/** Unpacks an image, as `unpackImage` says. */
 export async function applyImage(
   source: ImageSource,
+  { name, target }: AdmittedImage,
   directory: string,
   options: UnpackImageOptions,
   tell: Tell<PullEvent>,
-): Promise<UnpackedImage> {
+): Promise<Omit<UnpackedImage, 'name'>> {
   const { platform = hostPlatform(), signal, sync = true } = options;
-  const [image, another] = await source.images({ signal });
-  if (image === undefined || another !== undefined)
-    throw new OverlayerError(
-      image === undefined ? 'NotFound' : 'InvalidArgument',
-      `There is ${image === undefined ? 'no image' : 'more than one image'} in "${source.description}"`,
-      another === undefined ? {} : { hint: 'name the one that is meant' },
-    );
-  const { name = image.target.digest, target } = image;
   const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
   const chosen = await chooseManifest(name, target, platform, documents);
   const layers = planLayers(chosen);
@@ -53,7 +46,7 @@ export async function applyImage(
     if (sync) await flushFileSystem(`${place}/.`);
     signal?.throwIfAborted();
     destination.commit(sync);
-    return { name: image.name, platform: config.platform, layers: results };
+    return { platform: config.platform, layers: results };
   } catch (error) {
     destination.discard();
     throw error;

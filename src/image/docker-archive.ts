@@ -5,12 +5,13 @@ import { displayPath } from '../base/path-bytes.js';
 import { DETECT_BYTES, detectFormat } from '../compression/detect.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { DiffID, Digest } from '../oci/digest.js';
-import { checkFields, list, parseJson } from '../oci/document.js';
+import { checkFields, list, parseJson, TextSchema } from '../oci/document.js';
 import { parseImageConfig } from '../oci/image-config.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
 import { sha256 } from './blob-bytes.js';
 import { storedName } from './image-name.js';
-import type { SourceImage } from './image-source.js';
+import type { PassedOver, SourceImage } from './image-source.js';
+import { isCode } from './is-code.js';
 import type { FindFile } from './layout-images.js';
 import { hashStored, readDocument, readStart, type StoredFile, sizeOf } from './stored-file.js';
 import type { StoredImages } from './stored-images.js';
@@ -20,11 +21,11 @@ export const DOCKER_MANIFEST_FILE = 'manifest.json';
 /** Images and layers that one archive may name, all together: each name can stand for work that is much larger. */
 const MAX_NAMED = 65_536;
 
-const ManifestSchema = v.array(
-  v.object({ Config: v.string(), RepoTags: list(v.string()), Layers: list(v.string()) }),
-);
+const ImageSchema = v.object({ Config: v.string(), RepoTags: list(TextSchema), Layers: list(v.string()) });
+/** Its tags alone, of one that is not right otherwise. */
+const TagsSchema = v.object({ RepoTags: v.fallback(list(TextSchema), []) });
 
-type DockerImage = v.InferOutput<typeof ManifestSchema>[number];
+type DockerImage = v.InferOutput<typeof ImageSchema>;
 
 const LAYER_TYPES = {
   none: MEDIA_TYPE.dockerLayer,
@@ -63,22 +64,31 @@ class DockerArchive {
       await readDocument(this.#need(DOCKER_MANIFEST_FILE), DOCKER_MANIFEST_FILE),
       DOCKER_MANIFEST_FILE,
     );
-    const named = checkFields(document, ManifestSchema, DOCKER_MANIFEST_FILE);
-    const names = named.reduce(
-      (count, { RepoTags, Layers }) => count + 1 + RepoTags.length + Layers.length,
-      0,
-    );
-    if (names > MAX_NAMED)
-      throw new OverlayerError(
-        'ResourceExhausted',
-        `Cannot read ${DOCKER_MANIFEST_FILE}: more than ${MAX_NAMED} images, tags and layers`,
-      );
-    const images: (readonly SourceImage[])[] = [];
-    for (const image of named) images.push(await this.#image(image));
-    return { images: images.flat(), findBlob: (digest) => this.#blobs.get(digest) };
+    const entries = checkFields(document, v.array(v.unknown()), DOCKER_MANIFEST_FILE);
+    const images: SourceImage[] = [];
+    const passedOver: PassedOver[] = [];
+    let names = 0;
+    for (const [at, entry] of entries.entries())
+      try {
+        const image = checkFields(entry, ImageSchema, `${DOCKER_MANIFEST_FILE}: entry ${at}`);
+        names += 1 + image.RepoTags.length + image.Layers.length;
+        if (names > MAX_NAMED)
+          throw new OverlayerError(
+            'ResourceExhausted',
+            `Cannot read ${DOCKER_MANIFEST_FILE}: more than ${MAX_NAMED} images, tags and layers`,
+          );
+        const target = await this.#image(image);
+        images.push(...namesOf(image).map((name) => ({ name, target })));
+      } catch (error) {
+        // Nobody needs it who wants another.
+        if (!isCode(error, 'InvalidArgument', 'NotFound', 'Unimplemented')) throw error;
+        const tags = v.is(TagsSchema, entry) ? v.parse(TagsSchema, entry) : { RepoTags: [] };
+        passedOver.push(...namesOf(tags).map((name) => ({ name, error })));
+      }
+    return { images, passedOver, findBlob: (digest) => this.#blobs.get(digest) };
   }
 
-  async #image({ Config, RepoTags, Layers }: DockerImage): Promise<readonly SourceImage[]> {
+  async #image({ Config, RepoTags, Layers }: DockerImage): Promise<Descriptor> {
     const config = await this.#config(this.#need(Config));
     if (config.diffIDs.length !== Layers.length)
       throw new OverlayerError(
@@ -88,10 +98,7 @@ class DockerArchive {
     const layers: Descriptor[] = [];
     for (const [index, name] of Layers.entries())
       layers.push(await this.#layer(this.#need(name), config.diffIDs[index]!));
-    const target = this.#manifest(config.descriptor, layers);
-    return RepoTags.length === 0
-      ? [{ name: undefined, target }]
-      : RepoTags.map((tag) => ({ name: storedName(tag), target }));
+    return this.#manifest(config.descriptor, layers);
   }
 
   async #config(file: StoredFile): Promise<Config> {
@@ -133,6 +140,11 @@ class DockerArchive {
       hint: 'the archive is not whole: save the image again',
     });
   }
+}
+
+/** One that has none is an image as well. */
+function namesOf({ RepoTags }: Pick<DockerImage, 'RepoTags'>): readonly (string | undefined)[] {
+  return RepoTags.length === 0 ? [undefined] : RepoTags.map(storedName);
 }
 
 interface Config {

@@ -6,8 +6,13 @@ export async function explained<T>(path: string, work: () => Promise<T>): Promis
     return await work();
   } catch (error) {
     if (!OverlayerError.is(error)) throw error;
-    const { code, message, hint, entry, offset, errno, expected, actual } = error;
-    const details = { hint, entry, offset, errno, expected, actual, cause: error };
-    throw new OverlayerError(code, `Cannot read images of "${path}": ${message}`, details);
+    throw explain(path, error);
   }
+}
+
+/** The same failure, with the file of images that it is about. */
+export function explain(path: string, cause: OverlayerError): OverlayerError {
+  const { code, message, hint, entry, offset, errno, expected, actual } = cause;
+  const details = { hint, entry, offset, errno, expected, actual, cause };
+  return new OverlayerError(code, `Cannot read images of "${path}": ${message}`, details);
 }

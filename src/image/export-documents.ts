@@ -46,7 +46,8 @@ function nameAnnotations(name: string | undefined): Record<string, string> {
     : { [NAME_ANNOTATION]: name, [REF_NAME_ANNOTATION]: tag };
 }
 
-function platformDocument({
+/** As the image spec spells it. */
+export function platformDocument({
   os,
   architecture,
   variant,

@@ -33,7 +33,7 @@ export async function readImageArchive(
       const members = await indexArchive(handle, `/proc/self/fd/${handle.fd}`, options);
       return await readImages(members, options);
     });
-    const opened = new StoredImageSource(source, images, options.names, () => handle.close());
+    const opened = await StoredImageSource.open(source, images, options.names, () => handle.close());
     kept = true;
     return opened;
   } finally {
@@ -49,7 +49,7 @@ async function openStream(
   const images = await explained(description, async () =>
     readImages(await ingestArchive(source, options), options),
   );
-  return new StoredImageSource(description, images, options.names, async () => {});
+  return await StoredImageSource.open(description, images, options.names, async () => {});
 }
 
 async function readImages(members: ArchiveMembers, options: AbortableOptions): Promise<StoredImages> {

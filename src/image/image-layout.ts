@@ -20,7 +20,7 @@ export async function readImageLayout(
   const files = new LayoutDirectory(openLinuxSystem(), directory);
   try {
     const stored = await explained(directory, () => readLayout((name) => files.find(name)));
-    return new StoredImageSource(directory, stored, names, async () => files.close());
+    return await StoredImageSource.open(directory, stored, names, async () => files.close());
   } catch (error) {
     files.close();
     throw error;

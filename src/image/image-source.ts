@@ -1,6 +1,8 @@
 import type { AbortableOptions } from '../base/abort.js';
+import type { OverlayerError } from '../base/errors.js';
 import type { LayerSource } from '../layer/options.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
 
 /**
  * Where images come from: a registry, an OCI layout, an archive. It tells which images there are, and gives the bytes
@@ -11,6 +13,8 @@ export interface ImageSource extends AsyncDisposable {
   readonly description: string;
   /** The images that it was asked for, or all that it has. @throws OverlayerError `NotFound` */
   images(options?: ListImagesOptions): Promise<readonly SourceImage[]>;
+  /** What is beside the images, and can't be used as one. @default nothing */
+  readonly passedOver?: readonly PassedOver[] | undefined;
   /**
    * The bytes of a blob.
    *
@@ -33,6 +37,15 @@ export interface SourceImage {
   readonly name: string | undefined;
   /** Of its manifest, or its index. */
   readonly target: Descriptor;
+}
+
+/** An entry of a layout or an archive that is no image (a signature), or can't be read. */
+export interface PassedOver {
+  readonly name: string | undefined;
+  /** Where it can be told. */
+  readonly digest?: Digest | undefined;
+  /** Why it is passed over; whoever asks for it by its name gets this. */
+  readonly error: OverlayerError;
 }
 
 export interface OpenBlobOptions extends AbortableOptions {

@@ -1,16 +1,20 @@
 import { stat } from 'node:fs/promises';
 import type { ByteSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
+import type { Digest } from '../oci/digest.js';
+import { AdmittedImage } from './admit-image.js';
 import type { ImageRecord } from './image-records.js';
-import type { ImageSource } from './image-source.js';
+import type { ImageSource, SourceImage } from './image-source.js';
 import { openImageArchive } from './open-image-archive.js';
 import { openImageLayout } from './open-image-layout.js';
-import type { PullEvent } from './pull/pull-event.js';
+import { type PullEvent, tellPassedOver } from './pull/pull-event.js';
 import { pullImage } from './pull/pull-image.js';
 import { PullLease } from './pull/pull-lease.js';
 import { parseReference } from './reference.js';
 import type { ImportOptions } from './store.js';
 import type { StoreParts } from './store-parts.js';
+import { listImages } from './stored-images.js';
 import type { Tell } from './task.js';
 
 /** Images of a layout or an archive, one after the other. Those that are whole stay when a later one fails. */
@@ -27,23 +31,41 @@ export async function importImages(
     await using source = await openSource(parts, from, lease, options);
     const records: ImageRecord[] = [];
     const images = await source.images(options);
-    if (given !== undefined && images.length > 1)
+    if (given !== undefined && new Set(images.map(({ target }) => target.digest)).size > 1)
       throw new OverlayerError(
         'InvalidArgument',
         `There are ${images.length} images: one name is not enough`,
         {
-          hint: 'choose one of them (--image), or leave them the names that they have',
+          hint: `choose one of them, or leave them the names that they have: ${listImages(images)}`,
         },
       );
-    for (const { name, target } of images) {
-      const image = { name: given ?? name ?? target.digest, target };
-      records.push(await pullImage(parts, source, image, options, tell));
-    }
+    checkNames(images, source.description);
+    tellPassedOver(source, tell);
+    const admitted: AdmittedImage[] = [];
+    for (const { name, target } of given === undefined ? images : images.slice(0, 1))
+      admitted.push(await AdmittedImage.admit(given ?? name ?? target.digest, target, options));
+    for (const image of admitted) records.push(await pullImage(parts, source, image, options, tell));
     return records;
   } finally {
     // What has become part of an image stays.
     await lease.noteAllMade();
     await lease.undo();
+  }
+}
+
+/** Of two images of one name only the second would stay. @throws OverlayerError `InvalidArgument` */
+function checkNames(images: readonly SourceImage[], description: string): void {
+  const digests = new Map<string, Digest>();
+  for (const { name, target } of images) {
+    if (name === undefined) continue;
+    const other = digests.get(name) ?? target.digest;
+    if (other !== target.digest)
+      throw new OverlayerError(
+        'InvalidArgument',
+        `There are several images of the name "${displayPath(name)}" in "${description}"`,
+        { hint: `choose one by its digest: ${other}, ${target.digest}` },
+      );
+    digests.set(name, other);
   }
 }
 

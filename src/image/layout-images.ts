@@ -23,12 +23,13 @@ const LayoutSchema = v.object({ imageLayoutVersion: v.string() });
  */
 export async function readLayout(find: FindFile): Promise<StoredImages> {
   checkVersion(await readDocument(need(find, LAYOUT_FILE), LAYOUT_FILE));
-  const { manifests } = parseIndex(await readDocument(need(find, INDEX_FILE), INDEX_FILE));
+  const { manifests, unreadable } = parseIndex(await readDocument(need(find, INDEX_FILE), INDEX_FILE));
   return {
     images: manifests
       // Anything else is to be ignored (image-layout.md, "index.json").
       .filter(({ mediaType }) => isManifest(mediaType) || isIndex(mediaType))
       .map((target) => ({ name: imageName(target.annotations), target })),
+    passedOver: unreadable.map(({ annotations, error }) => ({ name: imageName(annotations), error })),
     findBlob: (digest) => find(blobName(digest)),
   };
 }

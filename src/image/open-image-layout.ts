@@ -2,7 +2,7 @@ import type { AbortableOptions } from '../base/abort.js';
 import type { ImageSource } from './image-source.js';
 
 export interface OpenImagesOptions extends AbortableOptions {
-  /** Of the images that are wanted. @default all that are there */
+  /** Of the images that are wanted, or their digests. @default all that are there */
   readonly names?: readonly string[] | undefined;
 }
 

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import type { ByteSource } from '../base/byte-source.js';
-import { OverlayerError } from '../base/errors.js';
 import type { ContentStore } from '../content/content-store.js';
 import { openContentStore } from '../content/open-content-store.js';
-import type { Descriptor } from '../oci/descriptor.js';
 import { openRoot } from '../snapshot/open-root.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
+import { AdmittedImage } from './admit-image.js';
 import { ImageStore } from './image-store.js';
 import { importImages } from './import-images.js';
 import { unmountImage } from './mount-image.js';
@@ -17,17 +16,6 @@ import type { RegistryNotice } from './registry/registry-notice.js';
 import type { Image, ImportOptions, PullOptions, Store } from './store.js';
 import type { StoreParts } from './store-parts.js';
 import { Task, type Tell } from './task.js';
-import { verifyImage } from './verifier.js';
-
-/** @throws OverlayerError `PermissionDenied` */
-async function checkVerified(
-  name: string,
-  target: Descriptor,
-  { verify, signal }: PullOptions,
-): Promise<void> {
-  const { ok, reason } = await verifyImage(name, target, { ...verify, signal });
-  if (!ok) throw new OverlayerError('PermissionDenied', `Image "${name}" is refused: ${reason}`);
-}
 
 /** A store that is all below one root, with one metadata store. */
 export class RootStore implements Store {
@@ -69,9 +57,8 @@ export class RootStore implements Store {
       };
       await using source = await openRegistry(reference, { ...options, onNotice });
       const [image] = await source.images({ known: this.images.find(reference)?.target, signal });
-      const { name, target } = image!;
-      await checkVerified(name!, target, options);
-      return this.images.open(await pullImage(this.#parts, source, { name: name!, target }, options, tell));
+      const admitted = await AdmittedImage.admit(image!.name!, image!.target, options);
+      return this.images.open(await pullImage(this.#parts, source, admitted, options, tell));
     });
   }
 

@@ -13,7 +13,6 @@ import type { GetImageOptions } from './pull/pull-image.js';
 import type { OpenRegistryOptions } from './registry/open-registry.js';
 import type { Task } from './task.js';
 import type { UnpackImageOptions } from './unpack-image.js';
-import type { VerifyImageOptions } from './verifier.js';
 
 /**
  * # A store of images
@@ -56,7 +55,7 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Gets images out of an OCI layout (a directory) or an archive (a file, or its bytes as they come), all of
-   * them or those that are named.
+   * them or those that are named. Verifiers are asked for each, as by `pull`, before the first of them is got.
    *
    * @throws OverlayerError as `pull`, `openImageLayout` and `openImageArchive`
    */
@@ -73,13 +72,10 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface PullOptions extends GetImageOptions, OpenRegistryOptions {
-  /** Who says whether the image may be pulled, once it is known which it is. @default as of `verifyImage` */
-  readonly verify?: Omit<VerifyImageOptions, 'signal'> | undefined;
-}
+export interface PullOptions extends GetImageOptions, OpenRegistryOptions {}
 
 export interface ImportOptions extends GetImageOptions {
-  /** Of the images that are wanted. @default all that are there */
+  /** Of the images that are wanted, or their digests. @default all that are there */
   readonly names?: readonly string[] | undefined;
   /** What the image, of which there is one only then, is to be called. @default as it is called in there; else its digest */
   readonly name?: string | undefined;
@@ -151,11 +147,11 @@ export interface Image extends ImageRecord {
    */
   mount(directory: string, options?: MountImageOptions): Promise<void>;
   /**
-   * `unpackImage` of the blobs in the content store.
+   * `unpackImage` of the blobs in the content store. Its verifiers were asked when it came into the store.
    *
    * @throws OverlayerError `NotFound` for one that was not kept
    */
-  unpackTo(directory: string, options?: UnpackImageOptions): Promise<void>;
+  unpackTo(directory: string, options?: Omit<UnpackImageOptions, 'verify'>): Promise<void>;
 }
 
 export interface ImagePlatformOptions {

@@ -2,6 +2,7 @@ import { ifFound } from '../base/if-found.js';
 import type { Labels } from '../metadata/labels.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
+import { AdmittedImage } from './admit-image.js';
 import { contentSource } from './content-source.js';
 import { type ImageContents, readContents } from './image-contents.js';
 import type { ImageRecord } from './image-records.js';
@@ -9,7 +10,7 @@ import { PLATFORM_LABEL } from './labels.js';
 import { mountImage } from './mount-image.js';
 import type { Image, ImageHealth, ImagePlatformOptions, ImageUsage, MountImageOptions } from './store.js';
 import type { StoreParts } from './store-parts.js';
-import { type UnpackImageOptions, unpackImage } from './unpack-image.js';
+import type { UnpackImageOptions } from './unpack-image.js';
 
 /** An image by its record, as it was when it was asked for. */
 export class StoredImage implements Image {
@@ -78,8 +79,10 @@ export class StoredImage implements Image {
   }
 
   async unpackTo(directory: string, options: UnpackImageOptions = {}): Promise<void> {
+    const { applyImage } = await import('./apply-image.js');
     const source = contentSource(this.#parts.content, this);
-    await unpackImage(source, directory, { platform: this.platform, ...options });
+    const image = AdmittedImage.ofStore(this);
+    await applyImage(source, image, directory, { platform: this.platform, ...options }, () => {});
   }
 
   /** Each once. */

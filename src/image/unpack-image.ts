@@ -1,12 +1,12 @@
-import type { AbortableOptions } from '../base/abort.js';
 import type { Limits } from '../base/limits.js';
 import type { LayerResult } from '../layer/options.js';
 import type { Platform } from '../oci/platform.js';
+import type { AdmitOptions } from './admit-image.js';
 import type { ImageSource } from './image-source.js';
 import type { PullEvent } from './pull/pull-event.js';
 import { Task } from './task.js';
 
-export interface UnpackImageOptions extends AbortableOptions {
+export interface UnpackImageOptions extends AdmitOptions {
   /** @default that of this host */
   readonly platform?: Platform | undefined;
   /** Of each layer. @default DEFAULT_LIMITS */
@@ -28,7 +28,10 @@ export interface UnpackedImage {
  * The directory appears only once all of it is there, verified and synced; an empty directory that exists is
  * filled, and is empty again after a failure.
  *
- * @throws OverlayerError as `unpackLayer`; `InvalidArgument` when the source has several images; and as the source
+ * Verifiers are asked first, as by `Store.pull`.
+ *
+ * @throws OverlayerError as `unpackLayer`; `InvalidArgument` when the source has several images, which are more than names
+ *   of one; `PermissionDenied` when a verifier refuses the image; and as the source
  * @throws `signal.reason` when the signal asks for the end
  *
  * @example
@@ -42,7 +45,7 @@ export function unpackImage(
 ): Task<UnpackedImage, PullEvent> {
   return new Task(async (tell) => {
     // Late, as all that the public entry need not load at once.
-    const { applyImage } = await import('./apply-image.js');
-    return await applyImage(source, directory, options, tell);
+    const { unpackOnly } = await import('./unpack-only.js');
+    return await unpackOnly(source, directory, options, tell);
   });
 }

@@ -6,7 +6,7 @@ import { isConfig, isEncryptedLayer, isLayer } from './media-types.js';
 const KINDS: readonly (readonly [start: string, kind: string])[] = [
   ['application/vnd.cncf.helm.', 'a Helm chart'],
   ['application/vnd.in-toto', 'an attestation'],
-  ['application/vnd.dev.cosign.', 'a signature'],
+  ['application/vnd.dev.cosign', 'a signature'],
   ['application/vnd.dev.sigstore.', 'a signature'],
   ['application/vnd.cncf.notary.', 'a signature'],
   ['application/spdx', 'a list of software (SBOM)'],

@@ -155,7 +155,7 @@ describe.each(Object.entries(WAYS))('%s:', (_, open) => {
         'manifest.json',
       ],
       ['no image', dockerFiles({ 'manifest.json': '[]' }), 'NotFound', 'no image'],
-      ['a Config that is no name', withImage({ Config: 1 }), 'InvalidArgument', 'field 0.Config'],
+      ['a Config that is no name', withImage({ Config: 1 }), 'InvalidArgument', 'entry 0: field Config'],
       ['a config that is missing', withImage({ Config: 'other.json' }), 'NotFound', '"other.json"'],
       ['a layer that is missing', withImage({ Layers: ['x', 'y'] }), 'NotFound', '"x"'],
       ['a layer too few', withImage({ Layers: [] }), 'InvalidArgument', '0 layers, its config 2'],

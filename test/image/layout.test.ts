@@ -84,7 +84,6 @@ test('an index of several images, some of them without a name', async () => {
     'tag-alone',
     'Not:A:Reference',
     undefined,
-    undefined,
   ]);
 });
 

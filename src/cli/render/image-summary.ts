@@ -28,6 +28,7 @@ export class PullTally {
         this.#current.bytesOut += event.layer.size;
         this.#current.entries += event.layer.entries;
         return;
+      case 'pass-over':
       case 'progress':
       case 'wait':
       case 'warning':

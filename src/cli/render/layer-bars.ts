@@ -62,6 +62,7 @@ export class LayerBars implements PullView {
       case 'commit':
         this.#show(event.index, { phase: 'done' });
         break;
+      case 'pass-over':
       case 'wait':
       case 'warning':
         this.#multi!.log(`${noticeText(event)}\n`);

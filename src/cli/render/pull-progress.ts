@@ -1,7 +1,7 @@
-import { displayJson, type PullEvent, type RegistryNotice } from '../../index.js';
+import { displayJson, type PullEvent } from '../../index.js';
 import { counted, formatBytes } from './format.js';
 import { LayerBars } from './layer-bars.js';
-import { isNotice, noticeText } from './notice-text.js';
+import { isNotice, type Notice, noticeText } from './notice-text.js';
 import type { ProgressForm } from './progress.js';
 
 export interface PullView {
@@ -20,7 +20,7 @@ export function createPullProgress(form: ProgressForm): PullView {
   return { tell: (event) => isNotice(event) && writeNotice(event), end() {} };
 }
 
-function writeNotice(notice: RegistryNotice): void {
+function writeNotice(notice: Notice): void {
   process.stderr.write(`overlayer: ${noticeText(notice)}\n`);
 }
 
@@ -48,6 +48,7 @@ class PlainPull implements PullView {
         this.#come[event.index] = this.#sizes[event.index]!;
         this.#done += 1;
         break;
+      case 'pass-over':
       case 'wait':
       case 'warning':
         writeNotice(event);

@@ -1,10 +1,11 @@
-import { type ErrorCode, OverlayerError } from '../../base/errors.js';
+import { OverlayerError } from '../../base/errors.js';
 import { artifactOf } from '../../oci/artifact.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import type { ImageManifest, UnreadableEntry } from '../../oci/manifest.js';
 import { isIndex, isManifest } from '../../oci/media-types.js';
 import { completePlatform, type Platform } from '../../oci/platform.js';
+import { isCode } from '../is-code.js';
 import type { ChosenManifest, Documents } from './documents.js';
 
 /** Indexes within indexes: nobody makes more than two. */
@@ -114,12 +115,9 @@ function checkIsImage(manifest: ImageManifest): void {
     });
 }
 
-function ifComplete(platform: Platform | undefined): Platform | undefined {
+/** A platform that says both its os and its architecture. */
+export function ifComplete(platform: Platform | undefined): Platform | undefined {
   return platform !== undefined && platform.os !== '' && platform.architecture !== '' ? platform : undefined;
-}
-
-export function isCode(error: unknown, ...codes: readonly ErrorCode[]): error is OverlayerError {
-  return OverlayerError.is(error) && codes.includes(error.code);
 }
 
 function tooLarge(why: string): OverlayerError {

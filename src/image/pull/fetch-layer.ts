@@ -144,7 +144,7 @@ interface LayerReading {
 }
 
 async function readLayer(
-  { signal }: PullContext,
+  { limits, signal }: PullContext,
   layer: PlannedLayer,
   unpack: Unpack,
   { source, come, onState }: LayerReading,
@@ -154,6 +154,7 @@ async function readLayer(
   const result = await unpack(source, {
     digest,
     diffID,
+    limits,
     signal,
     onProgress: ({ compressedBytes, bytes, entries }) => {
       const bytesIn = come?.() ?? compressedBytes;

@@ -1,3 +1,4 @@
+import type { Limits } from '../../base/limits.js';
 import type { ImageSource } from '../image-source.js';
 import type { StoreParts } from '../store-parts.js';
 import type { PullLease } from './pull-lease.js';
@@ -9,5 +10,7 @@ export interface PullContext {
   readonly lease: PullLease;
   /** Of layers, in the content store. */
   readonly keepBlobs: boolean;
+  /** Of each layer. */
+  readonly limits: Partial<Limits> | undefined;
   readonly signal: AbortSignal;
 }

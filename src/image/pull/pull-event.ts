@@ -3,7 +3,9 @@ import type { ChainID } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
 import type { Platform } from '../../oci/platform.js';
+import type { ImageSource } from '../image-source.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
+import type { Tell } from '../task.js';
 
 /** One layer of the image that is being pulled. */
 export interface PlannedLayer {
@@ -21,6 +23,8 @@ export type LayerPhase = 'waiting' | 'downloading' | 'unpacking' | 'verifying' |
 
 /** What a pull tells. Layers go by their index, the lowest is 0; they are those of the last `plan`. */
 export type PullEvent =
+  /** Beside the images there is something that can't be used as one: a signature, an entry that can't be read. */
+  | { readonly type: 'pass-over'; readonly name: string; readonly reason: string }
   /** It is known what the image is made of. */
   | {
       readonly type: 'plan';
@@ -51,4 +55,9 @@ export interface LayerState {
   /** Uncompressed bytes so far. */
   readonly bytesOut: number;
   readonly entries: number;
+}
+
+export function tellPassedOver({ passedOver = [] }: ImageSource, tell: Tell<PullEvent>): void {
+  for (const { name, digest, error } of passedOver)
+    tell({ type: 'pass-over', name: name ?? digest ?? 'an entry without a name', reason: error.message });
 }

@@ -1,9 +1,10 @@
-import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
+import type { Limits } from '../../base/limits.js';
 import type { Labels } from '../../metadata/labels.js';
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.js';
+import type { AdmitOptions, AdmittedImage } from '../admit-image.js';
 import { type ImageRecord, putImage } from '../image-records.js';
-import type { ImageSource, SourceImage } from '../image-source.js';
+import type { ImageSource } from '../image-source.js';
 import { configLabels, PLATFORM_LABEL } from '../labels.js';
 import type { StoreParts } from '../store-parts.js';
 import type { Tell } from '../task.js';
@@ -18,7 +19,7 @@ import { StoredDocuments } from './stored-documents.js';
 import { unpackLayers } from './unpack-layers.js';
 
 /** What every way to get an image into a store can be told. */
-export interface GetImageOptions extends AbortableOptions {
+export interface GetImageOptions extends AdmitOptions {
   /** @default that of this host */
   readonly platform?: Platform | undefined;
   /**
@@ -30,6 +31,8 @@ export interface GetImageOptions extends AbortableOptions {
   readonly concurrency?: number | undefined;
   /** Keep the layers' blobs in the content store: they can be exported then, and pushed. @default true */
   readonly keepBlobs?: boolean | undefined;
+  /** Of each layer. @default DEFAULT_LIMITS */
+  readonly limits?: Partial<Limits> | undefined;
   /** Of the image. */
   readonly labels?: Labels | undefined;
 }
@@ -45,16 +48,16 @@ export interface GetImageOptions extends AbortableOptions {
 export async function pullImage(
   parts: StoreParts,
   source: ImageSource,
-  { name, target }: SourceImage & { readonly name: string },
+  { name, target }: AdmittedImage,
   options: GetImageOptions,
   tell: Tell<PullEvent>,
 ): Promise<ImageRecord> {
   const { platform = hostPlatform(), keepBlobs = true } = options;
   const concurrency =
     options.concurrency === undefined ? defaultConcurrency() : fixedConcurrency(options.concurrency);
-  const { signal = new AbortController().signal, labels } = options;
+  const { signal = new AbortController().signal, limits, labels } = options;
   const lease = await PullLease.take(parts);
-  const context: PullContext = { parts, source, lease, keepBlobs, signal };
+  const context: PullContext = { parts, source, lease, keepBlobs, limits, signal };
   const documents = new StoredDocuments(context);
   try {
     const chosen = await chooseManifest(name, target, platform, documents);
