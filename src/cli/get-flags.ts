@@ -15,6 +15,7 @@ export interface RegistryFlags {
   readonly plainHttp?: true;
   readonly username?: string;
   readonly passwordStdin?: true;
+  readonly hostsDir?: readonly string[];
   readonly minRate?: number;
   readonly deadline?: number;
 }
@@ -33,6 +34,7 @@ export async function registryOptions({
   plainHttp,
   username,
   passwordStdin,
+  hostsDir,
   minRate,
   deadline,
 }: RegistryFlags): Promise<OpenRegistryOptions> {
@@ -45,6 +47,7 @@ export async function registryOptions({
   return {
     plainHTTP: plainHttp === true,
     credentials,
+    hostsDirectories: hostsDir,
     minBytesPerSecond: minRate,
     deadlineMs: deadline === undefined ? undefined : deadline * 1000,
   };

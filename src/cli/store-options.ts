@@ -50,8 +50,9 @@ export function addGetOptions(command: Command): Command {
 export function addRegistryOptions(command: Command): Command {
   return command
     .option('--plain-http', 'do without TLS')
-    .option('--username <USER>', 'for the registry (what docker login has stored, otherwise)')
+    .option('--username <USER>', 'for the registry (else what docker login or podman login has stored)')
     .option('--password-stdin', 'read the password from standard input')
+    .option('--hosts-dir <DIR>', "registries' hosts.toml and certificates; may be repeated", collect)
     .option('--min-rate <SIZE>', 'bytes a second that have to come, over 30 seconds (64)', parseSize)
     .option(
       '--deadline <SECONDS>',

@@ -40,6 +40,7 @@ const OPTIONS_OF: Readonly<Record<Kind, readonly string[]>> = {
     '--plain-http',
     '--username',
     '--password-stdin',
+    '--hosts-dir',
     '--min-rate',
     '--deadline',
   ],

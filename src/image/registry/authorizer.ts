@@ -2,91 +2,140 @@ import { orAborted } from '../../base/abort.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import { basicAuthorization, type Credentials } from './credentials.js';
 import { fetchToken } from './fetch-token.js';
+import type { FoundCredentials } from './find-credentials.js';
 import type { HttpClient } from './http-client.js';
 import type { HttpResponse } from './http-response.js';
 
 /** A token that ends while its request is on the way is of no use. */
 const EARLY_MS = 5_000;
 
+/** The schemes that we know, the best first. */
+const SCHEMES: readonly string[] = ['bearer', 'basic'];
+
 interface Authorization {
   readonly header: string;
   readonly expiresAt: number;
-  readonly challenge: Challenge;
 }
 
-/** What one registry wants to be told, found out when it first asks, and renewed when it ends. */
+/** What one server asked for. */
+interface Asked {
+  readonly challenges: readonly Challenge[];
+  readonly origin: URL;
+  /** What it does not take. */
+  readonly refused: string | undefined;
+}
+
+/** What one server wants to be told, found out when it first asks, and renewed when it ends. */
 export class Authorizer {
   readonly #client: HttpClient;
   readonly #scope: string;
-  readonly #findCredentials: () => Promise<Credentials | undefined>;
-  #credentials: Promise<Credentials | undefined> | undefined;
-  #current: Authorization | undefined;
-  #next: Promise<Authorization | undefined> | undefined;
+  readonly #find: () => Promise<FoundCredentials>;
+  #found: Promise<FoundCredentials> | undefined;
+  #current: (Authorization & { readonly asked: Asked }) | undefined;
+  /** Even a token that ends soon is good for the request that it was fetched for. */
+  #isFresh = false;
+  #next: Promise<string | undefined> | undefined;
 
-  constructor(client: HttpClient, scope: string, findCredentials: () => Promise<Credentials | undefined>) {
+  constructor(client: HttpClient, scope: string, find: () => Promise<FoundCredentials>) {
     this.#client = client;
     this.#scope = scope;
-    this.#findCredentials = findCredentials;
+    this.#find = find;
+  }
+
+  /** What to do about a refusal. */
+  async hint(): Promise<string> {
+    return (await this.#lookUp()).hint;
   }
 
   /** The header for the next request; none before anything was asked for. */
-  async header(origin: URL, signal: AbortSignal): Promise<string | undefined> {
+  async header(signal: AbortSignal): Promise<string | undefined> {
     const current = this.#current;
-    if (current === undefined || current.expiresAt > Date.now() + EARLY_MS) return current?.header;
-    return await this.#renew(current.challenge, origin, signal);
+    const isFresh = this.#isFresh;
+    this.#isFresh = false;
+    if (current === undefined || isFresh || current.expiresAt > Date.now() + EARLY_MS) return current?.header;
+    try {
+      return await this.#renew({ ...current.asked, refused: undefined }, signal);
+    } catch {
+      signal.throwIfAborted();
+      // The server may ask for something else by now.
+      this.#current = undefined;
+      return undefined;
+    }
   }
 
   /**
-   * The header for the same request again, after the registry refused it.
+   * Whether there is another header for a request that the server refused.
    *
-   * @param refused the header that it had
-   * @returns undefined where there is nothing that it would take
-   * @throws PassingFailure; OverlayerError as `findCredentials` and `fetchToken`
+   * @throws PassingFailure; OverlayerError as `fetchToken`
    */
-  async answer(
-    response: HttpResponse,
-    refused: string | undefined,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
+  async answer(response: HttpResponse, signal: AbortSignal): Promise<boolean> {
+    const { authorization: refused, url: origin } = response;
     // Somebody else's request was refused as well, and has been answered.
-    if (this.#current !== undefined && this.#current.header !== refused) return this.#current.header;
-    const challenges = parseChallenges(response.header('www-authenticate') ?? '');
-    const challenge = ['bearer', 'basic']
-      .map((scheme) => challenges.find((offered) => offered.scheme === scheme))
-      .find((offered) => offered !== undefined);
-    const answer = challenge && (await this.#renew(challenge, response.url, signal));
-    return answer === refused ? undefined : answer;
+    if (this.#current !== undefined && this.#current.header !== refused) return true;
+    const offered = parseChallenges(response.header('www-authenticate') ?? '');
+    const challenges = SCHEMES.flatMap(
+      (scheme) => offered.find((challenge) => challenge.scheme === scheme) ?? [],
+    );
+    return (await this.#renew({ challenges, origin, refused }, signal)) !== undefined;
   }
 
   /** For all who wait at once; the first one's signal does not end it for the others. */
-  async #renew(challenge: Challenge, origin: URL, signal: AbortSignal): Promise<string | undefined> {
-    this.#next ??= this.#authorize(challenge, origin).finally(() => {
+  async #renew(asked: Asked, signal: AbortSignal): Promise<string | undefined> {
+    this.#next ??= this.#authorize(asked).finally(() => {
       this.#next = undefined;
     });
     const next = this.#next;
     next.catch(() => {});
-    return (await orAborted(() => next, signal))?.header;
+    return await orAborted(() => next, signal);
   }
 
-  async #authorize(challenge: Challenge, origin: URL): Promise<Authorization | undefined> {
-    this.#credentials ??= this.#findCredentials();
-    const credentials = await this.#credentials;
-    const authorization = await this.#authorizationFor(challenge, origin, credentials);
-    if (authorization === undefined) return undefined;
-    this.#current = { ...authorization, challenge };
-    return this.#current;
+  /** The first of what is offered, with the first of what there is, that leads to something. */
+  async #authorize(asked: Asked): Promise<string | undefined> {
+    const { credentials } = await this.#lookUp();
+    const failures: unknown[] = [];
+    for (const challenge of asked.challenges)
+      for (const candidate of candidatesFor(challenge, credentials)) {
+        try {
+          const authorization = await this.#authorization(challenge, candidate, asked.origin);
+          if (authorization.header === asked.refused) continue;
+          this.#current = { ...authorization, asked };
+          this.#isFresh = true;
+          return authorization.header;
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+    if (failures.length > 0) throw failures[0];
+    return undefined;
   }
 
-  async #authorizationFor(challenge: Challenge, origin: URL, credentials: Credentials | undefined) {
+  async #authorization(
+    challenge: Challenge,
+    credentials: Credentials | undefined,
+    origin: URL,
+  ): Promise<Authorization> {
     const forever = (header: string) => ({ header, expiresAt: Number.POSITIVE_INFINITY });
-    if (challenge.scheme === 'basic') {
-      if (credentials === undefined || !('username' in credentials)) return undefined;
+    if (challenge.scheme === 'basic' && credentials !== undefined && 'username' in credentials)
       return forever(basicAuthorization(credentials.username, credentials.password));
-    }
     if (credentials !== undefined && 'registryToken' in credentials)
       return forever(`Bearer ${credentials.registryToken}`);
-    const asked = { challenge, origin, scope: this.#scope, credentials };
+    const hint = await this.hint();
+    const asked = { challenge, origin, scope: this.#scope, credentials, hint };
     const { token, expiresAt } = await fetchToken(this.#client, asked);
     return { header: `Bearer ${token}`, expiresAt };
   }
+
+  #lookUp(): Promise<FoundCredentials> {
+    this.#found ??= this.#find();
+    return this.#found;
+  }
+}
+
+/** Nobody in particular gets a token from many servers. */
+function candidatesFor(
+  { scheme }: Challenge,
+  credentials: readonly Credentials[],
+): readonly (Credentials | undefined)[] {
+  if (scheme === 'basic') return credentials.filter((candidate) => 'username' in candidate);
+  return credentials.length === 0 ? [undefined] : credentials;
 }

@@ -13,35 +13,52 @@ const NOT_FOUND = 'credentials not found in native keychain';
 
 /**
  * Asks `docker-credential-NAME get` (docker-credential-helpers). The name is from the user's own configuration, and
- * the program from the user's own PATH, as docker has it.
+ * the program from the user's own PATH, as docker has it: the one program that is not from a fixed place. Directories of
+ * PATH that depend on where one is are passed over.
  *
+ * @param file that names it
  * @returns undefined where it has none for this server
  * @throws OverlayerError `FailedPrecondition`: there is no such program, or it fails
  */
-export async function askCredentialHelper(name: string, server: string): Promise<Credentials | undefined> {
+export async function askCredentialHelper(
+  name: string,
+  server: string,
+  file: string,
+): Promise<Credentials | undefined> {
   const program = `docker-credential-${name}`;
-  const output = await run(findProgram(program), program, server);
+  try {
+    return credentialsOf(await run(findProgram(program), server));
+  } catch (cause) {
+    const message = `Cannot ask "${program}", which "${file}" names, for credentials`;
+    throw new OverlayerError('FailedPrecondition', `${message}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function credentialsOf(output: string | undefined): Credentials | undefined {
   if (output === undefined) return undefined;
   let answer: { readonly Username?: unknown; readonly Secret?: unknown };
   try {
     answer = Object(JSON.parse(output));
   } catch (cause) {
-    throw failed(program, 'its answer is no JSON', cause);
+    throw new Error('its answer is no JSON', { cause });
   }
   const { Username: username, Secret: secret } = answer;
   if (typeof username !== 'string' || typeof secret !== 'string')
-    throw failed(program, 'its answer has no Username or no Secret');
+    throw new Error('its answer has no Username or no Secret');
   if (secret === '') return undefined;
   return username === '<token>' ? { identityToken: secret } : { username, password: secret };
 }
 
-function run(path: string, program: string, server: string): Promise<string | undefined> {
+function run(path: string, server: string): Promise<string | undefined> {
   const options = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, killSignal: 'SIGKILL' } as const;
   return new Promise((resolve, reject) => {
     const child = execFile(path, ['get'], options, (error, stdout) => {
       if (error === null) resolve(stdout);
       else if (stdout.trim() === NOT_FOUND) resolve(undefined);
-      else reject(failed(program, error.killed ? 'it took too long, or said too much' : said(stdout), error));
+      else
+        reject(
+          new Error(error.killed ? 'it took too long, or said too much' : said(stdout), { cause: error }),
+        );
     });
     // One that does not read what it is asked breaks the pipe; its exit says more.
     child.stdin?.on('error', () => {});
@@ -58,7 +75,7 @@ function findProgram(program: string): string {
   const isName = !program.includes('/');
   const directories = isName ? (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute) : [];
   const found = directories.map((directory) => join(directory, program)).find(isExecutable);
-  if (found === undefined) throw failed(program, 'there is no such program on PATH');
+  if (found === undefined) throw new Error('there is no such program on PATH');
   return found;
 }
 
@@ -69,11 +86,4 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function failed(program: string, why: string, cause?: unknown): OverlayerError {
-  return new OverlayerError('FailedPrecondition', `Cannot ask "${program}" for credentials: ${why}`, {
-    hint: 'it is named in the configuration of docker or podman',
-    cause,
-  });
 }

@@ -1,11 +1,18 @@
-import type { Authorizer } from './authorizer.js';
+import { OverlayerError } from '../../base/errors.js';
+import { Authorizer } from './authorizer.js';
 import type { HttpClient, HttpRequest } from './http-client.js';
 import type { HttpResponse } from './http-response.js';
 import { isNotTLS } from './network-failure.js';
+import type { RegistryHost } from './registry-host.js';
 import { responseFailure } from './response-failure.js';
 import { PassingFailure } from './retries.js';
 
-export interface EndpointRequest extends Omit<HttpRequest, 'authorization'> {
+/** A server's own challenge, that of one that it redirects to, and each once more when a token has ended. */
+const MAX_CHALLENGES = 4;
+/** Servers that it redirects to, and that want to be told something. */
+const MAX_TARGETS = 16;
+
+export interface EndpointRequest extends Pick<HttpRequest, 'method' | 'headers'> {
   readonly signal: AbortSignal;
   /** For the message: `manifest 12`. */
   readonly what: string;
@@ -13,19 +20,32 @@ export interface EndpointRequest extends Omit<HttpRequest, 'authorization'> {
   readonly accepts: readonly number[];
 }
 
+export interface EndpointOptions {
+  readonly client: HttpClient;
+  /** Of the repository, best first. */
+  readonly bases: readonly URL[];
+  /** For the server itself, and for nobody else. */
+  readonly authorizer: Authorizer;
+  readonly scope: string;
+}
+
 /** A server that has the repository: a mirror, or the registry itself. */
 export class Endpoint {
-  readonly isMirror: boolean;
-  /** Of the repository, best first. One, once it is known how the server is to be spoken to. */
+  readonly host: RegistryHost;
+  /** One, once it is known how the server is to be spoken to. */
   #bases: readonly URL[];
   readonly #client: HttpClient;
   readonly #authorizer: Authorizer;
+  readonly #scope: string;
+  /** By origin, of servers that it redirects to. */
+  readonly #targets = new Map<string, Authorizer>();
 
-  constructor(isMirror: boolean, bases: readonly URL[], client: HttpClient, authorizer: Authorizer) {
-    this.isMirror = isMirror;
+  constructor(host: RegistryHost, { client, bases, authorizer, scope }: EndpointOptions) {
+    this.host = host;
     this.#bases = bases;
     this.#client = client;
     this.#authorizer = authorizer;
+    this.#scope = scope;
   }
 
   /**
@@ -33,36 +53,60 @@ export class Endpoint {
    * @throws PassingFailure; OverlayerError `NotFound`, `Unauthenticated`, `PermissionDenied`, `Unavailable`
    */
   async request(path: string, request: EndpointRequest): Promise<HttpResponse> {
-    const response = await this.#authorized(path, request);
-    if (request.accepts.includes(response.status)) return response;
-    throw await responseFailure(response, request.what);
+    const refused = new Set<string>();
+    for (;;) {
+      const { url, response } = await this.#reach(path, request);
+      if (request.accepts.includes(response.status)) return response;
+      const authorizer = this.#authorizerOf(response.url, url);
+      const asked = `${response.url.origin} ${response.authorization}`;
+      const mayBeAnswered = response.status === 401 && !refused.has(asked) && refused.size < MAX_CHALLENGES;
+      if (!mayBeAnswered || !(await authorizer?.answer(response, request.signal)))
+        throw await responseFailure(response, request.what, async () => authorizer?.hint());
+      refused.add(asked);
+      await response.discard();
+    }
   }
 
-  /** Only the server itself gets to know who asks: not one that it redirects to, whatever that says. */
-  async #authorized(path: string, request: EndpointRequest): Promise<HttpResponse> {
-    const { url, authorization, response } = await this.#reach(path, request);
-    if (response.status !== 401 || response.url.origin !== url.origin) return response;
-    const answer = await this.#authorizer.answer(response, authorization, request.signal);
-    if (answer === undefined) return response;
-    await response.discard();
-    return await this.#client.request(url, { ...request, authorization: answer });
+  async close(): Promise<void> {
+    await this.#client.close();
   }
 
-  async #reach(path: string, request: EndpointRequest) {
+  /** Of the server that was asked, or of one that it redirects to. That gets a token for nobody in particular, if any. */
+  #authorizerOf(answered: URL, asked: URL): Authorizer | undefined {
+    const { origin, host, pathname } = answered;
+    if (origin === asked.origin) return this.#authorizer;
+    const known = this.#targets.get(origin);
+    if (known !== undefined || this.#targets.size >= MAX_TARGETS) return known;
+    const image = /^\/v2\/(.+)\/(manifests|blobs)\//.exec(pathname)?.[1];
+    const name = image === undefined ? host : `${host}/${image}`;
+    const hint = `${asked.host} redirects to ${host}, which wants to know who asks: get the image from there, ${name}`;
+    const authorizer = new Authorizer(this.#client, this.#scope, async () => ({
+      ...{ credentials: [], warnings: [], hint },
+    }));
+    this.#targets.set(origin, authorizer);
+    return authorizer;
+  }
+
+  async #reach(path: string, { method, headers, signal }: EndpointRequest) {
     const bases = this.#bases;
     for (const [index, base] of bases.entries()) {
       const url = new URL(path, base);
-      const authorization = await this.#authorizer.header(url, request.signal);
+      url.search = base.search;
+      const request: HttpRequest = {
+        ...{ method, headers, signal, ownHeaders: this.host.headers },
+        authorization: await this.#authorizer.header(signal),
+        authorizationFor: async (target) => await this.#targets.get(target.origin)?.header(signal),
+      };
       try {
-        const response = await this.#client.request(url, { ...request, authorization });
+        const response = await this.#client.request(url, request);
         this.#bases = [base];
-        return { url, authorization, response };
+        return { url, response };
       } catch (error) {
-        request.signal.throwIfAborted();
+        signal.throwIfAborted();
         if (index === bases.length - 1 || !mayBePlain(error)) throw error;
       }
     }
-    throw new RangeError('An endpoint has a URL');
+    throw new OverlayerError('Internal', 'An endpoint has a URL');
   }
 }
 

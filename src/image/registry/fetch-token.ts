@@ -23,6 +23,8 @@ export interface TokenRequest {
   /** Where the challenge doesn't say. */
   readonly scope: string;
   readonly credentials: Credentials | undefined;
+  /** What to do about a refusal. */
+  readonly hint: string;
 }
 
 /**
@@ -40,7 +42,8 @@ export async function fetchToken(client: HttpClient, asked: TokenRequest): Promi
   const scope = parameters.get('scope') ?? asked.scope;
   const fetchedAt = Date.now();
   const response = await client.request(realm, requestFor(realm, form, scope, asked.credentials));
-  if (response.status !== 200) throw await responseFailure(response, `a token for ${asked.origin.host}`);
+  if (response.status !== 200)
+    throw await responseFailure(response, `a token for ${asked.origin.host}`, async () => asked.hint);
   const { token, access_token, expires_in } = await readAnswer(
     await response.read(MAX_ANSWER_BYTES, 'A token'),
     realm,

@@ -1,34 +1,78 @@
+import { OverlayerError } from '../../base/errors.js';
+import { type AuthEntry, authFilePaths, authKeys, readAuthFile } from './auth-file.js';
 import { askCredentialHelper } from './credential-helper.js';
 import type { Credentials } from './credentials.js';
-import { type AuthEntry, configKeys, readDockerConfig } from './docker-config.js';
+
+export interface FoundCredentials {
+  /** The best first. None: nobody in particular asks. */
+  readonly credentials: readonly Credentials[];
+  /** What is wrong where they are kept. A public image needs none, and so nothing of it is a failure. */
+  readonly warnings: readonly string[];
+  /** What to do about a refusal. */
+  readonly hint: string;
+}
 
 /**
- * What docker or podman would present to a registry: from the helper for it, else from the helper for all, else from
- * the configuration itself.
+ * What docker or podman would present to a registry. Of the files that `authFilePaths` gives the first decides that has
+ * something for it: from the helper for it, else from the helper for all, else from the file itself.
  *
  * @param domain of the registry
- * @throws OverlayerError as `readDockerConfig` and `askCredentialHelper`
  */
-export async function findCredentials(domain: string, repository: string): Promise<Credentials | undefined> {
-  const { auths, credHelpers, credsStore } = await readDockerConfig();
-  const keys = configKeys(domain, repository);
-  const helper = keys.map((key) => credHelpers.get(key)).find((name) => name !== undefined) ?? credsStore;
-  if (helper !== undefined) {
-    const found = await askCredentialHelper(helper, helperKey(domain));
-    if (found !== undefined) return found;
+export async function findCredentials(domain: string, repository: string): Promise<FoundCredentials> {
+  const warnings: string[] = [];
+  const paths = authFilePaths();
+  for (const path of paths) {
+    const credentials = await findInFile(path, domain, repository, warnings);
+    if (credentials.length === 0) continue;
+    return { credentials, warnings, hint: `it refuses those for ${domain} of "${path}": log in again` };
   }
-  const entry = keys.map((key) => auths.get(key)).find((auth) => auth !== undefined);
-  return entry === undefined ? undefined : credentialsOf(entry);
+  const places = paths.map((path) => `"${path}"`).join(', ');
+  const none = `is the name right? if so: there are no credentials for ${domain} in ${places}: docker login, podman login or skopeo login, or --username`;
+  return { credentials: [], warnings, hint: [...warnings, none].join('; ') };
+}
+
+async function findInFile(
+  path: string,
+  domain: string,
+  repository: string,
+  warnings: string[],
+): Promise<readonly Credentials[]> {
+  const warn = (error: unknown) => {
+    if (!OverlayerError.is(error)) throw error;
+    warnings.push(`${error.message}; going on without`);
+    return undefined;
+  };
+  const file = await readAuthFile(path).catch(warn);
+  if (file === undefined) return [];
+  const keys = authKeys(domain, repository);
+  const helper = keys.map((key) => file.credHelpers.get(key)).find(Boolean) ?? file.credsStore;
+  if (helper !== undefined) {
+    const found = await askCredentialHelper(helper, helperKey(domain), path).catch(warn);
+    if (found !== undefined) return [found];
+  }
+  const entries = keys.map((key) => credentialsOf(file.auths.get(key)));
+  return entries.find(({ length }) => length > 0) ?? [];
 }
 
 function helperKey(domain: string): string {
   return domain === 'docker.io' ? 'https://index.docker.io/v1/' : domain;
 }
 
-function credentialsOf({ auth, identitytoken, registrytoken }: AuthEntry): Credentials | undefined {
-  if (identitytoken !== undefined) return { identityToken: identitytoken };
-  if (registrytoken !== undefined) return { registryToken: registrytoken };
-  if (auth === undefined) return undefined;
+/** All that an entry has: a registry that refuses one of them may take another. */
+function credentialsOf(entry: AuthEntry | undefined): readonly Credentials[] {
+  const { identitytoken, registrytoken } = entry ?? {};
+  const named = entry && namedCredentials(entry);
+  return [
+    ...(identitytoken === undefined ? [] : [{ identityToken: identitytoken }]),
+    ...(registrytoken === undefined ? [] : [{ registryToken: registrytoken }]),
+    ...(named === undefined ? [] : [named]),
+  ];
+}
+
+/** As docker's cli/config reads them: `auth`, else `username` and `password`, which many a generator writes. */
+function namedCredentials({ auth, username, password }: AuthEntry): Credentials | undefined {
+  if (auth === undefined)
+    return username === undefined || password === undefined ? undefined : { username, password };
   // Docker cuts off NULs at the end, which old versions wrote (cli/config/configfile).
   const text = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
   const colon = text.indexOf(':');

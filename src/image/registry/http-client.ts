@@ -2,14 +2,17 @@ import type { Dispatcher } from 'undici';
 // All of undici, with `fetch` and what else there is, takes 110 ms to load, this 40.
 import Agent from 'undici/lib/dispatcher/agent.js';
 import { OverlayerError } from '../../base/errors.js';
+import { basicAuthorization } from './credentials.js';
 import { HttpExchange, type Patience } from './http-exchange.js';
 import { HttpResponse } from './http-response.js';
 import { isLoopback } from './loopback.js';
 import { networkFailure } from './network-failure.js';
+import { proxyOf } from './proxy-of.js';
 import { reusingConnector } from './reusing-connector.js';
+import type { Route } from './route.js';
+import { ServerTrust, type TLSSettings } from './server-trust.js';
+import { Tunnels } from './tunnels.js';
 
-/** What the environment may name proxies by. */
-const PROXIES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
@@ -21,37 +24,36 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** For the server of the URL alone: it goes to no other that it redirects to (CVE-2020-15157). */
   readonly authorization?: string | undefined;
+  /** As `authorization`. */
+  readonly ownHeaders?: Readonly<Record<string, string>> | undefined;
+  /** What a server is told that the first redirects to. @default nothing */
+  readonly authorizationFor?: ((target: URL) => Promise<string | undefined>) | undefined;
   readonly body?: string | undefined;
 }
 
 export interface HttpClientOptions extends Patience {
-  readonly plainHTTP?: boolean | undefined;
+  /** Of the server that it is for. */
+  readonly hostname: string;
+  readonly tls: TLSSettings;
+  /** Follow it to where there is no TLS, if it has none itself; on this machine that may be in any case. */
+  readonly plainHTTP: boolean;
   /** Ends all requests. */
   readonly ending: AbortSignal;
 }
 
-/** Requests over connections that are kept; through the proxies that the environment names (`https_proxy` …). */
+/** Requests for one server, and to where it leads, over connections that are kept; through the environment's proxies. */
 export class HttpClient {
-  /** Nobody's proxy leads to this machine. */
-  readonly #direct: Dispatcher;
-  /** With the first request that needs it. */
-  #proxied: Promise<Dispatcher> | undefined;
-  readonly #options: Agent.Options;
-  readonly #plainHTTP: boolean;
-  readonly #ending: AbortSignal;
-  readonly #patience: Patience;
+  readonly #agent: Dispatcher;
+  readonly #tunnels: Tunnels;
+  readonly #options: HttpClientOptions;
 
-  constructor({ plainHTTP = false, ending, ...patience }: HttpClientOptions) {
-    const { timeoutMs } = patience;
-    this.#plainHTTP = plainHTTP;
-    this.#ending = ending;
-    this.#patience = patience;
-    this.#options = {
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      connect: reusingConnector(timeoutMs),
-    };
-    this.#direct = new Agent(this.#options);
+  constructor(options: HttpClientOptions) {
+    const { timeoutMs, hostname, tls } = options;
+    const trust = new ServerTrust(hostname, tls);
+    const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+    this.#options = options;
+    this.#agent = new Agent({ ...timeouts, connect: reusingConnector(timeoutMs, trust) });
+    this.#tunnels = new Tunnels(timeouts, trust);
   }
 
   /**
@@ -60,10 +62,10 @@ export class HttpClient {
    * @throws PassingFailure when there is none; OverlayerError `Unavailable` when there will be none
    */
   async request(url: URL, request: HttpRequest): Promise<HttpResponse> {
-    let { authorization } = request;
+    let { authorization, ownHeaders } = request;
     let at = url;
     for (let redirects = 0; ; redirects++) {
-      const response = await this.#send(at, { ...request, authorization });
+      const response = await this.#send(at, { ...request, authorization, ownHeaders });
       const location = response.header('location');
       if (!REDIRECTS.includes(response.status) || location === undefined || request.method === 'POST')
         return response;
@@ -71,11 +73,14 @@ export class HttpClient {
       const next = this.linked(location, at);
       if (next === undefined)
         throw new OverlayerError('Unavailable', `${at.host} redirects to where nobody should follow`, {
-          hint: 'only https is followed; plainHTTP allows http where it began with http',
+          hint: 'only https is followed; --plain-http (plainHTTP) allows http where it began with http',
         });
       if (redirects >= MAX_REDIRECTS)
         throw new OverlayerError('Unavailable', `${url.host} redirects more than ${MAX_REDIRECTS} times`);
-      if (next.origin !== at.origin) authorization = undefined;
+      if (next.origin !== at.origin) {
+        authorization = await request.authorizationFor?.(next);
+        ownHeaders = undefined;
+      }
       at = next;
     }
   }
@@ -85,36 +90,41 @@ export class HttpClient {
     if (!URL.canParse(link, from.href)) return undefined;
     const url = new URL(link, from);
     const isPlain = url.protocol === 'http:' && from.protocol === 'http:';
-    return url.protocol === 'https:' || (isPlain && (this.#plainHTTP || isLoopback(url))) ? url : undefined;
+    return url.protocol === 'https:' || (isPlain && (this.#options.plainHTTP || isLoopback(url)))
+      ? url
+      : undefined;
   }
 
   /** Ends all connections. (An agent forgets those that others of their origin outlived: `ending` ends each request.) */
   async close(): Promise<void> {
-    await Promise.all([this.#direct.destroy(), (await this.#proxied)?.destroy()]);
-  }
-
-  async #dispatcherFor(url: URL): Promise<Dispatcher> {
-    if (isLoopback(url) || !PROXIES.some((name) => process.env[name])) return this.#direct;
-    this.#proxied ??= import('undici').then(({ EnvHttpProxyAgent }) => new EnvHttpProxyAgent(this.#options));
-    return await this.#proxied;
+    await Promise.all([this.#agent.destroy(), this.#tunnels.close()]);
   }
 
   async #send(url: URL, request: HttpRequest): Promise<HttpResponse> {
-    const { method = 'GET', headers, authorization, body, signal = this.#ending } = request;
+    const {
+      method = 'GET',
+      headers,
+      ownHeaders,
+      authorization,
+      body,
+      signal = this.#options.ending,
+    } = request;
+    const route: Route = { url, proxy: proxyOf(url) };
+    const { dispatcher, ...target } = await this.#dispatch(route);
     signal.throwIfAborted();
-    const dispatcher = await this.#dispatcherFor(url);
-    signal.throwIfAborted();
-    const exchange = new HttpExchange(signal, this.#patience);
+    const exchange = new HttpExchange(signal, this.#options);
     dispatcher.dispatch(
       {
-        origin: url.origin,
-        path: url.pathname + url.search,
+        origin: target.origin,
+        path: target.path,
         method,
         headers: {
           'user-agent': 'overlayer',
           // A blob's digest is that of the bytes as they are stored.
           'accept-encoding': 'identity',
+          ...ownHeaders,
           ...headers,
+          ...target.headers,
           ...(authorization === undefined ? {} : { authorization }),
         },
         body: body ?? null,
@@ -124,10 +134,33 @@ export class HttpClient {
       exchange,
     );
     try {
-      return new HttpResponse(url, await exchange.head, exchange);
+      return new HttpResponse({ route, authorization }, await exchange.head, exchange);
     } catch (error) {
       signal.throwIfAborted();
-      throw networkFailure(error, url);
+      throw networkFailure(error, route);
     }
   }
+
+  /** Without TLS, a proxy is asked for the URL; with it, for a tunnel to the server. */
+  async #dispatch({ url, proxy }: Route): Promise<DispatchTarget> {
+    const path = url.pathname + url.search;
+    if (proxy === undefined) return { dispatcher: this.#agent, origin: url.origin, path, headers: {} };
+    if (url.protocol === 'https:' || proxy.url.protocol.startsWith('socks'))
+      return { dispatcher: await this.#tunnels.to(url, proxy), origin: url.origin, path, headers: {} };
+    const headers = { host: url.host, ...proxyAuthorization(proxy.url) };
+    return { dispatcher: this.#agent, origin: proxy.url.origin, path: url.origin + path, headers };
+  }
+}
+
+interface DispatchTarget {
+  readonly dispatcher: Dispatcher;
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
+  if (username === '') return {};
+  const authorization = basicAuthorization(decodeURIComponent(username), decodeURIComponent(password));
+  return { 'proxy-authorization': authorization };
 }

@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import { OverlayerError } from '../../base/errors.js';
 import type { HttpExchange, ResponseHead } from './http-exchange.js';
 import { networkFailure } from './network-failure.js';
+import type { Route } from './route.js';
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_LEFTOVER_BYTES = 64 * 1024;
@@ -10,16 +11,27 @@ const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
 /** An answer whose body is still to come. It is to be read, or discarded. */
 export class HttpResponse {
   /** Who answered, redirects followed. */
-  readonly url: URL;
+  readonly route: Route;
+  /** What that was told of who asks. */
+  readonly authorization: string | undefined;
   readonly status: number;
   readonly #headers: ResponseHead['headers'];
   readonly #exchange: HttpExchange;
 
-  constructor(url: URL, { status, headers }: ResponseHead, exchange: HttpExchange) {
-    this.url = url;
+  constructor(
+    { route, authorization }: Pick<HttpResponse, 'route' | 'authorization'>,
+    { status, headers }: ResponseHead,
+    exchange: HttpExchange,
+  ) {
+    this.route = route;
+    this.authorization = authorization;
     this.status = status;
     this.#headers = headers;
     this.#exchange = exchange;
+  }
+
+  get url(): URL {
+    return this.route.url;
   }
 
   header(name: string): string | undefined {
@@ -51,7 +63,7 @@ export class HttpResponse {
         yield chunk;
       }
     } catch (error) {
-      throw networkFailure(error, this.url);
+      throw networkFailure(error, this.route);
     } finally {
       this.destroy();
     }

@@ -71,7 +71,15 @@ async function ask(
   name: string,
   { repository, retries, signal }: Operation,
 ): Promise<HttpResponse> {
-  const request = { method, headers: { accept: ACCEPT }, what: `manifest ${name}`, accepts: [200], signal };
+  const resolves = !name.includes(':');
+  const request = {
+    method,
+    headers: { accept: ACCEPT },
+    what: `manifest ${name}`,
+    accepts: [200],
+    signal,
+    resolves,
+  };
   return await repository.request(`manifests/${name}`, request, retries);
 }
 

@@ -10,16 +10,25 @@ const MAX_COUNT = 2 ** 31 - 1;
 export interface OpenRegistryOptions {
   /**
    * For the reference's registry, not for its mirrors.
-   * @default those of `docker login` or `podman login`: of the file `REGISTRY_AUTH_FILE`, or of `config.json` in
-   *   `DOCKER_CONFIG` or `~/.docker`, and the credential helpers (`docker-credential-*`) that it names
+   * @default those of `docker login`, `podman login` or `skopeo login`: of the file `REGISTRY_AUTH_FILE`, or else of
+   *   `config.json` in `DOCKER_CONFIG` or `~/.docker`, of `containers/auth.json` in `XDG_RUNTIME_DIR` (or in `/run`, and the
+   *   user's id), and in `XDG_CONFIG_HOME` or `~/.config`; and the credential helpers (`docker-credential-*`) that they name
    */
   readonly credentials?: Credentials | undefined;
   /**
    * URLs by registry that are asked before it, in this order: `{ 'docker.io': ['https://mirror.example'] }`. `/v2` is
-   * added to a URL that does not have it.
-   * @default none
+   * added to a URL that does not have it. Each is told whose image it is asked for (`?ns=docker.io`).
+   * @default none but those of `hostsDirectories`
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
+  /**
+   * Directories that have one for each registry (`registry.example_5000_`, `registry.example:5000`, else `_default`), with
+   * a `hosts.toml` (containerd, docs/hosts.md: `server`, mirrors as `host`, and their `capabilities`, `ca`, `client`,
+   * `skip_verify`, `header` and `override_path`) or with certificates (`*.crt` vouches for the registry; `NAME.cert` and
+   * `NAME.key` are shown to it). Only files of root or the user are read, and none that everybody may write to.
+   * @default `containerd/certs.d`, `docker/certs.d` and `containers/certs.d` in `XDG_CONFIG_HOME` or `~/.config`, and in `/etc`
+   */
+  readonly hostsDirectories?: readonly string[] | undefined;
   /**
    * Do without TLS. A registry on this machine (`localhost`, `127.0.0.1`) is tried without it anyway.
    * @default false
@@ -51,7 +60,9 @@ export interface OpenRegistryOptions {
 
 /**
  * Opens an image of a registry (OCI distribution spec). Nothing is asked before its first use. Proxies are those that
- * the environment names (`https_proxy`, `http_proxy`, `no_proxy`).
+ * the environment names (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`, in small letters or capitals). A server is
+ * trusted by Node's own list of certificates, `NODE_EXTRA_CA_CERTS`, and the system's store or what `SSL_CERT_FILE` and
+ * `SSL_CERT_DIR` name in its place.
  *
  * Its methods fail with these codes, besides those of `ImageSource`:
  *   - `Unauthenticated`: the registry wants credentials, or others
@@ -59,10 +70,10 @@ export interface OpenRegistryOptions {
  *   - `Unavailable`: no answer, or not one that helps, several times over
  *   - `DataLoss`: a manifest of another digest; while a blob is read: more bytes than its descriptor says
  *   - `ResourceExhausted`: a manifest of more than 4 MiB
- *   - `FailedPrecondition`: a credential helper fails
+ *   - `FailedPrecondition`: its `hosts.toml` lets nobody be asked
  *
  * @param reference as people write it (`debian:12`), or parsed
- * @throws OverlayerError `InvalidArgument`
+ * @throws OverlayerError `InvalidArgument`; `NotFound`, `PermissionDenied`: a `hosts.toml`, or what it names, can't be read
  *
  * @example
  * await using source = await openRegistry('debian:12');
@@ -79,9 +90,15 @@ export async function openRegistry(
   if (deadlineMs !== undefined) checkCount('deadlineMs', deadlineMs, 1);
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
   // Late: whoever pulls nothing need not wait for an HTTP client to load.
-  const { RegistrySource } = await import('./registry-source.js');
+  const loading = import('./registry-source.js');
+  const { HostDirectories } = await import('./host-directories.js');
+  const { registryHosts } = await import('./registry-hosts.js');
+  const directories = new HostDirectories(options.hostsDirectories);
+  const hosts = await registryHosts(parsed.domain, directories, options);
+  for (const message of directories.warnings) onNotice?.({ type: 'warning', message });
+  const { RegistrySource } = await loading;
   const waits = { retries, timeoutMs, minBytesPerSecond, deadlineMs };
-  return new RegistrySource(parsed, { ...options, ...waits, onNotice });
+  return new RegistrySource(parsed, { hosts, credentials: options.credentials, onNotice, ...waits });
 }
 
 function checkCount(name: string, value: number, least: number): void {

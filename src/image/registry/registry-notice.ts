@@ -1,6 +1,6 @@
 /** What one hears of a registry beside its answers. */
 export type RegistryNotice =
-  /** The registry, or the way to it, has failed, and is asked again in a second or more. */
+  /** The registry, or the way to it, has failed, and is asked again after a while. */
   | { readonly type: 'wait'; readonly delayMs: number; readonly reason: string }
   /** Something that is not as it should be, and is done without: a credential helper that fails. */
   | { readonly type: 'warning'; readonly message: string };

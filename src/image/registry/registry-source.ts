@@ -14,15 +14,19 @@ import { LentBytes } from '../lent-bytes.js';
 import type { Reference } from '../reference.js';
 import { BlobBody, type BlobResponse } from './blob-body.js';
 import { contentRange } from './content-range.js';
-import { type EndpointOptions, endpointsOf } from './endpoints.js';
-import { HttpClient } from './http-client.js';
+import type { Credentials } from './credentials.js';
 import type { Patience } from './http-exchange.js';
 import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
+import { openEndpoint } from './open-endpoint.js';
+import type { RegistryHost } from './registry-host.js';
 import { onceEach, type RegistryNotice } from './registry-notice.js';
 import { type Operation, Repository } from './repository.js';
 import { Retries } from './retries.js';
 
-export interface RegistrySourceOptions extends EndpointOptions, Patience {
+export interface RegistrySourceOptions extends Patience {
+  /** Of which the registry itself is the last. */
+  readonly hosts: readonly RegistryHost[];
+  readonly credentials: Credentials | undefined;
   readonly retries: number;
   readonly deadlineMs: number | undefined;
   readonly onNotice: ((notice: RegistryNotice) => void) | undefined;
@@ -36,21 +40,21 @@ export class RegistrySource implements ImageSource {
   readonly #tell: (notice: RegistryNotice) => void;
   readonly #ending = new AbortController();
   readonly #deadline: NodeJS.Timeout | undefined;
-  readonly #client: HttpClient;
   readonly #repository: Repository;
   /** Nobody is asked twice for the same manifest. */
   #resolved: ResolvedManifest | undefined;
 
   constructor(reference: Reference, options: RegistrySourceOptions) {
-    const { retries, deadlineMs, onNotice = () => {} } = options;
+    const { hosts, retries, deadlineMs, onNotice = () => {} } = options;
     this.description = reference.domain;
     this.#reference = reference;
     this.#retries = retries;
     this.#tell = onceEach(onNotice);
     const late = () => this.#ending.abort(tooLate(reference, deadlineMs!));
     this.#deadline = deadlineMs === undefined ? undefined : setTimeout(late, deadlineMs).unref();
-    this.#client = new HttpClient({ ...options, ending: this.#ending.signal });
-    this.#repository = new Repository(reference, endpointsOf(reference, this.#client, options));
+    const shared = { ...options, ending: this.#ending.signal, tell: this.#tell };
+    const endpoints = hosts.map((host) => openEndpoint(host, reference, shared));
+    this.#repository = new Repository(reference, endpoints);
   }
 
   async images({ known, signal }: ListImagesOptions = {}): Promise<readonly SourceImage[]> {
@@ -78,7 +82,7 @@ export class RegistrySource implements ImageSource {
   async close(): Promise<void> {
     clearTimeout(this.#deadline);
     this.#ending.abort(new OverlayerError('FailedPrecondition', 'The registry is closed'));
-    await this.#client.close();
+    await this.#repository.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

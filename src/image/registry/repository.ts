@@ -1,3 +1,4 @@
+import { OverlayerError } from '../../base/errors.js';
 import type { Reference } from '../reference.js';
 import type { Endpoint, EndpointRequest } from './endpoint.js';
 import type { HttpResponse } from './http-response.js';
@@ -11,15 +12,27 @@ export interface Operation {
   readonly signal: AbortSignal;
 }
 
+export interface RepositoryRequest extends EndpointRequest {
+  /** It asks what a tag leads to: not every mirror is trusted to say that. */
+  readonly resolves?: boolean | undefined;
+}
+
 /** A repository, wherever it is to be had. */
 export class Repository {
   readonly #name: string;
-  /** The registry itself is the last. */
+  readonly #all: readonly Endpoint[];
+  /** Those that are of use. The registry itself is the last. */
   #endpoints: readonly Endpoint[];
 
   constructor({ domain, repository }: Reference, endpoints: readonly Endpoint[]) {
     this.#name = `${domain}/${repository}`;
+    this.#all = endpoints;
     this.#endpoints = endpoints;
+  }
+
+  /** Ends all connections. */
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map((endpoint) => endpoint.close()));
   }
 
   /**
@@ -28,20 +41,27 @@ export class Repository {
    * @throws OverlayerError what the registry itself comes to, as `Endpoint.request`
    * @throws `signal.reason`
    */
-  async request(path: string, request: EndpointRequest, retries: Retries): Promise<HttpResponse> {
+  async request(path: string, request: RepositoryRequest, retries: Retries): Promise<HttpResponse> {
     const named = { ...request, what: `${request.what} of ${this.#name}` };
     return await retries.run(() => this.#requestOnce(path, named), request.signal);
   }
 
-  async #requestOnce(path: string, request: EndpointRequest): Promise<HttpResponse> {
-    let outcome: unknown;
+  async #requestOnce(path: string, request: RepositoryRequest): Promise<HttpResponse> {
+    let outcome: unknown = new OverlayerError(
+      'FailedPrecondition',
+      `Nobody may be asked for ${request.what}`,
+      {
+        hint: 'its hosts.toml gives no server the capability to pull, or to resolve a tag',
+      },
+    );
     for (const endpoint of this.#endpoints) {
+      if (request.resolves && !endpoint.host.canResolve) continue;
       try {
         return await endpoint.request(path, request);
       } catch (error) {
         request.signal.throwIfAborted();
         outcome = error;
-        if (!endpoint.isMirror) break;
+        if (!endpoint.host.isMirror) break;
         // One that is down would cost its time-out for each blob. (HEAD is a question that some can't answer.)
         if (error instanceof PassingFailure && request.method !== 'HEAD') this.#leave(endpoint);
       }

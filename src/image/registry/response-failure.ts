@@ -2,6 +2,7 @@ import { type ErrorCode, OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import type { HttpResponse } from './http-response.js';
 import { PassingFailure } from './retries.js';
+import { routeName } from './route.js';
 
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_MESSAGE_LENGTH = 200;
@@ -16,25 +17,37 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 };
 
 const HINTS: Readonly<Record<number, string>> = {
-  401: 'is the name right? if so: docker login, skopeo login, or give credentials',
   403: 'ask whoever runs the registry for access',
   404: 'is the name right?',
   429: 'too many requests: try later, or log in',
 };
 
-/** What an answer that was not hoped for means, and what the registry has to say (distribution spec, "Error codes"). */
+/**
+ * What an answer that was not hoped for means, and what the registry has to say (distribution spec, "Error codes").
+ *
+ * @param refusalHint what to do where the registry wants to know who asks
+ */
 export async function responseFailure(
   response: HttpResponse,
   what: string,
+  refusalHint: () => Promise<string | undefined>,
 ): Promise<OverlayerError | PassingFailure> {
-  const { status, url } = response;
+  const { status, route } = response;
   const said = await response.read(MAX_ERROR_BYTES, 'Its error').then(messageOf, () => undefined);
   const error = new OverlayerError(
     CODES[status] ?? 'Unavailable',
-    `Cannot get ${what} from ${url.host}: status ${status}${said === undefined ? '' : `, "${said}"`}`,
-    { hint: HINTS[status] },
+    `Cannot get ${what} from ${routeName(route)}: status ${status}${said === undefined ? '' : `, "${said}"`}`,
+    { hint: status === 401 ? await refusalHint() : (proxyHint(response) ?? HINTS[status]) },
   );
   return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
+}
+
+/** Without TLS a proxy may answer in the place of the server: none of these is what a registry says first. */
+function proxyHint({ status, route: { url, proxy } }: HttpResponse): string | undefined {
+  if (proxy === undefined || url.protocol === 'https:' || ![403, 407, 502, 503, 504].includes(status))
+    return undefined;
+  const how = status === 407 ? ', with a name and a password if it wants them' : '';
+  return `does the proxy say that? ${proxy.variable} names it${how}, and no_proxy what it is not for`;
 }
 
 /** The registry's words, as far as they can be shown. */

@@ -6,8 +6,8 @@ const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
 /** A server may ask for any time. For longer than this nobody waits: they are told when to come back. */
 const MAX_ASKED_DELAY_MS = 60_000;
-/** Shorter waits are nothing to tell of. */
-const LONG_DELAY_MS = 1000;
+/** Shorter waits that nobody asked for are nothing to tell of. */
+const LONG_DELAY_MS = 3000;
 const UNITS = [
   ['days', 24 * 3_600_000],
   ['hours', 3_600_000],
@@ -66,7 +66,7 @@ export class Retries {
     const jittered = backOff * (0.5 + Math.random() / 2);
     const delayMs = Math.round(Math.max(jittered, asked));
     this.#done++;
-    if (delayMs >= LONG_DELAY_MS) this.#tell({ type: 'wait', delayMs, reason: error.message });
+    if (asked > 0 || delayMs >= LONG_DELAY_MS) this.#tell({ type: 'wait', delayMs, reason: error.message });
     await setTimeout(delayMs, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();
   }

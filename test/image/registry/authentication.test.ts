@@ -2,9 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openRegistry } from '../../../src/index.js';
+import { authFilePaths } from '../../../src/image/registry/auth-file.js';
+import { openRegistry, type RegistryNotice } from '../../../src/index.js';
 import { DockerRegistry } from '../../helpers/docker-registry.js';
 import { RegistryProxy } from '../../helpers/registry-proxy.js';
+import { RegistryTokenServer } from '../../helpers/registry-token-server.js';
 import { useSampleRegistry } from './sample-registry.js';
 import { BASIC, base64, useUserConfiguration } from './user-configuration.js';
 
@@ -22,6 +24,16 @@ describe('a registry that wants a name and a password', () => {
     registry = await DockerRegistry.start(blobs, { htpasswd: { realm: 'tests', path: htpasswd } });
   });
   afterAll(() => registry.kill());
+
+  /** As nobody in particular; the warning and the hint say why. */
+  async function expectRefused(why: string): Promise<void> {
+    const warnings: RegistryNotice[] = [];
+    const pulling = pull(registry.host, { onNotice: (notice) => warnings.push(notice) });
+    await expect(pulling).rejects.toMatchObject({
+      ...{ code: 'Unauthenticated', hint: expect.stringContaining(why) },
+    });
+    expect(warnings).toEqual([{ type: 'warning', message: expect.stringContaining(why) }]);
+  }
 
   test('without: Unauthenticated, and what to do', async () => {
     await expect(pull(registry.host)).rejects.toMatchObject({
@@ -87,15 +99,54 @@ describe('a registry that wants a name and a password', () => {
     await expect(pull(registry.host)).rejects.toMatchObject({ code: 'Unauthenticated' });
   });
 
+  describe('that podman keeps', () => {
+    test.each([
+      ['XDG_RUNTIME_DIR', 'of podman login'],
+      ['XDG_CONFIG_HOME', 'for good'],
+    ])('in %s, %s', async (variable) => {
+      const place = join(sample.directory, variable);
+      mkdirSync(join(place, 'containers'), { recursive: true });
+      const auths = { [`${registry.host}/some`]: { auth: base64('user:secret') } };
+      writeFileSync(join(place, 'containers/auth.json'), JSON.stringify({ auths }));
+      vi.stubEnv(variable, place);
+      await pull(registry.host);
+    });
+
+    test('in /run/containers, where there is no XDG_RUNTIME_DIR', () => {
+      vi.stubEnv('XDG_RUNTIME_DIR', undefined);
+      expect(authFilePaths()).toContain(`/run/containers/${process.geteuid!()}/auth.json`);
+    });
+
+    test('and in REGISTRY_AUTH_FILE, beside which no other counts', () => {
+      vi.stubEnv('REGISTRY_AUTH_FILE', '/some/auth.json');
+      expect(authFilePaths()).toEqual(['/some/auth.json']);
+    });
+  });
+
+  test('of a file with username and password, as generators write it', async () => {
+    writeConfig({ auths: { [registry.host]: { username: 'user', password: 'secret' } } });
+    await pull(registry.host);
+  });
+
+  test('that is refused: the hint names the file', async () => {
+    writeConfig({ auths: { [registry.host]: { auth: base64('user:wrong') } } });
+    await expect(pull(registry.host)).rejects.toMatchObject({
+      ...{
+        code: 'Unauthenticated',
+        hint: expect.stringContaining(join(sample.directory, 'docker/config.json')),
+      },
+    });
+  });
+
   test.each([
     ['no JSON', '{'],
     ['a directory', undefined],
-  ])('configuration that is %s is refused', async (_, content) => {
+  ])('where the file is %s: that is said, and nobody asks', async (_, content) => {
     const path = join(sample.directory, 'damaged');
     if (content === undefined) mkdirSync(path);
     else writeFileSync(path, content);
     vi.stubEnv('REGISTRY_AUTH_FILE', path);
-    await expect(pull(registry.host)).rejects.toMatchObject({ message: expect.stringContaining(path) });
+    await expectRefused(path);
     rmSync(path, { recursive: true });
   });
 
@@ -133,12 +184,16 @@ describe('a registry that wants a name and a password', () => {
       ['it says too much', 'much', 'exec cat /dev/zero'],
       ['its name leads elsewhere', '/../x', 'exit 0'],
       ['it is in a relative directory', 'relative', undefined],
-    ])('%s: FailedPrecondition', async (_, name, script) => {
+    ])('%s: that is said, and nobody asks', async (_, name, script) => {
       if (script !== undefined && !name.includes('/')) writeHelper(name, script);
       writeConfig({ credsStore: name });
-      await expect(pull(registry.host)).rejects.toMatchObject({
-        ...{ code: 'FailedPrecondition', message: expect.stringContaining(`docker-credential-${name}`) },
-      });
+      await expectRefused(`docker-credential-${name}`);
+      await expectRefused(join(sample.directory, 'docker/config.json'));
+    });
+
+    test('fails: what the file itself has is presented', async () => {
+      writeConfig({ credsStore: 'missing', auths: { [registry.host]: { auth: base64('user:secret') } } });
+      await pull(registry.host);
     });
   });
 
@@ -162,6 +217,62 @@ describe('a registry that wants a name and a password', () => {
       expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined]);
       expect(proxy.requests.some(({ headers }) => headers.authorization === BASIC)).toBe(true);
       await Promise.all([proxy.close(), other.close()]);
+    });
+
+    test('to another registry that gives tokens to everybody: it gets one, and none of what the first is told', async () => {
+      const tokens = await RegistryTokenServer.start(() => ({ token: 'anonymous' }));
+      const other = await RegistryProxy.start(sample.registry.host, '', ({ request, response }) => {
+        if (request.headers.authorization === 'Bearer anonymous') return false;
+        response.writeHead(401, { 'www-authenticate': `Bearer realm="${tokens.url}",service="other"` }).end();
+        return true;
+      });
+      const front = await RegistryProxy.start(registry.host, '', ({ request, response }) => {
+        if (request.headers.authorization !== BASIC) return false;
+        response.writeHead(307, { location: `http://${other.host}${request.url}` }).end();
+        return true;
+      });
+      await pull(front.host, { credentials: { username: 'user', password: 'secret' } });
+      expect(tokens.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+      expect(new Set(other.requests.map(({ headers }) => headers.authorization))).toEqual(
+        new Set([undefined, 'Bearer anonymous']),
+      );
+      expect(front.requests.filter(({ headers }) => headers.authorization?.startsWith('Bearer'))).toEqual([]);
+      await Promise.all([tokens.close(), other.close(), front.close()]);
+    });
+
+    test('to another registry that wants a name: where to get the image, and nothing is presented', async () => {
+      const other = await RegistryProxy.start(registry.host, '', () => false);
+      const front = await RegistryProxy.start(registry.host, '', ({ request, response }) => {
+        response.writeHead(307, { location: `http://${other.host}${request.url}` }).end();
+        return true;
+      });
+      const credentials = { username: 'user', password: 'secret' };
+      await expect(pull(front.host, { credentials })).rejects.toMatchObject({
+        ...{ code: 'Unauthenticated', hint: expect.stringContaining(`${other.host}/some/image`) },
+      });
+      expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+      await Promise.all([other.close(), front.close()]);
+    });
+
+    test('to another host, and back: it is not told again', async () => {
+      const seen: unknown[] = [];
+      const other = await RegistryProxy.start(registry.host, '', ({ request, response }) => {
+        response.writeHead(307, { location: `http://${front.host}/back${request.url}` }).end();
+        return true;
+      });
+      const front: RegistryProxy = await RegistryProxy.start(registry.host, '', ({ request, response }) => {
+        const { authorization } = request.headers;
+        if (request.url!.startsWith('/back')) seen.push(authorization);
+        else if (authorization === undefined) return false;
+        const location = `http://${other.host}${request.url}`;
+        const isBack = request.url!.startsWith('/back');
+        response.writeHead(isBack ? 401 : 307, isBack ? {} : { location }).end();
+        return true;
+      });
+      const credentials = { username: 'user', password: 'secret' };
+      await expect(pull(front.host, { credentials })).rejects.toMatchObject({ code: 'Unauthenticated' });
+      expect(new Set(seen)).toEqual(new Set([undefined]));
+      await Promise.all([other.close(), front.close()]);
     });
 
     test('to itself: it is told again', async () => {

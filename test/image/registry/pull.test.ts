@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type ImageSource, openRegistry } from '../../../src/index.js';
 import type { Descriptor } from '../../../src/oci/descriptor.js';
@@ -20,6 +22,23 @@ test('a tag is resolved to what was pushed; a registry of this machine needs no 
       { name: `${sample.registry.host}/some/image:1`, target: sample.image.manifest },
     ]);
   });
+});
+
+test('a registry is named by an address of IPv6', async () => {
+  const { port } = new URL(`http://${sample.registry.host}`);
+  const server = createServer((socket) => {
+    const behind = connect(Number(port), '127.0.0.1');
+    socket
+      .pipe(behind)
+      .pipe(socket)
+      .on('error', () => {});
+  });
+  server.listen(0, '::1');
+  await once(server, 'listening');
+  const host = `[::1]:${(server.address() as AddressInfo).port}`;
+  await using source = await openRegistry(`${host}/some/image:1`, { retries: 0 });
+  expect(await source.images()).toEqual([{ name: `${host}/some/image:1`, target: sample.image.manifest }]);
+  server.close();
 });
 
 test('a digest is resolved, whatever the tag beside it', async () => {
@@ -134,7 +153,9 @@ describe('mirrors', () => {
     expect(found).toEqual({ name: 'registry.example/some/image:1', target: sample.image.manifest });
     expect(layer.equals(sample.image.bytes(sample.image.layer))).toBe(true);
     expect(nothing.requests).toHaveLength(2);
-    expect(broken.requests.map(({ url }) => url)).toEqual(['/proxy/v2/some/image/manifests/1']);
+    expect(broken.requests.map(({ url }) => url)).toEqual([
+      '/proxy/v2/some/image/manifests/1?ns=registry.example',
+    ]);
     await Promise.all([nothing.close(), broken.close()]);
   });
 

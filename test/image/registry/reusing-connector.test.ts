@@ -10,6 +10,7 @@ import { Agent, type Dispatcher } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { HttpClient } from '../../../src/image/registry/http-client.js';
 import { reusingConnector } from '../../../src/image/registry/reusing-connector.js';
+import { NO_SETTINGS, ServerTrust } from '../../../src/image/registry/server-trust.js';
 import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
 const directory = makeWorkDirectory();
@@ -45,7 +46,7 @@ const servers = {
 
 /** All bytes, by a reader that copies each chunk at once. @param isSlow lets the connection wait after each */
 async function receive(origin: string, isSlow: boolean) {
-  const agent = new Agent({ connect: reusingConnector(10_000) });
+  const agent = new Agent({ connect: reusingConnector(10_000, new ServerTrust('127.0.0.1', NO_SETTINGS)) });
   close.push(() => agent.destroy());
   const chunks: Buffer[] = [];
   const memories = new Set<ArrayBufferLike>();
@@ -100,7 +101,8 @@ test('headers that come one by one are what was sent', async () => {
   });
   const host = await listen(server);
   const client = new HttpClient({
-    ...{ timeoutMs: 10_000, minBytesPerSecond: 0 },
+    ...{ timeoutMs: 10_000, minBytesPerSecond: 0, plainHTTP: false },
+    ...{ hostname: '127.0.0.1', tls: NO_SETTINGS },
     ending: new AbortController().signal,
   });
   close.push(() => client.close());

@@ -138,6 +138,71 @@ describe('a registry that wants tokens', () => {
     );
   });
 
+  test('and then, when one has ended, a name and a password', async () => {
+    let wants = 'Bearer first';
+    const tokens = await RegistryTokenServer.start(() => ({ token: 'first', expires_in: 3600 }));
+    const registry = await RegistryProxy.start(sample.registry.host, '', ({ request, response }) => {
+      if (request.headers.authorization === wants) return false;
+      const challenge = wants === BASIC ? 'Basic realm="tests"' : `Bearer realm="${tokens.url}"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return true;
+    });
+    const credentials = { username: 'user', password: 'secret' };
+    await using source = await openRegistry(`${registry.host}/some/image:1`, { credentials });
+    await source.images();
+    wants = BASIC;
+    expect((await read(source, sample.image.layer)).bytes.length).toBe(sample.image.layer.size);
+    await Promise.all([tokens.close(), registry.close()]);
+  });
+
+  test('or, where no token is to be had, a name and a password', async () => {
+    const tokens = await RegistryTokenServer.start(() => ({ status: 404 }));
+    const registry = await RegistryProxy.start(sample.registry.host, '', ({ request, response }) => {
+      if (request.headers.authorization === BASIC) return false;
+      response
+        .writeHead(401, { 'www-authenticate': `Bearer realm="${tokens.url}", Basic realm="tests"` })
+        .end();
+      return true;
+    });
+    await pull(registry.host, { credentials: { username: 'user', password: 'secret' } });
+    await Promise.all([tokens.close(), registry.close()]);
+  });
+
+  test('and whose token of the configuration has ended takes the name and password beside it', async () => {
+    const registry = await RegistryProxy.start(sample.registry.host, '', ({ request, response }) => {
+      if (request.headers.authorization === BASIC) return false;
+      response
+        .writeHead(401, { 'www-authenticate': 'Bearer realm="http://127.0.0.1:1/", Basic realm="tests"' })
+        .end();
+      return true;
+    });
+    writeConfig({ auths: { [registry.host]: { registrytoken: 'ended', auth: base64('user:secret') } } });
+    await pull(registry.host);
+    await registry.close();
+  });
+
+  test('whose renewal fails: the registry is asked what it wants now', async () => {
+    let isFirst = true;
+    let takes = 'Bearer short';
+    const tokens = await RegistryTokenServer.start(() => {
+      const grant = isFirst ? { token: 'short', expires_in: 1 } : { status: 404 };
+      isFirst = false;
+      return grant;
+    });
+    const registry = await RegistryProxy.start(sample.registry.host, '', ({ request, response }) => {
+      if (request.headers.authorization === takes) return false;
+      const challenge = takes === BASIC ? 'Basic realm="tests"' : `Bearer realm="${tokens.url}"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return true;
+    });
+    const credentials = { username: 'user', password: 'secret' };
+    await using source = await openRegistry(`${registry.host}/some/image:1`, { credentials });
+    await source.images();
+    takes = BASIC;
+    expect((await read(source, sample.image.layer)).bytes.length).toBe(sample.image.layer.size);
+    await Promise.all([tokens.close(), registry.close()]);
+  });
+
   test.each([
     ['is refused', { status: 401 }, 'Unauthenticated', 1],
     ['is forbidden', { status: 403 }, 'PermissionDenied', 1],

@@ -18,6 +18,9 @@ export function useUserConfiguration(directory: string): UserConfiguration {
     for (const path of [config, programs]) mkdirSync(path, { recursive: true });
     vi.stubEnv('DOCKER_CONFIG', config);
     vi.stubEnv('REGISTRY_AUTH_FILE', undefined);
+    // What podman keeps is in none of these.
+    vi.stubEnv('XDG_RUNTIME_DIR', directory);
+    vi.stubEnv('XDG_CONFIG_HOME', directory);
     writeConfig({});
   });
   afterEach(() => vi.unstubAllEnvs());

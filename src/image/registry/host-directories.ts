@@ -1,0 +1,120 @@
+import { readdirSync, type Stats, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { OverlayerError } from '../../base/errors.js';
+import { type HostEntry, parseHostsFile } from './hosts-file.js';
+import { readSmallFile } from './read-small-file.js';
+import { NO_SETTINGS, type TLSSettings } from './server-trust.js';
+
+const MAX_FILE_BYTES = 4 * 1024 ** 2;
+
+/** Where containerd, docker and podman keep what is to be known of registries: the user's own, and the system's. */
+function defaultDirectories(): readonly string[] {
+  const own = process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
+  return ['containerd', 'docker', 'containers'].flatMap((name) =>
+    [own, '/etc'].map((place) => join(place, name, 'certs.d')),
+  );
+}
+
+/** Directories with one for each registry, in which are its `hosts.toml`, or certificates (`*.crt`, `*.cert`, `*.key`). */
+export class HostDirectories {
+  /** What is wrong with certificates: it is done without them. */
+  readonly warnings: string[] = [];
+  readonly #directories: readonly string[];
+
+  constructor(directories: readonly string[] = defaultDirectories()) {
+    this.#directories = directories.filter((directory) => this.#isDirectory(directory));
+  }
+
+  /**
+   * The servers for a registry; undefined where no file says anything.
+   *
+   * @throws OverlayerError `InvalidArgument`, `PermissionDenied`: who is to be asked can't be guessed
+   */
+  async servers(host: string): Promise<readonly HostEntry[] | undefined> {
+    for (const directory of this.#of(host)) {
+      const path = join(directory, 'hosts.toml');
+      const text = await readTrusted(path);
+      if (text !== undefined) return await parseHostsFile(text, path);
+    }
+    return undefined;
+  }
+
+  /** Docker's pattern: `*.crt` vouches for the server, `NAME.cert` with `NAME.key` is what it is told who asks. */
+  async certificates(host: string): Promise<TLSSettings> {
+    const settings = { ...NO_SETTINGS, ca: [] as string[], clients: [] as { cert: string; key: string }[] };
+    for (const directory of this.#of(host)) {
+      const names = readdirSync(directory).sort();
+      // The files beside it are those that it names.
+      if (names.includes('hosts.toml')) continue;
+      const read = async (name: string) => await this.#readOrWarn(join(directory, name));
+      for (const name of names) {
+        if (name.endsWith('.crt')) settings.ca.push(...((await read(name)) ?? []));
+        if (!name.endsWith('.cert')) continue;
+        const [[cert], [key]] = [(await read(name)) ?? [], (await read(name.replace(/cert$/, 'key'))) ?? []];
+        if (cert !== undefined && key !== undefined) settings.clients.push({ cert, key });
+      }
+    }
+    return settings;
+  }
+
+  /** What the files say that a server of `hosts.toml` names. @throws OverlayerError `NotFound`, `PermissionDenied` */
+  async settings({ ca, clients, skipVerify }: HostEntry): Promise<TLSSettings> {
+    const read = async (path: string) => {
+      const text = await readTrusted(path);
+      if (text === undefined)
+        throw new OverlayerError('NotFound', `"${path}", which a hosts.toml names, does not exist`);
+      return text;
+    };
+    return {
+      ca: await Promise.all(ca.map(read)),
+      clients: await Promise.all(
+        clients.map(async ([cert, key]) => ({ cert: await read(cert), key: await read(key) })),
+      ),
+      skipVerify,
+    };
+  }
+
+  /** Of a registry, in each: `host_port_` as containerd has it, `host:port`, or for all that have none. */
+  #of(host: string): readonly string[] {
+    const names = [host.replace(/:(\d+)$/, '_$1_'), host, '_default'];
+    return this.#directories.flatMap(
+      (directory) => names.map((name) => join(directory, name)).find((path) => this.#isDirectory(path)) ?? [],
+    );
+  }
+
+  #isDirectory(path: string): boolean {
+    try {
+      return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    } catch (error) {
+      this.warnings.push(
+        `Cannot look into "${path}" (${(error as NodeJS.ErrnoException).code}); going on without`,
+      );
+      return false;
+    }
+  }
+
+  async #readOrWarn(path: string): Promise<readonly string[] | undefined> {
+    try {
+      const text = await readTrusted(path);
+      if (text !== undefined) return [text];
+      this.warnings.push(`"${path}" does not exist; going on without`);
+    } catch (error) {
+      if (!OverlayerError.is(error)) throw error;
+      this.warnings.push(`${error.message}; going on without`);
+    }
+    return undefined;
+  }
+}
+
+async function readTrusted(path: string): Promise<string | undefined> {
+  return await readSmallFile(path, MAX_FILE_BYTES, (stats) => checkOwner(path, stats));
+}
+
+/** In a user namespace, root is whoever has the root directory. */
+function checkOwner(path: string, { uid, mode }: Stats): void {
+  const owners = [0, process.geteuid?.(), statSync('/').uid];
+  if (!owners.includes(uid))
+    throw new OverlayerError('PermissionDenied', `"${path}" is neither yours nor root's, but of user ${uid}`);
+  if ((mode & 0o002) !== 0) throw new OverlayerError('PermissionDenied', `Everybody may write to "${path}"`);
+}

@@ -1,0 +1,87 @@
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { OverlayerError } from '../../base/errors.js';
+import { certificatesIn, trustedCertificates } from './system-certificates.js';
+
+/** How a server of TLS is trusted, and told who asks. */
+export interface TLSSettings {
+  /** Certificates in PEM that vouch for it, beside those that everybody trusts. */
+  readonly ca: readonly string[];
+  readonly clients: readonly { readonly cert: string; readonly key: string }[];
+  /** Anybody may say that they are it. */
+  readonly skipVerify: boolean;
+}
+
+/** For `tls.connect`. */
+export interface TrustOptions {
+  readonly secureContext?: SecureContext;
+  readonly rejectUnauthorized?: boolean;
+}
+
+export const NO_SETTINGS: TLSSettings = { ca: [], clients: [], skipVerify: false };
+
+/** What a chain is called that ends at nobody who is trusted. */
+const UNKNOWN_ISSUER = /^(UNABLE_TO_|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|CERT_UNTRUSTED)/;
+
+/** Whether somebody else might vouch for a server. */
+export function isUnknownIssuer(error: unknown): boolean {
+  return UNKNOWN_ISSUER.test(String(Object(error).code));
+}
+
+/** Whom the connections that are made for one server trust. */
+export class ServerTrust {
+  readonly #settings: TLSSettings;
+  readonly #hostname: string;
+  /** With what it is told who asks, and without. */
+  readonly #contexts = new Map<boolean, Promise<SecureContext>>();
+
+  /** @param hostname of the server: no other is told who asks, or is trusted blindly */
+  constructor(hostname: string, settings: TLSSettings) {
+    this.#hostname = hostname;
+    this.#settings = settings;
+  }
+
+  /** For the first try. Node trusts its own list, which it has at hand; that of the system takes 40 ms. */
+  async options(hostname: string): Promise<TrustOptions> {
+    const { ca } = this.#settings;
+    if (this.#contexts.size > 0 || ca.length > 0 || this.#tells(hostname)) return await this.widest(hostname);
+    return this.#isBlind(hostname) ? { rejectUnauthorized: false } : {};
+  }
+
+  /** Where nobody of that list vouches for a server. @throws OverlayerError `InvalidArgument` */
+  async widest(hostname: string): Promise<TrustOptions> {
+    const tells = this.#tells(hostname);
+    const context = this.#contexts.get(tells) ?? this.#makeContext(tells);
+    this.#contexts.set(tells, context);
+    return { secureContext: await context, rejectUnauthorized: !this.#isBlind(hostname) };
+  }
+
+  #tells(hostname: string): boolean {
+    return hostname === this.#hostname && this.#settings.clients.length > 0;
+  }
+
+  #isBlind(hostname: string): boolean {
+    return hostname === this.#hostname && this.#settings.skipVerify;
+  }
+
+  async #makeContext(tells: boolean): Promise<SecureContext> {
+    const { ca, clients } = this.#settings;
+    const trusted = [...ca.flatMap(certificatesIn), ...(await trustedCertificates())];
+    const own = tells ? { cert: clients.map(({ cert }) => cert), key: clients.map(({ key }) => key) } : {};
+    try {
+      return createSecureContext({ ca: trusted.filter(isCertificate), ...own });
+    } catch (cause) {
+      const message = `Cannot use the client certificate for ${this.#hostname}: ${(cause as Error).message}`;
+      throw new OverlayerError('InvalidArgument', message, { cause });
+    }
+  }
+}
+
+/** One that is damaged would keep out all. */
+function isCertificate(text: string): boolean {
+  try {
+    return new X509Certificate(text).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
