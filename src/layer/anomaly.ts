@@ -19,9 +19,19 @@ export type AnomalyKind =
   | 'aufs-metadata'
   /** An extended attribute that belongs to the host (`security.selinux`) or that may not be set here. */
   | 'xattr-skipped'
-  /** A device or fifo that may not be made without privileges. */
+  /** A device or fifo that may not be made without privileges. What it replaces is gone all the same. */
   | 'device-skipped'
-  /** Without privileges everything belongs to the caller. */
+  /** A character device 0:0: overlayfs would take it for a whiteout, so it is left out, and nothing is done for it. */
+  | 'forged-whiteout'
+  /**
+   * A whiteout that is an attribute, since no device may be made here: in a mount over it the kernel neither removes
+   * nor renames the directory that it is in.
+   */
+  | 'whiteout-as-attribute'
+  /** A setuid or setgid bit of somebody who could not be made the owner: the file does not have it. */
+  | 'setuid-skipped'
+  | 'setgid-skipped'
+  /** Without privileges everything belongs to the caller, who stands for the image's root. */
   | 'ownership-ignored'
   /** The archive ends without its end marker, as some writers leave it. */
   | 'no-end-marker'

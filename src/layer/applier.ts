@@ -1,7 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 import type { Limits } from '../base/limits.js';
 import { displayPath } from '../base/path-bytes.js';
-import { copyAttributes } from '../rootfs/copy-up.js';
 import { DeferredDirectories } from '../rootfs/deferred-directories.js';
 import type { DestinationKind } from '../rootfs/destination.js';
 import { type Directory, isDirectory, joinPath, mayBePartOfAPath, statId } from '../rootfs/directory.js';
@@ -11,22 +10,21 @@ import type { Identity } from '../rootfs/identity.js';
 import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js';
 import { Rootfs } from '../rootfs/rootfs.js';
 import { fromSystemError } from '../system/errno-code.js';
-import { isErrno, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
+import { isErrno, S, type Stat, type System, SystemError } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
-import { AnomalyLog } from './anomaly.js';
+import { type AnomalyKind, AnomalyLog } from './anomaly.js';
 import { atEntry, linksToDirectory, needsLowers, replacesItsTarget } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
 import type { LowersLater, NeedsLowers } from './lowers-later.js';
 import type { FileFactsLog } from './manifest/file-facts.js';
 import type { Operation } from './operation.js';
+import { OverlayMarks } from './overlay-marks.js';
 import { OverlayTarget } from './overlay-target.js';
 import { planEntry } from './plan.js';
-import { hostGid, hostUid, type OwnerMap, shiftOwners } from './shift-owners.js';
+import { imageRoot, type OwnerMap, shiftOwners } from './shift-owners.js';
 import type { Target } from './target.js';
+import { UnlistedDirectories } from './unlisted-directories.js';
 
-/** Of what no layer says a time: the same for every unpack, so that the same layer gives the same tree. */
-const EPOCH: Times = { atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 };
-const IMPLICIT_MODE = 0o755;
 /** A name that another process keeps making again: give up after this many. */
 const PLACE_ATTEMPTS = 8;
 
@@ -62,11 +60,11 @@ export class Applier implements TarSink {
   needsLowers: NeedsLowers | undefined;
   readonly #system: System;
   readonly #limits: Limits;
-  readonly #identity: Identity;
   readonly #deferred = new DeferredDirectories();
   readonly #rootfs: Rootfs;
   readonly #target: Target;
   readonly #writer: EntryWriter;
+  readonly #unlisted: UnlistedDirectories;
   readonly #checkLinkTargets: boolean;
   readonly #lowersLater: LowersLater | undefined;
   readonly #finisher: FileFinisher;
@@ -78,45 +76,49 @@ export class Applier implements TarSink {
   #fileParent: Directory | undefined;
 
   constructor(system: System, root: number, options: ApplierOptions) {
-    const { identity, limits, lowers, destination } = options;
+    const { identity, limits, lowers, destination, owners } = options;
     this.#system = system;
     this.#limits = limits;
-    this.#identity = identity;
     this.#finisher = options.finisher;
     this.#facts = options.facts;
-    this.#owners = options.owners;
+    this.#owners = owners;
     this.#lowersLater = options.lowersLater;
     this.#rootfs = this.#run(
       () =>
         new Rootfs(system, root, lowers, {
           implicitDirectory: (created, like) => this.#implicitDirectory(created, like),
-          existingDirectory: (directory) => this.#keepTimes(directory),
+          existingDirectory: (directory) => this.#unlisted.met(directory),
           blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
         }),
     );
     const rootfs = () => this.#rootfs;
+    const add = (kind: AnomalyKind, entry: TarEntry, detail?: string) =>
+      this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail });
     this.#checkLinkTargets = options.target === 'overlay';
     this.#target =
       options.target === 'overlay'
         ? new OverlayTarget(rootfs, this.#deferred, {
-            rootless: identity.rootless,
+            marks: new OverlayMarks(system, identity.rootless, (entry) =>
+              add('whiteout-as-attribute', entry),
+            ),
             hasLowers: lowers.length > 0,
             needsLowers: (what) => this.#needLowers(what, 'directories'),
           })
         : new DirectoryTarget(rootfs, this.#deferred, {
             hasLower: destination === 'merge',
-            touch: (directory) => this.#keepTimes(directory),
+            touch: (directory) => this.#unlisted.met(directory),
           });
     const writing = {
       exactModes: options.exactModes,
       privateRoot: destination === 'new',
       finisher: this.#finisher,
       checksums: this.#facts !== undefined,
+      imageRoot: imageRoot(owners),
     };
-    this.#writer = new EntryWriter(system, identity, this.#deferred, writing, (kind, entry, detail) =>
-      this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail }),
-    );
-    this.#run(() => this.#beginRoot(destination, lowers[0]));
+    this.#writer = new EntryWriter(system, identity, this.#deferred, writing, add);
+    const [deferred, writer] = [this.#deferred, this.#writer];
+    this.#unlisted = new UnlistedDirectories(system, { identity, owners, deferred, writer });
+    this.#run(() => this.#unlisted.beginRoot(this.#rootfs.root, destination, lowers[0]));
   }
 
   entry(entry: TarEntry): void {
@@ -189,9 +191,10 @@ export class Applier implements TarSink {
   /** Makes the entry; what has its name already is replaced, but for a directory by a directory. */
   #place(operation: Placed, parent: Directory): void {
     let pathsChanged = false;
+    let isThere = true;
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#make(operation, parent);
+        isThere = this.#make(operation, parent);
         break;
       } catch (error) {
         if (!isErrno(error, 'EEXIST') || attempt === PLACE_ATTEMPTS) throw error;
@@ -203,7 +206,8 @@ export class Applier implements TarSink {
     }
     // Before the target has its say: it may forget `parent`, too.
     pathsChanged ||= this.#hidesLowerPath(parent, operation);
-    this.#target.placed(parent, operation);
+    if (isThere) this.#target.placed(parent, operation);
+    else pathsChanged = this.#leaveOut(operation, parent) || pathsChanged;
     if (pathsChanged) this.#rootfs.forgetAll();
   }
 
@@ -216,31 +220,39 @@ export class Applier implements TarSink {
     return op !== 'directory';
   }
 
-  #make(operation: Placed, parent: Directory): void {
+  /** @returns false for what may not be made here, and is left out */
+  #make(operation: Placed, parent: Directory): boolean {
     const { name, entry } = operation;
     switch (operation.op) {
       case 'file':
         this.#writer.beginFile(parent, name, entry);
         this.#file = operation;
         this.#fileParent = parent;
-        return;
+        return true;
       case 'directory':
         this.#writer.makeDirectory(parent, name, entry);
-        return;
+        return true;
       case 'symlink':
         this.#writer.symlink(parent, name, entry);
-        return;
+        return true;
       case 'hardlink':
         this.#makeLink(operation, parent);
-        return;
+        return true;
       case 'character-device':
       case 'block-device':
       case 'fifo':
-        this.#writer.makeNode(parent, name, entry, NODE_TYPES[operation.op]);
-        return;
+        return this.#writer.makeNode(parent, name, entry, NODE_TYPES[operation.op]);
       default:
-        operation satisfies never;
+        return operation satisfies never;
     }
+  }
+
+  /** What may not be made here replaces what has its name all the same. @returns whether paths may have led through that */
+  #leaveOut(operation: Placed, parent: Directory): boolean {
+    const existing = statIfThere(this.#system, parent.descriptor, operation.name);
+    if (existing !== undefined) this.#settleExisting(operation, parent, existing);
+    this.#target.leftOut(parent, operation);
+    return existing !== undefined && mayBePartOfAPath(existing);
   }
 
   /** @returns whether what is there is what the entry asks for */
@@ -339,51 +351,10 @@ export class Applier implements TarSink {
     return true;
   }
 
-  /** Whose it is what no layer speaks of. */
-  get #root(): { readonly uid: number; readonly gid: number } {
-    const owners = this.#owners;
-    return owners === undefined ? this.#identity : { uid: hostUid(owners, 0), gid: hostGid(owners, 0) };
-  }
-
   #implicitDirectory(created: Directory, like: number | undefined): void {
-    if (like === undefined) {
-      if (this.#lowersLater !== undefined)
-        this.#needLowers(`directory "${displayPath(created.path)}"`, 'directories');
-      const { uid, gid } = this.#root;
-      if (this.#owners !== undefined || created.stat.gid !== gid)
-        this.#system.chown(created.descriptor, uid, gid);
-      this.#system.chmod(created.descriptor, IMPLICIT_MODE);
-      this.#deferred.setImplicit(created.id, created.path, EPOCH);
-    } else {
-      const stat = this.#system.stat(like);
-      copyAttributes(this.#system, like, created.descriptor, stat);
-      this.#writer.meet(created.descriptor);
-      this.#deferred.setImplicit(created.id, created.path, stat);
-    }
+    if (like === undefined && this.#lowersLater !== undefined)
+      this.#needLowers(`directory "${displayPath(created.path)}"`, 'directories');
+    this.#unlisted.made(created, like);
     this.#target.implicitDirectory(created);
-  }
-
-  /** What the root is if the layer has no entry for it: as in the layer below, or as it was. */
-  #beginRoot(destination: DestinationKind, lower: number | undefined): void {
-    const { root } = this.#rootfs;
-    if (destination === 'merge' || (destination === 'empty' && lower === undefined)) {
-      this.#keepTimes(root);
-      return;
-    }
-    const like = lower === undefined ? undefined : this.#system.stat(lower);
-    if (lower !== undefined && like !== undefined) copyAttributes(this.#system, lower, root.descriptor, like);
-    this.#writer.meet(root.descriptor);
-    this.#deferred.setImplicit(root.id, '', like ?? EPOCH, (like?.mode ?? IMPLICIT_MODE) & 0o7777);
-    if (destination === 'new') this.#system.chmod(root.descriptor, root.stat.mode & 0o7777);
-  }
-
-  /** Writing into a directory that the layer does not list leaves it as it was. */
-  #keepTimes({ id, path, stat, descriptor }: Directory): void {
-    if (this.#deferred.has(id)) return;
-    this.#writer.meet(descriptor);
-    // Without privileges, a directory that refuses its owner has to let us in while the work goes on.
-    const shut = this.#identity.uid !== 0 && stat.uid === this.#identity.uid && (stat.mode & 0o700) !== 0o700;
-    if (shut) this.#system.chmod(descriptor, (stat.mode | 0o700) & 0o7777);
-    this.#deferred.setImplicit(id, path, stat, shut ? stat.mode & 0o7777 : undefined);
   }
 }

@@ -82,6 +82,8 @@ export class DirectoryTarget implements Target {
     if (this.#hasLower) this.#made.add(`${parent.id}/${name}`);
   }
 
+  leftOut(): void {}
+
   findLinkTarget(): boolean {
     return false;
   }

@@ -4,34 +4,29 @@ import { type Directory, isDirectory, mayBePartOfAPath, statId, withChild } from
 import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js';
 import { removeTree } from '../rootfs/remove-tree.js';
 import type { Rootfs } from '../rootfs/rootfs.js';
-import { O, S, type Stat } from '../system/system.js';
+import { O, type Stat } from '../system/system.js';
+import type { TarEntry } from '../tar/types.js';
 import { inTheWay, linksToDirectory } from './applier-errors.js';
 import type { Operation } from './operation.js';
+import type { OverlayMarks } from './overlay-marks.js';
 import type { Target } from './target.js';
 
 const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
-const NOTHING = new Uint8Array(0);
-const OPAQUE = Buffer.from('y');
-const HAS_XATTR_WHITEOUTS = Buffer.from('x');
 
 /**
- * An upperdir for overlayfs: deletions are kept as whiteouts and opaque marks, in the form of the kernel's
- * documentation (overlayfs.rst). Without privileges both are `user.overlay.*` attributes; a mount that is to see
- * them takes the option `userxattr`, on Linux 6.7 or later.
+ * An upperdir for overlayfs: deletions are kept as whiteouts and opaque marks (`OverlayMarks`). Marks that were made
+ * without privileges are seen by mounts with the option `userxattr` (Linux 5.11).
  */
 export class OverlayTarget implements Target {
   readonly #rootfs: () => Rootfs;
   readonly #deferred: DeferredDirectories;
-  readonly #rootless: boolean;
+  readonly #marks: OverlayMarks;
   readonly #hasLowers: boolean;
   readonly #needsLowers: (what: string) => void;
-  readonly #prefix: 'trusted.overlay.' | 'user.overlay.';
   /** Directories whose lower contents are hidden; in them a whiteout would be seen as a file. */
   readonly #opaque = new Set<string>();
   /** Directories below such ones that were rid of what hides lower contents: each is walked once. */
   readonly #cleared = new Set<string>();
-  /** Directories that have whiteouts, and say so. */
-  readonly #marked = new Set<string>();
   /** Lower files that are here only so that a hard link could be made, as `<directory id>/<name>`. */
   readonly #copiedUp = new Set<string>();
   /** Where a directory is about to replace something that hid the lower one: it must go on hiding it. */
@@ -41,7 +36,7 @@ export class OverlayTarget implements Target {
     rootfs: () => Rootfs,
     deferred: DeferredDirectories,
     options: {
-      readonly rootless: boolean;
+      readonly marks: OverlayMarks;
       readonly hasLowers: boolean;
       /** Is told of what depends on lower layers. */
       readonly needsLowers: (what: string) => void;
@@ -49,28 +44,27 @@ export class OverlayTarget implements Target {
   ) {
     this.#rootfs = rootfs;
     this.#deferred = deferred;
-    this.#rootless = options.rootless;
+    this.#marks = options.marks;
     this.#hasLowers = options.hasLowers;
     this.#needsLowers = options.needsLowers;
-    this.#prefix = options.rootless ? 'user.overlay.' : 'trusted.overlay.';
   }
 
-  whiteout({ parent, name }: Operation & { op: 'whiteout' }): void {
+  whiteout({ parent, name, entry }: Operation & { op: 'whiteout' }): void {
     const directory = this.#rootfs().open(parent, this.#hasLowers ? 'create-if-in-lowers' : 'create');
-    if (directory !== undefined) this.#hide(directory, name);
+    if (directory !== undefined) this.#hide(directory, name, entry);
   }
 
-  opaque({ path }: Operation & { op: 'opaque' }): void {
+  opaque({ path, entry }: Operation & { op: 'opaque' }): void {
     const directory = this.#rootfs().open(path, 'create');
     const { root } = this.#rootfs();
     // Perhaps through a symlink; that descriptor would be closed in the midst of it.
     if (directory.id === root.id) this.#needsLowers('what the root hides');
-    if (directory.id === root.id && this.#hasLowers) this.#hideAll(root);
+    if (directory.id === root.id && this.#hasLowers) this.#hideAll(root, entry);
     else this.#makeOpaque(directory.descriptor);
   }
 
   /** Puts a whiteout where the lower layers have something that this layer has not made itself. */
-  #hide(directory: Directory, name: string): void {
+  #hide(directory: Directory, name: string, entry: TarEntry): void {
     const { system } = this.#rootfs();
     const { descriptor } = directory;
     const existing = statIfThere(system, descriptor, name);
@@ -87,18 +81,16 @@ export class OverlayTarget implements Target {
     }
     const lower = this.#lookupLower(directory, name);
     if (this.#opaque.has(directory.id) || (this.#hasLowers && lower === undefined)) return;
-    this.#markWhiteouts(directory);
-    if (this.#rootless) this.#makeXattrWhiteout(directory, name);
-    else system.makeNode(descriptor, name, S.IFCHR, 0, 0);
+    this.#marks.whiteout(directory, name, entry);
     const hidden = existing ?? lower;
     if (hidden !== undefined && mayBePartOfAPath(hidden)) this.#rootfs().forgetAll();
   }
 
   /** overlayfs merges the roots of its layers whatever they say: an opaque root takes a whiteout a name. */
-  #hideAll(root: Directory): void {
+  #hideAll(root: Directory, entry: TarEntry): void {
     const { system } = this.#rootfs();
     const names = new Set(root.lowers.flatMap((lower) => system.list(lower).map(({ name }) => name)));
-    for (const name of names) this.#hide(root, name);
+    for (const name of names) this.#hide(root, name, entry);
   }
 
   /** Whether a directory of the upper layer was made for nothing but whiteouts in it. */
@@ -139,6 +131,11 @@ export class OverlayTarget implements Target {
     );
   }
 
+  /** What a lower layer has there was to be replaced all the same. */
+  leftOut(parent: Directory, { name, entry }: Operation): void {
+    this.#hide(parent, name, entry);
+  }
+
   /** overlayfs copies a lower file up before it links it. */
   findLinkTarget(directory: Directory, name: string): boolean {
     const { system } = this.#rootfs();
@@ -172,7 +169,7 @@ export class OverlayTarget implements Target {
       this.#deferred.delete(id);
       this.#opaque.delete(id);
       this.#cleared.delete(id);
-      this.#marked.delete(id);
+      this.#marks.forget(id);
     });
   }
 
@@ -192,7 +189,7 @@ export class OverlayTarget implements Target {
     if (this.#opaque.has(id)) return;
     this.#opaque.add(id);
     this.#removeHidden(descriptor, id);
-    system.setXattr(descriptor, `${this.#prefix}opaque`, OPAQUE);
+    this.#marks.opaque(descriptor);
     // Directories that are open know of lower ones that are now hidden.
     if (this.#hasLowers) rootfs.forgetAll();
   }
@@ -221,28 +218,5 @@ export class OverlayTarget implements Target {
     const id = statId(stat);
     const left = withChild(system, parent, name, OPEN_DIRECTORY, (child) => this.#removeHidden(child, id));
     return !left && !this.#deferred.isListed(id) && !this.#opaque.has(id);
-  }
-
-  /**
-   * overlayfs hides the whiteouts of a directory only if it knows of them: it takes any directory with an origin
-   * mark for one that may have some (an empty mark means "origin unknown"), and for whiteouts in the form of
-   * attributes it wants `opaque=x`. Otherwise a whiteout of nothing would be listed as a file.
-   */
-  #markWhiteouts(directory: Directory): void {
-    if (this.#marked.has(directory.id)) return;
-    this.#marked.add(directory.id);
-    const { system } = this.#rootfs();
-    system.setXattr(directory.descriptor, `${this.#prefix}origin`, NOTHING);
-    if (this.#rootless) system.setXattr(directory.descriptor, `${this.#prefix}opaque`, HAS_XATTR_WHITEOUTS);
-  }
-
-  #makeXattrWhiteout(directory: Directory, name: string): void {
-    const { system } = this.#rootfs();
-    const file = system.openAt(directory.descriptor, name, O.WRONLY | O.CREAT | O.EXCL, 0o600);
-    try {
-      system.setXattr(file, `${this.#prefix}whiteout`, OPAQUE);
-    } finally {
-      system.close(file);
-    }
   }
 }

@@ -15,7 +15,8 @@ const WORLD_WRITABLE = 0o002;
 
 /**
  * What an entry of a layer means: a validated operation, with no I/O and no state. `undefined` for an entry
- * that asks for nothing (AUFS's own metadata). What is remarkable goes to `report`.
+ * that asks for nothing (AUFS's own metadata) or may not be made (a mark of overlayfs). What is remarkable goes to
+ * `report`.
  *
  * @throws OverlayerError `InvalidArgument`, `ResourceExhausted`
  */
@@ -53,9 +54,18 @@ export function planEntry(
     report(anomaly('aufs-metadata', entry));
     return undefined;
   }
+  if (isForgedWhiteout(entry)) {
+    report(anomaly('forged-whiteout', entry));
+    return undefined;
+  }
   if (entry.type === 'hardlink')
     return { op: 'hardlink', path, parent, name, entry, linkPath: cleanPath(entry.linkPath).path };
   return { op: entry.type, path, parent, name, entry };
+}
+
+/** Only the names of the image spec delete (layer.md, "Whiteouts"); to overlayfs such a device does, too. */
+function isForgedWhiteout({ type, devMajor, devMinor }: TarEntry): boolean {
+  return type === 'character-device' && devMajor === 0 && devMinor === 0;
 }
 
 function split(path: string): { parent: string; name: string } {
@@ -94,7 +104,7 @@ function reportAnomalies(
       break;
     case 'character-device':
     case 'block-device':
-      report(anomaly('device', entry, `${entry.devMajor}:${entry.devMinor}`));
+      if (!isForgedWhiteout(entry)) report(anomaly('device', entry, `${entry.devMajor}:${entry.devMinor}`));
       break;
     case 'file':
     case 'directory':

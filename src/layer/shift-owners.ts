@@ -45,11 +45,16 @@ export function shiftOwners(entry: TarEntry, map: OwnerMap): TarEntry {
   };
 }
 
-export function hostUid(map: OwnerMap, id: number): number {
+/** Who is root in the image, on this host. */
+export function imageRoot(map: OwnerMap | undefined): { readonly uid: number; readonly gid: number } {
+  return map === undefined ? { uid: 0, gid: 0 } : { uid: hostUid(map, 0), gid: hostGid(map, 0) };
+}
+
+function hostUid(map: OwnerMap, id: number): number {
   return hostID('user', map.uids, id);
 }
 
-export function hostGid(map: OwnerMap, id: number): number {
+function hostGid(map: OwnerMap, id: number): number {
   return hostID('group', map.gids, id);
 }
 

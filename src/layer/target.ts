@@ -20,6 +20,8 @@ export interface Target {
   meetDirectory(parent: Directory, operation: Placed, existing: Stat): boolean;
   /** `operation` has been carried out in `parent`. */
   placed(parent: Directory, operation: Placed): void;
+  /** `operation` could not be carried out here, and its name in `parent` is free. */
+  leftOut(parent: Directory, operation: Placed): void;
   /** A hard link's target is not in the tree. @returns whether it has been brought there */
   findLinkTarget(directory: Directory, name: string): boolean;
   /** See `RootfsEvents`. */

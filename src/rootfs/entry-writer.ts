@@ -1,4 +1,5 @@
-import { isErrno, O, S, type System, type Times } from '../system/system.js';
+import { OverlayerError } from '../base/errors.js';
+import { isErrno, O, S, type System, type SystemError, type Times } from '../system/system.js';
 import type { TarEntry } from '../tar/types.js';
 import type { DeferredDirectories } from './deferred-directories.js';
 import { type Directory, joinPath, statId } from './directory.js';
@@ -14,7 +15,17 @@ const CREATE_FILE = O.WRONLY | O.CREAT | O.EXCL;
 const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
 /** What could not be done as the entry says, and is left out. */
-export type Omission = 'xattr-skipped' | 'device-skipped' | 'ownership-ignored';
+export type Omission =
+  | 'xattr-skipped'
+  | 'device-skipped'
+  | 'ownership-ignored'
+  | 'setuid-skipped'
+  | 'setgid-skipped';
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /**
  * Makes one entry in an open directory, its attributes in the order that keeps them: owner (which clears setuid
@@ -35,6 +46,7 @@ export class EntryWriter {
   readonly #privateRoot: boolean;
   readonly #finisher: FileFinisher;
   readonly #checksum: RunningChecksum | undefined;
+  readonly #imageRoot: Owner;
   #chownRefused = false;
   #file = -1;
   #fileOffset = 0;
@@ -55,6 +67,8 @@ export class EntryWriter {
       readonly finisher: FileFinisher;
       /** The finisher is to know the files' checksums. */
       readonly checksums: boolean;
+      /** Who is root in the image, on this host. */
+      readonly imageRoot: Owner;
     },
     omit: (omission: Omission, entry: TarEntry, detail?: string) => void,
   ) {
@@ -65,6 +79,7 @@ export class EntryWriter {
     this.#privateRoot = options.privateRoot;
     this.#finisher = options.finisher;
     this.#checksum = options.checksums ? new RunningChecksum() : undefined;
+    this.#imageRoot = options.imageRoot;
     this.#omit = omit;
   }
 
@@ -126,11 +141,12 @@ export class EntryWriter {
   endFile(directory: Directory, entry: TarEntry): void {
     const { mode, sparse, size, xattrs } = entry;
     const file = this.#file;
-    let owned = true;
+    let owner: Owner = entry;
     let chown = false;
     if (sparse) this.#system.truncate(file, size);
-    if (xattrs === undefined && !this.#identity.rootless) chown = this.#needsChown(directory, entry);
-    else owned = this.#chown(directory, entry, (uid, gid) => this.#system.chown(file, uid, gid));
+    const isLeft = xattrs === undefined && this.#identity.isRoot && !this.#identity.rootless;
+    if (isLeft) chown = this.#needsChown(directory, entry);
+    else owner = this.#chown(directory, entry, (uid, gid) => this.#system.chown(file, uid, gid));
     if (xattrs !== undefined)
       this.#setXattrs(entry, (name, value) => this.#system.setXattr(file, name, value));
     const kept = this.#kept && this.#keptStart >= 0;
@@ -140,7 +156,7 @@ export class EntryWriter {
       length: kept ? this.#keptEnd - this.#keptStart : 0,
       uid: chown ? entry.uid : -1,
       gid: entry.gid,
-      mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(mode, owned) : -1,
+      mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(entry, owner) : -1,
       times: timesOf(entry),
       checksum: this.#checksum?.end(kept ? 0 : size) ?? -1,
       // Without privileges a whiteout is a file, and may get the inode of one that is gone.
@@ -210,34 +226,34 @@ export class EntryWriter {
       this.#omit('device-skipped', entry);
       return false;
     }
-    const owned = this.#describeNode(directory, name, entry);
+    const owner = this.#describeNode(directory, name, entry);
     if (this.#exactModes || entry.mode & SPECIAL_BITS)
-      this.#system.chmodAt(directory.descriptor, name, this.#grantable(entry.mode, owned));
+      this.#system.chmodAt(directory.descriptor, name, this.#grantable(entry, owner));
     return true;
   }
 
-  #describeNode(directory: Directory, name: string, entry: TarEntry): boolean {
+  /** @returns whose it is */
+  #describeNode(directory: Directory, name: string, entry: TarEntry): Owner {
     const { descriptor } = directory;
-    const owned = this.#chown(directory, entry, (uid, gid) =>
+    const owner = this.#chown(directory, entry, (uid, gid) =>
       this.#system.chownAt(descriptor, name, uid, gid),
     );
     if (entry.xattrs !== undefined)
       this.#setXattrs(entry, (xattr, value) => this.#system.setXattrAt(descriptor, name, xattr, value));
     this.#system.setTimesAt(descriptor, name, timesOf(entry));
-    return owned;
+    return owner;
   }
 
   /** @param parent undefined when the directory was there before, so that its owner may be anyone */
   #describeDirectory(descriptor: number, parent: Directory | undefined, path: string, entry: TarEntry): void {
-    const owned = this.#chown(parent, entry, (uid, gid) => this.#system.chown(descriptor, uid, gid));
+    this.#chown(parent, entry, (uid, gid) => this.#system.chown(descriptor, uid, gid));
     if (entry.xattrs !== undefined)
       this.#setXattrs(entry, (name, value) => {
         if (name !== DEFAULT_ACL) this.#system.setXattr(descriptor, name, value);
       });
-    const mode = this.#grantable(entry.mode, owned);
-    this.#system.chmod(descriptor, this.#workingMode(mode, path));
+    this.#system.chmod(descriptor, this.#workingMode(entry.mode, path));
     const defaultAcl = entry.xattrs?.get(DEFAULT_ACL);
-    this.#defer(path, { ...entry, mode }, statId(this.#system.stat(descriptor)), defaultAcl);
+    this.#defer(path, entry, statId(this.#system.stat(descriptor)), defaultAcl);
   }
 
   #defer(path: string, entry: TarEntry, id: string, defaultAcl: Uint8Array | undefined): void {
@@ -251,9 +267,24 @@ export class EntryWriter {
     return this.#identity.uid === 0 ? mode : mode | OWNER_ALL;
   }
 
-  /** A setuid file of the wrong owner would give away that owner's rights. */
-  #grantable(mode: number, owned: boolean): number {
-    return owned ? mode : mode & ~(S.ISUID | S.ISGID);
+  /**
+   * The mode without the setuid and setgid bits that would act for somebody else than the image says. Without
+   * privileges the caller stands for the image's root, and has its setuid files: in a container that has no other id,
+   * they act for root.
+   */
+  #grantable(entry: TarEntry, owner: Owner): number {
+    const isRight = (id: 'uid' | 'gid') =>
+      entry[id] === owner[id] || (entry[id] === this.#imageRoot[id] && owner[id] === this.#identity[id]);
+    let { mode } = entry;
+    if (mode & S.ISUID && !isRight('uid')) {
+      mode &= ~S.ISUID;
+      this.#omit('setuid-skipped', entry);
+    }
+    if (mode & S.ISGID && !isRight('gid')) {
+      mode &= ~S.ISGID;
+      this.#omit('setgid-skipped', entry);
+    }
+    return mode;
   }
 
   #needsChown(directory: Directory | undefined, entry: TarEntry): boolean {
@@ -261,26 +292,26 @@ export class EntryWriter {
     return entry.uid !== this.#identity.uid || entry.gid !== (directory.groupForNew ?? this.#identity.gid);
   }
 
-  /** @returns whether the entry has the owner it asks for */
+  /** @returns whose the entry is now; what was there before may be somebody else's */
   #chown(
     directory: Directory | undefined,
     entry: TarEntry,
     chown: (uid: number, gid: number) => void,
-  ): boolean {
-    if (!this.#needsChown(directory, entry)) return true;
+  ): Owner {
+    if (!this.#needsChown(directory, entry)) return entry;
     if (!this.#chownRefused) {
       try {
         chown(entry.uid, entry.gid);
-        return true;
+        return entry;
       } catch (error) {
-        // EINVAL: an id that the user namespace does not map.
-        if (!this.#identity.rootless || !isErrno(error, 'EPERM', 'EINVAL')) throw error;
+        if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
+        if (!this.#identity.rootless) throw error.errno === 'EINVAL' ? withoutId(entry, error) : error;
         // Without privileges it will be refused for every file: no need to ask again.
         this.#chownRefused = this.#identity.uid !== 0;
       }
     }
     this.#omit('ownership-ignored', entry, `${entry.uid}:${entry.gid}`);
-    return false;
+    return { uid: this.#identity.uid, gid: directory?.groupForNew ?? this.#identity.gid };
   }
 
   #setXattrs(entry: TarEntry, set: (name: string, value: Uint8Array) => void): void {
@@ -298,6 +329,15 @@ export class EntryWriter {
       }
     }
   }
+}
+
+/** chown(2) takes any owner but one that has no id in the user namespace. */
+function withoutId({ uid, gid }: TarEntry, cause: SystemError): OverlayerError {
+  return new OverlayerError('FailedPrecondition', `the user namespace does not map the owner ${uid}:${gid}`, {
+    hint: 'leave out owners that are not mapped (the rootless option, --rootless), or map more ids',
+    errno: cause.errno,
+    cause,
+  });
 }
 
 /** xattr(7): user attributes are for regular files and directories only. */

@@ -6,13 +6,16 @@ export interface Identity {
   readonly gid: number;
   /** What only root may do (owners, devices, some attributes) is left out and reported, not an error. */
   readonly rootless: boolean;
+  /** Nobody keeps us from giving files to any owner. In a user namespace, owners without an id there are refused. */
+  readonly isRoot: boolean;
 }
 
+/** @param rootless @default unless root of the initial user namespace: no other may make devices */
 export function resolveIdentity(rootless: boolean | undefined): Identity {
-  return { uid: process.geteuid!(), gid: process.getegid!(), rootless: rootless ?? !isRealRoot() };
+  const isRoot = isRealRoot();
+  return { uid: process.geteuid!(), gid: process.getegid!(), rootless: rootless ?? !isRoot, isRoot };
 }
 
-/** Root of the initial user namespace; in any other, uid 0 may not make devices or set `trusted.*` attributes. */
 function isRealRoot(): boolean {
   if (process.geteuid!() !== 0) return false;
   return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));

@@ -47,9 +47,8 @@ export function isOpaqueAt(system: System, directory: number, name: string): boo
 
 /** A device 0:0, or an empty file that says so (kernel documentation, overlayfs.rst, "whiteouts and opaque directories"). */
 export function isWhiteout(system: System, directory: number, name: string, stat: Stat): boolean {
-  const type = stat.mode & S.IFMT;
-  if (type === S.IFCHR) return stat.rdevMajor === 0 && stat.rdevMinor === 0;
-  if (type !== S.IFREG || stat.size !== 0) return false;
+  if (isWhiteoutDevice(stat)) return true;
+  if ((stat.mode & S.IFMT) !== S.IFREG || stat.size !== 0) return false;
   try {
     return OVERLAY_PREFIXES.some(
       (prefix) => system.getXattrAt(directory, name, `${prefix}whiteout`) !== undefined,
@@ -58,6 +57,10 @@ export function isWhiteout(system: System, directory: number, name: string, stat
     if (isErrno(error, 'EACCES')) return false; // ours can be read by whoever made them
     throw error;
   }
+}
+
+export function isWhiteoutDevice({ mode, rdevMajor, rdevMinor }: Stat): boolean {
+  return (mode & S.IFMT) === S.IFCHR && rdevMajor === 0 && rdevMinor === 0;
 }
 
 export function statIfThere(system: System, directory: number, name: string): Stat | undefined {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { OverlayerError } from '../base/errors.js';
-import { hostGid, hostUid, type IdRange, type OwnerMap } from '../layer/shift-owners.js';
+import { type IdRange, imageRoot, type OwnerMap } from '../layer/shift-owners.js';
 import type { Labels } from '../metadata/labels.js';
 import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from './labels.js';
 
@@ -28,7 +28,7 @@ export function ownerMap(labels: Labels): OwnerMap | undefined {
 
 export function mappedRoot(labels: Labels): RootPair | undefined {
   const map = ownerMap(labels);
-  return map && { uid: hostUid(map, 0), gid: hostGid(map, 0) };
+  return map && imageRoot(map);
 }
 
 /** The labels but for those that map ids. */

@@ -1,5 +1,16 @@
 import fc from 'fast-check';
-import { type Attributes, dir, fifo, file, hardlink, opaque, symlink, tar, whiteout } from './tar-builder.js';
+import {
+  type Attributes,
+  characterDevice,
+  dir,
+  fifo,
+  file,
+  hardlink,
+  opaque,
+  symlink,
+  tar,
+  whiteout,
+} from './tar-builder.js';
 
 /** One step of a layer, in the terms of a few names that meet again and again. */
 type Step =
@@ -8,7 +19,9 @@ type Step =
   /** `target` counts in the files that there have been so far. */
   | { readonly kind: 'hardlink'; readonly path: string; readonly target: number }
   | { readonly kind: 'whiteout'; readonly path: string }
-  | { readonly kind: 'opaque'; readonly path: string };
+  | { readonly kind: 'opaque'; readonly path: string }
+  /** A device 0:0: a whiteout to overlayfs, and to nobody else. */
+  | { readonly kind: 'forged-whiteout'; readonly path: string };
 
 export type LayerStack = readonly (readonly Step[])[];
 
@@ -28,15 +41,38 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('opaque' as const), path: fc.oneof(path, fc.constant('')) }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forged-whiteout' as const), path }) },
 );
 
+const layer = fc.array(step, { minLength: 1, maxLength: 8 });
+
+/** A layer of directories with files in them, and symlinks that lead there: parents for the layers above it. */
+const linkedParents: fc.Arbitrary<readonly Step[]> = fc
+  .tuple(
+    fc.shuffledSubarray(['a', 'b', 'c'], { minLength: 3 }),
+    fc.array(target, { minLength: 1, maxLength: 2 }),
+  )
+  .map(([[real, link, other], targets]) => [
+    ...['a', 'b', 'c/a'].map((at, look) => ({ kind: 'file' as const, path: `${real}/${at}`, look })),
+    { kind: 'symlink', path: link!, target: real! },
+    ...targets.map((to, at) => ({
+      kind: 'symlink' as const,
+      path: [other!, `${real}/c/b`][at]!,
+      target: to,
+    })),
+  ]);
+
+const layers = fc.array(layer, { minLength: 1, maxLength: 4 });
+
 /** Stacks of layers, lowest first. */
-export const layerStacks: fc.Arbitrary<LayerStack> = fc.array(
-  fc.array(step, { minLength: 1, maxLength: 8 }),
-  {
-    minLength: 1,
-    maxLength: 4,
-  },
+export const layerStacks: fc.Arbitrary<LayerStack> = fc.oneof(
+  layers,
+  fc.tuple(linkedParents, layers).map(([parents, above]) => [parents, ...above]),
+);
+
+/** The same for whoever changes the tree by its paths: no symlink leads out of it. */
+export const containedStacks: fc.Arbitrary<LayerStack> = layerStacks.map((stack) =>
+  stack.map((steps) => steps.filter((each) => each.kind !== 'symlink' || !/^\/|\.\./.test(each.target))),
 );
 
 /**
@@ -81,6 +117,8 @@ function build(step: Step, files: readonly string[]): Buffer[] {
       return [whiteout(step.path)];
     case 'opaque':
       return [opaque(step.path)];
+    case 'forged-whiteout':
+      return [characterDevice(step.path, 0, 0)];
   }
 }
 

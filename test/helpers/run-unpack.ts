@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import type { ErrorCode, LayerResult, UnpackLayerOptions } from '../../src/index.js';
+import type { LayerResult, OverlayerError, UnpackLayerOptions } from '../../src/index.js';
 
 export interface UnpackRun {
   /** A file: the process may be another user's. */
@@ -10,7 +10,7 @@ export interface UnpackRun {
 
 export type UnpackOutcome =
   | { readonly result: LayerResult }
-  | { readonly error: { readonly code: ErrorCode; readonly message: string } };
+  | { readonly error: Pick<OverlayerError, 'code' | 'message'> & Partial<Pick<OverlayerError, 'hint'>> };
 
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -27,7 +27,7 @@ const PROGRAM = `(async () => {
   for (const { source, destination, options } of JSON.parse(process.argv[1]))
     outcomes.push(await unpackLayer(source, destination, options).then(
       (result) => ({ result }),
-      (error) => ({ error: { code: OverlayerError.is(error) ? error.code : 'Internal', message: String(error.stack) } }),
+      (error) => ({ error: { code: OverlayerError.is(error) ? error.code : 'Internal', message: String(error.stack), hint: error.hint } }),
     ));
   process.stdout.write(JSON.stringify(outcomes));
 })()`;

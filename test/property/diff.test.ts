@@ -7,7 +7,8 @@ import { OverlayerError, unpackLayer } from '../../src/index.js';
 import { makeDiff } from '../helpers/make-diff.js';
 import { MountNamespace, NOBODY } from '../helpers/mount-namespace.js';
 import { changesIn, overlayChanges } from '../helpers/overlay-changes.js';
-import { buildLayers, layerStacks } from '../helpers/random-layers.js';
+import { buildLayers, containedStacks, layerStacks } from '../helpers/random-layers.js';
+import { expectSameTrees } from '../helpers/same-trees.js';
 import { diffTrees, readTree } from '../helpers/tree.js';
 import { inWorkDirectory } from '../helpers/work-directory.js';
 
@@ -125,7 +126,7 @@ describe.each(['root', 'user-namespace'] as const)('changes in a mounted overlay
     const runs = privileges === 'root' ? RUNS : 30;
     let compared = 0;
     await fc.assert(
-      fc.asyncProperty(layerStacks, overlayChanges, async (stack, changes) => {
+      fc.asyncProperty(containedStacks, overlayChanges, async (stack, changes) => {
         await inWorkDirectory(async (at) => {
           mkdirSync(at('base'));
           const layers = buildLayers(stack);
@@ -152,7 +153,8 @@ describe.each(['root', 'user-namespace'] as const)('changes in a mounted overlay
             const { layer } = await makeDiff(source);
             const applied = copy(at('base'), at('applied'));
             await merge(layer, applied);
-            expect(diffTrees(merged, readTree(applied)), JSON.stringify(source)).toEqual([]);
+            // A mount may show two names of a file as two files, once the kernel has forgotten their inodes.
+            expectSameTrees(readTree(applied), merged);
             rmSync(applied, { recursive: true });
           }
           await namespace.unmount(mounted.seen);
@@ -161,6 +163,6 @@ describe.each(['root', 'user-namespace'] as const)('changes in a mounted overlay
       }),
       { numRuns: runs, seed: SEED },
     );
-    expect(compared).toBeGreaterThan(runs / 2);
+    expect(compared).toBeGreaterThan(runs / 3);
   });
 });

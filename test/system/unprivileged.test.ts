@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import type { UnpackLayerOptions } from '../../src/index.js';
+import type { AnomalyKind, UnpackLayerOptions } from '../../src/index.js';
 import { AS_NOBODY, NOBODY } from '../helpers/mount-namespace.js';
 import { runUnpack, type UnpackOutcome } from '../helpers/run-unpack.js';
 import { type Sandbox, test } from '../helpers/sandbox.js';
@@ -18,14 +18,19 @@ import {
 import { readTree, type Tree } from '../helpers/tree.js';
 
 /** Unpacks as a user without any privileges, into a folder that is that user's. */
-function unpackAsNobody(box: Sandbox, members: readonly Buffer[], options: UnpackLayerOptions = {}) {
+function unpackAsNobody(
+  box: Sandbox,
+  members: readonly Buffer[],
+  options: UnpackLayerOptions = {},
+  prefix = AS_NOBODY,
+) {
   mkdirSync(box.dest, { recursive: true });
   chmodSync(box.root, 0o755);
   chownSync(box.dest, NOBODY, NOBODY);
   const source = join(box.dest, 'layer.tar');
   const destination = join(box.dest, 'rootfs');
   writeFileSync(source, tar(...members));
-  const outcome = runUnpack({ source, destination, options }, { prefix: AS_NOBODY });
+  const outcome = runUnpack({ source, destination, options }, { prefix });
   return { outcome, destination };
 }
 
@@ -37,6 +42,13 @@ function unpacked(
   const { outcome, destination } = unpackAsNobody(box, members, options);
   if ('error' in outcome) throw new Error(outcome.error.message);
   return { tree: readTree(destination), kinds: outcome.result.anomalies.map(({ kind }) => kind) };
+}
+
+/** Names of the entries that an anomaly is about. */
+function skipped(outcome: UnpackOutcome, kind: AnomalyKind): (string | undefined)[] {
+  if ('error' in outcome) throw new Error(outcome.error.message);
+  const summary = outcome.result.anomalies.find((each) => each.kind === kind);
+  return summary?.examples.map(({ entry }) => entry) ?? [];
 }
 
 function errorCode(outcome: UnpackOutcome): string | undefined {
@@ -93,16 +105,34 @@ describe('without privileges', () => {
     expect(tree.get('d')?.mode).toBe('0555');
   });
 
-  test('setuid stays only with the owner it was meant for', ({ box }) => {
-    const own = { uid: NOBODY, gid: NOBODY, mode: 0o4755 };
-    const { tree } = unpacked(box, [
-      file('own', 'x', own),
+  test('setuid and setgid of root stay, for whom the caller stands, as do its own', ({ box }) => {
+    const own = { uid: NOBODY, gid: NOBODY };
+    const { tree, kinds } = unpacked(box, [
+      file('own', 'x', { ...own, mode: 0o6755 }),
       file('root', 'x', { mode: 0o6755 }),
-      dir('d', { mode: 0o2755 }),
+      file('s', 'of the group alone', { uid: 7, gid: NOBODY, mode: 0o2755 }),
+      dir('d', { uid: 7, gid: 7, mode: 0o2775 }),
+      fifo('p', { mode: 0o4600 }),
     ]);
-    expect(tree.get('own')?.mode).toBe('4755');
-    expect(tree.get('root')?.mode).toBe('0755');
-    expect(tree.get('d')?.mode).toBe('0755');
+    for (const path of ['own', 'root']) expect(tree.get(path)?.mode).toBe('6755');
+    expect(tree.get('s')?.mode).toBe('2755');
+    // A directory hands down its group, and acts for nobody.
+    expect(tree.get('d')?.mode).toBe('2775');
+    expect(tree.get('p')?.mode).toBe('4600');
+    expect(kinds).not.toContain('setuid-skipped');
+    expect(kinds).not.toContain('setgid-skipped');
+  });
+
+  test('setuid and setgid of somebody else go, and that is said', ({ box }) => {
+    const { outcome, destination } = unpackAsNobody(box, [
+      file('mail', 'x', { uid: 8, gid: 0, mode: 0o6755 }),
+      file('games', 'x', { uid: 0, gid: 60, mode: 0o6755 }),
+      file('both', 'x', { uid: 8, gid: 60, mode: 0o7755, xattrs: { 'user.a': 'b' } }),
+    ]);
+    const tree = readTree(destination);
+    expect(['mail', 'games', 'both'].map((path) => tree.get(path)?.mode)).toEqual(['2755', '4755', '1755']);
+    expect(skipped(outcome, 'setuid-skipped')).toEqual(['mail', 'both']);
+    expect(skipped(outcome, 'setgid-skipped')).toEqual(['games', 'both']);
   });
 
   test('extended attributes of users stay, others are left out', ({ box }) => {
@@ -125,4 +155,43 @@ describe('without privileges', () => {
     const { outcome } = unpackAsNobody(box, [file('f', 'x', { uid: 1000 })], { rootless: false });
     expect(errorCode(outcome)).toBe('PermissionDenied');
   });
+});
+
+// No /etc/subuid, `unshare --map-root-user`, a locked-down CI: uid 0 there, and no other id.
+describe('as root of a user namespace of one id', () => {
+  const IN_NAMESPACE = [...AS_NOBODY, 'unshare', '--user', '--map-root-user'];
+  const members = [
+    dir('var', { uid: 0, gid: 12 }),
+    file('var/mail', 'x', { uid: 12, gid: 0, mode: 0o6755 }),
+    file('var/root', 'x', { mode: 0o6755 }),
+    characterDevice('dev/null', 1, 3),
+  ];
+
+  test('a layer is unpacked as without privileges, without being asked to', ({ box }) => {
+    const { outcome, destination } = unpackAsNobody(box, members, {}, IN_NAMESPACE);
+    const tree = readTree(destination);
+    expect(tree.get('var/mail')).toMatchObject({ uid: NOBODY, mode: '2755' });
+    expect(tree.get('var/root')).toMatchObject({ uid: NOBODY, mode: '6755' });
+    expect(skipped(outcome, 'ownership-ignored')).toEqual(['var', 'var/mail']);
+    expect(skipped(outcome, 'setuid-skipped')).toEqual(['var/mail']);
+    expect(skipped(outcome, 'device-skipped')).toEqual(['dev/null']);
+  });
+
+  test.for([
+    ['a directory', [dir('d', { uid: 3, gid: 12 })]],
+    ['a file', [file('f', 'x', { uid: 3, gid: 12 })]],
+    ['a symlink', [symlink('l', 'f', { uid: 3, gid: 12 })]],
+  ] as const)(
+    'an owner that has no id there is named, where all have to be kept: of %s',
+    ([, asked], { box }) => {
+      const { outcome } = unpackAsNobody(box, asked, { rootless: false }, IN_NAMESPACE);
+      expect(outcome).toMatchObject({
+        error: {
+          code: 'FailedPrecondition',
+          message: expect.stringContaining('the user namespace does not map the owner 3:12'),
+          hint: expect.stringContaining('--rootless'),
+        },
+      });
+    },
+  );
 });

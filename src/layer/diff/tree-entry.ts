@@ -1,17 +1,21 @@
 import { statId } from '../../rootfs/directory.js';
+import { isWhiteoutDevice } from '../../rootfs/lower-layers.js';
 import { nodeType } from '../../rootfs/node-type.js';
 import type { WalkedEntry } from '../../rootfs/walk-tree.js';
 import { imageXattrName } from '../../rootfs/xattrs.js';
 import type { System } from '../../system/system.js';
 import type { TarHeader } from '../../tar/header-encoder.js';
 
-/** Something in a tree, and how a layer would list it. A socket, which no layer can hold, is none. */
+/**
+ * Something in a tree, and how a layer would list it. A socket is none: no layer can hold it. Nor is a device 0:0: to
+ * overlayfs it would be a whiteout.
+ */
 export interface TreeEntry {
   readonly walked: WalkedEntry;
   readonly header: TarHeader;
 }
 
-/** @param xattrs their names on the disk @returns undefined for a socket */
+/** @param xattrs their names on the disk @returns undefined for what no layer is to list */
 export function describeTreeEntry(
   system: System,
   walked: WalkedEntry,
@@ -19,7 +23,7 @@ export function describeTreeEntry(
 ): TreeEntry | undefined {
   const { path, parent, name, stat } = walked;
   const type = nodeType(stat);
-  if (type === 'socket') return undefined;
+  if (type === 'socket' || isWhiteoutDevice(stat)) return undefined;
   const header: TarHeader = {
     path: type === 'directory' ? `${path === '' ? '.' : path}/` : path,
     type,

@@ -36,6 +36,9 @@ describe('what changes', () => {
       'rm f; python3 -c \'import socket; socket.socket(socket.AF_UNIX).bind("f")\'',
       ['.wh.f 0000'],
     ],
+    ['a device 0:0 in the place of a file', 'echo x > f', 'rm f; mknod f c 0 0', ['.wh.f 0000']],
+    ['a device 0:0 that comes, and one that goes', 'mknod old c 0 0', 'rm old; mknod new c 0 0', []],
+    ['a file in the place of a device 0:0', 'mknod f c 0 0', 'rm f; echo -n x > f', ['f 0644 x']],
     ['nothing at all', 'mkdir d; echo x > d/f; touch -d @1 d/f', 'true', []],
   ] as const)('%s', async ([, before, after, entries], { trees }) => {
     trees.make(before, after);
