@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { fstatSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { OverlayerError } from '../base/errors.js';
-import { notifySystemd } from '../system/notify-systemd.js';
 import type { ListeningSocket, OnConnection } from './socket.js';
 
 /** sd_listen_fds(3): descriptors that are handed over begin here. */
@@ -10,7 +9,7 @@ const FIRST = 3;
 
 /**
  * The socket that systemd listens on in our stead (systemd.socket(5)), until somebody connects. It stays systemd's: it is
- * there also while no daemon runs. systemd is told that it is served.
+ * there also while no daemon runs, and whoever connects then is kept waiting.
  *
  * @returns undefined when there is none
  * @throws OverlayerError `InvalidArgument`: there are several
@@ -25,7 +24,6 @@ export async function activatedSocket(onConnection: OnConnection): Promise<Liste
   const server = createServer(onConnection);
   server.listen({ fd: FIRST });
   await once(server, 'listening');
-  notifySystemd('READY=1');
   return {
     address: addressOf(FIRST),
     disconnected: once(server, 'close'),

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Metadata, ServerUnaryCall } from '@grpc/grpc-js';
+import { orAborted } from '../base/abort.js';
 import { type ErrorCode, OverlayerError } from '../base/errors.js';
 
 /** What a method knows of its call beside the request. */
@@ -35,6 +36,7 @@ export class Calls {
   readonly #controllers = new Set<AbortController>();
   readonly #onFinish: (call: FinishedCall) => void;
   #refuses = false;
+  #lastEnd = Number.NEGATIVE_INFINITY;
 
   constructor(onFinish: (call: FinishedCall) => void) {
     this.#onFinish = onFinish;
@@ -57,6 +59,7 @@ export class Calls {
       throw failure;
     } finally {
       this.#running.delete(running);
+      this.#lastEnd = performance.now();
       const code = error === undefined ? 'OK' : OverlayerError.is(error) ? error.code : 'Internal';
       const seconds = (performance.now() - start) / 1000;
       this.#onFinish({ path: call.getPath(), request: call.request, code, error, seconds });
@@ -88,15 +91,26 @@ export class Calls {
     }
   }
 
-  /** Begins nothing more; what runs has so many milliseconds to end, and then is told to. */
-  async end(graceMs: number): Promise<void> {
+  /** Resolves once no call has been under way for so many milliseconds; or when the deadline is over. */
+  async quiet(milliseconds: number, deadline: AbortSignal): Promise<void> {
+    while (!deadline.aborted) {
+      const left = this.#lastEnd + milliseconds - performance.now();
+      if (this.#running.size > 0) await this.#allEnded(deadline);
+      else if (left > 0) await setTimeout(left, undefined, { ref: false });
+      else return;
+    }
+  }
+
+  /** What runs may go on until the deadline, and then is told to end. Nothing begins after that. */
+  async end(deadline: AbortSignal): Promise<void> {
+    await this.#allEnded(deadline);
     this.#refuses = true;
-    const ended = Promise.allSettled(this.#running);
-    const timer = new AbortController();
-    await Promise.race([ended, setTimeout(graceMs, undefined, { signal: timer.signal }).catch(() => {})]);
-    timer.abort();
     for (const controller of this.#controllers) controller.abort(stopping());
-    await ended;
+    await Promise.allSettled(this.#running);
+  }
+
+  async #allEnded(deadline: AbortSignal): Promise<void> {
+    await orAborted(() => Promise.allSettled(this.#running), deadline).catch(() => {});
   }
 }
 

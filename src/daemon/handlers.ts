@@ -20,25 +20,32 @@ export type Methods = Readonly<
   Record<string, (request: never, context: CallContext) => Promise<object> | AsyncIterable<object>>
 >;
 
-/** A service as gRPC calls it. */
+/** A service as gRPC calls it. @param methods until they are there, calls wait */
 export function toHandlers(
   definition: ServiceDefinition,
-  methods: Methods,
+  methods: Promise<Methods>,
   calls: Calls,
 ): UntypedServiceImplementation {
+  let ready: Methods | undefined;
+  methods.then(
+    (all) => (ready = all),
+    () => {}, // calls that wait tell it
+  );
   return Object.fromEntries(
     Object.entries(definition).map(([name, { requestStream, responseStream }]) => {
-      const method = methods[name];
-      if (method === undefined) throw new Error(`Nobody serves ${name}`);
+      const method = async (request: unknown, context: CallContext) => {
+        const all = ready ?? (await orAborted(() => methods, context.signal));
+        return all[name]!(request as never, context);
+      };
       if (!responseStream) return [name, answerOnce(method as Unary, calls)];
-      return [name, requestStream ? converse(method as Bidi, calls) : answerWithMany(method as Many, calls)];
+      return [name, requestStream ? converse(method as Many, calls) : answerWithMany(method as Many, calls)];
     }),
   );
 }
 
 type Unary = (request: unknown, context: CallContext) => Promise<object>;
-type Many = (request: unknown, context: CallContext) => AsyncIterable<object>;
-type Bidi = (requests: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<object>;
+/** The request may be an iterable of requests. */
+type Many = (request: unknown, context: CallContext) => Promise<AsyncIterable<object>>;
 
 function answerOnce(method: Unary, calls: Calls): UntypedHandleCall {
   return (call: ServerUnaryCall<unknown, object>, callback: sendUnaryData<object>) => {
@@ -56,7 +63,7 @@ function answerWithMany(method: Many, calls: Calls): UntypedHandleCall {
     answer(call, calls, (context) => method(call.request, context));
 }
 
-function converse(method: Bidi, calls: Calls): UntypedHandleCall {
+function converse(method: Many, calls: Calls): UntypedHandleCall {
   return (call: ServerDuplexStream<unknown, object>) => {
     answer(call, calls, (context) => method(requestsOf(call, context.signal), context));
   };
@@ -79,12 +86,12 @@ async function* requestsOf(
 function answer(
   call: ServerWritableStream<unknown, object> | ServerDuplexStream<unknown, object>,
   calls: Calls,
-  method: (context: CallContext) => AsyncIterable<object>,
+  method: (context: CallContext) => Promise<AsyncIterable<object>>,
 ): void {
   calls
     .run(call, async (context) => {
       // Whoever reads slowly holds the method back.
-      for await (const message of method(context))
+      for await (const message of await method(context))
         if (!call.write(message)) await once(call, 'drain', { signal: context.signal });
     })
     .then(

@@ -27,8 +27,10 @@ export interface Daemon extends AsyncDisposable {
   /** HOST:PORT */
   readonly metricsAddress: string | undefined;
   /**
-   * Takes nothing more on; waits ten seconds for what is under way, and then ends it as a caller does who goes away: it
-   * leaves nothing behind. The socket goes. A second time does nothing.
+   * Serves on until no call was under way for half a second, so that a pull that makes one call after the other is not cut
+   * off; for a minute at the most. What is under way then ends as when its caller goes away: it leaves nothing behind.
+   * The socket goes, but for one that systemd holds: whoever calls waits there for the next daemon. A second time does
+   * nothing.
    */
   close(): Promise<void>;
 }

@@ -6,8 +6,10 @@ import { OverlayerError } from '../base/errors.js';
 import { openStore } from '../image/open-store.js';
 import type { Store } from '../image/store.js';
 import { warmUp } from '../layer/unpack-layer.js';
+import { notifySystemd } from '../system/notify-systemd.js';
 import { activatedSocket } from './activated-socket.js';
 import { Calls } from './calls.js';
+import { Connections } from './connections.js';
 import { ContainerdContent } from './containerd-content.js';
 import { contentService } from './content-service.js';
 import { diffService } from './diff-service.js';
@@ -24,7 +26,9 @@ import { type ListeningSocket, listenOn, type OnConnection } from './socket.js';
 
 const CONTAINERD = '/run/containerd/containerd.sock';
 /** For what is under way when the daemon stops. */
-const GRACE_MS = 10_000;
+const GRACE_MS = 60_000;
+/** Whoever has called so lately calls again: a pull makes one call right after the other. */
+const QUIET_MS = 500;
 /** For the last answers to go out. */
 const FLUSH_MS = 1000;
 
@@ -33,40 +37,30 @@ type ServedMethods = Readonly<Record<(typeof SERVED)[number], Methods>>;
 
 /** See `serve`. */
 export async function startDaemon(options: ServeOptions): Promise<Daemon> {
-  const { address, metrics: metricsAddress, onLog, name = 'overlayer', containerd = CONTAINERD } = options;
+  const { address, metrics: metricsAddress, onLog } = options;
+  const metrics = new Metrics(() => calls.count);
+  const calls = new Calls((call) => {
+    metrics.countCall(call);
+    const entry = logCall(call);
+    if (entry !== undefined) onLog?.(entry);
+  });
+  let resolve!: (methods: ServedMethods) => void;
+  let reject!: (error: unknown) => void;
+  const opened = new Promise<ServedMethods>((...settle) => ([resolve, reject] = settle));
+  opened.catch(() => {}); // calls that wait tell it
+  // First: a caller whose connection is not answered within a second gives it up (gRPC for Go). Calls wait.
+  const serving = await serveOn(address, opened, calls);
   /** What ends what was begun, the last first. */
   const ends: (() => Promise<void> | void)[] = [];
   const end = async () => {
+    await serving.end();
     for (let each = ends.pop(); each !== undefined; each = ends.pop()) await each();
   };
   try {
-    const store = await openStore(options);
-    ends.push(() => store.close());
-    await checkIsOwn(store, options.root);
-    const client = new ContainerdContent(containerd);
-    ends.push(() => client.close());
-
-    const metrics = new Metrics(() => calls.count);
-    const calls = new Calls((call) => {
-      metrics.countCall(call);
-      const entry = logCall(call);
-      if (entry !== undefined) onLog?.(entry);
-    });
     const metricsServer = metricsAddress === undefined ? undefined : await metrics.serve(metricsAddress);
     if (metricsServer !== undefined) ends.push(() => metricsServer.close());
-
-    warmUp();
-    const { snapshots, content } = store;
-    const filled = new FilledSnapshots(snapshots);
-    const own = { snapshots, filled, directory: join(realpathSync(options.root), 'snapshots') };
-    const open = layerOpener(content, client);
-    const methods: ServedMethods = {
-      snapshots: snapshotsService({ own, open, name }),
-      diff: diffService({ own, open, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
-      content: contentService(content),
-    };
-    const serving = await serveOn(address, methods, calls);
-    ends.push(() => serving.end());
+    resolve(await openServices(options, metrics, ends));
+    if (address === undefined) notifySystemd('READY=1');
     let closed: Promise<void> | undefined;
     const close = () => {
       closed ??= end();
@@ -79,9 +73,33 @@ export async function startDaemon(options: ServeOptions): Promise<Daemon> {
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
+    reject(error);
     await end();
     throw error;
   }
+}
+
+async function openServices(
+  options: ServeOptions,
+  metrics: Metrics,
+  ends: (() => Promise<void> | void)[],
+): Promise<ServedMethods> {
+  const { name = 'overlayer', containerd = CONTAINERD } = options;
+  const store = await openStore(options);
+  ends.push(() => store.close());
+  await checkIsOwn(store, options.root);
+  const client = new ContainerdContent(containerd);
+  ends.push(() => client.close());
+  warmUp();
+  const { snapshots, content } = store;
+  const filled = new FilledSnapshots(snapshots);
+  const own = { snapshots, filled, directory: join(realpathSync(options.root), 'snapshots') };
+  const open = layerOpener(content, client);
+  return {
+    snapshots: snapshotsService({ own, open, name }),
+    diff: diffService({ own, open, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
+    content: contentService(content),
+  };
 }
 
 /** @throws OverlayerError `FailedPrecondition` */
@@ -99,23 +117,43 @@ interface Serving {
   end(): Promise<void>;
 }
 
-async function serveOn(address: string | undefined, methods: ServedMethods, calls: Calls): Promise<Serving> {
+async function serveOn(
+  address: string | undefined,
+  methods: Promise<ServedMethods>,
+  calls: Calls,
+): Promise<Serving> {
   const server = new Server(MESSAGE_LIMITS);
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
   for (const name of SERVED) {
     const definition = loadService(name);
-    server.addService(definition, toHandlers(definition, methods[name], calls));
+    server.addService(
+      definition,
+      toHandlers(
+        definition,
+        methods.then((all) => all[name]),
+        calls,
+      ),
+    );
   }
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const socket = await openSocket(address, (connection) => injector.injectConnection(connection));
+  const connections = new Connections();
+  const socket = await openSocket(address, (connection) => {
+    connections.add(connection);
+    injector.injectConnection(connection);
+  });
   return {
     address: socket.address,
     async end() {
       health.setStatus('', 'NOT_SERVING');
-      await socket.close();
-      await calls.end(GRACE_MS);
+      const deadline = AbortSignal.timeout(GRACE_MS);
+      // Until then callers are served as ever: they would take a refusal for the end of what they are at.
+      await Promise.race([calls.quiet(QUIET_MS, deadline), connections.none()]);
+      // At once: a caller that is sent away (GOAWAY) connects anew, and not to us.
+      const closed = socket.close();
       injector.drain(FLUSH_MS);
+      await closed;
+      await calls.end(deadline);
       await socket.disconnected;
       server.forceShutdown();
     },

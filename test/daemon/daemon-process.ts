@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { MAIN } from '../cli/helpers.js';
 
+/** Holds a socket, in systemd's stead. */
+const HOLDER = join(import.meta.dirname, 'held-socket.py');
+
 /** What a line of the daemon's log says. */
 export type LogLine = { readonly level: string; readonly message: string } & Readonly<
   Record<string, unknown>
@@ -23,21 +26,26 @@ export class DaemonProcess {
     this.#lines = createInterface({ input: process.stderr! });
     this.#lines.on('line', (line) => this.log.push(JSON.parse(line)));
     this.#exit = once(process, 'exit');
-    this.address = join(directory, 'overlayer.sock');
+    this.address = addressIn(directory);
     this.root = join(directory, 'snapshots-root');
   }
 
   /** @param directory where its socket and its root are, and containerd's socket */
   static async start(directory: string, ...options: readonly string[]): Promise<DaemonProcess> {
-    const child = spawn(
-      process.execPath,
-      [
-        ...[MAIN, 'serve', '--address', join(directory, 'overlayer.sock'), '--log', 'json'],
-        ...['--root', join(directory, 'snapshots-root')],
-        ...['--containerd-address', join(directory, 'containerd.sock'), ...options],
-      ],
-      { stdio: ['ignore', 'inherit', 'pipe'] },
+    const command = commandOf(directory, '--address', addressIn(directory), ...options);
+    return await DaemonProcess.#started(
+      spawn(process.execPath, command, { stdio: ['ignore', 'inherit', 'pipe'] }),
+      directory,
     );
+  }
+
+  /** With a socket that is held as by systemd, whatever becomes of the daemon: see `restart`. */
+  static async startHeld(directory: string): Promise<DaemonProcess> {
+    const command = [HOLDER, addressIn(directory), process.execPath, ...commandOf(directory)];
+    return await DaemonProcess.#started(spawn('python3', command, { stdio: 'pipe' }), directory);
+  }
+
+  static async #started(child: ChildProcess, directory: string): Promise<DaemonProcess> {
     const daemon = new DaemonProcess(child, directory);
     await Promise.race([daemon.said(1), daemon.#exit]);
     if (daemon.log[0]?.message !== 'serving') throw new Error(JSON.stringify(daemon.log));
@@ -58,10 +66,27 @@ export class DaemonProcess {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
+  /** One whose socket is held: ends the daemon and starts it again. @returns its exit code */
+  async restart(): Promise<number> {
+    const { stdin, stdout } = this.#process;
+    stdin!.write('\n');
+    const [code] = await once(stdout!.setEncoding('utf8'), 'data');
+    return Number(code);
+  }
+
   /** @returns its exit code, or the signal that ended it */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<unknown> {
     if (this.isRunning) this.#process.kill(signal);
     const [code, by] = await this.#exit;
     return code ?? by;
   }
+}
+
+const addressIn = (directory: string) => join(directory, 'overlayer.sock');
+
+function commandOf(directory: string, ...options: readonly string[]): string[] {
+  return [
+    ...[MAIN, 'serve', '--log', 'json', '--root', join(directory, 'snapshots-root')],
+    ...['--containerd-address', join(directory, 'containerd.sock'), ...options],
+  ];
 }

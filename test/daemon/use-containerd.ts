@@ -15,15 +15,20 @@ export interface UsedContainerd {
   daemon: DaemonProcess;
 }
 
+interface UseContainerdOptions extends ContainerdOptions {
+  /** The daemon's socket is held as by systemd. */
+  readonly isHeld?: boolean;
+}
+
 /** A containerd and the daemon that is its plugin, for the tests of a file or a block. */
-export function useContainerd(options: ContainerdOptions = {}): UsedContainerd {
+export function useContainerd(options: UseContainerdOptions = {}): UsedContainerd {
   const used = {} as { -readonly [name in keyof UsedContainerd]: UsedContainerd[name] };
   beforeAll(async () => {
     used.directory = makeWorkDirectory();
     const image = join(used.directory, 'image');
     mkdirSync(image);
     used.archive = makeSampleImage(image);
-    used.daemon = await DaemonProcess.start(used.directory);
+    used.daemon = await DaemonProcess[options.isHeld ? 'startHeld' : 'start'](used.directory);
     used.containerd = await ContainerdProcess.start(used.directory, options);
   });
   afterAll(async () => {

@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { overlayer } from '../cli/helpers.js';
+import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
+import { dir, file, tar } from '../helpers/tar-builder.js';
+import type { Version } from './containerd-process.js';
+import { openWriter } from './content-writer.js';
+import { useContainerd } from './use-containerd.js';
+import { useDaemon } from './use-daemon.js';
+
+/** Restarts, each in another pull, at points that are spread over it. */
+const RESTARTS = Number(process.env['OVERLAYER_RESTARTS'] ?? 2);
+const LAYERS = 5;
+/** Prepare, Apply and Commit. */
+const STEPS = 3 * LAYERS;
+
+/** Layers that take long enough for a restart to fall into the midst of one. */
+const makeLayer = (_: unknown, number: number) =>
+  tar(
+    dir(`${number}`),
+    ...Array.from({ length: 4000 }, (_, each) => file(`${number}/${each}`, randomBytes(500))),
+  );
+
+test('whoever calls while others are at work is served, and the last one ends it', async () => {
+  const { daemon, connect } = await useDaemon();
+  const writer = openWriter(connect('content'));
+  await writer.send({ action: 'STAT', ref: 'ingest' });
+  let isClosed = false;
+  const closed = daemon.close().then(() => (isClosed = true));
+  for (const key of ['over a connection', 'over another'])
+    await connect('snapshots').ask('prepare', { snapshotter: 'overlayer', key });
+  expect(isClosed).toBe(false);
+  writer.end();
+  await closed;
+});
+
+describe.each<Version>(['1.7', '2.1'])(
+  'containerd %s, and a daemon that is started again in a pull',
+  (version) => {
+    const used = useContainerd({ version, isHeld: true });
+    let archive: string;
+    beforeAll(() => {
+      archive = join(used.directory, 'large.tar');
+      writeFileSync(archive, archiveOf(layoutFiles({}, Array.from({ length: LAYERS }, makeLayer))));
+    });
+
+    test.each(Array.from({ length: RESTARTS }, (_, at) => Math.floor(((at + 0.5) * STEPS) / RESTARTS)))(
+      'after %d steps of it: it goes on',
+      async (steps) => {
+        const reached = used.daemon.said(steps);
+        const pull = used.containerd.ctr(
+          '--namespace',
+          `after-${steps}`,
+          'images',
+          'import',
+          '--snapshotter',
+          'overlayer',
+          archive,
+        );
+        const outcome = pull.then(
+          () => 'pulled',
+          (error: Error) => error.message,
+        );
+        await reached;
+        expect(await used.daemon.restart()).toBe(0);
+        expect(await outcome).toBe('pulled');
+      },
+    );
+
+    test('a call in between waits for the next one', async () => {
+      const call = () => used.containerd.ctr('snapshots', '--snapshotter', 'overlayer', 'ls');
+      const before = await call();
+      await used.daemon.restart(); // which has not begun to listen
+      expect(await call()).toBe(before);
+    });
+
+    test('all snapshots are whole', async () => {
+      const checked = await overlayer(['snapshots', 'check', '--root', used.daemon.root]);
+      expect(checked).toMatchObject({ code: 0, stderr: '' });
+    });
+  },
+);
