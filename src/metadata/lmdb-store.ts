@@ -1,5 +1,5 @@
-import { chmodSync, statfsSync, statSync } from 'node:fs';
-import { constants } from 'node:os';
+import { accessSync, chmodSync, constants, statfsSync, statSync } from 'node:fs';
+import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
 import { type Database, open as openLmdb } from 'lmdb';
 import { OverlayerError } from '../base/errors.js';
@@ -19,7 +19,7 @@ import { reserveLockFile, reserveSpare } from './reserve-space.js';
 
 /** What LMDB says of a damaged file: lmdb.h, MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID. */
 const DAMAGED = [-30797, -30796, -30795, -30794, -30793];
-const { EACCES, EIO, ENOSPC } = constants.errno;
+const { EACCES, EIO, ENOSPC } = os.errno;
 /** Less is free on a full disk, more where a disk fails. */
 const FULL = 1 << 20;
 
@@ -46,9 +46,11 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
     if (open !== undefined) return new LmdbStore(path, open);
     const damage = findDamage(path);
     if (damage !== undefined) throw damaged(path, damage);
-    reserveLockFile(system, `${path}-lock`);
+    const readOnly = isReadOnly(dirname(path));
+    if (!readOnly) reserveLockFile(system, `${path}-lock`);
     const database = openLmdb<Value, LmdbKey>({
       path,
+      readOnly,
       noSubdir: true,
       encoding: 'json',
       // Each transaction is on disk before it counts: the other way trusts that a power cut is noticed.
@@ -57,9 +59,11 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
       eventTurnBatching: false,
       maxDbs: 1,
     });
-    chmodSync(path, 0o600);
-    reserveSpare(system, path);
-    const environment = { database, id: fileID(path), users: 0 };
+    if (!readOnly) {
+      chmodSync(path, 0o600);
+      reserveSpare(system, path);
+    }
+    const environment = { database, readOnly, id: fileID(path), users: 0 };
     shared.set(environment.id, environment);
     return new LmdbStore(path, environment);
   });
@@ -67,6 +71,8 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
 
 interface Environment {
   readonly database: Database<Value, LmdbKey>;
+  /** Its file system is: what is there can be read. */
+  readonly readOnly: boolean;
   readonly id: string;
   users: number;
 }
@@ -76,6 +82,15 @@ interface Environment {
  * again, this thread would wait for the lock of a write that waits for this thread.
  */
 const shared = new Map<string, Environment>();
+
+function isReadOnly(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
+  }
+}
 
 function fileID(path: string): string {
   const { dev, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};
@@ -112,6 +127,7 @@ class LmdbStore implements MetadataStore {
 
   async write<T>(change: (transaction: WriteTransaction) => T): Promise<T> {
     this.#checkOpen();
+    if (this.#environment.readOnly) throw translate(this.#path, new SystemError('EROFS', 'open', this.#path));
     // A child transaction, since only that is rolled back when it throws; several share one write to the disk.
     const written = this.#database.childTransaction(() =>
       change(new LmdbTransaction(this.#database, {})),

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readOwnProc } from '../system/own-proc.js';
 
 /** Who we are to the file system, and what may be left out for it. */
 export interface Identity {
@@ -18,5 +18,7 @@ export function resolveIdentity(rootless: boolean | undefined): Identity {
 
 function isRealRoot(): boolean {
   if (process.geteuid!() !== 0) return false;
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
+  const map = readOwnProc('uid_map');
+  // Without /proc it can't be told: whoever is not will be refused, and can say so.
+  return map === undefined || /^\s*0\s+0\s+4294967295\s*$/.test(map);
 }

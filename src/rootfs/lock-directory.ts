@@ -1,24 +1,37 @@
 import { OverlayerError } from '../base/errors.js';
-import { isErrno, O, type System } from '../system/system.js';
+import { fromSystemError } from '../system/errno-code.js';
+import { isErrno, O, type System, SystemError } from '../system/system.js';
 import { closeQuietly } from './directory.js';
+
+/** What file systems without locks say, and sandboxes that refuse them. */
+const NO_LOCKS = ['ENOLCK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPERM'];
 
 /**
  * Takes the lock (flock) of a directory, which ends with the process.
  *
+ * @param shown what people know it by
  * @returns a descriptor that holds it, until it is closed; `held` when another has it, in this process or any other;
  * `gone` when there is no such directory, or it was removed right now
+ * @throws OverlayerError `FailedPrecondition`: there are no locks
  */
-export function lockDirectory(system: System, parent: number, name: string): number | 'held' | 'gone' {
+export function lockDirectory(
+  system: System,
+  parent: number,
+  name: string,
+  shown: string = name,
+): number | 'held' | 'gone' {
   let descriptor: number;
   try {
     descriptor = system.openAt(parent, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'gone';
-    throw error;
+    throw refused(shown, error);
   }
   let outcome: 'locked' | 'held' | 'gone' = 'held';
   try {
     if (system.tryLock(descriptor)) outcome = system.stat(descriptor).nlink > 0 ? 'locked' : 'gone';
+  } catch (error) {
+    throw refused(shown, error);
   } finally {
     if (outcome !== 'locked') closeQuietly(system, descriptor);
   }
@@ -39,10 +52,21 @@ export function makeLockedDirectory(system: System, parent: number, name: string
     try {
       system.makeDirectory(parent, name, 0o700);
     } catch (error) {
-      if (!isErrno(error, 'EEXIST')) throw error;
+      if (!isErrno(error, 'EEXIST')) throw refused(name, error);
     }
     const lock = lockDirectory(system, parent, name);
     if (lock !== 'gone') return lock;
   }
   throw new OverlayerError('Unavailable', `Other processes remove "${name}" as often as it is made`);
+}
+
+function refused(shown: string, error: unknown): unknown {
+  if (!(error instanceof SystemError)) return error;
+  const what = `Cannot lock "${shown}"`;
+  if (error.syscall !== 'flock' || !NO_LOCKS.includes(error.errno)) return fromSystemError(error, what);
+  return new OverlayerError('FailedPrecondition', `${what}: there are no locks (flock: ${error.errno})`, {
+    hint: 'it has to be on a file system with flock(2): NFS has it with a lock service, a sandbox may refuse it',
+    cause: error,
+    errno: error.errno,
+  });
 }

@@ -1,4 +1,3 @@
-import { statfsSync } from 'node:fs';
 import type { Stat, System } from '../system/system.js';
 import { isDirectory, statId } from './directory.js';
 import { walkTree } from './walk-tree.js';
@@ -58,15 +57,11 @@ export function measureUsage(system: System, directory: number): TreeUsage {
 }
 
 /** Whether what is counted below an open directory stays so when it is brought to the disk. */
-export function isCountedBeforeSync(directory: number): boolean {
-  return KNOW_BEFORE_SYNC.includes(fileSystemType(directory));
+export function isCountedBeforeSync(system: System, directory: number): boolean {
+  return KNOW_BEFORE_SYNC.includes(system.fileSystemType(directory));
 }
 
 /** Whether a file's blocks stay when it is closed, too. */
-export function isCountedBeforeClose(directory: number): boolean {
-  return KNOW_BEFORE_CLOSE.includes(fileSystemType(directory));
-}
-
-function fileSystemType(directory: number): number {
-  return statfsSync(`/proc/self/fd/${directory}`).type;
+export function isCountedBeforeClose(system: System, directory: number): boolean {
+  return KNOW_BEFORE_CLOSE.includes(system.fileSystemType(directory));
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { AT_FDCWD, O, type System } from '../system/system.js';
+import { AT_FDCWD, isErrno, O, type System } from '../system/system.js';
+import { withChild } from './directory.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 /**
@@ -41,13 +42,17 @@ function makeOne(path: string): void {
 
 /** What a directory is made in may hand it a group, and default ACLs that would change every mode in a layer. */
 function keepToOurselves(system: System, path: string): void {
-  const directory = system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0);
-  try {
-    for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
-      if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);
-    system.chown(directory, process.geteuid!(), process.getegid!());
-    system.chmod(directory, 0o700);
-  } finally {
-    system.close(directory);
-  }
+  withChild(system, AT_FDCWD, path, O.RDONLY | O.DIRECTORY, (directory) => {
+    try {
+      for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
+        if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);
+      const { uid, gid, mode } = system.stat(directory);
+      const [ownUid, ownGid] = [process.geteuid!(), process.getegid!()];
+      if (uid !== ownUid || gid !== ownGid) system.chown(directory, ownUid, ownGid);
+      if ((mode & 0o7777) !== 0o700) system.chmod(directory, 0o700);
+    } catch (error) {
+      // What can't be changed can be read all the same.
+      if (!isErrno(error, 'EROFS')) throw error;
+    }
+  });
 }

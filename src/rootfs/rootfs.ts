@@ -39,7 +39,6 @@ export class Rootfs {
   readonly #root: Directory;
   readonly #events: RootfsEvents;
   readonly #cache: DirectoryCache;
-  #hasOpenat2 = true;
 
   /** @param lowers roots of the lower layers, nearest first; their descriptors stay the caller's */
   constructor(system: System, descriptor: number, lowers: readonly number[], events: RootfsEvents) {
@@ -90,14 +89,12 @@ export class Rootfs {
 
   /** One call to the kernel, where no lower layer has a say in it. */
   #openExisting(path: string): Directory | undefined {
-    if (this.#root.lowers.length > 0 || !this.#hasOpenat2) return undefined;
+    if (this.#root.lowers.length > 0) return undefined;
     try {
       return this.#existing(path, this.#openInRoot(path, 'refuse'), []);
     } catch (error) {
       if (isErrno(error, 'ELOOP')) return this.#openThroughSymlinks(path);
-      if (isErrno(error, 'ENOSYS'))
-        this.#hasOpenat2 = false; // Linux before 5.6
-      else if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
       return undefined;
     }
   }

@@ -1,5 +1,7 @@
 import { readlinkSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import type { MountSystem } from '../system/mount-system.js';
+import { hasProc } from '../system/own-proc.js';
 import { AT_FDCWD, asSystemError, isErrno, O, SystemError } from '../system/system.js';
 import { bindMount, bindMountOld } from './bind-mount.js';
 import { mountFileSystem, mountFileSystemOld } from './file-system-mount.js';
@@ -82,10 +84,10 @@ async function orOld(
 function openTarget(system: MountSystem, root: string, below: string): Target {
   try {
     const top = system.openAt(AT_FDCWD, realpathSync(root), O.PATH, 0);
-    if (below === '') return { descriptor: top, path: pathOf(top) };
+    if (below === '') return { descriptor: top, path: pathOf(top, root) };
     try {
       const descriptor = system.openInRoot(top, below, O.PATH, 'follow');
-      return { descriptor, path: pathOf(descriptor) };
+      return { descriptor, path: pathOf(descriptor, join(root, below)) };
     } finally {
       system.close(top);
     }
@@ -95,6 +97,7 @@ function openTarget(system: MountSystem, root: string, below: string): Target {
   }
 }
 
-function pathOf(descriptor: number): string {
-  return readlinkSync(`/proc/self/fd/${descriptor}`);
+/** @param otherwise a path that has led to it, for where there is no /proc */
+function pathOf(descriptor: number, otherwise: string): string {
+  return hasProc() ? readlinkSync(`/proc/self/fd/${descriptor}`) : realpathSync(otherwise);
 }

@@ -3,9 +3,9 @@ import { OverlayerError } from '../base/errors.js';
 import { openLmdbStore } from '../metadata/lmdb-store.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { makePrivateDirectory } from '../rootfs/private-directory.js';
-import { fromSystemError } from '../system/errno-code.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { asSystemError, type System } from '../system/system.js';
+import type { System } from '../system/system.js';
 import { BACKEND_KEY } from './backend-key.js';
 import { chooseBackend } from './choose-backend.js';
 import { metadataLost } from './metadata-damage.js';
@@ -27,7 +27,16 @@ export interface OpenedRoot {
 /** See `openSnapshotter`. */
 export async function openRoot(options: OpenSnapshotterOptions): Promise<OpenedRoot> {
   const system = openLinuxSystem();
-  const { root, snapshots } = await makeRoot(system, options.root);
+  try {
+    return await open(system, options);
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot use "${options.root}" for snapshots`);
+  }
+}
+
+async function open(system: System, options: OpenSnapshotterOptions): Promise<OpenedRoot> {
+  const root = await makePrivateDirectory(system, options.root);
+  const snapshots = await makePrivateDirectory(system, join(root, 'snapshots'));
   if (metadataLost(root))
     throw new OverlayerError('DataLoss', `The metadata of the snapshots in "${root}" are gone`, {
       hint: 'overlayer snapshots check --rebuild recovers what the directories show',
@@ -63,16 +72,4 @@ async function claim(
   throw new OverlayerError('FailedPrecondition', `The snapshots in "${root}" are of the backend "${owner}"`, {
     hint: `open them with "${owner}", or choose another root for "${name}"`,
   });
-}
-
-async function makeRoot(
-  system: System,
-  path: string,
-): Promise<{ readonly root: string; readonly snapshots: string }> {
-  try {
-    const root = await makePrivateDirectory(system, path);
-    return { root, snapshots: await makePrivateDirectory(system, join(root, 'snapshots')) };
-  } catch (error) {
-    throw fromSystemError(asSystemError(error, path), `Cannot use "${path}" for snapshots`);
-  }
 }

@@ -1,9 +1,11 @@
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { withChild } from '../rootfs/directory.js';
+import { lockDirectory } from '../rootfs/lock-directory.js';
 import { removeTree } from '../rootfs/remove-tree.js';
-import { fromSystemError } from '../system/errno-code.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { AT_FDCWD, asSystemError, O } from '../system/system.js';
+import { AT_FDCWD, O } from '../system/system.js';
 import { tryDetached } from './try-detached.js';
 import { tryInThread } from './try-in-thread.js';
 import { LISTED_DIRECTORY } from './try-overlay.js';
@@ -35,18 +37,25 @@ export interface OverlaySupport {
  * @throws OverlayerError `NotFound` or `PermissionDenied` when there can be no such directory
  */
 export async function probeOverlay(directory: string): Promise<OverlaySupport> {
+  try {
+    return await probeIn(directory);
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot try overlayfs in "${directory}"`);
+  }
+}
+
+async function probeIn(directory: string): Promise<OverlaySupport> {
   const system = openLinuxSystem();
   const scratch = await makeScratch(directory);
-  const [lock, parent] = [scratch, directory].map((path) =>
-    system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0),
-  ) as [number, number];
+  let lock: ReturnType<typeof lockDirectory> | undefined;
   try {
-    system.tryLock(lock);
+    lock = lockDirectory(system, AT_FDCWD, scratch);
     return await probe(scratch);
   } finally {
-    removeTree(system, parent, basename(scratch));
-    system.close(parent);
-    system.close(lock);
+    withChild(system, AT_FDCWD, directory, O.RDONLY | O.DIRECTORY, (parent) =>
+      removeTree(system, parent, basename(scratch)),
+    );
+    if (typeof lock === 'number') system.close(lock);
   }
 }
 
@@ -57,14 +66,10 @@ async function probe(scratch: string): Promise<OverlaySupport> {
 }
 
 async function makeScratch(directory: string): Promise<string> {
-  try {
-    const scratch = await mkdtemp(join(directory, 'new-probe-'));
-    for (const place of [DETACHED, THREAD]) {
-      await mkdir(join(scratch, place));
-      await mkdir(join(scratch, place, LISTED_DIRECTORY));
-    }
-    return scratch;
-  } catch (error) {
-    throw fromSystemError(asSystemError(error, directory), `Cannot try overlayfs in "${directory}"`);
+  const scratch = await mkdtemp(join(directory, 'new-probe-'));
+  for (const place of [DETACHED, THREAD]) {
+    await mkdir(join(scratch, place));
+    await mkdir(join(scratch, place, LISTED_DIRECTORY));
   }
+  return scratch;
 }

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { openLmdbStore } from '../metadata/lmdb-store.js';
 import { type NamedRecord, restoreRecords } from '../metadata/snapshot-records.js';
+import { lockDirectory } from '../rootfs/lock-directory.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { syncDirectory } from '../system/sync-directory.js';
-import { AT_FDCWD, O } from '../system/system.js';
+import { AT_FDCWD } from '../system/system.js';
 import { BACKEND_KEY } from './backend-key.js';
 import { metadataDamage } from './metadata-damage.js';
 import type { RebuildResult } from './rebuild-metadata.js';
@@ -25,10 +27,10 @@ interface Candidate {
 export async function rebuildRoot(path: string): Promise<RebuildResult> {
   const system = openLinuxSystem();
   const root = openRoot(path);
-  const lock = system.openAt(AT_FDCWD, root, O.RDONLY | O.DIRECTORY, 0);
+  const lock = lockDirectory(system, AT_FDCWD, root);
+  if (typeof lock === 'string')
+    throw new OverlayerError('Unavailable', `Another process is rebuilding the metadata of "${root}"`);
   try {
-    if (!system.tryLock(lock))
-      throw new OverlayerError('Unavailable', `Another process is rebuilding the metadata of "${root}"`);
     const damage = await metadataDamage(root);
     if (damage === undefined)
       throw new OverlayerError('FailedPrecondition', `The metadata of "${root}" are sound`, {
@@ -40,6 +42,8 @@ export async function rebuildRoot(path: string): Promise<RebuildResult> {
     } finally {
       directories.close();
     }
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot rebuild the metadata of "${root}"`);
   } finally {
     system.close(lock);
   }

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { OverlayerError } from '../base/errors.js';
 import type { MetadataStore, Value } from '../metadata/metadata-store.js';
+import { readOwnProc } from '../system/own-proc.js';
 import { type OverlaySupport, probeOverlay } from './overlay-support.js';
 
 const KEY = ['overlay support'];
@@ -17,8 +18,9 @@ interface Remembered {
 export async function overlaySupport(store: MetadataStore, snapshots: string): Promise<OverlaySupport> {
   const asked = circumstances();
   const known = store.read((transaction) => transaction.get(KEY)) as unknown as Remembered | undefined;
-  if (known?.asked === asked) return { ...known.support, reason: undefined };
-  const { reason, ...support } = await probeOverlay(snapshots);
+  const remembered = known && { ...known.support, reason: undefined };
+  if (known?.asked === asked) return remembered!;
+  const { reason, ...support } = await probe(snapshots, remembered);
   // Whoever can't remember finds it out again: nobody waits for the disk.
   if (support.supported)
     store
@@ -27,10 +29,18 @@ export async function overlaySupport(store: MetadataStore, snapshots: string): P
   return { reason, ...support };
 }
 
+/** On a read-only file system nothing can be tried out; what is there can be mounted to be read, as it was elsewhere. */
+async function probe(snapshots: string, remembered: OverlaySupport | undefined): Promise<OverlaySupport> {
+  try {
+    return await probeOverlay(snapshots);
+  } catch (error) {
+    if (remembered === undefined || !OverlayerError.is(error) || error.errno !== 'EROFS') throw error;
+    return remembered;
+  }
+}
+
 /** All that the answer hangs on but the file system, which is always that of the root. */
 function circumstances(): string {
-  const capabilities = /^CapEff:.*$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[0];
-  return [release(), process.geteuid!(), readFileSync('/proc/self/uid_map', 'latin1'), capabilities].join(
-    ' ',
-  );
+  const capabilities = /^CapEff:.*$/m.exec(readOwnProc('status') ?? '')?.[0];
+  return [release(), process.geteuid!(), readOwnProc('uid_map'), capabilities].join(' ');
 }

@@ -69,7 +69,7 @@ export class SnapshotDirectories {
 
   /** A descriptor that holds the lock; undefined when another has it, or the directory is gone. */
   lock(name: string): number | undefined {
-    const lock = lockDirectory(this.#system, this.#descriptor, name);
+    const lock = lockDirectory(this.#system, this.#descriptor, name, join(this.path, name));
     return typeof lock === 'number' ? lock : undefined;
   }
 
@@ -128,7 +128,9 @@ export class SnapshotDirectories {
       if (removed !== name) this.#system.renameNew(this.#descriptor, name, this.#descriptor, removed);
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return;
-      throw error instanceof SystemError ? fromSystemError(error, `Cannot remove "${name}"`) : error;
+      throw error instanceof SystemError
+        ? fromSystemError(error, `Cannot remove "${join(this.path, name)}"`)
+        : error;
     }
     await treeThreads.run({ type: 'remove', parent: this.path, name: removed });
   }

@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import { type MountInfo, readMountInfo } from '../system/mountinfo.js';
+import { hasProc } from '../system/own-proc.js';
 
 /** A mount of a snapshot that does not exist any more, or one in the midst of the store. */
 export interface StaleMount {
@@ -8,13 +9,13 @@ export interface StaleMount {
 }
 
 /**
- * Looks through the mounts that this process sees.
+ * Looks through the mounts that this process sees: none without /proc.
  *
  * @param snapshots path of the directory of all snapshots, without symlinks
  * @param exists whether there is a snapshot with a directory of that name
  */
 export function findStaleMounts(snapshots: string, exists: (directory: string) => boolean): StaleMount[] {
-  const mounts = readMountInfo();
+  const mounts = hasProc() ? readMountInfo() : [];
   const home = mountOf(mounts, snapshots);
   return mounts.flatMap((mount): StaleMount[] => {
     const { mountPoint } = mount;

@@ -2,18 +2,24 @@ import { type ErrorCode, OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 import { asSystemError, type SystemError } from './system.js';
 
-const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, hint?: string]>> = {
+type Meaning = readonly [code: ErrorCode, reason: string, hint?: string];
+
+const CHANGING = 'something else is changing the tree';
+
+/** What a refusal means, whatever was asked for. */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENOSPC: [
     'ResourceExhausted',
-    'no space is left on the file system',
-    'free space, or choose another destination',
+    'no space, or no inode, is left on the file system',
+    'df and df -i show which of the two',
   ],
   EDQUOT: ['ResourceExhausted', 'the disk quota is reached'],
   EMFILE: ['ResourceExhausted', 'too many open files', 'raise the limit (ulimit -n)'],
   ENFILE: ['ResourceExhausted', 'too many open files in the system'],
   ENOMEM: ['ResourceExhausted', 'out of memory'],
   EFBIG: ['ResourceExhausted', 'the file is larger than the file system allows'],
-  EPERM: ['PermissionDenied', 'not permitted', 'run as root, or use the rootless option'],
+  ENOLCK: ['FailedPrecondition', 'the file system gives no locks'],
+  EPERM: ['PermissionDenied', 'not permitted'],
   EACCES: ['PermissionDenied', 'permission denied'],
   EROFS: ['FailedPrecondition', 'the file system is read-only'],
   EBUSY: ['FailedPrecondition', 'something is mounted there'],
@@ -23,44 +29,72 @@ const CODES: Readonly<Record<string, readonly [code: ErrorCode, reason: string, 
   ENAMETOOLONG: ['InvalidArgument', 'the name is too long for the file system'],
   ELOOP: ['InvalidArgument', 'too many symlinks on its way'],
   EMLINK: ['InvalidArgument', 'too many hard links'],
+  ENOSYS: ['Unimplemented', 'the kernel does not have the call, or a sandbox (seccomp) hides it'],
   ENOTSUP: ['Unimplemented', 'the file system does not support it'],
   EOPNOTSUPP: ['Unimplemented', 'the file system does not support it'],
   EIO: ['DataLoss', 'input/output error', 'look at the kernel log: the disk may be failing'],
-  ENOENT: ['NotFound', 'it is gone', 'something else is changing the tree'],
+  ENOTCONN: ['Unavailable', 'the program that serves the file system (FUSE) has ended', 'mount it again'],
+  ESTALE: ['Unavailable', 'the server of the file system does not know it any more', 'mount it again'],
+  ENOENT: ['NotFound', 'there is no such file or directory'],
   ENOTDIR: ['FailedPrecondition', 'part of its path is not a directory'],
-  EEXIST: ['FailedPrecondition', 'something else made it', 'something else is changing the tree'],
-  ENOTEMPTY: ['FailedPrecondition', 'something was put into it', 'something else is changing the tree'],
-  EISDIR: ['FailedPrecondition', 'it became a directory', 'something else is changing the tree'],
+  EEXIST: ['FailedPrecondition', 'it is there already'],
+  ENOTEMPTY: ['FailedPrecondition', 'it is not empty'],
+  EISDIR: ['FailedPrecondition', 'it is a directory'],
   EINVAL: ['InvalidArgument', 'the kernel or the file system does not take it'],
-  EAGAIN: ['Unavailable', 'its path keeps changing', 'something else is changing the tree'],
+  EAGAIN: ['Unavailable', 'its path keeps changing', CHANGING],
 };
 
-/** A refusal of the kernel in overlayer's words, while `subject`: an entry, or a sentence of its own. */
-export function fromSystemError(
-  error: SystemError,
-  subject: { readonly path: string; readonly offset: number } | string,
-): OverlayerError {
-  const [code, reason, hint] = CODES[error.errno] ?? (['Internal', error.errno] as const);
-  const { path: entry, offset } =
-    typeof subject === 'string' ? { path: undefined, offset: undefined } : subject;
-  const what = typeof subject === 'string' ? subject : `Cannot unpack entry "${displayPath(subject.path)}"`;
-  return new OverlayerError(code, `${what}: ${reason} (${describeCall(error, what)}: ${error.errno})`, {
-    hint,
+/** What it means in a tree that nobody but us should be at: it was another when it was looked at. */
+const MEANINGS_IN_TREE: Readonly<Record<string, Meaning>> = {
+  ENOENT: ['NotFound', 'it is gone', CHANGING],
+  EEXIST: ['FailedPrecondition', 'something else made it', CHANGING],
+  ENOTEMPTY: ['FailedPrecondition', 'something was put into it', CHANGING],
+  EISDIR: ['FailedPrecondition', 'it became a directory', CHANGING],
+};
+
+/** Calls that take privileges, without which `rootless` leaves out what they are for. */
+const PRIVILEGED = ['fchown', 'fchownat', 'mknodat', 'fsetxattr', 'setxattrat', 'fchmod', 'fchmodat2'];
+
+/** What was being done. */
+export type Subject =
+  /** A sentence: `Cannot open "x"`. */
+  | string
+  /** An entry of an archive, which was being unpacked. */
+  | { readonly path: string; readonly offset: number }
+  /** Something in a tree, which was being read. */
+  | { readonly inTree: string };
+
+/** A refusal of the kernel in overlayer's words. */
+export function fromSystemError(error: SystemError, subject: Subject): OverlayerError {
+  const { errno, syscall } = error;
+  const what = sentenceOf(subject);
+  const isEntry = typeof subject === 'object' && 'offset' in subject;
+  const inTree = typeof subject === 'object' ? MEANINGS_IN_TREE[errno] : undefined;
+  const [code, reason, hint] = inTree ?? MEANINGS[errno] ?? (['Internal', errno] as const);
+  const lacksPrivileges = isEntry && errno === 'EPERM' && PRIVILEGED.includes(syscall);
+  return new OverlayerError(code, `${what}: ${reason} (${describeCall(error, what)}: ${errno})`, {
+    hint: lacksPrivileges ? 'run as root, or use the rootless option' : hint,
     cause: error,
-    errno: error.errno,
-    entry,
-    offset,
+    errno,
+    ...(isEntry ? { entry: subject.path, offset: subject.offset } : {}),
   });
+}
+
+/** A refusal of the kernel, through `System` or node:fs, in overlayer's words; any other error as it is. */
+export function toOverlayerError(error: unknown, subject: Subject): unknown {
+  const refused = error instanceof Error && 'syscall' in error;
+  return refused ? fromSystemError(asSystemError(error, ''), subject) : error;
+}
+
+function sentenceOf(subject: Subject): string {
+  if (typeof subject === 'string') return subject;
+  return 'inTree' in subject
+    ? `Cannot read "${displayPath(subject.inTree)}" of the tree`
+    : `Cannot unpack entry "${displayPath(subject.path)}"`;
 }
 
 /** The call, and what it was about where the sentence does not name that. */
 function describeCall({ syscall, path }: SystemError, sentence: string): string {
   const shown = displayPath(path);
   return path === '' || sentence.includes(`${shown}"`) ? syscall : `${syscall} "${shown}"`;
-}
-
-/** A refusal of the kernel, through `System` or node:fs, in overlayer's words; any other error as it is. */
-export function toOverlayerError(error: unknown, subject: string): unknown {
-  const refused = error instanceof Error && 'syscall' in error;
-  return refused ? fromSystemError(asSystemError(error, ''), subject) : error;
 }

@@ -2,7 +2,18 @@ import { constants } from 'node:os';
 import koffi from 'koffi';
 import { decodePath } from '../base/path-bytes.js';
 import { check, checkLater, cString, type ForeignFunction, fail } from './libc.js';
-import { type DirectoryEntry, O, type Stat, type System, type Times } from './system.js';
+import { hasProc, procMissing } from './own-proc.js';
+import { type ResolveCalls, resolveInRoot } from './resolve-in-root.js';
+import {
+  type DirectoryEntry,
+  isErrno,
+  O,
+  type Stat,
+  type System,
+  SystemError,
+  type Times,
+} from './system.js';
+import { bindXattrsAt } from './xattrs-at.js';
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
@@ -20,7 +31,7 @@ const SEEK_HOLE = 4;
 /** _IOW(0x94, 9, int); powerpc numbers the direction differently. */
 const FICLONE = process.arch === 'ppc64' ? 0x80049409 : 0x40049409;
 const SYS_OPENAT2 = 437; // on every architecture
-const SYS_LISTXATTRAT = 465;
+const SYS_FCHMODAT2 = 452;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
@@ -60,6 +71,7 @@ function bindLinuxSystem(): System {
     unlinkat: fn('int unlinkat(int, const char *, int)'),
     readlinkat: fn('int64_t readlinkat(int, const char *, uint64_t, uint64_t)'),
     statx: fn('int statx(int, const char *, int, uint32_t, uint64_t)'),
+    fstatfs: fn('int fstatfs(int, uint64_t)'),
     ioctl: fn('int ioctl(int, uint64_t, int)'),
     copyFileRange: fn('int64_t copy_file_range(int, uint64_t, int, uint64_t, uint64_t, uint32_t)'),
     flock: fn('int flock(int, int)'),
@@ -68,17 +80,15 @@ function bindLinuxSystem(): System {
     fchown: fn('int fchown(int, uint32_t, uint32_t)'),
     fchownat: fn('int fchownat(int, const char *, uint32_t, uint32_t, int)'),
     fchmod: fn('int fchmod(int, uint32_t)'),
+    fchmodat2: fn('int64_t syscall(int64_t, int, const char *, uint32_t, int)'),
     chmod: fn('int chmod(const char *, uint32_t)'),
     futimens: fn('int futimens(int, uint64_t)'),
     utimensat: fn('int utimensat(int, const char *, uint64_t, int)'),
     fsetxattr: fn('int fsetxattr(int, const char *, const void *, uint64_t, int)'),
-    lsetxattr: fn('int lsetxattr(const char *, const char *, const void *, uint64_t, int)'),
     fremovexattr: fn('int fremovexattr(int, const char *)'),
     fgetxattr: fn('int64_t fgetxattr(int, const char *, uint64_t, uint64_t)'),
-    lgetxattr: fn('int64_t lgetxattr(const char *, const char *, uint64_t, uint64_t)'),
-    listxattrat: fn('int64_t syscall(int64_t, int, const char *, uint32_t, uint64_t, uint64_t)'),
     flistxattr: fn('int64_t flistxattr(int, uint64_t, uint64_t)'),
-    llistxattr: fn('int64_t llistxattr(const char *, uint64_t, uint64_t)'),
+    renameat: fn('int renameat(int, const char *, int, const char *)'),
     renameat2: fn('int renameat2(int, const char *, int, const char *, uint32_t)'),
     syncfs: fn('int syncfs(int)'),
     fsync: fn('int fsync(int)'),
@@ -118,28 +128,33 @@ function bindLinuxSystem(): System {
     if (length >= 0) return Uint8Array.from(scratch.subarray(0, length));
     return [ENODATA, ENOTSUP, EOPNOTSUPP].includes(koffi.errno()) ? undefined : fail(syscall, name);
   };
-  const xattrNames = (length: number, syscall: string): string[] => {
+  const xattrNames = (length: number, syscall: string, file = ''): string[] => {
     if (length > 0) return scratch.toString('utf8', 0, length).split('\0').filter(Boolean);
-    return length === 0 || [ENOTSUP, EOPNOTSUPP].includes(koffi.errno()) ? [] : fail(syscall);
+    return length === 0 || [ENOTSUP, EOPNOTSUPP].includes(koffi.errno()) ? [] : fail(syscall, file);
   };
 
-  let hasListxattrat = true;
-  /** A path through /proc takes four times as long, for Linux before 6.13. */
-  const listXattrsAt = (directory: number, file: string, size: number): number => {
-    const at = scratchAddress;
-    if (hasListxattrat) {
-      const name = cString(file);
-      const length = c.listxattrat(SYS_LISTXATTRAT, directory, name, AT_SYMLINK_NOFOLLOW, at, size);
-      const { ENOSYS, EPERM } = constants.errno;
-      if (length >= 0 || ![ENOSYS, EPERM].includes(koffi.errno())) return length;
-      hasListxattrat = false;
-    }
-    return c.llistxattr(pathAt(directory, file), at, size);
+  const xattrsAt = bindXattrsAt(fn);
+
+  let hasFchmodat2 = true;
+  let hasOpenat2 = true;
+  const readLinkTarget = (directory: number, name: string): string | undefined => {
+    const length = c.readlinkat(directory, cString(name), scratchAddress, scratch.length);
+    return length < 0 ? undefined : decodePath(scratch.subarray(0, length));
   };
+
+  const resolveCalls: ResolveCalls = {
+    openAt: (directory, name, flags, mode) => system.openAt(directory, name, flags, mode),
+    close: (descriptor) => system.close(descriptor),
+    targetOf: readLinkTarget,
+  };
+
+  const renameTo = (fromDirectory: number, fromName: string, directory: number, name: string): void =>
+    void check(c.renameat(fromDirectory, cString(fromName), directory, cString(name)), 'renameat', name);
 
   const system: System = {
     address,
     openInRoot(directory, path, flags, symlinks) {
+      if (!hasOpenat2) return resolveInRoot(resolveCalls, directory, path, flags, symlinks);
       words.setBigUint64(0, BigInt(flags | O.CLOEXEC), true);
       words.setBigUint64(8, 0n, true);
       const resolve = RESOLVE_IN_ROOT | (symlinks === 'follow' ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS);
@@ -148,6 +163,10 @@ function bindLinuxSystem(): System {
       for (let attempt = 1; ; attempt++) {
         const descriptor = c.syscall(SYS_OPENAT2, directory, name, scratchAddress, 24);
         if (descriptor >= 0) return descriptor;
+        if (isMissing(koffi.errno())) {
+          hasOpenat2 = false;
+          return system.openInRoot(directory, path, flags, symlinks);
+        }
         if (koffi.errno() !== constants.errno.EAGAIN || attempt === RESOLVE_ATTEMPTS)
           return fail('openat2', path);
       }
@@ -186,16 +205,13 @@ function bindLinuxSystem(): System {
     unlink: (directory, name) => void check(c.unlinkat(directory, cString(name), 0), 'unlinkat', name),
     removeDirectory: (directory, name) =>
       void check(c.unlinkat(directory, cString(name), AT_REMOVEDIR), 'unlinkat', name),
-    readLink(directory, name) {
-      const length = check(
-        c.readlinkat(directory, cString(name), scratchAddress, scratch.length),
-        'readlinkat',
-        name,
-      );
-      return decodePath(scratch.subarray(0, length));
-    },
+    readLink: (directory, name) => readLinkTarget(directory, name) ?? fail('readlinkat', name),
     stat: (descriptor) => statx(descriptor, '', AT_EMPTY_PATH),
     statAt: (directory, name) => statx(directory, name, AT_SYMLINK_NOFOLLOW),
+    fileSystemType(descriptor) {
+      check(c.fstatfs(descriptor, scratchAddress), 'fstatfs');
+      return words.getUint32(0, true); // f_type, of 4 or 8 bytes
+    },
     list(descriptor) {
       check(c.lseek(descriptor, 0, 0), 'lseek');
       const entries: DirectoryEntry[] = [];
@@ -210,10 +226,20 @@ function bindLinuxSystem(): System {
       void check(c.fchownat(directory, cString(name), uid, gid, AT_SYMLINK_NOFOLLOW), 'fchownat', name),
     chmod: (descriptor, mode) => void check(c.fchmod(descriptor, mode), 'fchmod'),
     chmodAt(directory, name, mode) {
-      // fchmodat has no way not to follow before Linux 6.6; a path descriptor's /proc link leads to it alone.
+      // Linux 6.6.
+      if (hasFchmodat2) {
+        const result = c.fchmodat2(SYS_FCHMODAT2, directory, cString(name), mode, AT_SYMLINK_NOFOLLOW);
+        if (result === 0) return;
+        hasFchmodat2 = koffi.errno() !== constants.errno.ENOSYS;
+        if (!isMissing(koffi.errno())) fail('fchmodat2', name);
+      }
+      // A path descriptor's /proc link leads to it alone.
       const descriptor = system.openAt(directory, name, O.PATH, 0);
       try {
-        check(c.chmod(`/proc/self/fd/${descriptor}`, mode), 'chmod', name);
+        if (c.chmod(`/proc/self/fd/${descriptor}`, mode) < 0) {
+          if (!hasProc()) throw procMissing(`Cannot give "${name}" a mode`);
+          fail('chmod', name);
+        }
       } finally {
         system.close(descriptor);
       }
@@ -227,9 +253,8 @@ function bindLinuxSystem(): System {
       ),
     setXattr: (descriptor, name, value) =>
       void check(c.fsetxattr(descriptor, cString(name), value, value.length, 0), 'fsetxattr', name),
-    setXattrAt(directory, file, name, value) {
-      check(c.lsetxattr(pathAt(directory, file), cString(name), value, value.length, 0), 'lsetxattr', name);
-    },
+    setXattrAt: (directory, file, name, value) =>
+      void check(xattrsAt.set(directory, file, name, value), 'setxattrat', name),
     removeXattr: (descriptor, name) =>
       void check(c.fremovexattr(descriptor, cString(name)), 'fremovexattr', name),
     getXattr: (descriptor, name) =>
@@ -237,30 +262,30 @@ function bindLinuxSystem(): System {
     listXattrs: (descriptor) =>
       xattrNames(c.flistxattr(descriptor, scratchAddress, scratch.length), 'flistxattr'),
     getXattrAt: (directory, file, name) =>
-      xattrValue(
-        c.lgetxattr(pathAt(directory, file), cString(name), scratchAddress, scratch.length),
-        'lgetxattr',
-        name,
-      ),
+      xattrValue(xattrsAt.get(directory, file, name, scratchAddress, scratch.length), 'getxattrat', name),
     listXattrsAt(directory, file) {
       // The kernel makes room for as much as it is offered; most files have none.
-      const length = listXattrsAt(directory, file, 0);
+      const length = xattrsAt.list(directory, file, scratchAddress, 0);
       if (length === 0) return [];
-      const filled = length < 0 ? length : listXattrsAt(directory, file, scratch.length);
-      return xattrNames(filled, 'llistxattr');
+      const filled = length < 0 ? length : xattrsAt.list(directory, file, scratchAddress, scratch.length);
+      return xattrNames(filled, 'listxattrat', file);
     },
-    renameNew: (fromDirectory, fromName, directory, name) =>
-      void check(
-        c.renameat2(fromDirectory, cString(fromName), directory, cString(name), RENAME_NOREPLACE),
-        'renameat2',
-        name,
-      ),
-    rename: (fromDirectory, fromName, directory, name) =>
-      void check(
-        c.renameat2(fromDirectory, cString(fromName), directory, cString(name), 0),
-        'renameat2',
-        name,
-      ),
+    renameNew(fromDirectory, fromName, directory, name) {
+      const [from, to] = [cString(fromName), cString(name)];
+      if (c.renameat2(fromDirectory, from, directory, to, RENAME_NOREPLACE) === 0) return;
+      const number = koffi.errno();
+      if (number !== constants.errno.EINVAL && !isMissing(number)) fail('renameat2', name);
+      // NFS, FUSE and others have no RENAME_NOREPLACE. A directory takes the place of an empty one, and of nothing else.
+      system.makeDirectory(directory, name, 0o700);
+      try {
+        renameTo(fromDirectory, fromName, directory, name);
+      } catch (error) {
+        if (isErrno(error, 'ENOTEMPTY')) throw new SystemError('EEXIST', 'renameat', name);
+        c.unlinkat(directory, to, AT_REMOVEDIR);
+        throw error;
+      }
+    },
+    rename: renameTo,
     tryLock(descriptor) {
       const result = c.flock(descriptor, LOCK_EX | LOCK_NB);
       if (result < 0 && koffi.errno() === constants.errno.EWOULDBLOCK) return false;
@@ -286,9 +311,9 @@ function bindLinuxSystem(): System {
   return system;
 }
 
-/** The descriptor's /proc link stands for the directory; the calls that take this don't follow its last component. */
-function pathAt(directory: number, name: string): string | Buffer {
-  return cString(`/proc/self/fd/${directory}/${name}`);
+/** A kernel that is older than a call, or a sandbox (seccomp) that was made before it. */
+function isMissing(errno: number): boolean {
+  return errno === constants.errno.ENOSYS || errno === constants.errno.EPERM;
 }
 
 /** glibc's and musl's makedev. */

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { decodePath } from '../base/path-bytes.js';
+import { procMissing, readOwnProc } from './own-proc.js';
 
 /** A line of /proc/PID/mountinfo (proc_pid_mountinfo(5)). */
 export interface MountInfo {
@@ -19,9 +19,11 @@ export interface MountInfo {
   readonly superOptions: string;
 }
 
-/** The mounts that this process sees, in no order that says anything. */
+/** The mounts that this process sees, in no order that says anything. @throws OverlayerError without /proc */
 export function readMountInfo(): MountInfo[] {
-  return parseMountInfo(readFileSync('/proc/self/mountinfo'));
+  const text = readOwnProc('mountinfo');
+  if (text === undefined) throw procMissing('Cannot tell what is mounted');
+  return parseMountInfo(Buffer.from(text, 'latin1'));
 }
 
 /** Of the mounts that are stacked on a path, the one that is seen. */

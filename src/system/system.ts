@@ -39,6 +39,8 @@ export interface System {
   readLink(directory: number, name: string): string;
   stat(descriptor: number): Stat;
   statAt(directory: number, name: string): Stat;
+  /** The magic number of the file system that it is on (statfs(2)). */
+  fileSystemType(descriptor: number): number;
   /** Names in a directory, `.` and `..` left out. */
   list(descriptor: number): DirectoryEntry[];
   chown(descriptor: number, uid: number, gid: number): void;
@@ -56,7 +58,7 @@ export interface System {
   /** These two of a name in an open directory, whatever it is: nothing is opened or followed. */
   getXattrAt(directory: number, file: string, name: string): Uint8Array | undefined;
   listXattrsAt(directory: number, file: string): string[];
-  /** renameat2(2) with RENAME_NOREPLACE. */
+  /** Of a directory: renameat2(2) with RENAME_NOREPLACE, which refuses what has the name already (EEXIST). */
   renameNew(fromDirectory: number, fromName: string, directory: number, name: string): void;
   /** renameat(2): what has the name already is replaced, at once. */
   rename(fromDirectory: number, fromName: string, directory: number, name: string): void;

@@ -5,6 +5,7 @@ import { installNewerContainerds } from './newer-containerd.js';
 /** Debian packages that tests compare with or run in, and what needs them. */
 const PEERS: Readonly<Record<string, string>> = {
   attr: 'setfattr and getfattr, to look at what was unpacked',
+  bindfs: 'a file system in user space (FUSE)',
   buildah: 'images by its own hand',
   'btrfs-progs': 'copies that share blocks',
   'busybox-static': 'a root filesystem that runs',

@@ -1,4 +1,3 @@
-import { displayPath } from '../../base/path-bytes.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 
 /** Runs `work` on what is at `path` in a tree; what the kernel refuses names it. */
@@ -6,6 +5,6 @@ export function reading<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw toOverlayerError(error, `Cannot read "${displayPath(path === '' ? '.' : path)}" of the tree`);
+    throw toOverlayerError(error, { inTree: path === '' ? '.' : path });
   }
 }

@@ -69,9 +69,9 @@ export function writeManifest(system: System, path: string, source: ManifestSour
         return true;
       };
       output.line(MANIFEST_HEADER);
-      walkTree(system, source.root, visit, isCountedBeforeClose(source.root) ? { isKnown } : {});
+      walkTree(system, source.root, visit, isCountedBeforeClose(system, source.root) ? { isKnown } : {});
       output.end(source.diffID);
-      return isCountedBeforeSync(source.root) ? count.usage : undefined;
+      return isCountedBeforeSync(system, source.root) ? count.usage : undefined;
     } finally {
       output.close();
     }
