@@ -18,6 +18,8 @@ import { bindXattrsAt } from './xattrs-at.js';
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const AT_EMPTY_PATH = 0x1000;
+/** What a network file system or FUSE remembers of a file may be older than what was written to it by another name. */
+const AT_STATX_FORCE_SYNC = 0x2000;
 const STATX_BASIC_STATS = 0x7ff;
 const CLOCK_REALTIME = 0;
 const CLONE_FS = 0x200;
@@ -119,7 +121,8 @@ function bindLinuxSystem(): System {
   };
 
   const statx = (directory: number, name: string, flags: number): Stat => {
-    check(c.statx(directory, cString(name), flags, STATX_BASIC_STATS, scratchAddress), 'statx', name);
+    const all = flags | AT_STATX_FORCE_SYNC;
+    check(c.statx(directory, cString(name), all, STATX_BASIC_STATS, scratchAddress), 'statx', name);
     return readStatx(words);
   };
 

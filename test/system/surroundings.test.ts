@@ -10,9 +10,14 @@ import { dir, file, hardlink, symlink, tar, whiteout } from '../helpers/tar-buil
 import { diffTrees, readTree } from '../helpers/tree.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
+/** Of which a file system in user space may remember what they were when they were linked. */
+const LINKED = Array.from({ length: 50 }, (_, index) => [
+  file(`linked/one-${index}`, 'content'.repeat(3000)),
+  hardlink(`linked/another-${index}`, `linked/one-${index}`),
+]).flat();
 const LAYERS = [
   tar(dir('etc'), file('etc/base', 'base'), symlink('link', 'etc'), file('link/through', 'x')),
-  tar(whiteout('etc/base'), file('etc/deep/next', 'next'), hardlink('etc/again', 'etc/deep/next')),
+  tar(whiteout('etc/base'), file('etc/deep/next', 'next'), ...LINKED),
 ];
 
 /** As it is installed. */
