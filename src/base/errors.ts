@@ -28,7 +28,10 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** Name of the archive entry at fault, as the archive spells it. */
   readonly entry?: string | undefined;
-  /** Where the entry's header (or the fault) begins, in bytes of the uncompressed archive. */
+  /**
+   * Where the entry's header (or the fault) begins, in bytes of the uncompressed archive; of what can't be decompressed,
+   * in the compressed bytes.
+   */
   readonly offset?: number | undefined;
   /** The file system's or the kernel's own word for it (`ENOSPC`, `EACCES` …). */
   readonly errno?: string | undefined;

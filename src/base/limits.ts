@@ -9,6 +9,8 @@ export interface Limits {
   readonly maxBytes: number;
   /** Uncompressed bytes for each compressed byte; looked at once 64 MiB have come out. @default 1000 */
   readonly maxRatio: number;
+  /** Bytes of memory that decompressing may refer back to: zstd's window. @default 256 MiB (`zstd --long=28`) */
+  readonly maxWindow: number;
   /** Entries of the archive, and its global headers. @default 2,000,000 */
   readonly maxEntries: number;
   /** Bytes of an entry's name or link target. @default 4096 (the kernel's PATH_MAX) */
@@ -24,6 +26,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   maxBytes: 64 * 1024 ** 3,
   maxRatio: 1000,
+  maxWindow: 256 * 1024 ** 2,
   maxEntries: 2_000_000,
   maxPathLength: 4096,
   maxPathDepth: 256,

@@ -16,6 +16,7 @@ export function addReadOptions(command: Command): Command {
     .optionsGroup('Limits (a layer that passes one fails):')
     .option('--max-bytes <SIZE>', 'uncompressed bytes (64G)', parseSize)
     .option('--max-ratio <N>', 'uncompressed bytes for each compressed byte (1000)', parseCount)
+    .option('--max-window <SIZE>', 'memory that decompressing zstd may take (256M)', parseSize)
     .option('--max-entries <N>', 'entries (2000000)', parseCount)
     .option('--max-path-length <SIZE>', "bytes of an entry's name or link target (4096)", parseSize)
     .option('--max-path-depth <N>', "components of an entry's name (256)", parseCount)

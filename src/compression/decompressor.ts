@@ -12,33 +12,35 @@ export interface ByteOutput {
   publish(length: number): void;
 }
 
-/**
- * Compressed bytes in, plain ones into a `ByteOutput`. Members (gzip) and frames (zstd) may follow one another;
- * what comes after the last of them is passed over and remembered.
- */
+/** Compressed bytes in, plain ones into a `ByteOutput`. */
 export interface Decompressor {
-  /** Takes all of `input` from `start` to `end`. */
+  /** Takes all of `input` from `start` to `end`. @throws OverlayerError `DataLoss` for damage, with the offset in the stream */
   write(input: Buffer, start: number, end: number): void;
   /** @throws OverlayerError `DataLoss` when the stream is cut off */
   end(): void;
-  /** Something that is not part of the stream followed it. */
+  /** Zeros followed the stream. */
   readonly dataAfterStream: boolean;
+  /**
+   * The stream says itself that it is whole: it is one member or frame, and nothing follows it. One that was cut off
+   * between two of them looks like one that has fewer.
+   */
+  readonly provesEnd: boolean;
   /** Gives native memory back. */
   close(): void;
 }
 
-export function corruptStream(format: string, reason: string): OverlayerError {
+/** @param offset in the compressed bytes */
+export function corruptStream(format: string, reason: string, offset: number): OverlayerError {
   return new OverlayerError(
     'DataLoss',
     `Cannot decompress the layer: ${format} stream is corrupt (${reason})`,
-    {
-      hint: 'get the layer anew: its bytes are damaged',
-    },
+    { hint: 'get the layer anew: its bytes are damaged', offset },
   );
 }
 
-export function truncatedStream(format: string): OverlayerError {
+export function truncatedStream(format: string, offset: number): OverlayerError {
   return new OverlayerError('DataLoss', `Cannot decompress the layer: ${format} stream is cut off`, {
     hint: 'get the layer anew: it is not whole',
+    offset,
   });
 }

@@ -9,6 +9,7 @@ const REFUSED: readonly (readonly [name: string, magic: readonly number[]])[] = 
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['bzip2', [0x42, 0x5a, 0x68]],
   ['lz4', [0x04, 0x22, 0x4d, 0x18]],
+  ['lz4', [0x02, 0x21, 0x4c, 0x18]],
   ['lzip', [0x4c, 0x5a, 0x49, 0x50]],
   ['Unix compress', [0x1f, 0x9d]],
   ['zip', [0x50, 0x4b, 0x03, 0x04]],
@@ -37,7 +38,11 @@ export function detectFormat(head: Uint8Array): StreamFormat {
 /** RFC 8878, 3.1: a frame, or one of the 16 kinds of skippable frame. */
 export function isZstdFrame(bytes: Uint8Array): boolean {
   if (bytes.length < 4) return false;
-  if (startsWith(bytes, [0x28, 0xb5, 0x2f, 0xfd])) return true;
+  return startsWith(bytes, [0x28, 0xb5, 0x2f, 0xfd]) || isZstdSkippable(bytes);
+}
+
+/** RFC 8878, 3.1.2: what every reader passes over. */
+export function isZstdSkippable(bytes: Uint8Array): boolean {
   return (bytes[0]! & 0xf0) === 0x50 && startsWith(bytes.subarray(1), [0x2a, 0x4d, 0x18]);
 }
 

@@ -1,38 +1,52 @@
 import { OverlayerError } from '../base/errors.js';
 import type { ByteOutput, Decompressor } from './decompressor.js';
+import { GzipMember, type Inflater } from './gzip-member.js';
 import { loadZstd } from './load-zstd.js';
+import type { MemberDecoder } from './member-decoder.js';
+import { MemberStream } from './member-stream.js';
 
 /** The gzip decoders, fastest first; each is loaded only when it is its turn. */
 const GZIP = {
   isal: async (output) => {
-    const { IsalGunzip, loadIsal } = await import('./isal.js');
+    const { IsalInflater, loadIsal } = await import('./isal.js');
     const isal = loadIsal();
-    return isal && new IsalGunzip(isal, output);
+    return isal && new IsalInflater(isal, output);
   },
-  zlib: async (output) => new (await import('./zlib.js')).ZlibGunzip(output),
-} as const satisfies Record<string, (output: ByteOutput) => Promise<Decompressor | undefined>>;
+  zlib: async (output) => new (await import('./zlib.js')).ZlibInflater(output),
+} as const satisfies Record<string, (output: ByteOutput) => Promise<Inflater | undefined>>;
 
 export type GzipDecoderName = keyof typeof GZIP;
 
 export const GZIP_DECODERS = Object.keys(GZIP) as readonly GzipDecoderName[];
 
+export interface DecompressorOptions {
+  readonly gzip?: GzipDecoderName | undefined;
+  /** As in `Limits`. */
+  readonly maxWindow: number;
+}
+
 /** @throws OverlayerError `Unavailable` when the wanted gzip decoder is not here */
 export async function openDecompressor(
   format: 'gzip' | 'zstd',
   output: ByteOutput,
-  wanted?: GzipDecoderName,
+  { gzip, maxWindow }: DecompressorOptions,
 ): Promise<Decompressor> {
-  if (format === 'zstd') return await openZstd(output);
+  return new MemberStream(
+    format === 'zstd' ? await openZstd(output, maxWindow) : new GzipMember(await openInflater(output, gzip)),
+  );
+}
+
+async function openInflater(output: ByteOutput, wanted: GzipDecoderName | undefined): Promise<Inflater> {
   for (const name of wanted === undefined ? GZIP_DECODERS : [wanted]) {
-    const decoder = await GZIP[name](output);
-    if (decoder !== undefined) return decoder;
+    const inflater = await GZIP[name](output);
+    if (inflater !== undefined) return inflater;
   }
   throw new OverlayerError('Unavailable', `gzip decoder "${wanted}" is not installed`, {
     hint: 'apt-get install libisal2',
   });
 }
 
-async function openZstd(output: ByteOutput): Promise<Decompressor> {
-  const { ZstdDecompressor } = await loadZstd('decompress', () => import('./zstd.js'));
-  return new ZstdDecompressor(output);
+async function openZstd(output: ByteOutput, maxWindow: number): Promise<MemberDecoder> {
+  const { ZstdFrame } = await loadZstd('decompress', () => import('./zstd.js'));
+  return new ZstdFrame(output, maxWindow);
 }

@@ -19,7 +19,7 @@ export interface PlainBytesOptions extends AbortableOptions {
  * The uncompressed bytes of a stream, whichever of the known compressions it has; of a plain one they are its own.
  * On the caller's thread, in small steps: for archives that hold layers. A layer is decompressed by threads of its own.
  *
- * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past `maxRatio`;
+ * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past the default `maxRatio` or `maxWindow`;
  *   `InvalidArgument` for a source of something else than bytes
  */
 export async function* plainBytes(
@@ -77,7 +77,7 @@ async function* decompress(
   gzip: GzipDecoderName | undefined,
 ): AsyncGenerator<Uint8Array, void, void> {
   const output = new CollectedOutput();
-  const decompressor = await openDecompressor(format, output, gzip);
+  const decompressor = await openDecompressor(format, output, { gzip, maxWindow: DEFAULT_LIMITS.maxWindow });
   const write = function* (chunk: Uint8Array): Generator<Uint8Array, void, void> {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     for (let at = 0; at < bytes.length; at += STEP_BYTES) {

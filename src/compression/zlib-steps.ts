@@ -1,4 +1,4 @@
-import type { Gunzip, Gzip } from 'node:zlib';
+import type { Gzip, InflateRaw } from 'node:zlib';
 import type { ByteOutput } from './decompressor.js';
 
 /** What is below Node's streams, as minizlib (of node-tar) uses it, too: the same since Node 8. */
@@ -15,7 +15,9 @@ interface ZlibHandle {
   ): void;
 }
 
-type ZlibStream = (Gunzip | Gzip) & {
+type ZlibStream = (Gzip | InflateRaw) & {
+  /** In the types of one of them only. */
+  reset(): void;
   readonly _handle: ZlibHandle;
   /** Bytes of output's room, and of input, that the last call left. */
   readonly _writeState: Uint32Array;
@@ -32,6 +34,8 @@ export interface ZlibInput {
 
 export interface ZlibStep {
   readonly consumed: number;
+  /** Where in the output's memory stands what came out. */
+  readonly start: number;
   readonly produced: number;
   /** All room was used: more may be held back. */
   readonly full: boolean;
@@ -47,11 +51,11 @@ export class ZlibSteps {
   #failure: Error | undefined;
 
   /** @param explain an error for what zlib says */
-  constructor(stream: Gunzip | Gzip, output: ByteOutput, explain: (message: string, errno: number) => Error) {
+  constructor(stream: Gzip | InflateRaw, output: ByteOutput, explain: (message: string) => Error) {
     this.#stream = stream as ZlibStream;
     this.#output = output;
-    this.#stream._handle.onerror = (message, errno) => {
-      this.#failure = explain(message, errno);
+    this.#stream._handle.onerror = (message) => {
+      this.#failure = explain(message);
     };
   }
 
@@ -59,11 +63,17 @@ export class ZlibSteps {
   step({ bytes, start, end, flush }: ZlibInput): ZlibStep {
     const { _handle, _writeState } = this.#stream;
     const room = this.#output.waitRoom();
-    _handle.writeSync(flush, bytes, start, end - start, this.#output.bytes, this.#output.writeIndex, room);
+    const index = this.#output.writeIndex;
+    _handle.writeSync(flush, bytes, start, end - start, this.#output.bytes, index, room);
     if (this.#failure !== undefined) throw this.#failure;
     const produced = room - _writeState[0]!;
     if (produced > 0) this.#output.publish(produced);
-    return { consumed: end - start - _writeState[1]!, produced, full: produced === room };
+    return { consumed: end - start - _writeState[1]!, start: index, produced, full: produced === room };
+  }
+
+  /** For another stream. */
+  reset(): void {
+    this.#stream.reset();
   }
 
   close(): void {

@@ -1,46 +1,73 @@
-import { constants, createGunzip } from 'node:zlib';
-import { type ByteOutput, corruptStream, type Decompressor, truncatedStream } from './decompressor.js';
+import { constants, crc32, createInflateRaw } from 'node:zlib';
+import type { ByteOutput } from './decompressor.js';
+import type { Inflater } from './gzip-member.js';
+import { MemberError } from './member-decoder.js';
 import { ZlibSteps } from './zlib-steps.js';
 
-const { Z_BUF_ERROR, Z_FINISH, Z_NO_FLUSH } = constants;
+const { Z_NO_FLUSH } = constants;
+const TRAILER_BYTES = 8;
 
 /**
- * gzip through Node's zlib. After the last member it passes over bytes that begin with a zero, and takes any others
- * for a member, which is then corrupt.
+ * Deflated data through Node's zlib. Its decoder of whole gzip streams does not let one see where a member ends, and decides
+ * by itself what may follow.
  */
-export class ZlibGunzip implements Decompressor {
-  dataAfterStream = false;
+export class ZlibInflater implements Inflater {
+  readonly #output: ByteOutput;
   readonly #zlib: ZlibSteps;
-  #taken = 0;
+  readonly #trailer = Buffer.alloc(TRAILER_BYTES);
+  #trailerFill = 0;
+  #inflated = false;
+  #crc = 0;
+  #length = 0;
 
   constructor(output: ByteOutput) {
-    this.#zlib = new ZlibSteps(createGunzip(), output, (message, errno) =>
-      errno === Z_BUF_ERROR ? truncatedStream('gzip') : corruptStream('gzip', message),
-    );
+    this.#output = output;
+    this.#zlib = new ZlibSteps(createInflateRaw(), output, (message) => new MemberError(message));
   }
 
-  write(input: Buffer, start: number, end: number): void {
+  get done(): boolean {
+    return this.#trailerFill === TRAILER_BYTES;
+  }
+
+  begin(): void {
+    this.#zlib.reset();
+    this.#trailerFill = 0;
+    this.#inflated = false;
+    this.#crc = 0;
+    this.#length = 0;
+  }
+
+  take(input: Buffer, start: number, end: number): number {
     let at = start;
-    for (let isFull = false; (at < end || isFull) && !this.dataAfterStream; ) {
-      const { consumed, produced, full } = this.#zlib.step({
-        ...{ bytes: input, start: at, end },
-        flush: Z_NO_FLUSH,
-      });
-      isFull = full;
-      // What zlib does not take is none of the stream.
-      if (consumed === 0 && produced === 0 && at < end) this.dataAfterStream = true;
-      at += consumed;
+    for (let isFull = false; (at < end || isFull) && !this.#inflated; ) {
+      const step = this.#zlib.step({ bytes: input, start: at, end, flush: Z_NO_FLUSH });
+      this.#count(step.start, step.produced);
+      at += step.consumed;
+      isFull = step.full;
+      // It stops, with room and input left, at the end of the data alone.
+      if (!isFull && at < end) this.#inflated = true;
     }
-    this.#taken += end - start;
-  }
-
-  end(): void {
-    if (this.#taken === 0) throw truncatedStream('gzip');
-    if (this.dataAfterStream) return;
-    this.#zlib.step({ bytes: Buffer.alloc(0), start: 0, end: 0, flush: Z_FINISH });
+    return at - start + this.#takeTrailer(input, at, end);
   }
 
   close(): void {
     this.#zlib.close();
+  }
+
+  #count(start: number, length: number): void {
+    if (length === 0) return;
+    this.#crc = crc32(this.#output.bytes.subarray(start, start + length), this.#crc);
+    this.#length = (this.#length + length) % 2 ** 32;
+  }
+
+  #takeTrailer(input: Buffer, start: number, end: number): number {
+    if (!this.#inflated) return 0;
+    const taken = input.copy(this.#trailer, this.#trailerFill, start, end);
+    this.#trailerFill += taken;
+    if (this.done) {
+      if (this.#trailer.readUInt32LE(0) !== this.#crc) throw new MemberError('wrong checksum');
+      if (this.#trailer.readUInt32LE(4) !== this.#length) throw new MemberError('wrong length');
+    }
+    return taken;
   }
 }

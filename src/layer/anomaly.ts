@@ -37,7 +37,7 @@ export type AnomalyKind =
   | 'no-end-marker'
   /** Bytes other than zeros after the end of the archive; they count in the diffID. */
   | 'data-after-archive'
-  /** Bytes after the compressed stream; they count in the digest. */
+  /** Zeros after the gzip stream; they count in the digest. */
   | 'data-after-stream';
 
 export interface Anomaly {

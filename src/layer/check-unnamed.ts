@@ -1,16 +1,16 @@
 import { OverlayerError } from '../base/errors.js';
-import type { Compression } from './options.js';
 import type { ArchiveSummary } from './worker/messages.js';
 
 /**
  * What is refused of a layer when neither a digest nor a diffID says that it has to be so: it may be less than was meant,
  * or something else.
  *
+ * @param streamProvesEnd the compressed stream says that it is whole, and so is the archive
  * @throws OverlayerError `DataLoss`, `InvalidArgument`
  */
 export function checkUnnamed(
   { size, endIsMarked, holdsImages }: ArchiveSummary,
-  compression: Compression,
+  streamProvesEnd: boolean,
   allowEmpty: boolean,
 ): void {
   if (size === 0) {
@@ -24,7 +24,7 @@ export function checkUnnamed(
     throw new OverlayerError('InvalidArgument', 'The archive holds images, and is no layer', {
       hint: 'open it as an image archive; if it is a layer, give its digest or diffID',
     });
-  if (!endIsMarked && compression === 'none')
+  if (!endIsMarked && !streamProvesEnd)
     throw new OverlayerError(
       'DataLoss',
       'The archive has no end marker (two blocks of zeros): it may be cut off',

@@ -38,11 +38,11 @@ export async function runLayer(
   try {
     signal?.throwIfAborted();
     const { hash, gzip } = wanted;
-    const { maxRatio } = resolveLimits(options.limits);
+    const { maxRatio, maxWindow } = resolveLimits(options.limits);
     const [decoded, summary] = await settleAll(
       pipeline.gate,
       [
-        crew.decode.ask({ type: 'decode', file, gzip, maxRatio, hash }, 'decoded'),
+        crew.decode.ask({ type: 'decode', file, gzip, maxRatio, maxWindow, hash }, 'decoded'),
         archive(hash),
         bytes && feed(bytes, pipeline, stopped),
       ] as const,
@@ -55,7 +55,7 @@ export async function runLayer(
     checkDigest('digest', options.digest, digest);
     checkDigest('diffID', options.diffID, diffID);
     if (options.digest === undefined && options.diffID === undefined)
-      checkUnnamed(summary, compression, options.allowEmpty ?? false);
+      checkUnnamed(summary, decoded.provesEnd, options.allowEmpty ?? false);
     const anomalies = [...summary.anomalies, ...streamAnomalies(decoded, summary)];
     const { compressedBytes: compressedSize } = pipeline;
     return { digest, diffID, compression, size, compressedSize, entries, whiteouts, listsRoot, anomalies };

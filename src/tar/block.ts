@@ -1,3 +1,4 @@
+import { hasNonZero } from '../base/has-non-zero.js';
 import { parseNumeric } from './numeric.js';
 
 /** Everything in tar comes in blocks of this many bytes. */
@@ -22,11 +23,6 @@ export const FIELD = {
 
 export function isZeroBlock(bytes: Uint8Array, start: number): boolean {
   return !hasNonZero(bytes, start, start + BLOCK);
-}
-
-export function hasNonZero(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] !== 0) return true;
-  return false;
 }
 
 /** Bytes that fill a body's last block. */

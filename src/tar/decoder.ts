@@ -1,7 +1,8 @@
 import { OverlayerError } from '../base/errors.js';
+import { hasNonZero } from '../base/has-non-zero.js';
 import { type Limits, limitError, resolveLimits } from '../base/limits.js';
 import { displayPath, encodePath } from '../base/path-bytes.js';
-import { BLOCK, checksumMatches, FIELD, hasNonZero, headerForm, isZeroBlock, paddingOf } from './block.js';
+import { BLOCK, checksumMatches, FIELD, headerForm, isZeroBlock, paddingOf } from './block.js';
 import { type ExtensionType, headerType, isExtension } from './entry-type.js';
 import { FormatError } from './format-error.js';
 import { HeaderError, readName, readNumber } from './header.js';

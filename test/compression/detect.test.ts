@@ -32,6 +32,7 @@ describe('compressions that are known and not read', () => {
     ['xz', 'fd377a585a00'],
     ['bzip2', '425a6839314159'],
     ['lz4', '04224d18'],
+    ['lz4', '02214c18'],
     ['lzip', '4c5a495001'],
     ['zip', '504b0304'],
     ['Unix compress', '1f9d90'],

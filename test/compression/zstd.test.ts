@@ -1,9 +1,15 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { compress } from 'zstd-napi';
+import { planLayer } from '../../src/index.js';
 import { cut, decompress, summary } from '../helpers/decompress.js';
+import { failureOf } from '../helpers/sandbox.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
 
 const noHang = { timeout: 15_000 };
 
@@ -82,10 +88,7 @@ describe('damage', noHang, () => {
     for (let length = 0; length < stream.length; length += length < 60 ? 1 : 97) {
       if (ends.includes(length)) continue;
       const outcome = await decompress('zstd', cut(stream.subarray(0, length), 1000));
-      // One to three bytes after a frame are too few to be the next one's magic.
-      const isShort = ends.some((end) => length > end && length < end + 4);
-      if (isShort) expect(outcome, `${length} bytes`).toMatchObject({ dataAfterStream: true });
-      else expect(outcome, `${length} bytes`).toEqual({ code: 'DataLoss' });
+      expect(outcome, `${length} bytes`).toEqual({ code: 'DataLoss' });
     }
   });
 
@@ -108,7 +111,8 @@ describe('damage', noHang, () => {
           damaged[at]! ^= 1 << bit;
           const outcome = await decompress('zstd', [damaged]);
           if ('plain' in outcome) expect(outcome.plain).toBe(summary(noise.subarray(0, 300)));
-          else expect(['DataLoss', 'ResourceExhausted']).toContain(outcome.code);
+          // One bit tells of a dictionary, and some of a larger window.
+          else expect(['DataLoss', 'ResourceExhausted', 'Unimplemented']).toContain(outcome.code);
         },
       ),
       { numRuns: 300 },
@@ -123,31 +127,63 @@ describe('bytes after the last frame', noHang, () => {
     ['zeros', Buffer.alloc(5000)],
     ['much', Buffer.alloc(900_000, 'x')],
     ['gzip', Buffer.from('1f8b08000000', 'hex')],
-  ])('%s: passed over and remembered', async (_what, after) => {
+  ])('%s: damage', async (_what, after) => {
     for (const pieces of [
       [Buffer.concat([frame, after])],
       [frame, after],
       cut(Buffer.concat([frame, after]), 3000),
     ])
-      expect(await decompress('zstd', pieces)).toEqual({
-        plain: summary(text),
-        dataAfterStream: true,
-      });
+      expect(await decompress('zstd', pieces)).toEqual({ code: 'DataLoss' });
   });
+});
+
+test('a size of the content that is not its size', async () => {
+  // A single segment of 5 bytes, by its header; the only block is the last, and empty.
+  const empty = Buffer.from('28b52ffd2005010000', 'hex');
+  expect(await decompress('zstd', [empty])).toEqual({ code: 'DataLoss' });
+});
+
+test('with a dictionary', async () => {
+  const directory = makeWorkDirectory();
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const samples = Array.from({ length: 300 }, (_, index) => join(directory, String(index)));
+  for (const [index, path] of samples.entries()) writeFileSync(path, `${index} ${text} ${index * index}`);
+  const dictionary = join(directory, 'dictionary');
+  execFileSync('zstd', ['-q', '--train', ...samples, '-o', dictionary, '--maxdict=4096']);
+  expect(await decompress('zstd', [zstd(text, '-D', dictionary)])).toEqual({ code: 'Unimplemented' });
 });
 
 describe('windows', { timeout: 60_000 }, () => {
   const large = Buffer.concat([noise, Buffer.alloc(3 << 20, 'layer'), noise]);
 
-  test.each([10, 17, 23, 27])('2^%i bytes', async (log) => {
-    const compressed = zstd(large, `--long=${log}`, '--no-content-size');
+  test.each([10, 17, 23, 27, 28])('2^%i bytes', async (log) => {
+    const compressed = zstd(large, '--ultra', `--long=${log}`, '--no-content-size');
     const outcome = await decompress('zstd', cut(compressed, 1 << 20));
     expect(outcome).toEqual({ plain: summary(large), dataAfterStream: false });
   });
 
-  test.each([28, 31])('2^%i bytes are more memory than we give', async (log) => {
-    // From a pipe zstd can't know how little comes, so that it announces the whole window.
-    const compressed = zstd(large, '--ultra', `--long=${log}`, '--no-content-size');
-    expect(await decompress('zstd', cut(compressed, 1 << 20))).toEqual({ code: 'ResourceExhausted' });
+  // From a pipe zstd can't know how little comes, so that it announces the whole window.
+  const wide = (log: number) => cut(zstd(large, '--ultra', `--long=${log}`, '--no-content-size'), 1 << 20);
+
+  test.each([29, 31])('2^%i bytes are more memory than is allowed', async (log) => {
+    expect(await decompress('zstd', wide(log))).toEqual({ code: 'ResourceExhausted' });
+  });
+
+  test('a limit allows more, or less', async () => {
+    const whole = { plain: summary(large), dataAfterStream: false };
+    expect(await decompress('zstd', wide(29), undefined, 2 ** 29)).toEqual(whole);
+    expect(await decompress('zstd', wide(27), undefined, 2 ** 26)).toEqual({ code: 'ResourceExhausted' });
+  });
+
+  test('the error names the window and the limit', async () => {
+    const plan = planLayer(Readable.from(wide(30)));
+    const error = await failureOf(plan[Symbol.asyncIterator]().next());
+    expect(error).toMatchObject({ code: 'ResourceExhausted', hint: expect.stringContaining('maxWindow') });
+    expect(error.message).toMatch(/1024 MiB.*256 MiB/);
+  });
+
+  test('a window beyond what the library can do is none of the limit', async () => {
+    const huge = Buffer.from('28b52ffd00f80100000000', 'hex');
+    expect(await decompress('zstd', [huge], undefined, 2 ** 45)).toEqual({ code: 'ResourceExhausted' });
   });
 });

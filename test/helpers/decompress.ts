@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { DEFAULT_LIMITS } from '../../src/base/limits.js';
 import type { ByteOutput } from '../../src/compression/decompressor.js';
 import { type GzipDecoderName, openDecompressor } from '../../src/compression/open-decompressor.js';
 import { type ErrorCode, OverlayerError } from '../../src/index.js';
@@ -33,13 +34,15 @@ export async function decompress(
   format: 'gzip' | 'zstd',
   pieces: Iterable<Uint8Array>,
   decoder?: GzipDecoderName,
+  maxWindow: number = DEFAULT_LIMITS.maxWindow,
 ): Promise<Outcome> {
   const output = new SmallOutput();
-  const decompressor = await openDecompressor(format, output, decoder);
+  const decompressor = await openDecompressor(format, output, { gzip: decoder, maxWindow });
   // One piece of memory for all of them: a decoder may not keep what it was given.
-  const input = Buffer.alloc(1 << 20);
+  let input = Buffer.alloc(1 << 10);
   try {
     for (const piece of pieces) {
+      if (input.length < piece.length) input = Buffer.alloc(piece.length);
       input.fill(0xaa).set(piece);
       await decompressor.write(input, 0, piece.length);
     }

@@ -3,6 +3,7 @@ import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished } from 'vitest';
+import { compress } from 'zstd-napi';
 import { test } from '../helpers/sandbox.js';
 import { file } from '../helpers/tar-builder.js';
 import { sha256 } from '../helpers/tree.js';
@@ -26,6 +27,20 @@ describe.each([
   test('is whole when it has the diffID that was asked for', async ({ box }) => {
     await box.unpack(archive, { diffID: `sha256:${sha256(archive)}` });
     expect(box.read('b')).toBe('last');
+  });
+
+  test('may be cut off when its compressed stream may be', async ({ box }) => {
+    const halves = [archive.subarray(0, 512), archive.subarray(512)];
+    const streams = [
+      Buffer.concat(halves.map((half) => gzipSync(half))),
+      Buffer.concat(halves.map((half) => compress(half))),
+      Buffer.concat([gzipSync(archive), Buffer.alloc(512)]),
+    ];
+    for (const stream of streams) {
+      expect(await box.failure(stream)).toMatchObject({ code: 'DataLoss', offset: archive.length });
+      await box.unpack(stream, { digest: `sha256:${sha256(stream)}` });
+      box.empty();
+    }
   });
 
   test('may be cut off when nothing speaks for it', async ({ box }) => {

@@ -34,15 +34,21 @@ async function decode(
   pipeline.decide(format !== 'none');
   if (format === 'none') {
     while (source?.fill()) {}
-    return { type: 'decoded', compression: 'none', digest: undefined, dataAfterStream: false };
+    return {
+      type: 'decoded',
+      compression: 'none',
+      digest: undefined,
+      dataAfterStream: false,
+      provesEnd: false,
+    };
   }
   const output = new MeteredOutput(pipeline, system, request.maxRatio);
-  const decompressor = await openDecompressor(format, output, request.gzip);
+  const decompressor = await openDecompressor(format, output, request);
   const blob = new BlobReader(pipeline, source, request.hash);
   try {
     decompress(blob, decompressor, output);
-    const { dataAfterStream } = decompressor;
-    return { type: 'decoded', compression: format, digest: blob.finish(), dataAfterStream };
+    const { dataAfterStream, provesEnd } = decompressor;
+    return { type: 'decoded', compression: format, digest: blob.finish(), dataAfterStream, provesEnd };
   } finally {
     blob.abandon();
     decompressor.close();

@@ -16,6 +16,7 @@ export type Request =
       readonly file: FileRange | undefined;
       readonly gzip: GzipDecoder | undefined;
       readonly maxRatio: number;
+      readonly maxWindow: number;
       readonly hash: boolean;
     }
   | {
@@ -53,6 +54,8 @@ export type Response =
       /** Of a compressed source; a plain one is the archive. */
       readonly digest: string | undefined;
       readonly dataAfterStream: boolean;
+      /** The compressed stream says itself that it is whole. */
+      readonly provesEnd: boolean;
     }
   | ({
       readonly type: 'applied';
