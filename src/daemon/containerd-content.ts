@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js';
@@ -13,8 +14,8 @@ import type { ListNamespacesResponse, PluginsResponse } from './messages.js';
 import { fromStatus } from './status.js';
 
 export interface WriteOptions {
-  /** Of the ingest; one that is there begins anew. */
-  readonly ref: string;
+  /** Of the ingest; one that is there begins anew. @default a new one, which goes when this fails */
+  readonly ref: string | undefined;
   readonly namespace: string;
   /** Holds the blob; else a lease of our own does, for an hour. */
   readonly lease: string | undefined;
@@ -61,9 +62,10 @@ export class ContainerdContent {
    */
   async write(
     bytes: AsyncIterable<Uint8Array>,
-    { ref, namespace, lease, signal }: WriteOptions,
+    { ref: given, namespace, lease, signal }: WriteOptions,
     commit: () => Promise<WrittenBlob>,
   ): Promise<WrittenBlob> {
+    const ref = given ?? `overlayer-diff-${randomBytes(9).toString('base64url')}`;
     const holder = lease ?? (await this.#leases.hold(namespace));
     const call = this.#content['write']!(inNamespace(namespace, holder)) as ClientDuplexStream<
       Partial<WriteRequest>,
@@ -93,13 +95,22 @@ export class ContainerdContent {
       return blob;
     } catch (cause) {
       const error = fromStatus(cause, `Cannot write ingest "${ref}" to containerd`);
-      if (blob === undefined || !isCode(error, 'AlreadyExists')) throw error;
-      await this.#label(blob, namespace);
-      return blob;
+      if (blob !== undefined && isCode(error, 'AlreadyExists')) {
+        await this.#label(blob, namespace);
+        return blob;
+      }
+      call.cancel();
+      if (given === undefined) await this.#abort(ref, namespace);
+      throw error;
     } finally {
       signal.removeEventListener('abort', cancel);
       call.end(); // what was not committed is not
     }
+  }
+
+  /** What can't be taken away now goes when its lease ends. */
+  async #abort(ref: string, namespace: string): Promise<void> {
+    await ask(this.#content, 'abort', { ref }, inNamespace(namespace)).catch(() => {});
   }
 
   async #label({ digest, labels }: WrittenBlob, namespace: string): Promise<void> {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { layerCompression, MEDIA_TYPE } from '../oci/media-types.js';
@@ -9,7 +8,7 @@ import { shownLayers } from '../snapshot/overlay-layers.js';
 import { readRecordFile } from '../snapshot/record-file.js';
 import type { CallContext } from './calls.js';
 import type { ContainerdContent } from './containerd-content.js';
-import { fromMount } from './convert.js';
+import { fromMount, orUndefined } from './convert.js';
 import type { DiffRequest } from './diff-messages.js';
 import type { DescriptorMessage } from './messages.js';
 
@@ -35,7 +34,7 @@ export async function storeDiff(
     sourceDateEpoch: sourceDateEpoch === null ? undefined : new Date(sourceDateEpoch.seconds * 1000),
     signal: context.signal,
   });
-  const ref = request.ref === '' ? `overlayer-diff-${randomBytes(9).toString('base64url')}` : request.ref;
+  const ref = orUndefined(request.ref);
   const { digest, size } = await containerd.write(diff, { ...context, namespace, ref }, async () => {
     const { descriptor, diffID } = await diff.result;
     return { ...descriptor, labels: { ...labels, [UNCOMPRESSED_LABEL]: diffID } };

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeEach, expect, test } from 'vitest';
 import { decompress } from 'zstd-napi';
-import type { InfoResponse, ReadResponse } from '../../src/daemon/content-messages.js';
+import type { InfoResponse, ListStatusesResponse, ReadResponse } from '../../src/daemon/content-messages.js';
 import type { DiffRequest, DiffResponse } from '../../src/daemon/diff-messages.js';
 import type { MountsResponse } from '../../src/daemon/snapshots-messages.js';
 import { failureOf } from '../helpers/sandbox.js';
@@ -66,6 +67,20 @@ test('who tells no namespace gets the layer in that of the snapshot, if it is on
   const mounts = [{ type: 'bind', source: foreign, target: '', options: ['rbind'] }];
   expect((await failureOf(makeDiff({ right: mounts }, client))).code).toBe('Unimplemented');
   client.close();
+});
+
+test('a layer that can not be made leaves no ingest, unless the ref is of the caller', async () => {
+  writeFileSync(join(right[0]!.source, 'large'), randomBytes(8 << 20));
+  mkdirSync(join(right[0]!.source, 'zone'));
+  writeFileSync(join(right[0]!.source, 'zone/.wh.name'), '');
+  const refs = async () => {
+    const { statuses } = await theirs.connect('content').ask<ListStatusesResponse>('listStatuses', {});
+    return statuses.map(({ ref }) => ref);
+  };
+  await failureOf(makeDiff({ mediaType: OCI }));
+  expect(await refs()).toEqual([]);
+  await failureOf(makeDiff({ mediaType: OCI, ref: 'mine' }));
+  expect(await refs()).toEqual(['mine']);
 });
 
 test.each([
