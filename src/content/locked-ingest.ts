@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { chmod, type FileHandle, open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { closeQuietly } from '../rootfs/directory.js';
-import type { System } from '../system/system.js';
+import { isErrno, type System } from '../system/system.js';
 
 const READ_WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
@@ -40,7 +40,12 @@ export class LockedIngest {
   /** The file was written now: the time that the kernel gives it may be some milliseconds older than the write. */
   stamp({ fd }: FileHandle): void {
     const { sec, nsec } = this.#system.clock();
-    this.#system.setTimes(fd, { atimeSec: sec, atimeNsec: nsec, mtimeSec: sec, mtimeNsec: nsec });
+    try {
+      this.#system.setTimes(fd, { atimeSec: sec, atimeNsec: nsec, mtimeSec: sec, mtimeNsec: nsec });
+    } catch (error) {
+      // A file system that takes no times (FUSE) has those of its own.
+      if (!isErrno(error, 'EPERM', 'ENOSYS', 'EOPNOTSUPP')) throw error;
+    }
   }
 
   async open(): Promise<FileHandle> {

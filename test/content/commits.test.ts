@@ -1,5 +1,8 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { openContentStore } from '../../src/content/open-content-store.js';
+import { openLinuxSystem } from '../../src/system/linux.js';
+import { SystemError } from '../../src/system/system.js';
 import { digestOf, readAll, refusal, useContent } from './use-content.js';
 
 const content = useContent();
@@ -39,4 +42,16 @@ test('where the size is a hint, more is written, and committed by its own size',
   await ingest.write(bytes('hello'));
   expect(await refusal(ingest.commit())).toBe('FailedPrecondition');
   expect((await ingest.commit({ size: 5 })).digest).toBe(HELLO);
+});
+
+test('a file system that takes no times takes ingests', async () => {
+  const { root, metadata } = content;
+  const real = openLinuxSystem();
+  const setTimes = () => {
+    throw new SystemError('ENOSYS', 'futimens', '');
+  };
+  const store = await openContentStore({ root, metadata, system: { ...real, setTimes } });
+  await using ingest = await store.openIngest('ref');
+  await ingest.write(bytes('hello'));
+  expect((await ingest.commit()).digest).toBe(HELLO);
 });
