@@ -22,7 +22,10 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('put' as const), text, labels }) },
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constant('open' as const), ref, text: maybe(text), sized: fc.boolean() }),
+    arbitrary: fc.record({
+      ...{ do: fc.constant('open' as const), ref, text: maybe(text), sized: fc.boolean() },
+      sizeIs: fc.constantFrom('limit', 'hint'),
+    }),
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('write' as const), ref, text: chunk }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('truncate' as const), ref, length: fc.nat(4) }) },
@@ -30,7 +33,7 @@ const step = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       ...{ do: fc.constant('commit' as const), ref, text: maybe(text) },
-      ...{ labels, hashed: fc.boolean() },
+      ...{ labels, hashed: fc.boolean(), existing: fc.constantFrom('replace', 'refuse') },
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('close' as const, 'abort' as const), ref }) },
@@ -82,7 +85,7 @@ class Real {
       case 'open': {
         const digest = step.text === undefined ? undefined : digestOf(step.text);
         const size = step.sized ? step.text?.length : undefined;
-        this.#writers.set(step.ref, await store.openIngest(step.ref, { digest, size }));
+        this.#writers.set(step.ref, await store.openIngest(step.ref, { digest, size, sizeIs: step.sizeIs }));
         return;
       }
       case 'write':
@@ -123,11 +126,11 @@ class Real {
     }
   }
 
-  async #commit({ ref, text, labels, hashed }: Extract<Step, { do: 'commit' }>): Promise<void> {
+  async #commit({ ref, text, labels, hashed, existing }: Extract<Step, { do: 'commit' }>): Promise<void> {
     const writer = this.#writer(ref);
     const options: CommitIngestOptions = {
       digest: text === undefined ? undefined : digestOf(text),
-      labels,
+      ...{ labels, existing },
       hashed: hashed ? digestOf(await this.#read(writer)) : undefined,
     };
     await writer.commit(options);

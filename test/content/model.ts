@@ -1,17 +1,26 @@
+import type { CommitIngestOptions, OpenIngestOptions } from '../../src/content/content-store.js';
 import type { Labels } from '../../src/metadata/labels.js';
 import type { Digest } from '../../src/oci/digest.js';
 import { digestOf } from './use-content.js';
+
+type SizeIs = NonNullable<OpenIngestOptions['sizeIs']>;
 
 interface ModelIngest {
   text: string;
   size: number | undefined;
   /** By its writer, if it has one. */
-  expected: { readonly digest: Digest | undefined } | undefined;
+  expected: { readonly digest: Digest | undefined; readonly sizeIs: SizeIs } | undefined;
 }
 
 export type Step =
   | { readonly do: 'put'; readonly text: string; readonly labels: Labels }
-  | { readonly do: 'open'; readonly ref: string; readonly text: string | undefined; readonly sized: boolean }
+  | {
+      readonly do: 'open';
+      readonly ref: string;
+      readonly text: string | undefined;
+      readonly sized: boolean;
+      readonly sizeIs: SizeIs;
+    }
   | { readonly do: 'write'; readonly ref: string; readonly text: string }
   | { readonly do: 'truncate'; readonly ref: string; readonly length: number }
   | {
@@ -20,6 +29,7 @@ export type Step =
       readonly text: string | undefined;
       readonly labels: Labels;
       readonly hashed: boolean;
+      readonly existing: NonNullable<CommitIngestOptions['existing']>;
     }
   | { readonly do: 'close' | 'abort'; readonly ref: string }
   | { readonly do: 'delete'; readonly text: string }
@@ -47,7 +57,7 @@ export class Model {
         this.#put(step.text, step.labels);
         return 'ok';
       case 'open':
-        return this.#open(step.ref, step.text, step.sized);
+        return this.#open(step);
       case 'write':
         return this.#write(step.ref, step.text);
       case 'truncate':
@@ -86,15 +96,15 @@ export class Model {
     }
   }
 
-  #open(ref: string, text: string | undefined, sized: boolean): string {
+  #open({ ref, text, sized, sizeIs }: Extract<Step, { do: 'open' }>): string {
     const size = sized ? text?.length : undefined;
     const there = this.ingests.get(ref);
     if (text !== undefined && this.blobs.has(digestOf(text))) return 'AlreadyExists';
     if (there?.expected !== undefined) return 'Unavailable';
     const known = there?.size ?? size;
-    if (known !== undefined && ((size ?? known) !== known || (there?.text.length ?? 0) > known))
-      return 'FailedPrecondition';
-    const expected = { digest: text === undefined ? undefined : digestOf(text) };
+    const isPast = sizeIs === 'limit' && known !== undefined && (there?.text.length ?? 0) > known;
+    if ((size ?? known) !== known || isPast) return 'FailedPrecondition';
+    const expected = { digest: text === undefined ? undefined : digestOf(text), sizeIs };
     this.ingests.set(ref, { text: there?.text ?? '', size: known, expected });
     return 'ok';
   }
@@ -102,8 +112,8 @@ export class Model {
   #write(ref: string, text: string): string {
     const ingest = this.#written(ref);
     if (ingest === undefined) return 'FailedPrecondition';
-    if (ingest.size !== undefined && ingest.text.length + text.length > ingest.size)
-      return 'ResourceExhausted';
+    const isLimited = ingest.expected?.sizeIs === 'limit' && ingest.size !== undefined;
+    if (isLimited && ingest.text.length + text.length > ingest.size!) return 'ResourceExhausted';
     ingest.text += text;
     return 'ok';
   }
@@ -116,16 +126,17 @@ export class Model {
     return 'ok';
   }
 
-  #commit({ ref, text, labels }: Extract<Step, { do: 'commit' }>): string {
+  #commit({ ref, text, labels, existing }: Extract<Step, { do: 'commit' }>): string {
     const ingest = this.#written(ref);
     if (ingest === undefined) return 'FailedPrecondition';
     const digest = digestOf(ingest.text);
     const expected = text === undefined ? ingest.expected?.digest : digestOf(text);
     if ((ingest.size ?? ingest.text.length) !== ingest.text.length || (expected ?? digest) !== digest)
       return 'FailedPrecondition';
-    this.#put(ingest.text, labels);
     this.ingests.delete(ref);
     for (const held of this.leases.values()) if (held.delete(`ingest ${ref}`)) held.add(`content ${digest}`);
+    if (existing === 'refuse' && this.blobs.has(digest)) return 'AlreadyExists';
+    this.#put(ingest.text, labels);
     return 'ok';
   }
 
