@@ -12,7 +12,7 @@ const FIRST = 3;
  * there also while no daemon runs, and whoever connects then is kept waiting.
  *
  * @returns undefined when there is none
- * @throws OverlayerError `InvalidArgument`: there are several
+ * @throws OverlayerError `InvalidArgument`: there are several; it is none
  */
 export async function activatedSocket(onConnection: OnConnection): Promise<ListeningSocket | undefined> {
   const { LISTEN_PID, LISTEN_FDS } = process.env;
@@ -22,8 +22,19 @@ export async function activatedSocket(onConnection: OnConnection): Promise<Liste
   if (LISTEN_FDS !== '1')
     throw new OverlayerError('InvalidArgument', `systemd hands over ${LISTEN_FDS} sockets, and not one`);
   const server = createServer(onConnection);
-  server.listen({ fd: FIRST });
-  await once(server, 'listening');
+  try {
+    server.listen({ fd: FIRST });
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Descriptor ${FIRST}, which systemd hands over, is no socket`,
+      {
+        hint: 'start it by its socket unit, or with --address',
+        cause,
+      },
+    );
+  }
   return {
     address: addressOf(FIRST),
     disconnected: once(server, 'close'),

@@ -50,6 +50,6 @@ export async function ask<Answer>(
       client[method]!(request, metadata, done);
     });
   } catch (error) {
-    throw fromStatus(error, 'Cannot ask containerd');
+    throw fromStatus(error, `Cannot ask containerd at ${client.getChannel().getTarget()}`);
   }
 }

@@ -74,6 +74,15 @@ export class Metrics {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
         throw new OverlayerError('Unavailable', `Somebody else listens on ${address}`, { cause: error });
+      if (['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL'].includes((error as NodeJS.ErrnoException).code!))
+        throw new OverlayerError(
+          'InvalidArgument',
+          `Cannot listen on ${address}: this machine has no such address`,
+          {
+            hint: 'for --metrics, such as 127.0.0.1:9273',
+            cause: error,
+          },
+        );
       throw toOverlayerError(error, `Cannot listen on ${address}`);
     }
     const { address: host, family, port } = server.address() as AddressInfo;

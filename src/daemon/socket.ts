@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { chmod, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
 import { toOverlayerError } from '../system/errno-code.js';
@@ -17,16 +18,23 @@ export interface ListeningSocket {
   readonly disconnected: Promise<unknown>;
 }
 
+/** unix(7): of the 108 bytes of `sun_path`. Node cuts a longer path off, and listens somewhere else. */
+const LONGEST = 107;
+/** Of the directory that a socket is made in; six characters follow. */
+const TEMPORARY = '.s';
+
 export type OnConnection = (connection: Socket) => void;
 
 /**
  * Listens on a unix socket that nobody but its owner may connect to. One that a dead process has left is taken over.
  *
- * @throws OverlayerError `Unavailable`: another process listens there; as of a file that can't be made
+ * @throws OverlayerError `Unavailable`: another process listens there; `AlreadyExists`: something else than a socket is
+ * there; `NotFound`: its directory is not; `InvalidArgument`: the path is too long for a socket
  */
 export async function listenOn(address: string, onConnection: OnConnection): Promise<ListeningSocket> {
   const system = openLinuxSystem();
   const failure = `Cannot listen on "${address}"`;
+  await checkPlace(address, failure);
   try {
     const release = takeLock(system, address);
     try {
@@ -49,6 +57,27 @@ export async function listenOn(address: string, onConnection: OnConnection): Pro
   } catch (error) {
     throw toOverlayerError(error, failure);
   }
+}
+
+async function checkPlace(address: string, failure: string): Promise<void> {
+  const directory = dirname(address);
+  if (!existsSync(directory))
+    throw new OverlayerError('NotFound', `${failure}: there is no directory "${directory}"`, {
+      hint: 'make it first',
+    });
+  const tooLong = [address, join(directory, `${TEMPORARY}XXXXXX`, 's')].find(
+    (path) => Buffer.byteLength(path) > LONGEST,
+  );
+  if (tooLong !== undefined)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `${failure}: the path of a socket has ${LONGEST} bytes at the most, and "${tooLong}" has more`,
+    );
+  const there = await stat(address).catch(() => undefined);
+  if (there !== undefined && !there.isSocket())
+    throw new OverlayerError('AlreadyExists', `${failure}: something is there that is no socket`, {
+      hint: 'choose another path, or move it away',
+    });
 }
 
 /** The lock is a directory beside the socket, for as long as the process lives that holds it. */
@@ -86,7 +115,7 @@ async function isAlive(address: string): Promise<boolean> {
 
 /** A socket is made with the mode that the umask leaves: it gets its own where nobody else can reach it. */
 async function listenPrivately(address: string, onConnection: OnConnection): Promise<Server> {
-  const directory = await mkdtemp(join(dirname(address), `.${basename(address)}-`));
+  const directory = await mkdtemp(join(dirname(address), TEMPORARY));
   const path = join(directory, 's');
   const server = createServer(onConnection);
   try {

@@ -114,6 +114,14 @@ test('a socket of systemd is served, and stays', async () => {
   expect(existsSync(address)).toBe(true);
 });
 
+test('a descriptor of systemd that is no socket is named', async () => {
+  const script = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3</dev/null';
+  const command = [process.execPath, MAIN, 'serve', '--root', join(directory, 'root')];
+  const { status, stderr } = spawnSync('sh', ['-c', script, ...command], { encoding: 'utf8' });
+  expect(status).toBe(3);
+  expect(stderr).toContain('Descriptor 3');
+});
+
 test('its files for systemd are such, and say the same as the program', async () => {
   // Where overlayer is not installed.
   writeFileSync(

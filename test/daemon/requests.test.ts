@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { readdirSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ListSnapshotsResponse, MountsResponse } from '../../src/daemon/snapshots-messages.js';
 import { serve } from '../../src/index.js';
 import { failureOf } from '../helpers/sandbox.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { useDaemon } from './use-daemon.js';
 
 const snapshotter = 'overlayer';
@@ -109,6 +110,34 @@ describe('the socket', () => {
     symlinkSync(daemon.address, join(directory, 'link'));
     const third = serve({ root: join(directory, 'other'), address: join(directory, 'link') });
     expect((await failureOf(third)).code).toBe('Unavailable');
+  });
+});
+
+describe('an address that can be none is refused, and nothing is made there', () => {
+  test.each([
+    ['in a directory that is not there', 'none/s', 'NotFound', 'there is no directory'],
+    ['where a file is', 'file', 'AlreadyExists', 'no socket'],
+    ['where a directory is', 'directory', 'AlreadyExists', 'no socket'],
+    ['with a path that is too long', 'x'.repeat(107), 'InvalidArgument', '107 bytes'],
+  ])('%s', async (_, name, code, words) => {
+    const directory = makeWorkDirectory();
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    writeFileSync(join(directory, 'file'), 'kept');
+    mkdirSync(join(directory, 'directory'));
+    const failure = await failureOf(serve({ root: join(directory, 'root'), address: join(directory, name) }));
+    expect(failure.code).toBe(code);
+    expect(failure.message).toContain(words);
+    expect(readdirSync(directory)).toEqual(['directory', 'file']);
+    expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('kept');
+  });
+
+  test('for metrics, of another machine', async () => {
+    const directory = makeWorkDirectory();
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const options = { root: join(directory, 'root'), address: join(directory, 's') };
+    const failure = await failureOf(serve({ ...options, metrics: '192.0.2.1:9273' }));
+    expect(failure).toMatchObject({ code: 'InvalidArgument', message: expect.stringContaining('192.0.2.1') });
+    expect(readdirSync(directory)).toEqual([]);
   });
 });
 
