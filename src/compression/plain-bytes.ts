@@ -83,7 +83,7 @@ async function* decompress(
     for (let at = 0; at < bytes.length; at += STEP_BYTES) {
       const end = Math.min(at + STEP_BYTES, bytes.length);
       output.consumed += end - at;
-      decompressor.write(bytes, at, end);
+      withoutOption(() => decompressor.write(bytes, at, end));
       yield* output.takeFull();
     }
     // The next bytes may be long in coming.
@@ -96,6 +96,18 @@ async function* decompress(
     yield* output.takeAll();
   } finally {
     decompressor.close();
+  }
+}
+
+/** The limits here are fixed: what the hint names for layers is no way out. */
+function withoutOption(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!OverlayerError.is(error) || error.code !== 'ResourceExhausted') throw error;
+    const { code, message, offset } = error;
+    const hint = 'if you trust it, decompress it into a file first, and give that';
+    throw new OverlayerError(code, message, { offset, hint });
   }
 }
 

@@ -43,6 +43,11 @@ export function readEntry(
       'it has records of a sparse file, but no full size: readers disagree on its content',
     );
   const type = resolveType(what.type, path, bytes[start + FIELD.typeflag[0]]!);
+  // Without a PAX record they agree where a header follows at once: see `TarDecoder`.
+  if (type !== 'file' && pax.size !== undefined && pax.size > 0)
+    throw new HeaderError(
+      `a ${type} has a size of ${pax.size} by its PAX record: readers disagree on whether a body follows`,
+    );
   const isLink = type === 'symlink' || type === 'hardlink';
   const linkPath = isLink
     ? (pax.linkPath ?? longLink ?? readText(bytes, start + FIELD.linkname[0], FIELD.linkname[1]))

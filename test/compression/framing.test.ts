@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compress } from 'zstd-napi';
 import { GZIP_DECODERS } from '../../src/compression/open-decompressor.js';
@@ -70,6 +71,15 @@ const AFTER = [
   hex('28b52ffd'),
 ].concat([hex('28'), hex('502a4d18'), hex('04224d18'), Buffer.from('x'), Buffer.from('garbage')]);
 
+/** An empty block with its place in the extra field: the end of a file by bgzip. */
+const BGZIP_END = hex('1f8b08040000000000ff0600424302001b0003000000000000000000');
+/** An empty member that tells in its extra field where the table of contents is. */
+const ESTARGZ_FOOTER = Buffer.concat([
+  hex('1f8b08040000000000ff1a0053471600'),
+  Buffer.from('0000000000000000STARGZ'),
+  hex('010000ffff0000000000000000'),
+]);
+
 const MEMBERS = {
   'one member': gzipSync(text),
   'several members, an empty one among them': Buffer.concat([gzipSync('a'), gzipSync(''), gzipSync(text)]),
@@ -77,6 +87,7 @@ const MEMBERS = {
     gzipMember(text),
     gzipMember(Buffer.from('b')),
   ]),
+  "eStargz's footer, bgzip's end": Buffer.concat([gzipSync(text), ESTARGZ_FOOTER, BGZIP_END]),
   'dynamic codes': gzipSync(
     Buffer.from(Array.from({ length: 400 }, (_, index) => 97 + ((index * index * 7 + (index % 13)) % 23))),
   ),
@@ -102,6 +113,30 @@ describe.each(Object.entries(MEMBERS))('gzip, %s', noHang, (_, stream) => {
   });
 });
 
+test('members in any number, damaged in several places, are the same to each decoder', noHang, async () => {
+  const part = fc.constantFrom(
+    ...[gzipSync(text), gzipSync(''), gzipMember(Buffer.from('b')), Buffer.alloc(9)],
+  );
+  const damage = fc.record({ at: fc.nat({ max: 400 }), bit: fc.nat({ max: 7 }) });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(part, { minLength: 1, maxLength: 4 }),
+      fc.array(damage, { maxLength: 2 }),
+      fc.nat(400),
+      async (parts, damages, cutAt) => {
+        const stream = Buffer.concat(parts);
+        for (const { at, bit } of damages) stream[at % stream.length]! ^= 1 << bit;
+        const pieces = [stream.subarray(0, cutAt), stream.subarray(cutAt)];
+        const [one, ...others] = await Promise.all(
+          GZIP_DECODERS.map((decoder) => decompress('gzip', pieces, decoder)),
+        );
+        for (const other of others) expect(other).toEqual(one);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 function skippable(size: number): Buffer {
   const frame = Buffer.alloc(8 + size, 0x77);
   frame.writeUInt32LE(0x184d2a53, 0);
@@ -121,6 +156,7 @@ const FRAMES = {
     checked('b'),
     skippable(9),
   ]),
+  'frames of pzstd': spawnSync('pzstd', ['-q', '-c'], { input: text }).stdout,
   'a skippable frame alone': skippable(20),
 };
 

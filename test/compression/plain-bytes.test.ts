@@ -48,6 +48,14 @@ test('nothing is nothing', async () => {
   expect(await buffer(plainBytes([]))).toHaveLength(0);
 });
 
+test('a limit that no option raises is not said to be raised', async () => {
+  const window = Buffer.from('28b52ffd00a0010000', 'hex'); // of 1 GiB
+  await expect(buffer(plainBytes(window))).rejects.toMatchObject({
+    code: 'ResourceExhausted',
+    hint: expect.stringContaining('decompress it'),
+  });
+});
+
 test('text is no bytes', async () => {
   const text = ['text'] as unknown as ByteSource;
   await expect(buffer(plainBytes(text))).rejects.toMatchObject({ code: 'InvalidArgument' });
