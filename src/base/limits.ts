@@ -42,7 +42,8 @@ export function resolveLimits(limits: Partial<Limits> = {}): Limits {
   const resolved: Record<string, number> = { ...DEFAULT_LIMITS };
   for (const [name, value] of Object.entries(limits)) {
     if (value === undefined) continue;
-    if (!(name in DEFAULT_LIMITS)) throw new OverlayerError('InvalidArgument', `Unknown limit "${name}"`);
+    if (!Object.hasOwn(DEFAULT_LIMITS, name))
+      throw new OverlayerError('InvalidArgument', `Unknown limit "${name}"`);
     if (typeof value !== 'number' || !(value > 0))
       throw new OverlayerError('InvalidArgument', `Limit ${name} is not a positive number: ${value}`);
     resolved[name] = value;

@@ -3,6 +3,7 @@ import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Fields } from '../metadata/filter.js';
 import { filterBy } from '../metadata/filter-by.js';
+import { labelOf } from '../metadata/labels.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
 import type { Digest } from '../oci/digest.js';
@@ -247,7 +248,7 @@ function hasRef(found: FoundIngest | undefined): found is IngestInfo {
 /** What `walk`'s filters can ask of a blob. The rest of a label's path is its name, dots and all. */
 function blobFields({ digest, size, labels }: BlobInfo): Fields {
   return ([field, ...rest]) => {
-    if (field === 'labels') return labels[rest.join('.')];
+    if (field === 'labels') return labelOf(labels, rest.join('.'));
     if (rest.length > 0) return undefined;
     return field === 'digest' ? digest : field === 'size' ? String(size) : undefined;
   };

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { OverlayerError } from '../base/errors.js';
 import { filterBy } from '../metadata/filter-by.js';
+import { labelOf } from '../metadata/labels.js';
 import type { MetadataStore, WriteTransaction } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
 import { parseDigest } from '../oci/digest.js';
@@ -61,7 +62,7 @@ export class StoredLeases implements Leases {
     const leases = this.#metadata.read((transaction) => [...listLeases(transaction, this.#ends())]);
     return leases.filter(({ id, labels }) =>
       passes(([field, ...rest]) => {
-        if (field === 'labels') return labels[rest.join('.')];
+        if (field === 'labels') return labelOf(labels, rest.join('.'));
         return field === 'id' && rest.length === 0 ? id : undefined;
       }),
     );

@@ -1,6 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
 import type { Fields } from '../metadata/filter.js';
 import { filterBy } from '../metadata/filter-by.js';
+import { labelOf } from '../metadata/labels.js';
 import { findKeepers } from './find-keepers.js';
 import { collectGarbage } from './garbage.js';
 import { canonicalName } from './image-name.js';
@@ -73,7 +74,7 @@ export class ImageStore implements Images {
 /** As containerd names them. */
 function fieldsOf({ name, target, labels }: ImageRecord): Fields {
   return ([field, ...rest]) => {
-    if (field === 'labels') return Object.hasOwn(labels, rest.join('.')) ? labels[rest.join('.')] : undefined;
+    if (field === 'labels') return labelOf(labels, rest.join('.'));
     const values = { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType };
     return Object.entries(values).find(([path]) => path === [field, ...rest].join('.'))?.[1];
   };

@@ -1,5 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 import type { TarEntry } from '../tar/types.js';
+import { CAPABILITY, withHostRoot } from './capability.js';
 
 /** So many ids of a container, and what they are on the host. */
 export interface IdRange {
@@ -13,14 +14,6 @@ export interface OwnerMap {
   readonly uids: readonly IdRange[];
   readonly gids: readonly IdRange[];
 }
-
-const CAPABILITY = 'security.capability';
-/** struct vfs_cap_data and vfs_ns_cap_data (Linux, include/uapi/linux/capability.h), little-endian. */
-const REVISION_2 = 0x02000000;
-const REVISION_3 = 0x03000000;
-const REVISION_MASK = 0xff000000;
-const REVISION_2_BYTES = 20;
-const REVISION_3_BYTES = 24;
 
 /** Linux, include/uapi/linux/posix_acl_xattr.h: a header of 4 bytes, then tag, permissions and id of 2, 2 and 4. */
 const ACLS = ['system.posix_acl_access', 'system.posix_acl_default'];
@@ -67,22 +60,8 @@ function hostID(kind: string, ranges: readonly IdRange[], id: number): number {
 }
 
 function shiftXattr(name: string, value: Uint8Array, map: OwnerMap): Uint8Array {
-  if (name === CAPABILITY) return shiftCapability(value, map);
+  if (name === CAPABILITY) return withHostRoot(value, (id) => hostUid(map, id));
   return ACLS.includes(name) ? shiftAcl(value, map) : value;
-}
-
-/** As the kernel stores what a namespace's root sets: with the host's id of that root (user_namespaces(7), version 3). */
-function shiftCapability(value: Uint8Array, map: OwnerMap): Uint8Array {
-  const { length } = value;
-  if (length !== REVISION_2_BYTES && length !== REVISION_3_BYTES) return value; // not one: the kernel says so
-  const shifted = Buffer.alloc(REVISION_3_BYTES);
-  shifted.set(value);
-  const header = shifted.readUInt32LE(0);
-  const hasRoot = (header & REVISION_MASK) >>> 0 === REVISION_3;
-  if (!hasRoot && (header & REVISION_MASK) >>> 0 !== REVISION_2) return value;
-  shifted.writeUInt32LE(((header & ~REVISION_MASK) | REVISION_3) >>> 0, 0);
-  shifted.writeUInt32LE(hostUid(map, hasRoot ? shifted.readUInt32LE(REVISION_2_BYTES) : 0), REVISION_2_BYTES);
-  return shifted;
 }
 
 function shiftAcl(value: Uint8Array, map: OwnerMap): Uint8Array {

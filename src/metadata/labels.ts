@@ -14,11 +14,13 @@ const MAX_LABEL_BYTES = 4096;
  * @throws OverlayerError `InvalidArgument` for a path to anything else
  */
 export function updateLabels(labels: Labels, patch: Labels, paths: readonly string[]): Labels {
-  let updated: Record<string, string> = paths.length === 0 ? { ...patch } : { ...labels };
+  let updated: Labels = paths.length === 0 ? patch : labels;
   for (const path of paths) {
-    if (path === 'labels') updated = { ...patch };
-    else if (path.startsWith('labels.')) updated[labelName(path)] = patch[labelName(path)] ?? '';
-    else
+    if (path === 'labels') updated = patch;
+    else if (path.startsWith('labels.')) {
+      const name = path.slice('labels.'.length);
+      updated = { ...updated, [name]: labelOf(patch, name) ?? '' };
+    } else
       throw new OverlayerError('InvalidArgument', `Cannot update "${path}"`, {
         hint: 'only labels can be updated: labels, labels.NAME',
       });
@@ -26,8 +28,9 @@ export function updateLabels(labels: Labels, patch: Labels, paths: readonly stri
   return checkLabels(withoutEmpty(updated));
 }
 
-function labelName(path: string): string {
-  return path.slice('labels.'.length);
+/** The label of a name that comes from outside, which may be `__proto__` or `constructor`. */
+export function labelOf(labels: Labels, name: string): string | undefined {
+  return Object.hasOwn(labels, name) ? labels[name] : undefined;
 }
 
 /** A label without a value does not exist, as in containerd's store (boltutil.WriteLabels). */

@@ -6,10 +6,10 @@ import { makePrivateDirectory } from '../rootfs/private-directory.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import type { System } from '../system/system.js';
-import { BACKEND_KEY } from './backend-key.js';
 import { chooseBackend } from './choose-backend.js';
 import { metadataLost } from './metadata-damage.js';
 import type { OpenSnapshotterOptions } from './open-snapshotter.js';
+import { checkVersion, describeRoot, readBackend } from './root-records.js';
 import { SnapshotDirectories } from './snapshot-directories.js';
 import type { Snapshotter } from './snapshotter.js';
 import { StoredSnapshotter } from './stored-snapshotter.js';
@@ -43,7 +43,8 @@ async function open(system: System, options: OpenSnapshotterOptions): Promise<Op
     });
   const store = openLmdbStore(join(root, 'metadata.db'), system);
   try {
-    const used = store.read((transaction) => transaction.get(BACKEND_KEY) as string | undefined);
+    checkVersion(store, root);
+    const used = store.read(readBackend);
     const choice = await chooseBackend(options.backend, used, store, snapshots);
     await claim(store, root, choice.backend.name, used);
     const directories = new SnapshotDirectories(system, snapshots);
@@ -64,9 +65,9 @@ async function claim(
   const owner =
     used ??
     (await store.write((transaction) => {
-      const first = (transaction.get(BACKEND_KEY) as string | undefined) ?? name;
-      transaction.put(BACKEND_KEY, first);
-      return first;
+      const first = readBackend(transaction);
+      if (first === undefined) describeRoot(transaction, name);
+      return first ?? name;
     }));
   if (owner === name) return;
   throw new OverlayerError('FailedPrecondition', `The snapshots in "${root}" are of the backend "${owner}"`, {

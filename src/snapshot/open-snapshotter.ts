@@ -16,7 +16,8 @@ export interface OpenSnapshotterOptions {
  * Opens the snapshots below a root. Other processes may have them open too.
  *
  * @throws OverlayerError
- *   - `FailedPrecondition`: overlayfs was asked for and does not work there; the snapshots are another backend's
+ *   - `FailedPrecondition`: overlayfs was asked for and does not work there; the snapshots are another backend's, or
+ *     of a format version that only later releases know
  *   - `DataLoss`: the metadata are damaged or gone (see `rebuildMetadata`)
  *   - `PermissionDenied`, `ResourceExhausted`
  */

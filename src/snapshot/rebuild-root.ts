@@ -9,10 +9,10 @@ import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { syncDirectory } from '../system/sync-directory.js';
 import { AT_FDCWD } from '../system/system.js';
-import { BACKEND_KEY } from './backend-key.js';
 import { metadataDamage } from './metadata-damage.js';
 import type { RebuildResult } from './rebuild-metadata.js';
 import { type RecordFile, readRecordFile } from './record-file.js';
+import { describeRoot } from './root-records.js';
 import { SnapshotDirectories } from './snapshot-directories.js';
 import { snapshotInfo } from './snapshot-info.js';
 import { treeOf } from './snapshot-tree.js';
@@ -135,7 +135,7 @@ async function replaceMetadata(
   try {
     await store.write((transaction) => {
       restoreRecords(transaction, records, nextId);
-      if (backend !== undefined) transaction.put(BACKEND_KEY, backend);
+      if (backend !== undefined) describeRoot(transaction, backend);
     });
   } finally {
     await store.close();

@@ -1,4 +1,5 @@
 import type { Fields } from '../metadata/filter.js';
+import { labelOf } from '../metadata/labels.js';
 import type { NamedRecord } from '../metadata/snapshot-records.js';
 import type { SnapshotInfo } from './snapshotter.js';
 
@@ -16,7 +17,7 @@ export function snapshotFields(record: NamedRecord): Fields {
       case 'parent':
         return rest.length === 0 ? record[field] : undefined;
       case 'labels':
-        return record.labels[rest.join('.')];
+        return labelOf(record.labels, rest.join('.'));
       default:
         return undefined;
     }

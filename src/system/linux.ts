@@ -63,6 +63,7 @@ function bindLinuxSystem(): System {
     close: fn('int close(int)'),
     write: fn('int64_t write(int, uint64_t, uint64_t)'),
     pwrite: fn('int64_t pwrite(int, uint64_t, uint64_t, int64_t)'),
+    pread: fn('int64_t pread(int, uint64_t, uint64_t, int64_t)'),
     read: fn('int64_t read(int, uint64_t, uint64_t)'),
     ftruncate: fn('int ftruncate(int, int64_t)'),
     fallocate: fn('int fallocate(int, int, int64_t, int64_t)'),
@@ -182,6 +183,7 @@ function bindLinuxSystem(): System {
     pwrite: (descriptor, at, length, position) =>
       writeAll((done, left) => c.pwrite(descriptor, at + done, left, position + done), length, 'pwrite'),
     read: (descriptor, at, length) => check(c.read(descriptor, at, length), 'read'),
+    readAt: (descriptor, at, length, position) => check(c.pread(descriptor, at, length, position), 'pread'),
     truncate: (descriptor, size) => void check(c.ftruncate(descriptor, size), 'ftruncate'),
     allocate: (descriptor, bytes, size) =>
       void check(c.fallocate(descriptor, size === 'keep' ? FALLOC_FL_KEEP_SIZE : 0, 0, bytes), 'fallocate'),

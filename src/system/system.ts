@@ -18,6 +18,8 @@ export interface System {
   pwrite(descriptor: number, address: number, length: number, position: number): void;
   /** @returns bytes read, 0 at the end */
   read(descriptor: number, address: number, length: number): number;
+  /** pread(2). @returns bytes read, 0 at the end */
+  readAt(descriptor: number, address: number, length: number, position: number): number;
   truncate(descriptor: number, size: number): void;
   /** fallocate(2): the disk has room for that many bytes from the file's start. With `keep` its size stays as it is. */
   allocate(descriptor: number, bytes: number, size: 'grow' | 'keep'): void;

@@ -9,7 +9,8 @@ import { runDiff } from './run-diff.js';
  *
  * Applied to `lower`, the layer gives `upper`: contents, types, owners, modes, modification times to the nanosecond,
  * extended attributes and hard links, those of directories and of the root included. Left out are sockets, holes of
- * sparse files (which are zeros then), and `security.selinux` and `system.nfs4_acl`, which belong to the host. Two files are
+ * sparse files (which are zeros then), `security.selinux` and `system.nfs4_acl`, which belong to the host, and of
+ * capabilities the id of a user namespace's root on this host (revision 3 becomes 2). Two files are
  * taken for the same when all but their content is, and their modification time has a fraction of a second.
  *
  * The same trees give the same archive, wherever and whenever; compressed, the same bytes with the same release of Node

@@ -12,30 +12,39 @@ export function haveSameContent(system: System, a: TreeEntry, b: TreeEntry): boo
   const { type, size, mtimeNsec } = a.header;
   if (type !== 'file' || size === 0 || mtimeNsec !== 0) return true;
   if (statId(a.walked.stat) === statId(b.walked.stat)) return true;
-  return withFile(system, a, (one) => withFile(system, b, (other) => readSame(system, one, other)));
+  return withFile(system, a, (one) => withFile(system, b, (other) => readSame(system, one, other, size)));
 }
 
 function withFile<T>(system: System, { walked: { parent, name } }: TreeEntry, use: (file: number) => T): T {
   return withChild(system, parent, name, O.RDONLY | O.NONBLOCK, use);
 }
 
-function readSame(system: System, one: number, other: number): boolean {
-  const [left, right] = [Buffer.allocUnsafe(BUFFER_BYTES), Buffer.allocUnsafe(BUFFER_BYTES)];
-  for (;;) {
-    const length = fill(system, one, left);
-    if (fill(system, other, right) !== length) return false;
-    if (length === 0) return true;
-    if (Buffer.compare(left.subarray(0, length), right.subarray(0, length)) !== 0) return false;
+/** Of two files of one size. What is a hole in both is not read. */
+function readSame(system: System, one: number, other: number, size: number): boolean {
+  const buffers = [Buffer.allocUnsafe(BUFFER_BYTES), Buffer.allocUnsafe(BUFFER_BYTES)] as const;
+  for (let position = 0; position < size; ) {
+    const [start, otherStart] = [one, other].map((file) => system.seekData(file, position) ?? size);
+    position = Math.min(start!, otherStart!);
+    if (position >= size) return true;
+    const end = Math.min(system.seekHole(position === start ? one : other, position), size);
+    for (; position < end; position += BUFFER_BYTES) {
+      const wanted = Math.min(BUFFER_BYTES, end - position);
+      const left = fill(system, one, buffers[0], position, wanted);
+      const right = fill(system, other, buffers[1], position, wanted);
+      if (Buffer.compare(left, right) !== 0) return false;
+    }
+    position = end;
   }
+  return true;
 }
 
-function fill(system: System, file: number, buffer: Buffer): number {
+function fill(system: System, file: number, buffer: Buffer, position: number, wanted: number): Buffer {
   const address = system.address(buffer);
   let filled = 0;
-  while (filled < buffer.length) {
-    const length = system.read(file, address + filled, buffer.length - filled);
+  while (filled < wanted) {
+    const length = system.readAt(file, address + filled, wanted - filled, position + filled);
     if (length === 0) break;
     filled += length;
   }
-  return filled;
+  return buffer.subarray(0, filled);
 }

@@ -5,6 +5,7 @@ import type { WalkedEntry } from '../../rootfs/walk-tree.js';
 import { imageXattrName } from '../../rootfs/xattrs.js';
 import type { System } from '../../system/system.js';
 import type { TarHeader } from '../../tar/header-encoder.js';
+import { CAPABILITY, withoutHostRoot } from '../capability.js';
 
 /**
  * Something in a tree, and how a layer would list it. A socket is none: no layer can hold it. Nor is a device 0:0: to
@@ -41,7 +42,7 @@ export function describeTreeEntry(
   return { walked, header };
 }
 
-/** Those that an image may have, by the names that they have in a layer. */
+/** Those that an image may have, as they are in a layer. */
 function readXattrs(
   system: System,
   { parent, name }: WalkedEntry,
@@ -51,7 +52,8 @@ function readXattrs(
   for (const each of stored) {
     const imageName = imageXattrName(each);
     const value = imageName === undefined ? undefined : system.getXattrAt(parent, name, each);
-    if (imageName !== undefined && value !== undefined) xattrs.set(imageName, value);
+    if (imageName === undefined || value === undefined) continue;
+    xattrs.set(imageName, imageName === CAPABILITY ? withoutHostRoot(value) : value);
   }
   return xattrs;
 }

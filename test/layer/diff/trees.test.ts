@@ -51,6 +51,52 @@ describe('what changes', () => {
   });
 });
 
+describe('holes', () => {
+  const sparse = (bytes: string) => `truncate -s 1T f; ${bytes} touch -d @1 f`;
+  const write = (text: string, at: number) =>
+    `printf ${text} | dd of=f bs=1 seek=${at} conv=notrunc status=none;`;
+
+  test('that two files have in common are not read', { timeout: 20_000 }, async ({ trees }) => {
+    trees.make(sparse(write('x', 5e11)), 'true');
+    expect(await texts(trees)).toEqual([]);
+  });
+
+  test('of one file are zeros of the other', async ({ trees }) => {
+    const [holes, zeros] = ['truncate -s 1M f', 'head -c 1M /dev/zero > f'];
+    trees.make(`${holes}; touch -d @1 f`, `${zeros}; touch -d @1 f`);
+    expect(await texts(trees)).toEqual([]);
+  });
+
+  test.for([0, 700_000, 1_048_575])('of which one is none: a byte at %d', async (at, { trees }) => {
+    trees.make(`truncate -s 1M f; touch -d @1 f`, `${write('x', at)} touch -d @1 f`);
+    expect((await trees.entries()).map(({ path }) => path)).toEqual(['f']);
+  });
+});
+
+describe('capabilities that root of a user namespace has set', () => {
+  /** cap_net_raw, effective: with the id of a root on this host (revision 3), and without (2). */
+  const [OF_HOST, PLAIN] = [
+    '0x0100000300200000000000000000000000000000a0860100',
+    '0x0100000200200000000000000000000000000000',
+  ];
+  const capable = (value: string) => `setfattr -n security.capability -v ${value} f;`;
+
+  test('are in the layer without its id on this host', async ({ trees }) => {
+    trees.make('true', `touch f; ${capable(OF_HOST)}`);
+    const { layer } = await trees.diff();
+    const value = Buffer.from(PLAIN.slice(2), 'hex');
+    expect(layer.includes(Buffer.concat([Buffer.from('SCHILY.xattr.security.capability='), value]))).toBe(
+      true,
+    );
+    expect(layer.includes(Buffer.from(OF_HOST.slice(2), 'hex'))).toBe(false);
+  });
+
+  test('are the same with another id', async ({ trees }) => {
+    trees.make(`touch -d @1.5 f; ${capable(PLAIN)}`, capable(OF_HOST));
+    expect(await texts(trees)).toEqual([]);
+  });
+});
+
 /** With all that an archive can hold. */
 function sample(trees: TwoTrees): void {
   trees.make('mkdir d; echo old > d/file', 'rm -r d');

@@ -1,0 +1,47 @@
+/** The extended attribute that holds a file's capabilities (capabilities(7)). */
+export const CAPABILITY = 'security.capability';
+
+/** struct vfs_cap_data and vfs_ns_cap_data (Linux, include/uapi/linux/capability.h), little-endian. */
+const REVISION_2 = 0x02000000;
+const REVISION_3 = 0x03000000;
+const REVISION_MASK = 0xff000000;
+const REVISION_2_BYTES = 20;
+const REVISION_3_BYTES = 24;
+
+/**
+ * As the kernel stores what a namespace's root sets: with the host's id of that root (user_namespaces(7), version 3).
+ *
+ * @param hostUid of an id in the namespace
+ */
+export function withHostRoot(value: Uint8Array, hostUid: (id: number) => number): Uint8Array {
+  const revision = revisionOf(value);
+  if (revision === undefined) return value; // not one: the kernel says so
+  const shifted = Buffer.alloc(REVISION_3_BYTES);
+  shifted.set(value);
+  const root = revision === REVISION_3 ? shifted.readUInt32LE(REVISION_2_BYTES) : 0;
+  setRevision(shifted, REVISION_3);
+  shifted.writeUInt32LE(hostUid(root), REVISION_2_BYTES);
+  return shifted;
+}
+
+/**
+ * As a layer holds it: without the id of a namespace's root on this host, which means nothing elsewhere (the kernel would
+ * pass over the capabilities, or refuse them). Docker and containers/storage do likewise.
+ */
+export function withoutHostRoot(value: Uint8Array): Uint8Array {
+  if (revisionOf(value) !== REVISION_3) return value;
+  const plain = Buffer.from(value.subarray(0, REVISION_2_BYTES));
+  setRevision(plain, REVISION_2);
+  return plain;
+}
+
+function revisionOf(value: Uint8Array): number | undefined {
+  if (value.length !== REVISION_2_BYTES && value.length !== REVISION_3_BYTES) return undefined;
+  const revision = (Buffer.from(value).readUInt32LE(0) & REVISION_MASK) >>> 0;
+  return revision === REVISION_2 || revision === REVISION_3 ? revision : undefined;
+}
+
+/** Flags stay: whether the capabilities are effective. */
+function setRevision(value: Buffer, revision: number): void {
+  value.writeUInt32LE(((value.readUInt32LE(0) & ~REVISION_MASK) | revision) >>> 0, 0);
+}
