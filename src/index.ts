@@ -38,7 +38,12 @@ export {
 } from './image/bundle/create-runtime-spec.js';
 export type { RootlessMappings } from './image/bundle/linux.js';
 export type { IDMapping, RuntimeSpec } from './image/bundle/runtime-spec.js';
-export { detectSource, type StoredImageKind } from './image/detect-source.js';
+export {
+  type DetectedStream,
+  detectSource,
+  detectStream,
+  type StoredImageKind,
+} from './image/detect-source.js';
 export { exportImages } from './image/export-images.js';
 export type { Keeper } from './image/find-keepers.js';
 export type { CollectResult } from './image/garbage.js';
@@ -51,6 +56,11 @@ export type {
   PassedOver,
   SourceImage,
 } from './image/image-source.js';
+export {
+  type InspectedImage,
+  type InspectImagesOptions,
+  inspectImages,
+} from './image/inspect-images.js';
 export { type OpenImageArchiveOptions, openImageArchive } from './image/open-image-archive.js';
 export { type OpenImagesOptions, openImageLayout } from './image/open-image-layout.js';
 export { type OpenStoreOptions, openStore } from './image/open-store.js';

@@ -52,6 +52,13 @@ function givenOptions(command: Command): string[] {
   return given.flatMap(({ long }) => long ?? []);
 }
 
+/** Options of the commands that take an image as well as a layer. */
+function addImageOptions(command: Command): Command {
+  return addRegistryOptions(command.optionsGroup('Images:'))
+    .addOption(platformOption())
+    .option('--image <NAME>', 'which one, where there are several: its name or its digest');
+}
+
 /** Everything a user can say. What a command needs to run is loaded when it runs. */
 export function createProgram(version: string): Command {
   const program = new Command('overlayer')
@@ -66,10 +73,7 @@ export function createProgram(version: string): Command {
     .description(
       'Unpack a layer (tar, gzip or zstd, seen from its content), or a whole image, into a directory.',
     )
-    .argument(
-      '<LAYER>',
-      'a layer or an image: a file, an OCI layout, docker://REF, or - for a layer on standard input',
-    )
+    .argument('<LAYER>', 'a layer or an image: a file, an OCI layout, docker://REF, or - for standard input')
     .argument('<DEST>', 'the directory to make; it may exist and be empty')
     .addOption(
       new Option('--target <FORM>', 'a merged tree, or an upperdir for overlayfs')
@@ -85,9 +89,7 @@ export function createProgram(version: string): Command {
     .addOption(progressOption())
     .option('--no-digests', 'do not compute digests')
     .option('--json', 'print the result as one JSON document');
-  addRegistryOptions(addReadOptions(unpack).optionsGroup('Images:'))
-    .addOption(platformOption())
-    .option('--image <NAME>', 'which one, where there are several')
+  addImageOptions(addReadOptions(unpack))
     .addHelpText('after', UNPACK_HELP)
     .action(async (layer, destination, flags, command) => {
       const { unpack: run } = await import('./commands/unpack.js');
@@ -96,15 +98,15 @@ export function createProgram(version: string): Command {
 
   const inspect = program
     .command('inspect')
-    .description('List the entries of a layer, its whiteouts and anomalies.')
-    .argument('<LAYER>', 'a file, or - for standard input')
+    .description('List the entries of a layer, its whiteouts and anomalies; or what an image is made of.')
+    .argument('<LAYER>', 'a layer or an image: a file, an OCI layout, docker://REF, or - for standard input')
     .option('--no-digests', 'do not compute digests')
     .option('--json', 'print the result as one JSON document');
-  addReadOptions(inspect)
+  addImageOptions(addReadOptions(inspect))
     .addHelpText('after', `\n${SIZE_HELP}`)
-    .action(async (layer, flags) => {
+    .action(async (layer, flags, command) => {
       const { inspect: run } = await import('./commands/inspect.js');
-      process.exitCode = await run(layer, flags);
+      process.exitCode = await run(layer, { ...flags, given: givenOptions(command) });
     });
 
   addDiff(program);

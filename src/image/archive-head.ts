@@ -1,3 +1,4 @@
+import type { ByteSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import { plainBytes } from '../compression/plain-bytes.js';
 import { TarDecoder } from '../tar/decoder.js';
@@ -7,31 +8,28 @@ import { ARCHIVE_LIMITS, memberName } from './archive-members.js';
 /** Of the uncompressed archive: what is looked at. */
 const HEAD_BYTES = 256 * 1024;
 
-/** What docker, containerd, skopeo, buildah, umoci and go-containerregistry put into archives of images. */
+/** What docker, containerd, skopeo, buildah, umoci and go-containerregistry put into archives of images, and no layer has. */
 const IMAGE_MEMBER =
-  /^(oci-layout|index\.json|manifest\.json|repositories|blobs\/sha256\/[0-9a-f]{64}|(sha256:)?[0-9a-f]{64}(\.(json|tar|tar\.gz|tar\.zst)|\/(layer\.tar|VERSION|json))?)$/;
+  /^(oci-layout|repositories|blobs\/sha256\/[0-9a-f]{64}|(sha256:)?[0-9a-f]{64}(\.(json|tar|tar\.gz|tar\.zst)|\/layer\.tar)?)$/;
 
-/** Whether a file is an archive, compressed or not, whose first files are those of images and nothing else. */
+/** Whether a file is an archive, compressed or not, with a member of image archives among its first. */
 export async function beginsAsImages(path: string): Promise<boolean> {
   const handle = await openArchiveFile(path);
   if (handle === undefined) return false;
   try {
-    // Before anything else is done: by what need not be loaded first, and no further than it takes to tell.
-    return await holdsOnlyImages(plainBytes(readHandle(handle), { gzip: 'zlib' }));
+    return await hasImageMember(readHandle(handle));
   } finally {
     await handle.close();
   }
 }
 
-async function holdsOnlyImages(bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
-  let members = 0;
-  let others = 0;
+/** Reads no further than it takes to tell. */
+export async function hasImageMember(bytes: ByteSource): Promise<boolean> {
+  let found = false;
   const decoder = new TarDecoder(
     {
       entry(entry) {
-        if (entry.type === 'directory') return;
-        members += 1;
-        if (!IMAGE_MEMBER.test(memberName(entry) ?? entry.path)) others += 1;
+        if (entry.type !== 'directory') found ||= IMAGE_MEMBER.test(memberName(entry) ?? '');
       },
       data() {},
       entryEnd() {},
@@ -39,13 +37,14 @@ async function holdsOnlyImages(bytes: AsyncIterable<Uint8Array>): Promise<boolea
     ARCHIVE_LIMITS,
   );
   try {
-    for await (const chunk of bytes) {
+    // Before anything else is done: by what need not be loaded first.
+    for await (const chunk of plainBytes(bytes, { gzip: 'zlib' })) {
       decoder.write(chunk);
-      if (others > 0 || decoder.position >= HEAD_BYTES) break;
+      if (found || decoder.position >= HEAD_BYTES) break;
     }
   } catch (error) {
     // What comes up to a fault tells, too.
     if (!OverlayerError.is(error)) throw error;
   }
-  return members > 0 && others === 0;
+  return found;
 }

@@ -2,17 +2,20 @@ import type { FileHandle } from 'node:fs/promises';
 import type { AbortableOptions } from '../base/abort.js';
 import type { ByteSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
 import { DETECT_BYTES, detectFormat } from '../compression/detect.js';
 import { openSource } from '../layer/open-source.js';
 import { openArchiveFile, readHandle } from './archive-file.js';
 import type { ArchiveMembers } from './archive-members.js';
+import { ContentMembers } from './content-members.js';
 import { DOCKER_MANIFEST_FILE, readDockerArchive } from './docker-archive.js';
 import { explained } from './explained.js';
 import type { ImageSource } from './image-source.js';
 import { indexArchive } from './index-archive.js';
-import { ingestArchive } from './ingest-archive.js';
-import { type FindFile, isLayout, readLayout } from './layout-images.js';
+import { ingestArchive, type MemberStore } from './ingest-archive.js';
+import { type FindFile, INDEX_FILE, isLayout, readLayout } from './layout-images.js';
 import type { OpenImageArchiveOptions } from './open-image-archive.js';
+import { ScratchMembers } from './scratch-members.js';
 import { StoredImageSource, type StoredImages } from './stored-images.js';
 
 /** See `openImageArchive`. */
@@ -46,11 +49,28 @@ async function openStream(
   source: ByteSource,
   options: OpenImageArchiveOptions,
 ): Promise<ImageSource> {
-  const images = await explained(description, async () =>
-    readImages(await ingestArchive(source, options), options),
-  );
-  return await StoredImageSource.open(description, images, options.names, async () => {});
+  const { content, lease, scratch, names } = options;
+  const kept = scratch === undefined ? undefined : new ScratchMembers(scratch);
+  const store = content === undefined ? (kept ?? NOWHERE) : new ContentMembers(content, lease);
+  const close = async () => await kept?.close();
+  try {
+    const images = await explained(description, async () =>
+      readImages(await ingestArchive(source, store, options), options),
+    );
+    return await StoredImageSource.open(description, images, names, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
+
+const NOWHERE: MemberStore = {
+  keep() {
+    throw new OverlayerError('FailedPrecondition', 'there is no place for the blobs of a stream', {
+      hint: 'give a content store or a scratch directory, or decompress the archive into a file first',
+    });
+  },
+};
 
 async function readImages(members: ArchiveMembers, options: AbortableOptions): Promise<StoredImages> {
   const find: FindFile = (name) => members.find(name);
@@ -60,8 +80,12 @@ async function readImages(members: ArchiveMembers, options: AbortableOptions): P
     throw new OverlayerError('Unimplemented', 'it is of a docker before 1.10, without manifest.json', {
       hint: 'load it with docker and save it again',
     });
+  const directory = members.findDirectory([DOCKER_MANIFEST_FILE, INDEX_FILE]);
   throw new OverlayerError('InvalidArgument', 'it holds neither an OCI layout nor images of docker', {
-    hint: 'a single layer is unpacked, not opened as images',
+    hint:
+      directory === undefined
+        ? 'if it is a layer, unpack it as one, by its digest or diffID'
+        : `those are in "${displayPath(directory)}": pack it again from there (tar -C ${displayPath(directory)} -cf …)`,
   });
 }
 

@@ -2,9 +2,11 @@ import type { ContentStore } from '../content/content-store.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { ImageConfig } from '../oci/image-config.js';
 import type { ImageManifest } from '../oci/manifest.js';
-import type { Platform } from '../oci/platform.js';
-import { checkDigest, sha256 } from './blob-bytes.js';
+import { hostPlatform, type Platform } from '../oci/platform.js';
+import { checkDigest, readDocument, sha256 } from './blob-bytes.js';
 import type { ImageRecord } from './image-records.js';
+import type { ImageSource } from './image-source.js';
+import type { InspectedImage, InspectImagesOptions } from './inspect-images.js';
 import { chooseManifest } from './pull/choose-manifest.js';
 import { documentsOf } from './pull/documents.js';
 import { planLayers } from './pull/plan-layers.js';
@@ -34,4 +36,18 @@ export async function readContents(
   });
   const chosen = await chooseManifest(name, target, platform, documents);
   return { ...chosen, layers: planLayers(chosen) };
+}
+
+/** See `inspectImages`. */
+export async function readSourceImages(
+  source: ImageSource,
+  { platform = hostPlatform(), signal }: InspectImagesOptions,
+): Promise<readonly InspectedImage[]> {
+  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
+  const images: InspectedImage[] = [];
+  for (const { name, target } of await source.images({ signal })) {
+    const chosen = await chooseManifest(name ?? target.digest, target, platform, documents);
+    images.push({ name, target, ...chosen, layers: planLayers(chosen) });
+  }
+  return images;
 }

@@ -39,6 +39,7 @@ export async function indexArchive(
     if (bytesRead === 0 || !takeHeaders(decoder, window.subarray(0, bytesRead), size)) break;
   }
   decoder.end(); // says what is missing, if something is
+  await members.checkRepeated({ signal });
   return members;
 }
 

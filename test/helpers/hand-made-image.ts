@@ -65,6 +65,11 @@ export function archiveOf(files: Files): Buffer {
   return tar(...Object.entries(files).map(([name, content]) => file(name, content)));
 }
 
+/** The same files in another directory. */
+export function prefixed(files: Files, prefix: string): Files {
+  return Object.fromEntries(Object.entries(files).map(([name, content]) => [`${prefix}${name}`, content]));
+}
+
 export function writeFiles(directory: string, files: Files): string {
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, name)), { recursive: true });

@@ -1,12 +1,9 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compress as zstdSync } from 'zstd-napi';
-import { detectSource } from '../../src/image/detect-source.js';
 import { openImageArchive } from '../../src/image/open-image-archive.js';
 import { OverlayerError } from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
@@ -21,6 +18,7 @@ import {
   json,
   LAYERS,
   layoutFiles,
+  prefixed,
 } from '../helpers/hand-made-image.js';
 import { mutate, mutations } from '../helpers/mutations.js';
 import { readImage } from '../helpers/read-image.js';
@@ -91,6 +89,15 @@ describe.each(Object.entries(WAYS))('%s:', (_, open) => {
     };
     test.each([
       ['a symlink', symlink(`${'1'.repeat(64)}/layer.tar`, '../real.tar')],
+      ['a symlink from the root', symlink(`${'1'.repeat(64)}/layer.tar`, 'real.tar')],
+      [
+        'a symlink that is there twice',
+        Buffer.concat([1, 2].map(() => symlink(`${'1'.repeat(64)}/layer.tar`, '../real.tar'))),
+      ],
+      [
+        'a symlink, beside one that dangles',
+        Buffer.concat([symlink('x', 'nowhere'), symlink(`${'1'.repeat(64)}/layer.tar`, '../real.tar')]),
+      ],
       ['a hard link', hardlink(`${'1'.repeat(64)}/layer.tar`, 'real.tar')],
       ['a hard link with ./', hardlink(`./${'1'.repeat(64)}/layer.tar`, './real.tar')],
       [
@@ -188,6 +195,32 @@ describe.each(Object.entries(WAYS))('%s:', (_, open) => {
       await refused(archiveOf({ [name]: index!, ...files }), 'InvalidArgument', 'neither');
     },
   );
+
+  test('a name that is there twice with the same bytes', async () => {
+    const members = Object.entries(dockerFiles()).map(([name, bytes]) => file(name, bytes));
+    await expectSample(tar(...members, ...members));
+  });
+
+  test('names that documents spell with ./', async () => {
+    const [image] = JSON.parse(dockerFiles()['manifest.json']!.toString());
+    const Layers = image.Layers.map((name: string) => `./${name}`);
+    const manifest = json([{ ...image, Config: `./${image.Config}`, Layers }]);
+    await expectSample(archiveOf(dockerFiles({ 'manifest.json': manifest })));
+  });
+
+  test('an image of docker that is not whole does not keep the others', async () => {
+    const [image] = JSON.parse(dockerFiles()['manifest.json']!.toString());
+    const broken = { ...image, RepoTags: ['broken:1'], Layers: ['missing', 'missing'] };
+    const manifest = json([broken, { ...image, RepoTags: null, Config: 7 }, image]);
+    await expectSample(archiveOf(dockerFiles({ 'manifest.json': manifest })));
+  });
+
+  test('one in a directory of its own says in which', async () => {
+    await expect(open(archiveOf(prefixed(dockerFiles(), 'img/')))).rejects.toMatchObject({
+      code: 'InvalidArgument',
+      hint: expect.stringContaining('"img"'),
+    });
+  });
 
   test('a name that is there twice', async () => {
     const archive = tar(
@@ -302,36 +335,4 @@ test('a pipe that gives nothing more is left when the signal asks for it', async
   })();
   const opened = openImageArchive(pipe, { content: content.store, signal: controller.signal });
   await expect(within(5000, 'the import', opened)).rejects.toBe(reason);
-});
-
-test('a FIFO by its path', async () => {
-  const fifo = join(directory, 'fifo');
-  execFileSync('mkfifo', [fifo]);
-  expect(await detectSource(fifo)).toBeUndefined();
-  const path = save(archiveOf(layoutFiles()));
-  const writer = execFile('cp', [path, fifo]);
-  await using source = await openImageArchive(fifo, { content: content.store });
-  expect(await source.images()).toHaveLength(1);
-  await once(writer, 'exit');
-});
-
-describe('what is not an image is told by its content:', () => {
-  test.each<readonly [what: string, bytes: Uint8Array]>([
-    ['nothing', Buffer.alloc(0)],
-    ['zeros', Buffer.alloc(10_000)],
-    ['text', Buffer.from('not an archive\n'.repeat(100))],
-    ['a layer', tar(file('etc/passwd', ''))],
-    ['a layer, compressed', gzipSync(tar(file('etc/passwd', '')))],
-    ['a layer with an index.json', tar(file('index.json', '{}'), file('index.html', ''))],
-    ['an empty layer', tar()],
-    ['damaged gzip', Buffer.concat([gzipSync('x').subarray(0, 12), Buffer.alloc(20)])],
-  ])('%s', async (_, bytes) => {
-    expect(await detectSource(save(bytes))).toBeUndefined();
-  });
-
-  test('and what is not there', async () => {
-    await expect(detectSource(join(directory, 'none'))).rejects.toMatchObject({ code: 'NotFound' });
-    await expect(openImageArchive(join(directory, 'none'))).rejects.toMatchObject({ code: 'NotFound' });
-    await expect(openImageArchive(directory)).rejects.toMatchObject({ code: 'InvalidArgument' });
-  });
 });

@@ -73,6 +73,14 @@ describe('an archive of images is no layer', () => {
     await refused(box, tar(...members));
   });
 
+  test('packed with the directory that it is in', async ({ box }) => {
+    await refused(
+      box,
+      tar(dir('./'), dir('./img/'), file('./img/l.tar', ''), file('./img/manifest.json', docker)),
+    );
+    await refused(box, tar(file('img/oci-layout', '{}'), file('img/index.json', '{}')));
+  });
+
   test('with the manifest.json of docker among other files', async ({ box }) => {
     await refused(box, tar(file('.DS_Store', 'x'), file('l.tar', ''), file('manifest.json', docker)));
   });
@@ -81,7 +89,11 @@ describe('an archive of images is no layer', () => {
     ["a web application's manifest.json", tar(file('manifest.json', '{"name":"app","layers":[]}'))],
     ['a list in manifest.json', tar(file('manifest.json', '["a"]'))],
     ['an index.json', tar(file('index.json', '{}'), dir('oci-layout/'))],
-    ['a layout further below', tar(file('srv/oci-layout', '{}'), file('srv/index.json', '{}'))],
+    [
+      'a layout further below',
+      tar(file('etc/x', ''), file('srv/oci-layout', '{}'), file('srv/index.json', '{}')),
+    ],
+    ['a layout far below', tar(file('srv/a/oci-layout', '{}'), file('srv/a/index.json', '{}'))],
   ] as const)
     test(`but one with ${what} is`, async ({ box }) => {
       expect((await box.unpack(archive)).entries).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { displayPath, planLayer } from '../../index.js';
 import { abortOnSignals } from '../interruption.js';
-import { closeLayer, openLayer } from '../layer-source.js';
+import type { Argument } from '../read-argument.js';
 import { readOptions } from '../read-flags.js';
 import { JsonListing } from '../render/json-listing.js';
 import { operationLines } from '../render/operation-lines.js';
@@ -11,8 +11,11 @@ import { reportFailure } from '../report-failure.js';
 import type { UnpackFlags } from './unpack.js';
 
 /** Prints what an unpack would do. @returns the exit code */
-export async function dryRun(layer: string, destination: string, flags: UnpackFlags): Promise<number> {
-  const { source, name } = openLayer(layer);
+export async function dryRun(
+  { source, name }: Argument,
+  destination: string,
+  flags: UnpackFlags,
+): Promise<number> {
   const output = new BufferedOutput();
   const json = flags.json ? new JsonListing(output) : undefined;
   // The operations that go by are progress enough, unless the user says otherwise.
@@ -41,6 +44,5 @@ export async function dryRun(layer: string, destination: string, flags: UnpackFl
     return reportFailure(error, flags);
   } finally {
     progress.end();
-    closeLayer(source);
   }
 }

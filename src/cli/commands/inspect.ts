@@ -1,6 +1,6 @@
 import { displayPath, planLayer } from '../../index.js';
 import { abortOnSignals } from '../interruption.js';
-import { closeLayer, openLayer } from '../layer-source.js';
+import { type Argument, checkOptions, readArgument } from '../read-argument.js';
 import { type ReadFlags, readOptions } from '../read-flags.js';
 import { JsonListing } from '../render/json-listing.js';
 import { LISTING_HEADER, listingRow } from '../render/listing.js';
@@ -8,10 +8,29 @@ import { BufferedOutput } from '../render/output.js';
 import { summary } from '../render/summary.js';
 import { anomalyTable, TypeTally } from '../render/tables.js';
 import { reportFailure } from '../report-failure.js';
+import type { InspectImageFlags } from './inspect-image.js';
 
-/** Prints what a layer holds. @returns the exit code */
-export async function inspect(layer: string, flags: ReadFlags): Promise<number> {
-  const { source, name } = openLayer(layer);
+export interface InspectFlags extends ReadFlags, InspectImageFlags {
+  /** All options that the user has given. */
+  readonly given: readonly string[];
+}
+
+/** Prints what a layer holds, or what an image is made of. @returns the exit code */
+export async function inspect(argument: string, flags: InspectFlags): Promise<number> {
+  const read = await readArgument(argument, flags.given);
+  try {
+    checkOptions(read, flags.given);
+    if (read.kind !== 'image') return await inspectLayer(read, flags);
+    const { inspectWhole } = await import('./inspect-image.js');
+    return await inspectWhole(read, flags);
+  } catch (error) {
+    return reportFailure(error, flags);
+  } finally {
+    read.close();
+  }
+}
+
+async function inspectLayer({ source, name }: Argument, flags: ReadFlags): Promise<number> {
   const output = new BufferedOutput();
   const json = flags.json ? new JsonListing(output) : undefined;
   try {
@@ -34,7 +53,5 @@ export async function inspect(layer: string, flags: ReadFlags): Promise<number> 
     await json?.fail(error);
     await output.flush();
     return reportFailure(error, flags);
-  } finally {
-    closeLayer(source);
   }
 }

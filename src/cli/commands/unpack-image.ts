@@ -1,17 +1,8 @@
-import {
-  displayPath,
-  formatPlatform,
-  type ImageSource,
-  openImageArchive,
-  openImageLayout,
-  openRegistry,
-  parsePlatform,
-  type RegistryNotice,
-  type UnpackedImage,
-  unpackImage,
-} from '../../index.js';
-import { type RegistryFlags, registryOptions } from '../get-flags.js';
+import { dirname, resolve } from 'node:path';
+import { displayPath, formatPlatform, parsePlatform, type UnpackedImage, unpackImage } from '../../index.js';
 import { abortOnSignals, Interruption } from '../interruption.js';
+import { type OpenImageFlags, openImage } from '../open-image.js';
+import type { Argument } from '../read-argument.js';
 import { readOptions } from '../read-flags.js';
 import { counted, formatBytes, formatSeconds } from '../render/format.js';
 import { printResult } from '../render/print-result.js';
@@ -19,16 +10,13 @@ import { createPullProgress } from '../render/pull-progress.js';
 import { reportFailure } from '../report-failure.js';
 import type { UnpackFlags } from './unpack.js';
 
-export interface UnpackImageFlags extends UnpackFlags, RegistryFlags {
-  readonly image?: string;
+export interface UnpackImageFlags extends UnpackFlags, OpenImageFlags {
   readonly platform?: string;
 }
 
-const REGISTRY = 'docker://';
-
 /** Unpacks a whole image, without a store. @returns the exit code */
 export async function unpackWhole(
-  argument: string,
+  read: Argument,
   destination: string,
   flags: UnpackImageFlags,
 ): Promise<number> {
@@ -36,7 +24,11 @@ export async function unpackWhole(
   const signal = abortOnSignals();
   const view = createPullProgress(flags.progress);
   try {
-    await using source = await openImage(argument, flags, (notice) => view.tell(notice));
+    await using source = await openImage(read, {
+      ...flags,
+      scratch: dirname(resolve(destination)),
+      onNotice: (notice) => view.tell(notice),
+    });
     const { limits } = readOptions(flags);
     const { rootless, sync } = flags;
     const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
@@ -48,7 +40,7 @@ export async function unpackWhole(
     printResult(
       flags,
       { destination, ...unpacked, platform: formatPlatform(unpacked.platform), seconds },
-      summary(argument, destination, unpacked, seconds),
+      summary(read.name, destination, unpacked, seconds),
     );
     return 0;
   } catch (error) {
@@ -59,23 +51,6 @@ export async function unpackWhole(
       error instanceof Interruption ? `nothing was left at "${destination}"` : undefined,
     );
   }
-}
-
-async function openImage(
-  argument: string,
-  flags: UnpackImageFlags,
-  onNotice: (notice: RegistryNotice) => void,
-): Promise<ImageSource> {
-  if (argument.startsWith(REGISTRY))
-    return await openRegistry(argument.slice(REGISTRY.length), {
-      ...(await registryOptions(flags)),
-      onNotice,
-    });
-  const names = flags.image === undefined ? undefined : [flags.image];
-  const { statSync } = await import('node:fs');
-  return statSync(argument).isDirectory()
-    ? await openImageLayout(argument, { names })
-    : await openImageArchive(argument, { names });
 }
 
 function summary(

@@ -1,14 +1,14 @@
 import { readdirSync } from 'node:fs';
 import {
-  detectSource,
   displayPath,
   type LayerResult,
   OverlayerError,
+  openImageArchive,
   type UnpackLayerOptions,
   unpackLayer,
 } from '../../index.js';
 import { abortOnSignals, Interruption } from '../interruption.js';
-import { closeLayer, openLayer } from '../layer-source.js';
+import { type Argument, checkOptions, readArgument } from '../read-argument.js';
 import { type ReadFlags, readOptions } from '../read-flags.js';
 import { LateProgress } from '../render/late-progress.js';
 import type { ProgressForm } from '../render/progress.js';
@@ -26,83 +26,61 @@ export interface UnpackFlags extends ReadFlags {
   readonly given: readonly string[];
 }
 
-type Kind = 'layer' | 'image';
-
-/** Options that say nothing of the other. To pass over `--digest` or `--dry-run` would do harm. */
-const OPTIONS_OF: Readonly<Record<Kind, readonly string[]>> = {
-  layer: [
-    ...['--target', '--lower', '--merge', '--dry-run'],
-    ...['--digest', '--diff-id', '--allow-empty', '--no-digests', '--gzip'],
-  ],
-  image: [
-    '--platform',
-    '--image',
-    '--plain-http',
-    '--username',
-    '--password-stdin',
-    '--hosts-dir',
-    '--min-rate',
-    '--deadline',
-  ],
-};
-
 /** @returns the exit code */
-export async function unpack(layer: string, destination: string, flags: UnpackFlags): Promise<number> {
-  const kind = await kindOf(layer);
-  const misplaced = misplacedOptions(layer, kind, flags.given);
-  if (misplaced !== undefined) return reportFailure(misplaced, flags);
-  if (kind === 'image') {
-    const { unpackWhole } = await import('./unpack-image.js');
-    return await unpackWhole(layer, destination, flags);
+export async function unpack(argument: string, destination: string, flags: UnpackFlags): Promise<number> {
+  const read = await readArgument(argument, flags.given);
+  try {
+    checkOptions(read, flags.given);
+    if (read.kind === 'image') return await unpackAsImage(read, destination, flags);
+    if (flags.dryRun) {
+      const { dryRun } = await import('./dry-run.js');
+      return await dryRun(read, destination, flags);
+    }
+    return await unpackAsLayer(read, destination, flags);
+  } catch (error) {
+    return reportFailure(error, flags, aftermath(error, destination, flags));
+  } finally {
+    read.close();
   }
-  if (flags.dryRun) {
-    const { dryRun } = await import('./dry-run.js');
-    return dryRun(layer, destination, flags);
-  }
+}
+
+async function unpackAsLayer(read: Argument, destination: string, flags: UnpackFlags): Promise<number> {
   const started = performance.now();
-  const { source, name } = openLayer(layer);
   const progress = new LateProgress(flags.progress);
   try {
-    const result = await unpackLayer(source, destination, {
+    const result = await unpackLayer(read.source, destination, {
       ...unpackOptions(flags),
       signal: abortOnSignals(),
       onProgress: (now) => progress.update(now),
     }).finally(() => progress.end());
     const seconds = (performance.now() - started) / 1000;
-    await printResult(result, { name, destination, seconds }, flags);
+    await printResult(result, { name: read.name, destination, seconds }, flags);
     return 0;
   } catch (error) {
-    return reportFailure(error, flags, aftermath(error, destination, flags));
-  } finally {
-    closeLayer(source);
+    if (!(await holdsImages(error, read))) throw error;
+    const image = { ...read, kind: 'image' } as const;
+    checkOptions(image, flags.given);
+    return await unpackAsImage(image, destination, flags);
   }
 }
 
-/** @returns undefined for what can't be read: whoever tries says why */
-async function kindOf(argument: string): Promise<Kind | undefined> {
-  if (argument.startsWith('docker://')) return 'image';
-  if (argument === '-') return 'layer';
+async function unpackAsImage(read: Argument, destination: string, flags: UnpackFlags): Promise<number> {
+  const { unpackWhole } = await import('./unpack-image.js');
+  return await unpackWhole(read, destination, flags);
+}
+
+/** Of a file whose images showed late, which is no layer for that reason. */
+async function holdsImages(error: unknown, { source }: Argument): Promise<boolean> {
+  if (!OverlayerError.is(error) || error.code !== 'InvalidArgument' || typeof source !== 'string')
+    return false;
   try {
-    return (await detectSource(argument)) === undefined ? 'layer' : 'image';
-  } catch (error) {
-    if (OverlayerError.is(error)) return undefined;
-    throw error;
+    const { tmpdir } = await import('node:os');
+    await (await openImageArchive(source, { scratch: tmpdir() })).close();
+    return true;
+  } catch (failure) {
+    if (OverlayerError.is(failure)) return false;
+    throw failure;
   }
-}
-
-function misplacedOptions(
-  argument: string,
-  kind: Kind | undefined,
-  given: readonly string[],
-): OverlayerError | undefined {
-  if (kind === undefined) return undefined;
-  const other = kind === 'image' ? 'layer' : 'image';
-  const options = given.filter((option) => OPTIONS_OF[other].includes(option)).join(', ');
-  if (options === '') return undefined;
-  return new OverlayerError(
-    'InvalidArgument',
-    `Only ${other}s take ${options}: "${argument}" is no ${other}`,
-  );
 }
 
 function unpackOptions(flags: UnpackFlags): UnpackLayerOptions {

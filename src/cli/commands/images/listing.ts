@@ -1,17 +1,10 @@
-import {
-  displayPath,
-  formatPlatform,
-  type Image,
-  type ImageContents,
-  type ImageHealth,
-  parsePlatform,
-  type Store,
-} from '../../../index.js';
+import { formatPlatform, type Image, type ImageHealth, parsePlatform, type Store } from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
 import { columns, SHORT_DIGEST } from '../../render/columns.js';
 import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
 import { formatTemplate } from '../../render/format-template.js';
 import { imageDocument } from '../../render/image-document.js';
+import { imageText } from '../../render/image-text.js';
 import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import type { RootFlags } from '../../root-flags.js';
@@ -67,7 +60,12 @@ export async function inspect(
     const document = { ...imageDocument(image), ...contents };
     if (flags.format !== undefined)
       process.stdout.write(`${formatTemplate(flags.format, () => document)(image)}\n`);
-    else printResult(flags, document, inspectText(image, contents));
+    else
+      printResult(
+        flags,
+        document,
+        imageText({ ...contents, name: image.name, target: image.target, labels: image.labels }),
+      );
   });
 }
 
@@ -117,29 +115,4 @@ async function chosen({ images }: Store, names: readonly string[]): Promise<read
   const found: Image[] = [];
   for (const name of names) found.push(await images.get(name));
   return found;
-}
-
-function inspectText(image: Image, { descriptor, manifest, config, layers }: ImageContents): string {
-  const { user, env, entrypoint, cmd, workingDir } = config.process;
-  const words = (list: readonly string[]) =>
-    list.length === 0 ? 'none' : list.map((word) => JSON.stringify(word)).join(' ');
-  const rows: readonly (readonly [name: string, value: string])[] = [
-    ['target', image.target.digest],
-    ['manifest', descriptor.digest],
-    ['config', manifest.config.digest],
-    ['platform', formatPlatform(config.platform)],
-    ['created', config.createdAt ?? 'unknown'],
-    ['entrypoint', words(entrypoint)],
-    ['cmd', words(cmd)],
-    ['user', user === '' ? 'root' : user],
-    ['directory', workingDir === '' ? '/' : workingDir],
-    ...env.map((variable) => ['env', variable] as const),
-    ...Object.entries(image.labels).map(([name, value]) => ['label', `${name}=${value}`] as const),
-    ...layers.flatMap(({ descriptor: { digest, size }, chainID }) => [
-      ['layer', `${digest} (${formatBytes(size)})`] as const,
-      ['chainID', chainID] as const,
-    ]),
-  ];
-  const lines = rows.map(([name, value]) => `  ${name.padEnd(10)} ${displayPath(value)}\n`);
-  return `${displayPath(image.name)}\n${lines.join('')}`;
 }
