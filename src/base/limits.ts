@@ -21,6 +21,13 @@ export interface Limits {
   readonly maxHeaderBytes: number;
   /** Bytes of one entry's extended attributes, names and values together. @default 256 KiB */
   readonly maxXattrBytes: number;
+  /**
+   * Calls to the kernel for each entry, on average; a lower layer allows an eighth as many more. Looked at once 262,144
+   * have been made. @default 64
+   */
+  readonly maxWork: number;
+  /** Bytes of memory for what has to be known of the entries until the last one has come. @default 512 MiB */
+  readonly maxMemory: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -32,6 +39,8 @@ export const DEFAULT_LIMITS: Limits = {
   maxPathDepth: 256,
   maxHeaderBytes: 1024 ** 2,
   maxXattrBytes: 256 * 1024,
+  maxWork: 64,
+  maxMemory: 512 * 1024 ** 2,
 };
 
 /** A legitimate stream may begin with a megabyte of zeros; its ratio says nothing before this many bytes. */

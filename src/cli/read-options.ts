@@ -21,7 +21,9 @@ export function addReadOptions(command: Command): Command {
     .option('--max-path-length <SIZE>', "bytes of an entry's name or link target (4096)", parseSize)
     .option('--max-path-depth <N>', "components of an entry's name (256)", parseCount)
     .option('--max-header-bytes <SIZE>', 'bytes of an extension header (1M)', parseSize)
-    .option('--max-xattr-bytes <SIZE>', "bytes of an entry's extended attributes (256K)", parseSize);
+    .option('--max-xattr-bytes <SIZE>', "bytes of an entry's extended attributes (256K)", parseSize)
+    .option('--max-work <N>', 'calls to the kernel for each entry, on average (64)', parseCount)
+    .option('--max-memory <SIZE>', 'memory for what is known of the entries (512M)', parseSize);
 }
 
 export function progressOption(): Option {

@@ -1,15 +1,17 @@
 import { OverlayerError } from '../base/errors.js';
 import type { Limits } from '../base/limits.js';
 import { displayPath } from '../base/path-bytes.js';
-import { DeferredDirectories } from '../rootfs/deferred-directories.js';
+import { WorkBudget } from '../base/work-budget.js';
 import type { DestinationKind } from '../rootfs/destination.js';
 import { type Directory, isDirectory, joinPath, mayBePartOfAPath, statId } from '../rootfs/directory.js';
 import { EntryWriter } from '../rootfs/entry-writer.js';
 import type { FileFinisher } from '../rootfs/finish-file.js';
 import type { Identity } from '../rootfs/identity.js';
-import { isWhiteout, lookupLower, statIfThere } from '../rootfs/lower-layers.js';
+import { KeptDirectories } from '../rootfs/kept-directories.js';
+import { isWhiteout, statIfThere } from '../rootfs/lower-layers.js';
 import { Rootfs } from '../rootfs/rootfs.js';
 import { fromSystemError } from '../system/errno-code.js';
+import { meterSystem } from '../system/metered-system.js';
 import { isErrno, S, type Stat, type System, SystemError } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
 import { type AnomalyKind, AnomalyLog } from './anomaly.js';
@@ -34,6 +36,8 @@ export interface ApplierOptions {
   readonly target: 'directory' | 'overlay';
   readonly identity: Identity;
   readonly limits: Limits;
+  /** What the layer may make us do. @default that of `limits` */
+  readonly budget?: WorkBudget | undefined;
   /** Open descriptors of the lower layers' roots, nearest first. */
   readonly lowers: readonly number[];
   /** There will be lower layers, which are not known yet. */
@@ -60,7 +64,8 @@ export class Applier implements TarSink {
   needsLowers: NeedsLowers | undefined;
   readonly #system: System;
   readonly #limits: Limits;
-  readonly #deferred = new DeferredDirectories();
+  readonly #budget: WorkBudget;
+  readonly #directories: KeptDirectories;
   readonly #rootfs: Rootfs;
   readonly #target: Target;
   readonly #writer: EntryWriter;
@@ -77,18 +82,27 @@ export class Applier implements TarSink {
 
   constructor(system: System, root: number, options: ApplierOptions) {
     const { identity, limits, lowers, destination, owners } = options;
-    this.#system = system;
+    const budget = options.budget ?? new WorkBudget(limits, { lowers: lowers.length });
+    this.#budget = budget;
+    this.#system = meterSystem(system, budget);
     this.#limits = limits;
     this.#finisher = options.finisher;
     this.#facts = options.facts;
     this.#owners = owners;
     this.#lowersLater = options.lowersLater;
+    const directories = new KeptDirectories(this.#system, identity, budget, {
+      seesAcls: destination !== 'new' || lowers.length > 0,
+    });
+    this.#directories = directories;
     this.#rootfs = this.#run(
       () =>
-        new Rootfs(system, root, lowers, {
+        new Rootfs(this.#system, root, lowers, {
           implicitDirectory: (created, like) => this.#implicitDirectory(created, like),
-          existingDirectory: (directory) => this.#unlisted.met(directory),
+          opened: (directory) => directories.opened(directory),
+          closing: (directory) => directories.closing(directory),
+          refused: (parent, name) => directories.refused(parent, name),
           blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
+          step: () => budget.charge(),
         }),
     );
     const rootfs = () => this.#rootfs;
@@ -97,16 +111,17 @@ export class Applier implements TarSink {
     this.#checkLinkTargets = options.target === 'overlay';
     this.#target =
       options.target === 'overlay'
-        ? new OverlayTarget(rootfs, this.#deferred, {
-            marks: new OverlayMarks(system, identity.rootless, (entry) =>
+        ? new OverlayTarget(rootfs, directories, budget, {
+            marks: new OverlayMarks(this.#system, budget, identity.rootless, (entry) =>
               add('whiteout-as-attribute', entry),
             ),
+            uid: identity.uid,
             hasLowers: lowers.length > 0,
             needsLowers: (what) => this.#needLowers(what, 'directories'),
           })
-        : new DirectoryTarget(rootfs, this.#deferred, {
+        : new DirectoryTarget(rootfs, directories, budget, {
+            uid: identity.uid,
             hasLower: destination === 'merge',
-            touch: (directory) => this.#unlisted.met(directory),
           });
     const writing = {
       exactModes: options.exactModes,
@@ -115,14 +130,15 @@ export class Applier implements TarSink {
       checksums: this.#facts !== undefined,
       imageRoot: imageRoot(owners),
     };
-    this.#writer = new EntryWriter(system, identity, this.#deferred, writing, add);
-    const [deferred, writer] = [this.#deferred, this.#writer];
-    this.#unlisted = new UnlistedDirectories(system, { identity, owners, deferred, writer });
+    this.#writer = new EntryWriter(this.#system, identity, directories, writing, add);
+    this.#unlisted = new UnlistedDirectories(this.#system, { identity, owners, directories });
     this.#run(() => this.#unlisted.beginRoot(this.#rootfs.root, destination, lowers[0]));
   }
 
   entry(entry: TarEntry): void {
     this.#entry = entry;
+    this.#budget.begin(entry);
+    this.#budget.charge(1 + (entry.xattrs?.size ?? 0));
     const operation = planEntry(entry, this.#limits, (anomaly) => this.anomalies.add(anomaly));
     if (operation !== undefined) this.#run(() => this.#apply(operation));
   }
@@ -142,7 +158,10 @@ export class Applier implements TarSink {
   /** All entries are there: what had to wait for that. */
   finish(): void {
     this.#entry = undefined;
-    this.#run(() => this.#deferred.apply(this.#rootfs));
+    this.#run(() => {
+      this.#rootfs.finish();
+      this.#directories.closing(this.#rootfs.root);
+    });
   }
 
   close(): void {
@@ -176,8 +195,8 @@ export class Applier implements TarSink {
         const placed = this.#shifted(operation);
         if (placed.path === '') {
           this.listsRoot = true;
-          this.#writer.replaceAttributesOf(this.#rootfs.root.descriptor, '', placed.entry);
-        } else this.#place(placed, this.#rootfs.open(placed.parent, 'create'));
+          this.#writer.replaceRootAttributes(this.#rootfs.root, placed.entry);
+        } else this.#placeIn(this.#rootfs.open(placed.parent, 'create'), placed);
       }
     }
   }
@@ -186,6 +205,15 @@ export class Applier implements TarSink {
   #shifted(operation: Placed): Placed {
     if (this.#owners === undefined || operation.op === 'hardlink') return operation;
     return { ...operation, entry: shiftOwners(operation.entry, this.#owners) };
+  }
+
+  #placeIn(parent: Directory, operation: Placed): void {
+    this.#rootfs.beginUse(parent);
+    try {
+      this.#place(operation, parent);
+    } finally {
+      this.#rootfs.endUse();
+    }
   }
 
   /** Makes the entry; what has its name already is replaced, but for a directory by a directory. */
@@ -204,20 +232,12 @@ export class Applier implements TarSink {
       if (this.#settleExisting(operation, parent, existing)) break;
       pathsChanged ||= mayBePartOfAPath(existing);
     }
+    // A symlink of a lower layer is hidden by it.
+    pathsChanged ||= parent.lowers.length > 0 && this.#rootfs.hasFollowed(joinPath(parent, operation.name));
     // Before the target has its say: it may forget `parent`, too.
-    pathsChanged ||= this.#hidesLowerPath(parent, operation);
     if (isThere) this.#target.placed(parent, operation);
     else pathsChanged = this.#leaveOut(operation, parent) || pathsChanged;
     if (pathsChanged) this.#rootfs.forgetAll();
-  }
-
-  /** Whether open paths may lead through something of a lower layer that this entry now hides. */
-  #hidesLowerPath(parent: Directory, { op, name }: Placed): boolean {
-    if (parent.lowers.length === 0) return false;
-    const lower = lookupLower(this.#system, parent.lowers, name);
-    if (lower?.kind !== 'directory') return lower !== undefined && mayBePartOfAPath(lower.stat);
-    for (const descriptor of lower.descriptors) this.#system.close(descriptor);
-    return op !== 'directory';
   }
 
   /** @returns false for what may not be made here, and is left out */
@@ -261,8 +281,8 @@ export class Applier implements TarSink {
     let settled = false;
     if (operation.op === 'directory' && isDirectory(existing)) {
       repeated = this.#target.meetDirectory(parent, operation, existing);
+      this.#rootfs.forget(joinPath(parent, operation.name));
       this.#writer.replaceAttributes(parent, operation.name, operation.entry);
-      this.#rootfs.forget(operation.path);
       settled = true;
     } else if (operation.op === 'hardlink' && this.#isSameFile(operation, parent, existing)) {
       repeated = true;

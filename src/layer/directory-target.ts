@@ -1,23 +1,16 @@
-import type { DeferredDirectories } from '../rootfs/deferred-directories.js';
-import {
-  type Directory,
-  describeDirectory,
-  isDirectory,
-  joinPath,
-  mayBePartOfAPath,
-  statId,
-  withChild,
-} from '../rootfs/directory.js';
+import { CountedSet } from '../base/counted-set.js';
+import type { WorkBudget } from '../base/work-budget.js';
+import { type Directory, mayBePartOfAPath, statId } from '../rootfs/directory.js';
+import { IdSet } from '../rootfs/id-set.js';
+import type { KeptDirectories } from '../rootfs/kept-directories.js';
 import { statIfThere } from '../rootfs/lower-layers.js';
+import { type Pruning, pruneTree } from '../rootfs/prune-tree.js';
 import { removeTree } from '../rootfs/remove-tree.js';
 import type { Rootfs } from '../rootfs/rootfs.js';
-import { O, type Stat } from '../system/system.js';
+import type { Stat } from '../system/system.js';
 import { inTheWay } from './applier-errors.js';
 import type { Operation } from './operation.js';
 import type { Target } from './target.js';
-
-const OWNER_ALL = 0o700;
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
 /**
  * A merged tree: whiteouts delete what lower layers left there, and nothing of this layer's own, in whatever
@@ -25,26 +18,36 @@ const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
  */
 export class DirectoryTarget implements Target {
   readonly #rootfs: () => Rootfs;
-  readonly #deferred: DeferredDirectories;
+  readonly #directories: KeptDirectories;
+  readonly #budget: WorkBudget;
   /** False for a destination that began empty: there is nothing below, and so nothing to keep count of. */
   readonly #hasLower: boolean;
+  readonly #uid: number;
   /** What this layer has made, as `<directory id>/<name>`. */
-  readonly #made = new Set<string>();
+  readonly #made: CountedSet;
   /** Directories in which nothing of the lower layers is left: each is walked once, however many marks there are. */
-  readonly #cleared = new Set<string>();
+  readonly #cleared: IdSet;
+  /** What lower layers left goes; what this layer made stays, and the directories it is in. */
+  readonly #pruning: Pruning = {
+    goes: (parentId, _parent, name) => !this.#made.has(`${parentId}/${name}`),
+    enters: (id) => !this.#cleared.has(id),
+    stays: (parentId, name) => this.#made.has(`${parentId}/${name}`),
+    left: (id, fate) => (fate === 'gone' ? this.#gone(id) : this.#cleared.add(id)),
+  };
 
-  readonly #touch: (directory: Directory) => void;
-
-  /** @param options.touch is told of a lower layer's directory before it is changed */
   constructor(
     rootfs: () => Rootfs,
-    deferred: DeferredDirectories,
-    options: { readonly hasLower: boolean; readonly touch: (directory: Directory) => void },
+    directories: KeptDirectories,
+    budget: WorkBudget,
+    options: { readonly hasLower: boolean; readonly uid: number },
   ) {
     this.#rootfs = rootfs;
-    this.#deferred = deferred;
+    this.#directories = directories;
+    this.#budget = budget;
     this.#hasLower = options.hasLower;
-    this.#touch = options.touch;
+    this.#uid = options.uid;
+    this.#made = new CountedSet((bytes) => budget.keep(bytes));
+    this.#cleared = new IdSet((bytes) => budget.keep(bytes));
   }
 
   whiteout({ parent, name }: Operation & { op: 'whiteout' }): void {
@@ -53,14 +56,16 @@ export class DirectoryTarget implements Target {
     if (directory === undefined || this.#cleared.has(directory.id)) return;
     const existing = statIfThere(this.#rootfs().system, directory.descriptor, name);
     if (existing === undefined) return;
-    this.#removeLower(directory, name, existing);
+    this.#prune(directory, name);
     if (mayBePartOfAPath(existing)) this.#rootfs().forgetAll();
   }
 
   opaque({ path }: Operation & { op: 'opaque' }): void {
     const directory = this.#rootfs().open(path, 'create');
     if (!this.#hasLower) return;
-    this.#clear(directory);
+    if (this.#cleared.has(directory.id)) return;
+    this.#prune(directory);
+    this.#cleared.add(directory.id);
     this.#rootfs().forgetAll();
   }
 
@@ -75,7 +80,7 @@ export class DirectoryTarget implements Target {
   meetDirectory(parent: Directory, { name }: Operation, existing: Stat): boolean {
     return this.#hasLower
       ? this.#made.has(`${parent.id}/${name}`)
-      : this.#deferred.isListed(statId(existing));
+      : this.#directories.isListed(statId(existing));
   }
 
   placed(parent: Directory, { name }: Operation): void {
@@ -97,51 +102,18 @@ export class DirectoryTarget implements Target {
 
   /** Everything goes, this layer's own included. */
   #remove(parent: Directory, name: string): void {
-    removeTree(this.#rootfs().system, parent.descriptor, name, (id) => this.#gone(id));
-  }
-
-  /** @returns whether it went, rather than being kept for what this layer made in it */
-  #removeLower(directory: Directory, name: string, existing: Stat): boolean {
-    const { system } = this.#rootfs();
-    const made = this.#made.has(`${directory.id}/${name}`);
-    if (!isDirectory(existing)) {
-      if (!made) system.unlink(directory.descriptor, name);
-      return !made;
-    }
-    const below = joinPath(directory, name);
-    this.#letIn(directory, name, below, existing);
-    const kept = withChild(system, directory.descriptor, name, OPEN_DIRECTORY, (child) =>
-      this.#clear(describeDirectory(system, child, [], below)),
+    this.#budget.free(() =>
+      removeTree(this.#rootfs().system, parent.descriptor, name, (id) => this.#gone(id)),
     );
-    if (kept || made) return false;
-    system.removeDirectory(directory.descriptor, name);
-    this.#gone(statId(existing));
-    return true;
   }
 
-  /** Without privileges, a directory may refuse its own owner: until the end it does not. */
-  #letIn(parent: Directory, name: string, path: string, { mode, ...existing }: Stat): void {
-    const id = statId({ mode, ...existing });
-    if ((mode & OWNER_ALL) === OWNER_ALL || process.geteuid!() === 0 || this.#deferred.has(id)) return;
-    this.#rootfs().system.chmodAt(parent.descriptor, name, OWNER_ALL);
-    this.#deferred.setImplicit(id, path, existing, mode & 0o7777);
-  }
-
-  /** Removes what lower layers left in a directory. @returns whether anything is left */
-  #clear(directory: Directory): boolean {
-    const { id, descriptor } = directory;
-    if (this.#cleared.has(id)) return true;
-    const { system } = this.#rootfs();
-    this.#touch(directory);
-    let kept = false;
-    for (const { name } of system.list(descriptor))
-      if (!this.#removeLower(directory, name, system.statAt(descriptor, name))) kept = true;
-    this.#cleared.add(id);
-    return kept;
+  /** What lower layers left goes: under this name, or all in the directory. */
+  #prune(directory: Directory, name?: string): void {
+    this.#budget.free(() => pruneTree(this.#rootfs().system, directory, this.#pruning, this.#uid, name));
   }
 
   #gone(id: string): void {
     this.#cleared.delete(id);
-    this.#deferred.delete(id);
+    this.#directories.delete(id);
   }
 }

@@ -1,5 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
+import type { WorkBudget } from '../base/work-budget.js';
 import type { Directory } from '../rootfs/directory.js';
+import { IdSet } from '../rootfs/id-set.js';
 import { isErrno, O, S, type System, type SystemError } from '../system/system.js';
 import type { TarEntry } from '../tar/types.js';
 
@@ -23,12 +25,14 @@ export class OverlayMarks {
   readonly #onAttribute: (entry: TarEntry) => void;
   #devicesRefused = false;
   /** Directories that say that they have whiteouts, by id; and those that say that these are attributes. */
-  readonly #marked = new Set<string>();
-  readonly #markedForAttributes = new Set<string>();
+  readonly #marked: IdSet;
+  readonly #markedForAttributes: IdSet;
 
   /** @param onAttribute is told of each whiteout that had to be an attribute */
-  constructor(system: System, rootless: boolean, onAttribute: (entry: TarEntry) => void) {
+  constructor(system: System, budget: WorkBudget, rootless: boolean, onAttribute: (entry: TarEntry) => void) {
     this.#system = system;
+    this.#marked = new IdSet((bytes) => budget.keep(bytes));
+    this.#markedForAttributes = new IdSet((bytes) => budget.keep(bytes));
     this.#rootless = rootless;
     this.#prefix = rootless ? 'user.overlay.' : 'trusted.overlay.';
     this.#onAttribute = onAttribute;

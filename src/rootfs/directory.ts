@@ -32,8 +32,7 @@ export function joinPath(directory: Directory, name: string): string {
 }
 
 export function closeDirectory(system: System, directory: Directory): void {
-  system.close(directory.descriptor);
-  for (const lower of directory.lowers) system.close(lower);
+  for (const descriptor of [directory.descriptor, ...directory.lowers]) closeQuietly(system, descriptor);
 }
 
 export function statId(stat: Stat): string {

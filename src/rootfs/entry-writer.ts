@@ -1,10 +1,10 @@
 import { OverlayerError } from '../base/errors.js';
 import { isErrno, O, S, type System, type SystemError, type Times } from '../system/system.js';
 import type { TarEntry } from '../tar/types.js';
-import type { DeferredDirectories } from './deferred-directories.js';
-import { type Directory, joinPath, statId } from './directory.js';
+import { type Directory, OPEN_DIRECTORY, statId } from './directory.js';
 import type { FileFinisher } from './finish-file.js';
 import type { Identity } from './identity.js';
+import type { KeptDirectories } from './kept-directories.js';
 import { RunningChecksum } from './running-checksum.js';
 import { clearXattrs, DEFAULT_ACL, storedXattrName } from './xattrs.js';
 
@@ -12,7 +12,6 @@ const SPECIAL_BITS = 0o7000;
 const PERMISSIONS = 0o777;
 const OWNER_ALL = 0o700;
 const CREATE_FILE = O.WRONLY | O.CREAT | O.EXCL;
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
 /** What could not be done as the entry says, and is left out. */
 export type Omission =
@@ -38,10 +37,9 @@ interface Owner {
 export class EntryWriter {
   readonly #system: System;
   readonly #identity: Identity;
-  readonly #deferred: DeferredDirectories;
+  readonly #directories: KeptDirectories;
   readonly #omit: (omission: Omission, entry: TarEntry, detail?: string) => void;
-  /** What is made may not have the mode that was asked for, and may have attributes that nobody asked for. */
-  #exactModes: boolean;
+  readonly #refusesModes: boolean;
   /** The root keeps everybody else out until all is done. */
   readonly #privateRoot: boolean;
   readonly #finisher: FileFinisher;
@@ -60,7 +58,7 @@ export class EntryWriter {
   constructor(
     system: System,
     identity: Identity,
-    deferred: DeferredDirectories,
+    directories: KeptDirectories,
     options: {
       readonly exactModes: boolean;
       readonly privateRoot: boolean;
@@ -74,8 +72,8 @@ export class EntryWriter {
   ) {
     this.#system = system;
     this.#identity = identity;
-    this.#deferred = deferred;
-    this.#exactModes = options.exactModes;
+    this.#directories = directories;
+    this.#refusesModes = options.exactModes;
     this.#privateRoot = options.privateRoot;
     this.#finisher = options.finisher;
     this.#checksum = options.checksums ? new RunningChecksum() : undefined;
@@ -83,9 +81,9 @@ export class EntryWriter {
     this.#omit = omit;
   }
 
-  /** An open directory that was not made by this: what is made below it inherits its default ACL. */
-  meet(descriptor: number): void {
-    this.#exactModes ||= this.#system.getXattr(descriptor, DEFAULT_ACL) !== undefined;
+  /** What is made may not have the mode that was asked for, and may have attributes that nobody asked for. */
+  get #exactModes(): boolean {
+    return this.#refusesModes || this.#directories.inherits;
   }
 
   beginFile(directory: Directory, name: string, entry: TarEntry): void {
@@ -174,36 +172,55 @@ export class EntryWriter {
   }
 
   makeDirectory(directory: Directory, name: string, entry: TarEntry): void {
-    const path = joinPath(directory, name);
-    this.#system.makeDirectory(directory.descriptor, name, this.#workingMode(entry.mode, path) & 0o1777);
     const inherits = directory.groupForNew !== undefined;
     const plain =
       !inherits && entry.xattrs === undefined && !(entry.mode & (S.ISUID | S.ISGID)) && !this.#exactModes;
+    const { descriptor: parent } = directory;
     if (plain && !this.#needsChown(directory, entry)) {
-      this.#defer(path, entry, statId(this.#system.statAt(directory.descriptor, name)), undefined);
+      this.#system.makeDirectory(parent, name, entry.mode & 0o1777);
+      this.#system.setTimesAt(parent, name, timesOf(entry));
+      this.#directories.list(statId(this.#system.statAt(parent, name)), false);
       return;
     }
-    const descriptor = this.#system.openAt(directory.descriptor, name, OPEN_DIRECTORY, 0);
+    this.#system.makeDirectory(parent, name, OWNER_ALL);
+    const descriptor = this.#system.openAt(parent, name, OPEN_DIRECTORY, 0);
     try {
-      this.#describeDirectory(descriptor, directory, path, entry);
+      this.#describeDirectory(descriptor, directory, entry);
     } finally {
       this.#system.close(descriptor);
     }
   }
 
-  /** A directory over a directory replaces its attributes (image spec, layer.md, "Existing Directories"). */
+  /**
+   * A directory over a directory replaces its attributes (image spec, layer.md, "Existing Directories"). It may not be
+   * among the open ones.
+   */
   replaceAttributes(directory: Directory, name: string, entry: TarEntry): void {
-    const descriptor = this.#system.openAt(directory.descriptor, name, OPEN_DIRECTORY, 0);
+    const { descriptor: parent } = directory;
+    const open = () => this.#system.openAt(parent, name, OPEN_DIRECTORY, 0);
+    let descriptor: number;
     try {
-      this.replaceAttributesOf(descriptor, joinPath(directory, name), entry);
+      descriptor = open();
+    } catch (error) {
+      if (!isErrno(error, 'EACCES') || !this.#directories.refused(directory, name)) throw error;
+      descriptor = open();
+    }
+    try {
+      clearXattrs(this.#system, descriptor);
+      this.#describeDirectory(descriptor, undefined, entry);
     } finally {
       this.#system.close(descriptor);
     }
   }
 
-  replaceAttributesOf(descriptor: number, path: string, entry: TarEntry): void {
+  /** The same of the root, which stays open. */
+  replaceRootAttributes(root: Directory, entry: TarEntry): void {
+    const { descriptor } = root;
     clearXattrs(this.#system, descriptor);
-    this.#describeDirectory(descriptor, undefined, path, entry);
+    const isPrivate = this.#privateRoot;
+    this.#describeDirectory(descriptor, undefined, entry, isPrivate);
+    const { mode } = entry;
+    this.#directories.opened({ ...root, stat: { ...this.#system.stat(descriptor), mode } }, isPrivate);
   }
 
   symlink(directory: Directory, name: string, entry: TarEntry): void {
@@ -244,27 +261,23 @@ export class EntryWriter {
     return owner;
   }
 
-  /** @param parent undefined when the directory was there before, so that its owner may be anyone */
-  #describeDirectory(descriptor: number, parent: Directory | undefined, path: string, entry: TarEntry): void {
+  /**
+   * @param parent undefined when the directory was there before, so that its owner may be anyone
+   * @param isPrivate nobody else may enter it yet
+   */
+  #describeDirectory(
+    descriptor: number,
+    parent: Directory | undefined,
+    entry: TarEntry,
+    isPrivate = false,
+  ): void {
     this.#chown(parent, entry, (uid, gid) => this.#system.chown(descriptor, uid, gid));
     if (entry.xattrs !== undefined)
-      this.#setXattrs(entry, (name, value) => {
-        if (name !== DEFAULT_ACL) this.#system.setXattr(descriptor, name, value);
-      });
-    this.#system.chmod(descriptor, this.#workingMode(entry.mode, path));
-    const defaultAcl = entry.xattrs?.get(DEFAULT_ACL);
-    this.#defer(path, entry, statId(this.#system.stat(descriptor)), defaultAcl);
-  }
-
-  #defer(path: string, entry: TarEntry, id: string, defaultAcl: Uint8Array | undefined): void {
-    const mode = this.#workingMode(entry.mode, path) === entry.mode ? undefined : entry.mode;
-    this.#deferred.set(id, { path, entry, times: timesOf(entry), mode, defaultAcl });
-  }
-
-  /** Root may enter any directory; everybody else needs the owner's permissions while the work goes on. */
-  #workingMode(mode: number, path: string): number {
-    if (path === '' && this.#privateRoot) return OWNER_ALL;
-    return this.#identity.uid === 0 ? mode : mode | OWNER_ALL;
+      this.#setXattrs(entry, (name, value) => this.#system.setXattr(descriptor, name, value));
+    this.#system.chmod(descriptor, isPrivate ? OWNER_ALL : entry.mode);
+    this.#system.setTimes(descriptor, timesOf(entry));
+    const hasDefaultAcl = entry.xattrs?.has(DEFAULT_ACL) === true;
+    this.#directories.list(statId(this.#system.stat(descriptor)), hasDefaultAcl);
   }
 
   /**
@@ -315,15 +328,18 @@ export class EntryWriter {
   }
 
   #setXattrs(entry: TarEntry, set: (name: string, value: Uint8Array) => void): void {
+    const takesUserXattrs = mayHaveUserXattrs(entry);
     for (const [name, value] of entry.xattrs!) {
       const stored = storedXattrName(name);
       if (stored === undefined) continue; // the plan has reported it
+      if (!takesUserXattrs && stored.startsWith('user.')) {
+        this.#omit('xattr-skipped', entry, name);
+        continue;
+      }
       try {
         set(stored, value);
       } catch (error) {
-        const refused =
-          isErrno(error, 'EPERM', 'EACCES') &&
-          (this.#identity.rootless || (stored.startsWith('user.') && !mayHaveUserXattrs(entry)));
+        const refused = this.#identity.rootless && isErrno(error, 'EPERM', 'EACCES');
         if (!refused && !isErrno(error, 'ENOTSUP', 'EOPNOTSUPP')) throw error;
         this.#omit('xattr-skipped', entry, name);
       }

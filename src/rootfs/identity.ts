@@ -1,4 +1,7 @@
 import { readOwnProc } from '../system/own-proc.js';
+import type { Stat } from '../system/system.js';
+
+const OWNER_ALL = 0o700;
 
 /** Who we are to the file system, and what may be left out for it. */
 export interface Identity {
@@ -21,4 +24,9 @@ function isRealRoot(): boolean {
   const map = readOwnProc('uid_map');
   // Without /proc it can't be told: whoever is not will be refused, and can say so.
   return map === undefined || /^\s*0\s+0\s+4294967295\s*$/.test(map);
+}
+
+/** Whether a directory refuses its own owner, who is not root. */
+export function isShut({ mode, uid }: Stat, ownUid: number): boolean {
+  return ownUid !== 0 && uid === ownUid && (mode & OWNER_ALL) !== OWNER_ALL;
 }

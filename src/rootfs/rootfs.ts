@@ -1,14 +1,14 @@
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import { AT_FDCWD, isErrno, O, S, type Stat, type System } from '../system/system.js';
-import { closeDirectory, type Directory, describeDirectory, joinPath } from './directory.js';
+import { isErrno, S, type Stat, type System } from '../system/system.js';
+import { type Directory, describeDirectory, joinPath, OPEN_DIRECTORY } from './directory.js';
 import { DirectoryCache } from './directory-cache.js';
 import { isOpaque, lookupLower } from './lower-layers.js';
 
 /** As the kernel's own limit is 40, and containerd's 255. */
 const MAX_SYMLINKS = 255;
-
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
+/** Paths through symlinks, and symlinks on them, that are remembered, and those of one path more. */
+const MAX_REMEMBERED = 1024;
 
 /** What to do about a path that is not there: make it, make what a lower layer has, or nothing. */
 export type Missing = 'create' | 'create-if-in-lowers' | 'leave';
@@ -17,17 +17,30 @@ export type Missing = 'create' | 'create-if-in-lowers' | 'leave';
 export interface RootfsEvents {
   /**
    * A directory was made because a path leads through it: `like` is the nearest lower layer's directory
-   * whose attributes it takes, undefined where there is none.
+   * whose attributes it takes, undefined where there is none. It is `opened` next.
    */
   implicitDirectory(created: Directory, like: number | undefined): void;
-  /** A directory that was there before is about to be written into. */
-  existingDirectory(directory: Directory): void;
+  /** A directory below the root is open, and may be written into. */
+  opened(directory: Directory): void;
+  /** It is about to be closed. */
+  closing(directory: Directory): void;
+  /** The directory `name` can't be opened or looked into (EACCES). @returns whether that has changed */
+  refused(parent: Directory, name: string): boolean;
   /** Something that is no directory stands in the way. Removes it, or throws. */
   blocked(parent: Directory, name: string, stat: Stat, path: string): void;
+  /** One component of a path has been resolved, by whatever means. */
+  step(): void;
 }
 
 /** For whoever writes nothing: nothing happens then. */
-export const NO_EVENTS: RootfsEvents = { implicitDirectory() {}, existingDirectory() {}, blocked() {} };
+export const NO_EVENTS: RootfsEvents = {
+  implicitDirectory() {},
+  opened() {},
+  closing() {},
+  refused: () => false,
+  blocked() {},
+  step() {},
+};
 
 /**
  * A root file system being written: the only place that joins an archive's path to it. A path is resolved by
@@ -36,90 +49,102 @@ export const NO_EVENTS: RootfsEvents = { implicitDirectory() {}, existingDirecto
  */
 export class Rootfs {
   readonly system: System;
-  readonly #root: Directory;
+  readonly root: Directory;
   readonly #events: RootfsEvents;
   readonly #cache: DirectoryCache;
+  /** Where paths lead that go through symlinks, and where those symlinks lead. */
+  readonly #places = new Map<string, string>();
+  readonly #links = new Map<string, string>();
 
   /** @param lowers roots of the lower layers, nearest first; their descriptors stay the caller's */
   constructor(system: System, descriptor: number, lowers: readonly number[], events: RootfsEvents) {
     this.system = system;
-    this.#root = describeDirectory(system, descriptor, lowers, '');
+    this.root = describeDirectory(system, descriptor, lowers, '');
     this.#events = events;
-    this.#cache = new DirectoryCache(system);
+    this.#cache = new DirectoryCache(system, (directory) => events.closing(directory));
   }
 
-  get root(): Directory {
-    return this.#root;
-  }
-
-  /** The directory at a clean relative path ('' is the root), to be used at once: a later call may close it. */
+  /**
+   * The directory at a clean relative path ('' is the root). A later call may close it, but for what stands between
+   * `beginUse` and `endUse`.
+   */
   open(path: string, missing: 'create'): Directory;
   open(path: string, missing: Missing): Directory | undefined;
   open(path: string, missing: Missing): Directory | undefined {
-    if (path === '') return this.#root;
-    const cached = this.#cache.get(path);
-    if (cached !== undefined) return cached;
-    const directory = this.#openExisting(path) ?? this.#walk(path, missing);
-    if (directory !== undefined) this.#cache.add(path, directory);
+    const known = this.#known(path);
+    if (known !== undefined) return known;
+    if (this.#places.size >= MAX_REMEMBERED || this.#links.size >= MAX_REMEMBERED) {
+      this.#places.clear();
+      this.#links.clear();
+    }
+    const directory = this.#openAtOnce(path) ?? this.#walk(path, missing);
+    if (directory !== undefined && directory.path !== path) this.#places.set(path, directory.path);
     return directory;
   }
 
-  /** Where an open directory is below the root, whatever symlinks led to it; undefined where that can't be told. */
-  #locate(descriptor: number): string | undefined {
-    const pathOf = (open: number) => this.system.readLink(AT_FDCWD, `/proc/self/fd/${open}`);
-    const root = pathOf(this.#root.descriptor);
-    const path = pathOf(descriptor);
-    if (path === root) return '';
-    return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : undefined;
+  /** Keeps a directory open until `endUse`, whatever else is opened or forgotten. */
+  beginUse(directory: Directory): void {
+    this.#cache.pin(directory);
   }
 
-  /** The directory at `path` has new attributes. */
+  endUse(): void {
+    this.#cache.unpin();
+  }
+
+  /** Closes a directory: it is about to get other attributes. */
   forget(path: string): void {
     this.#cache.drop(path);
   }
 
-  /** A directory or symlink was removed: any open path may have led through it. */
+  /** Whether a path that was opened led through a symlink of this name, in this layer or in a lower one. */
+  hasFollowed(path: string): boolean {
+    return this.#links.has(path);
+  }
+
+  /** A directory or symlink was removed, or hidden: any open path may have led through it. */
   forgetAll(): void {
+    this.#places.clear();
+    this.#links.clear();
     this.#cache.clear();
+  }
+
+  /** Closes all directories, each as it has to be in the end. */
+  finish(): void {
+    this.forgetAll();
   }
 
   close(): void {
-    this.#cache.clear();
+    this.#cache.abandon();
   }
 
-  /** One call to the kernel, where no lower layer has a say in it. */
-  #openExisting(path: string): Directory | undefined {
-    if (this.#root.lowers.length > 0) return undefined;
+  #known(path: string): Directory | undefined {
+    if (path === '') return this.root;
+    const known = this.#cache.get(path);
+    if (known !== undefined || this.#places.size === 0) return known;
+    const place = this.#places.get(path);
+    if (place === undefined) return undefined;
+    return place === '' ? this.root : this.#cache.get(place);
+  }
+
+  /** One call to the kernel, where no lower layer has a say in it, and no symlink is on the way. */
+  #openAtOnce(path: string): Directory | undefined {
+    if (this.root.lowers.length > 0) return undefined;
     try {
-      return this.#existing(path, this.#openInRoot(path, 'refuse'), []);
+      return this.#opened(path, this.system.openInRoot(this.root.descriptor, path, OPEN_DIRECTORY, 'refuse'));
     } catch (error) {
-      if (isErrno(error, 'ELOOP')) return this.#openThroughSymlinks(path);
-      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) throw error;
       return undefined;
     }
   }
 
-  #openThroughSymlinks(path: string): Directory | undefined {
-    try {
-      const descriptor = this.#openInRoot(path, 'follow');
-      const place = this.#orClose([descriptor], () => this.#locate(descriptor));
-      return this.#existing(place ?? path, descriptor, []);
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
-      throw error;
-    }
-  }
-
-  #openInRoot(path: string, symlinks: 'follow' | 'refuse'): number {
-    return this.system.openInRoot(this.#root.descriptor, path, OPEN_DIRECTORY, symlinks);
-  }
-
-  #existing(path: string, descriptor: number, lowers: readonly number[]): Directory {
-    return this.#orClose([descriptor, ...lowers], () => {
-      const directory = describeDirectory(this.system, descriptor, lowers, path);
-      this.#events.existingDirectory(directory);
-      return directory;
+  #opened(path: string, descriptor: number, lowers: readonly number[] = []): Directory {
+    const directory = this.#orClose([descriptor, ...lowers], () => {
+      const described = describeDirectory(this.system, descriptor, lowers, path);
+      this.#events.opened(described);
+      return described;
     });
+    this.#cache.add(directory);
+    return directory;
   }
 
   #orClose<T>(descriptors: readonly number[], work: () => T): T {
@@ -133,70 +158,88 @@ export class Rootfs {
 
   /** Component by component, through this layer and those below as overlayfs would merge them. */
   #walk(path: string, missing: Missing): Directory | undefined {
-    const todo = path.split('/').reverse();
-    const levels: Directory[] = [this.#root];
+    const slash = Math.max(path.lastIndexOf('/'), 0);
+    const parent = this.#known(path.slice(0, slash));
+    let at = parent ?? this.root;
+    const todo = (parent === undefined ? path : path.slice(slash)).split('/').reverse();
+    /** Symlinks whose targets are not all gone through, and how much is to do after each. */
+    const open: { readonly link: string; readonly left: number }[] = [];
     let links = 0;
-    try {
-      while (todo.length > 0) {
-        const name = todo.pop()!;
-        if (name === '' || name === '.') continue;
-        if (name === '..') {
-          if (levels.length > 1) closeDirectory(this.system, levels.pop()!);
-          continue;
-        }
-        const next = this.#step(levels.at(-1)!, name, missing);
-        if (next === undefined) return undefined;
-        if (typeof next === 'object') {
-          levels.push(next);
-          continue;
-        }
-        if (++links > MAX_SYMLINKS)
-          throw new OverlayerError(
-            'InvalidArgument',
-            `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`,
-          );
-        if (next.startsWith('/')) for (const level of levels.splice(1)) closeDirectory(this.system, level);
-        todo.push(...next.split('/').reverse());
+    for (;;) {
+      while (open.at(-1)?.left === todo.length) this.#places.set(open.pop()!.link, at.path);
+      if (todo.length === 0) return at;
+      const name = todo.pop()!;
+      this.#events.step();
+      if (name === '' || name === '.') continue;
+      if (name === '..') {
+        // Its parent may be closed: from the root on, where no symlink is on the way.
+        todo.push(...at.path.split('/').slice(0, -1).reverse());
+        at = this.root;
+        continue;
       }
-      // The root itself is not closed with the cache: a path that resolves to it gets a descriptor of its own.
-      if (levels.length === 1) return this.#reopenRoot();
-      return levels.pop()!;
-    } finally {
-      for (const level of levels.slice(1)) closeDirectory(this.system, level);
+      const below = joinPath(at, name);
+      const next = this.#step(at, name, below, missing);
+      if (next === undefined) return undefined;
+      if (typeof next === 'object') {
+        at = next;
+        continue;
+      }
+      if (++links > MAX_SYMLINKS)
+        throw new OverlayerError(
+          'InvalidArgument',
+          `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`,
+        );
+      open.push({ link: below, left: todo.length });
+      if (next.startsWith('/')) at = this.root;
+      todo.push(...next.split('/').reverse());
     }
-  }
-
-  #reopenRoot(): Directory {
-    const again = (descriptor: number) => this.system.openAt(descriptor, '.', OPEN_DIRECTORY, 0);
-    return { ...this.#root, descriptor: again(this.#root.descriptor), lowers: this.#root.lowers.map(again) };
   }
 
   /** @returns the directory below, the target of a symlink, or undefined where there is nothing */
-  #step(directory: Directory, name: string, missing: Missing): Directory | string | undefined {
-    const below = joinPath(directory, name);
+  #step(directory: Directory, name: string, below: string, missing: Missing): Directory | string | undefined {
+    const known = this.#known(below) ?? this.#links.get(below);
+    if (known !== undefined) return known;
+    this.#cache.pin(directory);
+    try {
+      return this.#stepAnew(directory, name, below, missing);
+    } finally {
+      this.#cache.unpin();
+    }
+  }
+
+  #stepAnew(
+    directory: Directory,
+    name: string,
+    below: string,
+    missing: Missing,
+  ): Directory | string | undefined {
     const upper = this.#openUpper(directory, name);
     if (typeof upper === 'number') {
       const lowers = this.#orClose([upper], () => this.#lowersOf(directory, name, upper));
-      return this.#existing(below, upper, lowers);
+      return this.#opened(below, upper, lowers);
     }
     if (upper === 'other') {
       const stat = this.system.statAt(directory.descriptor, name);
-      if ((stat.mode & S.IFMT) === S.IFLNK) return this.system.readLink(directory.descriptor, name);
+      if ((stat.mode & S.IFMT) === S.IFLNK) return this.#follow(directory.descriptor, name, below);
       if (missing !== 'create') return undefined;
       this.#events.blocked(directory, name, stat, below);
       return this.#create(directory, name, below, []);
     }
     const lower = lookupLower(this.system, directory.lowers, name);
     if (lower?.kind === 'directory') {
-      if (missing === 'leave') {
-        for (const descriptor of lower.descriptors) this.system.close(descriptor);
-        return undefined;
-      }
-      return this.#create(directory, name, below, lower.descriptors);
+      if (missing !== 'leave') return this.#create(directory, name, below, lower.descriptors);
+      for (const descriptor of lower.descriptors) this.system.close(descriptor);
+      return undefined;
     }
     if (lower !== undefined && (lower.stat.mode & S.IFMT) === S.IFLNK)
-      return this.system.readLink(lower.descriptor, name);
+      return this.#follow(lower.descriptor, name, below);
     return missing === 'create' ? this.#create(directory, name, below, []) : undefined;
+  }
+
+  #follow(directory: number, name: string, path: string): string {
+    const target = this.system.readLink(directory, name);
+    this.#links.set(path, target);
+    return target;
   }
 
   #openUpper(directory: Directory, name: string): number | 'other' | undefined {
@@ -205,7 +248,8 @@ export class Rootfs {
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined;
       if (isErrno(error, 'ENOTDIR', 'ELOOP')) return 'other';
-      throw error;
+      if (!isErrno(error, 'EACCES') || !this.#events.refused(directory, name)) throw error;
+      return this.system.openAt(directory.descriptor, name, OPEN_DIRECTORY, 0);
     }
   }
 
@@ -216,16 +260,14 @@ export class Rootfs {
   }
 
   #create(parent: Directory, name: string, path: string, lowers: readonly number[]): Directory {
-    return this.#orClose(lowers, () => {
+    const descriptor = this.#orClose(lowers, () => {
       // 0700 keeps everybody out until the attributes are right.
       this.system.makeDirectory(parent.descriptor, name, 0o700);
-      const descriptor = this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
-      return this.#orClose([descriptor], () => {
-        const created = describeDirectory(this.system, descriptor, lowers, path);
-        this.#events.implicitDirectory(created, lowers[0]);
-        // What it was made like may hand its group down.
-        return describeDirectory(this.system, descriptor, lowers, path);
-      });
+      return this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
     });
+    this.#orClose([descriptor, ...lowers], () =>
+      this.#events.implicitDirectory(describeDirectory(this.system, descriptor, lowers, path), lowers[0]),
+    );
+    return this.#opened(path, descriptor, lowers);
   }
 }

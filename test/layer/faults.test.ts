@@ -2,16 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { DEFAULT_LIMITS, OverlayerError } from '../../src/index.js';
-import { Applier } from '../../src/layer/applier.js';
-import { Destination } from '../../src/rootfs/destination.js';
-import { resolveIdentity } from '../../src/rootfs/identity.js';
+import { OverlayerError } from '../../src/index.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { resolveInRoot } from '../../src/system/resolve-in-root.js';
 import { AT_FDCWD, O, type System } from '../../src/system/system.js';
-import { TarDecoder } from '../../src/tar/decoder.js';
+import { applyLayer } from '../helpers/apply-layer.js';
 import { type Fault, FaultySystem } from '../helpers/faulty-system.js';
-import { finishAtOnce } from '../helpers/finish-at-once.js';
 import { oldGnuSparse } from '../helpers/sparse-members.js';
 import {
   characterDevice,
@@ -97,40 +93,6 @@ const scenarios: Record<string, Scenario> = {
   },
 };
 
-/** What the apply thread does, with another system. */
-function unpack(
-  system: System,
-  path: string,
-  scenario: Scenario,
-  layer: Buffer,
-  lowers: readonly number[],
-): void {
-  const destination = Destination.open(system, path, scenario.existing);
-  try {
-    const applier = new Applier(system, destination.descriptor, {
-      target: scenario.target,
-      identity: resolveIdentity(false),
-      limits: DEFAULT_LIMITS,
-      lowers,
-      destination: destination.kind,
-      exactModes: true,
-      finisher: finishAtOnce(system),
-    });
-    try {
-      const decoder = new TarDecoder(applier);
-      decoder.write(layer);
-      decoder.end();
-      applier.finish();
-    } finally {
-      applier.close();
-    }
-  } catch (error) {
-    destination.discard();
-    throw error;
-  }
-  destination.commit(true);
-}
-
 /** Prepares, unpacks with the fault, and looks at what is left. */
 class Attempt {
   static #count = 0;
@@ -142,17 +104,16 @@ class Attempt {
 
   constructor(scenario: Scenario, fault?: Fault, system = real) {
     mkdirSync(this.root);
-    const asIs: Scenario = { existing: 'refuse', target: 'directory', layer: tar() };
     if (scenario.before?.equals(tar())) mkdirSync(this.dest);
-    else if (scenario.before !== undefined) unpack(real, this.dest, asIs, scenario.before, []);
+    else if (scenario.before !== undefined) applyLayer(real, this.dest, { layer: scenario.before });
     const lowerPath = join(this.root, 'lower');
-    if (scenario.lower !== undefined) unpack(real, lowerPath, asIs, scenario.lower, []);
+    if (scenario.lower !== undefined) applyLayer(real, lowerPath, { layer: scenario.lower });
     const lowers =
       scenario.lower === undefined ? [] : [real.openAt(AT_FDCWD, lowerPath, O.RDONLY | O.DIRECTORY, 0)];
     const faulty = new FaultySystem(system, fault);
     const descriptors = openDescriptors();
     try {
-      unpack(faulty.system, this.dest, scenario, scenario.layer, lowers);
+      applyLayer(faulty.system, this.dest, { ...scenario, lowers });
     } catch (error) {
       this.error = error;
     }

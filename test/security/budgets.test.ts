@@ -9,6 +9,13 @@ import { dir, file, hardlink, member, paxBytes, paxRecord, symlink, tar } from '
 const many = (count: number) => Array.from({ length: count }, (_, index) => file(`f${index}`));
 const deep = (depth: number) => Array(depth).fill('d').join('/');
 
+const folders = (count: number) => Array.from({ length: count }, (_, index) => dir(`d${index}`));
+const detours = (count: number) =>
+  Array.from({ length: count }, (_, index) => [
+    symlink(`l${index}`, 'd/../'.repeat(800)),
+    file(`l${index}/f${index}`),
+  ]).flat();
+
 const hostile: Record<keyof Limits, { limits?: Partial<Limits>; archive: Buffer; entry?: string }> = {
   maxBytes: { limits: { maxBytes: 4096 }, archive: tar(file('a', 'x'.repeat(5000))) },
   maxEntries: { limits: { maxEntries: 10 }, archive: tar(...many(11)), entry: 'f10' },
@@ -16,6 +23,9 @@ const hostile: Record<keyof Limits, { limits?: Partial<Limits>; archive: Buffer;
   maxPathDepth: { archive: tar(dir(deep(257))), entry: deep(257) },
   maxHeaderBytes: { archive: tar(paxBytes(paxRecord('comment', 'x'.repeat(1024 ** 2))), file('a')) },
   maxXattrBytes: { archive: tar(file('a', '', { xattrs: { 'user.a': 'x'.repeat(256 * 1024) } })) },
+  // Each file's parent is a symlink that goes to and fro a thousand times.
+  maxWork: { archive: tar(dir('d'), ...detours(300)) },
+  maxMemory: { limits: { maxMemory: 32 * 1024 }, archive: tar(...folders(5000)) },
   // These need a compressed stream: decompression-bomb.test.ts, compression/zstd.test.ts.
   maxRatio: { archive: tar() },
   maxWindow: { archive: tar() },

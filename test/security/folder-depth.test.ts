@@ -36,8 +36,9 @@ describe('CVE-2024-28863: depth of folders', { timeout: 60_000 }, () => {
     expect(box.read('d')).toBe('a file now');
   });
 
-  test('one that no path reaches is a typed error', async ({ box }) => {
-    const error = await box.failure(tar(...abyss(30)));
-    expect(error).toMatchObject({ code: 'InvalidArgument', errno: 'ENAMETOOLONG' });
+  test('one of 6,000 levels, which no path reaches, is made as well', async ({ box }) => {
+    const { entries } = await box.unpack(tar(...abyss(30), file('a', 'x')));
+    expect(entries).toBeGreaterThan(60);
+    expect(box.read('a')).toBe('x');
   });
 });

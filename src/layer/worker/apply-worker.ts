@@ -1,4 +1,5 @@
 import { OverlayerError } from '../../base/errors.js';
+import { WorkBudget } from '../../base/work-budget.js';
 import { Destination } from '../../rootfs/destination.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
 import { openLinuxSystem } from '../../system/linux.js';
@@ -72,6 +73,10 @@ function applyTo(
   pipeline: Pipeline,
 ): Answer {
   const { target, limits, hash, owners, lowersLater } = request;
+  const budget = new WorkBudget(limits, {
+    lowers: lowers.length,
+    look: () => pipeline.gate.throwIfAborted(),
+  });
   const facts = request.facts ? new FileFactsLog() : undefined;
   const ring = pipeline.waitArchive();
   const queue = new FileQueue(pipeline.files, system, ring.bytes);
@@ -80,6 +85,7 @@ function applyTo(
   const applier = new Applier(system, destination.descriptor, {
     target,
     limits,
+    budget,
     lowers,
     lowersLater,
     identity: resolveIdentity(request.rootless),

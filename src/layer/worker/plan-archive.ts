@@ -1,5 +1,7 @@
+import { CountedSet } from '../../base/counted-set.js';
 import { SPACE } from '../../base/gate.js';
 import type { Limits } from '../../base/limits.js';
+import { WorkBudget } from '../../base/work-budget.js';
 import type { TarEntry } from '../../tar/types.js';
 import { type Anomaly, AnomalyLog } from '../anomaly.js';
 import type { PlannedOperation } from '../operation.js';
@@ -22,7 +24,8 @@ export function planArchive(
 ): Answer {
   const { limits } = options;
   const log = new AnomalyLog();
-  const seen = new Set<string>();
+  const budget = new WorkBudget(limits, { look: () => pipeline.gate.throwIfAborted() });
+  const seen = new CountedSet((bytes) => budget.keep(bytes));
   let whiteouts = 0;
   let listsRoot = false;
   let batch: PlannedOperation[] = [];
@@ -36,6 +39,8 @@ export function planArchive(
     new ArchiveReader(pipeline, options.hash),
     {
       entry(entry: TarEntry) {
+        budget.begin(entry);
+        budget.charge(1 + (entry.xattrs?.size ?? 0));
         const anomalies: Anomaly[] = [];
         const report = (anomaly: Anomaly) => {
           anomalies.push(anomaly);

@@ -1,0 +1,34 @@
+/** What a string in a set takes beside its characters. */
+const BYTES_OF_ONE = 96;
+
+/** A set of strings whose memory is told of. */
+export class CountedSet {
+  readonly #strings = new Set<string>();
+  readonly #keep: (bytes: number) => void;
+
+  /** @param keep is told of each string's bytes; negative ones when it goes */
+  constructor(keep: (bytes: number) => void) {
+    this.#keep = keep;
+  }
+
+  get size(): number {
+    return this.#strings.size;
+  }
+
+  has(string: string): boolean {
+    return this.#strings.has(string);
+  }
+
+  add(string: string): void {
+    if (this.#strings.has(string)) return;
+    this.#keep(BYTES_OF_ONE + string.length);
+    this.#strings.add(string);
+  }
+
+  /** @returns whether it was there */
+  delete(string: string): boolean {
+    const had = this.#strings.delete(string);
+    if (had) this.#keep(-BYTES_OF_ONE - string.length);
+    return had;
+  }
+}
