@@ -65,7 +65,7 @@ export class LayerBars implements PullView {
       case 'pass-over':
       case 'wait':
       case 'warning':
-        this.#multi!.log(`${noticeText(event)}\n`);
+        this.#say(`overlayer: ${noticeText(event)}\n`);
         break;
       default:
         event satisfies never;
@@ -75,6 +75,12 @@ export class LayerBars implements PullView {
   async end(): Promise<void> {
     await this.#loading;
     this.#multi?.stop();
+  }
+
+  /** Above the bars; where there are none yet, they would only come out with the first. */
+  #say(line: string): void {
+    if (this.#bars.size > 0) this.#multi!.log(line);
+    else process.stderr.write(line);
   }
 
   #show(index: number, line: LayerLine): void {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
@@ -55,10 +55,7 @@ function run(path: string, server: string): Promise<string | undefined> {
     const child = execFile(path, ['get'], options, (error, stdout) => {
       if (error === null) resolve(stdout);
       else if (stdout.trim() === NOT_FOUND) resolve(undefined);
-      else
-        reject(
-          new Error(error.killed ? 'it took too long, or said too much' : said(stdout), { cause: error }),
-        );
+      else reject(new Error(whyFailed(error, stdout), { cause: error }));
     });
     // One that does not read what it is asked breaks the pipe; its exit says more.
     child.stdin?.on('error', () => {});
@@ -66,7 +63,9 @@ function run(path: string, server: string): Promise<string | undefined> {
   });
 }
 
-function said(stdout: string): string {
+function whyFailed({ killed, code }: ExecFileException, stdout: string): string {
+  if (killed) return 'it took too long, or said too much';
+  if (typeof code === 'string') return `it cannot be run (${code})`;
   return displayPath(stdout.trim().slice(0, 200)) || 'it failed without a word';
 }
 

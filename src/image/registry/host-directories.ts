@@ -2,7 +2,7 @@ import { readdirSync, type Stats, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
-import { type HostEntry, parseHostsFile } from './hosts-file.js';
+import type { HostEntry } from './hosts-file.js';
 import { readSmallFile } from './read-small-file.js';
 import { NO_SETTINGS, type TLSSettings } from './server-trust.js';
 
@@ -35,7 +35,9 @@ export class HostDirectories {
     for (const directory of this.#of(host)) {
       const path = join(directory, 'hosts.toml');
       const text = await readTrusted(path);
-      if (text !== undefined) return await parseHostsFile(text, path);
+      if (text === undefined) continue;
+      const { parseHostsFile } = await import('./hosts-file.js');
+      return await parseHostsFile(text, path);
     }
     return undefined;
   }

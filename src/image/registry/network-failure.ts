@@ -70,10 +70,11 @@ function codeOf(cause: unknown): string {
 }
 
 function reasonOf(cause: unknown, code: string): string {
-  const { message = '' } = Object(cause) as { message?: string };
+  const { name, message = '' } = Object(cause) as { name?: string; message?: string };
   const status = /^Proxy response \((\d+)\)/.exec(message)?.[1];
   if (status !== undefined)
     return `the proxy answers ${status}${status === '407' ? ', it wants a name and a password' : ''}`;
+  if (name === 'HTTPParserError') return 'it does not answer in HTTP';
   const words = REASONS[code];
   if (words === undefined) return message || code || 'for no reason that is known';
   const detail = code.startsWith('ERR_TLS') ? message : code;

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { OverlayerError } from '../../base/errors.js';
 import { certificatesIn, trustedCertificates } from './system-certificates.js';
 
@@ -66,6 +66,8 @@ export class ServerTrust {
 
   async #makeContext(tells: boolean): Promise<SecureContext> {
     const { ca, clients } = this.#settings;
+    // Late: who pulls from this machine needs no TLS.
+    const { createSecureContext } = await import('node:tls');
     const trusted = [...ca.flatMap(certificatesIn), ...(await trustedCertificates())];
     const own = tells ? { cert: clients.map(({ cert }) => cert), key: clients.map(({ key }) => key) } : {};
     try {

@@ -1,6 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rootCertificates } from 'node:tls';
 
 const MAX_FILE_BYTES = 16 * 1024 ** 2;
 const MAX_FILES = 10_000;
@@ -22,6 +21,7 @@ const DIRECTORIES: readonly string[] = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
  */
 export async function trustedCertificates(): Promise<readonly string[]> {
   const { SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS } = process.env;
+  const { rootCertificates } = await import('node:tls');
   const found = new Set<string>(rootCertificates);
   const files = SSL_CERT_FILE ? [SSL_CERT_FILE] : FILES;
   const directories = SSL_CERT_DIR ? SSL_CERT_DIR.split(':') : DIRECTORIES;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { openRegistry, type RegistryNotice } from '../../../src/index.js';
 import type { Exchange } from '../../helpers/registry-proxy.js';
@@ -181,11 +183,28 @@ describe('a registry that', () => {
     });
   });
 
-  test('is not there', async () => {
-    await using source = await openRegistry('127.0.0.1:1/a', { retries: 1 });
+  test.each([
+    ['127.0.0.1:1', 'nobody listens there (ECONNREFUSED)'],
+    ['[::1]:1', 'nobody listens there (ECONNREFUSED)'],
+    ['nowhere.invalid', 'there is no such host (ENOTFOUND)'],
+  ])('is not there (%s): host, port and why', async (host, why) => {
+    await using source = await openRegistry(`${host}/a`, { retries: 0 });
+    const server = host.includes(':') ? host : `${host}:443`;
     await expect(source.images()).rejects.toMatchObject({
-      ...{ code: 'Unavailable', message: expect.stringContaining('127.0.0.1:1') },
+      ...{ code: 'Unavailable', message: `Cannot get an answer from ${server}: ${why}` },
     });
+  });
+
+  test('does not speak HTTP', async () => {
+    const server = createServer((socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n')));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await using source = await openRegistry(`${host}/a`, { retries: 0, plainHTTP: true });
+    await expect(source.images()).rejects.toMatchObject({
+      ...{ code: 'Unavailable', message: expect.stringContaining(`${host}: it does not answer in HTTP`) },
+    });
+    server.close();
   });
 
   test('redirects without end, or to where nobody goes', async () => {

@@ -148,6 +148,17 @@ test.each([
   });
 });
 
+test('a registry is not trusted under another name, whoever vouches for it', async () => {
+  vi.stubEnv('SSL_CERT_FILE', authority.certificate);
+  const other = host.replace('127.0.0.1', 'localhost');
+  await expect(target(other)).rejects.toMatchObject({
+    code: 'Unavailable',
+    message: expect.stringMatching(
+      `^Cannot get an answer from ${other}: its certificate is for another name`,
+    ),
+  });
+});
+
 describe('a registry that asks for a certificate gets', () => {
   beforeEach(() => {
     isPrivate = true;
