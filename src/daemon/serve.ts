@@ -28,9 +28,9 @@ export interface Daemon extends AsyncDisposable {
   readonly metricsAddress: string | undefined;
   /**
    * Serves on until no call was under way for half a second, so that a pull that makes one call after the other is not cut
-   * off; for a minute at the most. What is under way then ends as when its caller goes away: it leaves nothing behind.
-   * The socket goes, but for one that systemd holds: whoever calls waits there for the next daemon. A second time does
-   * nothing.
+   * off; for half a minute at the most. Then it takes no more calls, and what is under way has another half: after that it
+   * ends as when its caller goes away, and leaves nothing behind. The socket goes, but for one that systemd holds: whoever
+   * calls waits there for the next daemon. A second time does nothing.
    */
   close(): Promise<void>;
 }

@@ -25,7 +25,8 @@ import { snapshotsService } from './snapshots-service.js';
 import { type ListeningSocket, listenOn, type OnConnection } from './socket.js';
 
 const CONTAINERD = '/run/containerd/containerd.sock';
-/** For what is under way when the daemon stops. */
+/** How long a daemon that stops takes new calls, and how long what is under way may take. */
+const SERVING_MS = 30_000;
 const GRACE_MS = 60_000;
 /** Whoever has called so lately calls again: a pull makes one call right after the other. */
 const QUIET_MS = 500;
@@ -146,14 +147,15 @@ async function serveOn(
     address: socket.address,
     async end() {
       health.setStatus('', 'NOT_SERVING');
-      const deadline = AbortSignal.timeout(GRACE_MS);
-      // Until then callers are served as ever: they would take a refusal for the end of what they are at.
-      await Promise.race([calls.quiet(QUIET_MS, deadline), connections.none()]);
+      const grace = AbortSignal.timeout(GRACE_MS);
+      // Callers are served as ever: they would take a refusal for the end of what they are at.
+      const quiet = calls.quiet(QUIET_MS, AbortSignal.timeout(SERVING_MS));
+      await Promise.race([quiet, connections.none()]);
       // At once: a caller that is sent away (GOAWAY) connects anew, and not to us.
       const closed = socket.close();
       injector.drain(FLUSH_MS);
       await closed;
-      await calls.end(deadline);
+      await calls.end(grace);
       await socket.disconnected;
       server.forceShutdown();
     },

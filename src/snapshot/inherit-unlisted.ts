@@ -1,7 +1,6 @@
 import { isDirectory, OPEN_DIRECTORY, withChild } from '../rootfs/directory.js';
-import { lookupLower } from '../rootfs/lower-layers.js';
-import { NO_EVENTS, Rootfs } from '../rootfs/rootfs.js';
-import { walkTree } from '../rootfs/walk-tree.js';
+import { isOpaque, lookupLower } from '../rootfs/lower-layers.js';
+import { type WalkedEntry, walkTree } from '../rootfs/walk-tree.js';
 import { isOfImage } from '../rootfs/xattrs.js';
 import { AT_FDCWD, type Stat, type System, type Times } from '../system/system.js';
 import { copyRoot } from './copy-root.js';
@@ -30,48 +29,38 @@ export function inheritUnlisted(system: System, { tree, lowers, older }: Inherit
     opened.push(descriptor);
     return descriptor;
   };
+  /** Lower directories of each that the walk is in, nearest first. */
+  const levels: (readonly number[])[] = [];
+  const leave = () => {
+    for (const descriptor of levels.pop()!) system.close(descriptor);
+  };
   try {
     const root = open(tree);
     const since = system.stat(open(older));
-    const rootfs = new Rootfs(system, root, lowers.map(open), NO_EVENTS);
+    const roots = lowers.map(open);
     const inheritIfUnlisted = (directory: number, stat: Stat, like: number) => {
       if (isYounger(stat, since) && isAsMade(system, directory, stat)) copyRoot(system, like, directory);
     };
-    try {
-      walkTree(system, root, ({ path, parent, name, stat }) => {
-        if (!isDirectory(stat)) return false;
-        if (path === '') inheritIfUnlisted(root, stat, rootfs.root.lowers[0]!);
-        else
-          withLowers(system, rootfs, path, name, (like) =>
-            withChild(system, parent, name, OPEN_DIRECTORY, (directory) =>
-              inheritIfUnlisted(directory, stat, like),
-            ),
-          );
+    const visit = ({ path, parent, name, stat }: WalkedEntry) => {
+      if (path === '') {
+        inheritIfUnlisted(root, stat, roots[0]!);
         return true;
+      }
+      if (!isDirectory(stat) || stat.isMountRoot) return false;
+      const lower = lookupLower(system, levels.at(-1) ?? roots, name);
+      if (lower?.kind !== 'directory') return false; // nor has what is in it anything below
+      levels.push(lower.descriptors);
+      return withChild(system, parent, name, OPEN_DIRECTORY, (directory) => {
+        inheritIfUnlisted(directory, stat, lower.descriptors[0]!);
+        if (!isOpaque(system, directory)) return true;
+        leave();
+        return false;
       });
-    } finally {
-      rootfs.close();
-    }
+    };
+    walkTree(system, root, visit, { left: leave });
   } finally {
+    while (levels.length > 0) leave();
     for (const descriptor of opened) system.close(descriptor);
-  }
-}
-
-/** Runs `use` with the nearest lower directory of that path, where there is one. */
-function withLowers(
-  system: System,
-  rootfs: Rootfs,
-  path: string,
-  name: string,
-  use: (like: number) => void,
-): void {
-  const { lowers } = rootfs.open(path.slice(0, -name.length - 1), 'leave')!;
-  const lower = lookupLower(system, lowers, name);
-  if (lower?.kind !== 'directory') return;
-  try {
-    use(lower.descriptors[0]!);
-  } finally {
-    for (const descriptor of lower.descriptors) system.close(descriptor);
   }
 }
 

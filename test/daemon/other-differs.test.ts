@@ -33,8 +33,7 @@ const BASE = tar(
   dir('data', OWNED),
   dir('data/deep', { ...OWNED, mode: 0o1777 }),
   file('data/deep/gone', ''),
-  dir('replaced', OWNED),
-  file('replaced/old', ''),
+  ...['replaced', 'hidden'].flatMap((name) => [dir(name, OWNED), file(`${name}/old`, '')]),
 );
 const NEXT = tar(
   file('data/deep/new', ''),
@@ -42,6 +41,8 @@ const NEXT = tar(
   dir('replaced'),
   opaque('replaced'),
   file('replaced/new', ''),
+  opaque('hidden'),
+  file('hidden/new', ''),
   dir('listed'),
 );
 
