@@ -3,7 +3,6 @@ import type { DescriptorMessage, LabelsMessage, MountMessage, TimestampMessage }
 export interface ApplyRequest {
   readonly diff: DescriptorMessage | null;
   readonly mounts: readonly MountMessage[];
-  readonly payloads: Readonly<Record<string, unknown>>;
   readonly syncFs: boolean;
 }
 

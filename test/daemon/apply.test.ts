@@ -39,6 +39,14 @@ test.each(KEYS)('a layer becomes a snapshot that is as its manifest says: %s', a
   expect(checked).toMatchObject({ code: 0, stderr: '' });
 });
 
+test("what is said to containerd's processors does not keep a plain layer from us", async () => {
+  const used = await useLayer();
+  const mounts = await prepare(used, 'key');
+  const payloads = { 'io.containerd.ocicrypt.decoder.v1.tar': { typeUrl: 'any', value: Buffer.of(1) } };
+  await used.connect('diff').ask('apply', { diff: used.diff, mounts, payloads });
+  expect(readFileSync(join(mounts[0]!.source, 'etc/name'), 'utf8')).toBe('value');
+});
+
 test('layers that are unpacked at once are put upon each other when they are committed', async () => {
   const base = tar(dir('.', { mode: 0o700 }), dir('etc'), file('etc/gone', ''));
   const used = await useLayer();

@@ -24,7 +24,7 @@ export interface ContainerdOptions {
   readonly version?: Version;
   /** Whose the blobs are. @default 'containerd' */
   readonly content?: 'containerd' | 'overlayer';
-  /** The plugins for Kubernetes, which are left out else; of version 2.1. */
+  /** The plugins for Kubernetes, which are left out else; from version 1.7 on. */
   readonly node?: NodeOptions;
 }
 
@@ -144,22 +144,35 @@ accepts = ["${OTHER_LAYER}"]
 returns = "application/vnd.oci.image.layer.v1.tar"
 path = "cat"
 ${content === 'overlayer' ? contentPlugin(directory) : ''}
-${node === undefined ? '' : nodePlugins(node)}
+${node === undefined ? '' : nodePlugins(node, version)}
 ${version === '1.6' ? plugins.slice(0, plugins.indexOf('# containerd 1.6')) : plugins}`;
 }
 
-function nodePlugins({ sandboxImage, network, userRuntime }: NodeOptions): string {
-  return `[plugins."io.containerd.cri.v1.images"]
-snapshotter = "overlayer"
+function nodePlugins({ sandboxImage, network, userRuntime }: NodeOptions, version: Version): string {
+  const images = 'snapshotter = "overlayer"';
+  const pods = `restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true`;
+  const runtimes = `runc = { runtime_type = "io.containerd.runc.v2" }
+user = { runtime_type = "io.containerd.runc.v2", options = { BinaryName = "${userRuntime}" } }`;
+  if (version === '2.1')
+    return `[plugins."io.containerd.cri.v1.images"]
+${images}
 pinned_images = { sandbox = "${sandboxImage}" }
 stats_collect_period = 1
 [plugins."io.containerd.cri.v1.runtime"]
-restrict_oom_score_adj = true
-netns_mounts_under_state_dir = true
-cni = { bin_dirs = ["${network}"], conf_dir = "${network}", use_internal_loopback = true }
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.user]
-runtime_type = "io.containerd.runc.v2"
-options = { BinaryName = "${userRuntime}" }`;
+${pods}
+cni = { bin_dirs = ["${network}"], conf_dir = "${network}" }
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes]
+${runtimes}`;
+  return `[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "${sandboxImage}"
+stats_collect_period = 1
+${pods}
+cni = { bin_dir = "${network}", conf_dir = "${network}" }
+[plugins."io.containerd.grpc.v1.cri".containerd]
+${images}
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes]
+${runtimes}`;
 }
 
 function contentPlugin(directory: string): string {

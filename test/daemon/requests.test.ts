@@ -33,12 +33,6 @@ describe('refused with a status', () => {
     ['diff', 'apply', { diff: DIFF }, 'InvalidArgument'],
     ['diff', 'apply', { diff: { ...DIFF, mediaType: 'text/plain' } }, 'Unimplemented'],
     ['diff', 'apply', { diff: { ...DIFF, mediaType: `${DIFF.mediaType}+gzip+encrypted` } }, 'Unimplemented'],
-    [
-      'diff',
-      'apply',
-      { diff: DIFF, payloads: { key: { typeUrl: 'x', value: Buffer.of(1) } } },
-      'Unimplemented',
-    ],
     ['content', 'info', { digest: DIFF.digest }, 'NotFound'],
     ['content', 'info', { digest: 'none' }, 'InvalidArgument'],
     ['content', 'delete', { digest: DIFF.digest }, 'NotFound'],
