@@ -53,8 +53,11 @@ export interface UnpackLayerOptions extends ReadLayerOptions {
    */
   readonly target?: 'directory' | 'overlay' | undefined;
   /**
-   * Do without privileges: `user.overlay.*` marks and whiteouts as extended attributes (kernel 6.7 and later),
-   * everything owned by the caller where it can't be changed, devices left out.
+   * Do without privileges. overlayfs's marks are `user.overlay.*` attributes then, for mounts with the option
+   * `userxattr` (Linux 5.11). What the kernel refuses is left out and reported in `anomalies`: owners, devices, some
+   * attributes, and the setuid and setgid bits of owners that were left out. Those of root are kept: the caller stands
+   * for the image's root. Whiteouts are devices 0:0, which any user may make since Linux 5.8. Where that is refused
+   * they are files with an attribute (Linux 6.7), and the kernel does not remove or rename a directory over those.
    * @default true unless the effective user is root
    */
   readonly rootless?: boolean | undefined;

@@ -3,12 +3,15 @@ import type { MetadataStore } from '../metadata/metadata-store.js';
 import type { SnapshotBackend } from './backend.js';
 import { NativeBackend } from './native-backend.js';
 import { OverlayBackend } from './overlay-backend.js';
+import type { OverlaySupport } from './overlay-support.js';
 import { overlaySupport } from './remembered-support.js';
 
 export interface BackendChoice {
   readonly backend: SnapshotBackend;
   /** A sentence for people. */
   readonly reason: string;
+  /** Of the backend `overlay`. */
+  readonly support?: OverlaySupport | undefined;
 }
 
 /**
@@ -32,7 +35,7 @@ export async function chooseBackend(
   const support = await overlaySupport(store, snapshots);
   if (support.supported) {
     const reason = name === undefined ? 'overlayfs works there' : why(wanted);
-    return { backend: new OverlayBackend(support), reason };
+    return { backend: new OverlayBackend(support), reason, support };
   }
   if (name === undefined) return { backend: new NativeBackend(), reason: String(support.reason) };
   throw new OverlayerError(

@@ -13,6 +13,7 @@ import { checkVersion, describeRoot, readBackend } from './root-records.js';
 import { SnapshotDirectories } from './snapshot-directories.js';
 import type { Snapshotter } from './snapshotter.js';
 import { StoredSnapshotter } from './stored-snapshotter.js';
+import { convertStoredWhiteouts } from './whiteout-form.js';
 
 /** What is below a root: one metadata store, which the snapshots share with whatever else is kept there. */
 export interface OpenedRoot {
@@ -48,6 +49,7 @@ async function open(system: System, options: OpenSnapshotterOptions): Promise<Op
     const choice = await chooseBackend(options.backend, used, store, snapshots);
     await claim(store, root, choice.backend.name, used);
     const directories = new SnapshotDirectories(system, snapshots);
+    if (choice.support?.userxattr) await convertStoredWhiteouts(store, directories, choice.support);
     return { path: root, system, store, snapshots: new StoredSnapshotter(choice, store, directories) };
   } catch (error) {
     await store.close();

@@ -25,6 +25,8 @@ export interface OverlaySupport {
   readonly indexOff: boolean;
   /** The kernel takes layers one by one (`lowerdir+`), so that there is room for long paths. */
   readonly lowerdirAppend: boolean;
+  /** Whiteouts can be made as devices: an unprivileged process may be kept from it. */
+  readonly whiteoutDevices: boolean;
   /** Layers may be idmapped mounts. */
   readonly idmapped: boolean;
 }

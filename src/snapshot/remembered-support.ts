@@ -41,6 +41,6 @@ async function probe(snapshots: string, remembered: OverlaySupport | undefined):
 
 /** All that the answer hangs on but the file system, which is always that of the root. */
 function circumstances(): string {
-  const capabilities = /^CapEff:.*$/m.exec(readOwnProc('status') ?? '')?.[0];
-  return [release(), process.geteuid!(), readOwnProc('uid_map'), capabilities].join(' ');
+  const rights = readOwnProc('status')?.match(/^(?:CapEff|Seccomp):.*$/gm) ?? [];
+  return [release(), process.geteuid!(), readOwnProc('uid_map'), ...rights].join(' ');
 }

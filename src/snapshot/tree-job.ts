@@ -2,6 +2,7 @@ import type { PlainError } from '../base/errors.js';
 import type { FileFacts } from '../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../layer/manifest/verify-tree.js';
 import type { SnapshotUsage } from '../metadata/snapshot-record.js';
+import type { ConvertRequest } from './convert-whiteouts.js';
 import type { InheritRequest } from './inherit-unlisted.js';
 import type { MendRequest } from './mend-tree.js';
 import type { VerifyRequest, VerifyResult } from './verify-snapshot.js';
@@ -24,6 +25,7 @@ export type TreeJob =
   | ({ readonly type: 'inherit-unlisted' } & InheritRequest)
   /** Never across a mount; fine when it is not there. */
   | { readonly type: 'remove'; readonly parent: string; readonly name: string }
+  | ({ readonly type: 'convert-whiteouts' } & ConvertRequest)
   | ({ readonly type: 'verify' } & VerifyRequest)
   | ({ readonly type: 'mend' } & MendRequest);
 
@@ -35,6 +37,7 @@ export interface TreeResults {
   readonly inherit: undefined;
   readonly 'inherit-unlisted': undefined;
   readonly remove: undefined;
+  readonly 'convert-whiteouts': undefined;
   readonly verify: VerifyResult;
   readonly mend: readonly TreeDamage[];
 }

@@ -8,6 +8,7 @@ import { removeTree } from '../rootfs/remove-tree.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O, SystemError } from '../system/system.js';
+import { convertWhiteouts } from './convert-whiteouts.js';
 import { copyRecordedRoot } from './copy-root.js';
 import { inheritUnlisted } from './inherit-unlisted.js';
 import { mendTree } from './mend-tree.js';
@@ -49,6 +50,9 @@ function carryOut(job: TreeJob): TreeResults[TreeJob['type']] {
     case 'remove':
       withDirectory(job.parent, (parent) => removeTree(system, parent, job.name));
       return undefined;
+    case 'convert-whiteouts':
+      convertWhiteouts(system, job);
+      return undefined;
     case 'verify':
       return verifySnapshot(system, job);
     case 'mend':
@@ -72,6 +76,8 @@ function subject(job: TreeJob): string {
       return `Cannot give directories of "${job.tree}" the attributes of lower ones`;
     case 'remove':
       return `Cannot remove "${job.parent}/${job.name}"`;
+    case 'convert-whiteouts':
+      return `Cannot convert the whiteouts in "${job.tree}"`;
     case 'verify':
       return `Cannot check "${job.tree}"`;
     case 'mend':

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { openLinuxSystem } from '../system/linux.js';
 import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, DT, O } from '../system/system.js';
+import { AT_FDCWD, DT, O, S } from '../system/system.js';
 import type { Mount } from './mount.js';
 import { escapeLayer, takesLayersOneByOne } from './overlay-mount.js';
 import type { OverlaySupport } from './overlay-support.js';
@@ -34,6 +34,7 @@ export async function tryOverlay(
     reason,
     userxattr,
     indexOff: existsSync(INDEX_PARAMETER),
+    whiteoutDevices: mayMakeWhiteouts(scratch),
     lowerdirAppend: supported && takesLayersOneByOne(system),
     idmapped: supported && (await mapsOwners(mountOverlay, userxattr ? ['userxattr'] : [])),
   };
@@ -77,6 +78,15 @@ async function mountLayers(mount: TryMount, base: string, options: readonly stri
   const directories = ['lower', 'upper', 'work'].map((name) => `${name}dir=${escapeLayer(at(name))}`);
   const overlay = { type: 'overlay', source: 'overlay', options: [...directories, ...options] };
   return await mount(overlay, at('merged'));
+}
+
+function mayMakeWhiteouts(scratch: string): boolean {
+  try {
+    openLinuxSystem().makeNode(AT_FDCWD, join(scratch, 'whiteout'), S.IFCHR, 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** overlayfs tells whiteouts from files by the types that a directory lists. @returns what is wrong */

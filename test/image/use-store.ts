@@ -9,7 +9,7 @@ import { makeWorkDirectory } from '../helpers/work-directory.js';
 /** What a probe would find; nothing here is mounted. */
 const SUPPORT = {
   ...{ supported: true, reason: undefined, userxattr: false },
-  ...{ indexOff: true, lowerdirAppend: true, idmapped: false },
+  ...{ indexOff: true, lowerdirAppend: true, whiteoutDevices: true, idmapped: false },
 };
 
 export type BackendName = 'overlay' | 'native';

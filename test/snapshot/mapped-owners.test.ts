@@ -17,7 +17,7 @@ const MAPS = {
 };
 const SUPPORT: OverlaySupport = {
   ...{ supported: true, reason: undefined, userxattr: false },
-  ...{ indexOff: true, lowerdirAppend: true, idmapped: false },
+  ...{ indexOff: true, lowerdirAppend: true, whiteoutDevices: true, idmapped: false },
 };
 
 /** cap_net_raw=ep, version 2. */

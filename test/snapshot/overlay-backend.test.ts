@@ -12,6 +12,7 @@ const SUPPORT: OverlaySupport = {
   userxattr: false,
   indexOff: true,
   lowerdirAppend: true,
+  whiteoutDevices: true,
   idmapped: true,
 };
 

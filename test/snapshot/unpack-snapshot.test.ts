@@ -26,7 +26,7 @@ const OTHER: Digest = `sha256:${sha256('other')}`;
 /** What a probe would find; nothing here is mounted. */
 const SUPPORT = {
   ...{ supported: true, reason: undefined, userxattr: false },
-  ...{ indexOff: true, lowerdirAppend: true, idmapped: false },
+  ...{ indexOff: true, lowerdirAppend: true, whiteoutDevices: true, idmapped: false },
 };
 const BACKENDS: readonly (readonly [name: string, make: () => SnapshotBackend])[] = [
   ['overlay', () => new OverlayBackend(SUPPORT)],
