@@ -1,4 +1,4 @@
-import { type System, SystemError } from '../system/system.js';
+import { isErrno, type System, SystemError } from '../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY, statId } from './directory.js';
 
 /** Few trees are deeper, and a process that may open 100 files (`ulimit -n`) has room for two descents. */
@@ -32,16 +32,10 @@ export class Descent implements Disposable {
 
   /** Opens a directory in it, and goes there. @throws SystemError, and stays where it is */
   enter(name: string): void {
-    const descriptor = this.#system.openAt(this.directory, name, OPEN_DIRECTORY, 0);
-    const above = this.#levels.length - MOST_OPEN;
+    const descriptor = this.#open(name);
+    const idle = this.#levels.length - MOST_OPEN;
     this.#levels.push({ descriptor, id: '' });
-    if (above <= 0) return;
-    const level = this.#levels[above]!;
-    if (level.descriptor === CLOSED) return;
-    level.id = statId(this.#system.stat(level.descriptor));
-    const { descriptor: idle } = level;
-    level.descriptor = CLOSED;
-    this.#system.close(idle);
+    if (idle > 0) this.#close(this.#levels[idle]!);
   }
 
   /** Goes up. @throws SystemError `EAGAIN`: the directory was moved meanwhile; and stays where it is */
@@ -57,11 +51,30 @@ export class Descent implements Disposable {
   }
 
   #reopen(level: Level): void {
-    const descriptor = this.#system.openAt(this.directory, '..', OPEN_DIRECTORY, 0);
+    const descriptor = this.#open('..');
     if (statId(this.#system.stat(descriptor)) !== level.id) {
       closeQuietly(this.#system, descriptor);
       throw new SystemError('EAGAIN', 'openat', '..');
     }
     level.descriptor = descriptor;
+  }
+
+  /** Where a process has no descriptor left, as after what is to be undone for that, it does with those of this way. */
+  #open(name: string): number {
+    try {
+      return this.#system.openAt(this.directory, name, OPEN_DIRECTORY, 0);
+    } catch (error) {
+      if (!isErrno(error, 'EMFILE', 'ENFILE')) throw error;
+      for (const level of this.#levels.slice(1, -1)) this.#close(level);
+      return this.#system.openAt(this.directory, name, OPEN_DIRECTORY, 0);
+    }
+  }
+
+  #close(level: Level): void {
+    const { descriptor } = level;
+    if (descriptor === CLOSED) return;
+    level.id = statId(this.#system.stat(descriptor));
+    level.descriptor = CLOSED;
+    this.#system.close(descriptor);
   }
 }

@@ -1,11 +1,10 @@
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { withChild } from '../rootfs/directory.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
 import { removeTree } from '../rootfs/remove-tree.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { AT_FDCWD, O } from '../system/system.js';
+import { AT_FDCWD, O, type System } from '../system/system.js';
 import { tryDetached } from './try-detached.js';
 import { tryInThread } from './try-in-thread.js';
 import { LISTED_DIRECTORY } from './try-overlay.js';
@@ -48,15 +47,25 @@ export async function probeOverlay(directory: string): Promise<OverlaySupport> {
 
 async function probeIn(directory: string): Promise<OverlaySupport> {
   const system = openLinuxSystem();
-  const scratch = await makeScratch(directory);
-  let lock: ReturnType<typeof lockDirectory> | undefined;
+  // First: what is made is removed also where no descriptor is left then.
+  const parent = system.openAt(AT_FDCWD, directory, O.RDONLY | O.DIRECTORY, 0);
   try {
-    lock = lockDirectory(system, AT_FDCWD, scratch);
+    const scratch = await makeScratch(directory);
+    try {
+      return await probeLocked(system, scratch);
+    } finally {
+      removeTree(system, parent, basename(scratch));
+    }
+  } finally {
+    system.close(parent);
+  }
+}
+
+async function probeLocked(system: System, scratch: string): Promise<OverlaySupport> {
+  const lock = lockDirectory(system, AT_FDCWD, scratch);
+  try {
     return await probe(scratch);
   } finally {
-    withChild(system, AT_FDCWD, directory, O.RDONLY | O.DIRECTORY, (parent) =>
-      removeTree(system, parent, basename(scratch)),
-    );
     if (typeof lock === 'number') system.close(lock);
   }
 }

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
+import { removeTree } from '../rootfs/remove-tree.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { syncDirectory } from '../system/sync-directory.js';
 import { AT_FDCWD, isErrno, O, type System, SystemError } from '../system/system.js';
@@ -40,6 +41,7 @@ export class SnapshotDirectories {
   readonly path: string;
   readonly #system: System;
   readonly #descriptor: number;
+  readonly #spare: SpareDescriptors;
 
   constructor(system: System, path: string) {
     this.#system = system;
@@ -47,6 +49,7 @@ export class SnapshotDirectories {
     this.#descriptor = asOverlayerError(`Cannot open "${path}"`, () =>
       system.openAt(AT_FDCWD, path, OPEN_DIRECTORY, 0),
     );
+    this.#spare = new SpareDescriptors(system, this.#descriptor);
   }
 
   pathOf(id: number): string {
@@ -59,7 +62,7 @@ export class SnapshotDirectories {
       for (let attempt = 1; ; attempt++) {
         const name = `new-${randomBytes(6).toString('hex')}`;
         this.#system.makeDirectory(this.#descriptor, name, 0o700);
-        const lock = this.lock(name);
+        const lock = this.#lockNew(name);
         if (lock !== undefined) return new StagedDirectory(this.#system, this, this.#descriptor, name, lock);
         if (attempt === ATTEMPTS)
           throw new OverlayerError('Unavailable', `Cleanups of "${this.path}" leave no time to work`);
@@ -71,6 +74,16 @@ export class SnapshotDirectories {
   lock(name: string): number | undefined {
     const lock = lockDirectory(this.#system, this.#descriptor, name, join(this.path, name));
     return typeof lock === 'number' ? lock : undefined;
+  }
+
+  /** Of a directory that nobody else knows of: without its lock it goes. */
+  #lockNew(name: string): number | undefined {
+    try {
+      return this.lock(name);
+    } catch (error) {
+      this.#system.removeDirectory(this.#descriptor, name);
+      throw error;
+    }
   }
 
   unlock(descriptor: number): void {
@@ -123,20 +136,69 @@ export class SnapshotDirectories {
 
   /** Out of the way at once, then bit by bit. A crash in between leaves an `rm-…` for `cleanup`. */
   async remove(name: string): Promise<void> {
-    const removed = name.startsWith('rm-') ? name : `rm-${name}-${randomBytes(3).toString('hex')}`;
+    const removed = this.#setAside(name);
+    if (removed === undefined) return;
     try {
-      if (removed !== name) this.#system.renameNew(this.#descriptor, name, this.#descriptor, removed);
+      await treeThreads.run({ type: 'remove', parent: this.path, name: removed });
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return;
-      throw error instanceof SystemError
-        ? fromSystemError(error, `Cannot remove "${join(this.path, name)}"`)
-        : error;
+      // A thread takes descriptors and memory, of which a process that has something to undo may have none left.
+      if (OverlayerError.is(error) && !['Internal', 'ResourceExhausted'].includes(error.code)) throw error;
+      asOverlayerError(`Cannot remove "${join(this.path, removed)}"`, () => this.#removeHere(removed));
     }
-    await treeThreads.run({ type: 'remove', parent: this.path, name: removed });
+  }
+
+  #removeHere(name: string): void {
+    this.#spare.free();
+    try {
+      removeTree(this.#system, this.#descriptor, name);
+    } finally {
+      this.#spare.keep();
+    }
+  }
+
+  /** @returns the name that it has then; undefined when it is not there */
+  #setAside(name: string): string | undefined {
+    if (name.startsWith('rm-')) return name;
+    const removed = `rm-${name}-${randomBytes(3).toString('hex')}`;
+    try {
+      this.#system.renameNew(this.#descriptor, name, this.#descriptor, removed);
+      return removed;
+    } catch (error) {
+      // What can't be renamed goes where it is.
+      return isErrno(error, 'ENOENT') ? undefined : name;
+    }
   }
 
   close(): void {
+    this.#spare.free();
     closeQuietly(this.#system, this.#descriptor);
+  }
+}
+
+/** Descriptors that are kept to undo what has failed for want of them: those of a directory, and of one in it. */
+class SpareDescriptors {
+  readonly #system: System;
+  readonly #directory: number;
+  readonly #kept: number[] = [];
+
+  constructor(system: System, directory: number) {
+    this.#system = system;
+    this.#directory = directory;
+    this.keep();
+  }
+
+  /** As far as there are any. */
+  keep(): void {
+    try {
+      while (this.#kept.length < 2)
+        this.#kept.push(this.#system.openAt(this.#directory, '.', OPEN_DIRECTORY, 0));
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
+  }
+
+  free(): void {
+    for (const descriptor of this.#kept.splice(0)) closeQuietly(this.#system, descriptor);
   }
 }
 
