@@ -61,7 +61,8 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
   default = [${text(differ)}, "walking"]
 
 # For what containerd pulls and imports by itself (ctr and Kubernetes with containerd 2). Such tables take the place of
-# containerd's own, so those come first; a pull that names no snapshotter goes to the first.
+# containerd's own, so those come first; a pull that names no snapshotter goes to the first. No other differ is asked here:
+# encrypted layers take a client that unpacks them (ctr images pull --local; use_local_image_pull for Kubernetes).
 ${unpackConfig(platform, 'overlayfs', 'walking')}
 ${unpackConfig(platform, name, differ)}
 ${erofs(platform, version)}`;
