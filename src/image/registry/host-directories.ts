@@ -5,6 +5,7 @@ import { OverlayerError } from '../../base/errors.js';
 import type { HostEntry } from './hosts-file.js';
 import { readSmallFile } from './read-small-file.js';
 import { NO_SETTINGS, type TLSSettings } from './server-trust.js';
+import { certificatesIn } from './system-certificates.js';
 
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
@@ -46,7 +47,7 @@ export class HostDirectories {
   async certificates(host: string): Promise<TLSSettings> {
     const settings = { ...NO_SETTINGS, ca: [] as string[], clients: [] as { cert: string; key: string }[] };
     for (const directory of this.#of(host)) {
-      const names = readdirSync(directory).sort();
+      const names = this.#list(directory);
       // The files beside it are those that it names.
       if (names.includes('hosts.toml')) continue;
       const read = async (name: string) => await this.#readOrWarn(join(directory, name));
@@ -60,7 +61,7 @@ export class HostDirectories {
     return settings;
   }
 
-  /** What the files say that a server of `hosts.toml` names. @throws OverlayerError `NotFound`, `PermissionDenied` */
+  /** What the files say that a server of `hosts.toml` names. @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
   async settings({ ca, clients, skipVerify }: HostEntry): Promise<TLSSettings> {
     const read = async (path: string) => {
       const text = await readTrusted(path);
@@ -68,8 +69,13 @@ export class HostDirectories {
         throw new OverlayerError('NotFound', `"${path}", which a hosts.toml names, does not exist`);
       return text;
     };
+    const readAuthority = async (path: string) => {
+      const text = await read(path);
+      if (certificatesIn(text).length > 0) return text;
+      throw new OverlayerError('InvalidArgument', `"${path}", which a hosts.toml names, has no certificate`);
+    };
     return {
-      ca: await Promise.all(ca.map(read)),
+      ca: await Promise.all(ca.map(readAuthority)),
       clients: await Promise.all(
         clients.map(async ([cert, key]) => ({ cert: await read(cert), key: await read(key) })),
       ),
@@ -86,13 +92,20 @@ export class HostDirectories {
   }
 
   #isDirectory(path: string): boolean {
+    return this.#orWarn(path, () => statSync(path, { throwIfNoEntry: false })?.isDirectory()) ?? false;
+  }
+
+  #list(path: string): readonly string[] {
+    return this.#orWarn(path, () => readdirSync(path).sort()) ?? [];
+  }
+
+  #orWarn<T>(path: string, look: () => T): T | undefined {
     try {
-      return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+      return look();
     } catch (error) {
-      this.warnings.push(
-        `Cannot look into "${path}" (${(error as NodeJS.ErrnoException).code}); going on without`,
-      );
-      return false;
+      const { code } = error as NodeJS.ErrnoException;
+      this.warnings.push(`Cannot look into "${path}" (${code}); going on without`);
+      return undefined;
     }
   }
 

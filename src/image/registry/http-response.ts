@@ -6,6 +6,7 @@ import type { Route } from './route.js';
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_LEFTOVER_BYTES = 64 * 1024;
+const MAX_LEFTOVER_MS = 1000;
 const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
 
 /** An answer whose body is still to come. It is to be read, or discarded. */
@@ -99,9 +100,11 @@ export class HttpResponse {
     return Buffer.concat(chunks);
   }
 
-  /** For a short body that nobody wants: its connection is used again. */
+  /** For a short body that nobody wants: its connection is used again. One that does not come is not waited for. */
   async discard(): Promise<void> {
+    const timer = setTimeout(() => this.destroy(), MAX_LEFTOVER_MS);
     await this.#collect(MAX_LEFTOVER_BYTES, 'What nobody wants').catch(() => {});
+    clearTimeout(timer);
   }
 
   destroy(): void {

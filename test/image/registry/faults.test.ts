@@ -207,6 +207,17 @@ describe('a registry that', () => {
     server.close();
   });
 
+  test('redirects, and never ends to say so, is followed', async () => {
+    const { source } = await sample.through('manifests', ({ before, request, response }) => {
+      if (before > 0) return false;
+      const headers = { location: request.url, 'content-length': '60000' };
+      response.writeHead(307, headers).write('x');
+      return true;
+    });
+    const [found] = await within(20_000, 'the answer', source.images());
+    expect(found?.target).toEqual(sample.image.manifest);
+  });
+
   test('redirects without end, or to where nobody goes', async () => {
     for (const location of [
       '/v2/some/image/manifests/1',

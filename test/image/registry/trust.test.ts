@@ -1,5 +1,13 @@
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer as createHttpServer, request } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
@@ -198,6 +206,25 @@ describe('a registry that asks for a certificate gets', () => {
     await expect(target()).rejects.toMatchObject({
       ...{ code: 'InvalidArgument', message: expect.stringContaining('client certificate for 127.0.0.1') },
     });
+  });
+});
+
+test('a directory that can’t be looked into is done without, and that is said', async () => {
+  symlinkSync(host, join(directory, host));
+  const notices: RegistryNotice[] = [];
+  const onNotice = (notice: RegistryNotice) => void notices.push(notice);
+  await (await openRegistry(`${host}/a`, { hostsDirectories: [directory], onNotice })).close();
+  expect(notices).toContainEqual({
+    type: 'warning',
+    message: expect.stringContaining(join(directory, host)),
+  });
+});
+
+test('a file of hosts.toml that has no certificate is named', async () => {
+  writeFileSync(join(directory, 'ca.pem'), 'none');
+  writeFileSync(join(place(), 'hosts.toml'), 'ca = "../ca.pem"\n');
+  await expect(target()).rejects.toMatchObject({
+    ...{ code: 'InvalidArgument', message: expect.stringContaining(join(directory, 'ca.pem')) },
   });
 });
 
