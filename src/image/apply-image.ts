@@ -8,6 +8,7 @@ import { openLinuxSystem } from '../system/linux.js';
 import type { AdmittedImage } from './admit-image.js';
 import { bytesOf, isFile, otherSize, readDocument } from './blob-bytes.js';
 import type { ImageSource } from './image-source.js';
+import { openLayer } from './open-layer.js';
 import { chooseManifest } from './pull/choose-manifest.js';
 import { documentsOf } from './pull/documents.js';
 import { stateOf } from './pull/fetch-layer.js';
@@ -69,7 +70,7 @@ async function unpackOne(
   const { signal, limits, rootless, onState } = options;
   const { descriptor, diffID } = layer;
   const { digest, size } = descriptor;
-  const { bytes } = await source.open(descriptor, { signal });
+  const { bytes } = await openLayer(source, descriptor, { signal });
   const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytesOf(bytes));
   const reading = { digest, diffID, limits, rootless, signal, sync: false };
   try {

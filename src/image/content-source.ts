@@ -1,6 +1,9 @@
+import { OverlayerError } from '../base/errors.js';
 import type { ContentStore } from '../content/content-store.js';
+import type { Digest } from '../oci/digest.js';
 import type { ImageRecord } from './image-records.js';
 import type { ImageSource } from './image-source.js';
+import { isCode } from './is-code.js';
 
 /** An image of a store, as a source: of the blobs that are kept. */
 export function contentSource(
@@ -12,10 +15,26 @@ export function contentSource(
     description: name,
     images: async () => [{ name, target }],
     open: async ({ digest, size }, { offset = 0 } = {}) => ({
-      bytes: { path: await content.path(digest), offset, length: size - offset },
+      bytes: { path: await pathOf(content, digest), offset, length: size - offset },
       offset,
     }),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function pathOf(content: ContentStore, digest: Digest): Promise<string> {
+  try {
+    return await content.path(digest);
+  } catch (cause) {
+    throw isCode(cause, 'NotFound') ? notKept(digest, cause) : cause;
+  }
+}
+
+/** Of an image that is there: its blob was not kept, or is gone. */
+export function notKept(digest: Digest, cause?: unknown): OverlayerError {
+  return new OverlayerError('NotFound', `Blob ${digest} is not in the content store`, {
+    hint: 'pull or import the image again, and keep its blobs (without --discard-blobs)',
+    cause,
+  });
 }

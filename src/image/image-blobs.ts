@@ -7,7 +7,7 @@ import type { Digest } from '../oci/digest.js';
 import { type ImageManifest, parseIndex, parseManifest } from '../oci/manifest.js';
 import { isIndex, isManifest, isNonDistributable } from '../oci/media-types.js';
 import { readDocument } from './blob-bytes.js';
-import { contentSource } from './content-source.js';
+import { contentSource, notKept } from './content-source.js';
 
 /** What the content store has of an image. */
 export interface ImageBlobs {
@@ -55,16 +55,14 @@ export async function findImageBlobs(
   }
   if (manifests.length > 0) return { blobs, manifests };
   throw new OverlayerError('NotFound', `Nothing of image ${target.digest} is in the content store`, {
-    hint: 'pull it first, for one platform at least',
+    hint: 'pull or import it again, and keep its blobs (without --discard-blobs)',
   });
 }
 
 async function isWanted(content: ContentStore, blob: Descriptor): Promise<boolean> {
   if (await isPresent(content, blob)) return true;
   if (isNonDistributable(blob.mediaType)) return false;
-  throw new OverlayerError('NotFound', `Blob ${blob.digest} is not in the content store`, {
-    hint: 'pull the image again, and keep its blobs',
-  });
+  throw notKept(blob.digest);
 }
 
 async function isPresent(content: ContentStore, { digest }: Descriptor): Promise<boolean> {

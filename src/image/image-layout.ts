@@ -1,4 +1,5 @@
-import { openSync, realpathSync } from 'node:fs';
+import { existsSync, openSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { fromSystemError } from '../system/errno-code.js';
@@ -6,7 +7,8 @@ import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, asSystemError, isErrno, O, S, type System } from '../system/system.js';
 import { explained } from './explained.js';
 import type { ImageSource } from './image-source.js';
-import { readLayout } from './layout-images.js';
+import { knownDirectory } from './known-directories.js';
+import { LAYOUT_FILE, readLayout } from './layout-images.js';
 import type { OpenImagesOptions } from './open-image-layout.js';
 import type { StoredFile } from './stored-file.js';
 import { StoredImageSource } from './stored-images.js';
@@ -19,12 +21,23 @@ export async function readImageLayout(
   signal?.throwIfAborted();
   const files = new LayoutDirectory(openLinuxSystem(), directory);
   try {
-    const stored = await explained(directory, () => readLayout((name) => files.find(name)));
+    const stored = await explained(directory, async () => {
+      if (files.find(LAYOUT_FILE) === undefined) throw notALayout(directory);
+      return await readLayout((name) => files.find(name));
+    });
     return await StoredImageSource.open(directory, stored, names, async () => files.close());
   } catch (error) {
     files.close();
     throw error;
   }
+}
+
+function notALayout(directory: string): OverlayerError {
+  const known = knownDirectory((name) => existsSync(join(directory, name)));
+  const what = known === undefined ? '' : `: it is ${known.what}`;
+  return new OverlayerError('InvalidArgument', `Not an OCI layout, which has a file ${LAYOUT_FILE}${what}`, {
+    hint: known?.hint,
+  });
 }
 
 /**

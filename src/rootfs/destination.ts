@@ -43,12 +43,18 @@ export class Destination {
   }
 
   /**
+   * @param notEmpty what to do about a destination that is not empty, and is refused
    * @throws OverlayerError `NotFound` when the parent directory is missing, `FailedPrecondition` when there is
    * something that is not an empty directory (with `merge`: not a directory), `PermissionDenied`
    */
-  static open(system: System, path: string, existing: 'refuse' | 'merge'): Destination {
+  static open(
+    system: System,
+    path: string,
+    existing: 'refuse' | 'merge',
+    notEmpty = 'choose another one',
+  ): Destination {
     try {
-      return openExisting(system, path, existing) ?? openNew(system, path);
+      return openExisting(system, path, existing, notEmpty) ?? openNew(system, path);
     } catch (error) {
       if (OverlayerError.is(error)) throw error;
       throw fromSystemError(asSystemError(error, path), `Cannot write to "${path}"`);
@@ -106,7 +112,12 @@ export class Destination {
   }
 }
 
-function openExisting(system: System, path: string, existing: 'refuse' | 'merge'): Destination | undefined {
+function openExisting(
+  system: System,
+  path: string,
+  existing: 'refuse' | 'merge',
+  notEmpty: string,
+): Destination | undefined {
   let real: string;
   try {
     real = realpathSync(path);
@@ -120,7 +131,7 @@ function openExisting(system: System, path: string, existing: 'refuse' | 'merge'
     const empty = system.list(descriptor).length === 0;
     if (!empty && existing === 'refuse')
       throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not empty`, {
-        hint: 'choose another one; a layer can be merged into it (--merge)',
+        hint: notEmpty,
       });
     const parent = keep(system.openAt(AT_FDCWD, dirname(real), OPEN_DIRECTORY, 0));
     return new Destination(system, empty ? 'empty' : 'merge', parent, basename(real), '', descriptor);

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -152,6 +152,23 @@ test('a pipe or a device is exported to, and not replaced; what a file is refuse
   });
   expect(await store('export', 'app:1', '-o', 'none/image.tar')).toMatchObject({ code: 5 });
   expect(readdirSync(directory).sort()).toEqual(['pipe', 'store']);
+});
+
+test('a bundle, or an image, does not go where something is, and nobody is told to merge it', async () => {
+  await store('import', layout);
+  mkdirSync(join(directory, 'web/rootfs/x'), { recursive: true });
+  for (const args of [
+    ['bundle', 'app:1', 'web'],
+    ['unpack', layout, 'web'],
+  ] as const) {
+    const { code, stderr } = await (args[0] === 'unpack'
+      ? overlayer(args, { cwd: directory })
+      : store(...args));
+    expect({ code, stderr }).toEqual({
+      code: 9,
+      stderr: expect.stringMatching(/is not empty: choose another one\n$/),
+    });
+  }
 });
 
 test('an option that says nothing of an image, or of a layer, is not passed over', async () => {

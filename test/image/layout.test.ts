@@ -23,6 +23,7 @@ import {
   writeFiles,
 } from '../helpers/hand-made-image.js';
 import { readImage } from '../helpers/read-image.js';
+import { failureOf } from '../helpers/sandbox.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
 const LAYER = descriptorOf(MEDIA_TYPE.layer, LAYERS[0]!);
@@ -113,7 +114,25 @@ describe('is refused:', () => {
   test('a directory with something else in it', async () => {
     mkdirSync(layout);
     expect(await detectSource(layout)).toBeUndefined();
-    await refused('InvalidArgument', 'no file oci-layout');
+    await refused('InvalidArgument', 'Not an OCI layout, which has a file oci-layout$');
+  });
+
+  test.each<readonly [names: readonly string[], what: string, hint: string]>([
+    [['version', 'manifest.json', 'a'.repeat(64)], "skopeo's transport dir:", 'skopeo copy dir:'],
+    [['manifest.json', 'repositories'], 'docker save', 'tar -C'],
+    [['index.json', 'blobs/x'], 'without its file oci-layout', 'not whole'],
+    [['io.containerd.content.v1.content/x'], 'root of a containerd', 'ctr images export'],
+    [['image/x', 'overlay2/x', 'volumes/x'], 'root of a docker', 'docker save'],
+    [['diff/etc/passwd', 'link', 'lower', 'work/x'], 'a layer in the root of a docker', 'docker save'],
+    [['overlay-images/x', 'storage.lock'], 'root of a podman', 'podman save'],
+    [['content/x', 'snapshots/x', 'metadata.db'], 'root of an overlayer', '--root'],
+    [['config.json', 'rootfs/etc/passwd'], 'a bundle', 'overlayer diff'],
+    [['etc/passwd', 'usr/bin/sh', 'bin'], 'a root filesystem', 'overlayer diff'],
+  ])('%j is called by its name', async (names, what, hint) => {
+    writeFiles(layout, Object.fromEntries(names.map((name) => [name, 'x'])));
+    const error = await failureOf(openImageLayout(layout));
+    expect(error).toMatchObject({ code: 'InvalidArgument', message: expect.stringContaining(what) });
+    expect(error.hint).toContain(hint);
   });
 
   test('a layout of another version', async () => {

@@ -3,6 +3,7 @@ import type { LayerResult, LayerSource } from '../../layer/options.js';
 import type { Unpack } from '../../snapshot/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { bytesOf, isFile, otherSize } from '../blob-bytes.js';
+import { openLayer } from '../open-layer.js';
 import { openBlobIngest } from './open-blob-ingest.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
@@ -80,7 +81,7 @@ async function readOnce(
   { descriptor }: PlannedLayer,
   { read, watch }: Fetching,
 ): Promise<LayerResult> {
-  const { bytes } = await watch.wait(source.open(descriptor, { signal }));
+  const { bytes } = await watch.wait(openLayer(source, descriptor, { signal }));
   // A part of a file need not come through this thread.
   if (isFile(bytes)) return await read(bytes);
   return await readTee(new Tee(descriptor, bytesOf(bytes), { watch }), read);
@@ -100,7 +101,9 @@ async function readAndKeep(
       try {
         let rest: LayerSource = new Uint8Array();
         if (earlier < size || size === 0) {
-          const { bytes, offset } = await watch.wait(source.open(descriptor, { offset: earlier, signal }));
+          const { bytes, offset } = await watch.wait(
+            openLayer(source, descriptor, { offset: earlier, signal }),
+          );
           if (offset < earlier) await ingest.truncate(offset);
           rest = bytes;
         }

@@ -1,7 +1,6 @@
 import { OverlayerError } from '../../base/errors.js';
 import { chainIDs } from '../../oci/chain-ids.js';
-import { quoted } from '../../oci/document.js';
-import { isNonDistributable, layerCompression } from '../../oci/media-types.js';
+import { layerCompression } from '../../oci/media-types.js';
 import type { ChosenManifest } from './documents.js';
 import type { PlannedLayer } from './pull-event.js';
 
@@ -14,7 +13,7 @@ const MAX_LAYERS = 500;
  * @throws OverlayerError
  *   - `InvalidArgument`: the manifest and the config don't have the same number of layers
  *   - `ResourceExhausted`: more layers than overlayfs takes
- *   - `Unimplemented`: layers that are none, or that the manifest says are to be had elsewhere
+ *   - `Unimplemented`: layers that are none
  */
 export function planLayers({ manifest, config }: ChosenManifest): readonly PlannedLayer[] {
   const { layers } = manifest;
@@ -31,15 +30,7 @@ export function planLayers({ manifest, config }: ChosenManifest): readonly Plann
     );
   const chain = chainIDs(diffIDs);
   return layers.map((descriptor, index) => {
-    const { mediaType, digest } = descriptor;
-    layerCompression(mediaType);
-    // Their URLs are the manifest's to choose (CVE-2020-15157).
-    if (isNonDistributable(mediaType))
-      throw new OverlayerError(
-        'Unimplemented',
-        `Layer ${digest} is to be had elsewhere only: ${quoted(mediaType)}`,
-        { hint: 'foreign layers are those of Windows images' },
-      );
+    layerCompression(descriptor.mediaType);
     return { descriptor, diffID: diffIDs[index]!, chainID: chain[index]! };
   });
 }

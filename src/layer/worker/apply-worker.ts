@@ -18,6 +18,7 @@ import { writeDiff } from './write-diff.js';
 
 const system = openLinuxSystem();
 const exactModes = !system.clearThreadUmask();
+const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
 /** Filled, and waiting for the word that its digests are right. */
 let filled: Destination | undefined;
 
@@ -48,7 +49,7 @@ function take(): Destination {
 }
 
 function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer {
-  const destination = Destination.open(system, request.destination, request.existing);
+  const destination = Destination.open(system, request.destination, request.existing, NOT_EMPTY);
   const lowers: number[] = [];
   try {
     for (const path of request.lowers) lowers.push(openTree(system, path, 'Lower layer'));
