@@ -34,8 +34,8 @@ export interface OwnSnapshots {
  * it is committed (`commitLayer`); that is impossible for another's snapshots.
  *
  * @param open opens the layer, once it is known where it goes
- * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: they can only be read; another's
- * snapshot, and the layer needs those below
+ * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: they can only be read; `Unimplemented`:
+ * another's snapshot, and the layer needs those below
  */
 export async function applyToMounts(
   open: () => Promise<LayerSource>,
@@ -76,9 +76,17 @@ export async function applyToMounts(
         needs: applied.needsLowers,
       });
     return applied.layer;
+  } catch (error) {
+    throw isOwn || !mayGetLowers ? error : leftToOthers(error);
   } finally {
     filling?.end(applied);
   }
+}
+
+/** A layer that needs those below goes to the next differ: what that makes of it is the other snapshotter's affair. */
+function leftToOthers(error: unknown): unknown {
+  if (!OverlayerError.is(error) || error.code !== 'FailedPrecondition') return error;
+  return new OverlayerError('Unimplemented', error.message, { ...error, cause: error });
 }
 
 async function applyThroughMounts(

@@ -65,6 +65,12 @@ import type { Mount } from './mount.js';
  *   `NotFound`, it is your key that is taken: choose another.
  * - The last of the mounts is read-only: the backend has filled the snapshot. There is nothing to unpack; commit it.
  *
+ * ## Layers that are unpacked at once
+ * Where the backend's capabilities have `rebase`, a layer can be unpacked before its parent is committed: `prepare` without
+ * a parent, and `commit` with it. The label `containerd.io/snapshot/parent-chain-id` tells `prepare` that a parent will
+ * come. What it returns then is for whoever unpacks the layer, and not to be mounted: an overlay of an upperdir alone,
+ * which keeps what the layer deletes.
+ *
  * ## After a crash
  * At any instant a snapshot is whole or does not exist. What was committed is on disk, its contents before its name.
  * Active snapshots and views stay; what is in an active one may be cut short. `cleanup` frees what was under way.
