@@ -53,13 +53,12 @@ export function readName(bytes: Buffer, start: number, form: HeaderForm): string
 }
 
 function holdsTimes(bytes: Buffer, start: number): boolean {
-  return GNU_TIMES.every(([offset, length]) => {
-    try {
-      return Number.isFinite(parseNumeric(bytes, start + offset, length));
-    } catch {
-      return false;
-    }
-  });
+  try {
+    for (const [offset, length] of GNU_TIMES) parseNumeric(bytes, start + offset, length);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 type NumberField = 'mode' | 'uid' | 'gid' | 'size' | 'mtime' | 'devmajor' | 'devminor';
