@@ -60,6 +60,8 @@ export interface ContentStore {
    *   - `FailedPrecondition`: it was begun with another expected size, or has more bytes already
    */
   openIngest(ref: string, options?: OpenIngestOptions): Promise<Ingest>;
+  /** @throws OverlayerError `NotFound` */
+  ingest(ref: string): Promise<IngestInfo>;
   /** By the order of their refs. */
   ingests(): Promise<readonly IngestInfo[]>;
   /** Takes an ingest and its bytes away. @throws OverlayerError `NotFound`, `Unavailable` (it is being written to) */

@@ -40,8 +40,13 @@ export class IngestDirectories {
   find(ref: string): LockedIngest {
     const locked = this.#lock(join(this.path, nameOf(ref)));
     if (locked === 'held') throw inUse(ref);
-    if (locked === 'gone') throw new OverlayerError('NotFound', `Ingest "${ref}" does not exist`);
+    if (locked === 'gone') throw ingestNotFound(ref);
     return locked;
+  }
+
+  /** What is there of a ref, whoever holds it. */
+  look(ref: string): Promise<FoundIngest | undefined> {
+    return this.read(nameOf(ref));
   }
 
   /** One that nobody holds and that is still there. */
@@ -85,6 +90,10 @@ export class IngestDirectories {
 
 function nameOf(ref: string): string {
   return createHash('sha256').update(ref).digest('hex');
+}
+
+export function ingestNotFound(ref: string): OverlayerError {
+  return new OverlayerError('NotFound', `Ingest "${ref}" does not exist`);
 }
 
 function inUse(ref: string): OverlayerError {

@@ -35,7 +35,7 @@ import type {
 } from './content-store.js';
 import { FileIngest, type IngestTarget, type PublishOptions, type VerifiedFile } from './file-ingest.js';
 import { hashFile } from './hash-file.js';
-import type { FoundIngest, IngestDirectories } from './ingest-directories.js';
+import { type FoundIngest, type IngestDirectories, ingestNotFound } from './ingest-directories.js';
 import type { LeaseHolds } from './lease-holds.js';
 import { handOver } from './lease-records.js';
 import type { LeaseResource, Leases } from './leases.js';
@@ -161,6 +161,13 @@ export class StoredContent implements ContentStore, IngestTarget {
     const file = await directory.open();
     if (found?.ref === undefined) directory.stamp(file);
     return new FileIngest(this, directory, file, { ref, offset, digest, size, sizeIs });
+  }
+
+  async ingest(ref: string): Promise<IngestInfo> {
+    checkName('Ref', ref);
+    const found = await run(`Cannot look for ingest "${ref}"`, () => this.#ingests.look(ref));
+    if (!hasRef(found)) throw ingestNotFound(ref);
+    return found;
   }
 
   async ingests(): Promise<readonly IngestInfo[]> {

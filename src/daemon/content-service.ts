@@ -18,7 +18,7 @@ import type {
 import { ContentWriters } from './content-writers.js';
 import { required, toBlobInfo, toIngestStatus } from './convert.js';
 import type { Methods } from './handlers.js';
-import { findIngest, listIngests } from './ingests.js';
+import { listIngests } from './list-ingests.js';
 import type { EmptyMessage } from './messages.js';
 
 /**
@@ -61,7 +61,7 @@ export function contentService(content: ContentStore): Methods {
     },
 
     async Status({ ref }: RefRequest): Promise<StatusResponse> {
-      return { status: toIngestStatus(await findIngest(content, ref)) };
+      return { status: toIngestStatus(await content.ingest(ref)) };
     },
 
     async ListStatuses({ filters }: ListContentRequest): Promise<ListStatusesResponse> {

@@ -5,7 +5,6 @@ import type { ContentStore, Ingest } from '../content/content-store.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import type { WriteRequest, WriteResponse } from './content-messages.js';
 import { toTimestamp } from './convert.js';
-import { findIngest } from './ingests.js';
 
 /** What one writer is asked, and answers. */
 export class ContentWriter {
@@ -36,7 +35,7 @@ export class ContentWriter {
     if (request.total > 0) this.#total = request.total;
     switch (action) {
       case 'STAT': {
-        const { startedAt, updatedAt } = await findIngest(this.#content, this.#ingest.ref);
+        const { startedAt, updatedAt } = await this.#content.ingest(this.#ingest.ref);
         const times = { startedAt: toTimestamp(startedAt), updatedAt: toTimestamp(updatedAt) };
         return { ...this.#describe(action), ...times };
       }

@@ -42,6 +42,14 @@ test('what is not there can be seen by nobody before the commit', async () => {
   expect(await collect(content.store.walk())).toEqual([]);
 });
 
+test('an ingest is found by its ref, also while it is written to', async () => {
+  expect(await refusal(content.store.ingest('ref'))).toBe('NotFound');
+  await using ingest = await content.store.openIngest('ref', { size: 5 });
+  await ingest.write(bytes('hel'));
+  expect(await content.store.ingest('ref')).toMatchObject({ ref: 'ref', offset: 3, size: 5 });
+  expect(await content.store.ingests()).toEqual([await content.store.ingest('ref')]);
+});
+
 test('calls take their turns, whoever waits for them', async () => {
   const ingest = await content.store.openIngest('ref');
   const pieces = Array.from({ length: 200 }, (_, number) => `${number},`);
