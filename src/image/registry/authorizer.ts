@@ -42,9 +42,9 @@ export class Authorizer {
     this.#find = find;
   }
 
-  /** What to do about a refusal. */
-  async hint(): Promise<string> {
-    return (await this.#lookUp()).hint;
+  /** What to do about a refusal. @param looksUp credentials, if nothing has yet: that may ask a person */
+  async hint(looksUp: boolean): Promise<string | undefined> {
+    return (await (looksUp ? this.#lookUp() : this.#found))?.hint;
   }
 
   /** The header for the next request; none before anything was asked for. */
@@ -119,7 +119,7 @@ export class Authorizer {
       return forever(basicAuthorization(credentials.username, credentials.password));
     if (credentials !== undefined && 'registryToken' in credentials)
       return forever(`Bearer ${credentials.registryToken}`);
-    const hint = await this.hint();
+    const { hint } = await this.#lookUp();
     const asked = { challenge, origin, scope: this.#scope, credentials, hint };
     const { token, expiresAt } = await fetchToken(this.#client, asked);
     return { header: `Bearer ${token}`, expiresAt };

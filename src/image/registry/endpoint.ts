@@ -61,7 +61,9 @@ export class Endpoint {
       const asked = `${response.url.origin} ${response.authorization}`;
       const mayBeAnswered = response.status === 401 && !refused.has(asked) && refused.size < MAX_CHALLENGES;
       if (!mayBeAnswered || !(await authorizer?.answer(response, request.signal)))
-        throw await responseFailure(response, request.what, async () => authorizer?.hint());
+        throw await responseFailure(response, request.what, async () =>
+          authorizer?.hint(response.status === 401),
+        );
       refused.add(asked);
       await response.discard();
     }

@@ -24,7 +24,11 @@ export async function findCredentials(domain: string, repository: string): Promi
   for (const path of paths) {
     const credentials = await findInFile(path, domain, repository, warnings);
     if (credentials.length === 0) continue;
-    return { credentials, warnings, hint: `it refuses those for ${domain} of "${path}": log in again` };
+    return {
+      credentials,
+      warnings,
+      hint: `those for ${domain} are of "${path}": log in again, or ask for access`,
+    };
   }
   const places = paths.map((path) => `"${path}"`).join(', ');
   const none = `is the name right? if so: there are no credentials for ${domain} in ${places}: docker login, podman login or skopeo login, or --username`;

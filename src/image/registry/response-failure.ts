@@ -16,6 +16,9 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   404: 'NotFound',
 };
 
+/** The registry does not like who asks. */
+const REFUSALS = [401, 403];
+
 const HINTS: Readonly<Record<number, string>> = {
   403: 'ask whoever runs the registry for access',
   404: 'is the name right?',
@@ -37,7 +40,10 @@ export async function responseFailure(
   const error = new OverlayerError(
     CODES[status] ?? 'Unavailable',
     `Cannot get ${what} from ${routeName(route)}: status ${status}${said === undefined ? '' : `, "${said}"`}`,
-    { hint: status === 401 ? await refusalHint() : (proxyHint(response) ?? HINTS[status]) },
+    {
+      hint:
+        proxyHint(response) ?? (REFUSALS.includes(status) ? await refusalHint() : undefined) ?? HINTS[status],
+    },
   );
   return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
 }

@@ -214,7 +214,9 @@ describe('a registry that wants tokens', () => {
       () => granted,
       () => false,
       async (host, tokens) => {
-        await expect(pull(host)).rejects.toMatchObject({ code });
+        await expect(pull(host)).rejects.toMatchObject({
+          ...{ code, hint: code === 'Unavailable' ? undefined : expect.stringContaining('config.json') },
+        });
         expect(tokens.requests).toHaveLength(asked);
       },
     );
