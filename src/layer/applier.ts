@@ -108,6 +108,14 @@ export class Applier implements TarSink {
     const rootfs = () => this.#rootfs;
     const add = (kind: AnomalyKind, entry: TarEntry, detail?: string) =>
       this.anomalies.add({ kind, entry: entry.path, offset: entry.offset, detail });
+    const onRefusedOwner = identity.rootless
+      ? () =>
+          this.anomalies.add({
+            kind: 'ownership-ignored',
+            entry: this.#entry?.path,
+            offset: this.#entry?.offset,
+          })
+      : undefined;
     this.#checkLinkTargets = options.target === 'overlay';
     this.#target =
       options.target === 'overlay'
@@ -116,6 +124,7 @@ export class Applier implements TarSink {
               add('whiteout-as-attribute', entry),
             ),
             uid: identity.uid,
+            onRefusedOwner,
             hasLowers: lowers.length > 0,
             needsLowers: (what) => this.#needLowers(what, 'directories'),
           })
@@ -131,7 +140,7 @@ export class Applier implements TarSink {
       imageRoot: imageRoot(owners),
     };
     this.#writer = new EntryWriter(this.#system, identity, directories, writing, add);
-    this.#unlisted = new UnlistedDirectories(this.#system, { identity, owners, directories });
+    this.#unlisted = new UnlistedDirectories(this.#system, { identity, owners, directories, onRefusedOwner });
     this.#run(() => this.#unlisted.beginRoot(this.#rootfs.root, destination, lowers[0]));
   }
 

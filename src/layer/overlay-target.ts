@@ -1,6 +1,6 @@
 import { CountedSet } from '../base/counted-set.js';
 import type { WorkBudget } from '../base/work-budget.js';
-import { copyUp } from '../rootfs/copy-up.js';
+import { copyUp, type OnRefusedOwner } from '../rootfs/copy-up.js';
 import { type Directory, isDirectory, joinPath, mayBePartOfAPath, statId } from '../rootfs/directory.js';
 import { IdSet } from '../rootfs/id-set.js';
 import type { KeptDirectories } from '../rootfs/kept-directories.js';
@@ -25,6 +25,7 @@ export class OverlayTarget implements Target {
   readonly #directories: KeptDirectories;
   readonly #budget: WorkBudget;
   readonly #marks: OverlayMarks;
+  readonly #onRefusedOwner: OnRefusedOwner;
   readonly #uid: number;
   readonly #hasLowers: boolean;
   readonly #needsLowers: (what: string) => void;
@@ -55,6 +56,7 @@ export class OverlayTarget implements Target {
     budget: WorkBudget,
     options: {
       readonly marks: OverlayMarks;
+      readonly onRefusedOwner: OnRefusedOwner;
       readonly uid: number;
       readonly hasLowers: boolean;
       /** Is told of what depends on lower layers. */
@@ -69,6 +71,7 @@ export class OverlayTarget implements Target {
     this.#cleared = new IdSet(keep);
     this.#copiedUp = new CountedSet(keep);
     this.#marks = options.marks;
+    this.#onRefusedOwner = options.onRefusedOwner;
     this.#uid = options.uid;
     this.#hasLowers = options.hasLowers;
     this.#needsLowers = options.needsLowers;
@@ -194,7 +197,7 @@ export class OverlayTarget implements Target {
       for (const descriptor of lower.descriptors) system.close(descriptor);
       throw linksToDirectory(name);
     }
-    copyUp(system, lower.descriptor, directory.descriptor, name, lower.stat);
+    copyUp(system, lower.descriptor, directory.descriptor, name, lower.stat, this.#onRefusedOwner);
     this.#copiedUp.add(`${directory.id}/${name}`);
     return true;
   }

@@ -1,4 +1,4 @@
-import { copyAttributes } from '../rootfs/copy-up.js';
+import { copyAttributes, type OnRefusedOwner } from '../rootfs/copy-up.js';
 import type { DestinationKind } from '../rootfs/destination.js';
 import type { Directory } from '../rootfs/directory.js';
 import type { Identity } from '../rootfs/identity.js';
@@ -16,6 +16,7 @@ export class UnlistedDirectories {
   readonly #identity: Identity;
   readonly #directories: KeptDirectories;
   readonly #owners: OwnerMap | undefined;
+  readonly #onRefusedOwner: OnRefusedOwner;
 
   constructor(
     system: System,
@@ -23,19 +24,21 @@ export class UnlistedDirectories {
       readonly identity: Identity;
       readonly directories: KeptDirectories;
       readonly owners: OwnerMap | undefined;
+      readonly onRefusedOwner: OnRefusedOwner;
     },
   ) {
     this.#system = system;
     this.#identity = options.identity;
     this.#directories = options.directories;
     this.#owners = options.owners;
+    this.#onRefusedOwner = options.onRefusedOwner;
   }
 
   /** @param like the lower layer's directory; undefined where there is none */
   made({ descriptor, stat: { gid: givenGid } }: Directory, like: number | undefined): void {
     if (like !== undefined) {
       const stat = this.#system.stat(like);
-      copyAttributes(this.#system, like, descriptor, stat);
+      copyAttributes(this.#system, like, descriptor, stat, this.#onRefusedOwner);
       this.#system.setTimes(descriptor, stat);
       return;
     }
@@ -56,7 +59,7 @@ export class UnlistedDirectories {
     let mode = isNew ? IMPLICIT_MODE : root.stat.mode;
     if (lower !== undefined && destination !== 'merge') {
       const like = system.stat(lower);
-      copyAttributes(system, lower, descriptor, like);
+      copyAttributes(system, lower, descriptor, like, this.#onRefusedOwner);
       system.setTimes(descriptor, like);
       ({ mode } = like);
     } else if (isNew) system.setTimes(descriptor, EPOCH);

@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
+import { OPEN_DIRECTORY, withChild } from '../rootfs/directory.js';
+import { OVERLAY_PREFIXES } from '../rootfs/lower-layers.js';
 import { openLinuxSystem } from '../system/linux.js';
 import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, DT, O, S } from '../system/system.js';
+import { AT_FDCWD, DT, isErrno, S } from '../system/system.js';
 import type { Mount } from './mount.js';
 import { escapeLayer, takesLayersOneByOne } from './overlay-mount.js';
 import type { OverlaySupport } from './overlay-support.js';
@@ -24,7 +26,7 @@ export async function tryOverlay(
   let count = 0;
   const mountOverlay = (options: readonly string[]) =>
     mountLayers(mount, join(scratch, String(count++)), options);
-  const impossible = namesWithoutTypes(scratch);
+  const impossible = lackOf(scratch);
   const trusted = impossible ?? (await failureOf(mountOverlay([])));
   const reason = impossible ?? (trusted && (await failureOf(mountOverlay(['userxattr']))));
   const supported = reason === undefined;
@@ -89,15 +91,25 @@ function mayMakeWhiteouts(scratch: string): boolean {
   }
 }
 
-/** overlayfs tells whiteouts from files by the types that a directory lists. @returns what is wrong */
-function namesWithoutTypes(scratch: string): string | undefined {
+/** What overlayfs needs of a file system. @returns what is wrong */
+function lackOf(scratch: string): string | undefined {
   const system = openLinuxSystem();
-  const descriptor = system.openAt(AT_FDCWD, scratch, O.RDONLY | O.DIRECTORY, 0);
+  return withChild(system, AT_FDCWD, scratch, OPEN_DIRECTORY, (directory) => {
+    // It tells whiteouts from files by the types that a directory lists.
+    if (system.list(directory).some(({ type }) => type === DT.UNKNOWN))
+      return 'its file system does not list the types of files (d_type), which overlayfs needs: xfs is to be made with ftype=1, ext4 with the feature filetype';
+    const takesMarks = OVERLAY_PREFIXES.some((prefix) => takesMark(directory, `${prefix}origin`));
+    return takesMarks ? undefined : 'its file system has no extended attributes, which overlayfs needs';
+  });
+}
+
+function takesMark(directory: number, name: string): boolean {
   try {
-    if (system.list(descriptor).every(({ type }) => type !== DT.UNKNOWN)) return undefined;
-    return 'its file system does not list the types of files (d_type), which overlayfs needs: xfs is to be made with ftype=1, ext4 with the feature filetype';
-  } finally {
-    system.close(descriptor);
+    openLinuxSystem().setXattr(directory, name, new Uint8Array(0));
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EPERM')) return false;
+    throw error;
   }
 }
 

@@ -215,6 +215,37 @@ test('a summary has what there is', () => {
   );
 });
 
+test('a summary names the first of what a tree is without', () => {
+  const text = summary('Unpacked', {
+    digest: undefined,
+    diffID: undefined,
+    compression: 'none',
+    size: 1,
+    compressedSize: 1,
+    entries: 5,
+    listsRoot: false,
+    whiteouts: 2,
+    anomalies: [
+      { kind: 'setuid', count: 1, examples: [{ kind: 'setuid', entry: 'bin/su', offset: 0 }] },
+      {
+        kind: 'xattr-skipped',
+        count: 3,
+        examples: [{ kind: 'xattr-skipped', entry: 'bin/ping', offset: 0, detail: 'security.capability' }],
+      },
+      {
+        kind: 'whiteout-as-attribute',
+        count: 1,
+        examples: [{ kind: 'whiteout-as-attribute', entry: 'd/.wh.\x1b', offset: 512 }],
+      },
+    ],
+  });
+  expect(text.split('\n').slice(-3)).toEqual([
+    '  note       bin/ping (security.capability) lacks an extended attribute, and 2 more',
+    '  note       d/.wh.\\x1b had to be an attribute: in a container its directory can not be removed or renamed',
+    '',
+  ]);
+});
+
 test('tables count types and show the first anomaly of a kind', () => {
   const tally = new TypeTally();
   for (const { operation } of [planned('file'), planned('file'), planned('symlink')]) tally.add(operation);

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { OverlaySupport } from '../../src/snapshot/overlay-support.js';
 import { type Namespace, useNamespace } from '../helpers/namespace-process.js';
 import { failureOf } from '../helpers/sandbox.js';
+import { dir, opaque, tar, whiteout } from '../helpers/tar-builder.js';
 
 const SUPPORTED: OverlaySupport = {
   supported: true,
@@ -79,6 +80,30 @@ describe('root', () => {
     const support = await probe(namespace, mounted, `mount -o loop '${image}' '${mounted}'`);
     expect(support).toMatchObject({ supported: false, reason: expect.stringContaining('d_type') });
     await namespace.inside.run(({ overlayer }, mounted) => overlayer.unmountAll(mounted), mounted);
+  });
+
+  test('a file system that has no extended attributes: a layer in overlay form says so, too', async () => {
+    const directory = namespace.directory();
+    const support = await probe(namespace, directory, `mount -t ramfs ramfs '${directory}'`);
+    expect(support).toMatchObject({
+      supported: false,
+      reason: expect.stringContaining('has no extended attributes'),
+    });
+    for (const [name, marker] of Object.entries({ whiteout: whiteout('d/a'), opaque: opaque('d') })) {
+      const layer = join(namespace.directory(), 'layer.tar');
+      writeFileSync(layer, tar(dir('d'), marker));
+      const unpacked = namespace.inside.run(
+        ({ overlayer }, layer, destination) =>
+          overlayer.unpackLayer(layer, destination, { target: 'overlay' }).then(() => {}),
+        layer,
+        join(directory, name),
+      );
+      expect(await failureOf(unpacked)).toMatchObject({
+        code: 'FailedPrecondition',
+        message: expect.stringMatching(/Cannot unpack entry .*no extended attributes/),
+      });
+    }
+    await namespace.inside.run(({ overlayer }, directory) => overlayer.unmountAll(directory), directory);
   });
 
   test('a file system that overlayfs can not write to', async () => {

@@ -4,7 +4,7 @@ import { describe, expect } from 'vitest';
 import type { AnomalyKind, UnpackLayerOptions } from '../../src/index.js';
 import { AS_NOBODY, NOBODY } from '../helpers/mount-namespace.js';
 import { runUnpack, type UnpackOutcome } from '../helpers/run-unpack.js';
-import { type Sandbox, test } from '../helpers/sandbox.js';
+import { Sandbox, test } from '../helpers/sandbox.js';
 import {
   characterDevice,
   dir,
@@ -141,6 +141,29 @@ describe('without privileges', () => {
     const { tree, kinds } = unpacked(box, [file('f', 'x', { xattrs })]);
     expect(tree.get('f')?.xattrs).toEqual({ 'user.a': 'b' });
     expect(kinds).toContain('xattr-skipped');
+  });
+
+  test.each([
+    ['without a namespace', AS_NOBODY],
+    ['in a user namespace of one id', [...AS_NOBODY, 'unshare', '--user', '--map-root-user']],
+  ] as const)("lower layers may be somebody else's (%s)", async (_, prefix) => {
+    const box = new Sandbox();
+    try {
+      const lower = await box.directory(
+        'lower',
+        dir('d', { mode: 0o2755 }),
+        file('d/a', 'a', { mode: 0o4755 }),
+      );
+      const upper = [file('d/n', 'n', { uid: NOBODY, gid: NOBODY }), hardlink('l', 'd/a')];
+      const how = { target: 'overlay', lowers: [lower] } as const;
+      const { outcome, destination } = unpackAsNobody(box, upper, how, prefix);
+      expect(skipped(outcome, 'ownership-ignored').length).toBeGreaterThan(0);
+      const tree = readTree(destination);
+      expect(tree.get('d')).toMatchObject({ uid: NOBODY, mode: '0755' });
+      expect(tree.get('l')).toMatchObject({ uid: NOBODY, mode: '0755', linkOf: 'd/a' });
+    } finally {
+      box.remove();
+    }
   });
 
   test('a failure leaves nothing, even what may not be entered', ({ box }) => {
