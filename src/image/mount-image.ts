@@ -40,7 +40,10 @@ export async function unmountImage(snapshots: Snapshotter, directory: string): P
   const keys: string[] = [];
   for await (const { name, labels } of snapshots.walk([`labels."${MOUNTED_ON_LABEL}"`]))
     if (labels[MOUNTED_ON_LABEL] === target) keys.push(name);
-  if (keys.length === 0) throw new OverlayerError('NotFound', `No image is mounted on "${directory}"`);
+  if (keys.length === 0)
+    throw new OverlayerError('NotFound', `No image is mounted on "${directory}"`, {
+      hint: 'overlayer snapshots unmount unmounts what else is mounted there',
+    });
   await unmountAll(target);
   for (const key of keys) await snapshots.remove(key);
 }

@@ -54,7 +54,10 @@ async function mountOne(system: MountSystem, mount: Mount, root: string): Promis
     if (!(error instanceof SystemError)) throw error;
     // overlayfs explains itself only there; others begin with their name too ("EXT4-fs (loop0): …").
     const own = log?.read().filter((line) => line.toLowerCase().startsWith(mount.type)) ?? [];
-    throw mountError(`Cannot mount ${mount.type} on "${target.path}"`, error, [...messages, ...own]);
+    throw mountError(`Cannot mount ${mount.type} on "${target.path}"`, error, {
+      type: mount.type,
+      messages: [...messages, ...own],
+    });
   } finally {
     log?.close();
     system.close(target.descriptor);

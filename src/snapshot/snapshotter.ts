@@ -97,7 +97,10 @@ export interface Snapshotter extends AsyncDisposable {
    */
   prepare(key: string, options?: PrepareOptions): Promise<readonly Mount[]>;
 
-  /** As `prepare`, but what is to be mounted can only be read, and the snapshot only be removed. */
+  /**
+   * As `prepare`, but what is to be mounted can only be read, and the snapshot only be removed. Of a store on a read-only
+   * file system the parent is shown, and there is no snapshot.
+   */
   view(key: string, options?: PrepareOptions): Promise<readonly Mount[]>;
 
   /**

@@ -35,6 +35,7 @@ import type { SnapshotDirectories, StagedDirectory } from './snapshot-directorie
 import { SnapshotIds } from './snapshot-ids.js';
 import { snapshotFields, snapshotInfo } from './snapshot-info.js';
 import { checkSnapshotName } from './snapshot-name.js';
+import { hasKnownLayout } from './snapshot-tree.js';
 import type {
   CommitOptions,
   PrepareOptions,
@@ -73,7 +74,15 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   view(key: string, options: PrepareOptions = {}): Promise<readonly Mount[]> {
-    return this.#run(`Cannot view snapshot "${key}"`, () => this.#create('view', key, options));
+    return this.#run(`Cannot view snapshot "${key}"`, async () => {
+      try {
+        return await this.#create('view', key, options);
+      } catch (error) {
+        const canShow = options.parent !== undefined && hasKnownLayout(this.#backend.name);
+        if (!canShow || !OverlayerError.is(error) || error.errno !== 'EROFS') throw error;
+        return this.#show(options.parent);
+      }
+    });
   }
 
   mounts(key: string): Promise<readonly Mount[]> {
@@ -92,6 +101,15 @@ export class StoredSnapshotter implements Snapshotter {
         );
       return this.#backend.mounts(snapshot);
     });
+  }
+
+  /** A view without a directory of its own, for which there is none on a read-only file system. */
+  #show(name: string): readonly Mount[] {
+    const { directory, labels, parents } = this.#store.read((transaction) =>
+      this.#describe(transaction, getRecord(transaction, name)),
+    );
+    const shown = { directory, parents: [directory, ...parents], kind: 'view', labels } as const;
+    return this.#backend.mounts({ ...shown, readOnly: true });
   }
 
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {

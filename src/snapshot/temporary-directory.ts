@@ -1,8 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asSystemError } from '../system/system.js';
-import { mountError } from './mount-error.js';
+import { toOverlayerError } from '../system/errno-code.js';
 
 /** An empty directory that nobody else may look into. What is made in it goes by name, and then rmdir. */
 export async function makeTemporaryDirectory(purpose: string): Promise<string> {
@@ -10,6 +9,6 @@ export async function makeTemporaryDirectory(purpose: string): Promise<string> {
   try {
     return await mkdtemp(join(directory, `overlayer-${purpose}-`));
   } catch (error) {
-    throw mountError('Cannot make a temporary directory', asSystemError(error, directory));
+    throw toOverlayerError(error, `Cannot make a temporary directory in "${directory}"`);
   }
 }

@@ -5,9 +5,9 @@ import { writeManifest } from '../layer/manifest/write-manifest.js';
 import { copyTree } from '../rootfs/copy-tree.js';
 import { measureUsage } from '../rootfs/measure-usage.js';
 import { removeTree } from '../rootfs/remove-tree.js';
-import { fromSystemError } from '../system/errno-code.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { AT_FDCWD, O, SystemError } from '../system/system.js';
+import { AT_FDCWD, O } from '../system/system.js';
 import { convertWhiteouts } from './convert-whiteouts.js';
 import { copyRecordedRoot } from './copy-root.js';
 import { inheritUnlisted } from './inherit-unlisted.js';
@@ -25,8 +25,7 @@ function respond(job: TreeJob): TreeResponse {
   try {
     return { type: 'done', result: carryOut(job) };
   } catch (error) {
-    const known = error instanceof SystemError ? fromSystemError(error, subject(job)) : error;
-    return { type: 'failed', error: toPlainError(known) };
+    return { type: 'failed', error: toPlainError(toOverlayerError(error, subject(job))) };
   }
 }
 

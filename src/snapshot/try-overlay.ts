@@ -14,6 +14,8 @@ import type { OverlaySupport } from './overlay-support.js';
 export type TryMount = (mount: Mount, target: string) => Promise<string>;
 
 const INDEX_PARAMETER = '/sys/module/overlay/parameters/index';
+/** As errors of Node (`code`) and of ours (`errno`) have it. */
+const PASSING = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT'];
 /** Has to be there: it shows whether the names in a directory come with their types. */
 export const LISTED_DIRECTORY = 'directory';
 
@@ -51,10 +53,17 @@ async function failureOf(mounted: Promise<string>): Promise<string | undefined> 
     if (readdirSync(directory).length > 0) throw new Error('overlayfs does not hide what is replaced');
     return undefined;
   } catch (error) {
+    if (saysNothing(error)) throw error;
     return OverlayerError.is(error)
       ? describe(error)
       : `overlayfs does not work there: ${(error as Error).message}`;
   }
+}
+
+/** What a process, or the disk, has too little of now says nothing of what overlayfs can do. */
+function saysNothing(error: unknown): boolean {
+  const { code, errno } = error as { readonly code?: string; readonly errno?: string | number };
+  return PASSING.some((each) => each === code || each === errno);
 }
 
 async function mapsOwners(

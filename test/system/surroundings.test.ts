@@ -86,6 +86,17 @@ test('no locks: it is said of what', () => {
   expect(readdirSync(join(place, 'store/snapshots'))).toEqual([]);
 });
 
+test('too few descriptors to try overlayfs do not make a store of whole trees', () => {
+  const said = inNamespace(
+    'overlayer snapshots prepare a --root store || true',
+    `'${refuseCalls}' fsopen ${constants.errno.EMFILE}`,
+  );
+  expect(said).toMatch(
+    /^overlayer: Cannot mount overlay on ".*": too many open files \(fsopen "overlay": EMFILE\): .*\n$/,
+  );
+  expect(readdirSync(join(place, 'store/snapshots'))).toEqual([]);
+});
+
 describe('a FUSE file system, which can only rename as POSIX says', () => {
   const mounted = 'mkdir source fuse; bindfs source fuse; cd fuse';
 
@@ -123,6 +134,17 @@ describe('a store on a read-only file system', () => {
     );
     for (const text of ['complete', 'nothing is wrong', 'whole', 'Exported']) expect(said).toContain(text);
     expect(existsSync(join(place, 'image.tar'))).toBe(true);
+  });
+
+  test('can be mounted', () => {
+    const said = inNamespace(
+      script(`mkdir target
+        overlayer mount sample:1 target --root store
+        cat target/etc/deep/next
+        overlayer snapshots unmount target
+        ls target`),
+    );
+    expect(said).toBe('Mounted docker.io/library/sample:1 on target\nnextUnmounted target\n');
   });
 
   test('refuses to be changed, and says why', () => {
