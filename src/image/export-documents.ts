@@ -1,6 +1,7 @@
+import { artifactOf } from '../oci/artifact.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { rankPlatform } from '../oci/match-platform.js';
-import { isConfig, MEDIA_TYPE } from '../oci/media-types.js';
+import { MEDIA_TYPE } from '../oci/media-types.js';
 import { hostPlatform } from '../oci/platform.js';
 import type { ImageBlobs, PresentManifest } from './image-blobs.js';
 import { NAME_ANNOTATION, REF_NAME_ANNOTATION, storedReference } from './image-name.js';
@@ -80,7 +81,7 @@ function chooseManifest(manifests: readonly PresentManifest[]): PresentManifest 
   const rank = ({ descriptor: { platform } }: PresentManifest) =>
     (platform === undefined ? undefined : rankPlatform(platform, host)) ?? Infinity;
   return manifests
-    .filter(({ manifest }) => isConfig(manifest.config.mediaType))
+    .filter(({ manifest }) => artifactOf(manifest) === undefined)
     .reduce<PresentManifest | undefined>(
       (best, next) => (best !== undefined && rank(best) <= rank(next) ? best : next),
       undefined,
