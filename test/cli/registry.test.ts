@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RegistryProxy } from '../helpers/registry-proxy.js';
 import { useSampleRegistry } from '../image/registry/sample-registry.js';
 import { type Finished, overlayer, temporaryDirectory } from './helpers.js';
+import { Terminal } from './tmux.js';
 
 const sample = useSampleRegistry(1000);
 
@@ -25,6 +26,23 @@ describe('a registry that asks to wait: that is said on standard error, whatever
     const { code, stderr } = await unpack(`${proxy.host}/some/image:1`, '--progress', progress);
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(said) });
   });
+});
+
+test('waits are shown on a terminal, before there are lines for layers and above them', async () => {
+  const waits = new Set(['manifests', sample.image.layer.digest]);
+  const { proxy } = await sample.through('', ({ request, response }) => {
+    const kind = [...waits].find((name) => request.url!.includes(name));
+    if (kind === undefined) return false;
+    waits.delete(kind);
+    response.writeHead(429, { 'retry-after': '1' }).end();
+    return true;
+  });
+  const terminal = new Terminal('bash --norc', temporaryDirectory());
+  terminal.run(`overlayer unpack docker://${proxy.host}/some/image:1 rootfs`);
+  await terminal.shows(/^Unpacked /m);
+  expect(terminal.screen()).toMatch(
+    /^overlayer: waiting 1\.0 s: Cannot get manifest[\s\S]*^overlayer: waiting 1\.0 s: Cannot get blob[\s\S]*: done$/m,
+  );
 });
 
 test('--deadline ends the waiting for a registry that says nothing', async () => {

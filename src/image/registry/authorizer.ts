@@ -21,7 +21,7 @@ interface Authorization {
 interface Asked {
   readonly challenges: readonly Challenge[];
   readonly origin: URL;
-  /** What it does not take. */
+  /** The header that it has refused. */
   readonly refused: string | undefined;
 }
 
@@ -32,7 +32,7 @@ export class Authorizer {
   readonly #find: () => Promise<FoundCredentials>;
   #found: Promise<FoundCredentials> | undefined;
   #current: (Authorization & { readonly asked: Asked }) | undefined;
-  /** Even a token that ends soon is good for the request that it was fetched for. */
+  /** A token that expires soon is still good for the request that it was fetched for. */
   #isFresh = false;
   #next: Promise<string | undefined> | undefined;
 
@@ -57,7 +57,7 @@ export class Authorizer {
       return await this.#renew({ ...current.asked, refused: undefined }, signal);
     } catch {
       signal.throwIfAborted();
-      // The server may ask for something else by now.
+      // The server may send another challenge by now.
       this.#current = undefined;
       return undefined;
     }
@@ -89,7 +89,7 @@ export class Authorizer {
     return await orAborted(() => next, signal);
   }
 
-  /** The first of what is offered, with the first of what there is, that leads to something. */
+  /** Tries each challenge with each of the credentials, until one gives an authorization. */
   async #authorize(asked: Asked): Promise<string | undefined> {
     const { credentials } = await this.#lookUp();
     const failures: unknown[] = [];
@@ -131,7 +131,7 @@ export class Authorizer {
   }
 }
 
-/** Nobody in particular gets a token from many servers. */
+/** Undefined stands for an anonymous token. */
 function candidatesFor(
   { scheme }: Challenge,
   credentials: readonly Credentials[],

@@ -7,9 +7,9 @@ import type { RegistryHost } from './registry-host.js';
 import { responseFailure } from './response-failure.js';
 import { PassingFailure } from './retries.js';
 
-/** A server's own challenge, that of one that it redirects to, and each once more when a token has ended. */
+/** The server's own challenge, that of a redirect's target, and each once more when a token has expired. */
 const MAX_CHALLENGES = 4;
-/** Servers that it redirects to, and that want to be told something. */
+/** Redirect targets with a challenge. */
 const MAX_TARGETS = 16;
 
 export interface EndpointRequest extends Pick<HttpRequest, 'method' | 'headers'> {
@@ -37,7 +37,7 @@ export class Endpoint {
   readonly #client: HttpClient;
   readonly #authorizer: Authorizer;
   readonly #scope: string;
-  /** By origin, of servers that it redirects to. */
+  /** For redirect targets, by origin. */
   readonly #targets = new Map<string, Authorizer>();
 
   constructor(host: RegistryHost, { client, bases, authorizer, scope }: EndpointOptions) {
@@ -73,7 +73,7 @@ export class Endpoint {
     await this.#client.close();
   }
 
-  /** Of the server that was asked, or of one that it redirects to. That gets a token for nobody in particular, if any. */
+  /** For the server that was asked, or for a redirect's target, which gets an anonymous token at most. */
   #authorizerOf(answered: URL, asked: URL): Authorizer | undefined {
     const { origin, host, pathname } = answered;
     if (origin === asked.origin) return this.#authorizer;

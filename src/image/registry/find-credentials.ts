@@ -4,11 +4,11 @@ import { askCredentialHelper } from './credential-helper.js';
 import type { Credentials } from './credentials.js';
 
 export interface FoundCredentials {
-  /** The best first. None: nobody in particular asks. */
+  /** The best first. Empty: go on anonymously. */
   readonly credentials: readonly Credentials[];
-  /** What is wrong where they are kept. A public image needs none, and so nothing of it is a failure. */
+  /** Problems with files and helpers. They are no failures, since a public image needs no credentials. */
   readonly warnings: readonly string[];
-  /** What to do about a refusal. */
+  /** For the error, when the registry refuses: names the file. */
   readonly hint: string;
 }
 

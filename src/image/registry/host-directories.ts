@@ -9,7 +9,7 @@ import { certificatesIn } from './system-certificates.js';
 
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
-/** Where containerd, docker and podman keep what is to be known of registries: the user's own, and the system's. */
+/** Where containerd, docker and podman look for the configuration of registries: the user's own first. */
 function defaultDirectories(): readonly string[] {
   const own = process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
   return ['containerd', 'docker', 'containers'].flatMap((name) =>
@@ -17,9 +17,9 @@ function defaultDirectories(): readonly string[] {
   );
 }
 
-/** Directories with one for each registry, in which are its `hosts.toml`, or certificates (`*.crt`, `*.cert`, `*.key`). */
+/** The configuration of registries: a directory for each, with a `hosts.toml` or with certificates (`*.crt`, `*.cert`, `*.key`). */
 export class HostDirectories {
-  /** What is wrong with certificates: it is done without them. */
+  /** Problems that do not stop the pull. */
   readonly warnings: string[] = [];
   readonly #directories: readonly string[];
 
@@ -30,7 +30,7 @@ export class HostDirectories {
   /**
    * The servers for a registry; undefined where no file says anything.
    *
-   * @throws OverlayerError `InvalidArgument`, `PermissionDenied`: who is to be asked can't be guessed
+   * @throws OverlayerError `InvalidArgument`, `PermissionDenied`: without the file nobody knows which server to ask
    */
   async servers(host: string): Promise<readonly HostEntry[] | undefined> {
     for (const directory of this.#of(host)) {
@@ -43,12 +43,12 @@ export class HostDirectories {
     return undefined;
   }
 
-  /** Docker's pattern: `*.crt` vouches for the server, `NAME.cert` with `NAME.key` is what it is told who asks. */
+  /** Docker's pattern: `*.crt` are authorities for the server, `NAME.cert` with `NAME.key` a certificate of the client. */
   async certificates(host: string): Promise<TLSSettings> {
     const settings = { ...NO_SETTINGS, ca: [] as string[], clients: [] as { cert: string; key: string }[] };
     for (const directory of this.#of(host)) {
       const names = this.#list(directory);
-      // The files beside it are those that it names.
+      // Certificates beside a hosts.toml are for the servers that name them there.
       if (names.includes('hosts.toml')) continue;
       const read = async (name: string) => await this.#readOrWarn(join(directory, name));
       for (const name of names) {
@@ -61,7 +61,7 @@ export class HostDirectories {
     return settings;
   }
 
-  /** What the files say that a server of `hosts.toml` names. @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
+  /** The contents of the files that an entry of a `hosts.toml` names. @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
   async settings({ ca, clients, skipVerify }: HostEntry): Promise<TLSSettings> {
     const read = async (path: string) => {
       const text = await readTrusted(path);
@@ -83,7 +83,7 @@ export class HostDirectories {
     };
   }
 
-  /** Of a registry, in each: `host_port_` as containerd has it, `host:port`, or for all that have none. */
+  /** The directory of a registry in each of them: `host_port_` (containerd's spelling), `host:port`, else `_default`. */
   #of(host: string): readonly string[] {
     const names = [host.replace(/:(\d+)$/, '_$1_'), host, '_default'];
     return this.#directories.flatMap(
@@ -126,10 +126,11 @@ async function readTrusted(path: string): Promise<string | undefined> {
   return await readSmallFile(path, MAX_FILE_BYTES, (stats) => checkOwner(path, stats));
 }
 
-/** In a user namespace, root is whoever has the root directory. */
+/** In a user namespace the files of the real root have another owner: that of the root directory. */
 function checkOwner(path: string, { uid, mode }: Stats): void {
   const owners = [0, process.geteuid?.(), statSync('/').uid];
   if (!owners.includes(uid))
     throw new OverlayerError('PermissionDenied', `"${path}" is neither yours nor root's, but of user ${uid}`);
-  if ((mode & 0o002) !== 0) throw new OverlayerError('PermissionDenied', `Everybody may write to "${path}"`);
+  if ((mode & 0o002) !== 0)
+    throw new OverlayerError('PermissionDenied', `"${path}" is writable by everybody`);
 }

@@ -34,7 +34,7 @@ const FileSchema = v.object({
   host: maybe(v.record(v.string(), HostSchema)),
 });
 
-/** What may stand in a header (RFC 9110, 5.1, 5.5). */
+/** RFC 9110, 5.1 and 5.5. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -97,7 +97,7 @@ function apiURL(text: string, isWhole: boolean, wrong: (why: string) => Overlaye
   if (!['https:', 'http:'].includes(url.protocol)) throw wrong(`"${text}" is neither https nor http`);
   if (url.username !== '' || url.password !== '')
     throw wrong(`"${url.host}" has credentials, which have no place there`);
-  // What people write for Docker Hub, whose API is elsewhere.
+  // Docker Hub's API is at another host than its name.
   if (url.host === 'docker.io') url.host = 'registry-1.docker.io';
   const path = url.pathname.replace(/\/+$/, '');
   url.pathname = isWhole || path.endsWith('/v2') ? path : `${path}/v2`;

@@ -26,7 +26,7 @@ export interface HttpRequest {
   readonly authorization?: string | undefined;
   /** As `authorization`. */
   readonly ownHeaders?: Readonly<Record<string, string>> | undefined;
-  /** What a server is told that the first redirects to. @default nothing */
+  /** The authorization for a server that the first redirects to. @default none */
   readonly authorizationFor?: ((target: URL) => Promise<string | undefined>) | undefined;
   readonly body?: string | undefined;
 }
@@ -35,7 +35,7 @@ export interface HttpClientOptions extends Patience {
   /** Of the server that it is for. */
   readonly hostname: string;
   readonly tls: TLSSettings;
-  /** Follow it to where there is no TLS, if it has none itself; on this machine that may be in any case. */
+  /** Follow links from plain HTTP to plain HTTP on other machines, too. */
   readonly plainHTTP: boolean;
   /** Ends all requests. */
   readonly ending: AbortSignal;

@@ -14,7 +14,7 @@ export interface Patience {
   readonly minBytesPerSecond: number;
 }
 
-/** A server has something to say, but would never come to an end. */
+/** The server keeps sending, but too slowly. */
 export class TooSlowError extends Error {
   override readonly name = 'TooSlowError';
 }

@@ -13,7 +13,7 @@ const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
 export class HttpResponse {
   /** Who answered, redirects followed. */
   readonly route: Route;
-  /** What that was told of who asks. */
+  /** The authorization that its request had. */
   readonly authorization: string | undefined;
   readonly status: number;
   readonly #headers: ResponseHead['headers'];
@@ -46,7 +46,7 @@ export class HttpResponse {
     return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   }
 
-  /** It says that its bytes were compressed for the way, although nobody asked for that. */
+  /** Whether it says that its body is compressed, which was not asked for. */
   get isEncoded(): boolean {
     return /^(x-)?gzip$/i.test(this.header('content-encoding') ?? '');
   }
@@ -79,7 +79,7 @@ export class HttpResponse {
    */
   async read(maxBytes: number, what: string): Promise<Buffer> {
     const bytes = await this.#collect(maxBytes, what);
-    // Some say so of bytes that are not.
+    // Some servers say so of a body that is not compressed.
     if (!this.isEncoded || !bytes.subarray(0, 2).equals(GZIP_MAGIC)) return bytes;
     try {
       return gunzipSync(bytes, { maxOutputLength: maxBytes });
@@ -100,7 +100,7 @@ export class HttpResponse {
     return Buffer.concat(chunks);
   }
 
-  /** For a short body that nobody wants: its connection is used again. One that does not come is not waited for. */
+  /** Reads a short body that nobody needs, so that its connection can be used again. A slow one is cut off. */
   async discard(): Promise<void> {
     const timer = setTimeout(() => this.destroy(), MAX_LEFTOVER_MS);
     await this.#collect(MAX_LEFTOVER_BYTES, 'What nobody wants').catch(() => {});

@@ -21,9 +21,8 @@ export interface ResolvedManifest {
 /**
  * The manifest or index that a reference names.
  *
- * @param known what it was the last time: the registry is first asked, by HEAD, whether it still is. Registries with a
- *   limit don't count that. Whatever else is answered to HEAD says nothing: some registries know no HEAD, and its length
- *   and type are often wrong
+ * @param known what it was the last time: HEAD, which rate limits don't count, asks whether it still is. Only the digest of
+ *   the answer counts: some registries refuse HEAD, and its length and type are often wrong
  * @throws OverlayerError as `Repository.request`, and
  *   - `DataLoss`: it is not what the reference's digest says
  *   - `ResourceExhausted`: it has more than 4 MiB

@@ -6,7 +6,7 @@ import { isUnknownIssuer } from './server-trust.js';
 
 const NOT_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
 
-/** What a system call or undici calls what has happened, in words. */
+/** Error codes of system calls and of undici, in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ECONNRESET: 'the connection was closed',
@@ -33,7 +33,7 @@ const HINTS: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: 'is the clock of this machine right?',
 };
 
-/** Trying again changes nothing. */
+/** Errors that another try does not change. */
 const LASTING = /^(ENOTFOUND|UND_ERR_HEADERS_OVERFLOW|CERT_|ERR_TLS_)/;
 
 /** What became of a request that got no answer, or of a body that broke off. */
@@ -83,5 +83,5 @@ function reasonOf(cause: unknown, code: string): string {
 
 function trustHint({ host }: URL): string {
   const places = `/etc/docker/certs.d/${host}/ca.crt, or /etc/containerd/certs.d/${host}/hosts.toml`;
-  return `put the certificate of whoever vouches for it into ${places}, or into the system's store; SSL_CERT_FILE names another file`;
+  return `put its authority's certificate into ${places}, or into the system's store (SSL_CERT_FILE)`;
 }

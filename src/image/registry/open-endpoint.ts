@@ -16,7 +16,7 @@ export interface OpenEndpointOptions extends Patience {
   readonly tell: (notice: RegistryNotice) => void;
 }
 
-/** A repository at a server. What that is told of who asks, no other is. */
+/** A repository at a server. Its credentials go to no other server. */
 export function openEndpoint(
   host: RegistryHost,
   { domain, repository }: Reference,

@@ -1,15 +1,15 @@
 import type { TLSSettings } from './server-trust.js';
 
-/** A server that a registry's images are to be had from, and how it is spoken to. */
+/** A server that has a registry's images, and how to connect to it. */
 export interface RegistryHost {
   readonly isMirror: boolean;
   /** Of its API: `https://registry.example/v2`. Several: the first that answers. */
   readonly urls: readonly URL[];
-  /** Whether it may say what a tag leads to. */
+  /** Whether it may resolve tags. */
   readonly canResolve: boolean;
-  /** Sent to it, and to nobody else. */
+  /** Sent to this server only. */
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TLSSettings;
-  /** It may lead to where there is no TLS, if it has none itself. */
+  /** Whether redirects and token servers without TLS are followed, if it has none itself. */
   readonly plainHTTP: boolean;
 }

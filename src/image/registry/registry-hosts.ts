@@ -47,12 +47,12 @@ export async function registryHosts(
   return all.filter((_, index) => pulling[index - hosts.length] ?? true);
 }
 
-/** Whether a server has the images of others, too: it is told of which registry. */
+/** Whether a server stands in for the registry: then it has to be told for which. */
 export function isForeign({ protocol, host }: URL, domain: string): boolean {
   return host !== new URL(`${protocol}//${domain === DOCKER_HUB ? DOCKER_HUB_HOST : domain}`).host;
 }
 
-/** As it is called in certificates' directories. */
+/** Its name in the directories of certificates. */
 function hostOf(entry: HostEntry | undefined, domain: string): string {
   const host = entry?.url?.host ?? domain;
   return host === DOCKER_HUB_HOST ? DOCKER_HUB : host;

@@ -1,11 +1,11 @@
-/** What one hears of a registry beside its answers. */
+/** What a user should know while a registry is asked. */
 export type RegistryNotice =
-  /** The registry, or the way to it, has failed, and is asked again after a while. */
+  /** A request has failed, and is sent again after a delay. */
   | { readonly type: 'wait'; readonly delayMs: number; readonly reason: string }
-  /** Something that is not as it should be, and is done without: a credential helper that fails. */
+  /** A problem that does not stop the work, such as a credential helper that fails. */
   | { readonly type: 'warning'; readonly message: string };
 
-/** Tells each once: several blobs that wait for the same registry are one wait. */
+/** Tells each warning once, and waits at the same time as one. */
 export function onceEach(tell: (notice: RegistryNotice) => void): (notice: RegistryNotice) => void {
   const told = new Set<string>();
   let waitsUntil = 0;

@@ -13,7 +13,7 @@ export interface Operation {
 }
 
 export interface RepositoryRequest extends EndpointRequest {
-  /** It asks what a tag leads to: not every mirror is trusted to say that. */
+  /** It resolves a tag, which some mirrors are not trusted to do. */
   readonly resolves?: boolean | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface RepositoryRequest extends EndpointRequest {
 export class Repository {
   readonly #name: string;
   readonly #all: readonly Endpoint[];
-  /** Those that are of use. The registry itself is the last. */
+  /** Those that still answer. The registry itself is the last. */
   #endpoints: readonly Endpoint[];
 
   constructor({ domain, repository }: Reference, endpoints: readonly Endpoint[]) {
@@ -49,7 +49,7 @@ export class Repository {
   async #requestOnce(path: string, request: RepositoryRequest): Promise<HttpResponse> {
     let outcome: unknown = new OverlayerError(
       'FailedPrecondition',
-      `Nobody may be asked for ${request.what}`,
+      `No server is configured for ${request.what}`,
       {
         hint: 'its hosts.toml gives no server the capability to pull, or to resolve a tag',
       },

@@ -16,7 +16,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   404: 'NotFound',
 };
 
-/** The registry does not like who asks. */
+/** The credentials are missing, or not good enough. */
 const REFUSALS = [401, 403];
 
 const HINTS: Readonly<Record<number, string>> = {
@@ -48,7 +48,7 @@ export async function responseFailure(
   return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
 }
 
-/** Without TLS a proxy may answer in the place of the server: none of these is what a registry says first. */
+/** Without TLS a proxy can answer in the place of the server; these are the statuses that proxies use. */
 function proxyHint({ status, route: { url, proxy } }: HttpResponse): string | undefined {
   if (proxy === undefined || url.protocol === 'https:' || ![403, 407, 502, 503, 504].includes(status))
     return undefined;

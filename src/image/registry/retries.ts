@@ -4,9 +4,9 @@ import type { RegistryNotice } from './registry-notice.js';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
-/** A server may ask for any time. For longer than this nobody waits: they are told when to come back. */
+/** A server may ask for any time. Past this the request fails, and the error says when to come back. */
 const MAX_ASKED_DELAY_MS = 60_000;
-/** Shorter waits that nobody asked for are nothing to tell of. */
+/** Shorter delays of our own are not told. */
 const LONG_DELAY_MS = 3000;
 const UNITS = [
   ['days', 24 * 3_600_000],
@@ -74,7 +74,7 @@ export class Retries {
 
 function comeBackLater({ code, message, cause }: OverlayerError, delayMs: number): OverlayerError {
   const time = new Date(Date.now() + delayMs).toISOString().replace(/:\d\d\.\d+Z/, ' UTC');
-  const hint = `it asks to be left alone until ${time.replace('T', ' ')}, for ${inWords(delayMs)}`;
+  const hint = `the registry asks to wait ${inWords(delayMs)}, until ${time.replace('T', ' ')}`;
   return new OverlayerError(code, message, { hint, cause });
 }
 

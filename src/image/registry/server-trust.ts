@@ -3,12 +3,12 @@ import type { SecureContext } from 'node:tls';
 import { OverlayerError } from '../../base/errors.js';
 import { certificatesIn, trustedCertificates } from './system-certificates.js';
 
-/** How a server of TLS is trusted, and told who asks. */
+/** How connections by TLS to one server are verified and authenticated. */
 export interface TLSSettings {
-  /** Certificates in PEM that vouch for it, beside those that everybody trusts. */
+  /** Certificate authorities in PEM, beside those that are trusted anyway. */
   readonly ca: readonly string[];
   readonly clients: readonly { readonly cert: string; readonly key: string }[];
-  /** Anybody may say that they are it. */
+  /** Accept any certificate. */
   readonly skipVerify: boolean;
 }
 
@@ -20,35 +20,35 @@ export interface TrustOptions {
 
 export const NO_SETTINGS: TLSSettings = { ca: [], clients: [], skipVerify: false };
 
-/** What a chain is called that ends at nobody who is trusted. */
+/** Error codes for a chain that does not end at a trusted authority. */
 const UNKNOWN_ISSUER = /^(UNABLE_TO_|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|CERT_UNTRUSTED)/;
 
-/** Whether somebody else might vouch for a server. */
+/** Whether a larger list of authorities might help. */
 export function isUnknownIssuer(error: unknown): boolean {
   return UNKNOWN_ISSUER.test(String(Object(error).code));
 }
 
-/** Whom the connections that are made for one server trust. */
+/** The TLS options of connections that are made for one server. */
 export class ServerTrust {
   readonly #settings: TLSSettings;
   readonly #hostname: string;
-  /** With what it is told who asks, and without. */
+  /** With the client's certificates, and without. */
   readonly #contexts = new Map<boolean, Promise<SecureContext>>();
 
-  /** @param hostname of the server: no other is told who asks, or is trusted blindly */
+  /** @param hostname of the server: no other gets client certificates, or goes without verification */
   constructor(hostname: string, settings: TLSSettings) {
     this.#hostname = hostname;
     this.#settings = settings;
   }
 
-  /** For the first try. Node trusts its own list, which it has at hand; that of the system takes 40 ms. */
+  /** For the first try: Node's own list of authorities. The system's takes 40 ms to load. */
   async options(hostname: string): Promise<TrustOptions> {
     const { ca } = this.#settings;
     if (this.#contexts.size > 0 || ca.length > 0 || this.#tells(hostname)) return await this.widest(hostname);
     return this.#isBlind(hostname) ? { rejectUnauthorized: false } : {};
   }
 
-  /** Where nobody of that list vouches for a server. @throws OverlayerError `InvalidArgument` */
+  /** For a server that the first list does not verify. @throws OverlayerError `InvalidArgument` */
   async widest(hostname: string): Promise<TrustOptions> {
     const tells = this.#tells(hostname);
     const context = this.#contexts.get(tells) ?? this.#makeContext(tells);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 const MAX_FILE_BYTES = 16 * 1024 ** 2;
 const MAX_FILES = 10_000;
 
-/** Where distributions keep the certificates that their system trusts; the first that is there (Go, crypto/x509). */
+/** The system's store of each distribution; the first that exists is used (as Go's crypto/x509). */
 const FILES: readonly string[] = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',

@@ -31,11 +31,11 @@ export class Tunnels {
   }
 
   async #open(hostname: string, proxy: URL): Promise<Dispatcher> {
-    // Its parts alone can't make a tunnel.
+    // The whole: its parts alone have no `connect`.
     const { Pool, ProxyAgent } = await import('undici');
     return new ProxyAgent({
       ...this.#timeouts,
-      // The name of the server is looked up by the proxy in any case.
+      // undici lets the proxy resolve names in any case.
       uri: proxy.href.replace(/^socks5h:/, 'socks5:'),
       clientFactory: (origin, options) => new Pool(origin, { ...options, ...this.#timeouts }),
       requestTls: await this.#trust.widest(hostname),
