@@ -1,7 +1,16 @@
 import { Worker, workerData } from 'node:worker_threads';
+import { OverlayerError } from './errors.js';
 
 /** Longest that the process waits, at its end, for a thread that is still loading. */
 const LOADING_MS = 2000;
+
+/** What a thread that starts may find too little of, and what to do. */
+const SHORTAGES: Readonly<Record<string, string>> = {
+  EMFILE: 'raise the limit of open files (ulimit -n)',
+  ENFILE: 'raise the limit of open files (sysctl fs.file-max)',
+  EAGAIN: 'raise the limit of processes (ulimit -u)',
+  ENOMEM: 'raise the limit of memory',
+};
 
 interface Begin {
   /** Not 0 once all of its modules are loaded. */
@@ -35,6 +44,16 @@ export function startWorker(script: URL, { name, data }: WorkerOptions): Worker 
     if (running.size === 0) process.off('exit', awaitLoading);
   });
   return worker;
+}
+
+/** What it means that a thread has ended by itself, or could not start: Node tells in words why it could not. */
+export function threadFailure(cause: unknown): OverlayerError {
+  const says = cause instanceof Error ? cause.message : String(cause);
+  const errno = Object.keys(SHORTAGES).find((each) => says.includes(each));
+  if (errno === undefined)
+    return new OverlayerError('Internal', `A worker thread of overlayer failed: ${says}`, { cause });
+  const hint = SHORTAGES[errno];
+  return new OverlayerError('ResourceExhausted', `Cannot start a thread: ${says}`, { cause, errno, hint });
 }
 
 /** A native addon that is stopped while it loads ends the process with an abort (koffi 3.3). */

@@ -4,6 +4,7 @@ import type { ChainID } from '../oci/chain-ids.js';
 import { mountAll, unmountAll } from '../snapshot/mount.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
 import { temporaryKey } from '../snapshot/temporary-key.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import { MOUNTED_ON_LABEL } from './labels.js';
 
 export interface MountedImage {
@@ -51,9 +52,8 @@ export async function unmountImage(snapshots: Snapshotter, directory: string): P
 async function realDirectory(path: string): Promise<string> {
   try {
     return await realpath(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new OverlayerError('NotFound', `Cannot find directory "${path}": ${code}`, { cause, errno: code });
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot find directory "${path}"`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-import { fromPlainError, OverlayerError } from '../base/errors.js';
-import { startWorker } from '../base/start-worker.js';
+import { fromPlainError } from '../base/errors.js';
+import { startWorker, threadFailure } from '../base/start-worker.js';
 import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
 
 /** Disks have little to gain from more. */
@@ -61,7 +61,7 @@ function ask(worker: Worker, job: TreeJob): Promise<TreeResponse> {
     };
     const onError = (cause: unknown) => {
       end();
-      reject(new OverlayerError('Internal', `A worker thread of overlayer failed: ${cause}`, { cause }));
+      reject(threadFailure(cause));
     };
     const onExit = () => onError(new Error('the thread has ended'));
     const end = () => {

@@ -34,9 +34,17 @@ export function topMount(mounts: readonly MountInfo[], path: string): MountInfo 
 }
 
 /** What is mounted on a mount, and on that, in an order in which it can be unmounted. */
-export function mountsOn(mounts: readonly MountInfo[], { id }: MountInfo): MountInfo[] {
-  const children = mounts.filter((mount) => mount.parent === id && mount.id !== id);
-  return children.flatMap((child) => [...mountsOn(mounts, child), child]);
+export function mountsOn(mounts: readonly MountInfo[], top: MountInfo): MountInfo[] {
+  const children = new Map<number, MountInfo[]>();
+  for (const mount of mounts) {
+    if (mount.id === mount.parent) continue;
+    const siblings = children.get(mount.parent);
+    if (siblings === undefined) children.set(mount.parent, [mount]);
+    else siblings.push(mount);
+  }
+  const found = [top];
+  for (const { id } of found) for (const child of children.get(id) ?? []) found.push(child);
+  return found.slice(1).reverse();
 }
 
 export function parseMountInfo(bytes: Buffer): MountInfo[] {

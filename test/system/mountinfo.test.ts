@@ -51,7 +51,13 @@ describe('mountinfo', () => {
 
   test('what is mounted on another comes before it', () => {
     const mounts = parseMountInfo(Buffer.from(SAMPLE));
-    expect(mountsOn(mounts, mounts[0]!).map(({ id }) => id)).toEqual([41, 40, 42]);
+    expect(mountsOn(mounts, mounts[0]!).map(({ id }) => id)).toEqual([41, 42, 40]);
+  });
+
+  test('mounts on mounts, more than the stack is deep', () => {
+    const [one] = parseMountInfo(Buffer.from(SAMPLE));
+    const mounts = Array.from({ length: 50_000 }, (_, id) => ({ ...one!, id: id + 1, parent: id }));
+    expect(mountsOn(mounts, mounts[0]!).at(-1)?.id).toBe(2);
   });
 
   test('this machine has a root and a /proc', () => {

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
-import { fromPlainError, OverlayerError } from '../../base/errors.js';
+import { fromPlainError } from '../../base/errors.js';
 import { AbortedError } from '../../base/gate.js';
-import { startWorker } from '../../base/start-worker.js';
+import { startWorker, threadFailure } from '../../base/start-worker.js';
 import type { PlannedOperation } from '../operation.js';
 import type { Answer, Request, Response } from './messages.js';
 import type { PipelineMemory } from './pipeline.js';
@@ -57,9 +57,7 @@ export class Thread {
   }
 
   #break(cause: Error): void {
-    this.#broken ??= new OverlayerError('Internal', `A worker thread of overlayer failed: ${cause.message}`, {
-      cause,
-    });
+    this.#broken ??= threadFailure(cause);
     this.#waiting?.reject(this.#broken);
     this.#waiting = undefined;
   }

@@ -1,0 +1,13 @@
+import { describe, expect, test } from 'vitest';
+import { threadFailure } from '../../src/base/start-worker.js';
+
+describe('a thread that does not start', () => {
+  test('for want of descriptors: it is said what to do', () =>
+    expect(threadFailure(new Error('Worker initialization failure: EMFILE'))).toMatchObject({
+      ...{ code: 'ResourceExhausted', errno: 'EMFILE' },
+      hint: 'raise the limit of open files (ulimit -n)',
+    }));
+
+  test('for anything else: a defect', () =>
+    expect(threadFailure(new Error('the thread has ended'))).toMatchObject({ code: 'Internal' }));
+});
