@@ -1,16 +1,9 @@
 import { text } from 'node:stream/consumers';
-import {
-  type GetImageOptions,
-  type Limits,
-  type OpenRegistryOptions,
-  OverlayerError,
-  parsePlatform,
-} from '../index.js';
-import { limitsOf } from './limits-of.js';
+import { type GetImageOptions, type OpenRegistryOptions, OverlayerError, parsePlatform } from '../index.js';
 import type { ProgressForm } from './render/progress.js';
 
 /** Options of the commands that get images, as commander gives them. */
-export interface GetFlags extends Partial<Limits> {
+export interface GetFlags {
   readonly platform?: string;
   readonly concurrency?: number;
   readonly discardBlobs?: true;
@@ -28,13 +21,11 @@ export interface RegistryFlags {
 }
 
 /** @throws OverlayerError `InvalidArgument` for a platform that is none */
-export function getOptions(flags: GetFlags): GetImageOptions {
-  const { platform, concurrency, discardBlobs } = flags;
+export function getOptions({ platform, concurrency, discardBlobs }: GetFlags): GetImageOptions {
   return {
     platform: platform === undefined ? undefined : parsePlatform(platform),
     concurrency,
     keepBlobs: !discardBlobs,
-    limits: limitsOf(flags),
   };
 }
 

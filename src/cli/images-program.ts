@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander';
-import { addLimitOptions } from './limit-options.js';
 import { collect } from './parse-value.js';
 import {
   addGetOptions,
@@ -34,7 +33,7 @@ export function addImages(program: Command): void {
     'pull',
     'Get an image from a registry, unpacked and ready to be mounted.',
   ).argument('<REF>', 'as docker takes it: debian:12, registry.example/app@sha256:…');
-  addLimitOptions(addRegistryOptions(addGetOptions(pull)))
+  addRegistryOptions(addGetOptions(pull))
     .addHelpText('after', PULL_HELP)
     .action(async (reference, flags) => {
       process.exitCode = await (await loadPull()).pull(reference, flags);
@@ -46,8 +45,7 @@ export function addImages(program: Command): void {
   );
   addGetOptions(imported)
     .option('--image <NAME>', 'only this one; may be repeated', collect)
-    .option('--name <NAME>', 'what it is to be called (as it is in there; else its digest)');
-  addLimitOptions(imported)
+    .option('--name <NAME>', 'what it is to be called (as it is in there; else its digest)')
     .addHelpText('after', IMPORT_HELP)
     .action(async (source, flags) => {
       process.exitCode = await (await loadPull()).importImages(source, flags);

@@ -1,5 +1,10 @@
-import { type GzipDecoder, type Limits, parseDigest, type ReadLayerOptions } from '../index.js';
-import { limitsOf } from './limits-of.js';
+import {
+  DEFAULT_LIMITS,
+  type GzipDecoder,
+  type Limits,
+  parseDigest,
+  type ReadLayerOptions,
+} from '../index.js';
 
 /** Options that every command which reads a layer has, as commander gives them. */
 export interface ReadFlags extends Partial<Limits> {
@@ -17,7 +22,7 @@ export function readOptions(flags: ReadFlags): ReadLayerOptions {
     digest: flags.digest === undefined ? undefined : parseDigest(flags.digest),
     diffID: flags.diffId === undefined ? undefined : parseDigest(flags.diffId),
     digests: flags.digests === false ? 'skip' : 'compute',
-    limits: limitsOf(flags),
+    limits: Object.fromEntries(Object.entries(flags).filter(([name]) => name in DEFAULT_LIMITS)),
     allowEmpty: flags.allowEmpty,
     gzip: flags.gzip,
   };

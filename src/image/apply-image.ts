@@ -1,3 +1,4 @@
+import { addHint } from '../base/add-hint.js';
 import { letGoLayer } from '../layer/open-source.js';
 import type { LayerResult } from '../layer/options.js';
 import { applyLayer } from '../layer/unpack-layer.js';
@@ -49,8 +50,7 @@ export async function applyImage(
     destination.commit(sync);
     return { platform: config.platform, layers: results };
   } catch (error) {
-    destination.discard();
-    throw error;
+    throw addHint(error, destination.discard());
   }
 }
 

@@ -36,10 +36,6 @@ export class ArchiveMembers {
   readonly #members = new Map<string, Member>();
   readonly #repeated: Repeated[] = [];
 
-  get isEmpty(): boolean {
-    return this.#members.size === 0;
-  }
-
   /** Anything but a link is passed over. */
   addLink(entry: TarEntry): void {
     const targets = linkTargets(entry);

@@ -1,7 +1,6 @@
-import { artifactOf } from '../oci/artifact.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { rankPlatform } from '../oci/match-platform.js';
-import { MEDIA_TYPE } from '../oci/media-types.js';
+import { isConfig, MEDIA_TYPE } from '../oci/media-types.js';
 import { hostPlatform } from '../oci/platform.js';
 import type { ImageBlobs, PresentManifest } from './image-blobs.js';
 import { NAME_ANNOTATION, REF_NAME_ANNOTATION, storedReference } from './image-name.js';
@@ -81,7 +80,7 @@ function chooseManifest(manifests: readonly PresentManifest[]): PresentManifest 
   const rank = ({ descriptor: { platform } }: PresentManifest) =>
     (platform === undefined ? undefined : rankPlatform(platform, host)) ?? Infinity;
   return manifests
-    .filter(({ manifest }) => artifactOf(manifest) === undefined)
+    .filter(({ manifest }) => isConfig(manifest.config.mediaType))
     .reduce<PresentManifest | undefined>(
       (best, next) => (best !== undefined && rank(best) <= rank(next) ? best : next),
       undefined,

@@ -80,14 +80,6 @@ async function readImages(members: ArchiveMembers, options: AbortableOptions): P
     throw new OverlayerError('Unimplemented', 'it is of a docker before 1.10, without manifest.json', {
       hint: 'load it with docker and save it again',
     });
-  if (members.isEmpty)
-    throw new OverlayerError(
-      'InvalidArgument',
-      'it is empty: it holds neither an OCI layout nor images of docker',
-      {
-        hint: 'what should have written it has failed, perhaps',
-      },
-    );
   const directory = members.findDirectory([DOCKER_MANIFEST_FILE, INDEX_FILE]);
   throw new OverlayerError('InvalidArgument', 'it holds neither an OCI layout nor images of docker', {
     hint:

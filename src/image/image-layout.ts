@@ -36,7 +36,7 @@ function notALayout(directory: string): OverlayerError {
   const known = knownDirectory((name) => existsSync(join(directory, name)));
   const what = known === undefined ? '' : `: it is ${known.what}`;
   return new OverlayerError('InvalidArgument', `Not an OCI layout, which has a file ${LAYOUT_FILE}${what}`, {
-    hint: known?.hint.replaceAll('DIRECTORY', directory),
+    hint: known?.hint,
   });
 }
 

@@ -2,7 +2,6 @@ interface KnownDirectory {
   /** What it has, all of it. */
   readonly names: readonly string[];
   readonly what: string;
-  /** `DIRECTORY` stands for its path. */
   readonly hint: string;
 }
 
@@ -10,7 +9,7 @@ interface KnownDirectory {
 const KNOWN: readonly KnownDirectory[] = [
   {
     names: ['version', 'manifest.json'],
-    what: "a directory in skopeo's own form (dir:)",
+    what: "a directory of skopeo's transport dir:",
     hint: 'make an OCI layout of it: skopeo copy dir:DIRECTORY oci:LAYOUT:NAME',
   },
   {

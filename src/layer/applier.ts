@@ -3,20 +3,22 @@ import type { Limits } from '../base/limits.js';
 import { displayPath } from '../base/path-bytes.js';
 import { WorkBudget } from '../base/work-budget.js';
 import type { DestinationKind } from '../rootfs/destination.js';
-import { type Directory, isDirectory, joinPath, mayBePartOfAPath, statId } from '../rootfs/directory.js';
+import { type Directory, isDirectory, joinPath, mayBePartOfAPath } from '../rootfs/directory.js';
 import { EntryWriter } from '../rootfs/entry-writer.js';
 import type { FileFinisher } from '../rootfs/finish-file.js';
 import type { Identity } from '../rootfs/identity.js';
 import { KeptDirectories } from '../rootfs/kept-directories.js';
-import { isWhiteout, statIfThere } from '../rootfs/lower-layers.js';
+import { statIfThere } from '../rootfs/lower-layers.js';
 import { Rootfs } from '../rootfs/rootfs.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { meterSystem } from '../system/metered-system.js';
+import { relieveSystem } from '../system/relieved-system.js';
 import { isErrno, S, type Stat, type System, SystemError } from '../system/system.js';
 import type { TarEntry, TarSink } from '../tar/types.js';
 import { type AnomalyKind, AnomalyLog } from './anomaly.js';
-import { atEntry, linksToDirectory, needsLowers, replacesItsTarget } from './applier-errors.js';
+import { atEntry, needsLowers } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
+import { HardLinks } from './hard-links.js';
 import type { LowersLater, NeedsLowers } from './lowers-later.js';
 import type { FileFactsLog } from './manifest/file-facts.js';
 import type { Operation } from './operation.js';
@@ -43,6 +45,8 @@ export interface ApplierOptions {
   /** There will be lower layers, which are not known yet. */
   readonly lowersLater?: LowersLater | undefined;
   readonly destination: DestinationKind;
+  /** So many descriptors of directories are kept open. @default as many as are of use */
+  readonly maxOpen?: number | undefined;
   /** The umask of this thread is not 0: set each mode by a call of its own. */
   readonly exactModes: boolean;
   /** Files are created here, and finished there. */
@@ -70,10 +74,8 @@ export class Applier implements TarSink {
   readonly #target: Target;
   readonly #writer: EntryWriter;
   readonly #unlisted: UnlistedDirectories;
-  readonly #checkLinkTargets: boolean;
+  readonly #links: HardLinks;
   readonly #lowersLater: LowersLater | undefined;
-  readonly #finisher: FileFinisher;
-  readonly #facts: FileFactsLog | undefined;
   readonly #owners: OwnerMap | undefined;
   #entry: TarEntry | undefined;
   /** The file being written, and the directory it is in. */
@@ -84,10 +86,11 @@ export class Applier implements TarSink {
     const { identity, limits, lowers, destination, owners } = options;
     const budget = options.budget ?? new WorkBudget(limits, { lowers: lowers.length });
     this.#budget = budget;
-    this.#system = meterSystem(system, budget);
+    this.#system = relieveSystem(meterSystem(system, budget), () => {
+      options.finisher.finish();
+      this.#rootfs.closeIdle();
+    });
     this.#limits = limits;
-    this.#finisher = options.finisher;
-    this.#facts = options.facts;
     this.#owners = owners;
     this.#lowersLater = options.lowersLater;
     const directories = new KeptDirectories(this.#system, identity, budget, {
@@ -96,14 +99,20 @@ export class Applier implements TarSink {
     this.#directories = directories;
     this.#rootfs = this.#run(
       () =>
-        new Rootfs(this.#system, root, lowers, {
-          implicitDirectory: (created, like) => this.#implicitDirectory(created, like),
-          opened: (directory) => directories.opened(directory),
-          closing: (directory) => directories.closing(directory),
-          refused: (parent, name) => directories.refused(parent, name),
-          blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
-          step: () => budget.charge(),
-        }),
+        new Rootfs(
+          this.#system,
+          root,
+          lowers,
+          {
+            implicitDirectory: (created, like) => this.#implicitDirectory(created, like),
+            opened: (directory) => directories.opened(directory),
+            closing: (directory) => directories.closing(directory),
+            refused: (parent, name) => directories.refused(parent, name),
+            blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
+            step: () => budget.charge(),
+          },
+          options.maxOpen,
+        ),
     );
     const rootfs = () => this.#rootfs;
     const add = (kind: AnomalyKind, entry: TarEntry, detail?: string) =>
@@ -116,7 +125,6 @@ export class Applier implements TarSink {
             offset: this.#entry?.offset,
           })
       : undefined;
-    this.#checkLinkTargets = options.target === 'overlay';
     this.#target =
       options.target === 'overlay'
         ? new OverlayTarget(rootfs, directories, budget, {
@@ -132,11 +140,18 @@ export class Applier implements TarSink {
             uid: identity.uid,
             hasLower: destination === 'merge',
           });
+    const { finisher, facts } = options;
+    this.#links = new HardLinks(this.#rootfs, this.#target, {
+      finisher,
+      facts,
+      mayMeetWhiteouts: options.target === 'overlay',
+      needsLowers: (what) => this.#needLowers(what, 'links'),
+    });
     const writing = {
       exactModes: options.exactModes,
       privateRoot: destination === 'new',
-      finisher: this.#finisher,
-      checksums: this.#facts !== undefined,
+      finisher,
+      checksums: facts !== undefined,
       imageRoot: imageRoot(owners),
     };
     this.#writer = new EntryWriter(this.#system, identity, directories, writing, add);
@@ -265,7 +280,7 @@ export class Applier implements TarSink {
         this.#writer.symlink(parent, name, entry);
         return true;
       case 'hardlink':
-        this.#makeLink(operation, parent);
+        this.#links.make(operation, parent);
         return true;
       case 'character-device':
       case 'block-device':
@@ -293,7 +308,7 @@ export class Applier implements TarSink {
       this.#rootfs.forget(joinPath(parent, operation.name));
       this.#writer.replaceAttributes(parent, operation.name, operation.entry);
       settled = true;
-    } else if (operation.op === 'hardlink' && this.#isSameFile(operation, parent, existing)) {
+    } else if (operation.op === 'hardlink' && this.#links.isMade(operation, parent, existing)) {
       repeated = true;
       settled = true;
     } else {
@@ -302,74 +317,6 @@ export class Applier implements TarSink {
     if (repeated)
       this.anomalies.add({ kind: 'duplicate', entry: operation.entry.path, offset: operation.entry.offset });
     return settled;
-  }
-
-  #makeLink(operation: Placed & { op: 'hardlink' }, parent: Directory): void {
-    const [directory, name] = this.#linkTarget(operation);
-    if (directory === undefined) {
-      this.#missTarget(operation);
-      return;
-    }
-    const link = () => {
-      this.#system.link(directory.descriptor, name, parent.descriptor, operation.name);
-      this.#facts?.noteLinked(this.#system.statAt(parent.descriptor, operation.name).ino);
-    };
-    try {
-      if (this.#checkLinkTargets && this.#isHidden(directory, name)) this.#missTarget(operation);
-      else link();
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) {
-        if (!this.#target.findLinkTarget(directory, name)) {
-          this.#missTarget(operation);
-          return;
-        }
-        this.#forgetFacts(directory, name);
-        link();
-      } else if (isErrno(error, 'EPERM') && isDirectory(this.#system.statAt(directory.descriptor, name))) {
-        throw linksToDirectory(operation.linkPath);
-      } else throw error;
-    }
-  }
-
-  /** Of what was copied from a lower layer. It may have the inode of a file that is gone, and was to be noted before. */
-  #forgetFacts(directory: Directory, name: string): void {
-    if (this.#facts === undefined) return;
-    this.#finisher.finish();
-    this.#facts.forget(this.#system.statAt(directory.descriptor, name).ino);
-  }
-
-  #linkTarget({
-    linkPath,
-  }: Placed & { op: 'hardlink' }): readonly [directory: Directory | undefined, name: string] {
-    const slash = linkPath.lastIndexOf('/');
-    const directory = this.#rootfs.open(slash < 0 ? '' : linkPath.slice(0, slash), 'create-if-in-lowers');
-    return [directory, linkPath === '' ? '.' : linkPath.slice(slash + 1)];
-  }
-
-  #isSameFile(operation: Placed & { op: 'hardlink' }, parent: Directory, existing: Stat): boolean {
-    const [directory, name] = this.#linkTarget(operation);
-    if (directory === undefined) return false;
-    const target = statIfThere(this.#system, directory.descriptor, name);
-    if (target === undefined) return false;
-    if (isDirectory(target)) throw linksToDirectory(operation.linkPath);
-    if (`${directory.path}/`.startsWith(`${joinPath(parent, operation.name)}/`))
-      throw replacesItsTarget(operation.linkPath);
-    return statId(target) === statId(existing);
-  }
-
-  /** Linking to a whiteout would make another one. */
-  #isHidden(directory: Directory, name: string): boolean {
-    const target = this.#system.statAt(directory.descriptor, name);
-    return isWhiteout(this.#system, directory.descriptor, name, target);
-  }
-
-  /** The link is left out where lower layers may have its target. */
-  #missTarget({ linkPath }: Placed & { op: 'hardlink' }): void {
-    const target = `hard link target "${displayPath(linkPath)}"`;
-    if (this.#needLowers(target, 'links')) return;
-    throw new OverlayerError('NotFound', `${target} does not exist`, {
-      hint: 'a layer may only link to what it or a lower layer holds: give the lower layers, or unpack them first',
-    });
   }
 
   /** @returns whether there will be lower layers, which is noted then */

@@ -246,7 +246,7 @@ export class OverlayTarget implements Target {
       this.#budget.free(() => pruneTree(rootfs.system, directory, this.#pruning, this.#uid));
     }
     this.#marks.opaque(descriptor);
-    // Directories that are open know of lower ones that are now hidden.
-    if (this.#hasLowers) rootfs.forgetAll();
+    // Directories that are open may be gone, or know of lower ones that are now hidden.
+    rootfs.forgetAll();
   }
 }

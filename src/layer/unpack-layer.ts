@@ -1,3 +1,4 @@
+import { addHint } from '../base/add-hint.js';
 import { resolveLimits } from '../base/limits.js';
 import { checkChoice, checkPath } from './check-options.js';
 import type { LowersLater, NeedsLowers } from './lowers-later.js';
@@ -115,8 +116,9 @@ export async function applyLayer(
       await crew.apply.ask({ type: 'commit', sync }, 'settled');
       return { layer, facts, needsLowers };
     } catch (error) {
-      if (filled) await crew.apply.ask({ type: 'discard' }, 'settled');
-      throw error;
+      if (!filled) throw error;
+      const { stays } = await crew.apply.ask({ type: 'discard' }, 'settled');
+      throw addHint(error, stays);
     }
   }
 }

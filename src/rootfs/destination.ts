@@ -1,10 +1,11 @@
 import { lstatSync, realpathSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { addHint } from '../base/add-hint.js';
 import { OverlayerError } from '../base/errors.js';
-import { fromSystemError } from '../system/errno-code.js';
+import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, asSystemError, isErrno, O, type System, SystemError } from '../system/system.js';
 import { closeQuietly } from './directory.js';
-import { emptyDirectory, removeTree } from './remove-tree.js';
+import { takeBack } from './take-back.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
@@ -23,20 +24,23 @@ export class Destination {
   readonly descriptor: number;
   readonly #system: System;
   readonly #parent: number;
+  /** Of the directory that `#parent` is. */
+  readonly #parentPath: string;
   readonly #name: string;
   #staging: string;
 
   constructor(
     system: System,
     kind: DestinationKind,
-    parent: number,
+    parent: { readonly descriptor: number; readonly path: string },
     name: string,
     staging: string,
     descriptor: number,
   ) {
     this.#system = system;
     this.kind = kind;
-    this.#parent = parent;
+    this.#parent = parent.descriptor;
+    this.#parentPath = parent.path;
     this.#name = name;
     this.#staging = staging;
     this.descriptor = descriptor;
@@ -68,16 +72,13 @@ export class Destination {
    */
   commit(sync: boolean): void {
     try {
-      try {
-        this.#bringIntoView(sync);
-      } catch (error) {
-        this.discard();
-        throw error;
-      }
-      this.#close();
+      this.#bringIntoView(sync);
     } catch (error) {
-      throw error instanceof SystemError ? fromSystemError(error, `Cannot finish "${this.#name}"`) : error;
+      const refused =
+        error instanceof SystemError ? fromSystemError(error, `Cannot finish "${this.#name}"`) : error;
+      throw addHint(refused, this.discard());
     }
+    this.#close();
   }
 
   #bringIntoView(sync: boolean): void {
@@ -97,11 +98,18 @@ export class Destination {
     if (sync) system.syncDirectory(this.#parent);
   }
 
-  /** Takes back what was written; after `merge` that can't be done. */
-  discard(): void {
+  /**
+   * Takes back what was written; after `merge` that can't be done.
+   *
+   * @returns what could not be removed, in words; undefined where nothing stays
+   */
+  discard(): string | undefined {
     try {
-      if (this.kind === 'new') removeTree(this.#system, this.#parent, this.#staging);
-      else if (this.kind === 'empty') emptyDirectory(this.#system, this.descriptor);
+      if (this.kind === 'new')
+        return takeBack(this.#system, this.#parent, this.#staging, join(this.#parentPath, this.#staging));
+      if (this.kind === 'merge') return undefined;
+      const content = join(this.#parentPath, this.#name, '*');
+      return takeBack(this.#system, this.descriptor, undefined, content);
     } finally {
       this.#close();
     }
@@ -133,7 +141,7 @@ function openExisting(
       throw new OverlayerError('FailedPrecondition', `Destination "${path}" is not empty`, {
         hint: notEmpty,
       });
-    const parent = keep(system.openAt(AT_FDCWD, dirname(real), OPEN_DIRECTORY, 0));
+    const parent = openParent(system, dirname(real), keep);
     return new Destination(system, empty ? 'empty' : 'merge', parent, basename(real), '', descriptor);
   });
 }
@@ -151,12 +159,12 @@ function openNew(system: System, path: string): Destination {
   const absolute = resolve(path);
   const name = basename(absolute);
   return withClosing(system, (keep) => {
-    const parent = keep(system.openAt(AT_FDCWD, realParent(absolute), OPEN_DIRECTORY, 0));
+    const parent = openParent(system, realParent(absolute), keep);
     const staging = stagingName(name);
     // Nobody else looks in before it is whole: a setuid file could be run (CVE-2021-41103).
-    system.makeDirectory(parent, staging, 0o700);
+    system.makeDirectory(parent.descriptor, staging, 0o700);
     try {
-      const descriptor = keep(system.openAt(parent, staging, OPEN_DIRECTORY, 0));
+      const descriptor = keep(system.openAt(parent.descriptor, staging, OPEN_DIRECTORY, 0));
       // A default ACL of the parent would change every mode below.
       for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
         if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
@@ -165,10 +173,18 @@ function openNew(system: System, path: string): Destination {
       system.chmod(descriptor, 0o700);
       return new Destination(system, 'new', parent, name, staging, descriptor);
     } catch (error) {
-      system.removeDirectory(parent, staging);
-      throw error;
+      const stays = takeBack(system, parent.descriptor, staging, join(parent.path, staging));
+      throw addHint(toOverlayerError(error, `Cannot write to "${path}"`), stays);
     }
   });
+}
+
+function openParent(
+  system: System,
+  path: string,
+  keep: (descriptor: number) => number,
+): { readonly descriptor: number; readonly path: string } {
+  return { descriptor: keep(system.openAt(AT_FDCWD, path, OPEN_DIRECTORY, 0)), path };
 }
 
 /** Closes what was kept open when `open` fails half-way. */
@@ -180,7 +196,7 @@ function withClosing<T>(system: System, open: (keep: (descriptor: number) => num
       return descriptor;
     });
   } catch (error) {
-    for (const descriptor of kept) system.close(descriptor);
+    for (const descriptor of kept) closeQuietly(system, descriptor);
     throw error;
   }
 }

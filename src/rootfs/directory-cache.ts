@@ -1,11 +1,6 @@
 import type { System } from '../system/system.js';
 import { closeDirectory, type Directory } from './directory.js';
 
-/** Descriptors kept open. Tar lists a directory's children together, so a few would do; hostile orders lose only speed. */
-const MAX_DESCRIPTORS = 256;
-/** However many lower layers each is merged with, the one that was opened last has to stay. */
-const MIN_DIRECTORIES = 1;
-
 /**
  * Open directories by where they are below the root, the least recently used closed first. containerd makes
  * 468,000 stat calls on an image of 70,288 entries; with this a file costs none.
@@ -17,13 +12,19 @@ export class DirectoryCache {
   /** In use: they stay open until `unpin`. */
   readonly #pinned: Directory[] = [];
   readonly #forgotten = new Set<Directory>();
+  readonly #maxDescriptors: number;
   #descriptors = 0;
   #lastPath: string | undefined;
   #last: Directory | undefined;
 
-  /** @param closing is told of a directory before it is closed */
-  constructor(system: System, closing: (directory: Directory) => void) {
+  /**
+   * @param closing is told of a directory before it is closed
+   * @param maxDescriptors kept open, those of lower directories included. Tar lists a directory's children together, so a
+   *   few would do; hostile orders lose only speed
+   */
+  constructor(system: System, closing: (directory: Directory) => void, maxDescriptors: number) {
     this.#system = system;
+    this.#maxDescriptors = maxDescriptors;
     this.#closing = closing;
   }
 
@@ -44,14 +45,18 @@ export class DirectoryCache {
     this.#open.set(path, directory);
     this.#lastPath = path;
     this.#last = directory;
-    if (this.#descriptors > MAX_DESCRIPTORS) this.shrink(MAX_DESCRIPTORS);
+    this.shrink(this.#maxDescriptors);
   }
 
-  /** Closes the least recently used, until so many descriptors are left, or only directories in use. */
+  /**
+   * Closes the least recently used, until so many descriptors are left, or only the directory that was asked for last and
+   * those in use.
+   */
   shrink(descriptors: number): void {
+    if (this.#descriptors <= descriptors) return;
     for (const [path, oldest] of this.#open) {
-      if (this.#descriptors <= descriptors || this.#open.size <= MIN_DIRECTORIES) break;
-      if (!this.#pinned.includes(oldest)) this.drop(path);
+      if (this.#descriptors <= descriptors) break;
+      if (path !== this.#lastPath && !this.#pinned.includes(oldest)) this.drop(path);
     }
   }
 

@@ -7,6 +7,8 @@ import { isOpaque, lookupLower } from './lower-layers.js';
 
 /** As the kernel's own limit is 40, and containerd's 255. */
 const MAX_SYMLINKS = 255;
+/** More do not make it faster. */
+const MAX_OPEN = 256;
 /** Paths through symlinks, and symlinks on them, that are remembered, and those of one path more. */
 const MAX_REMEMBERED = 1024;
 
@@ -56,12 +58,25 @@ export class Rootfs {
   readonly #places = new Map<string, string>();
   readonly #links = new Map<string, string>();
 
-  /** @param lowers roots of the lower layers, nearest first; their descriptors stay the caller's */
-  constructor(system: System, descriptor: number, lowers: readonly number[], events: RootfsEvents) {
+  /**
+   * @param lowers roots of the lower layers, nearest first; their descriptors stay the caller's
+   * @param maxOpen descriptors of directories that are kept open
+   */
+  constructor(
+    system: System,
+    descriptor: number,
+    lowers: readonly number[],
+    events: RootfsEvents,
+    maxOpen: number = MAX_OPEN,
+  ) {
     this.system = system;
     this.root = describeDirectory(system, descriptor, lowers, '');
     this.#events = events;
-    this.#cache = new DirectoryCache(system, (directory) => events.closing(directory));
+    this.#cache = new DirectoryCache(
+      system,
+      (directory) => events.closing(directory),
+      Math.min(maxOpen, MAX_OPEN),
+    );
   }
 
   /**
@@ -106,6 +121,11 @@ export class Rootfs {
     this.#places.clear();
     this.#links.clear();
     this.#cache.clear();
+  }
+
+  /** Closes the directories that are not in use: somebody needs the descriptors. */
+  closeIdle(): void {
+    this.#cache.shrink(0);
   }
 
   /** Closes all directories, each as it has to be in the end. */

@@ -25,6 +25,7 @@ const CLOCK_REALTIME = 0;
 const CLONE_FS = 0x200;
 const RENAME_NOREPLACE = 1;
 const STATX_ATTR_MOUNT_ROOT = 0x2000;
+const RLIMIT_NOFILE = 7;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const FALLOC_FL_KEEP_SIZE = 1;
@@ -98,6 +99,7 @@ function bindLinuxSystem(): System {
     clockGettime: fn('int clock_gettime(int, uint64_t)'),
     unshare: fn('int unshare(int)'),
     umask: fn('uint32_t umask(uint32_t)'),
+    getrlimit: fn('int getrlimit(int, uint64_t)'),
   };
 
   const address = (bytes: Uint8Array) => Number(koffi.address(bytes));
@@ -305,6 +307,10 @@ function bindLinuxSystem(): System {
     clock() {
       check(c.clockGettime(CLOCK_REALTIME, scratchAddress), 'clock_gettime');
       return { sec: signedWide(words, 0), nsec: words.getUint32(8, true) };
+    },
+    descriptorLimit() {
+      check(c.getrlimit(RLIMIT_NOFILE, scratchAddress), 'getrlimit');
+      return wide(words, 0); // struct rlimit, of which the first number counts
     },
     clearThreadUmask() {
       // Only this thread gets its own working directory, root and umask: the caller's process keeps its.

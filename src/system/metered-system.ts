@@ -2,7 +2,7 @@ import type { WorkBudget } from '../base/work-budget.js';
 import type { DirectoryEntry, System } from './system.js';
 
 /** What is free: no work of the kernel's, or the end of what was paid for, which may not fail. */
-const FREE: readonly (keyof System)[] = ['address', 'close', 'clearThreadUmask'];
+const FREE: readonly (keyof System)[] = ['address', 'close', 'clearThreadUmask', 'descriptorLimit'];
 
 /** A system whose calls are charged to a budget, each name that it lists too: no loop of calls goes uncounted. */
 export function meterSystem(system: System, budget: WorkBudget): System {

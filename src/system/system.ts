@@ -76,6 +76,8 @@ export interface System {
   clock(): Clock;
   /** Address of the memory behind `bytes`; good while `bytes` is referred to. */
   address(bytes: Uint8Array): number;
+  /** getrlimit(2): how many files this process may have open. */
+  descriptorLimit(): number;
   /** Gives this thread, and only it, a umask of 0. @returns false where that is refused (some seccomp profiles) */
   clearThreadUmask(): boolean;
 }

@@ -131,13 +131,3 @@ test('nothing at all is said to be nothing', async () => {
   });
   expect(readdirSync(out)).toEqual([]);
 });
-
-test('a limit that a layer passes is raised by the option that the error names', async () => {
-  const path = join(work, 'limited.tar');
-  writeFileSync(path, archiveOf(layoutFiles({}, LAYERS)));
-  const root = ['--root', join(work, 'limited')];
-  const refused = await overlayer(['import', path, ...root, '--max-bytes', '4K']);
-  expect(refused.code).toBe(8);
-  expect(refused.stderr).toContain('raise --max-bytes');
-  expect((await overlayer(['import', path, ...root, '--max-bytes', '4M'])).code).toBe(0);
-});

@@ -1,3 +1,4 @@
+import { addHint } from '../../src/base/add-hint.js';
 import type { WorkBudget } from '../../src/base/work-budget.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/index.js';
 import { Applier } from '../../src/layer/applier.js';
@@ -46,8 +47,7 @@ export function applyLayer(system: System, path: string, applied: Applied): void
       applier.close();
     }
   } catch (error) {
-    destination.discard();
-    throw error;
+    throw addHint(error, destination.discard());
   }
   destination.commit(true);
 }

@@ -9,7 +9,7 @@ export interface Fault {
 }
 
 /** Calls that say nothing about the file system. */
-const NEVER_REFUSED: readonly (keyof System)[] = ['address', 'clearThreadUmask'];
+const NEVER_REFUSED: readonly (keyof System)[] = ['address', 'clearThreadUmask', 'descriptorLimit'];
 
 /** The real system, with a count of its calls and perhaps one that fails. */
 export class FaultySystem {

@@ -118,7 +118,7 @@ describe('is refused:', () => {
   });
 
   test.each<readonly [names: readonly string[], what: string, hint: string]>([
-    [['version', 'manifest.json', 'a'.repeat(64)], "skopeo's own form", 'skopeo copy dir:'],
+    [['version', 'manifest.json', 'a'.repeat(64)], "skopeo's transport dir:", 'skopeo copy dir:'],
     [['manifest.json', 'repositories'], 'docker save', 'tar -C'],
     [['index.json', 'blobs/x'], 'without its file oci-layout', 'not whole'],
     [['io.containerd.content.v1.content/x'], 'root of a containerd', 'ctr images export'],
@@ -133,7 +133,6 @@ describe('is refused:', () => {
     const error = await failureOf(openImageLayout(layout));
     expect(error).toMatchObject({ code: 'InvalidArgument', message: expect.stringContaining(what) });
     expect(error.hint).toContain(hint);
-    expect(error.hint).not.toContain('DIRECTORY');
   });
 
   test('a layout of another version', async () => {

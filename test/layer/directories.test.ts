@@ -65,6 +65,15 @@ test('a hollow directory that a whiteout replaces is made anew for what comes be
   expect(box.read('p/d/f')).toBe('x');
 });
 
+test('a hollow directory that an opaque mark removes is made anew, also where nothing is below', async ({
+  box,
+}) => {
+  const files = [file('p/d/e/f', 'x'), file('p/d/g', 'x')];
+  await box.unpack(tar(whiteout('p/d/x'), opaque('p'), ...files), { target: 'overlay' });
+  expect(box.read('p/d/e/f')).toBe('x');
+  expect(box.read('p/d/g')).toBe('x');
+});
+
 describe('without privileges, directories that refuse their owner', () => {
   const shut = [0o000, 0o100, 0o200, 0o400, 0o500, 0o555];
   const members = shut.flatMap((mode) => [dir(`m${mode}`, { mode }), dir(`m${mode}/below`, { mode })]);

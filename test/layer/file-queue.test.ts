@@ -37,7 +37,7 @@ class Ends {
     const { output, gate, files } = pipeline;
     output.bytes.write(CONTENT);
     const queue = new FileQueue(files, options.apply ?? real, output.bytes);
-    this.pending = new PendingFiles(queue, output, gate, this.facts);
+    this.pending = new PendingFiles(queue, output, gate, { facts: this.facts, maxOpen: 128 });
     this.helper = new FileQueue(files, options.helper ?? real, output.bytes);
     this.pending.expect(0, 4096);
   }

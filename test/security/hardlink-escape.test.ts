@@ -73,3 +73,18 @@ describe('targets that can not be', () => {
     expect(box.read('f')).toBe('x');
   });
 });
+
+describe('a hard link to what no entry before it makes', () => {
+  for (const [name, later] of Object.entries({
+    'that comes later': [file('target', 'x')],
+    'that never comes': [],
+  }))
+    test(name, async ({ box }) => {
+      const error = await box.failure(tar(hardlink('link', 'target'), ...later));
+      expect(error).toMatchObject({ code: 'NotFound', entry: 'link', offset: 0 });
+      expect(error.message).toContain(
+        'hard link target "target" does not exist, since no entry before the link makes it',
+      );
+      expect(error.hint).toMatch(/^if it comes later in this archive, write it before its links/);
+    });
+});

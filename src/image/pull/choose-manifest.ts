@@ -86,7 +86,7 @@ function noneFor(
     'NotFound',
     `Image "${quoted(name)}" is not for ${wanted}, but for ${[...new Set(list)].join(', ')}`,
     {
-      hint: 'choose another platform (--platform)',
+      hint: 'choose another platform',
       cause: errors[0],
     },
   );

@@ -1,6 +1,7 @@
-import { OverlayerError } from '../../base/errors.js';
+import { addHint } from '../../base/add-hint.js';
 import { WorkBudget } from '../../base/work-budget.js';
 import { Destination } from '../../rootfs/destination.js';
+import { closeQuietly } from '../../rootfs/directory.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { Applier } from '../applier.js';
@@ -19,6 +20,8 @@ import { writeDiff } from './write-diff.js';
 const system = openLinuxSystem();
 const exactModes = !system.clearThreadUmask();
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
+/** Of all that the process may have open: for directories as for files, and there may be several threads like this one. */
+const SHARE_OF_DESCRIPTORS = 8;
 /** Filled, and waiting for the word that its digests are right. */
 let filled: Destination | undefined;
 
@@ -35,8 +38,7 @@ serve((request, pipeline, send) => {
       take().commit(request.sync);
       return { type: 'settled' };
     case 'discard':
-      take().discard();
-      return { type: 'settled' };
+      return { type: 'settled', stays: take().discard() };
     default:
       throw unexpected(request);
   }
@@ -59,11 +61,11 @@ function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer
   } catch (error) {
     // Nobody may wait for us while we clean up.
     pipeline.gate.abort();
-    destination.discard();
-    const stays = destination.kind === 'merge' && !request.temporary;
-    throw stays ? saysWhatStays(error, request.destination) : error;
+    const stays = destination.discard();
+    const isChanged = destination.kind === 'merge' && !request.temporary;
+    throw addHint(error, isChanged ? `what was changed in "${request.destination}" until then stays` : stays);
   } finally {
-    for (const lower of lowers) system.close(lower);
+    for (const lower of lowers) closeQuietly(system, lower);
   }
 }
 
@@ -81,7 +83,8 @@ function applyTo(
   const facts = request.facts ? new FileFactsLog() : undefined;
   const ring = pipeline.waitArchive();
   const queue = new FileQueue(pipeline.files, system, ring.bytes);
-  const finisher = new PendingFiles(queue, ring, pipeline.gate, facts);
+  const maxOpen = Math.floor(system.descriptorLimit() / SHARE_OF_DESCRIPTORS);
+  const finisher = new PendingFiles(queue, ring, pipeline.gate, { facts, maxOpen });
   const archive = new ArchiveReader(pipeline, hash, finisher);
   const applier = new Applier(system, destination.descriptor, {
     target,
@@ -92,6 +95,7 @@ function applyTo(
     identity: resolveIdentity(request.rootless),
     destination: destination.kind,
     exactModes,
+    maxOpen,
     finisher,
     owners,
     facts,
@@ -108,14 +112,4 @@ function applyTo(
   } finally {
     applier.close();
   }
-}
-
-function saysWhatStays(error: unknown, destination: string): unknown {
-  if (!OverlayerError.is(error)) return error;
-  const stays = `what was changed in "${destination}" until then stays`;
-  return new OverlayerError(error.code, error.message, {
-    ...error,
-    cause: error.cause,
-    hint: error.hint ? `${error.hint}; ${stays}` : stays,
-  });
 }

@@ -71,7 +71,11 @@ export type Response =
       readonly digest: string;
       readonly diffID: string;
     }
-  | { readonly type: 'settled' }
+  | {
+      readonly type: 'settled';
+      /** What a `discard` could not remove, in words. */
+      readonly stays?: string | undefined;
+    }
   /** A part of the plan; the answer proper is `applied`. */
   | { readonly type: 'operations'; readonly operations: readonly PlannedOperation[] }
   /** Another thread failed, or the caller gave up. */

@@ -19,6 +19,7 @@ export class PendingFiles implements FileFinisher {
   readonly #ring: Ring;
   readonly #gate: Gate;
   readonly #facts: FileFactsLog | undefined;
+  readonly #mostWaiting: number;
   readonly #entries = new Array<{ readonly path: string; readonly offset: number } | undefined>(SLOTS);
   /** Positions in the ring from which on a file needs its bytes, by slot; they only rise. */
   readonly #starts = new Int32Array(SLOTS);
@@ -30,12 +31,21 @@ export class PendingFiles implements FileFinisher {
   /** Where the content of the file in work begins; undefined when it is not kept. */
   #kept: number | undefined;
 
-  /** @param facts gets those of the files, in the order in which they were taken */
-  constructor(queue: FileQueue, ring: Ring, gate: Gate, facts: FileFactsLog | undefined) {
+  /**
+   * @param options `facts`: gets those of the files, in the order in which they were taken
+   *   `maxOpen`: so many may wait
+   */
+  constructor(
+    queue: FileQueue,
+    ring: Ring,
+    gate: Gate,
+    options: { readonly facts: FileFactsLog | undefined; readonly maxOpen: number },
+  ) {
     this.#queue = queue;
     this.#ring = ring;
     this.#gate = gate;
-    this.#facts = facts;
+    this.#facts = options.facts;
+    this.#mostWaiting = Math.min(SLOTS, options.maxOpen);
     this.bytes = ring.bytes;
   }
 
@@ -55,7 +65,7 @@ export class PendingFiles implements FileFinisher {
   }
 
   take(tail: FileTail, entry: { readonly path: string; readonly offset: number }): void {
-    if (this.#next - this.#first === SLOTS) this.#makePlace(tail);
+    if (this.#next - this.#first === this.#mostWaiting) this.#makePlace(tail);
     const start = this.#kept ?? this.#low;
     this.#kept = undefined;
     const slot = this.#next & (SLOTS - 1);
@@ -68,7 +78,7 @@ export class PendingFiles implements FileFinisher {
 
   #makePlace(next: FileTail): void {
     try {
-      for (this.#settle(); this.#next - this.#first === SLOTS; this.#settle())
+      for (this.#settle(); this.#next - this.#first === this.#mostWaiting; this.#settle())
         if (!this.work()) this.#queue.waitFor(this.#first);
     } catch (error) {
       this.#queue.drop(next);

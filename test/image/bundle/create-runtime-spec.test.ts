@@ -54,14 +54,6 @@ test('what the image says', async () => {
   expect(omittedLabels).toEqual([]);
 });
 
-test('what could not be read of how it is run is named, and nothing made up for it', async () => {
-  const unread = [{ field: 'config.Entrypoint', reason: 'it is "/bin/app", not a list' }];
-  await expect(createRuntimeSpec({ ...CONFIG, unread }, { rootfs })).rejects.toMatchObject({
-    code: 'InvalidArgument',
-    message: expect.stringContaining('field config.Entrypoint of its config: it is "/bin/app", not a list'),
-  });
-});
-
 test('what the image doesn’t say', async () => {
   const { spec } = await create({ user: '', workingDir: '', env: ['PATH=/own'] });
   expect(spec.process).toMatchObject({ cwd: '/', env: ['PATH=/own'], user: { uid: 0, gid: 0 } });
