@@ -240,8 +240,8 @@ test('a summary names the first of what a tree is without', () => {
     ],
   });
   expect(text.split('\n').slice(-3)).toEqual([
-    '  note       bin/ping (security.capability) lacks an extended attribute, and 2 more',
     '  note       d/.wh.\\x1b had to be an attribute: in a container its directory can not be removed or renamed',
+    '  note       bin/ping (security.capability) lacks an extended attribute, and 2 more',
     '',
   ]);
 });

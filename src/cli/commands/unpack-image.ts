@@ -4,6 +4,7 @@ import { abortOnSignals, Interruption } from '../interruption.js';
 import { type OpenImageFlags, openImage } from '../open-image.js';
 import type { Argument } from '../read-argument.js';
 import { readOptions } from '../read-flags.js';
+import { anomalyNotes } from '../render/anomaly-notes.js';
 import { counted, formatBytes, formatSeconds } from '../render/format.js';
 import { printResult } from '../render/print-result.js';
 import { createPullProgress } from '../render/pull-progress.js';
@@ -76,6 +77,7 @@ function summary(
         'entries',
       ),
     ],
+    ...anomalyNotes(layers.flatMap(({ anomalies }) => anomalies)),
   ];
   const lines = rows.map(([label, value]) => `  ${label.padEnd(10)} ${displayPath(value)}\n`);
   return `Unpacked ${displayPath(argument)} into ${displayPath(destination)} in ${formatSeconds(seconds)}\n${lines.join('')}`;

@@ -1,4 +1,5 @@
-import { displayPath, formatPlatform, type Image, type PullEvent } from '../../index.js';
+import { type AnomalySummary, displayPath, formatPlatform, type Image, type PullEvent } from '../../index.js';
+import { anomalyNotes } from './anomaly-notes.js';
 import { counted, formatBytes, formatCount, formatSeconds } from './format.js';
 
 interface Tally {
@@ -7,6 +8,8 @@ interface Tally {
   bytesIn: number;
   bytesOut: number;
   entries: number;
+  /** Of each layer. */
+  readonly anomalies: AnomalySummary[];
 }
 
 /** What a pull came to, by the image's name. */
@@ -27,6 +30,7 @@ export class PullTally {
         this.#current.bytesIn += event.layer.compressedSize;
         this.#current.bytesOut += event.layer.size;
         this.#current.entries += event.layer.entries;
+        this.#current.anomalies.push(...event.layer.anomalies);
         return;
       case 'pass-over':
       case 'progress':
@@ -44,11 +48,11 @@ export class PullTally {
 }
 
 function emptyTally(): Tally {
-  return { layers: 0, present: 0, bytesIn: 0, bytesOut: 0, entries: 0 };
+  return { layers: 0, present: 0, bytesIn: 0, bytesOut: 0, entries: 0, anomalies: [] };
 }
 
 export function imageSummary(verb: string, image: Image, tally: Tally, seconds: number): string {
-  const { layers, present, bytesIn, bytesOut, entries } = tally;
+  const { layers, present, bytesIn, bytesOut, entries, anomalies } = tally;
   const rows: (readonly [label: string, value: string])[] = [
     ['digest', image.target.digest],
     ['platform', formatPlatform(image.platform)],
@@ -59,6 +63,7 @@ export function imageSummary(verb: string, image: Image, tally: Tally, seconds: 
       'unpacked',
       `${formatBytes(bytesOut)} (${formatBytes(bytesIn)} compressed), ${counted(entries, 'entry', 'entries')}`,
     ]);
+  rows.push(...anomalyNotes(anomalies));
   const lines = rows.map(([label, value]) => `  ${label.padEnd(10)} ${displayPath(value)}\n`);
   return `${verb} ${displayPath(image.name)} in ${formatSeconds(seconds)}\n${lines.join('')}`;
 }
