@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
 import type { Digest } from '../oci/digest.js';
-import { checkFields, parseJson } from '../oci/document.js';
+import { checkFields, maybe, parseJson, quoted } from '../oci/document.js';
 import { parseIndex } from '../oci/manifest.js';
 import { isIndex, isManifest } from '../oci/media-types.js';
 import { imageName } from './image-name.js';
@@ -14,7 +14,7 @@ export type FindFile = (name: string) => StoredFile | undefined;
 export const LAYOUT_FILE = 'oci-layout';
 export const INDEX_FILE = 'index.json';
 
-const LayoutSchema = v.object({ imageLayoutVersion: v.string() });
+const LayoutSchema = v.object({ imageLayoutVersion: maybe(v.string()) });
 
 /**
  * The images of an OCI layout (OCI image spec, image-layout.md). What its index leads to is not looked at.
@@ -50,9 +50,9 @@ function need(find: FindFile, name: string): StoredFile {
 
 function checkVersion(bytes: Uint8Array): void {
   const { imageLayoutVersion } = checkFields(parseJson(bytes, LAYOUT_FILE), LayoutSchema, LAYOUT_FILE);
-  if (/^1\.\d+\.\d+$/.test(imageLayoutVersion)) return;
+  if (imageLayoutVersion === undefined || /^1(\.|$)/.test(imageLayoutVersion)) return;
   throw new OverlayerError(
     'Unimplemented',
-    `Cannot read the OCI layout: its version is ${imageLayoutVersion.slice(0, 50)}, not 1`,
+    `Cannot read the OCI layout: its version is ${quoted(imageLayoutVersion)}, not 1`,
   );
 }

@@ -71,13 +71,15 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
 }
 
 /**
- * @param mediaType as of `parseManifest`
+ * @param mediaType as of `parseManifest`; undefined for the index of a layout, which nothing leads to: then it says it itself
  * @throws OverlayerError as `parseManifest` does
  */
-export function parseIndex(bytes: Uint8Array, mediaType: string = MEDIA_TYPE.index): ImageIndex {
-  checkMediaType(mediaType, 'index', isIndex(mediaType));
+export function parseIndex(bytes: Uint8Array, mediaType?: string): ImageIndex {
+  if (mediaType !== undefined) checkMediaType(mediaType, 'index', isIndex(mediaType));
   const document = parseObject(bytes, 'index');
-  checkKind(document, mediaType, 'index', ['config', 'layers']);
+  const { mediaType: own } = document;
+  const its = mediaType ?? (typeof own === 'string' && isIndex(own) ? own : MEDIA_TYPE.index);
+  checkKind(document, its, 'index', ['config', 'layers']);
   const { manifests: entries, annotations } = checkFields(document, IndexSchema, 'index');
   const manifests: Descriptor[] = [];
   const unreadable: UnreadableEntry[] = [];
@@ -88,7 +90,7 @@ export function parseIndex(bytes: Uint8Array, mediaType: string = MEDIA_TYPE.ind
       if (!OverlayerError.is(error)) throw error;
       unreadable.push({ error, ...(v.is(EntrySchema, entry) ? v.parse(EntrySchema, entry) : {}) });
     }
-  return { mediaType, manifests, unreadable, annotations };
+  return { mediaType: its, manifests, unreadable, annotations };
 }
 
 function checkMediaType(mediaType: string, what: string, fits: boolean): void {

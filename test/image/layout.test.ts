@@ -97,6 +97,17 @@ test('an index that leads to itself is one image, and no more', async () => {
   expect(await source.images()).toEqual([{ name: undefined, target: self }]);
 });
 
+test.each([
+  '{}',
+  '{"imageLayoutVersion":null}',
+  '{"imageLayoutVersion":"1.0"}',
+  '{"imageLayoutVersion":"1.1.0"}',
+])('a layout whose version is %s', async (text) => {
+  write({ 'oci-layout': text });
+  await using source = await openImageLayout(layout);
+  expect(await source.images()).toHaveLength(1);
+});
+
 describe('is refused:', () => {
   const refused = async (code: string, message: string | RegExp) =>
     await expect(openImageLayout(layout)).rejects.toMatchObject({

@@ -94,6 +94,13 @@ test.each([undefined, null, ''])('a config of no media type: %j', (mediaType) =>
   expect(manifest({ ...MANIFEST, config: { ...CONFIG, mediaType } }).config.mediaType).toBe('');
 });
 
+test('an index that nothing leads to says itself what it is', () => {
+  const { dockerIndex } = MEDIA_TYPE;
+  expect(parseIndex(bytes({ ...INDEX, mediaType: dockerIndex })).mediaType).toBe(dockerIndex);
+  expect(parseIndex(bytes(INDEX)).mediaType).toBe(MEDIA_TYPE.index);
+  expect(() => parseIndex(bytes({ ...INDEX, mediaType: MEDIA_TYPE.manifest }))).toThrow('field mediaType');
+});
+
 test('lists that Go spells as null are empty', () => {
   expect(manifest({ ...MANIFEST, layers: null }).layers).toEqual([]);
   expect(index({ ...INDEX, manifests: null }).manifests).toEqual([]);
