@@ -54,7 +54,7 @@ export class RegistrySource implements ImageSource {
     this.#deadline = deadlineMs === undefined ? undefined : setTimeout(late, deadlineMs).unref();
     const shared = { ...options, ending: this.#ending.signal, tell: this.#tell };
     const endpoints = hosts.map((host) => openEndpoint(host, reference, shared));
-    this.#repository = new Repository(reference, endpoints);
+    this.#repository = new Repository(reference, endpoints, this.#tell);
   }
 
   async images({ known, signal }: ListImagesOptions = {}): Promise<readonly SourceImage[]> {

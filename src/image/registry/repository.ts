@@ -2,6 +2,7 @@ import { OverlayerError } from '../../base/errors.js';
 import type { Reference } from '../reference.js';
 import type { Endpoint, EndpointRequest } from './endpoint.js';
 import type { HttpResponse } from './http-response.js';
+import type { RegistryNotice } from './registry-notice.js';
 import { PassingFailure, type Retries } from './retries.js';
 
 /** What the requests for one thing have in common. */
@@ -20,12 +21,18 @@ export interface RepositoryRequest extends EndpointRequest {
 /** A repository, wherever it is to be had. */
 export class Repository {
   readonly #name: string;
+  readonly #tell: (notice: RegistryNotice) => void;
   readonly #all: readonly Endpoint[];
   /** Those that still answer. The registry itself is the last. */
   #endpoints: readonly Endpoint[];
 
-  constructor({ domain, repository }: Reference, endpoints: readonly Endpoint[]) {
+  constructor(
+    { domain, repository }: Reference,
+    endpoints: readonly Endpoint[],
+    tell: (notice: RegistryNotice) => void,
+  ) {
     this.#name = `${domain}/${repository}`;
+    this.#tell = tell;
     this.#all = endpoints;
     this.#endpoints = endpoints;
   }
@@ -62,14 +69,19 @@ export class Repository {
         request.signal.throwIfAborted();
         outcome = error;
         if (!endpoint.host.isMirror) break;
-        // One that is down would cost its time-out for each blob. (HEAD is a question that some can't answer.)
-        if (error instanceof PassingFailure && request.method !== 'HEAD') this.#leave(endpoint);
+        // HEAD is a question that some can't answer.
+        if (request.method !== 'HEAD') this.#giveUp(endpoint, error);
       }
     }
     throw outcome;
   }
 
-  #leave(mirror: Endpoint): void {
-    this.#endpoints = this.#endpoints.filter((endpoint) => endpoint !== mirror);
+  /** For this request; one that is down, and would cost its time-out for each blob, for all. */
+  #giveUp(mirror: Endpoint, failure: unknown): void {
+    if (failure instanceof PassingFailure)
+      this.#endpoints = this.#endpoints.filter((endpoint) => endpoint !== mirror);
+    // Mirrors need not have everything.
+    if (OverlayerError.is(failure) && failure.code === 'NotFound') return;
+    this.#tell({ type: 'warning', message: `${(failure as Error).message}; asking the next server` });
   }
 }

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseHostsFile } from '../../../src/image/registry/hosts-file.js';
-import { openRegistry } from '../../../src/index.js';
+import { openRegistry, type RegistryNotice } from '../../../src/index.js';
 import { read } from '../../helpers/read-blob.js';
 import { type Meddling, RegistryProxy } from '../../helpers/registry-proxy.js';
 import { useSampleRegistry } from './sample-registry.js';
@@ -26,14 +26,17 @@ async function start(meddle: Meddling = () => false): Promise<RegistryProxy> {
 /** What each is asked for, by kind. */
 const asked = ({ requests }: RegistryProxy) => requests.map(({ url }) => /manifests|blobs/.exec(url)?.[0]);
 
-async function pull(hosts: string): Promise<void> {
+async function pull(hosts: string): Promise<readonly RegistryNotice[]> {
   writeFileSync(path, hosts);
-  const options = { hostsDirectories: ['/nowhere', directory], retries: 0 };
+  const notices: RegistryNotice[] = [];
+  const onNotice = (notice: RegistryNotice) => void notices.push(notice);
+  const options = { hostsDirectories: ['/nowhere', directory], retries: 0, onNotice };
   await using source = await openRegistry('registry.example/some/image:1', options);
   const [found] = await source.images();
   expect(found).toEqual({ name: 'registry.example/some/image:1', target: sample.image.manifest });
   const { bytes } = await read(source, sample.image.layer);
   expect(bytes.equals(sample.image.bytes(sample.image.layer))).toBe(true);
+  return notices;
 }
 
 describe('of a hosts.toml', () => {
@@ -69,6 +72,20 @@ describe('of a hosts.toml', () => {
       `server = "http://${server.host}"\n[host."http://${mirror.host}"]\n  capabilities = ["push"]\n`,
     );
     expect(asked(mirror)).toEqual([]);
+  });
+
+  test('a mirror that fails is passed over, and that is said', async () => {
+    const [broken, server] = [
+      await start(({ response }) => Boolean(response.writeHead(403).end())),
+      await start(),
+    ];
+    const notices = await pull(`server = "http://${server.host}"\n[host."http://${broken.host}"]\n`);
+    expect(asked(broken)).toEqual(['manifests', 'blobs']);
+    expect(notices).toHaveLength(2);
+    expect(notices[0]).toEqual({
+      type: 'warning',
+      message: expect.stringContaining(`${broken.host}: status 403`),
+    });
   });
 
   test('a path may be all of the API’s', async () => {
