@@ -135,7 +135,7 @@ function bindLinuxSystem(): System {
     return [ENODATA, ENOTSUP, EOPNOTSUPP].includes(koffi.errno()) ? undefined : fail(syscall, name);
   };
   const xattrNames = (length: number, syscall: string, file = ''): string[] => {
-    if (length > 0) return scratch.toString('utf8', 0, length).split('\0').filter(Boolean);
+    if (length > 0) return decodePath(scratch.subarray(0, length)).split('\0').filter(Boolean);
     return length === 0 || [ENOTSUP, EOPNOTSUPP].includes(koffi.errno()) ? [] : fail(syscall, file);
   };
 

@@ -1,7 +1,9 @@
+import { encodePath } from '../base/path-bytes.js';
 import type { PaxTime } from './pax.js';
 
 export type PaxRecord = readonly [key: string, value: string | Uint8Array];
 
+const EQUALS = Buffer.from('=');
 const LINE_FEED = Buffer.from('\n');
 
 /** The body of an extended header: see `visitPaxRecords`. */
@@ -13,8 +15,9 @@ export function paxRecords(records: readonly PaxRecord[]): Buffer {
       text += `${lengthOf(key.length + value.length + 3)} ${key}=${value}\n`; // both are ASCII
       continue;
     }
-    const length = lengthOf(Buffer.byteLength(key) + value.length + 3);
-    parts.push(Buffer.from(`${text}${length} ${key}=`), value, LINE_FEED);
+    const name = encodePath(key);
+    const length = lengthOf(name.length + value.length + 3);
+    parts.push(Buffer.from(`${text}${length} `), name, EQUALS, value, LINE_FEED);
     text = '';
   }
   const end = Buffer.from(text);

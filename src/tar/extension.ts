@@ -1,4 +1,5 @@
 import { limitError } from '../base/limits.js';
+import { decodePath } from '../base/path-bytes.js';
 import { readText } from './header.js';
 import { PaxError, type PaxTime, parsePaxInteger, parsePaxTime, visitPaxRecords } from './pax.js';
 
@@ -73,7 +74,7 @@ export function readPaxHeader(
       case XATTR:
         xattrBytes += to - keyStart - 1;
         if (xattrBytes > limit.maxXattrBytes) throw limitError('maxXattrBytes', limit.maxXattrBytes, limit);
-        addXattr(extension, bytes.toString('utf8', keyStart + XATTR.length, from - 1), bytes, from, to);
+        addXattr(extension, decodePath(bytes.subarray(keyStart + XATTR.length, from - 1)), bytes, from, to);
         break;
       case SPARSE:
         readSparseRecord(

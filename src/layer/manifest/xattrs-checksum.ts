@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { encodePath } from '../../base/path-bytes.js';
 import { isOfImage } from '../../rootfs/xattrs.js';
 import { isErrno, type System } from '../../system/system.js';
 
@@ -16,7 +17,7 @@ export function xattrsChecksum(
   let checksum = 0;
   for (const name of names.filter(isOfImage).sort()) {
     const value = readValue(system, directory, file, name);
-    checksum = crc32(value, crc32(`${name}\0${value.length}\0`, checksum));
+    checksum = crc32(value, crc32(encodePath(`${name}\0${value.length}\0`), checksum));
   }
   return checksum;
 }

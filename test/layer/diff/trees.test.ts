@@ -97,6 +97,14 @@ describe('capabilities that root of a user namespace has set', () => {
   });
 });
 
+test('names of extended attributes that are not UTF-8 stay as they are', async ({ trees }) => {
+  trees.make('true', "touch f; setfattr -n $'user.\\xe9\\xff' -v 1 f; setfattr -n user.é -v 2 f");
+  const made = await trees.diff();
+  expect(made.layer.includes(Buffer.from('SCHILY.xattr.user.\xe9\xff=1', 'latin1'))).toBe(true);
+  expect(made.layer.includes(Buffer.from('SCHILY.xattr.user.é=2'))).toBe(true);
+  expect(await trees.differences(made)).toEqual([]);
+});
+
 /** With all that an archive can hold. */
 function sample(trees: TwoTrees): void {
   trees.make('mkdir d; echo old > d/file', 'rm -r d');
