@@ -58,6 +58,13 @@ export class DaemonProcess {
     while (this.log.length < wanted) await once(this.#lines, 'line');
   }
 
+  /** Settles when the next one serves. */
+  async serving(): Promise<void> {
+    const from = this.log.length;
+    while (!this.log.slice(from).some(({ message }) => message === 'serving'))
+      await once(this.#lines, 'line');
+  }
+
   get pid(): number {
     return this.#process.pid!;
   }

@@ -3,10 +3,13 @@
 usage: held-socket.py ADDRESS PROGRAM ARGUMENT...
 Starts the program anew for each line on standard input, and says so; ends it at the end of the input.
 """
+import ctypes
 import os
 import signal
 import socket
 import sys
+
+PR_SET_PDEATHSIG = 1
 
 address, program = sys.argv[1], sys.argv[2:]
 listener = socket.socket(socket.AF_UNIX)
@@ -17,6 +20,7 @@ listener.listen(128)
 def start():
     child = os.fork()
     if child == 0:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.dup2(listener.fileno(), 3)
         os.set_inheritable(3, True)
         os.execvpe(program[0], program, {**os.environ, 'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1'})
