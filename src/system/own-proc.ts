@@ -1,13 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { OverlayerError } from '../base/errors.js';
+import { toOverlayerError } from './errno-code.js';
 
-/** A file of /proc/self. @returns undefined where /proc is not mounted */
+/** A file of /proc/self. @returns undefined where /proc is not mounted @throws OverlayerError */
 export function readOwnProc(name: string): string | undefined {
+  const path = `/proc/self/${name}`;
   try {
-    return readFileSync(`/proc/self/${name}`, 'latin1');
+    return readFileSync(path, 'latin1');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw toOverlayerError(error, `Cannot read "${path}"`);
   }
 }
 
