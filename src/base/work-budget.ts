@@ -55,6 +55,11 @@ export class WorkBudget {
     }
     this.#sinceLook += calls;
     if (this.#sinceLook < LOOK_EVERY) return;
+    this.look();
+  }
+
+  /** Whether somebody wants the end: before what takes long by itself. @throws what `look` throws */
+  look(): void {
     this.#sinceLook = 0;
     this.#look();
   }

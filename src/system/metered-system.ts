@@ -21,5 +21,10 @@ export function meterSystem(system: System, budget: WorkBudget): System {
     budget.charge(1 + entries.length);
     return entries;
   };
+  metered.copyRange = (...args) => {
+    budget.charge();
+    budget.look();
+    return system.copyRange(...args);
+  };
   return metered;
 }

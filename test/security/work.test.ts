@@ -2,7 +2,10 @@ import { describe, expect } from 'vitest';
 import { AbortedError } from '../../src/base/gate.js';
 import { WorkBudget } from '../../src/base/work-budget.js';
 import { DEFAULT_LIMITS } from '../../src/index.js';
+import { copyContents } from '../../src/rootfs/copy-contents.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
+import { meterSystem } from '../../src/system/metered-system.js';
+import { SystemError } from '../../src/system/system.js';
 import { applyLayer, countCalls } from '../helpers/apply-layer.js';
 import { FaultySystem } from '../helpers/faulty-system.js';
 import { type Sandbox, test } from '../helpers/sandbox.js';
@@ -124,4 +127,29 @@ describe('the end is heard', () => {
       const { calls } = counting;
       expect(Math.max(calls.get('unlink') ?? 0, calls.get('setTimes') ?? 0)).toBeLessThan(200);
     });
+});
+
+test('the end is heard between two pieces of a large file that is copied', () => {
+  const size = 4 * 1024 ** 3;
+  let pieces = 0;
+  const look = () => {
+    if (pieces === 2) throw new AbortedError();
+  };
+  const system = meterSystem(
+    {
+      ...openLinuxSystem(),
+      cloneFile() {
+        throw new SystemError('EOPNOTSUPP', 'ioctl', '');
+      },
+      seekData: (_descriptor, position) => position,
+      seekHole: () => size,
+      copyRange(_from, _to, _position, length) {
+        pieces += 1;
+        return length;
+      },
+    },
+    new WorkBudget(DEFAULT_LIMITS, { look }),
+  );
+  expect(() => copyContents(system, -1, -1, size)).toThrow(AbortedError);
+  expect(pieces).toBe(2);
 });
