@@ -92,12 +92,12 @@ test('a layer that does not exist', async () => {
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('a layer that is a directory has no listing', async () => {
+test('a directory that is no layout has no listing', async () => {
   const result = await overlayer(['inspect', temporaryDirectory()]);
   expect(result).toMatchObject({
     code: 3,
     stdout: '',
-    stderr: expect.stringMatching(/^overlayer: .*directory\n$/),
+    stderr: expect.stringMatching(/^overlayer: .*Not an OCI layout, which has a file oci-layout\n$/),
   });
 });
 

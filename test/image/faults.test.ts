@@ -129,14 +129,6 @@ const FAULTS: readonly (readonly [what: string, image: Files, code: ErrorCode, s
     /501 layers/,
   ],
   [
-    'a foreign layer',
-    changed(({ manifest }) => {
-      manifest.layers[0]!.mediaType = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';
-    }),
-    'Unimplemented',
-    /elsewhere/,
-  ],
-  [
     'a layer that is none',
     changed(({ manifest }) => {
       manifest.layers[0]!.mediaType = 'text/plain';
