@@ -30,6 +30,7 @@ export function addContent(program: Command): void {
     .argument('<REF>', 'a name for it on its way')
     .option('--expected-digest <DIGEST>', 'fail unless it has this digest')
     .option('--expected-size <SIZE>', 'fail unless it has this size', parseSize)
+    .option('--allow-empty', 'take nothing at all for an empty blob, without a digest that says so')
     .option('--label <LABEL=VALUE>', 'a label; may be repeated', parseLabels)
     .addHelpText('after', INGEST_HELP)
     .action(async (ref, flags) => {

@@ -9,6 +9,7 @@ import { openLinuxSystem } from '../system/linux.js';
 import type { AdmittedImage } from './admit-image.js';
 import { bytesOf, isFile, otherSize, readDocument } from './blob-bytes.js';
 import type { ImageSource } from './image-source.js';
+import { layerFailure } from './layer-failure.js';
 import { openLayer } from './open-layer.js';
 import { chooseManifest } from './pull/choose-manifest.js';
 import { documentsOf } from './pull/documents.js';
@@ -87,6 +88,8 @@ async function unpackOne(
     if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
     onState({ phase: 'committing', ...stateOf(layer, result) });
     return result;
+  } catch (error) {
+    throw layerFailure(digest, error);
   } finally {
     if (tee === undefined) letGoLayer(bytes);
     await tee?.leave();

@@ -1,4 +1,5 @@
 import { OverlayerError } from '../base/errors.js';
+import { inContext } from '../base/in-context.js';
 
 /** What fails inside of a file of images says which one it is. */
 export async function explained<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -12,7 +13,5 @@ export async function explained<T>(path: string, work: () => Promise<T>): Promis
 
 /** The same failure, with the file of images that it is about. */
 export function explain(path: string, cause: OverlayerError): OverlayerError {
-  const { code, message, hint, entry, offset, errno, expected, actual } = cause;
-  const details = { hint, entry, offset, errno, expected, actual, cause };
-  return new OverlayerError(code, `Cannot read images of "${path}": ${message}`, details);
+  return inContext(`Cannot read images of "${path}"`, cause);
 }

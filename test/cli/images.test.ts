@@ -189,6 +189,18 @@ test('an option that says nothing of an image, or of a layer, is not passed over
   expect(readdirSync(directory)).toEqual(['layer']);
 });
 
+test('nothing at all is no blob, unless its digest or the user says so', async () => {
+  const { code, stdout, stderr } = await store('content', 'ingest', 'mine');
+  expect({ code, stdout }).toEqual({ code: 15, stdout: '' });
+  expect(stderr).toMatch(/^overlayer: Standard input is empty: .*--allow-empty/);
+  expect(await prints('content', 'ls', '-q')).toBe('');
+  const empty = sha256(Buffer.alloc(0));
+  for (const says of [['--allow-empty'], ['--expected-digest', empty]]) {
+    expect(await prints('content', 'ingest', 'mine', ...says)).toBe(`${empty} (0 B)\n`);
+    await prints('content', 'rm', empty);
+  }
+});
+
 test('an image is pulled from a registry', async () => {
   const registry = await DockerRegistry.start(join(directory, 'registry'));
   try {

@@ -3,7 +3,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { type Descriptor, type ErrorCode, type ImageSource, unpackImage } from '../../src/index.js';
+import {
+  type Descriptor,
+  type ErrorCode,
+  type ImageSource,
+  openImageLayout,
+  unpackImage,
+} from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
 import {
   blobFile,
@@ -229,5 +235,19 @@ describe('a source that never ends', () => {
       [Symbol.asyncDispose]: close,
     };
     expect((await failureOf(unpackImage(source, join(box.directory, 'x')))).code).toBe('DataLoss');
+  });
+});
+
+describe('what is wrong inside of a layer', () => {
+  const box = new TestStore();
+
+  test('is said with the layer: imported, and unpacked', async () => {
+    const wrong = tar(file('one', '1'), file('two', '2'));
+    wrong[1024 + 148] = 0x39; // the checksum of the second header
+    const layout = writeFiles(join(box.directory, 'layout'), layoutFiles({}, [LAYERS[0]!, wrong]));
+    const says = { message: expect.stringMatching(`^Layer sha256:${sha256(wrong)}: `), offset: 1024 };
+    await expect(box.store.import(layout)).rejects.toMatchObject(says);
+    await using source = await openImageLayout(layout);
+    await expect(unpackImage(source, join(box.directory, 'rootfs'))).rejects.toMatchObject(says);
   });
 });

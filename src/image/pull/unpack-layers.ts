@@ -4,6 +4,7 @@ import { Semaphore } from '../../base/semaphore.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { LAYER_BLOB_LABEL } from '../labels.js';
+import { layerFailure } from '../layer-failure.js';
 import type { Tell } from '../task.js';
 import type { Concurrency } from './concurrency.js';
 import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';
@@ -127,7 +128,8 @@ class LayerChain {
       try {
         return await this.#fill(index, below, turn);
       } catch (error) {
-        if (!(error instanceof StaleBytesError)) throw error;
+        if (!(error instanceof StaleBytesError))
+          throw layerFailure(this.#options.layers[index]!.descriptor.digest, error);
         if (stale === MOST_STALE) throw error.cause;
       }
   }

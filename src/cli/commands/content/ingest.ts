@@ -14,6 +14,7 @@ import { withStore } from '../with-store.js';
 export interface IngestFlags extends RootFlags {
   readonly expectedDigest?: string;
   readonly expectedSize?: number;
+  readonly allowEmpty?: true;
   readonly label?: Labels;
 }
 
@@ -37,7 +38,7 @@ async function ingestStream(
   content: ContentStore,
   ref: string,
   source: AsyncIterable<Uint8Array>,
-  { expectedDigest, expectedSize, label }: IngestFlags,
+  { expectedDigest, expectedSize, allowEmpty, label }: IngestFlags,
 ): Promise<BlobInfo> {
   const digest = expectedDigest === undefined ? undefined : parseDigest(expectedDigest);
   const expected = { digest, size: expectedSize };
@@ -53,5 +54,12 @@ async function ingestStream(
     throw new OverlayerError('FailedPrecondition', `Ingest "${ref}" has more bytes than standard input`, {
       hint: 'overlayer content prune takes old ingests away',
     });
+  if (opened.offset === 0 && digest === undefined && !allowEmpty) {
+    await opened.close();
+    await content.abort(ref);
+    throw new OverlayerError('DataLoss', 'Standard input is empty', {
+      hint: 'what should have written it has failed, perhaps; --expected-digest or --allow-empty, if it has to be so',
+    });
+  }
   return await opened.commit({ ...expected, labels: label });
 }
