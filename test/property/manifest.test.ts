@@ -26,7 +26,11 @@ const WAYS = {
 } satisfies Record<string, (lowers: readonly string[]) => Partial<ApplyLayerOptions>>;
 
 /** @returns whether the layers could be unpacked: no tree can be made of some */
-async function compare(layers: readonly Uint8Array[], way: keyof typeof WAYS): Promise<boolean> {
+async function compare(
+  layers: readonly Uint8Array[],
+  way: keyof typeof WAYS,
+  where: 'fast' | 'disk',
+): Promise<boolean> {
   let unpacked = false;
   await inWorkDirectory(async (at) => {
     const lowers: string[] = [];
@@ -44,8 +48,7 @@ async function compare(layers: readonly Uint8Array[], way: keyof typeof WAYS): P
       lowers.unshift(tree);
     }
     unpacked = true;
-    // Where a file may get the inode of one that is gone.
-  }, 'disk').catch((error: unknown) => {
+  }, where).catch((error: unknown) => {
     if (!OverlayerError.is(error) || !['InvalidArgument', 'NotFound'].includes(error.code)) throw error;
   });
   return unpacked;
@@ -56,7 +59,8 @@ for (const way of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
     let compared = 0;
     await fc.assert(
       fc.asyncProperty(layerStacks, async (stack) => {
-        if (await compare(buildLayers(stack), way)) compared += 1;
+        // Where a file may get the inode of one that is gone.
+        if (await compare(buildLayers(stack), way, 'disk')) compared += 1;
       }),
       { numRuns: RUNS, seed: SEED },
     );
@@ -64,6 +68,7 @@ for (const way of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
   });
 
   test(`${way}: real ones`, async () => {
-    for (const [name, layer] of REAL_LAYERS) expect(await compare([layer], way), name).toBe(true);
+    // A disk that is short of long free runs gives large files one block more when it writes them, after they were counted.
+    for (const [name, layer] of REAL_LAYERS) expect(await compare([layer], way, 'fast'), name).toBe(true);
   });
 }
