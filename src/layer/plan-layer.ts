@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { SPACE } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
 import type { PlannedOperation } from './operation.js';
@@ -82,6 +83,7 @@ class BatchQueue {
         yield batch;
         this.#crew?.pipeline.addInFlight(-1);
         this.#crew?.pipeline.gate.bump(SPACE);
+        await setImmediate(); // a thread that is ahead would keep the event loop, and with it every signal, from its turn
       } else if (this.#ended) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }

@@ -185,6 +185,20 @@ describe('a plan', noHang, () => {
     await expect(within(SOON, 'abort', read())).rejects.toBe(reason);
   });
 
+  test('ends by a signal while it is taken more slowly than it comes', async () => {
+    const layer = tar(...Array.from({ length: 20_000 }, (_, index) => file(`f${index}`)));
+    const controller = new AbortController();
+    let taken = 0;
+    const read = async () => {
+      for await (const _ of planLayer([layer], { signal: controller.signal })) {
+        if (taken++ === 0) setImmediate(() => controller.abort(reason));
+        for (const end = performance.now() + 0.02; performance.now() < end; );
+      }
+    };
+    await expect(within(SOON, 'abort', read())).rejects.toBe(reason);
+    expect(taken).toBeLessThan(5_000);
+  });
+
   test('that is left early ends its source', async () => {
     const stream = new PassThrough();
     stream.write(Buffer.concat(Array.from({ length: 600 }, (_, index) => file(`f${index}`))));
