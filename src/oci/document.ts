@@ -11,7 +11,7 @@ export const MAX_REGISTRY_MANIFEST_BYTES = 4 * 1024 ** 2;
 const MAX_QUOTED = 200;
 
 /**
- * JSON in UTF-8.
+ * JSON in UTF-8. What is not UTF-8 in a text is read as U+FFFD, as Go's readers do (encoding/json).
  *
  * @param what names the document in errors: `manifest`
  * @throws OverlayerError `InvalidArgument`; `ResourceExhausted` past `MAX_DOCUMENT_BYTES`
@@ -23,7 +23,7 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
       `Cannot read the ${what}: ${bytes.length} bytes, of ${MAX_DOCUMENT_BYTES} at most`,
     );
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    return JSON.parse(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes));
   } catch (cause) {
     throw new OverlayerError('InvalidArgument', `Cannot read the ${what}: it is not JSON`, { cause });
   }

@@ -44,6 +44,15 @@ test('a config', () => {
   });
 });
 
+test('a text that is not UTF-8 refuses nothing', () => {
+  const document = JSON.stringify({ ...CONFIG, author: 'AUTHOR', config: { Labels: { by: 'AUTHOR' } } });
+  const { diffIDs, process } = parseImageConfig(
+    Buffer.from(document.replaceAll('AUTHOR', 'Jos\xe9'), 'latin1'),
+  );
+  expect(diffIDs).toEqual([DIFF_ID]);
+  expect(process.labels).toEqual({ by: 'Jos\ufffd' });
+});
+
 test('one that says as little as it may', () => {
   const { process, createdAt } = parse({
     os: 'linux',

@@ -188,7 +188,7 @@ describe('what is not JSON', () => {
     ['null', 'null'],
     ['two objects', '{}{}'],
     ['a byte order mark', '\ufeff{}'],
-    ['bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+    ['bytes that are no UTF-8 and no text', Buffer.from([0x7b, 0xff, 0x7d])],
     ['a million brackets', '['.repeat(1_000_000)],
   ])('%s', (_, text) => {
     expect(thrown(() => parseManifest(Buffer.from(text as string), MEDIA_TYPE.manifest)).code).toBe(
