@@ -3,7 +3,7 @@ import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
 import { type Database, open as openLmdb } from 'lmdb';
 import { OverlayerError } from '../base/errors.js';
-import { fromSystemError } from '../system/errno-code.js';
+import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { type System, SystemError } from '../system/system.js';
 import { findDamage } from './lmdb-file.js';
@@ -218,7 +218,7 @@ async function causeOf(error: unknown): Promise<unknown> {
 function translate(path: string, error: unknown): unknown {
   if (OverlayerError.is(error)) return error;
   const what = `Cannot use the metadata store "${path}"`;
-  if (error instanceof SystemError) return fromSystemError(error, what);
+  if (error instanceof Error && 'syscall' in error) return toOverlayerError(error, what);
   if (error instanceof SyntaxError) return damaged(path, 'a record is not readable', error);
   const { code, message } = error as { readonly code?: number | string; readonly message: string };
   if (typeof code === 'number' && DAMAGED.includes(code)) return damaged(path, message, error);

@@ -86,6 +86,17 @@ test('no locks: it is said of what', () => {
   expect(readdirSync(join(place, 'store/snapshots'))).toEqual([]);
 });
 
+test('modes that may not be changed: it is said of what', () => {
+  const chmod = process.arch === 'x64' ? 'chmod' : 'fchmodat';
+  const said = inNamespace(
+    `${IMPORT} || echo "exit $?"`,
+    `'${refuseCalls}' ${chmod} ${constants.errno.EPERM}`,
+  );
+  expect(said).toBe(
+    `overlayer: Cannot use the metadata store "${place}/store/metadata.db": not permitted (chmod: EPERM)\nexit 7\n`,
+  );
+});
+
 test('too few descriptors to try overlayfs do not make a store of whole trees', () => {
   const said = inNamespace(
     'overlayer snapshots prepare a --root store || true',
