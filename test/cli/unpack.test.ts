@@ -2,7 +2,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
-import { overlayer, sha256, tarOf, temporaryDirectory } from './helpers.js';
+import { controlCharacters, overlayer, sha256, tarOf, temporaryDirectory } from './helpers.js';
 
 const LAYER = await tarOf(
   { name: 'etc/', type: 'directory' },
@@ -64,6 +64,15 @@ describe('unpack', () => {
       anomalies: [{ kind: 'setuid', count: 1, examples: [{ entry: 'bin/su' }] }],
       seconds: expect.any(Number),
     });
+  });
+
+  it('shows hostile names in JSON, and obeys none', async () => {
+    const { directory, dest } = fixture();
+    const layer = join(directory, 'hostile.tar');
+    writeFileSync(layer, await tarOf({ name: 'a\x7f\x9b\u202e', type: 'symlink', linkname: '/\x1b[31m' }));
+    const { stdout } = await overlayer(['unpack', '--json', layer, dest]);
+    expect(controlCharacters(stdout)).toEqual([]);
+    expect(JSON.parse(stdout).anomalies).toMatchObject([{ examples: [{ entry: 'a\x7f\x9b\u202e' }] }]);
   });
 
   it('leaves digests out where they are not wanted', async () => {

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import {
+  displayJson,
   displayPath,
   type LayerResult,
   OverlayerError,
@@ -101,7 +102,7 @@ async function printResult(
 ): Promise<void> {
   const { destination, name, seconds } = done;
   if (json) {
-    process.stdout.write(`${JSON.stringify({ destination, target, ...result, seconds }, undefined, 2)}\n`);
+    process.stdout.write(`${displayJson({ destination, target, ...result, seconds }, 2)}\n`);
     return;
   }
   const { formatSeconds } = await import('../render/format.js');

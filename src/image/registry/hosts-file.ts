@@ -91,7 +91,7 @@ function hostEntry(
 }
 
 function apiURL(text: string, isWhole: boolean, wrong: (why: string) => OverlayerError): URL {
-  const whole = text.startsWith('http') ? text : `https://${text}`;
+  const whole = text.includes('://') ? text : `https://${text}`;
   if (!URL.canParse(whole)) throw wrong(`"${text}" is no URL`);
   const url = new URL(whole);
   if (!['https:', 'http:'].includes(url.protocol)) throw wrong(`"${text}" is neither https nor http`);

@@ -132,6 +132,7 @@ describe('of a hosts.toml', () => {
     ['no TOML', 'server = '],
     ['a server that is no URL', 'server = "http://["'],
     ['a server of another protocol', 'server = "httpx://a"'],
+    ['a server of a protocol with another beginning', 'server = "ftp://a"'],
     ['credentials in a URL', '[host."https://me:secret@mirror.example"]'],
     ['a field of another type', 'skip_verify = "yes"'],
     ['a client that is three files', 'client = [["a", "b", "c"]]'],
@@ -151,6 +152,7 @@ describe('of a hosts.toml', () => {
 
 test.each([
   ['mirror.example', 'https://mirror.example/v2'],
+  ['httpd.example:5000', 'https://httpd.example:5000/v2'],
   ['https://mirror.example/', 'https://mirror.example/v2'],
   ['https://mirror.example/v2', 'https://mirror.example/v2'],
   ['https://mirror.example/v2/project', 'https://mirror.example/v2/project/v2'],
