@@ -46,7 +46,7 @@ export async function applyImage(
     }
     if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
     // Away from the event loop, before `commit` does it once more. (The path itself is a symlink.)
-    if (sync) await flushFileSystem(`${place}/.`);
+    if (sync) await flushFileSystem(`${place}/.`, directory);
     signal?.throwIfAborted();
     destination.commit(sync);
     return { platform: config.platform, layers: results };

@@ -13,14 +13,17 @@ const flushes = new Semaphore(2);
  */
 export class FlushPoint implements Disposable {
   readonly directory: string;
+  readonly #name: string;
   readonly #descriptor: number;
 
   /**
    * @param directory on the file system that is going to be written to
+   * @param name that errors have for it
    * @throws OverlayerError
    */
-  constructor(directory: string) {
+  constructor(directory: string, name = directory) {
     this.directory = directory;
+    this.#name = name;
     try {
       this.#descriptor = openLinuxSystem().openAt(AT_FDCWD, directory, O.RDONLY | O.DIRECTORY, 0);
     } catch (error) {
@@ -46,12 +49,12 @@ export class FlushPoint implements Disposable {
   }
 
   #refused(error: unknown): OverlayerError {
-    return fromSystemError(asSystemError(error, this.directory), `Cannot sync "${this.directory}"`);
+    return fromSystemError(asSystemError(error, this.#name), `Cannot sync "${this.#name}"`);
   }
 }
 
 /** Brings all of the file system that a directory is on to the disk. @throws OverlayerError */
-export async function flushFileSystem(directory: string): Promise<void> {
-  using now = new FlushPoint(directory);
+export async function flushFileSystem(directory: string, name = directory): Promise<void> {
+  using now = new FlushPoint(directory, name);
   await now.flush();
 }

@@ -12,7 +12,7 @@
 static const struct {
   const char *name;
   unsigned number;
-} CALLS[] = {{"openat2", 437}, {"fsopen", 430}, {"getxattrat", 464}, {"flock", SYS_flock}, {"renameat2", SYS_renameat2},
+} CALLS[] = {{"openat2", 437}, {"fsopen", 430}, {"getxattrat", 464}, {"flock", SYS_flock}, {"renameat2", SYS_renameat2}, {"syncfs", SYS_syncfs},
 #ifdef SYS_chmod
              {"chmod", SYS_chmod},
 #endif

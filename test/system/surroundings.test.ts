@@ -97,6 +97,15 @@ test('modes that may not be changed: it is said of what', () => {
   );
 });
 
+test('a disk that fails when it is flushed: it is said for what', () => {
+  const said = inNamespace(
+    'overlayer unpack ../layout rootfs --progress none || true',
+    `'${refuseCalls}' syncfs ${constants.errno.EIO}`,
+  );
+  expect(said).toContain('overlayer: Cannot sync "rootfs": input/output error (syncfs: EIO): ');
+  expect(readdirSync(place)).toEqual([]);
+});
+
 test('too few descriptors to try overlayfs do not make a store of whole trees', () => {
   const said = inNamespace(
     'overlayer snapshots prepare a --root store || true',
