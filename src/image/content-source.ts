@@ -34,7 +34,7 @@ async function pathOf(content: ContentStore, digest: Digest): Promise<string> {
 /** Of an image that is there: its blob was not kept, or is gone. */
 export function notKept(digest: Digest, cause?: unknown): OverlayerError {
   return new OverlayerError('NotFound', `Blob ${digest} is not in the content store`, {
-    hint: 'pull or import the image again, and keep its blobs (without --discard-blobs)',
+    hint: 'remove the image, then pull or import it again without --discard-blobs: what is unpacked is not fetched',
     cause,
   });
 }

@@ -55,7 +55,7 @@ export async function findImageBlobs(
   }
   if (manifests.length > 0) return { blobs, manifests };
   throw new OverlayerError('NotFound', `Nothing of image ${target.digest} is in the content store`, {
-    hint: 'pull or import it again, and keep its blobs (without --discard-blobs)',
+    hint: 'remove the image, then pull or import it again without --discard-blobs: what is unpacked is not fetched',
   });
 }
 

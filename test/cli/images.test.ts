@@ -122,6 +122,18 @@ test('what is exported can be imported, and has the same digests', async () => {
   expect(digests(await prints('content', 'ls', '--json'))).toEqual(digests(before));
 });
 
+test('what the refusal to export without the layers’ blobs advises brings them back', async () => {
+  await prints('import', layout, '--discard-blobs');
+  const { code, stderr } = await store('export', 'app:1', '-o', 'image.tar');
+  expect({ code, stderr }).toEqual({
+    code: 5,
+    stderr: expect.stringContaining('remove the image, then pull or import it again without --discard-blobs'),
+  });
+  await prints('images', 'rm', 'app:1');
+  await prints('import', layout);
+  expect(await prints('export', 'app:1', '-o', 'image.tar')).toBe(`Exported ${NAME} to image.tar\n`);
+});
+
 test('an image is unpacked without a store, seen from its content', async () => {
   await imported();
   await prints('export', 'app:1', '-o', 'image.tar');
