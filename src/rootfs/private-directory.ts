@@ -46,10 +46,11 @@ function keepToOurselves(system: System, path: string): void {
     try {
       for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
         if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);
-      const { uid, gid, mode } = system.stat(directory);
+      const { uid, gid } = system.stat(directory);
       const [ownUid, ownGid] = [process.geteuid!(), process.getegid!()];
       if (uid !== ownUid || gid !== ownGid) system.chown(directory, ownUid, ownGid);
-      if ((mode & 0o7777) !== 0o700) system.chmod(directory, 0o700);
+      // Also where it has the mode: a disk that has failed says so here, and not only when it is first written to.
+      system.chmod(directory, 0o700);
     } catch (error) {
       // What can't be changed can be read all the same.
       if (!isErrno(error, 'EROFS')) throw error;
