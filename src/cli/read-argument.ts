@@ -36,13 +36,22 @@ export async function readArgument(argument: string, given: readonly string[]): 
 
 async function kindOf(argument: string, isLayer: boolean): Promise<Kind | undefined> {
   if (argument.startsWith(REGISTRY)) return 'image';
-  if (statSync(argument, { throwIfNoEntry: false })?.isDirectory()) return 'image';
+  if (isDirectory(argument)) return 'image';
   if (isLayer) return 'layer';
   try {
     return (await detectSource(argument)) === undefined ? 'layer' : 'image';
   } catch (error) {
     if (OverlayerError.is(error)) return undefined;
     throw error;
+  }
+}
+
+/** No for what can't be looked at: whoever tries to read it says why. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 

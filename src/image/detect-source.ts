@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ByteSource, readSource } from '../base/byte-source.js';
+import { toOverlayerError } from '../system/errno-code.js';
 
 /** What `openImageLayout`, or `openImageArchive`, opens. */
 export type StoredImageKind = 'layout' | 'archive';
@@ -13,11 +14,18 @@ export type StoredImageKind = 'layout' | 'archive';
  * @throws OverlayerError `NotFound`, `PermissionDenied`
  */
 export async function detectSource(path: string): Promise<StoredImageKind | undefined> {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
-    return existsSync(join(path, 'oci-layout')) ? 'layout' : undefined;
+  if (isDirectory(path)) return existsSync(join(path, 'oci-layout')) ? 'layout' : undefined;
   // Late, as all that the public entry need not load at once.
   const { beginsAsImages } = await import('./archive-head.js');
   return (await beginsAsImages(path)) ? 'archive' : undefined;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot read "${path}"`);
+  }
 }
 
 export interface DetectedStream {

@@ -290,6 +290,27 @@ describe('what is not valid UTF-8 is refused, before anything is written', () =>
   });
 });
 
+test('a layer that one may not read is no defect of overlayer', async (context) => {
+  needsProgram(context, 'setpriv');
+  if (process.getuid?.() !== 0) return context.skip('it takes another user');
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, 'closed'), { mode: 0o700 });
+  writeFileSync(join(directory, 'closed/layer.tar'), LAYER);
+  chmodSync(directory, 0o755);
+  for (const args of [
+    ['unpack', 'closed/layer.tar', '/tmp/none'],
+    ['inspect', 'closed/layer.tar'],
+  ]) {
+    const { status, stderr } = spawnSync(
+      'setpriv',
+      ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, MAIN, ...args],
+      { cwd: directory, encoding: 'utf8' },
+    );
+    expect(stderr).toMatch(/^overlayer: .*"closed\/layer\.tar".*EACCES/);
+    expect(status).toBe(7);
+  }
+});
+
 test('a store that one may not read is not called empty', async (context) => {
   needsProgram(context, 'setpriv');
   if (process.getuid?.() !== 0) return context.skip('it takes another user');
