@@ -17,6 +17,9 @@ async function prepared(shell: string): Promise<{ directory: string; script: str
   return { directory, script };
 }
 
+/** Keys that come before the shell waits for them are shown where they do not belong. */
+const PROMPT = /^ready\n\$$/;
+
 test.for(['bash', 'zsh', 'fish'])('the script for %s has no syntax error', async (shell, context) => {
   needsProgram(context, shell);
   const { script } = await prepared(shell);
@@ -28,7 +31,8 @@ test('bash proposes commands, options, values and files', async (context) => {
   needsProgram(context, 'tmux');
   const { directory, script } = await prepared('bash');
   const terminal = new Terminal('bash --norc', directory);
-  terminal.run(`source ${script}`);
+  terminal.run(`source ${script}; clear; echo ready`);
+  await terminal.shows(PROMPT);
   terminal.type(
     'overlayer unp',
     'Tab',
@@ -50,7 +54,8 @@ test('bash proposes what is below a command', async (context) => {
   needsProgram(context, 'tmux');
   const { directory, script } = await prepared('bash');
   const terminal = new Terminal('bash --norc', directory);
-  terminal.run(`source ${script}`);
+  terminal.run(`source ${script}; clear; echo ready`);
+  await terminal.shows(PROMPT);
   terminal.type(
     'overlayer sn',
     'Tab',
@@ -74,7 +79,8 @@ test('zsh proposes commands, options, values and files', async (context) => {
   needsProgram(context, 'tmux');
   const { directory, script } = await prepared('zsh');
   const terminal = new Terminal('zsh -f', directory);
-  terminal.run(`autoload -U compinit; compinit -D; source ${script}; clear`);
+  terminal.run(`autoload -U compinit; compinit -D; source ${script}; clear; echo ready`);
+  await terminal.shows(PROMPT);
   terminal.type('overlayer unp', 'Tab', '--targ', 'Tab', 'ov', 'Tab', '--lower=', 'Tab', ' plain', 'Tab');
   await terminal.shows(/\$ overlayer unpack --target=overlay --lower=place\/? plain\.tar$/);
 });
@@ -84,7 +90,8 @@ test('zsh proposes what is below a command', async (context) => {
   needsProgram(context, 'tmux');
   const { directory, script } = await prepared('zsh');
   const terminal = new Terminal('zsh -f', directory);
-  terminal.run(`autoload -U compinit; compinit -D; source ${script}; clear`);
+  terminal.run(`autoload -U compinit; compinit -D; source ${script}; clear; echo ready`);
+  await terminal.shows(PROMPT);
   terminal.type('overlayer sn', 'Tab', 'unp', 'Tab', '--back', 'Tab', 'nat', 'Tab', ' plain', 'Tab');
   await terminal.shows(/\$ overlayer snapshots unpack --backend=native plain\.tar$/);
 });
