@@ -1,7 +1,7 @@
 import { type Limits, limitError } from './limits.js';
 
 /** Any layer may make so many calls: only then do they have to stand in a relation to its entries. */
-export const WORK_GRACE: number = 2 ** 18;
+const WORK_GRACE: number = 2 ** 18;
 /** So many more lower layers allow as many calls again: a name may have to be looked for in each. */
 const LOWERS_OF_AN_ENTRY = 8;
 /** Between two looks at whether somebody wants the end. A call takes 1 to 10 µs. */

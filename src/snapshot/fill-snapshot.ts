@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
+import { ifFound } from '../base/if-found.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../layer/options.js';
 import type { Labels } from '../metadata/labels.js';
 import type { DiffID } from '../oci/digest.js';
@@ -82,13 +83,8 @@ async function findCommitted(
   snapshots: Snapshotter,
   { name, parent, diffID, labels }: FillSnapshotOptions,
 ): Promise<SnapshotInfo | undefined> {
-  let found: SnapshotInfo;
-  try {
-    found = await snapshots.stat(name);
-  } catch (error) {
-    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
-    throw error;
-  }
+  const found = await ifFound(snapshots.stat(name));
+  if (found === undefined) return undefined;
   const labelled = found.labels[UNCOMPRESSED_LABEL];
   const differs =
     found.kind !== 'committed'

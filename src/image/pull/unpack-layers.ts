@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { OverlayerError } from '../../base/errors.js';
+import { ifFound } from '../../base/if-found.js';
 import { Semaphore } from '../../base/semaphore.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
@@ -60,12 +60,7 @@ type Turn = Promise<() => void>;
 const MOST_STALE = 2;
 
 async function isCommitted(snapshots: Snapshotter, name: string): Promise<boolean> {
-  try {
-    return (await snapshots.stat(name)).kind === 'committed';
-  } catch (error) {
-    if (OverlayerError.is(error) && error.code === 'NotFound') return false;
-    throw error;
-  }
+  return (await ifFound(snapshots.stat(name)))?.kind === 'committed';
 }
 
 class LayerChain {
