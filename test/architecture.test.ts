@@ -16,6 +16,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   rootfs: 2,
   layer: 3,
   metadata: 2,
+  mount: 3,
   snapshot: 4,
   testing: 5,
   image: 5,

@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander';
-import { addContent } from './content-program.js';
-import { addDiff } from './diff-program.js';
+import { addContent } from './commands/content/content-program.js';
+import { addDiff } from './commands/diff-program.js';
+import { addImages } from './commands/images/images-program.js';
+import { addServe } from './commands/serve-program.js';
+import { addSnapshots } from './commands/snapshots/snapshots-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
-import { addImages } from './images-program.js';
-import { collect } from './parse-value.js';
-import { addReadOptions, progressOption } from './read-options.js';
-import { addServe } from './serve-program.js';
-import { addSnapshots } from './snapshots-program.js';
-import { addRegistryOptions, platformOption } from './store-options.js';
+import { collect } from './flags/parse-value.js';
+import { addReadOptions, progressOption } from './flags/read-options.js';
+import { addRegistryOptions, platformOption } from './flags/store-options.js';
 
 const SIZE_HELP = `Sizes are bytes, or take a unit: K, M, G, T (or KiB, MiB …) count by 1024, KB, MB, GB, TB by 1000.`;
 

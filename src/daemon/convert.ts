@@ -1,11 +1,11 @@
 import { OverlayerError } from '../base/errors.js';
 import { ExactDate } from '../base/exact-date.js';
 import type { BlobInfo, IngestInfo } from '../content/content-store.js';
-import type { Mount } from '../snapshot/mount.js';
+import type { Mount } from '../mount/mount.js';
 import type { SnapshotInfo } from '../snapshot/snapshotter.js';
-import type { BlobInfoMessage, StatusMessage } from './content-messages.js';
+import type { BlobInfoMessage, StatusMessage } from './content/content-messages.js';
 import type { MountMessage, TimestampMessage } from './messages.js';
-import type { SnapshotInfoMessage } from './snapshots-messages.js';
+import type { SnapshotInfoMessage } from './snapshots/snapshots-messages.js';
 
 // What the library says, and the same as messages. A field that is not set is '' or 0 there, and undefined here.
 

@@ -1,5 +1,5 @@
-import type { OpenStoreOptions } from '../image/open-store.js';
-import type { LogEntry } from './log-entry.js';
+import type { OpenStoreOptions } from '../image/store/open-store.js';
+import type { LogEntry } from './grpc/log-entry.js';
 
 export interface ServeOptions extends OpenStoreOptions {
   /**

@@ -2,7 +2,7 @@ import type { AbortableOptions } from '../base/abort.js';
 import type { ByteSource } from '../base/byte-source.js';
 import type { Limits } from '../base/limits.js';
 import type { DiffID, Digest } from '../oci/digest.js';
-import type { AnomalySummary } from './anomaly.js';
+import type { AnomalySummary } from './plan/anomaly.js';
 
 /** A file's path, a part of a file, or bytes as they come. What it holds (tar, gzip, zstd) is seen from its content. */
 export type LayerSource = string | FileRange | ByteSource;

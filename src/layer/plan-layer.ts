@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { SPACE } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
-import type { PlannedOperation } from './operation.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from './options.js';
+import type { PlannedOperation } from './plan/operation.js';
 import { runLayer } from './run-layer.js';
 import { type Crew, crews } from './worker/crew.js';
 

@@ -1,12 +1,12 @@
 import { addHint } from '../base/add-hint.js';
 import { resolveLimits } from '../base/limits.js';
+import type { LowersLater, NeedsLowers } from './apply/lowers-later.js';
+import type { OwnerMap } from './apply/shift-owners.js';
 import { checkChoice, checkPath } from './check-options.js';
-import type { LowersLater, NeedsLowers } from './lowers-later.js';
 import type { FileFacts } from './manifest/file-facts.js';
 import { letGoLayer } from './open-source.js';
 import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
 import { runLayer } from './run-layer.js';
-import type { OwnerMap } from './shift-owners.js';
 import { type Crew, crews } from './worker/crew.js';
 
 /**

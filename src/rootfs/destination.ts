@@ -5,7 +5,7 @@ import { OverlayerError } from '../base/errors.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, asSystemError, isErrno, O, type System, SystemError } from '../system/system.js';
 import { closeQuietly } from './directory.js';
-import { takeBack } from './take-back.js';
+import { takeBack } from './trees/take-back.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;

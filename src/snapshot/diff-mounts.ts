@@ -4,9 +4,9 @@ import { OverlayerError } from '../base/errors.js';
 import { deferDiff } from '../layer/diff/defer-diff.js';
 import type { CreateDiffOptions, Diff, DiffResult, DiffSource } from '../layer/diff/options.js';
 import { runDiff } from '../layer/diff/run-diff.js';
+import type { Mount } from '../mount/mount.js';
+import { readOnlyMount, shownLayers } from '../mount/overlay-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
-import type { Mount } from './mount.js';
-import { readOnlyMount, shownLayers } from './overlay-layers.js';
 
 /**
  * A layer of what `right` shows and `left` does not, as containerd's Diff service makes it (services/diff/v1).
@@ -73,7 +73,7 @@ async function showTree(mounts: readonly Mount[]): Promise<ShownTree> {
   // One directory by itself needs no mount, and no privileges.
   if (layers !== undefined && layers.length < 2)
     return { directory: layers[0], [Symbol.asyncDispose]: async () => {} };
-  const { mountTemporarily } = await import('./mounting.js');
+  const { mountTemporarily } = await import('../mount/mounting.js');
   const { directory, unmount } = await mountTemporarily(mounts.map(readOnlyMount));
   return { directory, [Symbol.asyncDispose]: () => unmount({ lazy: true }) };
 }

@@ -1,7 +1,7 @@
 import { deferDiff } from '../layer/diff/defer-diff.js';
 import type { CreateDiffOptions, Diff, DiffResult } from '../layer/diff/options.js';
+import type { Mount } from '../mount/mount.js';
 import { runDiffOfMounts } from './diff-mounts.js';
-import type { Mount } from './mount.js';
 import type { Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
 

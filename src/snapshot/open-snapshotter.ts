@@ -1,4 +1,4 @@
-import type { SnapshotBackend } from './backend.js';
+import type { SnapshotBackend } from './backends/backend.js';
 import type { Snapshotter } from './snapshotter.js';
 
 export interface OpenSnapshotterOptions {
@@ -23,6 +23,6 @@ export interface OpenSnapshotterOptions {
  */
 export async function openSnapshotter(options: OpenSnapshotterOptions): Promise<Snapshotter> {
   // Late: whoever unpacks layers alone need not wait for all of this to load.
-  const { openRoot } = await import('./open-root.js');
+  const { openRoot } = await import('./store/open-root.js');
   return (await openRoot(options)).snapshots;
 }

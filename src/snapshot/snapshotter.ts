@@ -1,10 +1,10 @@
 import type { AbortableOptions } from '../base/abort.js';
 import type { Labels } from '../metadata/labels.js';
 import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
-import type { Capability } from './backend.js';
-import type { CheckOptions, CheckReport } from './check-report.js';
-import type { CleanupResult } from './cleanup.js';
-import type { Mount } from './mount.js';
+import type { Mount } from '../mount/mount.js';
+import type { Capability } from './backends/backend.js';
+import type { CheckOptions, CheckReport } from './check/check-report.js';
+import type { CleanupResult } from './check/cleanup.js';
 
 /**
  * # Snapshots

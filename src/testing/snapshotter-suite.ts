@@ -1,8 +1,8 @@
 import { mkdtempSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { removeTree } from '../rootfs/remove-tree.js';
-import { withMount } from '../snapshot/mount.js';
+import { withMount } from '../mount/mount.js';
+import { removeTree } from '../rootfs/trees/remove-tree.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O } from '../system/system.js';

@@ -1,13 +1,13 @@
 import { describe, expect, it, test, vi } from 'vitest';
 import { exitCode } from '../../src/cli/exit-code.js';
-import { collect, parseCount, parseSize } from '../../src/cli/parse-value.js';
+import { collect, parseCount, parseSize } from '../../src/cli/flags/parse-value.js';
 import { columns } from '../../src/cli/render/columns.js';
 import { formatCount, formatSeconds, formatTime } from '../../src/cli/render/format.js';
 import { LISTING_HEADER, listingRow } from '../../src/cli/render/listing.js';
 import { operationLines } from '../../src/cli/render/operation-lines.js';
-import { Pace } from '../../src/cli/render/pace.js';
-import { createProgress } from '../../src/cli/render/progress.js';
-import { progressText } from '../../src/cli/render/progress-text.js';
+import { Pace } from '../../src/cli/render/progress/pace.js';
+import { createProgress } from '../../src/cli/render/progress/progress.js';
+import { progressText } from '../../src/cli/render/progress/progress-text.js';
 import { summary } from '../../src/cli/render/summary.js';
 import { anomalyTable, TypeTally } from '../../src/cli/render/tables.js';
 import type { Operation, PlannedOperation, TarEntry } from '../../src/index.js';

@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ApplyResponse } from '../../src/daemon/diff-messages.js';
+import type { ApplyResponse } from '../../src/daemon/layers/diff-messages.js';
 import type { MountMessage } from '../../src/daemon/messages.js';
-import type { MountsResponse } from '../../src/daemon/snapshots-messages.js';
+import type { MountsResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
 import { overlayer } from '../cli/helpers.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { dir, file, tar } from '../helpers/tar-builder.js';

@@ -8,7 +8,7 @@ suiteInNamespace({
   backend: 'overlay',
   privileges: 'root',
   opener: async (directory) =>
-    pathToFileURL(await buildProgram(new URL('./grpc-snapshotter.ts', import.meta.url), directory)).href,
+    pathToFileURL(await buildProgram(new URL('./grpc-snapshotter.js', import.meta.url), directory)).href,
   // The protocol has no locks and no text that is not well-formed, and what is closed is a connection.
   except: ['the same lock', 'a lock ends', 'a key needs to be a text', 'closing twice'],
 });

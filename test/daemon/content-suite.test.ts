@@ -8,7 +8,7 @@ import type {
   StatusResponse,
   WriteRequest,
   WriteResponse,
-} from '../../src/daemon/content-messages.js';
+} from '../../src/daemon/content/content-messages.js';
 import type { TimestampMessage } from '../../src/daemon/messages.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { failureOf } from '../helpers/sandbox.js';

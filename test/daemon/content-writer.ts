@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { WriteRequest, WriteResponse } from '../../src/daemon/content-messages.js';
-import { fromStatus } from '../../src/daemon/status.js';
+import type { WriteRequest, WriteResponse } from '../../src/daemon/content/content-messages.js';
+import { fromStatus } from '../../src/daemon/grpc/status.js';
 import type { Client } from './grpc-client.js';
 
 export interface Writer {

@@ -7,7 +7,7 @@ import type {
   ReadResponse,
   StatusResponse,
   WriteResponse,
-} from '../../src/daemon/content-messages.js';
+} from '../../src/daemon/content/content-messages.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { digestOf, openWriter, writeBlob } from './content-writer.js';
 import { useDaemon } from './use-daemon.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Client, credentials, makeClientConstructor } from '@grpc/grpc-js';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
-import { fromStatus } from '../../src/daemon/status.js';
+import { fromStatus } from '../../src/daemon/grpc/status.js';
 
 const definitions = loadSync(join(import.meta.dirname, 'cri.proto'), {
   ...{ keepCase: false, longs: Number, enums: String, defaults: true },

@@ -4,9 +4,13 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeEach, expect, test } from 'vitest';
 import { decompress } from 'zstd-napi';
-import type { InfoResponse, ListStatusesResponse, ReadResponse } from '../../src/daemon/content-messages.js';
-import type { DiffRequest, DiffResponse } from '../../src/daemon/diff-messages.js';
-import type { MountsResponse } from '../../src/daemon/snapshots-messages.js';
+import type {
+  InfoResponse,
+  ListStatusesResponse,
+  ReadResponse,
+} from '../../src/daemon/content/content-messages.js';
+import type { DiffRequest, DiffResponse } from '../../src/daemon/layers/diff-messages.js';
+import type { MountsResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { digestOf } from './content-writer.js';
 import { type Client, connect } from './grpc-client.js';

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { MountsResponse } from '../../src/daemon/snapshots-messages.js';
+import type { MountsResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
 import { OverlayerError } from '../../src/index.js';
-import { FlushPoint } from '../../src/snapshot/flush-point.js';
+import { FlushPoint } from '../../src/snapshot/fill/flush-point.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { digestOf, writeBlob } from './content-writer.js';

@@ -7,8 +7,8 @@ import {
   makeClientConstructor,
   type ServiceClientConstructor,
 } from '@grpc/grpc-js';
-import { loadService, type ServiceName } from '../../src/daemon/load-services.js';
-import { fromStatus } from '../../src/daemon/status.js';
+import { loadService, type ServiceName } from '../../src/daemon/grpc/load-services.js';
+import { fromStatus } from '../../src/daemon/grpc/status.js';
 
 export interface Client {
   ask<Answer = object>(method: string, request: object, signal?: AbortSignal): Promise<Answer>;

@@ -2,7 +2,7 @@ import type {
   ListSnapshotsResponse,
   MountsResponse,
   StatResponse,
-} from '../../src/daemon/snapshots-messages.js';
+} from '../../src/daemon/snapshots/snapshots-messages.js';
 import type { Mount, SnapshotInfo, Snapshotter } from '../../src/index.js';
 import { type Daemon, OverlayerError, serve } from '../../src/index.js';
 import { connect } from './grpc-client.js';

@@ -1,8 +1,8 @@
 import { OverlayerError } from '../../src/base/errors.js';
-import type { ApplyResponse } from '../../src/daemon/diff-messages.js';
+import type { ApplyResponse } from '../../src/daemon/layers/diff-messages.js';
 import type { MountMessage } from '../../src/daemon/messages.js';
-import type { MountsResponse } from '../../src/daemon/snapshots-messages.js';
-import { overlayLayers } from '../../src/snapshot/overlay-layers.js';
+import type { MountsResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
+import { overlayLayers } from '../../src/mount/overlay-layers.js';
 import { digestOf, writeBlob } from './content-writer.js';
 import { type Client, connect } from './grpc-client.js';
 

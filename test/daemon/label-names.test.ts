@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { StatResponse } from '../../src/daemon/snapshots-messages.js';
+import type { StatResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
 import { useDaemon } from './use-daemon.js';
 
 test.each(['__proto__', 'constructor'])('a label may be called %s', async (name) => {

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { DiffRequest, DiffResponse } from '../../src/daemon/diff-messages.js';
-import type { ServiceName } from '../../src/daemon/load-services.js';
-import type { MountsResponse } from '../../src/daemon/snapshots-messages.js';
+import type { ServiceName } from '../../src/daemon/grpc/load-services.js';
+import type { DiffRequest, DiffResponse } from '../../src/daemon/layers/diff-messages.js';
+import type { MountsResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
 import type { ContainerdOptions } from './containerd-process.js';
 import { connect } from './grpc-client.js';
 import { useContainerd } from './use-containerd.js';

@@ -4,7 +4,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { ListSnapshotsResponse, MountsResponse } from '../../src/daemon/snapshots-messages.js';
+import type { ListSnapshotsResponse, MountsResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
 import { serve } from '../../src/index.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';

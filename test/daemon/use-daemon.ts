@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { ServiceName } from '../../src/daemon/load-services.js';
+import type { ServiceName } from '../../src/daemon/grpc/load-services.js';
 import { type Daemon, type LogEntry, type ServeOptions, serve } from '../../src/index.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { type Client, connect } from './grpc-client.js';

@@ -1,7 +1,7 @@
 import { addHint } from '../../src/base/add-hint.js';
 import type { WorkBudget } from '../../src/base/work-budget.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/index.js';
-import { Applier } from '../../src/layer/applier.js';
+import { Applier } from '../../src/layer/apply/applier.js';
 import { Destination } from '../../src/rootfs/destination.js';
 import { resolveIdentity } from '../../src/rootfs/identity.js';
 import { openLinuxSystem } from '../../src/system/linux.js';

@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { Descent } from '../../src/rootfs/descent.js';
+import { Descent } from '../../src/rootfs/trees/descent.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { AT_FDCWD, O } from '../../src/system/system.js';
 

@@ -12,7 +12,7 @@ export interface Inside {
   readonly fs: typeof import('node:fs');
   readonly path: typeof import('node:path');
   readonly child: typeof import('node:child_process');
-  /** A module of the built package, such as `snapshot/mount-onto.js`, or by its URL. */
+  /** A module of the built package, such as `mount/mount-onto.js`, or by its URL. */
   load<Module>(path: string): Promise<Module>;
   /** Mounts as on a kernel that has only `calls` to mount. */
   mount(calls: MountCalls, mounts: readonly Mount[], target: string): Promise<void>;
@@ -41,7 +41,7 @@ const PROGRAM = `(async () => {
   const [overlayer, fs, path, child] = await Promise.all([
     load('index.js'), import('node:fs'), import('node:path'), import('node:child_process')]);
   const [{ openLinuxMountSystem }, { mountOnto }, { SystemError }] = await Promise.all([
-    load('system/linux-mount.js'), load('snapshot/mount-onto.js'), load('system/system.js')]);
+    load('system/linux-mount.js'), load('mount/mount-onto.js'), load('system/system.js')]);
   const newest = openLinuxMountSystem();
   const lacking = (syscall) => () => { throw new SystemError('ENOSYS', syscall, ''); };
   const systems = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';
-import type { ImageSource, SourceImage } from '../../src/image/image-source.js';
+import type { ImageSource, SourceImage } from '../../src/image/source/image-source.js';
 import { type LayerSource, planLayer } from '../../src/index.js';
 import type { Descriptor } from '../../src/oci/descriptor.js';
 import { type ImageConfig, parseImageConfig } from '../../src/oci/image-config.js';

@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import type { Snapshotter } from '../../src/index.js';
 import { applyLayer } from '../../src/layer/unpack-layer.js';
-import { describeLayer } from '../../src/snapshot/describe-contents.js';
-import { FlushPoint } from '../../src/snapshot/flush-point.js';
+import { describeLayer } from '../../src/snapshot/fill/describe-contents.js';
+import { FlushPoint } from '../../src/snapshot/fill/flush-point.js';
 
 /** Prepares a snapshot, unpacks a layer into it, commits it. @returns its directory */
 export async function unpackSnapshot(

@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { detectSource } from '../../src/image/detect-source.js';
-import { openImageLayout } from '../../src/image/open-image-layout.js';
+import { detectSource } from '../../src/image/source/detect-source.js';
+import { openImageLayout } from '../../src/image/source/open-image-layout.js';
 import { parseDigest } from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
 import {

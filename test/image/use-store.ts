@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 import { openStore, type SnapshotBackend, type Store } from '../../src/index.js';
-import { NativeBackend } from '../../src/snapshot/native-backend.js';
-import { OverlayBackend } from '../../src/snapshot/overlay-backend.js';
+import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
+import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
 /** What a probe would find; nothing here is mounted. */

@@ -13,7 +13,7 @@ const work = makeWorkDirectory();
 afterAll(() => execFileSync('rm', ['-rf', work]));
 
 const INDEX = new URL('../../dist/index.js', import.meta.url).href;
-const TREE_THREADS = new URL('../../dist/snapshot/tree-threads.js', import.meta.url).href;
+const TREE_THREADS = new URL('../../dist/snapshot/trees/tree-threads.js', import.meta.url).href;
 
 /** Runs a program that has `unpackLayer` and its arguments at hand, until it ends by itself. */
 function run(body: string, args: readonly string[], umask = 0o022): string {

@@ -6,7 +6,7 @@ import { readManifest } from '../../src/layer/manifest/read-manifest.js';
 import { verifyTree } from '../../src/layer/manifest/verify-tree.js';
 import { writeManifest } from '../../src/layer/manifest/write-manifest.js';
 import { type ApplyLayerOptions, applyLayer } from '../../src/layer/unpack-layer.js';
-import { measureUsage } from '../../src/rootfs/measure-usage.js';
+import { measureUsage } from '../../src/rootfs/trees/measure-usage.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { AT_FDCWD, O } from '../../src/system/system.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { copyTree } from '../../src/rootfs/copy-tree.js';
+import { copyTree } from '../../src/rootfs/trees/copy-tree.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { AT_FDCWD, S, type System, SystemError } from '../../src/system/system.js';
 import { useNamespace } from '../helpers/namespace-process.js';

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDiff, openSnapshotter } from '../../src/index.js';
-import { copyTree } from '../../src/rootfs/copy-tree.js';
 import { withChild } from '../../src/rootfs/directory.js';
-import { measureUsage } from '../../src/rootfs/measure-usage.js';
-import { removeTree } from '../../src/rootfs/remove-tree.js';
+import { copyTree } from '../../src/rootfs/trees/copy-tree.js';
+import { measureUsage } from '../../src/rootfs/trees/measure-usage.js';
+import { removeTree } from '../../src/rootfs/trees/remove-tree.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { AT_FDCWD, O } from '../../src/system/system.js';
 import { makeDeepTree } from '../helpers/deep-tree.js';

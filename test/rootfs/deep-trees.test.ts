@@ -8,7 +8,7 @@ let root: string;
 let program: string;
 beforeAll(async () => {
   root = makeWorkDirectory();
-  program = await buildProgram(new URL('./deep-trees.program.ts', import.meta.url), root);
+  program = await buildProgram(new URL('./deep-trees.program.js', import.meta.url), root);
 });
 // Not fs.rm, which gives paths to the kernel.
 const empty = () => execFileSync('find', [root, '-mindepth', '1', '-not', '-name', '*.mjs', '-delete']);

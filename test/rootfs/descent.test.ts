@@ -1,8 +1,8 @@
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Descent } from '../../src/rootfs/descent.js';
-import { removeTree } from '../../src/rootfs/remove-tree.js';
+import { Descent } from '../../src/rootfs/trees/descent.js';
+import { removeTree } from '../../src/rootfs/trees/remove-tree.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { type System, SystemError } from '../../src/system/system.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';

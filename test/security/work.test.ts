@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import { AbortedError } from '../../src/base/gate.js';
 import { WorkBudget } from '../../src/base/work-budget.js';
 import { DEFAULT_LIMITS } from '../../src/index.js';
-import { copyContents } from '../../src/rootfs/copy-contents.js';
+import { copyContents } from '../../src/rootfs/trees/copy-contents.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { meterSystem } from '../../src/system/metered-system.js';
 import { SystemError } from '../../src/system/system.js';

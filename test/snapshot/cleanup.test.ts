@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSnapshotter, type Snapshotter } from '../../src/index.js';
-import { SnapshotDirectories } from '../../src/snapshot/snapshot-directories.js';
+import { SnapshotDirectories } from '../../src/snapshot/store/snapshot-directories.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { convertWhiteouts } from '../../src/snapshot/convert-whiteouts.js';
+import { convertWhiteouts } from '../../src/snapshot/trees/convert-whiteouts.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { isErrno } from '../../src/system/system.js';
 import { FaultySystem } from '../helpers/faulty-system.js';

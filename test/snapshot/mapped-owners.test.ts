@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { OverlaySupport } from '../../src/snapshot/overlay-support.js';
+import type { OverlaySupport } from '../../src/mount/overlay-support.js';
 import { type Inside, useNamespace } from '../helpers/namespace-process.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 
@@ -100,8 +100,8 @@ async function lookInside(
   support: object,
   paths: readonly string[],
 ): Promise<Seen> {
-  const { OverlayBackend } = await load<typeof import('../../src/snapshot/overlay-backend.js')>(
-    'snapshot/overlay-backend.js',
+  const { OverlayBackend } = await load<typeof import('../../src/snapshot/backends/overlay-backend.js')>(
+    'snapshot/backends/overlay-backend.js',
   );
   const { openLinuxMountSystem } =
     await load<typeof import('../../src/system/linux-mount.js')>('system/linux-mount.js');

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, rmSync, statSync, symlinkSync, writeFi
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSnapshotter, type SnapshotBackend } from '../../src/index.js';
-import { NativeBackend } from '../../src/snapshot/native-backend.js';
+import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 

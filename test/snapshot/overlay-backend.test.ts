@@ -2,8 +2,8 @@ import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BackendSnapshot } from '../../src/index.js';
-import { OverlayBackend } from '../../src/snapshot/overlay-backend.js';
-import type { OverlaySupport } from '../../src/snapshot/overlay-support.js';
+import type { OverlaySupport } from '../../src/mount/overlay-support.js';
+import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
 const SUPPORT: OverlaySupport = {

@@ -8,7 +8,7 @@ import {
   type Snapshotter,
   type Supplied,
 } from '../../src/index.js';
-import { NativeBackend } from '../../src/snapshot/native-backend.js';
+import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
 const REF = 'containerd.io/snapshot.ref';

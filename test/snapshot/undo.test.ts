@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SnapshotDirectories } from '../../src/snapshot/snapshot-directories.js';
+import { SnapshotDirectories } from '../../src/snapshot/store/snapshot-directories.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import type { System } from '../../src/system/system.js';
 import { type Fault, FaultySystem } from '../helpers/faulty-system.js';

@@ -11,8 +11,8 @@ import {
   type Snapshotter,
   unpackSnapshot,
 } from '../../src/index.js';
-import { NativeBackend } from '../../src/snapshot/native-backend.js';
-import { OverlayBackend } from '../../src/snapshot/overlay-backend.js';
+import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
+import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { dir, file, hardlink, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { sha256 } from '../helpers/tree.js';

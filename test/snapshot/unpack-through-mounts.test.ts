@@ -12,8 +12,8 @@ test('what can only be written to through its mounts is', async () => {
   const layers = [tar(dir('etc'), file('etc/base')), tar(file('etc/next'), whiteout('etc/base'))];
   for (const [number, layer] of layers.entries()) writeFileSync(join(root, `${number}.tar`), layer);
   const seen = await namespace.inside.run(async ({ overlayer, load, fs, path }, root) => {
-    const { NativeBackend } = await load<typeof import('../../src/snapshot/native-backend.js')>(
-      'snapshot/native-backend.js',
+    const { NativeBackend } = await load<typeof import('../../src/snapshot/backends/native-backend.js')>(
+      'snapshot/backends/native-backend.js',
     );
     /** With a mount upon a mount. */
     class Twofold extends NativeBackend {

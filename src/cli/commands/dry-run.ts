@@ -1,11 +1,11 @@
 import { displayPath, planLayer } from '../../index.js';
+import type { Argument } from '../flags/read-argument.js';
+import { readOptions } from '../flags/read-flags.js';
 import { abortOnSignals } from '../interruption.js';
-import type { Argument } from '../read-argument.js';
-import { readOptions } from '../read-flags.js';
 import { JsonListing } from '../render/json-listing.js';
 import { operationLines } from '../render/operation-lines.js';
 import { BufferedOutput } from '../render/output.js';
-import { createProgress } from '../render/progress.js';
+import { createProgress } from '../render/progress/progress.js';
 import { summary } from '../render/summary.js';
 import { reportFailure } from '../report-failure.js';
 import type { UnpackFlags } from './unpack.js';

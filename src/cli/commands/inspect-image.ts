@@ -1,8 +1,8 @@
 import { tmpdir } from 'node:os';
 import { inspectImages, parsePlatform } from '../../index.js';
+import { type OpenImageFlags, openImage } from '../flags/open-image.js';
+import type { Argument } from '../flags/read-argument.js';
 import { abortOnSignals } from '../interruption.js';
-import { type OpenImageFlags, openImage } from '../open-image.js';
-import type { Argument } from '../read-argument.js';
 import { imageText } from '../render/image-text.js';
 import { printResult } from '../render/print-result.js';
 

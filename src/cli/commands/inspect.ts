@@ -1,7 +1,7 @@
 import { displayPath, planLayer } from '../../index.js';
+import { type Argument, checkOptions, readArgument } from '../flags/read-argument.js';
+import { type ReadFlags, readOptions } from '../flags/read-flags.js';
 import { abortOnSignals } from '../interruption.js';
-import { type Argument, checkOptions, readArgument } from '../read-argument.js';
-import { type ReadFlags, readOptions } from '../read-flags.js';
 import { JsonListing } from '../render/json-listing.js';
 import { LISTING_HEADER, listingRow } from '../render/listing.js';
 import { BufferedOutput } from '../render/output.js';

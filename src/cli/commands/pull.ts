@@ -1,12 +1,12 @@
 import type { Image, PullEvent, Task } from '../../index.js';
-import { type GetFlags, getOptions, type RegistryFlags, registryOptions } from '../get-flags.js';
+import { type GetFlags, getOptions, type RegistryFlags, registryOptions } from '../flags/get-flags.js';
+import { closeLayer, openLayer } from '../flags/layer-source.js';
+import type { RootFlags } from '../flags/root-flags.js';
 import { abortOnSignals, Interruption } from '../interruption.js';
-import { closeLayer, openLayer } from '../layer-source.js';
 import { imageDocument } from '../render/image-document.js';
 import { imageSummary, PullTally } from '../render/image-summary.js';
 import { printResult } from '../render/print-result.js';
-import { createPullProgress } from '../render/pull-progress.js';
-import type { RootFlags } from '../root-flags.js';
+import { createPullProgress } from '../render/progress/pull-progress.js';
 import { withStore } from './with-store.js';
 
 export interface PullFlags extends RootFlags, GetFlags, RegistryFlags {}

@@ -6,10 +6,10 @@ import {
   openSnapshotter,
   serve as startDaemon,
 } from '../../index.js';
+import type { RootFlags } from '../flags/root-flags.js';
 import { abortOnSignals } from '../interruption.js';
 import { logLine } from '../render/log-line.js';
 import { reportFailure } from '../report-failure.js';
-import type { RootFlags } from '../root-flags.js';
 
 /** Where the unit for systemd has them (`daemon/systemd/`). */
 const ROOT = '/var/lib/overlayer-containerd';

@@ -1,13 +1,13 @@
 import { dirname, resolve } from 'node:path';
 import { displayPath, formatPlatform, parsePlatform, type UnpackedImage, unpackImage } from '../../index.js';
+import { type OpenImageFlags, openImage } from '../flags/open-image.js';
+import type { Argument } from '../flags/read-argument.js';
+import { readOptions } from '../flags/read-flags.js';
 import { abortOnSignals, Interruption } from '../interruption.js';
-import { type OpenImageFlags, openImage } from '../open-image.js';
-import type { Argument } from '../read-argument.js';
-import { readOptions } from '../read-flags.js';
 import { anomalyNotes } from '../render/anomaly-notes.js';
 import { counted, formatBytes, formatSeconds } from '../render/format.js';
 import { printResult } from '../render/print-result.js';
-import { createPullProgress } from '../render/pull-progress.js';
+import { createPullProgress } from '../render/progress/pull-progress.js';
 import { reportFailure } from '../report-failure.js';
 import type { UnpackFlags } from './unpack.js';
 

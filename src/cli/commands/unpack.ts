@@ -8,11 +8,11 @@ import {
   type UnpackLayerOptions,
   unpackLayer,
 } from '../../index.js';
+import { type Argument, checkOptions, readArgument } from '../flags/read-argument.js';
+import { type ReadFlags, readOptions } from '../flags/read-flags.js';
 import { abortOnSignals, Interruption } from '../interruption.js';
-import { type Argument, checkOptions, readArgument } from '../read-argument.js';
-import { type ReadFlags, readOptions } from '../read-flags.js';
-import { LateProgress } from '../render/late-progress.js';
-import type { ProgressForm } from '../render/progress.js';
+import { LateProgress } from '../render/progress/late-progress.js';
+import type { ProgressForm } from '../render/progress/progress.js';
 import { reportFailure } from '../report-failure.js';
 
 export interface UnpackFlags extends ReadFlags {

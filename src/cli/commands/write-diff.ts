@@ -1,10 +1,10 @@
 import { type CreateDiffOptions, type Diff, displayJson, displayPath } from '../../index.js';
+import { writeOutput } from '../flags/write-output.js';
 import { Interruption } from '../interruption.js';
 import { formatSeconds } from '../render/format.js';
-import { LateProgress } from '../render/late-progress.js';
-import type { ProgressForm } from '../render/progress.js';
+import { LateProgress } from '../render/progress/late-progress.js';
+import type { ProgressForm } from '../render/progress/progress.js';
 import { summary } from '../render/summary.js';
-import { writeOutput } from '../write-output.js';
 
 /** Options of the commands that make a layer, as commander gives them. */
 export interface DiffFlags {

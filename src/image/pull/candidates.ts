@@ -5,7 +5,7 @@ import type { Digest } from '../../oci/digest.js';
 import type { ImageManifest, UnreadableEntry } from '../../oci/manifest.js';
 import { isIndex, isManifest } from '../../oci/media-types.js';
 import { completePlatform, type Platform } from '../../oci/platform.js';
-import { isCode } from '../is-code.js';
+import { isCode } from '../source/is-code.js';
 import type { ChosenManifest, Documents } from './documents.js';
 
 /** Indexes within indexes: nobody makes more than two. */

@@ -3,7 +3,7 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { quoted } from '../../oci/document.js';
 import { rankPlatform } from '../../oci/match-platform.js';
 import { completePlatform, formatPlatform, type Platform } from '../../oci/platform.js';
-import { isCode } from '../is-code.js';
+import { isCode } from '../source/is-code.js';
 import { type Candidate, candidatesOf, readImage } from './candidates.js';
 import type { ChosenManifest, Documents } from './documents.js';
 

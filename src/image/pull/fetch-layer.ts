@@ -1,9 +1,9 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerResult, LayerSource } from '../../layer/options.js';
-import type { Unpack } from '../../snapshot/fill-snapshot.js';
+import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
-import { bytesOf, isFile, otherSize } from '../blob-bytes.js';
-import { openLayer } from '../open-layer.js';
+import { bytesOf, isFile, otherSize } from '../source/blob-bytes.js';
+import { openLayer } from '../source/open-layer.js';
 import { openBlobIngest } from './open-blob-ingest.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';

@@ -1,6 +1,6 @@
 import type { Limits } from '../../base/limits.js';
-import type { ImageSource } from '../image-source.js';
-import type { StoreParts } from '../store-parts.js';
+import type { ImageSource } from '../source/image-source.js';
+import type { StoreParts } from '../store/store-parts.js';
 import type { PullLease } from './pull-lease.js';
 
 /** What the parts of one pull have in common. */

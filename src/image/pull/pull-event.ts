@@ -3,8 +3,8 @@ import type { ChainID } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
 import type { Platform } from '../../oci/platform.js';
-import type { ImageSource } from '../image-source.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
+import type { ImageSource } from '../source/image-source.js';
 import type { Tell } from '../task.js';
 
 /** One layer of the image that is being pulled. */

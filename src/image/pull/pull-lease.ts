@@ -1,8 +1,8 @@
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import type { LeaseResource } from '../../content/leases.js';
-import { collectGarbage } from '../garbage.js';
-import type { StoreParts } from '../store-parts.js';
+import { collectGarbage } from '../store/garbage.js';
+import type { StoreParts } from '../store/store-parts.js';
 
 /**
  * The lease of one pull on all that it uses, with what it has made itself. End it with `release` or `undo`. The lease of

@@ -1,7 +1,7 @@
 import { type ByteSource, iterateSource, readSource, type SourceReader } from '../../base/byte-source.js';
 import type { Ingest } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { bytesOf, otherSize } from '../blob-bytes.js';
+import { bytesOf, otherSize } from '../source/blob-bytes.js';
 import type { SupplyWatch } from './supply-watch.js';
 
 export interface TeeOptions {

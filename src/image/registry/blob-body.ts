@@ -1,10 +1,10 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import type { Lent } from '../lent-bytes.js';
-import type { Part } from './content-range.js';
-import type { HttpResponse } from './http-response.js';
+import type { Lent } from '../source/lent-bytes.js';
+import type { Part } from './http/content-range.js';
+import type { HttpResponse } from './http/http-response.js';
+import { PassingFailure, type Retries } from './http/retries.js';
 import type { Operation } from './repository.js';
-import { PassingFailure, type Retries } from './retries.js';
 
 /** A server that breaks off after this much is met with patience, one that does at every byte is not. */
 const PROGRESS_BYTES = 1024 ** 2;

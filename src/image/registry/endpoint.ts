@@ -1,11 +1,11 @@
 import { OverlayerError } from '../../base/errors.js';
-import { Authorizer } from './authorizer.js';
-import type { HttpClient, HttpRequest } from './http-client.js';
-import type { HttpResponse } from './http-response.js';
-import { isNotTLS } from './network-failure.js';
-import type { RegistryHost } from './registry-host.js';
-import { responseFailure } from './response-failure.js';
-import { PassingFailure } from './retries.js';
+import { Authorizer } from './auth/authorizer.js';
+import type { RegistryHost } from './hosts/registry-host.js';
+import type { HttpClient, HttpRequest } from './http/http-client.js';
+import type { HttpResponse } from './http/http-response.js';
+import { isNotTLS } from './http/network-failure.js';
+import { responseFailure } from './http/response-failure.js';
+import { PassingFailure } from './http/retries.js';
 
 /** The server's own challenge, that of a redirect's target, and each once more when a token has expired. */
 const MAX_CHALLENGES = 4;

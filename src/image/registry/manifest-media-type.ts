@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import { quoted } from '../../oci/document.js';
 import { isSchema1, MANIFEST_MEDIA_TYPES, MEDIA_TYPE } from '../../oci/media-types.js';
-import type { HttpResponse } from './http-response.js';
+import type { HttpResponse } from './http/http-response.js';
 
 /**
  * What a registry's answer is: what the document says of itself, else what the registry says, else what its fields

@@ -3,12 +3,12 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { type Digest, parseDigest } from '../../oci/digest.js';
 import { MAX_REGISTRY_MANIFEST_BYTES } from '../../oci/document.js';
 import { MANIFEST_MEDIA_TYPES } from '../../oci/media-types.js';
-import { sha256 } from '../blob-bytes.js';
 import type { Reference } from '../reference.js';
-import type { HttpResponse } from './http-response.js';
+import { sha256 } from '../source/blob-bytes.js';
+import type { HttpResponse } from './http/http-response.js';
+import { Retries } from './http/retries.js';
 import { manifestMediaType } from './manifest-media-type.js';
 import type { Operation } from './repository.js';
-import { Retries } from './retries.js';
 
 const ACCEPT = MANIFEST_MEDIA_TYPES.join(', ');
 

@@ -1,12 +1,12 @@
 import type { Reference } from '../reference.js';
-import { Authorizer } from './authorizer.js';
-import type { Credentials } from './credentials.js';
+import { Authorizer } from './auth/authorizer.js';
+import type { Credentials } from './auth/credentials.js';
+import { type FoundCredentials, findCredentials } from './auth/find-credentials.js';
 import { Endpoint } from './endpoint.js';
-import { type FoundCredentials, findCredentials } from './find-credentials.js';
-import { HttpClient } from './http-client.js';
-import type { Patience } from './http-exchange.js';
-import type { RegistryHost } from './registry-host.js';
-import { isForeign } from './registry-hosts.js';
+import type { RegistryHost } from './hosts/registry-host.js';
+import { isForeign } from './hosts/registry-hosts.js';
+import { HttpClient } from './http/http-client.js';
+import type { Patience } from './http/http-exchange.js';
 import type { RegistryNotice } from './registry-notice.js';
 
 export interface OpenEndpointOptions extends Patience {

@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
-import type { ImageSource } from '../image-source.js';
 import { parseReference, type Reference } from '../reference.js';
-import type { Credentials } from './credentials.js';
+import type { ImageSource } from '../source/image-source.js';
+import type { Credentials } from './auth/credentials.js';
 import type { RegistryNotice } from './registry-notice.js';
 
 /** Of milliseconds that a timer can wait (25 days). */
@@ -91,8 +91,8 @@ export async function openRegistry(
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
   // Late: whoever pulls nothing need not wait for an HTTP client to load.
   const loading = import('./registry-source.js');
-  const { HostDirectories } = await import('./host-directories.js');
-  const { registryHosts } = await import('./registry-hosts.js');
+  const { HostDirectories } = await import('./hosts/host-directories.js');
+  const { registryHosts } = await import('./hosts/registry-hosts.js');
   const directories = new HostDirectories(options.hostsDirectories);
   const hosts = await registryHosts(parsed.domain, directories, options);
   for (const message of directories.warnings) onNotice?.({ type: 'warning', message });

@@ -3,25 +3,25 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { parseDigest } from '../../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
 import { isLayer, MANIFEST_MEDIA_TYPES } from '../../oci/media-types.js';
+import type { Reference } from '../reference.js';
 import type {
   ImageSource,
   ListImagesOptions,
   OpenBlob,
   OpenBlobOptions,
   SourceImage,
-} from '../image-source.js';
-import { LentBytes } from '../lent-bytes.js';
-import type { Reference } from '../reference.js';
+} from '../source/image-source.js';
+import { LentBytes } from '../source/lent-bytes.js';
+import type { Credentials } from './auth/credentials.js';
 import { BlobBody, type BlobResponse } from './blob-body.js';
-import { contentRange } from './content-range.js';
-import type { Credentials } from './credentials.js';
-import type { Patience } from './http-exchange.js';
+import type { RegistryHost } from './hosts/registry-host.js';
+import { contentRange } from './http/content-range.js';
+import type { Patience } from './http/http-exchange.js';
+import { Retries } from './http/retries.js';
 import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
 import { openEndpoint } from './open-endpoint.js';
-import type { RegistryHost } from './registry-host.js';
 import { onceEach, type RegistryNotice } from './registry-notice.js';
 import { type Operation, Repository } from './repository.js';
-import { Retries } from './retries.js';
 
 export interface RegistrySourceOptions extends Patience {
   /** Of which the registry itself is the last. */

@@ -1,9 +1,9 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Reference } from '../reference.js';
 import type { Endpoint, EndpointRequest } from './endpoint.js';
-import type { HttpResponse } from './http-response.js';
+import type { HttpResponse } from './http/http-response.js';
+import { PassingFailure, type Retries } from './http/retries.js';
 import type { RegistryNotice } from './registry-notice.js';
-import { PassingFailure, type Retries } from './retries.js';
 
 /** What the requests for one thing have in common. */
 export interface Operation {

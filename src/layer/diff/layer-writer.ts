@@ -1,11 +1,11 @@
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
-import { dataRanges } from '../../rootfs/data-ranges.js';
 import { statId, withChild } from '../../rootfs/directory.js';
+import { dataRanges } from '../../rootfs/trees/data-ranges.js';
 import { O, type System } from '../../system/system.js';
 import { paddingOf } from '../../tar/block.js';
 import { END_MARKER_BYTES, HeaderEncoder, type TarHeader } from '../../tar/header-encoder.js';
-import { opaqueMarker, WHITEOUT_PREFIX, whiteoutMarker } from '../whiteout.js';
+import { opaqueMarker, WHITEOUT_PREFIX, whiteoutMarker } from '../plan/whiteout.js';
 import type { LayerOutput } from './layer-output.js';
 import type { TreeEntry } from './tree-entry.js';
 

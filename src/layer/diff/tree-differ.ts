@@ -1,7 +1,7 @@
-import { Descent } from '../../rootfs/descent.js';
 import { isDirectory } from '../../rootfs/directory.js';
 import { statIfThere } from '../../rootfs/lower-layers.js';
-import type { WalkedEntry } from '../../rootfs/walk-tree.js';
+import { Descent } from '../../rootfs/trees/descent.js';
+import type { WalkedEntry } from '../../rootfs/trees/walk-tree.js';
 import type { System } from '../../system/system.js';
 import type { LayerWriter } from './layer-writer.js';
 import { LinkedFiles } from './linked-files.js';

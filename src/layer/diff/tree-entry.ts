@@ -1,11 +1,11 @@
 import { statId } from '../../rootfs/directory.js';
 import { isWhiteoutDevice } from '../../rootfs/lower-layers.js';
 import { nodeType } from '../../rootfs/node-type.js';
-import type { WalkedEntry } from '../../rootfs/walk-tree.js';
+import type { WalkedEntry } from '../../rootfs/trees/walk-tree.js';
 import { imageXattrName } from '../../rootfs/xattrs.js';
 import type { System } from '../../system/system.js';
 import type { TarHeader } from '../../tar/header-encoder.js';
-import { CAPABILITY, withoutHostRoot } from '../capability.js';
+import { CAPABILITY, withoutHostRoot } from '../apply/capability.js';
 
 /**
  * Something in a tree, and how a layer would list it. A socket is none: no layer can hold it. Nor is a device 0:0: to

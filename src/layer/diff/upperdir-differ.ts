@@ -3,7 +3,7 @@ import { displayPath } from '../../base/path-bytes.js';
 import { isDirectory } from '../../rootfs/directory.js';
 import { isOpaqueAt, isWhiteout, lookupLower } from '../../rootfs/lower-layers.js';
 import { NO_EVENTS, Rootfs } from '../../rootfs/rootfs.js';
-import { type WalkedEntry, walkTree } from '../../rootfs/walk-tree.js';
+import { type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { isMark } from '../../rootfs/xattrs.js';
 import { S, type System } from '../../system/system.js';
 import type { LayerWriter } from './layer-writer.js';

@@ -1,7 +1,7 @@
 import { statId } from '../../rootfs/directory.js';
 import { isOpaqueAt, isWhiteout } from '../../rootfs/lower-layers.js';
 import { nodeType } from '../../rootfs/node-type.js';
-import type { WalkedEntry } from '../../rootfs/walk-tree.js';
+import type { WalkedEntry } from '../../rootfs/trees/walk-tree.js';
 import { S, type System } from '../../system/system.js';
 import { xattrsChecksum } from './xattrs-checksum.js';
 

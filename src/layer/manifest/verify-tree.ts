@@ -1,4 +1,4 @@
-import { compareWalked, type WalkedEntry, walkTree } from '../../rootfs/walk-tree.js';
+import { compareWalked, type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { isErrno, type System, SystemError } from '../../system/system.js';
 import { FileChecksum } from './file-checksum.js';
 import { EntryDescriber, type ManifestEntry } from './manifest-entry.js';

@@ -5,8 +5,8 @@ import {
   isCountedBeforeSync,
   type TreeUsage,
   UsageCount,
-} from '../../rootfs/measure-usage.js';
-import { type WalkedEntry, walkTree } from '../../rootfs/walk-tree.js';
+} from '../../rootfs/trees/measure-usage.js';
+import { type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { type DirectoryEntry, DT, type System } from '../../system/system.js';
 import { FileChecksum } from './file-checksum.js';

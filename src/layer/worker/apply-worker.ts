@@ -4,7 +4,7 @@ import { Destination } from '../../rootfs/destination.js';
 import { closeQuietly } from '../../rootfs/directory.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
 import { openLinuxSystem } from '../../system/linux.js';
-import { Applier } from '../applier.js';
+import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import { ArchiveReader } from './archive-reader.js';
 import { FileQueue } from './file-queue.js';

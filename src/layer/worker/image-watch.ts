@@ -1,5 +1,5 @@
 import type { TarEntry, TarSink } from '../../tar/types.js';
-import { cleanPath } from '../clean-path.js';
+import { cleanPath } from '../plan/clean-path.js';
 
 /** Of a manifest.json: what is looked at. */
 const MAX_KEPT_BYTES = 64 * 1024;

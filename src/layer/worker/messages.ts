@@ -1,12 +1,12 @@
 import type { PlainError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
-import type { AnomalySummary } from '../anomaly.js';
+import type { LowersLater, NeedsLowers } from '../apply/lowers-later.js';
+import type { OwnerMap } from '../apply/shift-owners.js';
 import type { DiffSource } from '../diff/options.js';
-import type { LowersLater, NeedsLowers } from '../lowers-later.js';
 import type { FileFacts } from '../manifest/file-facts.js';
-import type { PlannedOperation } from '../operation.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
-import type { OwnerMap } from '../shift-owners.js';
+import type { AnomalySummary } from '../plan/anomaly.js';
+import type { PlannedOperation } from '../plan/operation.js';
 
 /** What the caller's thread asks of the others. */
 export type Request =

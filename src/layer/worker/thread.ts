@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { fromPlainError } from '../../base/errors.js';
 import { AbortedError } from '../../base/gate.js';
 import { startWorker, threadFailure } from '../../base/start-worker.js';
-import type { PlannedOperation } from '../operation.js';
+import type { PlannedOperation } from '../plan/operation.js';
 import type { Answer, Request, Response } from './messages.js';
 import type { PipelineMemory } from './pipeline.js';
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FilledSnapshots } from '../../../src/daemon/filled-snapshots.js';
+import { FilledSnapshots } from '../../../src/daemon/layers/filled-snapshots.js';
 import { OverlayerError, openSnapshotter } from '../../../src/index.js';
 
 export interface LoseWrites {

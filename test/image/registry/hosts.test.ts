@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseHostsFile } from '../../../src/image/registry/hosts-file.js';
+import { parseHostsFile } from '../../../src/image/registry/hosts/hosts-file.js';
 import { openRegistry, type RegistryNotice } from '../../../src/index.js';
 import { read } from '../../helpers/read-blob.js';
 import { type Meddling, RegistryProxy } from '../../helpers/registry-proxy.js';

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { expect, test } from 'vitest';
-import { HttpExchange } from '../../../src/image/registry/http-exchange.js';
+import { HttpExchange } from '../../../src/image/registry/http/http-exchange.js';
 
 const reason = new Error('enough');
 

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { type BlobHealth, type BlobInfo, type Digest, parseDigest, type Store } from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { abortOnSignals } from '../../interruption.js';
 import { columns } from '../../render/columns.js';
 import { formatBytes, formatMinute } from '../../render/format.js';
 import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
 export async function ls(flags: RootFlags & ListFlags): Promise<number> {

@@ -5,10 +5,10 @@ import {
   OverlayerError,
   parseDigest,
 } from '../../../index.js';
-import { closeLayer, openLayer } from '../../layer-source.js';
+import { closeLayer, openLayer } from '../../flags/layer-source.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { formatBytes } from '../../render/format.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withStore } from '../with-store.js';
 
 export interface IngestFlags extends RootFlags {

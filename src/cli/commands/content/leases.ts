@@ -1,8 +1,8 @@
 import { displayPath, type Lease, type LeaseResource } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { counted, formatMinute } from '../../render/format.js';
 import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
 interface ListedLease extends Lease {

@@ -1,11 +1,11 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createRuntimeSpec, displayPath, OverlayerError, parsePlatform } from '../../../index.js';
-import { fileFailure } from '../../file-failure.js';
+import { fileFailure } from '../../flags/file-failure.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { abortOnSignals } from '../../interruption.js';
 import { counted } from '../../render/format.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
 export interface BundleFlags extends RootFlags {

@@ -1,9 +1,9 @@
 import { type CollectResult, displayPath, type Keeper } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { abortOnSignals } from '../../interruption.js';
 import { counted, formatBytes } from '../../render/format.js';
 import { imageDocument } from '../../render/image-document.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
 export async function tag(name: string, newName: string, flags: RootFlags): Promise<number> {

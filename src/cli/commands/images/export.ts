@@ -1,8 +1,8 @@
 import { displayPath, exportImages as exportedBytes, type Image } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
+import { writeOutput } from '../../flags/write-output.js';
 import { abortOnSignals } from '../../interruption.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
-import { writeOutput } from '../../write-output.js';
 import { withExistingStore } from '../with-store.js';
 
 export interface ExportFlags extends RootFlags {

@@ -1,5 +1,6 @@
 import { formatPlatform, type Image, type ImageHealth, parsePlatform, type Store } from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { columns, SHORT_DIGEST } from '../../render/columns.js';
 import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
 import { formatTemplate } from '../../render/format-template.js';
@@ -7,7 +8,6 @@ import { imageDocument } from '../../render/image-document.js';
 import { imageText } from '../../render/image-text.js';
 import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
 export async function ls(flags: RootFlags & ListFlags): Promise<number> {

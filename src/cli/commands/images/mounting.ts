@@ -1,6 +1,6 @@
 import { displayPath, parsePlatform } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { printResult } from '../../render/print-result.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingStore } from '../with-store.js';
 
 export interface MountFlags extends RootFlags {

@@ -1,8 +1,8 @@
 import { displayPath, type Labels, OverlayerError } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { counted } from '../../render/format.js';
 import { printResult } from '../../render/print-result.js';
 import { describeFailure } from '../../report-failure.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingSnapshots, withSnapshots } from './with-snapshots.js';
 
 export interface LabelFlags extends RootFlags {

@@ -9,8 +9,8 @@ import { exitCode } from '../../exit-code.js';
 import { abortOnSignals } from '../../interruption.js';
 import { checkText, rebuildText } from '../../render/check-text.js';
 import { describeFailure, reportFailure } from '../../report-failure.js';
-import type { CheckFlags } from '../../snapshots-check.js';
 import { LayerFiles } from './layer-files.js';
+import type { CheckFlags } from './snapshots-check.js';
 import { existingSnapshots } from './with-snapshots.js';
 
 /** @returns the exit code */

@@ -1,6 +1,6 @@
 import { diffSnapshot } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { abortOnSignals } from '../../interruption.js';
-import type { RootFlags } from '../../root-flags.js';
 import { type DiffFlags, diffAftermath, writeDiff } from '../write-diff.js';
 import { withExistingSnapshots } from './with-snapshots.js';
 

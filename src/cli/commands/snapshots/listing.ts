@@ -1,10 +1,10 @@
 import { displayPath, type SnapshotInfo, type Snapshotter, type SnapshotUsage } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { columns } from '../../render/columns.js';
 import { formatBytes, formatCount } from '../../render/format.js';
 import { type ListFlags, printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import { type SnapshotTree, snapshotTrees, treeRows } from '../../render/snapshot-tree.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingSnapshots } from './with-snapshots.js';
 
 /** In containerd's spelling. */

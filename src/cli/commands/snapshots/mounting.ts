@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { displayPath, type Mount, mountAll, unmountAll } from '../../../index.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { printResult } from '../../render/print-result.js';
 import { reportFailure } from '../../report-failure.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withExistingSnapshots } from './with-snapshots.js';
 
 /** Prints what mounts a snapshot, as ctr does. */

@@ -5,15 +5,15 @@ import {
   type UnpackedSnapshot,
   unpackSnapshot,
 } from '../../../index.js';
+import { closeLayer, openLayer } from '../../flags/layer-source.js';
+import { type ReadFlags, readOptions } from '../../flags/read-flags.js';
+import type { RootFlags } from '../../flags/root-flags.js';
 import { abortOnSignals, Interruption } from '../../interruption.js';
-import { closeLayer, openLayer } from '../../layer-source.js';
-import { type ReadFlags, readOptions } from '../../read-flags.js';
 import { formatSeconds } from '../../render/format.js';
-import { LateProgress } from '../../render/late-progress.js';
 import { printResult } from '../../render/print-result.js';
-import type { ProgressForm } from '../../render/progress.js';
+import { LateProgress } from '../../render/progress/late-progress.js';
+import type { ProgressForm } from '../../render/progress/progress.js';
 import { summary } from '../../render/summary.js';
-import type { RootFlags } from '../../root-flags.js';
 import { withSnapshots } from './with-snapshots.js';
 
 export interface UnpackSnapshotFlags extends RootFlags, ReadFlags {

@@ -1,6 +1,6 @@
 import { openSnapshotter, type Snapshotter } from '../../../index.js';
+import { existingRoot, type RootFlags, rootOf } from '../../flags/root-flags.js';
 import { type FailureFlags, reportFailure } from '../../report-failure.js';
-import { existingRoot, type RootFlags, rootOf } from '../../root-flags.js';
 
 type Use = (snapshots: Snapshotter) => Promise<void>;
 type Aftermath = (error: unknown) => string | undefined;

@@ -1,0 +1,56 @@
+import { dirname } from 'node:path';
+import { OverlayerError } from '../../base/errors.js';
+import type { Mount } from '../../mount/mount.js';
+import { shownLayers } from '../../mount/overlay-layers.js';
+import { layerCompression, MEDIA_TYPE } from '../../oci/media-types.js';
+import { diffMounts } from '../../snapshot/diff-mounts.js';
+import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
+import { readRecordFile } from '../../snapshot/store/record-file.js';
+import type { ContainerdContent } from '../containerd/containerd-content.js';
+import { fromMount, orUndefined } from '../convert.js';
+import type { CallContext } from '../grpc/calls.js';
+import type { DescriptorMessage } from '../messages.js';
+import type { DiffRequest } from './diff-messages.js';
+
+/**
+ * Makes a layer and puts it into the content store of the containerd that asks, labelled with its diffID.
+ *
+ * @throws OverlayerError as `diffMounts`; `Unimplemented`: another media type than a layer's, or nobody says in which
+ * namespace it is asked for
+ */
+export async function storeDiff(
+  request: DiffRequest,
+  context: CallContext,
+  containerd: ContainerdContent,
+): Promise<DescriptorMessage> {
+  const { left, labels, sourceDateEpoch } = request;
+  const mediaType = request.mediaType === '' ? MEDIA_TYPE.layerGzip : request.mediaType;
+  const compression = layerCompression(mediaType);
+  const right = request.right.map(fromMount);
+  const namespace = context.namespace ?? (await namespaceOf(right));
+  const diff = diffMounts(left.map(fromMount), right, {
+    // Docker's plain type says nothing of its bytes; what it is called for is no compression.
+    compression: compression === 'unknown' ? 'none' : compression,
+    sourceDateEpoch: sourceDateEpoch === null ? undefined : new Date(sourceDateEpoch.seconds * 1000),
+    signal: context.signal,
+  });
+  const ref = orUndefined(request.ref);
+  const { digest, size } = await containerd.write(diff, { ...context, namespace, ref }, async () => {
+    const { descriptor, diffID } = await diff.result;
+    return { ...descriptor, labels: { ...labels, [UNCOMPRESSED_LABEL]: diffID } };
+  });
+  return { mediaType, digest, size, annotations: {} };
+}
+
+/**
+ * containerd 1.7 does not tell a differ in which namespace it is asked. Its names of snapshots begin with that
+ * (core/metadata, createKey: `namespace/number/key`), and are in the record beside the snapshot's tree.
+ */
+async function namespaceOf(mounts: readonly Mount[]): Promise<string> {
+  const [uppermost] = shownLayers(mounts) ?? [];
+  const record = uppermost === undefined ? undefined : await readRecordFile(dirname(uppermost));
+  const name = typeof record === 'object' ? record.name : '';
+  const [, namespace] = /^([^/]+)\/\d+\//.exec(name) ?? [];
+  if (namespace !== undefined) return namespace;
+  throw new OverlayerError('Unimplemented', 'Nobody says in which namespace the layer is to be');
+}

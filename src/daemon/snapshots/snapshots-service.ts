@@ -1,0 +1,101 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
+import { orUndefined, required, toMount, toSnapshotInfo } from '../convert.js';
+import { batches } from '../grpc/batches.js';
+import type { CallContext } from '../grpc/calls.js';
+import type { Methods } from '../grpc/handlers.js';
+import { type CommitLayerOptions, commitLayer } from '../layers/commit-layer.js';
+import type { EmptyMessage } from '../messages.js';
+import type {
+  CommitRequest,
+  KeyRequest,
+  ListSnapshotsRequest,
+  ListSnapshotsResponse,
+  MountsResponse,
+  PrepareRequest,
+  SnapshotterRequest,
+  StatResponse,
+  UpdateSnapshotRequest,
+  UsageResponse,
+} from './snapshots-messages.js';
+
+export interface SnapshotsServiceOptions extends CommitLayerOptions {
+  /** By which containerd's configuration calls it. */
+  readonly name: string;
+}
+
+/** `containerd.services.snapshots.v1.Snapshots`: the contract of `Snapshotter`, as messages. */
+export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): Methods {
+  const { snapshots, filled } = own;
+  /** As containerd's own service refuses them. */
+  const checkName = ({ snapshotter }: SnapshotterRequest) => {
+    if (snapshotter === name) return;
+    throw new OverlayerError('InvalidArgument', `Snapshotter "${snapshotter}" is not served here`, {
+      hint: `it is called "${name}", as the table [proxy_plugins.${name}] of containerd's configuration should be`,
+    });
+  };
+  const stat = (info: SnapshotInfo): StatResponse => ({ info: toSnapshotInfo(info) });
+
+  return {
+    async Prepare(request: PrepareRequest): Promise<MountsResponse> {
+      checkName(request);
+      const { key, parent, labels } = request;
+      const mounts = await snapshots.prepare(key, { parent: orUndefined(parent), labels });
+      return { mounts: mounts.map(toMount) };
+    },
+
+    async View(request: PrepareRequest): Promise<MountsResponse> {
+      checkName(request);
+      const { key, parent, labels } = request;
+      const mounts = await snapshots.view(key, { parent: orUndefined(parent), labels });
+      return { mounts: mounts.map(toMount) };
+    },
+
+    async Mounts(request: KeyRequest): Promise<MountsResponse> {
+      checkName(request);
+      return { mounts: (await snapshots.mounts(request.key)).map(toMount) };
+    },
+
+    async Commit(request: CommitRequest, context: CallContext): Promise<EmptyMessage> {
+      checkName(request);
+      await commitLayer({ own, open }, request, context);
+      return {};
+    },
+
+    async Remove(request: KeyRequest): Promise<EmptyMessage> {
+      checkName(request);
+      await filled.forget(request.key);
+      await snapshots.remove(request.key);
+      return {};
+    },
+
+    async Stat(request: KeyRequest): Promise<StatResponse> {
+      checkName(request);
+      return stat(await snapshots.stat(request.key));
+    },
+
+    async Update(request: UpdateSnapshotRequest): Promise<StatResponse> {
+      checkName(request);
+      const { name, labels } = required(request.info, 'info');
+      return stat(await snapshots.update(name, { labels }, request.updateMask?.paths));
+    },
+
+    async *List(request: ListSnapshotsRequest): AsyncGenerator<ListSnapshotsResponse> {
+      checkName(request);
+      for await (const infos of batches(snapshots.walk(request.filters)))
+        yield { info: infos.map(toSnapshotInfo) };
+    },
+
+    async Usage(request: KeyRequest): Promise<UsageResponse> {
+      checkName(request);
+      const { bytes, inodes } = await snapshots.usage(request.key);
+      return { size: bytes, inodes };
+    },
+
+    async Cleanup(request: SnapshotterRequest): Promise<EmptyMessage> {
+      checkName(request);
+      await snapshots.cleanup();
+      return {};
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { ByteSource } from '../../base/byte-source.js';
+import { OverlayerError } from '../../base/errors.js';
+import { plainBytes } from '../../compression/plain-bytes.js';
+import { TarDecoder } from '../../tar/decoder.js';
+import { openArchiveFile, readHandle } from './archive-file.js';
+import { ARCHIVE_LIMITS, memberName } from './archive-members.js';
+
+/** Of the uncompressed archive: what is looked at. */
+const HEAD_BYTES = 256 * 1024;
+
+/** What docker, containerd, skopeo, buildah, umoci and go-containerregistry put into archives of images, and no layer has. */
+const IMAGE_MEMBER =
+  /^(oci-layout|repositories|blobs\/sha256\/[0-9a-f]{64}|(sha256:)?[0-9a-f]{64}(\.(json|tar|tar\.gz|tar\.zst)|\/layer\.tar)?)$/;
+
+/** Whether a file is an archive, compressed or not, with a member of image archives among its first. */
+export async function beginsAsImages(path: string): Promise<boolean> {
+  const handle = await openArchiveFile(path);
+  if (handle === undefined) return false;
+  try {
+    return await hasImageMember(readHandle(handle));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads no further than it takes to tell. */
+export async function hasImageMember(bytes: ByteSource): Promise<boolean> {
+  let found = false;
+  const decoder = new TarDecoder(
+    {
+      entry(entry) {
+        if (entry.type !== 'directory') found ||= IMAGE_MEMBER.test(memberName(entry) ?? '');
+      },
+      data() {},
+      entryEnd() {},
+    },
+    ARCHIVE_LIMITS,
+  );
+  try {
+    // Before anything else is done: by what need not be loaded first.
+    for await (const chunk of plainBytes(bytes, { gzip: 'zlib' })) {
+      decoder.write(chunk);
+      if (found || decoder.position >= HEAD_BYTES) break;
+    }
+  } catch (error) {
+    // What comes up to a fault tells, too.
+    if (!OverlayerError.is(error)) throw error;
+  }
+  return found;
+}

@@ -1,0 +1,154 @@
+import { posix } from 'node:path';
+import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
+import { DEFAULT_LIMITS, type Limits } from '../../base/limits.js';
+import { displayPath } from '../../base/path-bytes.js';
+import { cleanPath } from '../../layer/plan/clean-path.js';
+import type { TarEntry } from '../../tar/types.js';
+import { hashStored, type StoredFile, sizeOf } from '../source/stored-file.js';
+
+/** Of archives that hold layers: all names are kept, so fewer of them, and shorter ones, than a layer may have. */
+export const ARCHIVE_LIMITS: Partial<Limits> = {
+  ...DEFAULT_LIMITS,
+  maxEntries: 65_536,
+  maxPathLength: 1024,
+};
+
+/** As the kernel's own limit. */
+const MAX_LINKS = 40;
+
+type Member =
+  | { readonly type: 'file'; readonly file: StoredFile }
+  /** Where it may lead, by how it is read: from its own directory, or else from the root. */
+  | { readonly type: 'link'; readonly targets: readonly string[] };
+
+interface Repeated {
+  readonly entry: TarEntry;
+  readonly first: Member;
+  readonly again: Member;
+}
+
+/**
+ * The files of an image archive by their names. Nothing is ever written under these names: they are only looked up, as
+ * text, so a name that leads elsewhere leads nowhere.
+ */
+export class ArchiveMembers {
+  readonly #members = new Map<string, Member>();
+  readonly #repeated: Repeated[] = [];
+
+  /** Anything but a link is passed over. */
+  addLink(entry: TarEntry): void {
+    const targets = linkTargets(entry);
+    if (targets.length > 0) this.#add(entry, { type: 'link', targets });
+  }
+
+  addFile(entry: TarEntry, file: StoredFile): void {
+    this.#add(entry, { type: 'file', file });
+  }
+
+  /**
+   * All members are there. A name may be there several times with the same bytes: of two readers, each could take another.
+   *
+   * @throws OverlayerError `InvalidArgument` where they have not the same bytes
+   */
+  async checkRepeated(options: AbortableOptions): Promise<void> {
+    const hashes = new Map<StoredFile, string>();
+    for (const { entry, first, again } of this.#repeated) {
+      if (await isSame(first, again, hashes, options)) continue;
+      const name = displayPath(memberName(entry)!);
+      throw new OverlayerError('InvalidArgument', `Member "${name}" is there twice, and differs`, {
+        hint: 'the archive could be read as two different images; write it again',
+        entry: entry.path,
+        offset: entry.offset,
+      });
+    }
+  }
+
+  /** @param name as one of the archive's documents spells it. @throws OverlayerError as `follow` */
+  find(name: string): StoredFile | undefined {
+    return this.#follow(cleanName(name) ?? '', 0);
+  }
+
+  /** The directory, below the root, that has one of these files. */
+  findDirectory(files: readonly string[]): string | undefined {
+    for (const name of this.#members.keys())
+      if (files.includes(posix.basename(name)) && posix.dirname(name) !== '.') return posix.dirname(name);
+    return undefined;
+  }
+
+  /** @throws OverlayerError `InvalidArgument` for a link that leads in a circle, or on and on */
+  #follow(name: string, links: number): StoredFile | undefined {
+    const member = this.#members.get(name);
+    if (member?.type !== 'link') return member?.file;
+    if (links === MAX_LINKS)
+      throw new OverlayerError('InvalidArgument', `Member "${displayPath(name)}" is a link that never ends`);
+    const target = member.targets.find((target) => this.#members.has(target));
+    return target === undefined ? undefined : this.#follow(target, links + 1);
+  }
+
+  #add(entry: TarEntry, member: Member): void {
+    const name = memberName(entry);
+    if (name === undefined) return;
+    const first = this.#members.get(name);
+    if (first === undefined) this.#members.set(name, member);
+    else this.#repeated.push({ entry, first, again: member });
+  }
+}
+
+/** Undefined for a name that is not its own clean form: no image has such members. */
+export function memberName({ path }: TarEntry): string | undefined {
+  return cleanName(path);
+}
+
+function cleanName(path: string): string | undefined {
+  const clean = cleanPath(path);
+  return clean.changed || clean.path === '' ? undefined : clean.path;
+}
+
+/**
+ * Whether somebody may want the entry's bytes: then it is for `addFile`, and otherwise for `addLink`.
+ *
+ * @throws OverlayerError `Unimplemented` for a sparse file: its bytes are not what the archive has
+ */
+export function isMemberFile(entry: TarEntry): boolean {
+  if (entry.type !== 'file' || memberName(entry) === undefined) return false;
+  if (!entry.sparse) return true;
+  throw new OverlayerError('Unimplemented', `Member "${displayPath(entry.path)}" is a sparse file`, {
+    hint: 'write the archive again without --sparse',
+    entry: entry.path,
+    offset: entry.offset,
+  });
+}
+
+/**
+ * Where a link leads by its text, as docker writes it for a layer that is there already; nowhere if out of the archive.
+ * Some writers mean the root by a symlink's target without a slash (containerd#12890): the layer's diffID tells whether
+ * it is what was meant.
+ */
+function linkTargets({ type, path, linkPath }: TarEntry): readonly string[] {
+  if (linkPath.startsWith('/')) return [];
+  const targets =
+    type === 'symlink'
+      ? [posix.join(posix.dirname(path), linkPath), posix.normalize(linkPath)]
+      : type === 'hardlink'
+        ? [posix.normalize(linkPath)]
+        : [];
+  return targets.filter((target) => target !== '..' && !target.startsWith('../'));
+}
+
+async function isSame(
+  one: Member,
+  other: Member,
+  hashes: Map<StoredFile, string>,
+  options: AbortableOptions,
+): Promise<boolean> {
+  if (one.type === 'link' || other.type === 'link')
+    return (
+      one.type === 'link' && other.type === 'link' && one.targets.join('\0') === other.targets.join('\0')
+    );
+  if (sizeOf(one.file) !== sizeOf(other.file)) return false;
+  // That of the first is asked for as often as it is repeated.
+  const hash = hashes.get(one.file) ?? (await hashStored(one.file, options));
+  hashes.set(one.file, hash);
+  return hash === (await hashStored(other.file, options));
+}

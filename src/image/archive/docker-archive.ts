@@ -1,0 +1,157 @@
+import * as v from 'valibot';
+import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
+import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { DiffID, Digest } from '../../oci/digest.js';
+import { checkFields, list, parseJson, TextSchema } from '../../oci/document.js';
+import { parseImageConfig } from '../../oci/image-config.js';
+import { MEDIA_TYPE } from '../../oci/media-types.js';
+import { sha256 } from '../source/blob-bytes.js';
+import { storedName } from '../source/image-name.js';
+import type { PassedOver, SourceImage } from '../source/image-source.js';
+import { isCode } from '../source/is-code.js';
+import type { FindFile } from '../source/layout-images.js';
+import { hashStored, readDocument, readStart, type StoredFile, sizeOf } from '../source/stored-file.js';
+import type { StoredImages } from '../source/stored-images.js';
+
+export const DOCKER_MANIFEST_FILE = 'manifest.json';
+
+/** Images and layers that one archive may name, all together: each name can stand for work that is much larger. */
+const MAX_NAMED = 65_536;
+
+const ImageSchema = v.object({ Config: v.string(), RepoTags: list(TextSchema), Layers: list(v.string()) });
+/** Its tags alone, of one that is not right otherwise. */
+const TagsSchema = v.object({ RepoTags: v.fallback(list(TextSchema), []) });
+
+type DockerImage = v.InferOutput<typeof ImageSchema>;
+
+const LAYER_TYPES = {
+  none: MEDIA_TYPE.dockerLayer,
+  gzip: MEDIA_TYPE.dockerLayerGzip,
+  zstd: MEDIA_TYPE.dockerLayerZstd,
+} as const;
+
+/**
+ * The images of an archive as `docker save`, skopeo and buildah write it (containerd, core/images/archive). It holds no
+ * manifests as registries have them: one of Docker's schema 2 is made for each image, always with the same bytes.
+ *
+ * @throws OverlayerError `InvalidArgument`, `Unimplemented`; `ResourceExhausted` for more than anybody has
+ */
+export async function readDockerArchive(
+  find: FindFile,
+  options: AbortableOptions = {},
+): Promise<StoredImages> {
+  return await new DockerArchive(find, options).read();
+}
+
+class DockerArchive {
+  readonly #find: FindFile;
+  readonly #options: AbortableOptions;
+  readonly #blobs = new Map<Digest, StoredFile>();
+  /** What was found out about a file: several images share their layers, and hostile ones anything. */
+  readonly #configs = new Map<StoredFile, Config>();
+  readonly #layers = new Map<StoredFile, Descriptor>();
+
+  constructor(find: FindFile, options: AbortableOptions) {
+    this.#find = find;
+    this.#options = options;
+  }
+
+  async read(): Promise<StoredImages> {
+    const document = parseJson(
+      await readDocument(this.#need(DOCKER_MANIFEST_FILE), DOCKER_MANIFEST_FILE),
+      DOCKER_MANIFEST_FILE,
+    );
+    const entries = checkFields(document, v.array(v.unknown()), DOCKER_MANIFEST_FILE);
+    const images: SourceImage[] = [];
+    const passedOver: PassedOver[] = [];
+    let names = 0;
+    for (const [at, entry] of entries.entries())
+      try {
+        const image = checkFields(entry, ImageSchema, `${DOCKER_MANIFEST_FILE}: entry ${at}`);
+        names += 1 + image.RepoTags.length + image.Layers.length;
+        if (names > MAX_NAMED)
+          throw new OverlayerError(
+            'ResourceExhausted',
+            `Cannot read ${DOCKER_MANIFEST_FILE}: more than ${MAX_NAMED} images, tags and layers`,
+          );
+        const target = await this.#image(image);
+        images.push(...namesOf(image).map((name) => ({ name, target })));
+      } catch (error) {
+        // Nobody needs it who wants another.
+        if (!isCode(error, 'InvalidArgument', 'NotFound', 'Unimplemented')) throw error;
+        const tags = v.is(TagsSchema, entry) ? v.parse(TagsSchema, entry) : { RepoTags: [] };
+        passedOver.push(...namesOf(tags).map((name) => ({ name, error })));
+      }
+    return { images, passedOver, findBlob: (digest) => this.#blobs.get(digest) };
+  }
+
+  async #image({ Config, RepoTags, Layers }: DockerImage): Promise<Descriptor> {
+    const config = await this.#config(this.#need(Config));
+    if (config.diffIDs.length !== Layers.length)
+      throw new OverlayerError(
+        'InvalidArgument',
+        `Image "${displayPath(RepoTags[0] ?? Config)}" has ${Layers.length} layers, its config ${config.diffIDs.length}`,
+      );
+    const layers: Descriptor[] = [];
+    for (const [index, name] of Layers.entries())
+      layers.push(await this.#layer(this.#need(name), config.diffIDs[index]!));
+    return this.#manifest(config.descriptor, layers);
+  }
+
+  async #config(file: StoredFile): Promise<Config> {
+    const known = this.#configs.get(file);
+    if (known !== undefined) return known;
+    const bytes = await readDocument(file, 'config');
+    const { diffIDs } = parseImageConfig(bytes);
+    const descriptor = describe(MEDIA_TYPE.dockerConfig, bytes);
+    this.#blobs.set(descriptor.digest, file);
+    const config = { diffIDs, descriptor };
+    this.#configs.set(file, config);
+    return config;
+  }
+
+  /** A plain layer's digest is its diffID, which the archive claims and whoever reads the layer verifies. */
+  async #layer(file: StoredFile, diffID: DiffID): Promise<Descriptor> {
+    const known = this.#layers.get(file);
+    if (known !== undefined) return known;
+    const format = detectFormat(await readStart(file, DETECT_BYTES));
+    const digest = format === 'none' ? (file.digest ?? diffID) : await hashStored(file, this.#options);
+    const layer = { mediaType: LAYER_TYPES[format], size: sizeOf(file), digest };
+    this.#layers.set(file, layer);
+    this.#blobs.set(digest, file);
+    return layer;
+  }
+
+  #manifest(config: Descriptor, layers: readonly Descriptor[]): Descriptor {
+    const mediaType = MEDIA_TYPE.dockerManifest;
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }));
+    const target = describe(mediaType, bytes);
+    this.#blobs.set(target.digest, { bytes });
+    return target;
+  }
+
+  #need(name: string): StoredFile {
+    const file = this.#find(name);
+    if (file !== undefined) return file;
+    throw new OverlayerError('NotFound', `The image archive has no file "${displayPath(name)}"`, {
+      hint: 'the archive is not whole: save the image again',
+    });
+  }
+}
+
+/** One that has none is an image as well. */
+function namesOf({ RepoTags }: Pick<DockerImage, 'RepoTags'>): readonly (string | undefined)[] {
+  return RepoTags.length === 0 ? [undefined] : RepoTags.map(storedName);
+}
+
+interface Config {
+  readonly diffIDs: readonly DiffID[];
+  readonly descriptor: Descriptor;
+}
+
+function describe(mediaType: string, bytes: Uint8Array): Descriptor {
+  return { mediaType, size: bytes.length, digest: sha256(bytes) };
+}

@@ -1,0 +1,96 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { AbortableOptions } from '../../base/abort.js';
+import type { ByteSource } from '../../base/byte-source.js';
+import { OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
+import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
+import { openSource } from '../../layer/open-source.js';
+import { explained } from '../source/explained.js';
+import type { ImageSource } from '../source/image-source.js';
+import { type FindFile, INDEX_FILE, isLayout, readLayout } from '../source/layout-images.js';
+import { StoredImageSource, type StoredImages } from '../source/stored-images.js';
+import { openArchiveFile, readHandle } from './archive-file.js';
+import type { ArchiveMembers } from './archive-members.js';
+import { ContentMembers } from './content-members.js';
+import { DOCKER_MANIFEST_FILE, readDockerArchive } from './docker-archive.js';
+import { indexArchive } from './index-archive.js';
+import { ingestArchive, type MemberStore } from './ingest-archive.js';
+import type { OpenImageArchiveOptions } from './open-image-archive.js';
+import { ScratchMembers } from './scratch-members.js';
+
+/** See `openImageArchive`. */
+export async function readImageArchive(
+  source: string | ByteSource,
+  options: OpenImageArchiveOptions,
+): Promise<ImageSource> {
+  if (typeof source !== 'string') return await openStream('archive', source, options);
+  options.signal?.throwIfAborted();
+  const handle = await openArchiveFile(source);
+  // No regular file: its bytes come as a stream.
+  if (handle === undefined) return await openStream(source, openSource(source).bytes!, options);
+  let kept = false;
+  try {
+    if (await isCompressed(handle, source)) return await openStream(source, readHandle(handle), options);
+    const images = await explained(source, async () => {
+      // What has the path later may be another file.
+      const members = await indexArchive(handle, `/proc/self/fd/${handle.fd}`, options);
+      return await readImages(members, options);
+    });
+    const opened = await StoredImageSource.open(source, images, options.names, () => handle.close());
+    kept = true;
+    return opened;
+  } finally {
+    if (!kept) await handle.close();
+  }
+}
+
+async function openStream(
+  description: string,
+  source: ByteSource,
+  options: OpenImageArchiveOptions,
+): Promise<ImageSource> {
+  const { content, lease, scratch, names } = options;
+  const kept = scratch === undefined ? undefined : new ScratchMembers(scratch);
+  const store = content === undefined ? (kept ?? NOWHERE) : new ContentMembers(content, lease);
+  const close = async () => await kept?.close();
+  try {
+    const images = await explained(description, async () =>
+      readImages(await ingestArchive(source, store, options), options),
+    );
+    return await StoredImageSource.open(description, images, names, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const NOWHERE: MemberStore = {
+  keep() {
+    throw new OverlayerError('FailedPrecondition', 'there is no place for the blobs of a stream', {
+      hint: 'give a content store or a scratch directory, or decompress the archive into a file first',
+    });
+  },
+};
+
+async function readImages(members: ArchiveMembers, options: AbortableOptions): Promise<StoredImages> {
+  const find: FindFile = (name) => members.find(name);
+  if (isLayout(find)) return await readLayout(find);
+  if (find(DOCKER_MANIFEST_FILE) !== undefined) return await readDockerArchive(find, options);
+  if (find('repositories') !== undefined)
+    throw new OverlayerError('Unimplemented', 'it is of a docker before 1.10, without manifest.json', {
+      hint: 'load it with docker and save it again',
+    });
+  const directory = members.findDirectory([DOCKER_MANIFEST_FILE, INDEX_FILE]);
+  throw new OverlayerError('InvalidArgument', 'it holds neither an OCI layout nor images of docker', {
+    hint:
+      directory === undefined
+        ? 'if it is a layer, unpack it as one, by its digest or diffID'
+        : `those are in "${displayPath(directory)}": pack it again from there (tar -C ${displayPath(directory)} -cf …)`,
+  });
+}
+
+async function isCompressed(handle: FileHandle, path: string): Promise<boolean> {
+  const head = Buffer.alloc(DETECT_BYTES);
+  const { bytesRead } = await handle.read(head, 0, DETECT_BYTES, 0);
+  return (await explained(path, async () => detectFormat(head.subarray(0, bytesRead)))) !== 'none';
+}

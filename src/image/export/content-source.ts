@@ -1,0 +1,40 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { ContentStore } from '../../content/content-store.js';
+import type { Digest } from '../../oci/digest.js';
+import type { ImageSource } from '../source/image-source.js';
+import { isCode } from '../source/is-code.js';
+import type { ImageRecord } from '../store/image-records.js';
+
+/** An image of a store, as a source: of the blobs that are kept. */
+export function contentSource(
+  content: ContentStore,
+  { name, target }: Pick<ImageRecord, 'name' | 'target'>,
+): ImageSource {
+  const close = async () => {};
+  return {
+    description: name,
+    images: async () => [{ name, target }],
+    open: async ({ digest, size }, { offset = 0 } = {}) => ({
+      bytes: { path: await pathOf(content, digest), offset, length: size - offset },
+      offset,
+    }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function pathOf(content: ContentStore, digest: Digest): Promise<string> {
+  try {
+    return await content.path(digest);
+  } catch (cause) {
+    throw isCode(cause, 'NotFound') ? notKept(digest, cause) : cause;
+  }
+}
+
+/** Of an image that is there: its blob was not kept, or is gone. */
+export function notKept(digest: Digest, cause?: unknown): OverlayerError {
+  return new OverlayerError('NotFound', `Blob ${digest} is not in the content store`, {
+    hint: 'remove the image, then pull or import it again without --discard-blobs: what is unpacked is not fetched',
+    cause,
+  });
+}

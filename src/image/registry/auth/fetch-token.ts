@@ -1,0 +1,104 @@
+import { OverlayerError } from '../../../base/errors.js';
+import type { HttpClient, HttpRequest } from '../http/http-client.js';
+import { responseFailure } from '../http/response-failure.js';
+import type { Challenge } from './challenge.js';
+import { basicAuthorization, type Credentials } from './credentials.js';
+
+const MAX_ANSWER_BYTES = 1024 ** 2;
+/** For a server that doesn't say (distribution, "Token Authentication Specification"). */
+const DEFAULT_LIFETIME_S = 60;
+const CLIENT_ID = 'overlayer';
+
+export interface Token {
+  readonly token: string;
+  /** In milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+export interface TokenRequest {
+  /** Of the scheme `bearer`. */
+  readonly challenge: Challenge;
+  /** Who asked for it: a token is not fetched over a worse connection than it is for. */
+  readonly origin: URL;
+  /** Where the challenge doesn't say. */
+  readonly scope: string;
+  readonly credentials: Credentials | undefined;
+  /** What to do about a refusal. */
+  readonly hint: string;
+}
+
+/**
+ * Gets a token from where the challenge says: by GET, with a name and password where there are any; an identity token
+ * is exchanged by POST (distribution, "Token Authentication", "OAuth 2").
+ *
+ * @throws PassingFailure; OverlayerError `Unauthenticated`, `PermissionDenied`, `Unavailable`
+ */
+export async function fetchToken(client: HttpClient, asked: TokenRequest): Promise<Token> {
+  const realm = realmOf(client, asked);
+  const { parameters } = asked.challenge;
+  const form = new URLSearchParams();
+  const service = parameters.get('service');
+  if (service !== undefined) form.set('service', service);
+  const scope = parameters.get('scope') ?? asked.scope;
+  const fetchedAt = Date.now();
+  const response = await client.request(realm, requestFor(realm, form, scope, asked.credentials));
+  if (response.status !== 200)
+    throw await responseFailure(response, `a token for ${asked.origin.host}`, async () => asked.hint);
+  const { token, access_token, expires_in } = await readAnswer(
+    await response.read(MAX_ANSWER_BYTES, 'A token'),
+    realm,
+  );
+  const found = [token, access_token].find((text) => typeof text === 'string' && text !== '');
+  if (typeof found !== 'string' || !/^[\x21-\x7e]+$/.test(found)) throw wrongAnswer(realm, 'no token');
+  const lifetime = typeof expires_in === 'number' && expires_in > 0 ? expires_in : DEFAULT_LIFETIME_S;
+  return { token: found, expiresAt: fetchedAt + lifetime * 1000 };
+}
+
+/** Fills in what goes into the URL, or into the body. */
+function requestFor(
+  realm: URL,
+  form: URLSearchParams,
+  scope: string,
+  credentials: Credentials | undefined,
+): HttpRequest {
+  if (credentials !== undefined && 'identityToken' in credentials) {
+    form.set('grant_type', 'refresh_token');
+    form.set('client_id', CLIENT_ID);
+    form.set('scope', scope);
+    form.set('refresh_token', credentials.identityToken);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    return { method: 'POST', headers, body: form.toString() };
+  }
+  for (const part of scope.split(' ')) form.append('scope', part);
+  for (const [name, value] of form) realm.searchParams.append(name, value);
+  if (credentials === undefined || !('username' in credentials)) return {};
+  realm.searchParams.set('account', credentials.username);
+  return { authorization: basicAuthorization(credentials.username, credentials.password) };
+}
+
+function realmOf(client: HttpClient, { challenge, origin }: TokenRequest): URL {
+  const realm = client.linked(challenge.parameters.get('realm') ?? '', origin);
+  if (realm !== undefined) return realm;
+  throw new OverlayerError(
+    'Unavailable',
+    `${origin.host} asks for a token from where nobody should get one`,
+    {
+      hint: 'tokens for a registry with https come over https',
+    },
+  );
+}
+
+async function readAnswer(
+  body: Buffer,
+  realm: URL,
+): Promise<{ token?: unknown; access_token?: unknown; expires_in?: unknown }> {
+  try {
+    return Object(JSON.parse(body.toString()));
+  } catch {
+    throw wrongAnswer(realm, 'no JSON');
+  }
+}
+
+function wrongAnswer({ host }: URL, what: string): OverlayerError {
+  return new OverlayerError('Unavailable', `Asked for a token, ${host} answers with ${what}`);
+}

@@ -1,0 +1,89 @@
+import { OverlayerError } from '../../../base/errors.js';
+import { isLoopback } from '../http/loopback.js';
+import type { HostDirectories } from './host-directories.js';
+import type { HostEntry } from './hosts-file.js';
+import type { RegistryHost } from './registry-host.js';
+import { NO_SETTINGS, type TLSSettings } from './server-trust.js';
+
+export interface RegistryHostOptions {
+  readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly plainHTTP?: boolean | undefined;
+}
+
+const DOCKER_HUB = 'docker.io';
+const DOCKER_HUB_HOST = 'registry-1.docker.io';
+
+/**
+ * Who is asked for a registry's images, in this order: the mirrors that are given, those of its `hosts.toml`, itself.
+ *
+ * @throws OverlayerError `InvalidArgument` for a mirror that is no URL, or has no TLS and `plainHTTP` is not given; and as
+ *   `HostDirectories.servers` and `settings`
+ */
+export async function registryHosts(
+  domain: string,
+  directories: HostDirectories,
+  { mirrors = {}, plainHTTP = false }: RegistryHostOptions,
+): Promise<readonly RegistryHost[]> {
+  const given = (mirrors[domain] ?? []).map((text) => mirrorURL(text, plainHTTP));
+  const hosts = given.map(async (url): Promise<RegistryHost> => {
+    const tls = await directories.certificates(url.host);
+    return { isMirror: true, urls: [url], canResolve: true, headers: {}, tls, plainHTTP };
+  });
+  const entries = (await directories.servers(domain)) ?? [undefined];
+  const configured = entries.map(async (entry, index): Promise<RegistryHost> => {
+    const urls = entry?.url === undefined ? registryURLs(domain, plainHTTP) : [entry.url];
+    const settings = entry === undefined ? NO_SETTINGS : await directories.settings(entry);
+    return {
+      isMirror: index < entries.length - 1,
+      urls,
+      canResolve: entry?.canResolve ?? true,
+      headers: entry?.headers ?? {},
+      tls: both(settings, await directories.certificates(hostOf(entry, domain))),
+      plainHTTP: plainHTTP || urls[0]!.protocol === 'http:',
+    };
+  });
+  const all = await Promise.all([...hosts, ...configured]);
+  const pulling = entries.map((entry) => entry?.canPull ?? true);
+  return all.filter((_, index) => pulling[index - hosts.length] ?? true);
+}
+
+/** Whether a server stands in for the registry: then it has to be told for which. */
+export function isForeign({ protocol, host }: URL, domain: string): boolean {
+  return host !== new URL(`${protocol}//${domain === DOCKER_HUB ? DOCKER_HUB_HOST : domain}`).host;
+}
+
+/** Its name in the directories of certificates. */
+function hostOf(entry: HostEntry | undefined, domain: string): string {
+  const host = entry?.url?.host ?? domain;
+  return host === DOCKER_HUB_HOST ? DOCKER_HUB : host;
+}
+
+function both(one: TLSSettings, other: TLSSettings): TLSSettings {
+  return {
+    ca: [...one.ca, ...other.ca],
+    clients: [...one.clients, ...other.clients],
+    skipVerify: one.skipVerify || other.skipVerify,
+  };
+}
+
+/** A registry on this machine often has no TLS; that is found out. */
+function registryURLs(domain: string, plainHTTP: boolean): readonly URL[] {
+  const host = domain === DOCKER_HUB ? DOCKER_HUB_HOST : domain;
+  const [secure, plain] = [new URL(`https://${host}/v2`), new URL(`http://${host}/v2`)];
+  if (plainHTTP) return [plain];
+  return isLoopback(secure) ? [secure, plain] : [secure];
+}
+
+/** Of the API. One that has its own place below `/v2` keeps it (a proxy's project). */
+function mirrorURL(text: string, plainHTTP: boolean): URL {
+  const wrong = (why: string) => new OverlayerError('InvalidArgument', `Not a mirror: "${text}": ${why}`);
+  if (!URL.canParse(text)) throw wrong('it is no URL');
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '') throw wrong('credentials have no place in it');
+  const path = url.pathname.replace(/\/+$/, '');
+  url.pathname = /^\/v2(\/|$)/.test(path) ? path : `${path}/v2`;
+  if (url.protocol === 'https:') return url;
+  if (url.protocol !== 'http:') throw wrong('it is neither https nor http');
+  if (plainHTTP || isLoopback(url)) return url;
+  throw wrong('it is not https, and plainHTTP is not given');
+}

@@ -1,0 +1,166 @@
+import type { Dispatcher } from 'undici';
+// All of undici, with `fetch` and what else there is, takes 110 ms to load, this 40.
+import Agent from 'undici/lib/dispatcher/agent.js';
+import { OverlayerError } from '../../../base/errors.js';
+import { basicAuthorization } from '../auth/credentials.js';
+import { ServerTrust, type TLSSettings } from '../hosts/server-trust.js';
+import { HttpExchange, type Patience } from './http-exchange.js';
+import { HttpResponse } from './http-response.js';
+import { isLoopback } from './loopback.js';
+import { networkFailure } from './network-failure.js';
+import { proxyOf } from './proxy-of.js';
+import { reusingConnector } from './reusing-connector.js';
+import type { Route } from './route.js';
+import { Tunnels } from './tunnels.js';
+
+const MAX_REDIRECTS = 10;
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+export interface HttpRequest {
+  /** @default `ending` of the client; another has to end with that, too */
+  readonly signal?: AbortSignal | undefined;
+  /** Redirects of a POST are not followed: what it carries is for nobody else. @default 'GET' */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** For the server of the URL alone: it goes to no other that it redirects to (CVE-2020-15157). */
+  readonly authorization?: string | undefined;
+  /** As `authorization`. */
+  readonly ownHeaders?: Readonly<Record<string, string>> | undefined;
+  /** The authorization for a server that the first redirects to. @default none */
+  readonly authorizationFor?: ((target: URL) => Promise<string | undefined>) | undefined;
+  readonly body?: string | undefined;
+}
+
+export interface HttpClientOptions extends Patience {
+  /** Of the server that it is for. */
+  readonly hostname: string;
+  readonly tls: TLSSettings;
+  /** Follow links from plain HTTP to plain HTTP on other machines, too. */
+  readonly plainHTTP: boolean;
+  /** Ends all requests. */
+  readonly ending: AbortSignal;
+}
+
+/** Requests for one server, and to where it leads, over connections that are kept; through the environment's proxies. */
+export class HttpClient {
+  readonly #agent: Dispatcher;
+  readonly #tunnels: Tunnels;
+  readonly #options: HttpClientOptions;
+
+  constructor(options: HttpClientOptions) {
+    const { timeoutMs, hostname, tls } = options;
+    const trust = new ServerTrust(hostname, tls);
+    const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+    this.#options = options;
+    this.#agent = new Agent({ ...timeouts, connect: reusingConnector(timeoutMs, trust) });
+    this.#tunnels = new Tunnels(timeouts, trust);
+  }
+
+  /**
+   * The answer, redirects followed, whatever its status.
+   *
+   * @throws PassingFailure when there is none; OverlayerError `Unavailable` when there will be none
+   */
+  async request(url: URL, request: HttpRequest): Promise<HttpResponse> {
+    let { authorization, ownHeaders } = request;
+    let at = url;
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#send(at, { ...request, authorization, ownHeaders });
+      const location = response.header('location');
+      if (!REDIRECTS.includes(response.status) || location === undefined || request.method === 'POST')
+        return response;
+      await response.discard();
+      const next = this.linked(location, at);
+      if (next === undefined)
+        throw new OverlayerError('Unavailable', `${at.host} redirects to where nobody should follow`, {
+          hint: 'only https is followed; --plain-http (plainHTTP) allows http where it began with http',
+        });
+      if (redirects >= MAX_REDIRECTS)
+        throw new OverlayerError('Unavailable', `${url.host} redirects more than ${MAX_REDIRECTS} times`);
+      if (next.origin !== at.origin) {
+        authorization = await request.authorizationFor?.(next);
+        ownHeaders = undefined;
+      }
+      at = next;
+    }
+  }
+
+  /** Where a server says to go; undefined where that is no URL, or has less protection than there was. */
+  linked(link: string, from: URL): URL | undefined {
+    if (!URL.canParse(link, from.href)) return undefined;
+    const url = new URL(link, from);
+    const isPlain = url.protocol === 'http:' && from.protocol === 'http:';
+    return url.protocol === 'https:' || (isPlain && (this.#options.plainHTTP || isLoopback(url)))
+      ? url
+      : undefined;
+  }
+
+  /** Ends all connections. (An agent forgets those that others of their origin outlived: `ending` ends each request.) */
+  async close(): Promise<void> {
+    await Promise.all([this.#agent.destroy(), this.#tunnels.close()]);
+  }
+
+  async #send(url: URL, request: HttpRequest): Promise<HttpResponse> {
+    const {
+      method = 'GET',
+      headers,
+      ownHeaders,
+      authorization,
+      body,
+      signal = this.#options.ending,
+    } = request;
+    const route: Route = { url, proxy: proxyOf(url) };
+    const { dispatcher, ...target } = await this.#dispatch(route);
+    signal.throwIfAborted();
+    const exchange = new HttpExchange(signal, this.#options);
+    dispatcher.dispatch(
+      {
+        origin: target.origin,
+        path: target.path,
+        method,
+        headers: {
+          'user-agent': 'overlayer',
+          // A blob's digest is that of the bytes as they are stored.
+          'accept-encoding': 'identity',
+          ...ownHeaders,
+          ...headers,
+          ...target.headers,
+          ...(authorization === undefined ? {} : { authorization }),
+        },
+        body: body ?? null,
+        // Or each HEAD would cost a connection.
+        reset: false,
+      },
+      exchange,
+    );
+    try {
+      return new HttpResponse({ route, authorization }, await exchange.head, exchange);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw networkFailure(error, route);
+    }
+  }
+
+  /** Without TLS, a proxy is asked for the URL; with it, for a tunnel to the server. */
+  async #dispatch({ url, proxy }: Route): Promise<DispatchTarget> {
+    const path = url.pathname + url.search;
+    if (proxy === undefined) return { dispatcher: this.#agent, origin: url.origin, path, headers: {} };
+    if (url.protocol === 'https:' || proxy.url.protocol.startsWith('socks'))
+      return { dispatcher: await this.#tunnels.to(url, proxy), origin: url.origin, path, headers: {} };
+    const headers = { host: url.host, ...proxyAuthorization(proxy.url) };
+    return { dispatcher: this.#agent, origin: proxy.url.origin, path: url.origin + path, headers };
+  }
+}
+
+interface DispatchTarget {
+  readonly dispatcher: Dispatcher;
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
+  if (username === '') return {};
+  const authorization = basicAuthorization(decodeURIComponent(username), decodeURIComponent(password));
+  return { 'proxy-authorization': authorization };
+}

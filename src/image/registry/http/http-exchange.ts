@@ -1,0 +1,145 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import { SupplyWatch } from '../../pull/supply-watch.js';
+import { Halves } from './halves.js';
+
+/** With so many bytes that nobody has taken, the server has to wait. */
+const HELD_BYTES = 256 * 1024;
+
+/** How a server may be waited for. */
+export interface Patience {
+  /** How long it may say nothing; and how long its answer may take to begin, whatever it says before. */
+  readonly timeoutMs: number;
+  /** How many bytes of a body have to come, on the average of each `timeoutMs` in which somebody waits for them. */
+  readonly minBytesPerSecond: number;
+}
+
+/** The server keeps sending, but too slowly. */
+export class TooSlowError extends Error {
+  override readonly name = 'TooSlowError';
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/**
+ * A request and its answer, as undici tells of them. The body's bytes are copied as they come: they are in memory that the
+ * connection uses again (`reusingConnector`).
+ */
+export class HttpExchange implements Dispatcher.DispatchHandler {
+  /** Rejects with what went wrong, or with the signal's reason. */
+  readonly head: Promise<ResponseHead>;
+  readonly #signal: AbortSignal;
+  readonly #patience: Patience;
+  readonly #body = new Halves();
+  /** Bytes of the body. */
+  #come = 0;
+  #headTimer: NodeJS.Timeout | undefined;
+  #watch: SupplyWatch | undefined;
+  #begin!: (head: ResponseHead) => void;
+  #fail!: (error: unknown) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  /** How it ended. */
+  #end: { readonly error: unknown } | undefined;
+  #wake = () => {};
+
+  constructor(signal: AbortSignal, patience: Patience) {
+    this.#signal = signal;
+    this.#patience = patience;
+    this.head = new Promise((resolve, reject) => {
+      this.#begin = resolve;
+      this.#fail = reject;
+    });
+    signal.addEventListener('abort', this.#onAbort);
+  }
+
+  /**
+   * All bytes of the body that have come, once there are some; undefined after the last. They stay as they are until the
+   * next are asked for.
+   *
+   * @throws what it ended with, after the bytes that came before; `signal.reason`
+   */
+  async next(): Promise<Uint8Array | undefined> {
+    this.#signal.throwIfAborted();
+    while (this.#body.length === 0) {
+      if (this.#end?.error !== undefined) throw this.#end.error;
+      if (this.#end !== undefined) return undefined;
+      const more = new Promise<void>((resolve) => (this.#wake = resolve));
+      await (this.#watch?.wait(more) ?? more);
+    }
+    const bytes = this.#body.take();
+    if (this.#end === undefined) this.#controller?.resume();
+    return bytes;
+  }
+
+  /** Nobody wants the answer, or the rest of it: its connection is closed if that is not all there. */
+  destroy(reason: unknown = new Error('Nobody reads the answer')): void {
+    if (this.#end !== undefined) return;
+    this.#finish(reason);
+    this.#controller?.abort(reason as Error);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#end !== undefined) {
+      controller.abort(this.#end.error as Error);
+      return;
+    }
+    const { timeoutMs } = this.#patience;
+    const tooSlow = () =>
+      this.destroy(new TooSlowError(`its answer does not begin within ${timeoutMs / 1000} s`));
+    this.#headTimer = setTimeout(tooSlow, timeoutMs);
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return;
+    clearTimeout(this.#headTimer);
+    this.#watchRate();
+    this.#begin({ status, headers });
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body.add(chunk);
+    this.#come += chunk.length;
+    if (this.#body.length >= HELD_BYTES) controller.pause();
+    this.#wake();
+  }
+
+  onResponseEnd(): void {
+    this.#finish();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#finish(error);
+  }
+
+  #watchRate(): void {
+    const { timeoutMs, minBytesPerSecond } = this.#patience;
+    const seconds = timeoutMs / 1000;
+    let seen = 0;
+    this.#watch = new SupplyWatch(() => {
+      const come = this.#come - seen;
+      seen = this.#come;
+      if (come < minBytesPerSecond * seconds)
+        this.destroy(
+          new TooSlowError(
+            `it sends no more than ${come} bytes in ${seconds} s, fewer than --min-rate (minBytesPerSecond)`,
+          ),
+        );
+    }, timeoutMs);
+  }
+
+  #onAbort = () => this.destroy(this.#signal.reason);
+
+  #finish(error?: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    clearTimeout(this.#headTimer);
+    this.#watch?.[Symbol.dispose]();
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#fail(error);
+    this.#wake();
+  }
+}

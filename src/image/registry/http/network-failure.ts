@@ -1,0 +1,87 @@
+import { OverlayerError } from '../../../base/errors.js';
+import { isUnknownIssuer } from '../hosts/server-trust.js';
+import { TooSlowError } from './http-exchange.js';
+import { PassingFailure } from './retries.js';
+import { proxyName, type Route } from './route.js';
+
+const NOT_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
+
+/** Error codes of system calls and of undici, in words. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there',
+  ECONNRESET: 'the connection was closed',
+  EPIPE: 'the connection was closed',
+  UND_ERR_SOCKET: 'the connection was closed',
+  ETIMEDOUT: 'no connection in time',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_HEADERS_TIMEOUT: 'it stopped answering',
+  UND_ERR_BODY_TIMEOUT: 'it stopped answering',
+  UND_ERR_HEADERS_OVERFLOW: 'its answer has too many headers',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'it ends early',
+  EHOSTUNREACH: 'there is no way to it',
+  ENETUNREACH: 'there is no way to it',
+  EAI_AGAIN: 'its name cannot be looked up now',
+  ENOTFOUND: 'there is no such host',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  CERT_REVOKED: 'its certificate was revoked',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+};
+
+const HINTS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'is the clock of this machine right? if so, the server needs another',
+  CERT_NOT_YET_VALID: 'is the clock of this machine right?',
+};
+
+/** Errors that another try does not change. */
+const LASTING = /^(ENOTFOUND|UND_ERR_HEADERS_OVERFLOW|CERT_|ERR_TLS_)/;
+
+/** What became of a request that got no answer, or of a body that broke off. */
+export function networkFailure(cause: unknown, { url, proxy }: Route): OverlayerError | PassingFailure {
+  if (OverlayerError.is(cause)) return cause;
+  const unavailable = (why: string, hint?: string) => {
+    const server = `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`;
+    const way = proxy === undefined ? '' : ` through the proxy ${proxyName(proxy)}`;
+    return new OverlayerError('Unavailable', `Cannot get an answer from ${server}${way}: ${why}`, {
+      cause,
+      hint,
+    });
+  };
+  const code = codeOf(cause);
+  if (isUnknownIssuer(cause)) return unavailable(`its certificate is not trusted (${code})`, trustHint(url));
+  if (isNotTLS(cause))
+    return unavailable('it does not speak TLS', '--plain-http (plainHTTP) allows registries without');
+  if (cause instanceof TooSlowError) return new PassingFailure(unavailable(cause.message));
+  const reason = reasonOf(cause, code);
+  const proxyHint = proxy && `${proxy.variable} names the proxy; no_proxy says what it is not for`;
+  const error = unavailable(reason, HINTS[code] ?? proxyHint);
+  return LASTING.test(code) ? error : new PassingFailure(error);
+}
+
+/** A server that speaks plain HTTP was asked for TLS. */
+export function isNotTLS(error: unknown): boolean {
+  return NOT_TLS.includes(codeOf(error));
+}
+
+/** Of several addresses that were tried (`AggregateError`), the first. */
+function codeOf(cause: unknown): string {
+  const { code, errors } = Object(cause) as { code?: unknown; errors?: readonly unknown[] };
+  return String(code ?? Object(errors?.[0]).code ?? '');
+}
+
+function reasonOf(cause: unknown, code: string): string {
+  const { name, message = '' } = Object(cause) as { name?: string; message?: string };
+  const status = /^Proxy response \((\d+)\)/.exec(message)?.[1];
+  if (status !== undefined)
+    return `the proxy answers ${status}${status === '407' ? ', it wants a name and a password' : ''}`;
+  if (name === 'HTTPParserError') return 'it does not answer in HTTP';
+  const words = REASONS[code];
+  if (words === undefined) return message || code || 'for no reason that is known';
+  const detail = code.startsWith('ERR_TLS') ? message : code;
+  return code.startsWith('UND_') ? words : `${words} (${detail})`;
+}
+
+function trustHint({ host }: URL): string {
+  const places = `/etc/docker/certs.d/${host}/ca.crt, or /etc/containerd/certs.d/${host}/hosts.toml`;
+  return `put its authority's certificate into ${places}, or into the system's store (SSL_CERT_FILE)`;
+}

@@ -1,0 +1,84 @@
+import { setTimeout } from 'node:timers/promises';
+import { OverlayerError } from '../../../base/errors.js';
+import type { RegistryNotice } from '../registry-notice.js';
+
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 5_000;
+/** A server may ask for any time. Past this the request fails, and the error says when to come back. */
+const MAX_ASKED_DELAY_MS = 60_000;
+/** Shorter delays of our own are not told. */
+const LONG_DELAY_MS = 3000;
+const UNITS = [
+  ['days', 24 * 3_600_000],
+  ['hours', 3_600_000],
+] as const;
+
+/** A failure that may be gone another time. */
+export class PassingFailure extends Error {
+  /** What is thrown when there is no other time. */
+  readonly error: OverlayerError;
+  /** What the server asked for (`Retry-After`). */
+  readonly delayMs: number | undefined;
+
+  constructor(error: OverlayerError, delayMs?: number) {
+    super(error.message, { cause: error });
+    this.error = error;
+    this.delayMs = delayMs;
+  }
+}
+
+/** How often, and after how long, something is tried again. */
+export class Retries {
+  readonly #most: number;
+  readonly #tell: (notice: RegistryNotice) => void;
+  #done = 0;
+
+  constructor(most: number, tell: (notice: RegistryNotice) => void = () => {}) {
+    this.#most = most;
+    this.#tell = tell;
+  }
+
+  /** It went well for a while: what comes now is another failure. */
+  reset(): void {
+    this.#done = 0;
+  }
+
+  /** The work's outcome; after a passing failure it is done again. */
+  async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        await this.wait(error, signal);
+      }
+    }
+  }
+
+  /** Waits until it is time for another try. Throws what is no passing failure, or one too many. */
+  async wait(failure: unknown, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!(failure instanceof PassingFailure)) throw failure;
+    const { error, delayMs: asked = 0 } = failure;
+    if (asked > MAX_ASKED_DELAY_MS) throw comeBackLater(error, asked);
+    if (this.#done >= this.#most) throw error;
+    const backOff = Math.min(FIRST_DELAY_MS * 2 ** this.#done, MAX_DELAY_MS);
+    // The jitter keeps many clients of one registry from coming back all at once.
+    const jittered = backOff * (0.5 + Math.random() / 2);
+    const delayMs = Math.round(Math.max(jittered, asked));
+    this.#done++;
+    if (asked > 0 || delayMs >= LONG_DELAY_MS) this.#tell({ type: 'wait', delayMs, reason: error.message });
+    await setTimeout(delayMs, undefined, { signal }).catch(() => {});
+    signal.throwIfAborted();
+  }
+}
+
+function comeBackLater({ code, message, cause }: OverlayerError, delayMs: number): OverlayerError {
+  const time = new Date(Date.now() + delayMs).toISOString().replace(/:\d\d\.\d+Z/, ' UTC');
+  const hint = `the registry asks to wait ${inWords(delayMs)}, until ${time.replace('T', ' ')}`;
+  return new OverlayerError(code, message, { hint, cause });
+}
+
+function inWords(ms: number): string {
+  const [unit, size] = UNITS.find(([, least]) => ms >= 2 * least) ?? ['minutes', 60_000];
+  return `${Math.ceil(ms / size)} ${unit}`;
+}

@@ -1,0 +1,94 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { Digest } from '../../oci/digest.js';
+import { MAX_REGISTRY_MANIFEST_BYTES } from '../../oci/document.js';
+import { isManifest, MEDIA_TYPE } from '../../oci/media-types.js';
+import { formatPlatform, type Platform } from '../../oci/platform.js';
+import { platformDocument } from '../export/export-documents.js';
+import { ifComplete, readImage } from '../pull/candidates.js';
+import type { Documents } from '../pull/documents.js';
+import { sha256 } from './blob-bytes.js';
+import type { PassedOver, SourceImage } from './image-source.js';
+import { isCode } from './is-code.js';
+
+/** Of manifests: with more of them side by side each is an image by itself. */
+const MAX_LOOKED_AT = 1000;
+
+export interface ArrangedImages {
+  readonly images: readonly SourceImage[];
+  readonly passedOver: readonly PassedOver[];
+  /** Indexes that nobody wrote, by their digests. */
+  readonly made: ReadonlyMap<Digest, Uint8Array>;
+}
+
+/**
+ * What the entries of a layout or an archive are to its user. Manifests of one name, or of none, each for another platform,
+ * are one image for several platforms: an index of them is made, always with the same bytes. What is no image, as a
+ * signature that refers to one, is passed over. The manifests are looked at only where there are several.
+ */
+export async function arrangeImages(
+  entries: readonly SourceImage[],
+  documents: Documents,
+): Promise<ArrangedImages> {
+  const distinct = [
+    ...new Map(entries.map((entry) => [`${entry.target.digest} ${entry.name}`, entry])).values(),
+  ];
+  const targets = new Map(distinct.map(({ target }) => [target.digest, target]));
+  const made = new Map<Digest, Uint8Array>();
+  if (targets.size < 2 || targets.size > MAX_LOOKED_AT) return { images: distinct, passedOver: [], made };
+  const looks = new Map<Digest, Platform | OverlayerError | undefined>();
+  for (const target of targets.values()) looks.set(target.digest, await lookAt(target, documents));
+  const passedOver = distinct.flatMap(({ name, target }) => {
+    const error = looks.get(target.digest);
+    return OverlayerError.is(error) ? { name, digest: target.digest, error } : [];
+  });
+  const groups = new Map<string | undefined, SourceImage[]>();
+  for (const image of distinct) {
+    if (OverlayerError.is(looks.get(image.target.digest))) continue;
+    groups.set(image.name, [...(groups.get(image.name) ?? []), image]);
+  }
+  const images: SourceImage[] = [];
+  for (const group of groups.values()) {
+    const platforms = group.map(({ target }) => looks.get(target.digest) as Platform | undefined);
+    if (group.length > 1 && areDistinct(platforms)) images.push(makeIndex(group, platforms, made));
+    else images.push(...group);
+  }
+  return { images, passedOver, made };
+}
+
+/** @returns the platform of a manifest; undefined for what can't be told; the error of what is no image */
+async function lookAt(
+  target: Descriptor,
+  documents: Documents,
+): Promise<Platform | OverlayerError | undefined> {
+  if (!isManifest(target.mediaType) || target.size > MAX_REGISTRY_MANIFEST_BYTES) return undefined;
+  try {
+    const { config } = await readImage(target, documents);
+    return ifComplete(target.platform) ?? ifComplete(config.platform);
+  } catch (error) {
+    if (!OverlayerError.is(error)) throw error;
+    // Whoever wants one that is not whole hears of it then.
+    return isCode(error, 'Unimplemented') ? error : ifComplete(target.platform);
+  }
+}
+
+function areDistinct(platforms: readonly (Platform | undefined)[]): platforms is readonly Platform[] {
+  const known = platforms.flatMap((platform) => (platform === undefined ? [] : formatPlatform(platform)));
+  return new Set(known).size === platforms.length;
+}
+
+function makeIndex(
+  group: readonly SourceImage[],
+  platforms: readonly Platform[],
+  made: Map<Digest, Uint8Array>,
+): SourceImage {
+  const manifests = group.map(({ target: { mediaType, digest, size } }, at) => ({
+    ...{ mediaType, digest, size },
+    platform: platformDocument(platforms[at]!),
+  }));
+  const mediaType = MEDIA_TYPE.index;
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  const target = { mediaType, digest: sha256(bytes), size: bytes.length };
+  made.set(target.digest, bytes);
+  return { name: group[0]!.name, target };
+}

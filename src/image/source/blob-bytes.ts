@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { AbortableOptions } from '../../base/abort.js';
+import { type ByteSource, readSource } from '../../base/byte-source.js';
+import { OverlayerError } from '../../base/errors.js';
+import type { FileRange, LayerSource } from '../../layer/options.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { Digest } from '../../oci/digest.js';
+import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
+import type { ImageSource } from './image-source.js';
+import { LentBytes } from './lent-bytes.js';
+
+const FILE_PIECE_BYTES = 1024 ** 2;
+
+/**
+ * The same bytes, whether they are those of a file or come from elsewhere. Each piece stays as it is until the
+ * next is asked for.
+ */
+export function bytesOf(source: LayerSource): ByteSource {
+  if (source instanceof LentBytes) return source.lent;
+  if (!isFile(source)) return source;
+  return readRange(typeof source === 'string' ? { path: source, offset: 0, length: Infinity } : source);
+}
+
+/**
+ * Always into the same memory: a stream takes new memory for each piece, hundreds of megabytes before it is
+ * free again.
+ */
+async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<Uint8Array, void, void> {
+  const buffer = Buffer.allocUnsafe(FILE_PIECE_BYTES);
+  const file = await open(path);
+  try {
+    for (let at = 0; at < length; ) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - at), offset + at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether its bytes need not come through this thread. */
+export function isFile(source: LayerSource): source is string | FileRange {
+  return typeof source === 'string' || ('path' in source && 'offset' in source);
+}
+
+/**
+ * A small blob of a source, whole and verified.
+ *
+ * @throws OverlayerError
+ *   - `DataLoss`: its size or digest is another
+ *   - `ResourceExhausted`: more than any document may have
+ */
+export async function readDocument(
+  source: ImageSource,
+  descriptor: Descriptor,
+  { signal }: AbortableOptions = {},
+): Promise<Uint8Array> {
+  const { digest, size } = descriptor;
+  if (size > MAX_DOCUMENT_BYTES)
+    throw new OverlayerError(
+      'ResourceExhausted',
+      `Cannot read ${digest}: ${size} bytes, of ${MAX_DOCUMENT_BYTES} at most`,
+    );
+  const { bytes } = await source.open(descriptor, { signal });
+  const reader = readSource(bytesOf(bytes));
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.next();
+      if (done || value === undefined) break;
+      length += value.length;
+      if (length > size) throw otherSize(descriptor, 'more');
+      chunks.push(Buffer.from(value));
+    }
+  } catch (error) {
+    reader.cancel();
+    throw error;
+  }
+  if (length < size) throw otherSize(descriptor, String(length));
+  const document = Buffer.concat(chunks);
+  checkDigest(descriptor, sha256(document));
+  return document;
+}
+
+export function sha256(bytes: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+/** @throws OverlayerError `DataLoss` */
+export function checkDigest({ digest }: Descriptor, actual: Digest): void {
+  if (digest === actual) return;
+  throw new OverlayerError('DataLoss', `A blob has another digest: expected ${digest}, got ${actual}`, {
+    hint: 'the source is damaged, or gives something else than was asked for',
+    expected: digest,
+    actual,
+  });
+}
+
+export function otherSize({ digest, size }: Descriptor, actual: string): OverlayerError {
+  return new OverlayerError(
+    'DataLoss',
+    `Blob ${digest} has another size: expected ${size} bytes, got ${actual}`,
+    {
+      hint: 'the source is damaged, or gives something else than was asked for',
+      expected: String(size),
+      actual,
+    },
+  );
+}

@@ -1,0 +1,53 @@
+import type { ContentStore } from '../../content/content-store.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { ImageConfig } from '../../oci/image-config.js';
+import type { ImageManifest } from '../../oci/manifest.js';
+import { hostPlatform, type Platform } from '../../oci/platform.js';
+import { chooseManifest } from '../pull/choose-manifest.js';
+import { documentsOf } from '../pull/documents.js';
+import { planLayers } from '../pull/plan-layers.js';
+import type { PlannedLayer } from '../pull/pull-event.js';
+import type { ImageRecord } from '../store/image-records.js';
+import { checkDigest, readDocument, sha256 } from './blob-bytes.js';
+import type { ImageSource } from './image-source.js';
+import type { InspectedImage, InspectImagesOptions } from './inspect-images.js';
+
+/** What an image is made of, for one platform. */
+export interface ImageContents {
+  readonly descriptor: Descriptor;
+  readonly manifest: ImageManifest;
+  readonly config: ImageConfig;
+  /** The lowest first. */
+  readonly layers: readonly PlannedLayer[];
+}
+
+/** @throws OverlayerError `NotFound`, `DataLoss` */
+export async function readContents(
+  content: ContentStore,
+  { name, target }: Pick<ImageRecord, 'name' | 'target'>,
+  platform: Platform,
+): Promise<ImageContents> {
+  const documents = documentsOf(async (descriptor) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content.read(descriptor.digest)) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    checkDigest(descriptor, sha256(bytes));
+    return bytes;
+  });
+  const chosen = await chooseManifest(name, target, platform, documents);
+  return { ...chosen, layers: planLayers(chosen) };
+}
+
+/** See `inspectImages`. */
+export async function readSourceImages(
+  source: ImageSource,
+  { platform = hostPlatform(), signal }: InspectImagesOptions,
+): Promise<readonly InspectedImage[]> {
+  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
+  const images: InspectedImage[] = [];
+  for (const { name, target } of await source.images({ signal })) {
+    const chosen = await chooseManifest(name ?? target.digest, target, platform, documents);
+    images.push({ name, target, ...chosen, layers: planLayers(chosen) });
+  }
+  return images;
+}

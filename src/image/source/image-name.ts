@@ -1,0 +1,47 @@
+import { OverlayerError } from '../../base/errors.js';
+import { parseReference, type Reference } from '../reference.js';
+
+/** In an index: the reference as containerd and docker write it, and what the OCI image spec (annotations.md) has for it. */
+export const NAME_ANNOTATION = 'io.containerd.image.name';
+export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name';
+
+/** The grammar that annotations.md gives. */
+const REF_NAME = /^[A-Za-z0-9]+(?:(?:--|[-._:@+/])[A-Za-z0-9]+)*$/;
+const MAX_LENGTH = 512;
+
+/** What an index calls one of its images, as containerd's import reads it (core/images/archive). */
+export function imageName(annotations: Readonly<Record<string, string>> = {}): string | undefined {
+  const name = annotations[NAME_ANNOTATION] ?? annotations[REF_NAME_ANNOTATION];
+  return name === undefined ? undefined : storedName(name);
+}
+
+/** Canonical where it is a reference; undefined for what is no name to anybody. */
+export function storedName(name: string): string | undefined {
+  const reference = storedReference(name);
+  if (reference !== undefined) return reference.name;
+  return name.length <= MAX_LENGTH && REF_NAME.test(name) ? name : undefined;
+}
+
+/** The reference that an image is stored under. A word alone is none: tools write the mere tag into a layout. */
+export function storedReference(name: string): Reference | undefined {
+  return /[/:@]/.test(name) ? readReference(name) : undefined;
+}
+
+/** Whether somebody who asks for `wanted` means the image of this name. */
+export function isNamed(name: string | undefined, wanted: string): boolean {
+  return name !== undefined && (name === wanted || name === canonicalName(wanted));
+}
+
+/** @returns undefined for what is no reference */
+export function canonicalName(name: string): string | undefined {
+  return readReference(name)?.name;
+}
+
+function readReference(name: string): Reference | undefined {
+  try {
+    return parseReference(name);
+  } catch (error) {
+    if (OverlayerError.is(error)) return undefined;
+    throw error;
+  }
+}

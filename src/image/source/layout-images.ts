@@ -1,0 +1,58 @@
+import * as v from 'valibot';
+import { OverlayerError } from '../../base/errors.js';
+import type { Digest } from '../../oci/digest.js';
+import { checkFields, maybe, parseJson, quoted } from '../../oci/document.js';
+import { parseIndex } from '../../oci/manifest.js';
+import { isIndex, isManifest } from '../../oci/media-types.js';
+import { imageName } from './image-name.js';
+import { readDocument, type StoredFile } from './stored-file.js';
+import type { StoredImages } from './stored-images.js';
+
+/** A file by its name in an OCI layout, of which nothing else is ever asked for than the names of its specification. */
+export type FindFile = (name: string) => StoredFile | undefined;
+
+export const LAYOUT_FILE = 'oci-layout';
+export const INDEX_FILE = 'index.json';
+
+const LayoutSchema = v.object({ imageLayoutVersion: maybe(v.string()) });
+
+/**
+ * The images of an OCI layout (OCI image spec, image-layout.md). What its index leads to is not looked at.
+ *
+ * @throws OverlayerError as `parseIndex`; `InvalidArgument` when it is no layout
+ */
+export async function readLayout(find: FindFile): Promise<StoredImages> {
+  checkVersion(await readDocument(need(find, LAYOUT_FILE), LAYOUT_FILE));
+  const { manifests, unreadable } = parseIndex(await readDocument(need(find, INDEX_FILE), INDEX_FILE));
+  return {
+    images: manifests
+      // Anything else is to be ignored (image-layout.md, "index.json").
+      .filter(({ mediaType }) => isManifest(mediaType) || isIndex(mediaType))
+      .map((target) => ({ name: imageName(target.annotations), target })),
+    passedOver: unreadable.map(({ annotations, error }) => ({ name: imageName(annotations), error })),
+    findBlob: (digest) => find(blobName(digest)),
+  };
+}
+
+export function isLayout(find: FindFile): boolean {
+  return find(LAYOUT_FILE) !== undefined && find(INDEX_FILE) !== undefined;
+}
+
+export function blobName(digest: Digest): string {
+  return `blobs/${digest.replace(':', '/')}`;
+}
+
+function need(find: FindFile, name: string): StoredFile {
+  const file = find(name);
+  if (file !== undefined) return file;
+  throw new OverlayerError('InvalidArgument', `Not an OCI layout: it has no file ${name}`);
+}
+
+function checkVersion(bytes: Uint8Array): void {
+  const { imageLayoutVersion } = checkFields(parseJson(bytes, LAYOUT_FILE), LayoutSchema, LAYOUT_FILE);
+  if (imageLayoutVersion === undefined || /^1(\.|$)/.test(imageLayoutVersion)) return;
+  throw new OverlayerError(
+    'Unimplemented',
+    `Cannot read the OCI layout: its version is ${quoted(imageLayoutVersion)}, not 1`,
+  );
+}

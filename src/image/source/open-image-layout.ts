@@ -1,0 +1,25 @@
+import type { AbortableOptions } from '../../base/abort.js';
+import type { ImageSource } from './image-source.js';
+
+export interface OpenImagesOptions extends AbortableOptions {
+  /** Of the images that are wanted, or their digests. @default all that are there */
+  readonly names?: readonly string[] | undefined;
+}
+
+/**
+ * The images in a directory with the OCI layout (OCI image spec, image-layout.md), as skopeo, umoci and buildah write it.
+ *
+ * @throws OverlayerError
+ *   - `NotFound`: there is no such directory, or no such image in it
+ *   - `InvalidArgument`: it is no layout, or its index is malformed
+ *   - `Unimplemented`: a layout of another version
+ *   - `PermissionDenied`
+ */
+export async function openImageLayout(
+  directory: string,
+  options: OpenImagesOptions = {},
+): Promise<ImageSource> {
+  // Late, as all that the public entry need not load at once.
+  const { readImageLayout } = await import('./image-layout.js');
+  return await readImageLayout(directory, options);
+}

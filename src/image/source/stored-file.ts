@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import type { AbortableOptions } from '../../base/abort.js';
+import { iterateSource } from '../../base/byte-source.js';
+import { OverlayerError } from '../../base/errors.js';
+import type { FileRange } from '../../layer/options.js';
+import type { Digest } from '../../oci/digest.js';
+import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
+import { bytesOf } from './blob-bytes.js';
+
+/** A file of an image layout or an image archive, wherever its bytes are. */
+export interface StoredFile {
+  readonly bytes: Uint8Array | FileRange;
+  /** Where it is known because somebody has hashed the bytes. */
+  readonly digest?: Digest | undefined;
+}
+
+export function sizeOf({ bytes }: StoredFile): number {
+  return bytes.length;
+}
+
+/** A part of it; both numbers are within it. */
+export function cutFile({ bytes }: StoredFile, start: number, end: number): Uint8Array | FileRange {
+  if (bytes instanceof Uint8Array) return bytes.subarray(start, end);
+  return { path: bytes.path, offset: bytes.offset + start, length: end - start };
+}
+
+/**
+ * A document: all of it, in memory.
+ *
+ * @throws OverlayerError `ResourceExhausted` past `MAX_DOCUMENT_BYTES` (CVE-2023-25153), before anything is read
+ */
+export async function readDocument(file: StoredFile, what: string): Promise<Uint8Array> {
+  const size = sizeOf(file);
+  if (size > MAX_DOCUMENT_BYTES)
+    throw new OverlayerError(
+      'ResourceExhausted',
+      `Cannot read the ${what}: ${size} bytes, of ${MAX_DOCUMENT_BYTES} at most`,
+    );
+  return await readAll(file);
+}
+
+/** The first bytes, at most so many. */
+export async function readStart(file: StoredFile, length: number): Promise<Uint8Array> {
+  const bytes = cutFile(file, 0, Math.min(length, sizeOf(file)));
+  return await readAll({ bytes });
+}
+
+export async function hashStored(file: StoredFile, options: AbortableOptions = {}): Promise<Digest> {
+  if (file.digest !== undefined) return file.digest;
+  const sha256 = createHash('sha256');
+  for await (const chunk of readStored(file, options)) sha256.update(chunk);
+  return `sha256:${sha256.digest('hex')}`;
+}
+
+async function readAll(file: StoredFile): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readStored(file)) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+/** Each piece stays as it is until the next is asked for. */
+async function* readStored(
+  file: StoredFile,
+  { signal }: AbortableOptions = {},
+): AsyncGenerator<Uint8Array, void, void> {
+  let left = sizeOf(file);
+  for await (const chunk of iterateSource(bytesOf(file.bytes))) {
+    signal?.throwIfAborted();
+    left -= chunk.length;
+    yield chunk;
+  }
+  if (left > 0)
+    throw new OverlayerError('DataLoss', `A file has become shorter by ${left} bytes while it was read`);
+}

@@ -1,0 +1,91 @@
+import { OverlayerError } from '../../base/errors.js';
+import { checkLabels, type Labels } from '../../metadata/labels.js';
+import type { Key, ReadTransaction, Value, WriteTransaction } from '../../metadata/metadata-store.js';
+import { checkName } from '../../metadata/name.js';
+import { type Descriptor, parseDescriptor } from '../../oci/descriptor.js';
+
+// The rules of containerd's core/images. An image is a name for the descriptor of a manifest, or of an index.
+
+const RECORDS: Key = ['image'];
+const recordKey = (name: string): Key => ['image', name];
+
+export interface ImageRecord {
+  readonly name: string;
+  /** Of its manifest, or its index. */
+  readonly target: Descriptor;
+  readonly labels: Labels;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export function findImage(transaction: ReadTransaction, name: string): ImageRecord | undefined {
+  const value = transaction.get(recordKey(name));
+  return value === undefined ? undefined : decodeImage(name, value);
+}
+
+/** @throws OverlayerError `NotFound` */
+export function getImage(transaction: ReadTransaction, name: string): ImageRecord {
+  const image = findImage(transaction, name);
+  if (image === undefined) throw new OverlayerError('NotFound', `Image "${name}" does not exist`);
+  return image;
+}
+
+/** In the order of their names. */
+export function listImages(transaction: ReadTransaction): ImageRecord[] {
+  return [...transaction.entries(RECORDS)].map(({ key, value }) => decodeImage(key[1] as string, value));
+}
+
+/** What had the name until now is another image from now on; labels stay where `labels` has none of that name. */
+export function putImage(
+  transaction: WriteTransaction,
+  { name, target, labels = {} }: Pick<ImageRecord, 'name' | 'target'> & { readonly labels?: Labels },
+): ImageRecord {
+  checkName('Name of an image', name);
+  const before = findImage(transaction, name);
+  const now = Date.now();
+  const image: ImageRecord = {
+    name,
+    target,
+    labels: checkLabels({ ...before?.labels, ...labels }),
+    createdAt: before?.createdAt ?? new Date(now),
+    // Two updates within a millisecond are told apart too.
+    updatedAt: new Date(Math.max(now, (before?.updatedAt.getTime() ?? 0) + 1)),
+  };
+  transaction.put(recordKey(name), encodeImage(image));
+  return image;
+}
+
+/** @throws OverlayerError `NotFound` */
+export function removeImage(transaction: WriteTransaction, name: string): void {
+  getImage(transaction, name);
+  transaction.delete(recordKey(name));
+}
+
+function encodeImage({ target, labels, createdAt, updatedAt }: ImageRecord): Value {
+  return {
+    target: JSON.parse(JSON.stringify(target)) as Value,
+    labels,
+    createdAt: createdAt.getTime(),
+    updatedAt: updatedAt.getTime(),
+  };
+}
+
+/** @throws OverlayerError `DataLoss` when it is not a record */
+function decodeImage(name: string, value: Value): ImageRecord {
+  try {
+    const { target, labels, createdAt, updatedAt } = value as { readonly [field: string]: Value };
+    if (!Number.isFinite(createdAt) || !Number.isFinite(updatedAt)) throw new TypeError('no times');
+    return {
+      name,
+      target: parseDescriptor(target),
+      labels: { ...(labels as Labels) },
+      createdAt: new Date(createdAt as number),
+      updatedAt: new Date(updatedAt as number),
+    };
+  } catch (cause) {
+    throw new OverlayerError('DataLoss', `The record of image "${name}" is damaged`, {
+      hint: 'pull or import the image again',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import { stat } from 'node:fs/promises';
+import type { ByteSource } from '../../base/byte-source.js';
+import { OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
+import type { Digest } from '../../oci/digest.js';
+import { openImageArchive } from '../archive/open-image-archive.js';
+import { type PullEvent, tellPassedOver } from '../pull/pull-event.js';
+import { pullImage } from '../pull/pull-image.js';
+import { PullLease } from '../pull/pull-lease.js';
+import { parseReference } from '../reference.js';
+import type { ImageSource, SourceImage } from '../source/image-source.js';
+import { openImageLayout } from '../source/open-image-layout.js';
+import { listImages } from '../source/stored-images.js';
+import type { Tell } from '../task.js';
+import { AdmittedImage } from './admit-image.js';
+import type { ImageRecord } from './image-records.js';
+import type { ImportOptions } from './store.js';
+import type { StoreParts } from './store-parts.js';
+
+/** Images of a layout or an archive, one after the other. Those that are whole stay when a later one fails. */
+export async function importImages(
+  parts: StoreParts,
+  from: string | ByteSource,
+  options: ImportOptions,
+  tell: Tell<PullEvent>,
+): Promise<readonly ImageRecord[]> {
+  const given = options.name === undefined ? undefined : parseReference(options.name).name;
+  // For what an archive that can only be read once puts into the content store on its way.
+  const lease = await PullLease.take(parts);
+  try {
+    await using source = await openSource(parts, from, lease, options);
+    const records: ImageRecord[] = [];
+    const images = await source.images(options);
+    if (given !== undefined && new Set(images.map(({ target }) => target.digest)).size > 1)
+      throw new OverlayerError(
+        'InvalidArgument',
+        `There are ${images.length} images: one name is not enough`,
+        {
+          hint: `choose one of them, or leave them the names that they have: ${listImages(images)}`,
+        },
+      );
+    checkNames(images, source.description);
+    tellPassedOver(source, tell);
+    const admitted: AdmittedImage[] = [];
+    for (const { name, target } of given === undefined ? images : images.slice(0, 1))
+      admitted.push(await AdmittedImage.admit(given ?? name ?? target.digest, target, options));
+    for (const image of admitted) records.push(await pullImage(parts, source, image, options, tell));
+    return records;
+  } finally {
+    // What has become part of an image stays.
+    await lease.noteAllMade();
+    await lease.undo();
+  }
+}
+
+/** Of two images of one name only the second would stay. @throws OverlayerError `InvalidArgument` */
+function checkNames(images: readonly SourceImage[], description: string): void {
+  const digests = new Map<string, Digest>();
+  for (const { name, target } of images) {
+    if (name === undefined) continue;
+    const other = digests.get(name) ?? target.digest;
+    if (other !== target.digest)
+      throw new OverlayerError(
+        'InvalidArgument',
+        `There are several images of the name "${displayPath(name)}" in "${description}"`,
+        { hint: `choose one by its digest: ${other}, ${target.digest}` },
+      );
+    digests.set(name, other);
+  }
+}
+
+async function openSource(
+  parts: StoreParts,
+  from: string | ByteSource,
+  lease: PullLease,
+  options: ImportOptions,
+): Promise<ImageSource> {
+  if (typeof from === 'string' && (await isDirectory(from))) return await openImageLayout(from, options);
+  return await openImageArchive(from, { ...options, content: parts.content, lease: lease.id });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false; // whoever opens it says why
+  }
+}

@@ -1,0 +1,15 @@
+import type { OpenSnapshotterOptions } from '../../snapshot/open-snapshotter.js';
+import type { Store } from './store.js';
+
+export type OpenStoreOptions = OpenSnapshotterOptions;
+
+/**
+ * Opens a store of images below a root, with the snapshots that are there. Other processes may have it open too.
+ *
+ * @throws OverlayerError as `openSnapshotter`
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  // Late: whoever unpacks layers alone need not wait for all of this to load.
+  const { RootStore } = await import('./root-store.js');
+  return await RootStore.open(options);
+}

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import type { ByteSource } from '../../base/byte-source.js';
+import type { ContentStore } from '../../content/content-store.js';
+import { openContentStore } from '../../content/open-content-store.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import { openRoot } from '../../snapshot/store/open-root.js';
+import type { PullEvent } from '../pull/pull-event.js';
+import { pullImage } from '../pull/pull-image.js';
+import { openRegistry } from '../registry/open-registry.js';
+import type { RegistryNotice } from '../registry/registry-notice.js';
+import { Task, type Tell } from '../task.js';
+import { AdmittedImage } from './admit-image.js';
+import { ImageStore } from './image-store.js';
+import { importImages } from './import-images.js';
+import { unmountImage } from './mount-image.js';
+import type { OpenStoreOptions } from './open-store.js';
+import type { Image, ImportOptions, PullOptions, Store } from './store.js';
+import type { StoreParts } from './store-parts.js';
+
+/** A store that is all below one root, with one metadata store. */
+export class RootStore implements Store {
+  readonly images: ImageStore;
+  readonly #parts: StoreParts;
+  readonly #running = new Set<PromiseLike<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  private constructor(parts: StoreParts) {
+    this.#parts = parts;
+    this.images = new ImageStore(parts);
+  }
+
+  static async open(options: OpenStoreOptions): Promise<RootStore> {
+    const { path, system, store: metadata, snapshots } = await openRoot(options);
+    try {
+      const content = await openContentStore({ root: join(path, 'content'), metadata, system });
+      return new RootStore({ metadata, snapshots, content });
+    } catch (error) {
+      await snapshots.close();
+      throw error;
+    }
+  }
+
+  get snapshots(): Snapshotter {
+    return this.#parts.snapshots;
+  }
+
+  get content(): ContentStore {
+    return this.#parts.content;
+  }
+
+  pull(reference: string, options: PullOptions = {}): Task<Image, PullEvent> {
+    return this.#start(async (tell) => {
+      const { signal } = options;
+      const onNotice = (notice: RegistryNotice) => {
+        tell(notice);
+        options.onNotice?.(notice);
+      };
+      await using source = await openRegistry(reference, { ...options, onNotice });
+      const [image] = await source.images({ known: this.images.find(reference)?.target, signal });
+      const admitted = await AdmittedImage.admit(image!.name!, image!.target, options);
+      return this.images.open(await pullImage(this.#parts, source, admitted, options, tell));
+    });
+  }
+
+  import(source: string | ByteSource, options: ImportOptions = {}): Task<readonly Image[], PullEvent> {
+    return this.#start(async (tell) => {
+      const records = await importImages(this.#parts, source, options, tell);
+      return records.map((record) => this.images.open(record));
+    });
+  }
+
+  async unmount(directory: string): Promise<void> {
+    await unmountImage(this.snapshots, directory);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #start<T>(work: (tell: Tell<PullEvent>) => Promise<T>): Task<T, PullEvent> {
+    let end = () => {};
+    const running = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#running.add(running);
+    return new Task(async (tell) => {
+      try {
+        return await work(tell);
+      } finally {
+        end();
+        this.#running.delete(running);
+      }
+    });
+  }
+
+  async #end(): Promise<void> {
+    await Promise.all(this.#running);
+    // With the metadata, which the content needs until then.
+    await this.snapshots.close();
+  }
+}

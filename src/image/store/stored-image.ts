@@ -1,0 +1,97 @@
+import { ifFound } from '../../base/if-found.js';
+import type { Labels } from '../../metadata/labels.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
+import { contentSource } from '../export/content-source.js';
+import { type ImageContents, readContents } from '../source/image-contents.js';
+import type { UnpackImageOptions } from '../unpack/unpack-image.js';
+import { AdmittedImage } from './admit-image.js';
+import type { ImageRecord } from './image-records.js';
+import { PLATFORM_LABEL } from './labels.js';
+import { mountImage } from './mount-image.js';
+import type { Image, ImageHealth, ImagePlatformOptions, ImageUsage, MountImageOptions } from './store.js';
+import type { StoreParts } from './store-parts.js';
+
+/** An image by its record, as it was when it was asked for. */
+export class StoredImage implements Image {
+  readonly name: string;
+  readonly target: Descriptor;
+  readonly labels: Labels;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly #parts: StoreParts;
+
+  constructor(parts: StoreParts, { name, target, labels, createdAt, updatedAt }: ImageRecord) {
+    this.#parts = parts;
+    this.name = name;
+    this.target = target;
+    this.labels = labels;
+    this.createdAt = createdAt;
+    this.updatedAt = updatedAt;
+  }
+
+  get platform(): Platform {
+    const platform = this.labels[PLATFORM_LABEL];
+    return platform === undefined ? hostPlatform() : parsePlatform(platform);
+  }
+
+  async contents({ platform = this.platform }: ImagePlatformOptions = {}): Promise<ImageContents> {
+    return await readContents(this.#parts.content, this, platform);
+  }
+
+  async usage(options: ImagePlatformOptions = {}): Promise<ImageUsage> {
+    const { snapshots } = this.#parts;
+    const contents = await this.contents(options);
+    let contentBytes = 0;
+    for (const { digest } of this.#blobsOf(contents)) contentBytes += (await this.#sizeOf(digest)) ?? 0;
+    let [bytes, inodes] = [0, 0];
+    for (const { chainID } of contents.layers) {
+      const usage = await ifFound(snapshots.usage(chainID));
+      bytes += usage?.bytes ?? 0;
+      inodes += usage?.inodes ?? 0;
+    }
+    return { contentBytes, snapshots: { bytes, inodes } };
+  }
+
+  async check(options: ImagePlatformOptions = {}): Promise<ImageHealth> {
+    const contents = await ifFound(this.contents(options));
+    const wanted = contents === undefined ? [this.target] : this.#blobsOf(contents);
+    const blobs = { present: 0, total: wanted.length, bytes: 0, totalBytes: 0 };
+    for (const { digest, size } of wanted) {
+      blobs.totalBytes += size;
+      if ((await this.#sizeOf(digest)) !== size) continue;
+      blobs.present += 1;
+      blobs.bytes += size;
+    }
+    const layers = { present: 0, total: contents?.layers.length ?? 0 };
+    for (const { chainID } of contents?.layers ?? []) {
+      const found = await ifFound(this.#parts.snapshots.stat(chainID));
+      if (found?.kind === 'committed') layers.present += 1;
+    }
+    const isComplete =
+      contents !== undefined && blobs.present === blobs.total && layers.present === layers.total;
+    return { isComplete, blobs, layers };
+  }
+
+  async mount(directory: string, { writable = false, ...options }: MountImageOptions = {}): Promise<void> {
+    const { layers } = await this.contents(options);
+    await mountImage(this.#parts.snapshots, { chainID: layers.at(-1)?.chainID, directory, writable });
+  }
+
+  async unpackTo(directory: string, options: UnpackImageOptions = {}): Promise<void> {
+    const { applyImage } = await import('../unpack/apply-image.js');
+    const source = contentSource(this.#parts.content, this);
+    const image = AdmittedImage.ofStore(this);
+    await applyImage(source, image, directory, { platform: this.platform, ...options }, () => {});
+  }
+
+  /** Each once. */
+  #blobsOf({ descriptor, manifest }: ImageContents): readonly Descriptor[] {
+    const all = [this.target, descriptor, manifest.config, ...manifest.layers];
+    return [...new Map(all.map((blob) => [blob.digest, blob])).values()];
+  }
+
+  async #sizeOf(digest: Descriptor['digest']): Promise<number | undefined> {
+    return (await ifFound(this.#parts.content.stat(digest)))?.size;
+  }
+}

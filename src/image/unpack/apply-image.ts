@@ -1,0 +1,97 @@
+import { addHint } from '../../base/add-hint.js';
+import { letGoLayer } from '../../layer/open-source.js';
+import type { LayerResult } from '../../layer/options.js';
+import { applyLayer } from '../../layer/unpack-layer.js';
+import { hostPlatform } from '../../oci/platform.js';
+import { Destination } from '../../rootfs/destination.js';
+import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
+import { openLinuxSystem } from '../../system/linux.js';
+import { chooseManifest } from '../pull/choose-manifest.js';
+import { documentsOf } from '../pull/documents.js';
+import { stateOf } from '../pull/fetch-layer.js';
+import { planLayers } from '../pull/plan-layers.js';
+import type { LayerState, PlannedLayer, PullEvent } from '../pull/pull-event.js';
+import { Tee } from '../pull/tee.js';
+import { bytesOf, isFile, otherSize, readDocument } from '../source/blob-bytes.js';
+import type { ImageSource } from '../source/image-source.js';
+import { openLayer } from '../source/open-layer.js';
+import type { AdmittedImage } from '../store/admit-image.js';
+import type { Tell } from '../task.js';
+import { layerFailure } from './layer-failure.js';
+import type { UnpackedImage, UnpackImageOptions } from './unpack-image.js';
+
+/** Unpacks an image, as `unpackImage` says. */
+export async function applyImage(
+  source: ImageSource,
+  { name, target }: AdmittedImage,
+  directory: string,
+  options: UnpackImageOptions,
+  tell: Tell<PullEvent>,
+): Promise<Omit<UnpackedImage, 'name'>> {
+  const { platform = hostPlatform(), signal, sync = true } = options;
+  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
+  const chosen = await chooseManifest(name, target, platform, documents);
+  const layers = planLayers(chosen);
+  const { config } = chosen;
+  tell({ type: 'plan', name, manifest: chosen.descriptor, platform: config.platform, layers });
+  const destination = Destination.open(openLinuxSystem(), directory, 'refuse');
+  try {
+    const place = `/proc/self/fd/${destination.descriptor}`;
+    const results: LayerResult[] = [];
+    for (const [index, layer] of layers.entries()) {
+      const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
+      const result = await unpackOne(source, layer, place, { ...options, onState });
+      tell({ type: 'commit', index, chainID: layer.chainID, layer: result });
+      results.push(result);
+    }
+    if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
+    // Away from the event loop, before `commit` does it once more. (The path itself is a symlink.)
+    if (sync) await flushFileSystem(`${place}/.`, directory);
+    signal?.throwIfAborted();
+    destination.commit(sync);
+    return { platform: config.platform, layers: results };
+  } catch (error) {
+    throw addHint(error, destination.discard());
+  }
+}
+
+/** Of what no layer says: as `unpackLayer` leaves it. */
+function showRoot({ descriptor }: Destination): void {
+  const system = openLinuxSystem();
+  system.chmod(descriptor, 0o755);
+  system.setTimes(descriptor, { atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 });
+}
+
+async function unpackOne(
+  source: ImageSource,
+  layer: PlannedLayer,
+  place: string,
+  options: UnpackImageOptions & { readonly onState: (state: LayerState) => void },
+): Promise<LayerResult> {
+  const { signal, limits, rootless, onState } = options;
+  const { descriptor, diffID } = layer;
+  const { digest, size } = descriptor;
+  const { bytes } = await openLayer(source, descriptor, { signal });
+  const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytesOf(bytes));
+  const reading = { digest, diffID, limits, rootless, signal, sync: false };
+  try {
+    const { layer: result } = await applyLayer(tee ?? bytes, place, {
+      ...reading,
+      existing: 'merge',
+      temporary: true,
+      onProgress: ({ compressedBytes, bytes: bytesOut, entries }) => {
+        const bytesIn = tee?.bytes ?? compressedBytes;
+        const phase = tee !== undefined && bytesIn < size ? 'downloading' : 'unpacking';
+        onState({ phase, bytesIn, totalBytes: size, bytesOut, entries });
+      },
+    });
+    if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
+    onState({ phase: 'committing', ...stateOf(layer, result) });
+    return result;
+  } catch (error) {
+    throw layerFailure(digest, error);
+  } finally {
+    if (tee === undefined) letGoLayer(bytes);
+    await tee?.leave();
+  }
+}

@@ -1,0 +1,41 @@
+import { OverlayerError } from '../../base/errors.js';
+import { displayPath } from '../../base/path-bytes.js';
+import type { TarEntry } from '../../tar/types.js';
+
+/** A path leads through something that this same layer made, and that is no directory. */
+export function inTheWay(path: string): OverlayerError {
+  return new OverlayerError(
+    'InvalidArgument',
+    `"${displayPath(path)}" is not a directory, and the layer itself made it`,
+  );
+}
+
+export function linksToDirectory(target: string): OverlayerError {
+  return new OverlayerError('InvalidArgument', `hard link target "${displayPath(target)}" is a directory`);
+}
+
+export function replacesItsTarget(target: string): OverlayerError {
+  return new OverlayerError(
+    'InvalidArgument',
+    `hard link would replace a directory that holds its target "${displayPath(target)}"`,
+  );
+}
+
+/** The layer is unpacked before it is known what is below it, and here that matters. */
+export function needsLowers(what: string): OverlayerError {
+  return new OverlayerError(
+    'FailedPrecondition',
+    `the layer does not list ${what}: the layers below have to be known`,
+    {
+      hint: 'unpack it when they are there; where containerd unpacks several layers at once, set max_concurrent_unpacks to 1',
+    },
+  );
+}
+
+/** An error that does not know yet which entry was worked on. */
+export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
+  if (entry === undefined || error.entry !== undefined) return error;
+  const { code, hint, errno, cause } = error;
+  const message = `Cannot unpack entry "${displayPath(entry.path)}": ${error.message}`;
+  return new OverlayerError(code, message, { hint, errno, cause, entry: entry.path, offset: entry.offset });
+}

@@ -1,0 +1,121 @@
+import { type DirectoryEntry, DT, isErrno, type Stat, type System } from '../../system/system.js';
+import { isDirectory, statId } from '../directory.js';
+import { Descent } from './descent.js';
+
+/** What is left to remove of a directory, once it is entered. */
+interface Pending {
+  readonly name: string;
+  readonly id: string;
+  readonly entries: readonly DirectoryEntry[];
+  next: number;
+}
+
+/**
+ * Removes `name` and all below it, however deep, never through a symlink and never across a mount. Fine when it is
+ * not there, or somebody else is removing it too.
+ *
+ * @param removed is told the `statId` of each directory that goes: the file system may give it to another
+ */
+export function removeTree(
+  system: System,
+  directory: number,
+  name: string,
+  removed: (id: string) => void = () => {},
+): void {
+  removeEntries(system, directory, [{ name, ino: 0, type: DT.UNKNOWN }], removed);
+}
+
+/** Removes everything in an open directory. */
+export function emptyDirectory(system: System, directory: number): void {
+  const entries = withWritable(system, directory, () => system.list(directory));
+  removeEntries(system, directory, entries, () => {});
+}
+
+function removeEntries(
+  system: System,
+  root: number,
+  entries: readonly DirectoryEntry[],
+  removed: (id: string) => void,
+): void {
+  using descent = new Descent(system, root);
+  const around = system.stat(root);
+  const pending: Pending[] = [{ name: '.', id: '', entries, next: 0 }];
+  for (let current = pending[0]; current !== undefined; current = pending.at(-1)) {
+    const entry = current.entries[current.next++];
+    if (entry === undefined) {
+      pending.pop();
+      if (pending.length > 0) leave(system, descent, current, removed);
+    } else if (!unlinkEntry(system, descent.directory, entry)) {
+      const entered = enter(system, descent, entry.name, around);
+      if (entered !== undefined) pending.push(entered);
+    }
+  }
+}
+
+/** @returns undefined where it is gone, and the descent where it was */
+function enter(system: System, descent: Descent, name: string, around: Stat): Pending | undefined {
+  const parent = descent.directory;
+  try {
+    try {
+      descent.enter(name);
+    } catch (error) {
+      if (!isErrno(error, 'EACCES')) throw error;
+      // A directory of ours without the permissions to look into it.
+      system.chmodAt(parent, name, 0o700);
+      descent.enter(name);
+    }
+  } catch (error) {
+    // Somebody has removed it, or has put something else in its place.
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+    unlinkIfThere(system, parent, name);
+    return undefined;
+  }
+  const { directory } = descent;
+  const inside = system.stat(directory);
+  const sameDevice = inside.devMajor === around.devMajor && inside.devMinor === around.devMinor;
+  // A mount point refuses to go (EBUSY), and what is mounted there stays whole. A bind mount is of the same device.
+  const isMount = !sameDevice || inside.isMountRoot;
+  const entries = isMount ? [] : withWritable(system, directory, () => system.list(directory));
+  return { name, id: statId(inside), entries, next: 0 };
+}
+
+function leave(system: System, descent: Descent, { name, id }: Pending, removed: (id: string) => void): void {
+  // Before it goes: of a removed directory some file systems do not know what is above.
+  withWritable(system, descent.directory, () => descent.leave());
+  removed(id);
+  try {
+    withWritable(system, descent.directory, () => system.removeDirectory(descent.directory, name));
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/** @returns false when it is a directory */
+function unlinkEntry(system: System, directory: number, { name, type }: DirectoryEntry): boolean {
+  return type !== DT.DIR && withWritable(system, directory, () => unlinkIfThere(system, directory, name));
+}
+
+/** @returns false when it is a directory */
+function unlinkIfThere(system: System, directory: number, name: string): boolean {
+  try {
+    system.unlink(directory, name);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true;
+    if (isErrno(error, 'EISDIR')) return false;
+    // POSIX allows EPERM for a directory.
+    if (!isErrno(error, 'EPERM') || !isDirectory(system.statAt(directory, name))) throw error;
+    return false;
+  }
+}
+
+/** Without privileges a directory of an image may refuse its own owner; it is about to go anyway. */
+function withWritable<T>(system: System, directory: number, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    if (!isErrno(error, 'EACCES')) throw error;
+    system.chmod(directory, 0o700);
+    return use();
+  }
+}

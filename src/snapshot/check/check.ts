@@ -1,0 +1,240 @@
+import { statSync } from 'node:fs';
+import type { MetadataStore } from '../../metadata/metadata-store.js';
+import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
+import { parseDigest } from '../../oci/digest.js';
+import type { SnapshotBackend } from '../backends/backend.js';
+import { readRecordFile } from '../store/record-file.js';
+import type { SnapshotDirectories } from '../store/snapshot-directories.js';
+import { hasKnownLayout, hasManifest, manifestOf, treeOf } from '../store/snapshot-tree.js';
+import { treeThreads } from '../trees/tree-threads.js';
+import { VerifyControl } from '../trees/verify-snapshot.js';
+import {
+  type CheckFinding,
+  type CheckOptions,
+  type CheckProgress,
+  type CheckReport,
+  isDamage,
+  type OpenFinding,
+  openFinding,
+} from './check-report.js';
+import { findLeftovers, pruneLeftovers } from './leftovers.js';
+import { repairSnapshot } from './repair-snapshot.js';
+
+const PROGRESS_INTERVAL_MS = 100;
+/** containerd's (core/snapshots): the layer of a snapshot. */
+const DIFF_ID_LABEL = 'containerd.io/snapshot/diff-id';
+
+export interface CheckContext {
+  readonly store: MetadataStore;
+  readonly directories: SnapshotDirectories;
+  readonly backend: SnapshotBackend;
+}
+
+/** Compares metadata, directories and mounts. See `Snapshotter.check`. */
+export async function checkSnapshots(
+  context: CheckContext,
+  options: CheckOptions = {},
+): Promise<CheckReport> {
+  const { signal, repair, prune = false, dryRun = false } = options;
+  signal?.throwIfAborted();
+  const check = new Check(context, options);
+  const progress = reportProgress(check, options.onProgress);
+  const onAbort = () => check.control.cancel();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const damage = await check.findDamage();
+    signal?.throwIfAborted();
+    if (repair !== undefined) await check.repair(damage, repair, dryRun);
+    const leftovers = findLeftovers(context);
+    if (prune) await pruneLeftovers(context, await leftovers, dryRun);
+    const findings: CheckFinding[] = [...damage, ...(await leftovers)];
+    progress.failure();
+    return {
+      findings,
+      unverified: check.unverified,
+      damaged: findings.some((finding) => isDamage(finding) && finding.outcome !== 'repaired'),
+      ...check.progress,
+    };
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    progress.failure();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    progress.end();
+  }
+}
+
+class Check {
+  readonly control = new VerifyControl();
+  readonly unverified: string[] = [];
+  readonly #context: CheckContext;
+  readonly #options: CheckOptions;
+  readonly #records: readonly NamedRecord[];
+  #done = 0;
+
+  constructor(context: CheckContext, options: CheckOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#records = parentsFirst(context.store.read((transaction) => listRecords(transaction)));
+  }
+
+  get progress(): CheckProgress {
+    const { entries, bytes } = this.control;
+    return { snapshots: this.#done, totalSnapshots: this.#records.length, entries, bytes };
+  }
+
+  async findDamage(): Promise<OpenFinding[]> {
+    const found = await Promise.all(
+      this.#records.map(async (record) => {
+        const findings = await this.#damageOf(record);
+        this.#done += 1;
+        return findings;
+      }),
+    );
+    return found.flat();
+  }
+
+  async #damageOf(record: NamedRecord): Promise<OpenFinding[]> {
+    // It may be removed or committed meanwhile, and then what is seen says nothing.
+    const isStill = () => {
+      const now = this.#context.store.read((transaction) => findRecord(transaction, record.name));
+      return now !== undefined && now.id === record.id && now.kind === record.kind;
+    };
+    try {
+      const found = await this.#inspect(record);
+      return found.length > 0 && isStill() ? found : [];
+    } catch (error) {
+      if (isStill()) throw error;
+      return [];
+    }
+  }
+
+  async #inspect(record: NamedRecord): Promise<OpenFinding[]> {
+    const { name, parent, kind } = record;
+    const directory = this.#context.directories.pathOf(record.id);
+    const found: OpenFinding[] = [];
+    const layer = labelledDiffID(record);
+    const find = (finding: Parameters<typeof openFinding>[0]) =>
+      found.push(openFinding({ snapshot: name, parent, diffID: layer, ...finding }));
+    if (parent !== undefined && !this.#records.some((other) => other.name === parent))
+      find({ kind: 'missing-parent', path: directory, detail: `its parent "${parent}" does not exist` });
+    if (!isDirectory(directory) || (this.#ownLayout && !isDirectory(treeOf(directory)))) {
+      find({
+        kind: 'missing-directory',
+        path: directory,
+        detail: `the directory of a ${kind} snapshot is gone`,
+      });
+      return found;
+    }
+    if (kind !== 'committed') return found;
+    const recorded = await readRecordFile(directory);
+    const wrong = typeof recorded === 'string' ? recorded : this.#compare(recorded, record);
+    if (wrong !== undefined) find({ kind: 'record-file', path: `${directory}/record`, detail: wrong });
+    if (hasManifest(directory)) await this.#verify(directory, find);
+    else if (typeof recorded !== 'string' && recorded.manifest)
+      find({ kind: 'manifest', path: manifestOf(directory), detail: 'its manifest is gone' });
+    else this.unverified.push(name);
+    return found;
+  }
+
+  get #ownLayout(): boolean {
+    return hasKnownLayout(this.#context.backend.name);
+  }
+
+  #compare(
+    file: Exclude<Awaited<ReturnType<typeof readRecordFile>>, string>,
+    record: NamedRecord,
+  ): string | undefined {
+    const same = file.name === record.name && file.parent === record.parent && file.kind === record.kind;
+    return same ? undefined : `its record file is that of ${file.kind} snapshot "${file.name}"`;
+  }
+
+  async #verify(
+    directory: string,
+    find: (finding: Parameters<typeof openFinding>[0]) => void,
+  ): Promise<void> {
+    const { damage, manifestDamage, diffID } = await treeThreads.run({
+      type: 'verify',
+      tree: treeOf(directory),
+      manifest: manifestOf(directory),
+      content: !this.#options.quick,
+      control: this.control.memory,
+    });
+    if (manifestDamage !== undefined)
+      find({ kind: 'manifest', path: manifestOf(directory), detail: manifestDamage });
+    for (const { kind, path, detail } of damage)
+      find({ kind, path, detail, ...(diffID === undefined ? {} : { diffID }) });
+  }
+
+  async repair(
+    damage: readonly OpenFinding[],
+    layerFor: NonNullable<CheckOptions['repair']>,
+    dryRun: boolean,
+  ): Promise<void> {
+    for (const record of this.#records) {
+      const findings = damage.filter(({ snapshot }) => snapshot === record.name);
+      if (findings.length === 0) continue;
+      this.#options.signal?.throwIfAborted();
+      await repairSnapshot(this.#context, record, findings, {
+        layerFor,
+        dryRun,
+        signal: this.#options.signal,
+      });
+    }
+  }
+}
+
+/** A snapshot can only be repaired on a sound parent. */
+function parentsFirst(records: readonly NamedRecord[]): NamedRecord[] {
+  const byName = new Map(records.map((record) => [record.name, record]));
+  const ordered = new Set<NamedRecord>();
+  for (const record of records) {
+    const chain = new Set<NamedRecord>();
+    let next: NamedRecord | undefined = record;
+    while (next !== undefined && !ordered.has(next) && !chain.has(next)) {
+      chain.add(next);
+      next = next.parent === undefined ? undefined : byName.get(next.parent);
+    }
+    for (const each of [...chain].reverse()) ordered.add(each);
+  }
+  return [...ordered];
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function labelledDiffID({ labels }: NamedRecord): CheckFinding['diffID'] {
+  try {
+    const label = labels[DIFF_ID_LABEL];
+    return label === undefined ? undefined : parseDigest(label);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A listener that throws ends the check, and what it throws is what the check fails with. */
+function reportProgress(
+  check: Check,
+  onProgress: CheckOptions['onProgress'],
+): { end(): void; failure(): void } {
+  if (onProgress === undefined) return { end() {}, failure() {} };
+  let failed: { readonly error: unknown } | undefined;
+  const report = () => {
+    try {
+      if (failed === undefined) onProgress(check.progress);
+    } catch (error) {
+      failed = { error };
+      check.control.cancel();
+    }
+  };
+  const timer = setInterval(report, PROGRESS_INTERVAL_MS);
+  return {
+    end: () => clearInterval(timer),
+    failure() {
+      report();
+      if (failed) throw failed.error;
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OverlayerError } from '../../base/errors.js';
+import { openLmdbStore } from '../../metadata/lmdb-store.js';
+import { type NamedRecord, restoreRecords } from '../../metadata/snapshot-records.js';
+import { lockDirectory } from '../../rootfs/lock-directory.js';
+import { toOverlayerError } from '../../system/errno-code.js';
+import { openLinuxSystem } from '../../system/linux.js';
+import { syncDirectory } from '../../system/sync-directory.js';
+import { AT_FDCWD } from '../../system/system.js';
+import { metadataDamage } from '../store/metadata-damage.js';
+import { type RecordFile, readRecordFile } from '../store/record-file.js';
+import { describeRoot } from '../store/root-records.js';
+import { SnapshotDirectories } from '../store/snapshot-directories.js';
+import { snapshotInfo } from '../store/snapshot-info.js';
+import { treeOf } from '../store/snapshot-tree.js';
+import { treeThreads } from '../trees/tree-threads.js';
+import type { RebuildResult } from './rebuild-metadata.js';
+
+interface Candidate {
+  readonly directory: string;
+  readonly file: RecordFile;
+}
+
+/** See `rebuildMetadata`. */
+export async function rebuildRoot(path: string): Promise<RebuildResult> {
+  const system = openLinuxSystem();
+  const root = openRoot(path);
+  const lock = lockDirectory(system, AT_FDCWD, root);
+  if (typeof lock === 'string')
+    throw new OverlayerError('Unavailable', `Another process is rebuilding the metadata of "${root}"`);
+  try {
+    const damage = await metadataDamage(root);
+    if (damage === undefined)
+      throw new OverlayerError('FailedPrecondition', `The metadata of "${root}" are sound`, {
+        hint: 'there is nothing to rebuild',
+      });
+    const directories = new SnapshotDirectories(system, join(root, 'snapshots'));
+    try {
+      return await rebuild(root, directories);
+    } finally {
+      directories.close();
+    }
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot rebuild the metadata of "${root}"`);
+  } finally {
+    system.close(lock);
+  }
+}
+
+function openRoot(path: string): string {
+  if (existsSync(join(path, 'snapshots'))) return realpathSync(path);
+  throw new OverlayerError('NotFound', `There are no snapshots in "${path}"`);
+}
+
+async function rebuild(root: string, directories: SnapshotDirectories): Promise<RebuildResult> {
+  const names = directories.list().filter(({ kind }) => kind !== 'foreign');
+  const lost: { directory: string; reason: string }[] = [];
+  const found: Candidate[] = [];
+  for (const { name } of names.filter(({ kind }) => kind === 'snapshot')) {
+    const directory = join(directories.path, name);
+    const file = await readRecordFile(directory);
+    if (typeof file === 'string') lost.push({ directory, reason: file });
+    else if (!existsSync(treeOf(directory)) && isOwn(file))
+      lost.push({ directory, reason: 'its tree is gone' });
+    else found.push({ directory, file });
+  }
+  const { whole, rejected } = choose(found);
+  const records = await Promise.all(whole.map(toRecord));
+  // Ids rise for ever: those of what is being removed are not given out again either.
+  const lastId = Math.max(
+    0,
+    ...names.map(({ name }) => Number(/\d+/.exec(name)?.[0] ?? 0)).filter(Number.isSafeInteger),
+  );
+  const kept = await replaceMetadata(root, records, lastId + 1, whole[0]?.file.backend);
+  return { recovered: records.map(snapshotInfo), lost: [...lost, ...rejected], kept };
+}
+
+/** Each name once, the latest; parents before children, and none without its parent. */
+function choose(found: readonly Candidate[]): {
+  readonly whole: readonly Candidate[];
+  readonly rejected: RebuildResult['lost'];
+} {
+  const rejected: { directory: string; reason: string }[] = [];
+  const byName = new Map<string, Candidate>();
+  for (const candidate of [...found].sort((a, b) => b.file.id - a.file.id)) {
+    const { name } = candidate.file;
+    const other = byName.get(name);
+    if (other === undefined) byName.set(name, candidate);
+    else
+      rejected.push({
+        directory: candidate.directory,
+        reason: `a later directory, ${other.file.id}, is snapshot "${name}"`,
+      });
+  }
+  const whole = new Map<string, Candidate>();
+  let left = [...byName.values()].sort((a, b) => a.file.id - b.file.id);
+  for (;;) {
+    const ready = left.filter(({ file: { parent } }) => {
+      const on = parent === undefined ? undefined : whole.get(parent);
+      return parent === undefined || on?.file.kind === 'committed';
+    });
+    if (ready.length === 0) break;
+    for (const candidate of ready) whole.set(candidate.file.name, candidate);
+    left = left.filter((candidate) => !ready.includes(candidate));
+  }
+  for (const { directory, file } of left)
+    rejected.push({ directory, reason: `snapshot "${file.name}" has lost its parent "${file.parent}"` });
+  return { whole: [...whole.values()], rejected };
+}
+
+async function toRecord({ directory, file }: Candidate): Promise<NamedRecord> {
+  const { id, name, kind, parent, labels, createdAt } = file;
+  const tree = isOwn(file) ? treeOf(directory) : directory;
+  const usage =
+    kind === 'committed' ? await treeThreads.run({ type: 'measure', directory: tree }) : undefined;
+  return { id, name, kind, parent, labels, createdAt, updatedAt: createdAt, usage, staged: false };
+}
+
+function isOwn({ backend }: RecordFile): boolean {
+  return backend === 'overlay' || backend === 'native';
+}
+
+/** The new metadata are whole before they get their name. @returns where the old are */
+async function replaceMetadata(
+  root: string,
+  records: readonly NamedRecord[],
+  nextId: number,
+  backend: string | undefined,
+): Promise<string | undefined> {
+  const [path, fresh] = [join(root, 'metadata.db'), join(root, 'metadata.db.rebuilt')];
+  await removeStore(fresh);
+  const store = openLmdbStore(fresh);
+  try {
+    await store.write((transaction) => {
+      restoreRecords(transaction, records, nextId);
+      if (backend !== undefined) describeRoot(transaction, backend);
+    });
+  } finally {
+    await store.close();
+  }
+  const kept = existsSync(path) ? `${path}.damaged-${Date.now()}` : undefined;
+  if (kept !== undefined) await rename(path, kept);
+  await rename(fresh, path);
+  await rm(`${fresh}-lock`, { force: true });
+  await rm(`${path}-lock`, { force: true });
+  await syncDirectory(root);
+  return kept;
+}
+
+async function removeStore(path: string): Promise<void> {
+  for (const file of [path, `${path}-lock`]) await rm(file, { force: true });
+}

@@ -1,0 +1,128 @@
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OverlayerError } from '../../base/errors.js';
+import type { LayerSource } from '../../layer/options.js';
+import { applyLayer } from '../../layer/unpack-layer.js';
+import { getAncestors, type NamedRecord } from '../../metadata/snapshot-records.js';
+import { syncDirectory } from '../../system/sync-directory.js';
+import { ownerMap } from '../backends/id-mapping.js';
+import { describeLayer } from '../fill/describe-contents.js';
+import { FlushPoint } from '../fill/flush-point.js';
+import { writeRecordFile } from '../store/record-file.js';
+import type { StagedDirectory } from '../store/snapshot-directories.js';
+import { hasKnownLayout, manifestOf, treeOf } from '../store/snapshot-tree.js';
+import { treeThreads } from '../trees/tree-threads.js';
+import type { CheckContext } from './check.js';
+import type { CheckOptions, OpenFinding } from './check-report.js';
+
+interface RepairOptions {
+  readonly layerFor: NonNullable<CheckOptions['repair']>;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+const NEEDS_LAYER: readonly string[] = ['missing-directory', 'missing', 'modified', 'added', 'manifest'];
+
+/**
+ * Repairs a committed snapshot: its layer is unpacked anew beside it, verified, and what is damaged is replaced from
+ * there. Says in the findings what became of them.
+ */
+export async function repairSnapshot(
+  context: CheckContext,
+  record: NamedRecord,
+  findings: readonly OpenFinding[],
+  { layerFor, dryRun, signal }: RepairOptions,
+): Promise<void> {
+  if (record.kind !== 'committed') return;
+  const damaged = findings.filter(({ kind }) => NEEDS_LAYER.includes(kind));
+  const layer = damaged[0] && (await layerFor(damaged[0]));
+  const chosen = findings.filter(
+    ({ kind }) => kind === 'record-file' || (layer !== undefined && NEEDS_LAYER.includes(kind)),
+  );
+  if (dryRun) {
+    for (const finding of chosen) finding.outcome = 'would-repair';
+    return;
+  }
+  try {
+    const left = layer === undefined ? [] : await replaceDamage(context, record, damaged, layer, signal);
+    const stillWrong = new Set(left.map(({ path }) => path));
+    if (findings.some(({ kind }) => kind === 'record-file' || kind === 'manifest'))
+      await restoreRecordFile(context, record);
+    for (const finding of chosen) if (!stillWrong.has(finding.path)) finding.outcome = 'repaired';
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    for (const finding of chosen) Object.assign(finding, { outcome: 'failed', error });
+  }
+}
+
+/** @returns what is still damaged */
+async function replaceDamage(
+  context: CheckContext,
+  record: NamedRecord,
+  damaged: readonly OpenFinding[],
+  layer: LayerSource,
+  signal: AbortSignal | undefined,
+): Promise<readonly { readonly path: string }[]> {
+  const { directories } = context;
+  const staged = directories.stage();
+  let published = false;
+  try {
+    const diffID = damaged.find((finding) => finding.diffID !== undefined)?.diffID;
+    await unpackAnew(context, record, staged, layer, { diffID, signal });
+    const directory = directories.pathOf(record.id);
+    if (damaged.some(({ kind }) => kind === 'missing-directory')) {
+      await writeRecordFile(staged.path, { ...record, backend: context.backend.name });
+      await directories.remove(String(record.id));
+      await staged.publish(record.id);
+      published = true;
+      return [];
+    }
+    const anew = damaged.some(({ kind }) => kind === 'manifest');
+    const scratch = join(staged.path, 'scratch');
+    await mkdir(scratch);
+    const manifest = manifestOf(anew ? staged.path : directory);
+    const spare = treeOf(staged.path);
+    const left = await treeThreads.run({ type: 'mend', tree: treeOf(directory), spare, scratch, manifest });
+    if (anew && left.length === 0) {
+      await rename(manifest, manifestOf(directory));
+      await syncDirectory(directory);
+    }
+    return left;
+  } finally {
+    if (!published) await staged.discard().catch(() => {}); // `cleanup` tries again
+    staged.release();
+  }
+}
+
+async function unpackAnew(
+  { store, directories, backend }: CheckContext,
+  record: NamedRecord,
+  staged: StagedDirectory,
+  layer: LayerSource,
+  wanted: Pick<OpenFinding, 'diffID'> & { readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const parents = store.read((transaction) =>
+    getAncestors(transaction, record).map(({ id }) => directories.pathOf(id)),
+  );
+  const { labels } = record;
+  if (!hasKnownLayout(backend.name))
+    throw new OverlayerError('Unimplemented', `Snapshots of the backend "${backend.name}" can't be repaired`);
+  await backend.create({ directory: staged.path, parents, kind: 'active', labels, readOnly: false });
+  const options =
+    backend.name === 'overlay'
+      ? ({ target: 'overlay', lowers: parents.map(treeOf) } as const)
+      : ({ target: 'directory', existing: 'merge' } as const);
+  using start = new FlushPoint(staged.path);
+  const applied = await applyLayer(layer, treeOf(staged.path), {
+    ...options,
+    ...wanted,
+    temporary: true,
+    owners: ownerMap(labels),
+    facts: true,
+  });
+  await describeLayer(backend, applied, start);
+}
+
+async function restoreRecordFile({ directories, backend }: CheckContext, record: NamedRecord): Promise<void> {
+  await writeRecordFile(directories.pathOf(record.id), { ...record, backend: backend.name });
+}

@@ -1,0 +1,62 @@
+import { setTimeout } from 'node:timers/promises';
+import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
+import { PAUSE_MS, type SnapshotDirectories } from './snapshot-directories.js';
+import { checkSnapshotName } from './snapshot-name.js';
+
+/** Locks on names, over all processes that have the snapshots open. */
+export class NameLocks {
+  readonly #directories: SnapshotDirectories;
+  readonly #holding = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(directories: SnapshotDirectories) {
+    this.#directories = directories;
+  }
+
+  /** Whether somebody holds one, or waits for it, through this object. */
+  get held(): boolean {
+    return this.#holding.size > 0;
+  }
+
+  async hold<T>(name: string, use: () => Promise<T>, { signal }: AbortableOptions): Promise<T> {
+    const holding = this.#hold(name, use, signal);
+    this.#holding.add(holding);
+    try {
+      return await holding;
+    } finally {
+      this.#holding.delete(holding);
+    }
+  }
+
+  /** Lets nobody wait any longer, and waits for those who hold one. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#holding);
+  }
+
+  async #hold<T>(name: string, use: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    checkSnapshotName(name);
+    const release = await this.#take(name, signal);
+    try {
+      return await use();
+    } finally {
+      release();
+    }
+  }
+
+  /** A thread that slept in flock(2) could not be called off, so one has to look again and again. */
+  async #take(name: string, signal: AbortSignal | undefined): Promise<() => void> {
+    for (;;) {
+      signal?.throwIfAborted();
+      if (this.#closed) throw closed();
+      const release = this.#directories.takeNameLock(name);
+      if (release !== undefined) return release;
+      await setTimeout(PAUSE_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+export function closed(): OverlayerError {
+  return new OverlayerError('FailedPrecondition', 'The snapshotter is closed');
+}

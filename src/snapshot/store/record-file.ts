@@ -1,0 +1,95 @@
+import { closeSync, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
+import type { NamedRecord } from '../../metadata/snapshot-records.js';
+import { syncDirectory } from '../../system/sync-directory.js';
+import { hasManifest } from './snapshot-tree.js';
+
+const VERSION = 1;
+
+const sync = promisify(fsync);
+
+/** What the metadata can be rebuilt from: a snapshot's record, as it was when it was made or committed. */
+export interface RecordFile
+  extends Pick<NamedRecord, 'id' | 'name' | 'kind' | 'parent' | 'labels' | 'createdAt'> {
+  readonly backend: string;
+  /** There is a manifest beside it. */
+  readonly manifest: boolean;
+}
+
+/**
+ * Writes `<snapshot's directory>/record`, in place of the one that is there: a line of JSON, and a line with its
+ * checksum (CRC-32).
+ *
+ * That of an active snapshot or a view is written before the directory gets its name, and not synced by itself.
+ * That of a committed one is on disk after its contents and before its metadata, so that whatever the metadata name
+ * can be rebuilt. Labels that are changed later are in the metadata alone.
+ */
+export async function writeRecordFile(
+  directory: string,
+  record: Omit<RecordFile, 'manifest'>,
+): Promise<void> {
+  const lasting = record.kind === 'committed';
+  await stageRecordFile(directory, record, { sync: lasting });
+  if (lasting) await placeRecordFile(directory);
+  else renameSync(staged(directory), join(directory, 'record'));
+}
+
+/**
+ * Writes it beside the one that is there, whose place it takes by `placeRecordFile`. Without `sync` the caller brings
+ * it to the disk in between, together with the contents that it speaks of.
+ */
+export async function stageRecordFile(
+  directory: string,
+  record: Omit<RecordFile, 'manifest'>,
+  { sync: isSynced }: { readonly sync: boolean },
+): Promise<void> {
+  const { id, name, kind, parent, labels, createdAt, backend } = record;
+  const manifest = hasManifest(directory);
+  const fields = { version: VERSION, id, name, kind, parent, labels, createdAt, backend, manifest };
+  const json = JSON.stringify(fields);
+  const file = openSync(staged(directory), 'w', 0o600);
+  try {
+    writeFileSync(file, `${json}\n${checksumOf(json)}\n`);
+    if (isSynced) await sync(file);
+  } catch (error) {
+    rmSync(staged(directory), { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Its new name is on disk then. */
+export async function placeRecordFile(directory: string): Promise<void> {
+  renameSync(staged(directory), join(directory, 'record'));
+  await syncDirectory(directory);
+}
+
+function staged(directory: string): string {
+  return join(directory, 'record.new');
+}
+
+/** @returns why not, when there is none that can be read */
+export async function readRecordFile(directory: string): Promise<RecordFile | string> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, 'record'), 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'it has no record file' : `its record file can't be read (${code})`;
+  }
+  const [json = '', checksum] = text.split('\n');
+  if (checksum !== checksumOf(json)) return 'its record file is damaged';
+  const record = JSON.parse(json) as RecordFile & { readonly version: number };
+  if (record.version !== VERSION) return `its record file is of version ${record.version}, which is unknown`;
+  return String(record.id) === basename(directory)
+    ? record
+    : `its record file is that of snapshot ${record.id}`;
+}
+
+function checksumOf(json: string): string {
+  return crc32(json).toString(16).padStart(8, '0');
+}

@@ -1,0 +1,380 @@
+import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
+import { filterBy } from '../../metadata/filter-by.js';
+import type { Labels } from '../../metadata/labels.js';
+import { checkLabels } from '../../metadata/labels.js';
+import type { MetadataStore, ReadTransaction } from '../../metadata/metadata-store.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import {
+  checkCommit,
+  checkNameIsFree,
+  checkParent,
+  commitRecord,
+  createRecord,
+  findRecord,
+  getAncestors,
+  getRecord,
+  listRecords,
+  type NamedRecord,
+  removeRecord,
+  updateRecord,
+} from '../../metadata/snapshot-records.js';
+import type { Mount } from '../../mount/mount.js';
+import { toOverlayerError } from '../../system/errno-code.js';
+import type { BackendSnapshot, SnapshotBackend, Supplied } from '../backends/backend.js';
+import type { BackendChoice } from '../backends/choose-backend.js';
+import { checkSnapshots } from '../check/check.js';
+import type { CheckOptions, CheckReport } from '../check/check-report.js';
+import { type CleanupResult, cleanUp } from '../check/cleanup.js';
+import { SNAPSHOT_REF_LABEL } from '../labels.js';
+import type {
+  CommitOptions,
+  PrepareOptions,
+  SnapshotInfo,
+  SnapshotPatch,
+  Snapshotter,
+} from '../snapshotter.js';
+import { forgetDeadUnpacks } from './dead-unpacks.js';
+import { closed, NameLocks } from './name-locks.js';
+import { type RecordFile, writeRecordFile } from './record-file.js';
+import { settleSnapshot } from './settle-snapshot.js';
+import type { SnapshotDirectories, StagedDirectory } from './snapshot-directories.js';
+import { SnapshotIds } from './snapshot-ids.js';
+import { snapshotFields, snapshotInfo } from './snapshot-info.js';
+import { checkSnapshotName } from './snapshot-name.js';
+import { hasKnownLayout } from './snapshot-tree.js';
+
+type RecordedSnapshot = Omit<RecordFile, 'backend' | 'manifest'>;
+
+/** Read in one go by `walk`. A transaction must not stay open while the caller thinks: it holds space. */
+const WALK_BATCH = 256;
+
+/** The one implementation of the contract: records in a metadata store, directories, and a backend for the rest. */
+export class StoredSnapshotter implements Snapshotter {
+  readonly backend: Snapshotter['backend'];
+  readonly #backend: SnapshotBackend;
+  readonly #store: MetadataStore;
+  readonly #directories: SnapshotDirectories;
+  readonly #ids: SnapshotIds;
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #locks: NameLocks;
+  #closed: Promise<void> | undefined;
+
+  constructor({ backend, reason }: BackendChoice, store: MetadataStore, directories: SnapshotDirectories) {
+    this.#backend = backend;
+    this.backend = { name: backend.name, capabilities: backend.capabilities, reason };
+    this.#store = store;
+    this.#directories = directories;
+    this.#ids = new SnapshotIds(store);
+    this.#locks = new NameLocks(directories);
+  }
+
+  prepare(key: string, options: PrepareOptions = {}): Promise<readonly Mount[]> {
+    return this.#run(`Cannot prepare snapshot "${key}"`, () => this.#create('active', key, options));
+  }
+
+  view(key: string, options: PrepareOptions = {}): Promise<readonly Mount[]> {
+    return this.#run(`Cannot view snapshot "${key}"`, async () => {
+      try {
+        return await this.#create('view', key, options);
+      } catch (error) {
+        const canShow = options.parent !== undefined && hasKnownLayout(this.#backend.name);
+        if (!canShow || !OverlayerError.is(error) || error.errno !== 'EROFS') throw error;
+        return this.#show(options.parent);
+      }
+    });
+  }
+
+  mounts(key: string): Promise<readonly Mount[]> {
+    return this.#run(`Cannot tell the mounts of snapshot "${key}"`, () => {
+      const { record, snapshot } = this.#store.read((transaction) => {
+        const record = getRecord(transaction, key);
+        return { record, snapshot: this.#describe(transaction, record) };
+      });
+      if (record.kind === 'committed')
+        throw new OverlayerError(
+          'FailedPrecondition',
+          `Snapshot "${key}" is committed: it can't be mounted`,
+          {
+            hint: 'make a view of it',
+          },
+        );
+      return this.#backend.mounts(snapshot);
+    });
+  }
+
+  /** A view without a directory of its own, for which there is none on a read-only file system. */
+  #show(name: string): readonly Mount[] {
+    const { directory, labels, parents } = this.#store.read((transaction) =>
+      this.#describe(transaction, getRecord(transaction, name)),
+    );
+    const shown = { directory, parents: [directory, ...parents], kind: 'view', labels } as const;
+    return this.#backend.mounts({ ...shown, readOnly: true });
+  }
+
+  commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
+    const { name, parent, inheritsRoot, labels = {}, described } = options;
+    return this.#run(`Cannot commit snapshot "${key}"`, async () => {
+      checkSnapshotName(name);
+      checkLabels(labels);
+      // What can be refused is refused before the work.
+      const check = () =>
+        this.#store.read((transaction) => {
+          const record = checkCommit(transaction, key, { name, parent });
+          const isLate = record.parent !== getRecord(transaction, key).parent;
+          if (isLate) this.#checkCanRebase();
+          return { record, snapshot: this.#describe(transaction, record), isLate };
+        });
+      return await this.#directories.hold(check().record.id, async () => {
+        // Somebody else may have committed it meanwhile.
+        const { record, snapshot, isLate } = check();
+        const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
+        try {
+          if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
+          if (isLate && inheritsRoot === undefined && SNAPSHOT_REF_LABEL in record.labels)
+            await this.#backend.inheritUnlisted?.(snapshot);
+          const usage = await settleSnapshot(this.#backend, snapshot, committed, described);
+          return snapshotInfo(
+            await this.#store.write((transaction) =>
+              commitRecord(transaction, key, { name, parent, labels, usage }),
+            ),
+          );
+        } catch (error) {
+          await this.#restoreRecordFile(snapshot.directory, record.id);
+          throw error;
+        }
+      });
+    });
+  }
+
+  stat(key: string): Promise<SnapshotInfo> {
+    return this.#run(`Cannot read snapshot "${key}"`, () =>
+      snapshotInfo(this.#store.read((transaction) => getRecord(transaction, key))),
+    );
+  }
+
+  update(
+    key: string,
+    { labels = {} }: SnapshotPatch,
+    fieldpaths: readonly string[] = [],
+  ): Promise<SnapshotInfo> {
+    return this.#run(`Cannot update snapshot "${key}"`, async () =>
+      snapshotInfo(
+        await this.#store.write((transaction) => updateRecord(transaction, key, labels, fieldpaths)),
+      ),
+    );
+  }
+
+  usage(key: string): Promise<SnapshotUsage> {
+    return this.#run(`Cannot measure snapshot "${key}"`, () => {
+      const { record, snapshot } = this.#store.read((transaction) => {
+        const record = getRecord(transaction, key);
+        return { record, snapshot: this.#describe(transaction, record) };
+      });
+      return record.kind === 'active'
+        ? this.#backend.usage(snapshot)
+        : (record.usage ?? { bytes: 0, inodes: 0 });
+    });
+  }
+
+  async *walk(filters: readonly string[] = []): AsyncGenerator<SnapshotInfo> {
+    const passes = await filterBy(filters);
+    let batch: NamedRecord[] | undefined;
+    do {
+      const after = batch?.at(-1)?.name;
+      batch = await this.#run('Cannot list the snapshots', () =>
+        this.#store.read((transaction) => listRecords(transaction, after, WALK_BATCH)),
+      );
+      for (const record of batch) if (passes(snapshotFields(record))) yield snapshotInfo(record);
+    } while (batch.length === WALK_BATCH);
+  }
+
+  remove(key: string): Promise<void> {
+    return this.#run(`Cannot remove snapshot "${key}"`, async () => {
+      // So that nobody takes what we are at work on for an orphan.
+      const { id } = this.#store.read((transaction) => getRecord(transaction, key));
+      const lock = this.#directories.lock(String(id));
+      try {
+        const removed = await this.#store.write((transaction) => removeRecord(transaction, key));
+        await this.#removeDirectory(removed.id);
+      } finally {
+        if (lock !== undefined) this.#directories.unlock(lock);
+      }
+    });
+  }
+
+  async #removeDirectory(id: number): Promise<void> {
+    try {
+      await this.#directories.remove(String(id));
+    } catch (error) {
+      // The snapshot is gone whatever becomes of its directory; `cleanup` tries again, and tells.
+      if (!OverlayerError.is(error)) throw error;
+    }
+  }
+
+  withLock<T>(name: string, use: () => Promise<T>, options: AbortableOptions = {}): Promise<T> {
+    return this.#locks.hold(name, use, options);
+  }
+
+  cleanup(): Promise<CleanupResult> {
+    return this.#run('Cannot clean up', async () => {
+      await forgetDeadUnpacks(this.#store, this.#directories);
+      return await cleanUp(this.#directories, () => this.#recordedIds());
+    });
+  }
+
+  check(options: CheckOptions = {}): Promise<CheckReport> {
+    const context = { store: this.#store, directories: this.#directories, backend: this.#backend };
+    return this.#run('Cannot check the snapshots', () => checkSnapshots(context, options));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    await this.#locks.close();
+    await Promise.allSettled(this.#running);
+    this.#directories.close();
+    await this.#store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #create(
+    kind: 'active' | 'view',
+    key: string,
+    { parent, labels = {} }: PrepareOptions,
+  ): Promise<readonly Mount[]> {
+    checkSnapshotName(key);
+    checkLabels(labels);
+    const ancestors = this.#store.read((transaction) => {
+      checkNameIsFree(transaction, key);
+      if (kind === 'active') checkWanted(transaction, labels);
+      checkParent(transaction, parent, 'InvalidArgument');
+      return this.#ancestors(transaction, parent);
+    });
+    const id = await this.#ids.next();
+    const staged = this.#directories.stage();
+    const snapshot = { kind, parents: ancestors, labels, readOnly: kind === 'view' };
+    let supplied: Supplied | undefined;
+    try {
+      supplied = await this.#backend.create({ ...snapshot, directory: staged.path });
+      await this.#writeRecordFile(staged.path, {
+        ...{ name: key, id, kind, parent, labels },
+        createdAt: Date.now(),
+      });
+      await staged.publish(id);
+      await this.#record({ ...snapshot, directory: staged.path }, supplied, { name: key, id, kind, parent });
+    } catch (error) {
+      await this.#discard(staged);
+      throw error;
+    } finally {
+      staged.release();
+    }
+    if (supplied === 'committed') throw alreadyThere(labels[SNAPSHOT_REF_LABEL]!);
+    const readOnly = snapshot.readOnly || supplied !== undefined;
+    return this.#backend.mounts({ ...snapshot, directory: staged.path, readOnly });
+  }
+
+  async #record(
+    snapshot: BackendSnapshot,
+    supplied: Supplied | undefined,
+    created: Pick<NamedRecord, 'name' | 'id' | 'kind' | 'parent'>,
+  ): Promise<void> {
+    const { labels } = snapshot;
+    const record = { ...created, labels, staged: supplied !== undefined };
+    if (supplied !== 'committed') {
+      await this.#store.write((transaction) => createRecord(transaction, record));
+      return;
+    }
+    const name = labels[SNAPSHOT_REF_LABEL];
+    if (name === undefined)
+      throw new OverlayerError('Internal', `Backend "${this.#backend.name}" supplies what nobody asked for`);
+    checkSnapshotName(name);
+    const usage = await settleSnapshot(this.#backend, snapshot, {
+      ...record,
+      name,
+      kind: 'committed',
+      createdAt: Date.now(),
+    });
+    await this.#store.write((transaction) => {
+      createRecord(transaction, record);
+      commitRecord(transaction, record.name, { name, parent: undefined, labels, usage });
+    });
+  }
+
+  /** A commit has failed: the record file is to say what is true. */
+  async #restoreRecordFile(directory: string, id: number): Promise<void> {
+    const now = this.#store.read((transaction) =>
+      listRecords(transaction).find((record) => record.id === id),
+    );
+    if (now !== undefined) await this.#writeRecordFile(directory, now).catch(() => {}); // `check` finds it
+  }
+
+  #writeRecordFile(directory: string, record: RecordedSnapshot): Promise<void> {
+    return writeRecordFile(directory, { ...record, backend: this.#backend.name });
+  }
+
+  /** What can't be taken away now is left to `cleanup`: the first error says more. */
+  async #discard(staged: StagedDirectory): Promise<void> {
+    await staged.discard().catch(() => {});
+  }
+
+  #describe(transaction: ReadTransaction, record: NamedRecord): BackendSnapshot {
+    const { id, kind, parent, labels, staged } = record;
+    return {
+      directory: this.#directories.pathOf(id),
+      parents: this.#ancestors(transaction, parent),
+      kind,
+      labels,
+      readOnly: kind === 'view' || staged,
+    };
+  }
+
+  #ancestors(transaction: ReadTransaction, parent: string | undefined): string[] {
+    return getAncestors(transaction, { parent }).map(({ id }) => this.#directories.pathOf(id));
+  }
+
+  #recordedIds(): ReadonlySet<string> {
+    return this.#store.read((transaction) => new Set(listRecords(transaction).map(({ id }) => String(id))));
+  }
+
+  #checkCanRebase(): void {
+    if (this.#backend.capabilities.includes('rebase')) return;
+    throw new OverlayerError(
+      'Unimplemented',
+      `Backend "${this.#backend.name}" can't give a snapshot its parent when it is committed`,
+      { hint: 'give the parent to prepare' },
+    );
+  }
+
+  /** @param failure what to say when the kernel refuses something */
+  async #run<T>(failure: string, operation: () => T | Promise<T>): Promise<T> {
+    // Whoever holds a lock is at work, and `close` waits for it.
+    if (this.#closed && !this.#locks.held) throw closed();
+    const running = (async () => await operation())();
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw toOverlayerError(error, failure);
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+}
+
+/** See `snapshotter.ts`, "Layers that need not be unpacked". */
+function checkWanted(transaction: ReadTransaction, labels: Labels): void {
+  const wanted = labels[SNAPSHOT_REF_LABEL];
+  if (wanted !== undefined && findRecord(transaction, wanted)?.kind === 'committed')
+    throw alreadyThere(wanted);
+}
+
+function alreadyThere(name: string): OverlayerError {
+  return new OverlayerError('AlreadyExists', `The layer of snapshot "${name}" is already there`);
+}

@@ -1,0 +1,157 @@
+import type { ManifestEntry } from '../../layer/manifest/manifest-entry.js';
+import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
+import { isDirectory, OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { statIfThere } from '../../rootfs/lower-layers.js';
+import { Descent } from '../../rootfs/trees/descent.js';
+import { removeTree } from '../../rootfs/trees/remove-tree.js';
+import { AT_FDCWD, isErrno, type System } from '../../system/system.js';
+import { verifyPath } from './verify-snapshot.js';
+
+const LINK_NAME = 'link';
+/** Links need what they link to, and directories' times change with what is put into them. */
+const PASSES = 4;
+
+export interface MendRequest {
+  readonly tree: string;
+  /** The same layer, unpacked anew on the same file system. What is needed is taken from it. */
+  readonly spare: string;
+  /** An empty directory there. */
+  readonly scratch: string;
+  readonly manifest: string;
+}
+
+/**
+ * Makes a tree what its manifest says, and writes nothing but what is not: each file is put in the place of the
+ * damaged one at once. A file of `spare` that is not as the manifest says is not taken.
+ *
+ * @returns what is still damaged
+ */
+export function mendTree(system: System, request: MendRequest): readonly TreeDamage[] {
+  const { tree, spare, scratch, manifest } = request;
+  const unfit = new Set(verifyPath(system, spare, manifest, true).map(({ path }) => path));
+  return withRoot(system, tree, (root) =>
+    withRoot(system, spare, (from) =>
+      withRoot(system, scratch, (links) => {
+        const mender = new Mender(system, root, from, links, unfit);
+        for (let pass = 0; pass < PASSES; pass++) {
+          const damage = verifyPath(system, tree, manifest, pass === 0);
+          if (damage.length === 0) break;
+          mender.mend(damage);
+        }
+        system.syncFileSystem(root);
+        return verifyPath(system, tree, manifest, true);
+      }),
+    ),
+  );
+}
+
+class Mender {
+  readonly #system: System;
+  readonly #root: number;
+  readonly #spare: number;
+  readonly #links: number;
+  readonly #unfit: ReadonlySet<string>;
+
+  constructor(system: System, root: number, spare: number, links: number, unfit: ReadonlySet<string>) {
+    this.#system = system;
+    this.#root = root;
+    this.#spare = spare;
+    this.#links = links;
+    this.#unfit = unfit;
+  }
+
+  mend(damage: readonly TreeDamage[]): void {
+    for (const { path, expected } of damage)
+      if (path !== '')
+        this.#ifThere(() => this.#at(path, (parent, name) => this.#place(parent, name, expected)));
+    // Children before parents, whose times they change.
+    for (const { expected } of [...damage].reverse())
+      if (expected !== undefined && isDirectoryEntry(expected)) this.#ifThere(() => this.#describe(expected));
+  }
+
+  #place(parent: number, name: string, expected: ManifestEntry | undefined): void {
+    if (expected === undefined) {
+      removeTree(this.#system, parent, name);
+      return;
+    }
+    if (expected.type !== 'hardlink' && !isDirectoryEntry(expected) && this.#unfit.has(expected.path)) return;
+    const existing = statIfThere(this.#system, parent, name);
+    if (isDirectoryEntry(expected)) {
+      if (existing !== undefined && isDirectory(existing)) return;
+      removeTree(this.#system, parent, name);
+      this.#system.makeDirectory(parent, name, 0o700);
+      return;
+    }
+    // Only a directory can't be replaced at once.
+    if (existing !== undefined && isDirectory(existing)) removeTree(this.#system, parent, name);
+    if (expected.type === 'hardlink') this.#link(parent, name, expected.link!);
+    else
+      this.#in(this.#spare, expected.path, (from, spareName) =>
+        this.#system.rename(from, spareName, parent, name),
+      );
+  }
+
+  #link(parent: number, name: string, target: string): void {
+    this.#at(target, (from, targetName) => this.#system.link(from, targetName, this.#links, LINK_NAME));
+    this.#system.rename(this.#links, LINK_NAME, parent, name);
+    // Renaming one name of a file to another of its names does nothing, and leaves both.
+    removeTree(this.#system, this.#links, LINK_NAME);
+  }
+
+  /** Gives a directory its attributes: extended ones of the spare, the others of the manifest. */
+  #describe(expected: ManifestEntry): void {
+    const system = this.#system;
+    this.#open(this.#root, expected.path, (directory) => {
+      system.chown(directory, expected.uid, expected.gid);
+      this.#ifThere(() =>
+        this.#open(this.#spare, expected.path, (spare) => this.#copyXattrs(spare, directory)),
+      );
+      system.chmod(directory, expected.mode);
+      const { mtimeSec, mtimeNsec } = expected;
+      system.setTimes(directory, { mtimeSec, mtimeNsec, atimeSec: mtimeSec, atimeNsec: mtimeNsec });
+    });
+  }
+
+  #copyXattrs(from: number, to: number): void {
+    const wanted = this.#system.listXattrs(from);
+    for (const name of this.#system.listXattrs(to))
+      if (!wanted.includes(name)) this.#system.removeXattr(to, name);
+    for (const name of wanted) {
+      const value = this.#system.getXattr(from, name);
+      if (value !== undefined) this.#system.setXattr(to, name, value);
+    }
+  }
+
+  #at(path: string, use: (parent: number, name: string) => void): void {
+    this.#in(this.#root, path, use);
+  }
+
+  #in(root: number, path: string, use: (parent: number, name: string) => void): void {
+    const slash = path.lastIndexOf('/');
+    this.#open(root, path.slice(0, Math.max(slash, 0)), (parent) => use(parent, path.slice(slash + 1)));
+  }
+
+  /** Component by component, and through no symlink: a manifest's paths lead through directories only. */
+  #open(root: number, path: string, use: (directory: number) => void): void {
+    using descent = new Descent(this.#system, root);
+    if (path !== '') for (const name of path.split('/')) descent.enter(name);
+    use(descent.directory);
+  }
+
+  /** What is not there now is found missing by the next pass. */
+  #ifThere(use: () => void): void {
+    try {
+      use();
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+    }
+  }
+}
+
+function isDirectoryEntry({ type }: ManifestEntry): boolean {
+  return type === 'directory' || type === 'opaque';
+}
+
+function withRoot<T>(system: System, path: string, use: (descriptor: number) => T): T {
+  return withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, use);
+}

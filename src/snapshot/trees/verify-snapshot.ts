@@ -1,0 +1,83 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { ManifestEnd } from '../../layer/manifest/manifest-line.js';
+import { readManifest, verifyManifest } from '../../layer/manifest/read-manifest.js';
+import { type TreeDamage, verifyTree } from '../../layer/manifest/verify-tree.js';
+import type { DiffID } from '../../oci/digest.js';
+import { AT_FDCWD, O, type System } from '../../system/system.js';
+
+/** What two threads share while one of them verifies a tree. */
+export class VerifyControl {
+  readonly memory: SharedArrayBuffer;
+  readonly #cancelled: Int32Array;
+  readonly #counts: Float64Array;
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(24)) {
+    this.memory = memory;
+    this.#cancelled = new Int32Array(memory, 0, 1);
+    this.#counts = new Float64Array(memory, 8, 2);
+  }
+
+  cancel(): void {
+    Atomics.store(this.#cancelled, 0, 1);
+  }
+
+  /** @throws OverlayerError `Cancelled` */
+  readonly count = (entries: number, bytes: number): void => {
+    if (Atomics.load(this.#cancelled, 0) === 1)
+      throw new OverlayerError('Cancelled', 'The check was cancelled');
+    this.#counts[0]! += entries;
+    this.#counts[1]! += bytes;
+  };
+
+  get entries(): number {
+    return this.#counts[0]!;
+  }
+
+  /** That were read. */
+  get bytes(): number {
+    return this.#counts[1]!;
+  }
+}
+
+export interface VerifyRequest {
+  readonly tree: string;
+  readonly manifest: string;
+  readonly content: boolean;
+  readonly control: SharedArrayBuffer;
+}
+
+export interface VerifyResult {
+  readonly damage: readonly TreeDamage[];
+  /** What is wrong with the manifest: then nothing is known of the tree. */
+  readonly manifestDamage: string | undefined;
+  readonly diffID: DiffID | undefined;
+}
+
+/** Carried out by a thread of its own. */
+export function verifySnapshot(system: System, request: VerifyRequest): VerifyResult {
+  let end: ManifestEnd;
+  try {
+    end = verifyManifest(request.manifest);
+  } catch (error) {
+    if (!OverlayerError.is(error)) throw error;
+    return { damage: [], manifestDamage: error.message, diffID: undefined };
+  }
+  const { count } = new VerifyControl(request.control);
+  const damage = verifyPath(system, request.tree, request.manifest, request.content, count);
+  return { damage, manifestDamage: undefined, diffID: end.diffID as DiffID | undefined };
+}
+
+export function verifyPath(
+  system: System,
+  tree: string,
+  manifest: string,
+  content: boolean,
+  progress?: (entries: number, bytes: number) => void,
+): TreeDamage[] {
+  const root = system.openAt(AT_FDCWD, tree, O.RDONLY | O.DIRECTORY, 0);
+  try {
+    return verifyTree(system, root, readManifest(manifest), { content, progress });
+  } finally {
+    system.close(root);
+  }
+}
