@@ -9,7 +9,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^(\.{1,2}(?:\/\.\.)*)\/src\/(.*)\.js$/, replacement: '$1/dist/$2.js' }] },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/helpers/install-peers.ts'],
+    globalSetup: ['test/helpers/before-tests.ts'],
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 2,

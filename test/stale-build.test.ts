@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+const FILES = [
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'esbuild.config.js',
+];
+
+test('an edit is built before the tests run, and without a build none runs', () => {
+  const copy = mkdtempSync(join(tmpdir(), 'overlayer-stale-build-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  for (const name of [...FILES, 'vitest.config.ts', 'src', 'test/helpers'])
+    cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  writeFileSync(
+    join(copy, 'test/value.test.ts'),
+    "import { expect, test } from 'vitest';\nimport { value } from '../src/value.js';\ntest('value', () => expect(value).toBe(1));\n",
+  );
+  const source = join(copy, 'src/value.ts');
+  const run = () => {
+    const args = ['vitest', 'run', '--maxWorkers=1', 'test/value.test.ts'];
+    const { status, stdout, stderr } = spawnSync('npx', args, {
+      cwd: copy,
+      encoding: 'utf8',
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    return { status, output: stdout + stderr };
+  };
+
+  writeFileSync(source, 'export const value = 1;\n');
+  expect(run()).toMatchObject({ status: 0 });
+
+  writeFileSync(source, 'export const value = 2;\n');
+  const edited = run();
+  expect(edited.status).toBe(1);
+  expect(edited.output).toContain('expected 2 to be 1');
+
+  appendFileSync(source, 'export const wrong: string = 1;\n');
+  const broken = run();
+  expect(broken.status).toBe(1);
+  expect(broken.output).toMatch(/The build fails, so no test runs[\s\S]*src\/value\.ts/);
+  expect(broken.output).not.toMatch(/\bTests\b.*\b(passed|failed)\b/);
+
+  // As before the edit, but the build that stands is of nothing.
+  writeFileSync(source, 'export const value = 1;\n');
+  expect(run()).toMatchObject({ status: 0 });
+  expect(readFileSync(join(copy, 'dist/value.js'), 'utf8')).toContain('value = 1');
+});
