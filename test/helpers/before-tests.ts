@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseCLI, type TestProject } from 'vitest/node';
 import { buildIfStale } from './build-if-stale.js';
@@ -17,7 +17,8 @@ function textsOf(paths: readonly string[]): string[] {
   const texts = new Map<string, string>();
   const waiting = [...paths];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    if (texts.has(path)) continue;
+    // A test may quote an import of a file that does not exist.
+    if (texts.has(path) || !existsSync(path)) continue;
     const text = readFileSync(path, 'utf8');
     texts.set(path, text);
     for (const [, name] of text.matchAll(/from '(\.[^']+)\.js'/g))
