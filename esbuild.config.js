@@ -2,16 +2,15 @@ import { build } from 'esbuild';
 
 // The command line and the threads, each as one CommonJS file: as modules, one by one, they start 40 ms later.
 await build({
-  entryPoints: [
-    'dist/cli/main.js',
-    'dist/layer/worker/apply-worker.js',
-    'dist/layer/worker/decode-worker.js',
-    'dist/mount/mount-worker.js',
-    'dist/mount/probe-worker.js',
-    'dist/snapshot/trees/tree-worker.js',
-  ],
+  entryPoints: {
+    'cli/main': 'dist/cli/main.js',
+    'threads/apply': 'dist/layer/worker/apply-worker.js',
+    'threads/decode': 'dist/layer/worker/decode-worker.js',
+    'threads/mount': 'dist/mount/mount-worker.js',
+    'threads/probe': 'dist/mount/probe-worker.js',
+    'threads/tree': 'dist/snapshot/trees/tree-worker.js',
+  },
   outdir: 'dist',
-  outbase: 'dist',
   outExtension: { '.js': '.cjs' },
   bundle: true,
   packages: 'external',
@@ -19,11 +18,7 @@ await build({
   format: 'cjs',
   target: 'node20',
   logLevel: 'warning',
-  // What CommonJS has no word for.
-  define: { 'import.meta.url': 'moduleURL', 'import.meta.resolve': 'resolveModule' },
-  banner: {
-    js: `const { pathToFileURL } = require('node:url');
-const moduleURL = pathToFileURL(__filename).href;
-const resolveModule = (name) => pathToFileURL(require.resolve(name)).href;`,
-  },
+  // CommonJS has no import.meta.
+  define: { 'import.meta.url': 'moduleURL' },
+  banner: { js: "const moduleURL = require('node:url').pathToFileURL(__filename).href;" },
 });

@@ -25,7 +25,9 @@ const FLOORS: Readonly<Record<string, number>> = {
 
 /** The public entries: the only files that may re-export, and all that the command line knows of the library. */
 const ENTRIES = ['src/index.ts', 'src/layer/index.ts', 'src/tar/index.ts', 'src/testing/index.ts'];
-const FOREIGN_CALLS = ['src/system/', 'src/compression/'];
+const FOREIGN_CALLS = ['src/system/', 'src/compression/', 'src/base/natives.ts'];
+/** What a thread runs: esbuild makes it of the room's own `…-worker.ts`. */
+const BUILT_THREAD = /\/threads\/\w+\.cjs$/;
 const HARD_LOOK = 400;
 
 interface SourceFile {
@@ -43,7 +45,7 @@ function sourceFiles(folder: string): SourceFile[] {
 function imports({ path, text }: SourceFile): { readonly files: string[]; readonly packages: string[] } {
   const named = /(?:\bfrom|\bimport|\bimport\s*\(|\bnew URL\s*\()\s*(['"])(?<name>[^'"\s]+)\1/g;
   const names = [...text.matchAll(named)].map(({ groups }) => groups!['name']!);
-  const relativeNames = names.filter((name) => name.startsWith('.'));
+  const relativeNames = names.filter((name) => name.startsWith('.') && !BUILT_THREAD.test(name));
   return {
     files: relativeNames.map((name) => join(dirname(path), name).replace(/\.js$/, '.ts')),
     packages: names.filter((name) => !/^(\.|node:)/.test(name)).map(packageName),
@@ -71,8 +73,9 @@ function mayImport(from: string, to: string): boolean {
 function violations(file: SourceFile): string[] {
   const { files, packages } = imports(file);
   const wrong = files.filter((name) => !mayImport(file.path, name));
-  const mayNotCallC = !FOREIGN_CALLS.some((folder) => file.path.startsWith(folder));
-  if (mayNotCallC) wrong.push(...packages.filter((name) => name === 'koffi'));
+  const mayCallC = FOREIGN_CALLS.some((folder) => file.path.startsWith(folder));
+  if (!mayCallC && packages.includes('koffi')) wrong.push('koffi');
+  if (!mayCallC && /\bloadKoffi\b/.test(file.text)) wrong.push('koffi');
   return wrong.map((name) => `${file.path} imports ${name}`);
 }
 
@@ -95,7 +98,8 @@ describe('the rule finds', () => {
     ['the command line in the library', 'src/index.ts', "import { a } from './cli/a.js';"],
     ['the tests', 'src/base/x.ts', "import { a } from '../../test/a.js';"],
     ['the benchmark', 'src/base/x.ts', "import { a } from '../../native-bench/a.js';"],
-    ['a foreign call outside its rooms', 'src/layer/x.ts', "import koffi from 'koffi';"],
+    ['a foreign call outside its rooms', 'src/layer/x.ts', "import { loadKoffi } from '../base/natives.js';"],
+    ['its package outside its rooms', 'src/layer/x.ts', "import koffi from 'koffi';"],
   ])('%s', (_, path, text) => {
     expect(found(path, text)).toHaveLength(1);
   });
@@ -126,8 +130,17 @@ test('every relative import names a file that exists', () => {
 
 test('the dependencies are the packages that src imports', () => {
   const used = new Set(sources.flatMap((file) => imports(file).packages));
-  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  expect([...used].sort()).toEqual(Object.keys(dependencies).sort());
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  expect([...used].sort()).toEqual(Object.keys({ ...dependencies, ...optionalDependencies }).sort());
+});
+
+test('a package with native code is only required where it is used: its import names types alone', () => {
+  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const natives = Object.keys(optionalDependencies).join('|');
+  const loads = new RegExp(`^import (?!type\\b)[^;]*'(?:${natives})[/']|[^f] import\\('(?:${natives})`, 'm');
+  expect(loads.test("import koffi from 'koffi';")).toBe(true);
+  expect(loads.test("await import('zstd-napi/binding.js')")).toBe(true);
+  expect(sources.filter(({ text }) => loads.test(text)).map(({ path }) => path)).toEqual([]);
 });
 
 test('only the public entries re-export', () => {

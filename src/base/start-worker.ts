@@ -1,5 +1,7 @@
 import { Worker, workerData } from 'node:worker_threads';
 import { OverlayerError } from './errors.js';
+import { findThread } from './find-thread.js';
+import { loadKoffiAhead } from './natives.js';
 
 /** Longest that the process waits, at its end, for a thread that is still loading. */
 const LOADING_MS = 2000;
@@ -13,23 +15,28 @@ const SHORTAGES: Readonly<Record<string, string>> = {
 };
 
 interface Begin {
-  /** Not 0 once all of its modules are loaded. */
+  /** Not 0 once all of its modules, and koffi, are loaded. */
   readonly loaded: Int32Array;
   readonly data: unknown;
 }
 
 export interface WorkerOptions {
-  readonly name: string;
+  /** Of the file in `dist/threads/`. */
+  readonly name: 'apply' | 'decode' | 'mount' | 'probe' | 'tree';
   /** What the thread gets from `beginWork`. */
   readonly data?: unknown;
 }
 
 const running = new Set<Int32Array>();
 
-/** Starts a thread, which calls `beginWork` once it is loaded. */
-export function startWorker(script: URL, { name, data }: WorkerOptions): Worker {
+/**
+ * Starts a thread, which calls `beginWork` once it is loaded.
+ *
+ * @param script `() => new URL(file, import.meta.url)` with a literal for `file`, as bundlers know it
+ */
+export function startWorker(script: () => URL, { name, data }: WorkerOptions): Worker {
   const loaded = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(script, {
+  const worker = new Worker(findThread(name, script), {
     name: `overlayer-${name}`,
     workerData: { loaded, data } satisfies Begin,
     // The caller's flags are its own; some (--input-type) would keep a worker from starting.
@@ -64,6 +71,7 @@ function awaitLoading(): void {
 /** In the thread. @returns what it was started with */
 export function beginWork<T>(): T {
   const { loaded, data } = workerData as Begin;
+  loadKoffiAhead();
   Atomics.store(loaded, 0, 1);
   Atomics.notify(loaded, 0);
   return data as T;

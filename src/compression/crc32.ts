@@ -1,5 +1,5 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
-import koffi from 'koffi';
+import { loadKoffi } from '../base/natives.js';
 import { ISAL_LIBRARY } from './isal.js';
 
 /** Goes on with the checksum `before` over the bytes from `start` to `end`. */
@@ -16,6 +16,7 @@ export function openCrc32(): Crc32 {
 function isalCrc32(): Crc32 | undefined {
   try {
     const signature = 'uint32_t crc32_gzip_refl(uint32_t, uint64_t, uint64_t)';
+    const koffi = loadKoffi();
     const call = koffi.load(ISAL_LIBRARY).func(signature) as (...args: number[]) => number;
     let buffer: Uint8Array | undefined;
     let address = 0;

@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import { type Koffi, loadKoffi } from '../base/natives.js';
 import type { ByteOutput } from './decompressor.js';
 import { GzipMember, type Inflater } from './gzip-member.js';
 import { MemberError } from './member-decoder.js';
@@ -29,6 +29,7 @@ const ERRORS: Readonly<Record<number, string>> = {
 };
 
 interface Isal {
+  address: Koffi['address'];
   init(state: number): void;
   inflate(state: number): number;
 }
@@ -43,8 +44,10 @@ export function loadIsal(): Isal | undefined {
 
 function openIsal(): Isal | undefined {
   try {
+    const koffi = loadKoffi();
     const library = koffi.load(ISAL_LIBRARY);
     const isal: Isal = {
+      address: koffi.address,
       init: library.func('void isal_inflate_init(uint64_t)') as (state: number) => void,
       inflate: library.func('int isal_inflate(uint64_t)') as (state: number) => number,
     };
@@ -65,14 +68,15 @@ export class IsalInflater implements Inflater {
   readonly #outputAddress: bigint;
   readonly #state = Buffer.alloc(STATE.size);
   readonly #words = new DataView(this.#state.buffer, this.#state.byteOffset, this.#state.byteLength);
-  readonly #stateAddress = Number(koffi.address(this.#state));
+  readonly #stateAddress: number;
   #input: Buffer | undefined;
   #inputAddress = 0n;
 
   constructor(isal: Isal, output: ByteOutput) {
     this.#isal = isal;
     this.#output = output;
-    this.#outputAddress = koffi.address(output.bytes);
+    this.#outputAddress = isal.address(output.bytes);
+    this.#stateAddress = Number(isal.address(this.#state));
   }
 
   begin(): void {
@@ -83,7 +87,7 @@ export class IsalInflater implements Inflater {
 
   take(input: Buffer, start: number, end: number): number {
     // Nearly always the same memory.
-    if (input !== this.#input) this.#inputAddress = koffi.address(input);
+    if (input !== this.#input) this.#inputAddress = this.#isal.address(input);
     this.#input = input;
     let at = start;
     while (at < end && !this.done) {

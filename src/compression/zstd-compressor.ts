@@ -1,7 +1,9 @@
-import zstd from 'zstd-napi/binding.js';
+import type { EndDirective } from 'zstd-napi/binding.js';
+import { loadZstd } from '../base/natives.js';
 import type { Compressor } from './compressor.js';
 import type { ByteOutput } from './decompressor.js';
 
+const zstd = loadZstd();
 /** zstd's own default. */
 const LEVEL = 3;
 const NOTHING = Buffer.alloc(0);
@@ -30,10 +32,7 @@ export class ZstdCompressor implements Compressor {
 
   close(): void {}
 
-  #step(
-    input: Uint8Array,
-    directive: zstd.EndDirective,
-  ): { readonly left: number; readonly consumed: number } {
+  #step(input: Uint8Array, directive: EndDirective): { readonly left: number; readonly consumed: number } {
     const room = this.#output.waitRoom();
     const { bytes, writeIndex } = this.#output;
     const place = bytes.subarray(writeIndex, writeIndex + room);

@@ -1,10 +1,11 @@
-import zstd from 'zstd-napi/binding.js';
 import { OverlayerError } from '../base/errors.js';
+import { loadZstd } from '../base/natives.js';
 import type { ByteOutput } from './decompressor.js';
 import { isZstdFrame, isZstdSkippable } from './detect.js';
 import { type MemberDecoder, MemberError, type MemberFormat } from './member-decoder.js';
 import { parseZstdHeader, zstdHeaderBytes } from './zstd-header.js';
 
+const zstd = loadZstd();
 const MAGIC_BYTES = 4;
 /** Of a skippable frame: its length. */
 const LENGTH_BYTES = 4;

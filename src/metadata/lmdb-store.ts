@@ -1,8 +1,9 @@
 import { accessSync, chmodSync, constants, statfsSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
-import { type Database, open as openLmdb } from 'lmdb';
+import type { Database } from 'lmdb';
 import { OverlayerError } from '../base/errors.js';
+import { loadLmdb } from '../base/natives.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { type System, SystemError } from '../system/system.js';
@@ -48,7 +49,7 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
     if (damage !== undefined) throw damaged(path, damage);
     const readOnly = isReadOnly(dirname(path));
     if (!readOnly) reserveLockFile(system, `${path}-lock`);
-    const database = openLmdb<Value, LmdbKey>({
+    const database = loadLmdb().open<Value, LmdbKey>({
       path,
       readOnly,
       noSubdir: true,

@@ -35,7 +35,10 @@ export async function mountWithShortNames(
       names.push(name);
     }
     const data: ShortMount = { directory, call: call(names) };
-    const worker = startWorker(new URL(import.meta.resolve('#mount-worker')), { name: 'mount', data });
+    const worker = startWorker(() => new URL('../threads/mount.cjs', import.meta.url), {
+      name: 'mount',
+      data,
+    });
     // To its end: until then it has descriptors of this process.
     const [[answer]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
     const refusal = answer as Refusal | undefined;

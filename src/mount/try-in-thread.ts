@@ -4,7 +4,10 @@ import type { OverlaySupport } from './overlay-support.js';
 
 /** Tries overlayfs in a mount namespace of a thread's own (`probe-worker.ts`). */
 export async function tryInThread(scratch: string): Promise<OverlaySupport> {
-  const worker = startWorker(new URL(import.meta.resolve('#probe-worker')), { name: 'probe', data: scratch });
+  const worker = startWorker(() => new URL('../threads/probe.cjs', import.meta.url), {
+    name: 'probe',
+    data: scratch,
+  });
   const [[support]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
   return support as OverlaySupport;
 }

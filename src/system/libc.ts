@@ -1,13 +1,24 @@
 import { constants } from 'node:os';
-import koffi from 'koffi';
+import type { LibraryHandle } from 'koffi';
+import { OverlayerError } from '../base/errors.js';
+import { loadKoffi } from '../base/natives.js';
 import { encodePath } from '../base/path-bytes.js';
 import { SystemError } from './system.js';
 
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
 
+/** @throws OverlayerError `Unimplemented` on any other system than Linux, or without koffi */
+export function loadLibc(): LibraryHandle {
+  if (process.platform !== 'linux')
+    throw new OverlayerError('Unimplemented', `This needs Linux, and here is ${process.platform}`, {
+      hint: 'run it on Linux: in a virtual machine, or in a container',
+    });
+  return loadKoffi().load('libc.so.6');
+}
+
 /** What the last call of this thread was refused for. */
 export function fail(syscall: string, path = ''): never {
-  const number = koffi.errno();
+  const number = loadKoffi().errno();
   throw new SystemError(ERRNO_NAMES.get(number) ?? `errno ${number}`, syscall, path);
 }
 

@@ -1,6 +1,5 @@
-import koffi from 'koffi';
 import { encodePath } from '../base/path-bytes.js';
-import { check, checkLater, cString, type ForeignFunction } from './libc.js';
+import { check, checkLater, cString, type ForeignFunction, loadLibc } from './libc.js';
 import { openLinuxSystem } from './linux.js';
 import { MOUNT_ATTRIBUTE, type MountSystem, MS } from './mount-system.js';
 import { AT_FDCWD, O, SystemError } from './system.js';
@@ -34,7 +33,7 @@ const MESSAGE_BYTES = 8192;
 
 export function openLinuxMountSystem(): MountSystem {
   const { openAt, openInRoot, close } = openLinuxSystem();
-  const libc = koffi.load('libc.so.6');
+  const libc = loadLibc();
   const fn = (signature: string) => libc.func(signature) as ForeignFunction;
   const c = {
     fsopen: fn('int64_t syscall(int64_t, const char *, uint32_t)'),

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
-import koffi from 'koffi';
+import { loadKoffi } from '../base/natives.js';
 import { decodePath } from '../base/path-bytes.js';
-import { check, checkLater, cString, type ForeignFunction, fail } from './libc.js';
+import { check, checkLater, cString, type ForeignFunction, fail, loadLibc } from './libc.js';
 import { hasProc, procMissing } from './own-proc.js';
 import { type ResolveCalls, resolveInRoot } from './resolve-in-root.js';
 import {
@@ -54,7 +54,8 @@ export function openLinuxSystem(): System {
 }
 
 function bindLinuxSystem(): System {
-  const libc = koffi.load('libc.so.6');
+  const libc = loadLibc();
+  const koffi = loadKoffi();
   const fn = (signature: string) => libc.func(signature) as ForeignFunction;
 
   // A `const char *` takes a string, or a buffer for a name that is not valid UTF-8.

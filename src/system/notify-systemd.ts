@@ -1,6 +1,5 @@
-import koffi from 'koffi';
 import { encodePath } from '../base/path-bytes.js';
-import { check } from './libc.js';
+import { check, loadLibc } from './libc.js';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -16,7 +15,7 @@ const MSG_NOSIGNAL = 0x4000;
 export function notifySystemd(state: string): void {
   const { NOTIFY_SOCKET: path } = process.env;
   if (path === undefined) return;
-  const libc = koffi.load('libc.so.6');
+  const libc = loadLibc();
   const open = libc.func('int socket(int, int, int)');
   const send = libc.func('int64_t sendto(int, const void *, uint64_t, int, const void *, uint32_t)');
   const close = libc.func('int close(int)');

@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import { type Koffi, loadKoffi } from '../base/natives.js';
 
 /** A running sha256 over memory that is given by its address. */
 export interface Sha256 {
@@ -11,6 +11,7 @@ export interface Sha256 {
 
 /** OpenSSL's digest interface, as the Node binary itself exports it for addons. */
 interface Evp {
+  address: Koffi['address'];
   create(): number;
   init(context: number, algorithm: number, engine: number): number;
   algorithm(): number;
@@ -49,14 +50,14 @@ class EvpSha256 implements Sha256 {
   update(bytes: Uint8Array, start: number, end: number): void {
     if (bytes !== this.#buffer) {
       this.#buffer = bytes;
-      this.#address = Number(koffi.address(bytes));
+      this.#address = Number(this.#evp.address(bytes));
     }
     this.#evp.update(this.handle, this.#address + start, end - start);
   }
 
   hex(): string {
     const out = Buffer.alloc(32);
-    this.#evp.final(this.handle, Number(koffi.address(out)), 0);
+    this.#evp.final(this.handle, Number(this.#evp.address(out)), 0);
     this.#evp.free(this.handle);
     return out.toString('hex');
   }
@@ -83,9 +84,11 @@ function loadEvp(): Evp | undefined {
 
 function openEvp(): Evp | undefined {
   try {
+    const koffi = loadKoffi();
     const node = koffi.load(null);
     const fn = (signature: string) => node.func(signature) as (...args: number[]) => number;
     return {
+      address: koffi.address,
       create: fn('uint64_t EVP_MD_CTX_new()'),
       init: fn('int EVP_DigestInit_ex(uint64_t, uint64_t, uint64_t)'),
       algorithm: fn('uint64_t EVP_sha256()'),
@@ -94,6 +97,6 @@ function openEvp(): Evp | undefined {
       free: fn('void EVP_MD_CTX_free(uint64_t)'),
     };
   } catch {
-    return undefined; // a Node whose OpenSSL is hidden
+    return undefined; // koffi is absent, or this Node hides its OpenSSL
   }
 }

@@ -1,5 +1,6 @@
 import { openSync, writeFileSync } from 'node:fs';
-import koffi, { type LibraryHandle } from 'koffi';
+import type { LibraryHandle } from 'koffi';
+import { loadKoffi } from '../base/natives.js';
 import { check } from './libc.js';
 import type { IdMap } from './mount-system.js';
 import { asSystemError } from './system.js';
@@ -21,7 +22,7 @@ export function makeUserNamespace(libc: LibraryHandle, { uids, gids }: IdMap): n
   const clone = libc.func('int clone(void *, uint64_t, int, uint64_t)') as (...args: unknown[]) => number;
   const waitpid = libc.func('int waitpid(int, uint64_t, int)') as (...args: unknown[]) => number;
   const stack = Buffer.alloc(STACK_BYTES);
-  const top = Number(koffi.address(stack)) + stack.length;
+  const top = Number(loadKoffi().address(stack)) + stack.length;
   const child = check(
     clone(libc.symbol('_exit'), top, CLONE_VM | CLONE_VFORK | CLONE_NEWUSER, 0),
     'clone',

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import koffi from 'koffi';
+import { loadKoffi } from '../base/natives.js';
 import { cString, type ForeignFunction } from './libc.js';
 import { hasProc, procMissing } from './own-proc.js';
 
@@ -30,6 +30,7 @@ export function bindXattrsAt(fn: (signature: string) => ForeignFunction): Xattrs
     lgetxattr: fn('int64_t lgetxattr(const char *, const char *, uint64_t, uint64_t)'),
     llistxattr: fn('int64_t llistxattr(const char *, uint64_t, uint64_t)'),
   };
+  const koffi = loadKoffi();
   const structure = Buffer.alloc(ARGUMENTS_BYTES);
   const structureAddress = Number(koffi.address(structure));
   const putArguments = (value: number, size: number) => {

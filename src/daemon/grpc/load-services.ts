@@ -1,9 +1,7 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
-
-/** Of the messages' definitions, which refer to each other from there. */
-const PROTO = join(fileURLToPath(import.meta.resolve('#proto/containerd/types/mount.proto')), '../../..');
+import { OverlayerError } from '../../base/errors.js';
+import { findPackage } from '../../base/installed-package.js';
 
 const FILES = {
   snapshots: 'snapshots',
@@ -25,10 +23,19 @@ export function loadService(name: ServiceName): ServiceDefinition {
   if (known !== undefined) return known;
   const file = `containerd/services/${name}/v1/${FILES[name]}.proto`;
   // Sizes stay below 2^53: a disk has fewer bytes.
-  const all = loadSync(file, { includeDirs: [PROTO], longs: Number, enums: String, defaults: true });
+  const all = loadSync(file, { includeDirs: [definitions()], longs: Number, enums: String, defaults: true });
   const service = all[`containerd.services.${name}.v1.${capitalized(name)}`] as ServiceDefinition;
   loaded.set(name, service);
   return service;
+}
+
+/** The `.proto` files refer to each other from this folder. */
+function definitions(): string {
+  const folder = findPackage();
+  if (folder !== undefined) return join(folder, 'dist/daemon/proto');
+  throw new OverlayerError('FailedPrecondition', 'Cannot find dist/daemon/proto of the package overlayer', {
+    hint: 'install overlayer where the app runs, and keep it out of the bundle',
+  });
 }
 
 function capitalized(name: string): string {

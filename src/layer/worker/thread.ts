@@ -6,6 +6,11 @@ import type { PlannedOperation } from '../plan/operation.js';
 import type { Answer, Request, Response } from './messages.js';
 import type { PipelineMemory } from './pipeline.js';
 
+const SCRIPTS = {
+  decode: () => new URL('../../threads/decode.cjs', import.meta.url),
+  apply: () => new URL('../../threads/apply.cjs', import.meta.url),
+} as const;
+
 type Settle = { resolve(answer: Answer): void; reject(error: unknown): void };
 
 /** A worker thread that answers one request at a time. It keeps the process alive only while it works. */
@@ -17,7 +22,7 @@ export class Thread {
   #broken: Error | undefined;
 
   constructor(role: 'decode' | 'apply', memory: PipelineMemory) {
-    this.#worker = startWorker(new URL(import.meta.resolve(`#${role}-worker`)), { name: role, data: memory });
+    this.#worker = startWorker(SCRIPTS[role], { name: role, data: memory });
     this.#worker.on('message', (response: Response) => this.#take(response));
     this.#worker.on('error', (error) => this.#break(error));
     this.#worker.on('exit', () => this.#break(new Error(`The ${role} thread has ended`)));

@@ -37,7 +37,7 @@ export class TreeThreads {
   }
 
   #start(): Worker {
-    const worker = startWorker(new URL(import.meta.resolve('#tree-worker')), { name: 'tree' });
+    const worker = startWorker(() => new URL('../../threads/tree.cjs', import.meta.url), { name: 'tree' });
     // What ends a thread is told to whoever waits for its answer; while idle, to nobody.
     worker.on('error', () => {});
     worker.on('exit', () => {

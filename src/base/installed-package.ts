@@ -1,0 +1,55 @@
+import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join } from 'node:path';
+
+/**
+ * A bundler puts this module into a file of the app's, so no other file of the package lies at a fixed place beside it.
+ * Native addons, the threads' files and `.proto` files are looked up as Node looks up packages: from this module, then from
+ * the main program, because webpack replaces `import.meta.url` with the path on the machine that built the bundle.
+ */
+function lookups(): NodeJS.Require[] {
+  const places = [bundlePath(), process.argv[1]];
+  return places
+    .filter((place) => place !== undefined)
+    .filter(isPlace)
+    .map(createRequire);
+}
+
+/** @returns URL or path of this module, or of the bundle that contains it */
+export function bundlePath(): string | undefined {
+  // A CommonJS bundle has no `import.meta.url`.
+  return import.meta.url ?? (typeof __filename === 'string' ? __filename : undefined);
+}
+
+function isPlace(place: string): boolean {
+  return place.startsWith('file:') || isAbsolute(place);
+}
+
+/** @returns the folder of the installed package; undefined when the package is not installed where the app runs */
+export function findPackage(): string | undefined {
+  for (const require of lookups())
+    try {
+      return dirname(require.resolve('overlayer/package.json'));
+    } catch {
+      // The next place may have it.
+    }
+  return undefined;
+}
+
+/**
+ * Loads a package that may be absent. A bundler does not see the name, so native addons always stay out of the bundle.
+ *
+ * @throws what `require` throws in the first place, when no place has a package that loads
+ */
+export function requireOptional(name: string): unknown {
+  const folder = findPackage();
+  // pnpm lets only overlayer itself see overlayer's dependencies.
+  const own = folder === undefined ? [] : [createRequire(join(folder, 'package.json'))];
+  const failures: unknown[] = [];
+  for (const require of [...lookups(), ...own])
+    try {
+      return require(name);
+    } catch (error) {
+      failures.push(error);
+    }
+  throw failures[0];
+}

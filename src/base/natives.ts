@@ -1,0 +1,53 @@
+import { OverlayerError } from './errors.js';
+import { requireOptional } from './installed-package.js';
+
+// The three packages with native code are optional dependencies. Each is loaded when it is first used, so what does not
+// need it works without it.
+
+export type Koffi = typeof import('koffi').default;
+export type Lmdb = typeof import('lmdb');
+export type Zstd = typeof import('zstd-napi/binding.js');
+
+let koffi: Koffi | undefined;
+let lmdb: Lmdb | undefined;
+let zstd: Zstd | undefined;
+
+/** Calls functions of C libraries. @throws OverlayerError `Unimplemented` when koffi is absent */
+export function loadKoffi(): Koffi {
+  koffi ??= load('koffi', 'koffi', 'the kernel is called through it') as Koffi;
+  return koffi;
+}
+
+/** Without koffi it does nothing: the first call that needs koffi fails. */
+export function loadKoffiAhead(): void {
+  try {
+    loadKoffi();
+  } catch {
+    // The first use says so.
+  }
+}
+
+/** The store of the snapshots' and images' records. @throws OverlayerError `Unimplemented` when lmdb is absent */
+export function loadLmdb(): Lmdb {
+  lmdb ??= load('lmdb', 'lmdb', 'records of snapshots and images are kept in it') as Lmdb;
+  return lmdb;
+}
+
+/** @throws OverlayerError `Unimplemented` when zstd-napi is absent or not built */
+export function loadZstd(): Zstd {
+  zstd ??= load('zstd-napi', 'zstd-napi/binding.js', 'it reads and writes zstd') as Zstd;
+  return zstd;
+}
+
+function load(name: string, module: string, use: string): unknown {
+  try {
+    return requireOptional(module);
+  } catch (cause) {
+    const absent = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+    const why = absent ? 'is not installed, or not built' : 'does not load';
+    throw new OverlayerError('Unimplemented', `The package ${name} ${why}: ${use}`, {
+      hint: absent ? `npm install ${name}` : `npm rebuild ${name}`,
+      cause,
+    });
+  }
+}
