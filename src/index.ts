@@ -4,6 +4,7 @@ export { type ErrorCode, OverlayerError } from './base/errors.js';
 export type { ExactDate } from './base/exact-date.js';
 export { DEFAULT_LIMITS, type Limits } from './base/limits.js';
 export { displayJson, displayPath, encodePath } from './base/path-bytes.js';
+export type { Task } from './base/task.js';
 export type {
   BlobHealth,
   BlobInfo,
@@ -39,7 +40,7 @@ export {
 } from './image/bundle/create-runtime-spec.js';
 export type { RootlessMappings } from './image/bundle/linux.js';
 export type { IDMapping, RuntimeSpec } from './image/bundle/runtime-spec.js';
-export { exportImages } from './image/export/export-images.js';
+export { type ExportResult, exportImages } from './image/export/export-images.js';
 export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './image/pull/pull-event.js';
 export type { GetImageOptions } from './image/pull/pull-image.js';
 export { formatFamiliar, formatReference, parseReference, type Reference } from './image/reference.js';
@@ -90,10 +91,9 @@ export {
   type VerifyImageOptions,
   verifyImage,
 } from './image/store/verifier.js';
-export type { Task } from './image/task.js';
 export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './image/unpack/unpack-image.js';
 export { createDiff } from './layer/diff/create-diff.js';
-export type { CreateDiffOptions, Diff, DiffResult, DiffSource } from './layer/diff/options.js';
+export type { CreateDiffOptions, DiffResult, DiffSource } from './layer/diff/options.js';
 export type {
   Compression,
   FileRange,
@@ -101,12 +101,13 @@ export type {
   LayerProgress,
   LayerResult,
   LayerSource,
+  PlanLayerOptions,
   ReadLayerOptions,
   UnpackLayerOptions,
 } from './layer/options.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './layer/plan/anomaly.js';
 export type { Operation, PlannedOperation } from './layer/plan/operation.js';
-export { type LayerPlan, planLayer } from './layer/plan-layer.js';
+export { planLayer } from './layer/plan-layer.js';
 export { unpackLayer, warmUp } from './layer/unpack-layer.js';
 export type { Labels } from './metadata/labels.js';
 export type { SnapshotKind, SnapshotUsage } from './metadata/snapshot-record.js';

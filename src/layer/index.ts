@@ -1,11 +1,13 @@
 export { OverlayerError } from '../base/errors.js';
+export type { Task } from '../base/task.js';
 export type {
   FileRange,
   LayerProgress,
   LayerResult,
   LayerSource,
+  PlanLayerOptions,
   ReadLayerOptions,
   UnpackLayerOptions,
 } from './options.js';
-export { type LayerPlan, planLayer } from './plan-layer.js';
+export { planLayer } from './plan-layer.js';
 export { unpackLayer, warmUp } from './unpack-layer.js';

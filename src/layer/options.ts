@@ -41,9 +41,15 @@ export interface ReadLayerOptions extends AbortableOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** @default the fastest there is; also settable by the environment variable OVERLAYER_GZIP */
   readonly gzip?: GzipDecoder | undefined;
-  /** Called about ten times a second while the work runs, and once at its end. */
+}
+
+/** For work whose task has data for its events. */
+export interface ProgressOptions {
+  /** Called about ten times a second while the work runs, and once at its end. What it throws ends the work. */
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined;
 }
+
+export interface PlanLayerOptions extends ReadLayerOptions, ProgressOptions {}
 
 export interface UnpackLayerOptions extends ReadLayerOptions {
   /**

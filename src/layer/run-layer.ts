@@ -6,7 +6,7 @@ import { checkChoice } from './check-options.js';
 import { checkUnnamed } from './check-unnamed.js';
 import { feed } from './feed.js';
 import { openSource } from './open-source.js';
-import type { GzipDecoder, LayerResult, LayerSource, ReadLayerOptions } from './options.js';
+import type { GzipDecoder, LayerResult, LayerSource, PlanLayerOptions, ReadLayerOptions } from './options.js';
 import type { Anomaly, AnomalySummary } from './plan/anomaly.js';
 import { reportProgress } from './report-progress.js';
 import type { Crew } from './worker/crew.js';
@@ -22,7 +22,7 @@ import { settleAll } from './worker/settle-all.js';
 export async function runLayer(
   crew: Crew,
   source: LayerSource,
-  options: ReadLayerOptions,
+  options: PlanLayerOptions,
   archive: (hash: boolean) => Promise<ArchiveSummary>,
 ): Promise<LayerResult> {
   const { signal } = options;

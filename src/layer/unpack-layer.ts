@@ -1,11 +1,18 @@
 import { addHint } from '../base/add-hint.js';
 import { resolveLimits } from '../base/limits.js';
+import { ProgressTask, type Task } from '../base/task.js';
 import type { LowersLater, NeedsLowers } from './apply/lowers-later.js';
 import type { OwnerMap } from './apply/shift-owners.js';
 import { checkChoice, checkPath } from './check-options.js';
 import type { FileFacts } from './manifest/file-facts.js';
 import { letGoLayer } from './open-source.js';
-import type { LayerResult, LayerSource, UnpackLayerOptions } from './options.js';
+import type {
+  LayerProgress,
+  LayerResult,
+  LayerSource,
+  ProgressOptions,
+  UnpackLayerOptions,
+} from './options.js';
 import { runLayer } from './run-layer.js';
 import { type Crew, crews } from './worker/crew.js';
 
@@ -16,6 +23,9 @@ import { type Crew, crews } from './worker/crew.js';
 export function warmUp(): void {
   crews.warmUp();
 }
+
+/** Key of the one kind of event: the latest progress replaces the earlier. */
+const PROGRESS = 0;
 
 /**
  * Unpacks one layer into a directory: decompresses, verifies and writes it in one pass, off the caller's event
@@ -37,15 +47,19 @@ export function warmUp(): void {
  * @example
  * const { diffID, entries } = await unpackLayer('layer.tar.gz', 'rootfs');
  */
-export async function unpackLayer(
+export function unpackLayer(
   source: LayerSource,
   destination: string,
   options: UnpackLayerOptions = {},
-): Promise<LayerResult> {
-  return (await applyLayer(source, destination, { ...options, temporary: false })).layer;
+): Task<LayerResult, LayerProgress> {
+  return new ProgressTask(async (tell) => {
+    const onProgress = (progress: LayerProgress) => tell(progress, PROGRESS);
+    const { layer } = await applyLayer(source, destination, { ...options, temporary: false, onProgress });
+    return layer;
+  });
 }
 
-export interface ApplyLayerOptions extends UnpackLayerOptions {
+export interface ApplyLayerOptions extends UnpackLayerOptions, ProgressOptions {
   /** The caller takes the destination away after a failure, so no error speaks of what stays there. */
   readonly temporary: boolean;
   /** Whose the entries are on this host; lower layers and what is there have those owners already. @default as they say */

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { OverlayerError } from '../base/errors.js';
-import { deferDiff } from '../layer/diff/defer-diff.js';
-import type { CreateDiffOptions, Diff, DiffResult, DiffSource } from '../layer/diff/options.js';
+import { DataTask, type Task } from '../base/task.js';
+import type { CreateDiffOptions, DiffResult, DiffSource } from '../layer/diff/options.js';
 import { runDiff } from '../layer/diff/run-diff.js';
 import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, shownLayers } from '../mount/overlay-layers.js';
@@ -23,8 +23,8 @@ export function diffMounts(
   left: readonly Mount[],
   right: readonly Mount[],
   options: CreateDiffOptions = {},
-): Diff {
-  return deferDiff(() => runDiffOfMounts(left, right, options));
+): Task<DiffResult, Uint8Array> {
+  return new DataTask(() => runDiffOfMounts(left, right, options));
 }
 
 /** See `diffMounts`. */

@@ -1,5 +1,5 @@
-import { deferDiff } from '../layer/diff/defer-diff.js';
-import type { CreateDiffOptions, Diff, DiffResult } from '../layer/diff/options.js';
+import { DataTask, type Task } from '../base/task.js';
+import type { CreateDiffOptions, DiffResult } from '../layer/diff/options.js';
 import type { Mount } from '../mount/mount.js';
 import { runDiffOfMounts } from './diff-mounts.js';
 import type { Snapshotter } from './snapshotter.js';
@@ -17,8 +17,12 @@ import { temporaryKey } from './temporary-key.js';
  * const diff = diffSnapshot(snapshots, 'web', { compression: 'zstd' });
  * await writeFile('layer.tar.zst', diff);
  */
-export function diffSnapshot(snapshots: Snapshotter, key: string, options: CreateDiffOptions = {}): Diff {
-  return deferDiff(() => runDiffOfSnapshot(snapshots, key, options));
+export function diffSnapshot(
+  snapshots: Snapshotter,
+  key: string,
+  options: CreateDiffOptions = {},
+): Task<DiffResult, Uint8Array> {
+  return new DataTask(() => runDiffOfSnapshot(snapshots, key, options));
 }
 
 async function* runDiffOfSnapshot(

@@ -1,9 +1,10 @@
 import type { AbortableOptions } from '../base/abort.js';
+import type { Task } from '../base/task.js';
 import type { Labels } from '../metadata/labels.js';
 import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { Mount } from '../mount/mount.js';
 import type { Capability } from './backends/backend.js';
-import type { CheckOptions, CheckReport } from './check/check-report.js';
+import type { CheckOptions, CheckProgress, CheckReport } from './check/check-report.js';
 import type { CleanupResult } from './check/cleanup.js';
 
 /**
@@ -185,7 +186,7 @@ export interface Snapshotter extends AsyncDisposable {
    * @throws OverlayerError `DataLoss` when the metadata can't be read: see `rebuildMetadata`
    * @throws `signal.reason` when the signal asks for the end
    */
-  check(options?: CheckOptions): Promise<CheckReport>;
+  check(options?: CheckOptions): Task<CheckReport, CheckProgress>;
 
   /** Waits for what is under way. A second time does nothing. After it, all else rejects with `FailedPrecondition`. */
   close(): Promise<void>;

@@ -114,7 +114,7 @@ test('a gzip decoder that does not exist', async () => {
 async function read(source: Parameters<typeof planLayer>[0], options: ReadLayerOptions) {
   const plan = planLayer(source, options);
   for await (const { operation } of plan) expect(operation.path).not.toBe('');
-  return await plan.result;
+  return await plan;
 }
 
 /** As a network gives it. */

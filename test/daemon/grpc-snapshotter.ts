@@ -1,3 +1,4 @@
+import { ProgressTask } from '../../src/base/task.js';
 import type {
   ListSnapshotsResponse,
   MountsResponse,
@@ -73,7 +74,10 @@ function grpcSnapshotter(
       return { removed: [], failed: [] };
     },
     withLock: () => Promise.reject(new OverlayerError('Unimplemented', 'Nothing of that in the protocol')),
-    check: () => Promise.reject(new OverlayerError('Unimplemented', 'Nothing of that in the protocol')),
+    check: () =>
+      new ProgressTask(async () => {
+        throw new OverlayerError('Unimplemented', 'Nothing of that in the protocol');
+      }),
     close,
     [Symbol.asyncDispose]: close,
   };

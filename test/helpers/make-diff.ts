@@ -1,4 +1,4 @@
-import type { CreateDiffOptions, Diff, DiffResult, DiffSource } from '../../src/index.js';
+import type { CreateDiffOptions, DiffResult, DiffSource, Task } from '../../src/index.js';
 import { createDiff } from '../../src/index.js';
 
 export interface MadeDiff extends DiffResult {
@@ -6,10 +6,10 @@ export interface MadeDiff extends DiffResult {
 }
 
 /** All bytes of a diff, and its result. */
-export async function readDiff(diff: Diff): Promise<MadeDiff> {
+export async function readDiff(diff: Task<DiffResult, Uint8Array>): Promise<MadeDiff> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of diff) chunks.push(chunk);
-  return { ...(await diff.result), layer: Buffer.concat(chunks) };
+  return { ...(await diff), layer: Buffer.concat(chunks) };
 }
 
 /** A plain layer, unless the options say otherwise. */

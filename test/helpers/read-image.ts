@@ -27,7 +27,7 @@ export async function readImage(source: ImageSource, { target }: SourceImage): P
     const plan = planLayer(bytes, { digest: layer.digest, diffID });
     const names: string[] = [];
     for await (const { operation } of plan) names.push(operation.path);
-    expect((await plan.result).compressedSize).toBe(layer.size);
+    expect((await plan).compressedSize).toBe(layer.size);
     paths.push(names);
   }
   return { manifest, config, paths };

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { test as base, expect } from 'vitest';
 import {
+  type LayerProgress,
   type LayerResult,
   type LayerSource,
   OverlayerError,
@@ -21,6 +22,10 @@ import {
 import { tar } from './tar-builder.js';
 import { diffTrees, readTree, type Tree } from './tree.js';
 import { makeWorkDirectory } from './work-directory.js';
+
+interface SandboxOptions extends UnpackLayerOptions {
+  readonly onProgress?: (progress: LayerProgress) => void;
+}
 
 /**
  * A destination with a sentinel tree beside it, in which everything a hostile layer might change is watched:
@@ -38,8 +43,10 @@ export class Sandbox {
     this.#before = this.#surroundings();
   }
 
-  unpack(archive: LayerSource, options?: UnpackLayerOptions): Promise<LayerResult> {
-    return unpackLayer(archive, this.dest, options);
+  async unpack(archive: LayerSource, { onProgress, ...options }: SandboxOptions = {}): Promise<LayerResult> {
+    const unpacking = unpackLayer(archive, this.dest, options);
+    if (onProgress !== undefined) for await (const progress of unpacking) onProgress(progress);
+    return await unpacking;
   }
 
   /** Unpacks an archive of these members over what is in the destination. */
@@ -48,7 +55,7 @@ export class Sandbox {
   }
 
   /** Unpacks what must fail, and be gone. */
-  async failure(archive: LayerSource, options?: UnpackLayerOptions): Promise<OverlayerError> {
+  async failure(archive: LayerSource, options?: SandboxOptions): Promise<OverlayerError> {
     const error = await failureOf(this.unpack(archive, options));
     if (options?.existing !== 'merge') expect(this.exists(), 'the destination is still there').toBe(false);
     return error;

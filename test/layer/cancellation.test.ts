@@ -161,7 +161,7 @@ describe('a plan', noHang, () => {
     };
     setImmediate(() => controller.abort(reason));
     await expect(within(SOON, 'abort', read())).rejects.toBe(reason);
-    await expect(plan.result).rejects.toBe(reason);
+    await expect(plan).rejects.toBe(reason);
   });
 
   test('ends by a signal while its source waits for room', async () => {

@@ -103,7 +103,7 @@ test('a plan and an unpack of one layer say the same', noHang, async ({ box }) =
     operations += 1;
   }
   expect(operations).toBe(300);
-  expect(await plan.result).toEqual(await box.unpack(layer));
+  expect(await plan).toEqual(await box.unpack(layer));
 });
 
 function countThreads(): number {

@@ -18,8 +18,10 @@ import { readTar, type TarEntry } from 'overlayer/tar';
 const [layer = '', destination = '', archive = '', image = ''] = process.argv.slice(2);
 
 let last: LayerProgress | undefined;
-const options: UnpackLayerOptions = { target: 'directory', onProgress: (progress) => (last = progress) };
-const result: LayerResult = await unpackLayer(layer, destination, options);
+const options: UnpackLayerOptions = { target: 'directory' };
+const unpacking = unpackLayer(layer, destination, options);
+for await (const progress of unpacking) last = progress;
+const result: LayerResult = await unpacking;
 
 const refusal = await unpackLayer(layer, destination).catch((error: unknown) => error);
 if (!OverlayerError.is(refusal)) throw new Error('a destination that is not empty was not refused');

@@ -21,7 +21,7 @@ const withDirectory = <T>(path: string, use: (descriptor: number) => T): T =>
 async function diff(lower: string | undefined, upper: string) {
   const diff = createDiff({ lower, upper }, { compression: 'none' });
   for await (const _ of diff);
-  const { entries, whiteouts } = await diff.result;
+  const { entries, whiteouts } = await diff;
   return { entries, whiteouts };
 }
 

@@ -41,7 +41,7 @@ describe('a device 0:0', () => {
     const operations = [];
     for await (const { operation } of plan) operations.push(operation);
     expect(operations).toEqual([]);
-    expect((await plan.result).anomalies).toMatchObject([{ kind: 'forged-whiteout', count: 3 }]);
+    expect((await plan).anomalies).toMatchObject([{ kind: 'forged-whiteout', count: 3 }]);
   });
 
   test('with the name of a whiteout is that whiteout', async ({ box }) => {

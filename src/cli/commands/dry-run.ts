@@ -30,7 +30,7 @@ export async function dryRun(
       if (json) await json.add(planned);
       else await output.write(operationLines(planned));
     }
-    const result = await plan.result;
+    const result = await plan;
     if (json) await json.end({ result });
     else
       await output.write(

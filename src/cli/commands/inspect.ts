@@ -41,7 +41,7 @@ async function inspectLayer({ source, name }: Argument, flags: ReadFlags): Promi
       else await output.write(`${tally.empty ? LISTING_HEADER : ''}${listingRow(planned)}`);
       tally.add(planned.operation);
     }
-    const result = await plan.result;
+    const result = await plan;
     if (json) await json.end({ result });
     else
       await output.write(

@@ -49,11 +49,8 @@ async function unpackAsLayer(read: Argument, destination: string, flags: UnpackF
   const started = performance.now();
   const progress = new LateProgress(flags.progress);
   try {
-    const result = await unpackLayer(read.source, destination, {
-      ...unpackOptions(flags),
-      signal: abortOnSignals(),
-      onProgress: (now) => progress.update(now),
-    }).finally(() => progress.end());
+    const options = { ...unpackOptions(flags), signal: abortOnSignals() };
+    const result = await progress.show(unpackLayer(read.source, destination, options));
     const seconds = (performance.now() - started) / 1000;
     await printResult(result, { name: read.name, destination, seconds }, flags);
     return 0;

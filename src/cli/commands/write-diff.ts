@@ -1,4 +1,4 @@
-import { type CreateDiffOptions, type Diff, displayJson, displayPath } from '../../index.js';
+import { type CreateDiffOptions, type DiffResult, displayJson, displayPath, type Task } from '../../index.js';
 import { writeOutput } from '../flags/write-output.js';
 import { Interruption } from '../interruption.js';
 import { formatSeconds } from '../render/format.js';
@@ -24,7 +24,7 @@ const ENDINGS: readonly (readonly [ending: RegExp, compression: Compression])[] 
 
 /** Makes the layer, writes it, and says what it is: on standard error, where the layer itself goes to standard output. */
 export async function writeDiff(
-  make: (options: CreateDiffOptions) => Diff,
+  make: (options: CreateDiffOptions) => Task<DiffResult, Uint8Array>,
   flags: DiffFlags,
   signal: AbortSignal,
 ): Promise<void> {
@@ -35,7 +35,7 @@ export async function writeDiff(
   const onProgress = (now: Parameters<LateProgress['update']>[0]) => progress.update(now);
   const diff = make({ compression, sourceDateEpoch, signal, onProgress });
   await writeOutput(diff, output, signal).finally(() => progress.end());
-  const { descriptor, ...rest } = await diff.result;
+  const { descriptor, ...rest } = await diff;
   const { mediaType, digest, size: compressedSize } = descriptor;
   const layer = { digest, compression, compressedSize, ...rest };
   const seconds = (performance.now() - started) / 1000;

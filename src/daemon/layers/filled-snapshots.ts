@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
-import type { ReadLayerOptions } from '../../layer/options.js';
+import type { ProgressOptions } from '../../layer/options.js';
 import type { AppliedLayer } from '../../layer/unpack-layer.js';
 import { describeLayer } from '../../snapshot/fill/describe-contents.js';
 import { EarlyFlush } from '../../snapshot/fill/early-flush.js';
@@ -15,7 +15,7 @@ import { type UnpackedLayer, unpackedLayerLabel } from './unpacked-layer.js';
 export type Known = Pick<CommitOptions, 'described'>;
 
 /** A layer that is being unpacked. */
-export interface Filling extends Required<Pick<ReadLayerOptions, 'onProgress'>> {
+export interface Filling extends Required<ProgressOptions> {
   /** @param applied what is there; undefined when that can't be told */
   readonly end: (applied: AppliedLayer | undefined) => void;
 }

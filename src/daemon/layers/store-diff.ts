@@ -36,7 +36,7 @@ export async function storeDiff(
   });
   const ref = orUndefined(request.ref);
   const { digest, size } = await containerd.write(diff, { ...context, namespace, ref }, async () => {
-    const { descriptor, diffID } = await diff.result;
+    const { descriptor, diffID } = await diff;
     return { ...descriptor, labels: { ...labels, [UNCOMPRESSED_LABEL]: diffID } };
   });
   return { mediaType, digest, size, annotations: {} };

@@ -1,6 +1,12 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import { DataTask, type Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { SourceImage } from '../source/image-source.js';
+
+export interface ExportResult {
+  /** Bytes of the archive. */
+  readonly size: number;
+}
 
 /**
  * Writes images as an archive with the OCI layout, which docker can load, too: a `manifest.json` stands beside the index.
@@ -10,7 +16,8 @@ import type { SourceImage } from '../source/image-source.js';
  * Nothing may take the blobs away meanwhile: the images are recorded, or the caller has a lease.
  *
  * @param images with their names
- * @returns the archive's bytes. An error in their midst means that what came before is not to be used
+ * @returns a task whose events are the bytes of the archive. After a failure the bytes that came before are not to be used.
+ *   Awaited without a loop, it verifies what would be exported.
  * @throws OverlayerError
  *   - `InvalidArgument`: no images
  *   - `NotFound`: an image is not there, or not whole
@@ -20,12 +27,19 @@ import type { SourceImage } from '../source/image-source.js';
  * @example
  * await pipeline(exportImages(content, images), createWriteStream('image.tar'));
  */
-export async function* exportImages(
+export function exportImages(
   content: ContentStore,
   images: readonly SourceImage[],
   options: AbortableOptions = {},
-): AsyncGenerator<Uint8Array, void, void> {
-  // Late, as all that the public entry need not load at once.
-  const { writeImageArchive } = await import('./write-image-archive.js');
-  yield* writeImageArchive(content, images, options);
+): Task<ExportResult, Uint8Array> {
+  return new DataTask(async function* () {
+    // Late, as all that the public entry need not load at once.
+    const { writeImageArchive } = await import('./write-image-archive.js');
+    let size = 0;
+    for await (const bytes of writeImageArchive(content, images, options)) {
+      size += bytes.length;
+      yield bytes;
+    }
+    return { size };
+  });
 }

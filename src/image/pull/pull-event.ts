@@ -1,3 +1,4 @@
+import type { Tell } from '../../base/task.js';
 import type { LayerResult } from '../../layer/options.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -5,7 +6,6 @@ import type { DiffID } from '../../oci/digest.js';
 import type { Platform } from '../../oci/platform.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
 import type { ImageSource } from '../source/image-source.js';
-import type { Tell } from '../task.js';
 
 /** One layer of the image that is being pulled. */
 export interface PlannedLayer {

@@ -1,5 +1,6 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
+import type { Tell } from '../../base/task.js';
 import type { Labels } from '../../metadata/labels.js';
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.js';
 import type { ImageSource } from '../source/image-source.js';
@@ -7,7 +8,6 @@ import type { AdmitOptions, AdmittedImage } from '../store/admit-image.js';
 import { type ImageRecord, putImage } from '../store/image-records.js';
 import { configLabels, PLATFORM_LABEL } from '../store/labels.js';
 import type { StoreParts } from '../store/store-parts.js';
-import type { Tell } from '../task.js';
 import { chooseManifest } from './choose-manifest.js';
 import { defaultConcurrency, fixedConcurrency } from './concurrency.js';
 import type { ChosenManifest } from './documents.js';

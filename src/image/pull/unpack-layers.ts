@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { ifFound } from '../../base/if-found.js';
 import { Semaphore } from '../../base/semaphore.js';
+import type { Tell } from '../../base/task.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { LAYER_BLOB_LABEL } from '../store/labels.js';
-import type { Tell } from '../task.js';
 import { layerFailure } from '../unpack/layer-failure.js';
 import type { Concurrency } from './concurrency.js';
 import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';

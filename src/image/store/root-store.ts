@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ByteSource } from '../../base/byte-source.js';
+import { ProgressTask, type Task, type Tell } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import { openContentStore } from '../../content/open-content-store.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
@@ -8,7 +9,6 @@ import type { PullEvent } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
 import { openRegistry } from '../registry/open-registry.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
-import { Task, type Tell } from '../task.js';
 import { AdmittedImage } from './admit-image.js';
 import { ImageStore } from './image-store.js';
 import { importImages } from './import-images.js';
@@ -88,7 +88,7 @@ export class RootStore implements Store {
       end = resolve;
     });
     this.#running.add(running);
-    return new Task(async (tell) => {
+    return new ProgressTask(async (tell) => {
       try {
         return await work(tell);
       } finally {

@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { ByteSource } from '../../base/byte-source.js';
+import type { Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Platform } from '../../oci/platform.js';
@@ -8,8 +9,7 @@ import type { PullEvent } from '../pull/pull-event.js';
 import type { GetImageOptions } from '../pull/pull-image.js';
 import type { OpenRegistryOptions } from '../registry/open-registry.js';
 import type { ImageContents } from '../source/image-contents.js';
-import type { Task } from '../task.js';
-import type { UnpackImageOptions } from '../unpack/unpack-image.js';
+import type { UnpackedImage, UnpackImageOptions } from '../unpack/unpack-image.js';
 import type { Keeper } from './find-keepers.js';
 import type { CollectResult } from './garbage.js';
 import type { ImageRecord } from './image-records.js';
@@ -151,7 +151,7 @@ export interface Image extends ImageRecord {
    *
    * @throws OverlayerError `NotFound` for one that was not kept
    */
-  unpackTo(directory: string, options?: Omit<UnpackImageOptions, 'verify'>): Promise<void>;
+  unpackTo(directory: string, options?: Omit<UnpackImageOptions, 'verify'>): Task<UnpackedImage, PullEvent>;
 }
 
 export interface ImagePlatformOptions {

@@ -1,10 +1,12 @@
 import { ifFound } from '../../base/if-found.js';
+import { ProgressTask, type Task } from '../../base/task.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
 import { contentSource } from '../export/content-source.js';
+import type { PullEvent } from '../pull/pull-event.js';
 import { type ImageContents, readContents } from '../source/image-contents.js';
-import type { UnpackImageOptions } from '../unpack/unpack-image.js';
+import type { UnpackedImage, UnpackImageOptions } from '../unpack/unpack-image.js';
 import { AdmittedImage } from './admit-image.js';
 import type { ImageRecord } from './image-records.js';
 import { PLATFORM_LABEL } from './labels.js';
@@ -78,11 +80,14 @@ export class StoredImage implements Image {
     await mountImage(this.#parts.snapshots, { chainID: layers.at(-1)?.chainID, directory, writable });
   }
 
-  async unpackTo(directory: string, options: UnpackImageOptions = {}): Promise<void> {
-    const { applyImage } = await import('../unpack/apply-image.js');
-    const source = contentSource(this.#parts.content, this);
-    const image = AdmittedImage.ofStore(this);
-    await applyImage(source, image, directory, { platform: this.platform, ...options }, () => {});
+  unpackTo(directory: string, options: UnpackImageOptions = {}): Task<UnpackedImage, PullEvent> {
+    return new ProgressTask(async (tell) => {
+      const { applyImage } = await import('../unpack/apply-image.js');
+      const source = contentSource(this.#parts.content, this);
+      const image = AdmittedImage.ofStore(this);
+      const given = { platform: this.platform, ...options };
+      return { ...(await applyImage(source, image, directory, given, tell)), name: this.name };
+    });
   }
 
   /** Each once. */

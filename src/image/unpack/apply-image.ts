@@ -1,4 +1,5 @@
 import { addHint } from '../../base/add-hint.js';
+import type { Tell } from '../../base/task.js';
 import { letGoLayer } from '../../layer/open-source.js';
 import type { LayerResult } from '../../layer/options.js';
 import { applyLayer } from '../../layer/unpack-layer.js';
@@ -16,7 +17,6 @@ import { bytesOf, isFile, otherSize, readDocument } from '../source/blob-bytes.j
 import type { ImageSource } from '../source/image-source.js';
 import { openLayer } from '../source/open-layer.js';
 import type { AdmittedImage } from '../store/admit-image.js';
-import type { Tell } from '../task.js';
 import { layerFailure } from './layer-failure.js';
 import type { UnpackedImage, UnpackImageOptions } from './unpack-image.js';
 

@@ -1,10 +1,10 @@
 import type { Limits } from '../../base/limits.js';
+import { ProgressTask, type Task } from '../../base/task.js';
 import type { LayerResult } from '../../layer/options.js';
 import type { Platform } from '../../oci/platform.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import type { ImageSource } from '../source/image-source.js';
 import type { AdmitOptions } from '../store/admit-image.js';
-import { Task } from '../task.js';
 
 export interface UnpackImageOptions extends AdmitOptions {
   /** @default that of this host */
@@ -43,7 +43,7 @@ export function unpackImage(
   directory: string,
   options: UnpackImageOptions = {},
 ): Task<UnpackedImage, PullEvent> {
-  return new Task(async (tell) => {
+  return new ProgressTask(async (tell) => {
     // Late, as all that the public entry need not load at once.
     const { unpackOnly } = await import('./unpack-only.js');
     return await unpackOnly(source, directory, options, tell);

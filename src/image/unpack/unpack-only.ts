@@ -1,10 +1,10 @@
 import { OverlayerError } from '../../base/errors.js';
+import type { Tell } from '../../base/task.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { tellPassedOver } from '../pull/pull-event.js';
 import type { ImageSource, SourceImage } from '../source/image-source.js';
 import { listImages } from '../source/stored-images.js';
 import { AdmittedImage } from '../store/admit-image.js';
-import type { Tell } from '../task.js';
 import { applyImage } from './apply-image.js';
 import type { UnpackedImage, UnpackImageOptions } from './unpack-image.js';
 

@@ -1,11 +1,10 @@
-import { deferDiff } from './defer-diff.js';
-import type { CreateDiffOptions, Diff, DiffSource } from './options.js';
+import { DataTask, type Task } from '../../base/task.js';
+import type { CreateDiffOptions, DiffResult, DiffSource } from './options.js';
 import { runDiff } from './run-diff.js';
 
 /**
- * Makes a layer of the difference between two trees, off the caller's event loop and in bounded memory. It starts when
- * its bytes are first asked for, and goes as fast as they are taken; leaving the loop early ends it. A failure comes out
- * of the loop and rejects `result`.
+ * Makes a layer of the difference between two trees, off the caller's event loop and in bounded memory. The events are
+ * the bytes of the layer.
  *
  * Applied to `lower`, the layer gives `upper`: contents, types, owners, modes, modification times to the nanosecond,
  * extended attributes and hard links, those of directories and of the root included. Left out are sockets, holes of
@@ -27,8 +26,11 @@ import { runDiff } from './run-diff.js';
  * @example
  * const diff = createDiff({ lower: 'before', upper: 'after' });
  * await writeFile('layer.tar.gz', diff);
- * const { descriptor, diffID } = await diff.result;
+ * const { descriptor, diffID } = await diff;
  */
-export function createDiff(source: DiffSource, options: CreateDiffOptions = {}): Diff {
-  return deferDiff(() => runDiff(source, options));
+export function createDiff(
+  source: DiffSource,
+  options: CreateDiffOptions = {},
+): Task<DiffResult, Uint8Array> {
+  return new DataTask(() => runDiff(source, options));
 }

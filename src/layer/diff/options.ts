@@ -1,7 +1,7 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
-import type { Compression, LayerProgress } from '../options.js';
+import type { Compression, ProgressOptions } from '../options.js';
 
 /** What a layer is made of. */
 export type DiffSource =
@@ -20,7 +20,7 @@ export type DiffSource =
       readonly upper: string;
     };
 
-export interface CreateDiffOptions extends AbortableOptions {
+export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
   /** @default 'gzip' */
   readonly compression?: Compression | undefined;
   /**
@@ -29,13 +29,6 @@ export interface CreateDiffOptions extends AbortableOptions {
    * @default times as they are
    */
   readonly sourceDateEpoch?: Date | undefined;
-  /** Called about ten times a second while the work runs, and once at its end. */
-  readonly onProgress?: ((progress: LayerProgress) => void) | undefined;
-}
-
-/** The bytes of a layer, as they are made, and what is said of the whole once it has been read. */
-export interface Diff extends AsyncIterable<Uint8Array> {
-  readonly result: Promise<DiffResult>;
 }
 
 export interface DiffResult {

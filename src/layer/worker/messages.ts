@@ -35,7 +35,13 @@ export type Request =
       /** Whether to take down what is known of the files that it brings. */
       readonly facts: boolean;
     }
-  | { readonly type: 'plan'; readonly limits: Limits; readonly hash: boolean }
+  | {
+      readonly type: 'plan';
+      readonly limits: Limits;
+      readonly hash: boolean;
+      /** Whether the operations are sent, or only their summary. */
+      readonly wantsOperations: boolean;
+    }
   | {
       readonly type: 'diff';
       readonly source: DiffSource;

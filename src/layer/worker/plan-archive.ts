@@ -19,10 +19,10 @@ const MAX_IN_FLIGHT = 4;
 /** Says what a layer would do, in batches, and does nothing. */
 export function planArchive(
   pipeline: Pipeline,
-  options: { readonly limits: Limits; readonly hash: boolean },
+  options: { readonly limits: Limits; readonly hash: boolean; readonly wantsOperations: boolean },
   send: Send,
 ): Answer {
-  const { limits } = options;
+  const { limits, wantsOperations } = options;
   const log = new AnomalyLog();
   const budget = new WorkBudget(limits, { look: () => pipeline.gate.throwIfAborted() });
   const seen = new CountedSet((bytes) => budget.keep(bytes));
@@ -53,6 +53,7 @@ export function planArchive(
         else if (seen.has(operation.path))
           report({ kind: 'duplicate', entry: entry.path, offset: entry.offset });
         else seen.add(operation.path);
+        if (!wantsOperations) return;
         batch.push({ operation, anomalies });
         if (batch.length === BATCH) flush();
       },

@@ -19,8 +19,6 @@ export interface CheckOptions extends AbortableOptions {
   readonly prune?: boolean | undefined;
   /** Change nothing, and say what would be done. @default false */
   readonly dryRun?: boolean | undefined;
-  /** Called about ten times a second, and at the end. */
-  readonly onProgress?: ((progress: CheckProgress) => void) | undefined;
 }
 
 export interface CheckProgress {

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import type { Tell } from '../../base/task.js';
 import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { parseDigest } from '../../oci/digest.js';
@@ -33,12 +34,14 @@ export interface CheckContext {
 /** Compares metadata, directories and mounts. See `Snapshotter.check`. */
 export async function checkSnapshots(
   context: CheckContext,
-  options: CheckOptions = {},
+  options: CheckOptions,
+  tell: Tell<CheckProgress>,
 ): Promise<CheckReport> {
   const { signal, repair, prune = false, dryRun = false } = options;
   signal?.throwIfAborted();
   const check = new Check(context, options);
-  const progress = reportProgress(check, options.onProgress);
+  const report = () => tell(check.progress, 0);
+  const timer = setInterval(report, PROGRESS_INTERVAL_MS);
   const onAbort = () => check.control.cancel();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
@@ -48,7 +51,6 @@ export async function checkSnapshots(
     const leftovers = findLeftovers(context);
     if (prune) await pruneLeftovers(context, await leftovers, dryRun);
     const findings: CheckFinding[] = [...damage, ...(await leftovers)];
-    progress.failure();
     return {
       findings,
       unverified: check.unverified,
@@ -57,11 +59,11 @@ export async function checkSnapshots(
     };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    progress.failure();
     throw error;
   } finally {
     signal?.removeEventListener('abort', onAbort);
-    progress.end();
+    clearInterval(timer);
+    report();
   }
 }
 
@@ -212,29 +214,4 @@ function labelledDiffID({ labels }: NamedRecord): CheckFinding['diffID'] {
   } catch {
     return undefined;
   }
-}
-
-/** A listener that throws ends the check, and what it throws is what the check fails with. */
-function reportProgress(
-  check: Check,
-  onProgress: CheckOptions['onProgress'],
-): { end(): void; failure(): void } {
-  if (onProgress === undefined) return { end() {}, failure() {} };
-  let failed: { readonly error: unknown } | undefined;
-  const report = () => {
-    try {
-      if (failed === undefined) onProgress(check.progress);
-    } catch (error) {
-      failed = { error };
-      check.control.cancel();
-    }
-  };
-  const timer = setInterval(report, PROGRESS_INTERVAL_MS);
-  return {
-    end: () => clearInterval(timer),
-    failure() {
-      report();
-      if (failed) throw failed.error;
-    },
-  };
 }

@@ -1,7 +1,7 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
-import type { LayerResult, LayerSource, ReadLayerOptions } from '../../layer/options.js';
+import type { LayerResult, LayerSource, PlanLayerOptions } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { DiffID } from '../../oci/digest.js';
 import { haveSameOwners, ownerMap, withoutMapping } from '../backends/id-mapping.js';
@@ -28,7 +28,7 @@ export interface FillSnapshotOptions extends AbortableOptions {
 
 export type Unpack = (source: LayerSource, options: UnpackOptions) => Promise<LayerResult>;
 
-export type UnpackOptions = Omit<ReadLayerOptions, 'digests'>;
+export type UnpackOptions = Omit<PlanLayerOptions, 'digests'>;
 
 export interface UnpackedSnapshot {
   readonly snapshot: SnapshotInfo;

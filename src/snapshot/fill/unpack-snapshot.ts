@@ -1,5 +1,6 @@
+import { ProgressTask, type Task } from '../../base/task.js';
 import { letGoLayer } from '../../layer/open-source.js';
-import type { LayerSource, ReadLayerOptions } from '../../layer/options.js';
+import type { LayerProgress, LayerSource, ReadLayerOptions } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Snapshotter } from '../snapshotter.js';
 import { fillSnapshot, type UnpackedSnapshot } from './fill-snapshot.js';
@@ -32,21 +33,23 @@ export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'>
  * @example
  * const { snapshot } = await unpackSnapshot(snapshots, 'layer.tar.gz', { name: chainID, parent: parentChainID });
  */
-export async function unpackSnapshot(
+export function unpackSnapshot(
   snapshots: Snapshotter,
   source: LayerSource,
   options: UnpackSnapshotOptions,
-): Promise<UnpackedSnapshot> {
-  let read = false;
-  try {
-    return await fillSnapshot(snapshots, {
-      ...options,
-      fill: (unpack) => {
-        read = true;
-        return unpack(source, options);
-      },
-    });
-  } finally {
-    if (!read) letGoLayer(source);
-  }
+): Task<UnpackedSnapshot, LayerProgress> {
+  return new ProgressTask(async (tell) => {
+    let read = false;
+    try {
+      return await fillSnapshot(snapshots, {
+        ...options,
+        fill: (unpack) => {
+          read = true;
+          return unpack(source, { ...options, onProgress: (progress) => tell(progress, 0) });
+        },
+      });
+    } finally {
+      if (!read) letGoLayer(source);
+    }
+  });
 }

@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
+import { ProgressTask, type Task } from '../../base/task.js';
 import { filterBy } from '../../metadata/filter-by.js';
 import type { Labels } from '../../metadata/labels.js';
 import { checkLabels } from '../../metadata/labels.js';
@@ -24,7 +25,7 @@ import { toOverlayerError } from '../../system/errno-code.js';
 import type { BackendSnapshot, SnapshotBackend, Supplied } from '../backends/backend.js';
 import type { BackendChoice } from '../backends/choose-backend.js';
 import { checkSnapshots } from '../check/check.js';
-import type { CheckOptions, CheckReport } from '../check/check-report.js';
+import type { CheckOptions, CheckProgress, CheckReport } from '../check/check-report.js';
 import { type CleanupResult, cleanUp } from '../check/cleanup.js';
 import { SNAPSHOT_REF_LABEL } from '../labels.js';
 import type {
@@ -223,9 +224,11 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  check(options: CheckOptions = {}): Promise<CheckReport> {
+  check(options: CheckOptions = {}): Task<CheckReport, CheckProgress> {
     const context = { store: this.#store, directories: this.#directories, backend: this.#backend };
-    return this.#run('Cannot check the snapshots', () => checkSnapshots(context, options));
+    return new ProgressTask((tell) =>
+      this.#run('Cannot check the snapshots', () => checkSnapshots(context, options, tell)),
+    );
   }
 
   close(): Promise<void> {

@@ -224,5 +224,5 @@ test('a failure comes out of the loop and of the result', async ({ trees }) => {
     for await (const _ of diff) expect.unreachable();
   })();
   const error = await failureOf(loop);
-  expect(await failureOf(diff.result)).toBe(error);
+  expect(await failureOf(diff)).toBe(error);
 });

@@ -23,11 +23,7 @@ export class LayerFiles {
   async #read(): Promise<ReadonlyMap<DiffID, string>> {
     const files = new Map<DiffID, string>();
     for (const path of this.#paths) {
-      const plan = planLayer(path, { signal: this.#signal });
-      for await (const _ of plan) {
-        // Only its end says what it is.
-      }
-      const { diffID } = await plan.result;
+      const { diffID } = await planLayer(path, { signal: this.#signal });
       if (diffID !== undefined) files.set(diffID, path);
     }
     return files;

@@ -30,14 +30,15 @@ export async function unpack(layer: string, flags: UnpackSnapshotFlags): Promise
     const { source, name } = openLayer(layer);
     const progress = new LateProgress(flags.progress);
     try {
-      const unpacked = await unpackSnapshot(snapshots, source, {
-        ...readOptions(flags),
-        name: flags.key,
-        parent: flags.parent,
-        labels: flags.label,
-        signal: abortOnSignals(),
-        onProgress: (now) => progress.update(now),
-      }).finally(() => progress.end());
+      const unpacked = await progress.show(
+        unpackSnapshot(snapshots, source, {
+          ...readOptions(flags),
+          name: flags.key,
+          parent: flags.parent,
+          labels: flags.label,
+          signal: abortOnSignals(),
+        }),
+      );
       const seconds = (performance.now() - started) / 1000;
       printResult(flags, { ...unpacked, seconds }, describe(unpacked, name, seconds));
     } finally {

@@ -1,4 +1,4 @@
-import type { LayerProgress } from '../../../index.js';
+import type { LayerProgress, Task } from '../../../index.js';
 import type { ProgressForm, ProgressView } from './progress.js';
 
 /** Sooner a person sees nothing, so a short run need not load what shows it. */
@@ -23,6 +23,16 @@ export class LateProgress {
     if (this.#view) this.#view.update(progress);
     else if (this.#form !== 'none' && performance.now() - this.#started > LOAD_AFTER_MS)
       this.#loading ??= this.#load();
+  }
+
+  /** Shows the progress of a task until it ends. @returns its result */
+  async show<Result>(task: Task<Result, LayerProgress>): Promise<Result> {
+    try {
+      for await (const progress of task) this.update(progress);
+    } finally {
+      await this.end();
+    }
+    return await task;
   }
 
   async end(): Promise<void> {
