@@ -1,7 +1,16 @@
-export { OverlayerError } from '../base/errors.js';
-export type { Task } from '../base/task.js';
+/**
+ * `overlayer/layer`: one layer, without images, snapshots or a store. It unpacks a layer into a directory, tells what a
+ * layer would do, and makes a layer of a directory's changes.
+ *
+ * @module overlayer/layer
+ */
+
+// Unpacking a layer into a directory.
+
 export type {
+  Compression,
   FileRange,
+  GzipDecoder,
   LayerProgress,
   LayerResult,
   LayerSource,
@@ -9,5 +18,29 @@ export type {
   ReadLayerOptions,
   UnpackLayerOptions,
 } from './options.js';
-export { planLayer } from './plan-layer.js';
 export { unpackLayer, warmUp } from './unpack-layer.js';
+
+// Reading what a layer would do, without writing anything.
+
+export type { EntryType, TarEntry } from '../tar/types.js';
+export type { Anomaly, AnomalyKind, AnomalySummary } from './plan/anomaly.js';
+export type { Operation, PlannedOperation } from './plan/operation.js';
+export { planLayer } from './plan-layer.js';
+
+// Making a layer of the difference between directories.
+
+export { createDiff } from './diff/create-diff.js';
+export type { CreateDiffOptions, DiffResult, DiffSource } from './diff/options.js';
+
+// Digests; entries' names as bytes and as text.
+
+export { displayJson, displayPath, encodePath } from '../base/path-bytes.js';
+export { type DiffID, type Digest, parseDigest } from '../oci/digest.js';
+
+// What all entry points share: sources, limits, errors, tasks.
+
+export type { AbortableOptions } from '../base/abort.js';
+export type { ByteSource } from '../base/byte-source.js';
+export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';
+export { DEFAULT_LIMITS, type Limits } from '../base/limits.js';
+export type { Task } from '../base/task.js';

@@ -1,3 +1,9 @@
+/**
+ * `overlayer/testing`: the suite that every snapshotter has to pass, for snapshotters of your own.
+ *
+ * @module overlayer/testing
+ */
+
 export {
   type SnapshotterSuiteOptions,
   type SuiteFunctions,

@@ -1,18 +1,16 @@
 // A program of somebody who embeds overlayer: compiled against its published types, strictly, and run.
+import { OverlayerError, parseDigest } from 'overlayer';
+import type { Daemon } from 'overlayer/daemon';
+import { openStore, type PullEvent } from 'overlayer/images';
 import {
   type LayerProgress,
   type LayerResult,
-  type Mount,
-  OverlayerError,
-  openSnapshotter,
-  openStore,
-  type PullEvent,
-  parseDigest,
   planLayer,
   type UnpackLayerOptions,
   unpackLayer,
-} from 'overlayer';
+} from 'overlayer/layer';
 import metadata from 'overlayer/package.json' with { type: 'json' };
+import { type Mount, openSnapshotter } from 'overlayer/snapshots';
 import { readTar, type TarEntry } from 'overlayer/tar';
 
 const [layer = '', destination = '', archive = '', image = ''] = process.argv.slice(2);
@@ -39,6 +37,8 @@ const { kind } = await snapshots.commit('active', { name: 'committed' });
 await snapshots.close();
 
 const store = await openStore({ root: `${destination}-store`, backend: 'native' });
+let daemon: Daemon | undefined; // none is started here: its types have to compile
+await daemon?.close();
 const task = store.import(image);
 const events: PullEvent['type'][] = [];
 for await (const { type } of task) events.push(type);

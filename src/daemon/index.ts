@@ -1,0 +1,19 @@
+/**
+ * `overlayer/daemon`: a snapshotter, differ and content store for containerd, served over gRPC on a socket.
+ *
+ * @module overlayer/daemon
+ */
+
+// Serving containerd; the configuration that connects containerd to the daemon.
+
+export {
+  type ContainerdConfigOptions,
+  type ContainerdConfigVersion,
+  containerdConfig,
+} from './containerd/containerd-config.js';
+export type { LogEntry } from './grpc/log-entry.js';
+export { type Daemon, type ServeOptions, serve } from './serve.js';
+
+// What all entry points share: errors.
+
+export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';

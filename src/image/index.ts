@@ -1,0 +1,117 @@
+/**
+ * `overlayer/images`: whole images. They come from registries, archives, layouts and containerd's or Docker's store; they
+ * are unpacked into a directory, or kept in a store of content and snapshots.
+ *
+ * @module overlayer/images
+ */
+
+// Opening what images come from.
+
+export { type OpenImageArchiveOptions, openImageArchive } from './archive/open-image-archive.js';
+export type { Credentials } from './registry/auth/credentials.js';
+export { type OpenRegistryOptions, openRegistry } from './registry/open-registry.js';
+export type { RegistryNotice } from './registry/registry-notice.js';
+export {
+  type DetectedStream,
+  detectSource,
+  detectStream,
+  type StoredImageKind,
+} from './source/detect-source.js';
+export type {
+  ImageSource,
+  OpenBlob,
+  OpenBlobOptions,
+  PassedOver,
+  SourceImage,
+} from './source/image-source.js';
+export { type OpenImagesOptions, openImageLayout } from './source/open-image-layout.js';
+
+// Inspecting an image, or unpacking it into one directory: no store is needed.
+
+export type { ImageContents } from './source/image-contents.js';
+export { type InspectedImage, type InspectImagesOptions, inspectImages } from './source/inspect-images.js';
+export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './unpack/unpack-image.js';
+
+// A store: pulls, imports, lists, mounts and removes images; deletes data that no image uses.
+
+export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull/pull-event.js';
+export type { GetImageOptions } from './pull/pull-image.js';
+export type { Keeper } from './store/find-keepers.js';
+export type { CollectResult } from './store/garbage.js';
+export type { ImageRecord } from './store/image-records.js';
+export { type OpenStoreOptions, openStore } from './store/open-store.js';
+export type {
+  Image,
+  ImageHealth,
+  ImagePlatformOptions,
+  Images,
+  ImageUsage,
+  ImportOptions,
+  ListImagesOptions,
+  MountImageOptions,
+  PruneOptions,
+  PruneResult,
+  PullOptions,
+  Store,
+} from './store/store.js';
+
+// A store's content: blobs by digest, and the leases that keep them.
+
+export type { ExactDate } from '../base/exact-date.js';
+export type {
+  BlobHealth,
+  BlobInfo,
+  BlobPatch,
+  CommitIngestOptions,
+  ContentStore,
+  Ingest,
+  IngestInfo,
+  OpenIngestOptions,
+  ReadBlobOptions,
+  SweepOptions,
+  SweepResult,
+} from '../content/content-store.js';
+export type {
+  CreateLeaseOptions,
+  Lease,
+  LeaseResource,
+  LeaseResourceType,
+  Leases,
+} from '../content/leases.js';
+export type { Labels } from '../metadata/labels.js';
+
+// Verifying an image before it enters a store.
+
+export {
+  type ImageVerifier,
+  type Judgement,
+  type VerifyImageOptions,
+  verifyImage,
+} from './store/verifier.js';
+
+// Exporting images; making a runtime's configuration.
+
+export {
+  type CreatedRuntimeSpec,
+  type CreateRuntimeSpecOptions,
+  createRuntimeSpec,
+} from './bundle/create-runtime-spec.js';
+export type { RootlessMappings } from './bundle/linux.js';
+export type { IDMapping, RuntimeSpec } from './bundle/runtime-spec.js';
+export { type ExportResult, exportImages } from './export/export-images.js';
+
+// The image specification's names and documents.
+
+export { type ChainID, chainIDs } from '../oci/chain-ids.js';
+export type { Descriptor } from '../oci/descriptor.js';
+export { type DiffID, type Digest, parseDigest } from '../oci/digest.js';
+export type { ImageConfig } from '../oci/image-config.js';
+export type { ImageIndex, ImageManifest } from '../oci/manifest.js';
+export { formatPlatform, hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
+export { formatFamiliar, formatReference, parseReference, type Reference } from './reference.js';
+
+// What all entry points share: cancelling, errors, tasks.
+
+export type { AbortableOptions } from '../base/abort.js';
+export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';
+export type { Task } from '../base/task.js';

@@ -1,0 +1,52 @@
+/**
+ * `overlayer/snapshots`: layers as snapshots in parent chains, kept on disk. A snapshotter prepares, commits, lists,
+ * checks and removes them; their root filesystems are mounted.
+ *
+ * @module overlayer/snapshots
+ */
+
+// Opening a snapshotter; its contract.
+
+export type { Labels } from '../metadata/labels.js';
+export type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
+export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './backends/backend.js';
+export { type OpenSnapshotterOptions, openSnapshotter } from './open-snapshotter.js';
+export type {
+  CommitOptions,
+  DescribedContents,
+  PrepareOptions,
+  SnapshotInfo,
+  SnapshotPatch,
+  Snapshotter,
+} from './snapshotter.js';
+
+// Unpacking a layer into a snapshot; making a layer of a snapshot's changes.
+
+export { type ChainID, chainIDs } from '../oci/chain-ids.js';
+export { diffMounts } from './diff-mounts.js';
+export { diffSnapshot } from './diff-snapshot.js';
+export type { UnpackedSnapshot } from './fill/fill-snapshot.js';
+export { type UnpackSnapshotOptions, unpackSnapshot } from './fill/unpack-snapshot.js';
+
+// Mounting what a snapshotter returns.
+
+export { type Mount, mountAll, unmountAll, withMount } from '../mount/mount.js';
+
+// Checking and repairing.
+
+export type {
+  CheckFinding,
+  CheckOptions,
+  CheckProgress,
+  CheckReport,
+  DamageKind,
+  LeftoverKind,
+} from './check/check-report.js';
+export type { CleanupResult } from './check/cleanup.js';
+export { type RebuildResult, rebuildMetadata } from './check/rebuild-metadata.js';
+
+// What all entry points share: cancelling, errors, tasks.
+
+export type { AbortableOptions } from '../base/abort.js';
+export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';
+export type { Task } from '../base/task.js';
