@@ -1,5 +1,7 @@
-import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join } from 'node:path';
+
+/** Not imported: webpack replaces the calls of an imported `createRequire`, and looks up the names when it bundles. */
+const { createRequire } = process.getBuiltinModule('node:module');
 
 /**
  * A bundler puts this module into a file of the app's, so no other file of the package lies at a fixed place beside it.
@@ -7,11 +9,8 @@ import { dirname, isAbsolute, join } from 'node:path';
  * the main program, because webpack replaces `import.meta.url` with the path on the machine that built the bundle.
  */
 function lookups(): NodeJS.Require[] {
-  const places = [bundlePath(), process.argv[1]];
-  return places
-    .filter((place) => place !== undefined)
-    .filter(isPlace)
-    .map(createRequire);
+  const places = [bundlePath(), process.argv[1]].filter((place) => place !== undefined);
+  return places.filter(isPlace).map((place) => createRequire(place));
 }
 
 /** @returns URL or path of this module, or of the bundle that contains it */
