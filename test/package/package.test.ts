@@ -8,7 +8,7 @@ import { LAYER, PackedApp, REPOSITORY } from './packed-app.js';
 
 let app: PackedApp;
 beforeAll(() => {
-  app = new PackedApp();
+  app = new PackedApp({ installScripts: true });
 });
 afterAll(() => rmSync(app.root, { recursive: true, force: true }));
 

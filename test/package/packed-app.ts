@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ const environment = {
   PATH: [dirname(NODE), process.env['PATH']].join(delimiter),
   // Nothing is fetched from outside the registry: zstd-napi would try, and build only then.
   npm_config_build_from_source: 'true',
+  NEXT_TELEMETRY_DISABLED: '1',
 };
 
 const STRICT = {
@@ -44,7 +45,8 @@ export class PackedApp {
   readonly folder = join(this.root, 'app');
   readonly tarball: string;
 
-  constructor() {
+  /** @param installScripts whether packages may run theirs: zstd-napi is built by its own, which takes half a minute */
+  constructor({ installScripts }: { readonly installScripts: boolean }) {
     this.run('npm', ['pack', '--ignore-scripts', '--pack-destination', this.root], REPOSITORY);
     this.tarball = join(this.root, readdirSync(this.root).find((name) => name.endsWith('.tgz'))!);
     mkdirSync(this.folder);
@@ -54,12 +56,18 @@ export class PackedApp {
     this.#write('package.json', { private: true, type: 'module', allowScripts });
     this.#write('tsconfig.json', { ...STRICT, include: ['embed.ts'] });
     copyFileSync(join(REPOSITORY, 'test/package/embed.ts'), join(this.folder, 'embed.ts'));
-    this.run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', this.tarball]);
+    const scripts = installScripts ? [] : ['--ignore-scripts'];
+    this.run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...scripts, this.tarball]);
   }
 
   /** @returns what the program printed; throws, with what it said, when it fails */
   run(program: string, args: readonly string[], cwd = this.folder): string {
     return execFileSync(program, args, { cwd, env: environment, encoding: 'utf8', stdio: 'pipe' });
+  }
+
+  /** The same, of a program that stays: a server. */
+  start(program: string, args: readonly string[], cwd = this.folder): ChildProcess {
+    return spawn(program, args, { cwd, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
   }
 
   /** A development tool of the repository. */
