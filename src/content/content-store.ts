@@ -1,6 +1,7 @@
 import type { AbortableOptions } from '../base/abort.js';
 import type { ExactDate } from '../base/exact-date.js';
-import type { Labels } from '../metadata/labels.js';
+import type { ListOptions } from '../metadata/filter-by.js';
+import type { Labels, UpdateOptions } from '../metadata/labels.js';
 import type { Digest } from '../oci/digest.js';
 import type { LeaseResource, Leases } from './leases.js';
 
@@ -39,10 +40,16 @@ export interface ContentStore {
 
   /** @throws OverlayerError `NotFound` */
   stat(digest: Digest): Promise<BlobInfo>;
-  /** Blobs in the order of their digests, those that pass one of the filters (fields `digest`, `size`, `labels.NAME`). */
-  walk(filters?: readonly string[]): AsyncIterable<BlobInfo>;
+  /** Undefined when there is no such blob. */
+  find(digest: Digest): Promise<BlobInfo | undefined>;
+  /**
+   * All blobs in the order of their digests. Filters know the fields `digest`, `size` and `labels.NAME`.
+   *
+   * @throws OverlayerError `InvalidArgument` (a filter that can't be read)
+   */
+  walk(options?: ListOptions): AsyncIterable<BlobInfo>;
   /** As `Snapshotter.update`. @throws OverlayerError `NotFound`, `InvalidArgument` */
-  update(digest: Digest, patch: BlobPatch, fieldpaths?: readonly string[]): Promise<BlobInfo>;
+  update(digest: Digest, patch: BlobPatch, options?: UpdateOptions): Promise<BlobInfo>;
   /** Whoever reads it goes on; leases on it stay. @throws OverlayerError `NotFound` */
   delete(digest: Digest): Promise<void>;
 

@@ -57,7 +57,8 @@ export function getLease(transaction: ReadTransaction, id: string, ends: LeaseEn
   return lease;
 }
 
-function findLease(transaction: ReadTransaction, id: string, ends: LeaseEnds): Lease | undefined {
+/** @returns undefined for one that has ended, too */
+export function findLease(transaction: ReadTransaction, id: string, ends: LeaseEnds): Lease | undefined {
   const record = transaction.get(recordKey(id)) as LeaseRecord | undefined;
   return record === undefined || hasEnded(id, record, ends) ? undefined : toLease(id, record);
 }

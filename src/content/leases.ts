@@ -1,3 +1,4 @@
+import type { ListOptions } from '../metadata/filter-by.js';
 import type { Labels } from '../metadata/labels.js';
 
 /**
@@ -25,8 +26,10 @@ export interface Leases {
   create(options?: CreateLeaseOptions): Promise<Lease>;
   /** What it held is the next collection's, unless something else holds it. @throws OverlayerError `NotFound` */
   delete(id: string): Promise<void>;
-  /** By the order of their ids, those that pass one of the filters (fields `id`, `labels.NAME`). */
-  list(filters?: readonly string[]): Promise<readonly Lease[]>;
+  /** Undefined when there is no such lease, or it has ended. @throws OverlayerError `InvalidArgument` (not an id) */
+  find(id: string): Promise<Lease | undefined>;
+  /** All leases in the order of their ids. Filters know the fields `id` and `labels.NAME`. @throws OverlayerError `InvalidArgument` (a filter that can't be read) */
+  list(options?: ListOptions): Promise<readonly Lease[]>;
   /** A second time does nothing. @throws OverlayerError `NotFound` (no such lease), `InvalidArgument` */
   add(id: string, resource: LeaseResource): Promise<void>;
   /** Fine when it does not hold it. @throws OverlayerError `NotFound` (no such lease) */

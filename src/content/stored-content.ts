@@ -2,8 +2,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Fields } from '../metadata/filter.js';
-import { filterBy } from '../metadata/filter-by.js';
-import { labelOf } from '../metadata/labels.js';
+import { filterBy, type ListOptions } from '../metadata/filter-by.js';
+import { labelOf, type UpdateOptions } from '../metadata/labels.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
 import type { Digest } from '../oci/digest.js';
@@ -75,10 +75,15 @@ export class StoredContent implements ContentStore, IngestTarget {
     return this.#metadata.read((transaction) => getBlob(transaction, this.#blobs, digest));
   }
 
-  async *walk(filters: readonly string[] = []): AsyncGenerator<BlobInfo> {
+  async find(digest: Digest): Promise<BlobInfo | undefined> {
+    return this.#metadata.read((transaction) => findBlob(transaction, this.#blobs, digest));
+  }
+
+  async *walk({ filters = [], signal }: ListOptions = {}): AsyncGenerator<BlobInfo> {
     const passes = await filterBy(filters);
     const digests = await run('Cannot list the blobs', () => this.#blobs.list());
     for (let at = 0; at < digests.length; at += WALK_BATCH) {
+      signal?.throwIfAborted();
       const batch = this.#metadata.read((transaction) =>
         digests
           .slice(at, at + WALK_BATCH)
@@ -91,7 +96,7 @@ export class StoredContent implements ContentStore, IngestTarget {
   async update(
     digest: Digest,
     { labels = {} }: BlobPatch,
-    fieldpaths: readonly string[] = [],
+    { fieldpaths = [] }: UpdateOptions = {},
   ): Promise<BlobInfo> {
     return await this.#metadata.write((transaction) =>
       updateBlob(transaction, this.#blobs, digest, labels, fieldpaths, readClock(this.#system)),

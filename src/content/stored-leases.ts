@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { OverlayerError } from '../base/errors.js';
-import { filterBy } from '../metadata/filter-by.js';
+import { filterBy, type ListOptions } from '../metadata/filter-by.js';
 import { labelOf } from '../metadata/labels.js';
 import type { MetadataStore, WriteTransaction } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
@@ -10,6 +10,7 @@ import {
   addResource,
   createLease,
   EXPIRE_LABEL,
+  findLease,
   getLease,
   type LeaseEnds,
   listLeases,
@@ -57,7 +58,13 @@ export class StoredLeases implements Leases {
     this.#holds.end(id);
   }
 
-  async list(filters: readonly string[] = []): Promise<readonly Lease[]> {
+  async find(id: string): Promise<Lease | undefined> {
+    checkId(id);
+    return this.#metadata.read((transaction) => findLease(transaction, id, this.#ends()));
+  }
+
+  async list({ filters = [], signal }: ListOptions = {}): Promise<readonly Lease[]> {
+    signal?.throwIfAborted();
     const passes = await filterBy(filters);
     const leases = this.#metadata.read((transaction) => [...listLeases(transaction, this.#ends())]);
     return leases.filter(({ id, labels }) =>

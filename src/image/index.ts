@@ -47,7 +47,6 @@ export type {
   Images,
   ImageUsage,
   ImportOptions,
-  ListImagesOptions,
   MountImageOptions,
   PruneOptions,
   PruneResult,
@@ -78,7 +77,8 @@ export type {
   LeaseResourceType,
   Leases,
 } from '../content/leases.js';
-export type { Labels } from '../metadata/labels.js';
+export type { ListOptions } from '../metadata/filter-by.js';
+export type { Labels, UpdateOptions } from '../metadata/labels.js';
 
 // Verifying an image before it enters a store.
 

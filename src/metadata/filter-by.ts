@@ -1,4 +1,15 @@
+import type { AbortableOptions } from '../base/abort.js';
 import type { Fields } from './filter.js';
+
+/** Which entries a listing gives. */
+export interface ListOptions extends AbortableOptions {
+  /**
+   * Filters in containerd's language (pkg/filters): `kind==active,labels."a.b"~=^x`. All conditions of a filter must hold;
+   * an entry is listed when one of the filters matches it.
+   * @default all entries
+   */
+  readonly filters?: readonly string[] | undefined;
+}
 
 /** `parseFilters`, which is loaded once there is a filter: what reads regular expressions is large. */
 export async function filterBy(filters: readonly string[]): Promise<(fields: Fields) => boolean> {

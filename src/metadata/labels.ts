@@ -1,7 +1,20 @@
 import { OverlayerError } from '../base/errors.js';
 
-/** As containerd has them: names with values, for whoever made the thing that they are on. */
+/**
+ * Names with values, as containerd has them (core/metadata, labels): a label without a value does not exist; name and value
+ * together have 4096 bytes at most.
+ */
 export type Labels = Readonly<Record<string, string>>;
+
+/** Which labels an update changes. */
+export interface UpdateOptions {
+  /**
+   * `labels`: all labels are replaced. `labels.NAME`: that label is set, or removed where the patch has no value for it.
+   * Source of the rule: containerd's field mask (core/snapshots, Update).
+   * @default ['labels']
+   */
+  readonly fieldpaths?: readonly string[] | undefined;
+}
 
 /** containerd's bound (core/labels, maxSize): name and value together. */
 const MAX_LABEL_BYTES = 4096;

@@ -1,6 +1,7 @@
 import type { AbortableOptions } from '../base/abort.js';
 import type { Task } from '../base/task.js';
-import type { Labels } from '../metadata/labels.js';
+import type { ListOptions } from '../metadata/filter-by.js';
+import type { Labels, UpdateOptions } from '../metadata/labels.js';
 import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
 import type { Mount } from '../mount/mount.js';
 import type { Capability } from './backends/backend.js';
@@ -131,12 +132,11 @@ export interface Snapshotter extends AsyncDisposable {
   stat(key: string): Promise<SnapshotInfo>;
 
   /**
-   * Changes labels, and nothing else. Without `fieldpaths` all of them are replaced, as by `labels`; `labels.NAME`
-   * changes that one, and takes it away when the patch has no value for it.
+   * Changes labels. No other field can be changed. By default the patch's labels replace all labels.
    *
-   * @throws OverlayerError `NotFound`, `InvalidArgument` (another field, a label that can't be)
+   * @throws OverlayerError `NotFound`; `InvalidArgument` (a field path to anything but labels, an invalid label)
    */
-  update(key: string, patch: SnapshotPatch, fieldpaths?: readonly string[]): Promise<SnapshotInfo>;
+  update(key: string, patch: SnapshotPatch, options?: UpdateOptions): Promise<SnapshotInfo>;
 
   /**
    * What the snapshot takes by itself, without its parents: measured now for an active one, when it was committed
@@ -147,13 +147,13 @@ export interface Snapshotter extends AsyncDisposable {
   usage(key: string): Promise<SnapshotUsage>;
 
   /**
-   * All snapshots that pass one of the filters (see `parseFilters`; fields `name`, `parent`, `kind`,
-   * `labels.NAME`), by the order of their names. Snapshots may be made and removed meanwhile: each is given as it is
-   * when its turn comes.
+   * All snapshots in the order of their names. Filters know the fields `name`, `parent`, `kind` and `labels.NAME`.
+   * Snapshots may be made and removed during the walk: each is given as it is when its turn comes.
    *
-   * @throws OverlayerError `InvalidArgument` for a filter that can't be read
+   * @throws OverlayerError `InvalidArgument` (a filter that can't be read)
+   * @throws `signal.reason` after an abort
    */
-  walk(filters?: readonly string[]): AsyncIterable<SnapshotInfo>;
+  walk(options?: ListOptions): AsyncIterable<SnapshotInfo>;
 
   /**
    * Takes a snapshot of any kind away. Its parent stays, and may be removed after it.

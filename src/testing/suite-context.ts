@@ -78,7 +78,7 @@ export class SuiteContext {
 
   async infos(filters: readonly string[] = []): Promise<SnapshotInfo[]> {
     const infos: SnapshotInfo[] = [];
-    for await (const info of this.snapshots.walk(filters)) infos.push(info);
+    for await (const info of this.snapshots.walk({ filters })) infos.push(info);
     return infos;
   }
 

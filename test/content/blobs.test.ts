@@ -22,6 +22,13 @@ test('a blob is found by its digest', async () => {
   expect(readFileSync(await content.store.path(put.digest), 'utf8')).toBe('hello');
 });
 
+test('find gives the information of a blob, or undefined', async () => {
+  const put = await content.put('hello');
+  expect(await content.store.find(put.digest)).toEqual(put);
+  expect(await content.store.find(NONE)).toBeUndefined();
+  expect(await refusal(content.store.find('sha256:../../secret'))).toBe('InvalidArgument');
+});
+
 test.each([
   ['stat', (digest: Digest) => content.store.stat(digest)],
   ['path', (digest: Digest) => content.store.path(digest)],
@@ -104,13 +111,13 @@ describe('walk', () => {
     await content.put('apple', { labels: { color: 'red' } });
     await content.put('pear', { labels: { color: 'green', 'a.b/c': 'x' } });
     await content.put('melon');
-    const found = await collect(content.store.walk([filter]));
+    const found = await collect(content.store.walk({ filters: [filter] }));
     const names = await Promise.all(found.map(({ digest }) => readAll(content.store.read(digest))));
     expect(names.sort()).toEqual(expected);
   });
 
   test('a filter that can’t be read is refused', async () => {
-    expect(await refusal(collect(content.store.walk(['=='])))).toBe('InvalidArgument');
+    expect(await refusal(collect(content.store.walk({ filters: ['=='] })))).toBe('InvalidArgument');
   });
 
   test('what is not ours is left alone', async () => {
@@ -128,9 +135,9 @@ const nanosecondsOf = (date: ExactDate) =>
 describe('labels', () => {
   test('are replaced, or changed one by one', async () => {
     const { digest, createdAt } = await content.put('x', { labels: { a: '1', 'b.c': '2' } });
-    const one = await content.store.update(digest, { labels: { a: '3' } }, ['labels.a']);
+    const one = await content.store.update(digest, { labels: { a: '3' } }, { fieldpaths: ['labels.a'] });
     expect(one.labels).toEqual({ a: '3', 'b.c': '2' });
-    const gone = await content.store.update(digest, {}, ['labels.b.c']);
+    const gone = await content.store.update(digest, {}, { fieldpaths: ['labels.b.c'] });
     expect(gone.labels).toEqual({ a: '3' });
     const all = await content.store.update(digest, { labels: { d: '4' } });
     expect(all).toMatchObject({ labels: { d: '4' }, createdAt });
@@ -153,7 +160,7 @@ describe('labels', () => {
     ['one that is too long', { labels: { a: 'x'.repeat(5000) } }, []],
   ])('%s is refused', async (_, patch, paths) => {
     const { digest } = await content.put('x', { labels: { a: '1' } });
-    expect(await refusal(content.store.update(digest, patch, paths))).toBe('InvalidArgument');
+    expect(await refusal(content.store.update(digest, patch, { fieldpaths: paths }))).toBe('InvalidArgument');
     expect((await content.store.stat(digest)).labels).toEqual({ a: '1' });
   });
 });

@@ -59,7 +59,7 @@ test('a full disk refuses, says so, and leaves all that was there as it was', as
       commit: await codeOf(large.commit()),
     };
     fs.rmSync(ballast);
-    for await (const { digest } of content.walk(['size!=4'])) await content.delete(digest);
+    for await (const { digest } of content.walk({ filters: ['size!=4'] })) await content.delete(digest);
     const ingests = await content.ingests();
     const later = await codeOf(put('another', 'y'.repeat(2 << 20)));
     await metadata.close();

@@ -13,7 +13,7 @@ const HELLO: LeaseResource = { type: 'content', id: digestOf('hello') };
 const past = () => new Date(Date.now() - 1000);
 const future = () => new Date(Date.now() + 60_000);
 const ids = async (filters?: readonly string[]) =>
-  (await content.store.leases.list(filters)).map(({ id }) => id);
+  (await content.store.leases.list({ filters })).map(({ id }) => id);
 
 test('a lease is made, found, and deleted', async () => {
   const { leases } = content.store;
@@ -29,6 +29,15 @@ test('a lease is made, found, and deleted', async () => {
   expect(await content.store.leases.list()).toEqual([made]);
   await content.store.leases.delete('mine');
   expect(await ids()).toEqual([]);
+});
+
+test('find gives a lease, or undefined where there is none or it has ended', async () => {
+  const { leases } = content.store;
+  const made = await leases.create({ id: 'mine' });
+  await leases.create({ id: 'ended', expiresAt: new Date(0) });
+  expect(await leases.find('mine')).toEqual(made);
+  expect(await leases.find('ended')).toBeUndefined();
+  expect(await leases.find('other')).toBeUndefined();
 });
 
 test('one without an id gets one of its own', async () => {

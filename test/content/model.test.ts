@@ -102,7 +102,7 @@ class Real {
         return await store.delete(digestOf(step.text));
       case 'update': {
         const paths = step.name === undefined ? [] : [`labels.${step.name}`];
-        return await store.update(digestOf(step.text), { labels: step.labels }, paths);
+        return await store.update(digestOf(step.text), { labels: step.labels }, { fieldpaths: paths });
       }
       case 'lease':
         return await store.leases.create({ id: step.lease });

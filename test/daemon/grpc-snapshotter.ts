@@ -57,13 +57,13 @@ function grpcSnapshotter(
       return await this.stat(name);
     },
     stat: async (key) => info((await ask<StatResponse>('stat', { key })).info),
-    update: async (name, { labels }, paths = []) =>
+    update: async (name, { labels }, { fieldpaths: paths = [] } = {}) =>
       info((await ask<StatResponse>('update', { info: { name, labels }, updateMask: { paths } })).info),
     async usage(key) {
       const { size, inodes } = await ask<{ size: number; inodes: number }>('usage', { key });
       return { bytes: size, inodes };
     },
-    async *walk(filters = []) {
+    async *walk({ filters = [] } = {}) {
       const request = { snapshotter: NAME, filters };
       for (const { info: infos } of await client.list<ListSnapshotsResponse>('list', request))
         yield* infos.map(info);

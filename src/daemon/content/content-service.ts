@@ -35,12 +35,14 @@ export function contentService(content: ContentStore): Methods {
     async Update({ info, updateMask }: UpdateContentRequest): Promise<InfoResponse> {
       const { digest, labels } = required(info, 'info');
       return {
-        info: toBlobInfo(await content.update(parseDigest(digest), { labels }, updateMask?.paths)),
+        info: toBlobInfo(
+          await content.update(parseDigest(digest), { labels }, { fieldpaths: updateMask?.paths }),
+        ),
       };
     },
 
     async *List({ filters }: ListContentRequest): AsyncGenerator<ListContentResponse> {
-      for await (const infos of batches(content.walk(filters))) yield { info: infos.map(toBlobInfo) };
+      for await (const infos of batches(content.walk({ filters }))) yield { info: infos.map(toBlobInfo) };
     },
 
     async Delete({ digest }: DigestRequest): Promise<EmptyMessage> {

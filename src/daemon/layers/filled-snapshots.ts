@@ -74,7 +74,7 @@ export class FilledSnapshots {
     if (typeof record === 'string')
       throw new OverlayerError('DataLoss', `Cannot tell whose directory "${directory}" is: ${record}`);
     const labels = unpackedLayerLabel(layer);
-    await this.#snapshots.update(record.name, { labels }, [`labels.${UNPACKED_LAYER_LABEL}`]);
+    await this.#snapshots.update(record.name, { labels }, { fieldpaths: [`labels.${UNPACKED_LAYER_LABEL}`] });
   }
 
   /**

@@ -1,4 +1,4 @@
-import { OverlayerError } from '../../base/errors.js';
+import { ifFound } from '../../base/if-found.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { Digest } from '../../oci/digest.js';
@@ -9,12 +9,6 @@ export type OpenLayer = (digest: Digest, context: CallContext) => Promise<LayerS
 
 /** Opens blobs: our own store may have one, where containerd has that for its content; else it is in containerd's. */
 export function layerOpener(content: ContentStore, containerd: ContainerdContent): OpenLayer {
-  return async (digest, context) => {
-    try {
-      return await content.path(digest);
-    } catch (error) {
-      if (!OverlayerError.is(error) || error.code !== 'NotFound') throw error;
-      return await containerd.open(digest, context);
-    }
-  };
+  return async (digest, context) =>
+    (await ifFound(content.path(digest))) ?? (await containerd.open(digest, context));
 }

@@ -77,12 +77,12 @@ export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): 
     async Update(request: UpdateSnapshotRequest): Promise<StatResponse> {
       checkName(request);
       const { name, labels } = required(request.info, 'info');
-      return stat(await snapshots.update(name, { labels }, request.updateMask?.paths));
+      return stat(await snapshots.update(name, { labels }, { fieldpaths: request.updateMask?.paths }));
     },
 
     async *List(request: ListSnapshotsRequest): AsyncGenerator<ListSnapshotsResponse> {
       checkName(request);
-      for await (const infos of batches(snapshots.walk(request.filters)))
+      for await (const infos of batches(snapshots.walk({ filters: request.filters })))
         yield { info: infos.map(toSnapshotInfo) };
     },
 

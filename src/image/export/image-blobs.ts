@@ -1,6 +1,5 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
-import { ifFound } from '../../base/if-found.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -66,5 +65,5 @@ async function isWanted(content: ContentStore, blob: Descriptor): Promise<boolea
 }
 
 async function isPresent(content: ContentStore, { digest }: Descriptor): Promise<boolean> {
-  return (await ifFound(content.stat(digest))) !== undefined;
+  return (await content.find(digest)) !== undefined;
 }

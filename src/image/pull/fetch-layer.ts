@@ -1,4 +1,5 @@
 import { OverlayerError } from '../../base/errors.js';
+import { ifFound } from '../../base/if-found.js';
 import type { LayerResult, LayerSource } from '../../layer/options.js';
 import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
@@ -60,13 +61,8 @@ async function readStored(
   { descriptor: { digest } }: PlannedLayer,
   read: Read,
 ): Promise<LayerResult | undefined> {
-  let path: string;
-  try {
-    path = await content.path(digest);
-  } catch (error) {
-    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
-    throw error;
-  }
+  const path = await ifFound(content.path(digest));
+  if (path === undefined) return undefined;
   try {
     return await read(path);
   } catch (error) {

@@ -101,7 +101,7 @@ async function refer(
 ): Promise<void> {
   const labels = configLabels(snapshots.backend.name, layers.at(-1)?.chainID);
   const paths = Object.keys(labels).map((label) => `labels.${label}`);
-  if (paths.length > 0) await content.update(config.digest, { labels }, paths);
+  if (paths.length > 0) await content.update(config.digest, { labels }, { fieldpaths: paths });
 }
 
 /** Nothing is wrong with what there is. */

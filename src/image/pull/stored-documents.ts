@@ -66,7 +66,7 @@ export class StoredDocuments implements Documents {
       await parts.content.update(
         descriptor.digest,
         { labels },
-        Object.keys(labels).map((name) => `labels.${name}`),
+        { fieldpaths: Object.keys(labels).map((name) => `labels.${name}`) },
       );
     return parsed;
   }

@@ -68,7 +68,7 @@ async function measure(
   const blobs: Digest[] = [];
   let bytes = 0;
   for (const digest of digests.map(parseDigest)) {
-    const blob = await ifFound(content.stat(digest));
+    const blob = await content.find(digest);
     if (blob === undefined) continue;
     blobs.push(digest);
     bytes += blob.size;

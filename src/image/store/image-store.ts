@@ -1,13 +1,13 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Fields } from '../../metadata/filter.js';
-import { filterBy } from '../../metadata/filter-by.js';
+import { filterBy, type ListOptions } from '../../metadata/filter-by.js';
 import { labelOf } from '../../metadata/labels.js';
 import { parseReference } from '../reference.js';
 import { canonicalName } from '../source/image-name.js';
 import { findKeepers } from './find-keepers.js';
 import { collectGarbage } from './garbage.js';
 import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
-import type { Image, Images, ListImagesOptions, PruneOptions, PruneResult } from './store.js';
+import type { Image, Images, PruneOptions, PruneResult } from './store.js';
 import type { StoreParts } from './store-parts.js';
 import { StoredImage } from './stored-image.js';
 
@@ -23,7 +23,13 @@ export class ImageStore implements Images {
     return this.open(this.#get(name));
   }
 
-  async list({ filters = [] }: ListImagesOptions = {}): Promise<readonly Image[]> {
+  async find(name: string): Promise<Image | undefined> {
+    const record = this.#find(name);
+    return record === undefined ? undefined : this.open(record);
+  }
+
+  async list({ filters = [], signal }: ListOptions = {}): Promise<readonly Image[]> {
+    signal?.throwIfAborted();
     const passes = await filterBy(filters);
     const records = this.#parts.metadata.read(listImages).filter((record) => passes(fieldsOf(record)));
     return records.map((record) => this.open(record));
@@ -55,7 +61,7 @@ export class ImageStore implements Images {
   }
 
   /** By its name as it is, or as people write it. */
-  find(name: string): ImageRecord | undefined {
+  #find(name: string): ImageRecord | undefined {
     const canonical = canonicalName(name);
     return this.#parts.metadata.read(
       (transaction) =>
@@ -65,7 +71,7 @@ export class ImageStore implements Images {
   }
 
   #get(name: string): ImageRecord {
-    const found = this.find(name);
+    const found = this.#find(name);
     if (found === undefined) throw notFound(name);
     return found;
   }

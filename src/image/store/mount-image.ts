@@ -39,7 +39,7 @@ export async function mountImage(
 export async function unmountImage(snapshots: Snapshotter, directory: string): Promise<void> {
   const target = await realDirectory(directory);
   const keys: string[] = [];
-  for await (const { name, labels } of snapshots.walk([`labels."${MOUNTED_ON_LABEL}"`]))
+  for await (const { name, labels } of snapshots.walk({ filters: [`labels."${MOUNTED_ON_LABEL}"`] }))
     if (labels[MOUNTED_ON_LABEL] === target) keys.push(name);
   if (keys.length === 0)
     throw new OverlayerError('NotFound', `No image is mounted on "${directory}"`, {

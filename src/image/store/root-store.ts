@@ -56,7 +56,7 @@ export class RootStore implements Store {
         options.onNotice?.(notice);
       };
       await using source = await openRegistry(reference, { ...options, onNotice });
-      const [image] = await source.images({ known: this.images.find(reference)?.target, signal });
+      const [image] = await source.images({ known: (await this.images.find(reference))?.target, signal });
       const admitted = await AdmittedImage.admit(image!.name!, image!.target, options);
       return this.images.open(await pullImage(this.#parts, source, admitted, options, tell));
     });

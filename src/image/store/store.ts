@@ -2,6 +2,7 @@ import type { AbortableOptions } from '../../base/abort.js';
 import type { ByteSource } from '../../base/byte-source.js';
 import type { Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
+import type { ListOptions } from '../../metadata/filter-by.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Platform } from '../../oci/platform.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
@@ -88,8 +89,15 @@ export interface ImportOptions extends GetImageOptions {
 export interface Images {
   /** @throws OverlayerError `NotFound` */
   get(name: string): Promise<Image>;
-  /** By the order of their names. @throws OverlayerError `InvalidArgument` (a filter) */
-  list(options?: ListImagesOptions): Promise<readonly Image[]>;
+  /** Undefined when there is no such image. */
+  find(name: string): Promise<Image | undefined>;
+  /**
+   * All images in the order of their names. Filters know the fields `name`, `target.digest`, `target.mediatype` and
+   * `labels.NAME`.
+   *
+   * @throws OverlayerError `InvalidArgument` (a filter that can't be read)
+   */
+  list(options?: ListOptions): Promise<readonly Image[]>;
   /**
    * Gives an image one more name; whatever had that name has lost it.
    *
@@ -105,16 +113,6 @@ export interface Images {
    * @throws `signal.reason` when the signal asks for the end; what has gone is gone
    */
   prune(options?: PruneOptions): Promise<PruneResult>;
-}
-
-export interface ListImagesOptions {
-  /**
-   * In containerd's language, on `name`, `target.digest`, `target.mediatype` and `labels.NAME`: those that pass one of
-   * them.
-   *
-   * @default all
-   */
-  readonly filters?: readonly string[] | undefined;
 }
 
 export interface PruneOptions extends AbortableOptions {

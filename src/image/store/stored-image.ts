@@ -97,6 +97,6 @@ export class StoredImage implements Image {
   }
 
   async #sizeOf(digest: Descriptor['digest']): Promise<number | undefined> {
-    return (await ifFound(this.#parts.content.stat(digest)))?.size;
+    return (await this.#parts.content.find(digest))?.size;
   }
 }

@@ -60,7 +60,7 @@ async function follow(
   for (let digest = todo.pop(); digest !== undefined; digest = todo.pop()) {
     if (blobs.has(digest)) continue;
     blobs.add(digest);
-    const blob = await ifFound(content.stat(parseDigest(digest)));
+    const blob = await content.find(parseDigest(digest));
     if (blob === undefined) continue; // it was not kept
     const references = referencesOf(blob.labels, snapshots.backend.name);
     todo.push(...references.content);

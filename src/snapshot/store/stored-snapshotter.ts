@@ -1,8 +1,8 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import { filterBy } from '../../metadata/filter-by.js';
-import type { Labels } from '../../metadata/labels.js';
+import { filterBy, type ListOptions } from '../../metadata/filter-by.js';
+import type { Labels, UpdateOptions } from '../../metadata/labels.js';
 import { checkLabels } from '../../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../../metadata/metadata-store.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
@@ -157,7 +157,7 @@ export class StoredSnapshotter implements Snapshotter {
   update(
     key: string,
     { labels = {} }: SnapshotPatch,
-    fieldpaths: readonly string[] = [],
+    { fieldpaths = [] }: UpdateOptions = {},
   ): Promise<SnapshotInfo> {
     return this.#run(`Cannot update snapshot "${key}"`, async () =>
       snapshotInfo(
@@ -178,10 +178,11 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  async *walk(filters: readonly string[] = []): AsyncGenerator<SnapshotInfo> {
+  async *walk({ filters = [], signal }: ListOptions = {}): AsyncGenerator<SnapshotInfo> {
     const passes = await filterBy(filters);
     let batch: NamedRecord[] | undefined;
     do {
+      signal?.throwIfAborted();
       const after = batch?.at(-1)?.name;
       batch = await this.#run('Cannot list the snapshots', () =>
         this.#store.read((transaction) => listRecords(transaction, after, WALK_BATCH)),

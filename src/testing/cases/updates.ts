@@ -42,33 +42,41 @@ export const updateCases = cases({
   'paths name labels to set, and to take away': async (context) =>
     eachKind(context, async (before) => {
       const paths = ['labels.l1', 'labels.l2'];
-      const after = await context.snapshots.update(before.name, { labels: { l1: 'new', l4: 'no' } }, paths);
+      const after = await context.snapshots.update(
+        before.name,
+        { labels: { l1: 'new', l4: 'no' } },
+        { fieldpaths: paths },
+      );
       assert.deepEqual(after.labels, { l1: 'new', l3: 'v3' });
     }),
 
   'the path of all labels replaces them': async (context) =>
     eachKind(context, async (before) => {
-      const after = await context.snapshots.update(before.name, { labels: { only: '1' } }, ['labels']);
+      const after = await context.snapshots.update(
+        before.name,
+        { labels: { only: '1' } },
+        { fieldpaths: ['labels'] },
+      );
       assert.deepEqual(after.labels, { only: '1' });
     }),
 
   'the name of a label may have dots': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, { 'containerd.io/x.y': '1' });
     const patch = { labels: { 'containerd.io/x.y': '2' } };
-    const { labels } = await snapshots.update('a', patch, ['labels.containerd.io/x.y']);
+    const { labels } = await snapshots.update('a', patch, { fieldpaths: ['labels.containerd.io/x.y'] });
     assert.deepEqual(labels, { 'containerd.io/x.y': '2' });
   },
 
   'an empty label is none': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, LABELS);
-    const { labels } = await snapshots.update('a', { labels: { l1: '' } }, ['labels.l1']);
+    const { labels } = await snapshots.update('a', { labels: { l1: '' } }, { fieldpaths: ['labels.l1'] });
     assert.deepEqual(labels, { l2: 'v2', l3: 'v3' });
   },
 
   'other paths are refused, and change nothing': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, LABELS);
     for (const path of ['parent', 'name', 'kind', 'label', '']) {
-      const update = snapshots.update('a', { labels: { l1: 'new' } }, ['labels.l1', path]);
+      const update = snapshots.update('a', { labels: { l1: 'new' } }, { fieldpaths: ['labels.l1', path] });
       await refuses('InvalidArgument', update);
     }
     assert.deepEqual((await snapshots.stat('a')).labels, LABELS);

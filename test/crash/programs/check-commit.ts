@@ -43,7 +43,7 @@ async function stateOf(
   await using snapshots = await openSnapshotter({ root, backend });
   const { failed } = await snapshots.cleanup();
   const names: string[] = [];
-  for await (const { name } of snapshots.walk(['kind==committed'])) names.push(name);
+  for await (const { name } of snapshots.walk({ filters: ['kind==committed'] })) names.push(name);
   const directories = readdirSync(join(root, 'snapshots'));
   const tree = join(root, 'snapshots/1/fs');
   const whole = names.length > 0 && existsSync(tree) && treeSum(tree) === sum;

@@ -69,7 +69,11 @@ await attempt('read', () => snapshots.stat('A'));
 await attempt('commit', () => snapshots.commit('b', { name: 'empty' }));
 await attempt('remove', () => snapshots.remove('c'));
 await exhaust('update', (count) =>
-  snapshots.update('A', { labels: { [`label${count}`]: 'x'.repeat(3000) } }, [`labels.label${count}`]),
+  snapshots.update(
+    'A',
+    { labels: { [`label${count}`]: 'x'.repeat(3000) } },
+    { fieldpaths: [`labels.label${count}`] },
+  ),
 );
 await attempt('read after metadata were refused', () => snapshots.stat('A'));
 await snapshots.close();

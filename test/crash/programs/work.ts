@@ -36,7 +36,7 @@ function pick<T>(from: readonly T[]): T {
 /** Prepares, unpacks, commits and removes, until it is killed. */
 async function go(snapshots: Snapshotter, lane: number): Promise<never> {
   const infos = [];
-  for await (const info of snapshots.walk([`name~=^lane${lane}-`])) infos.push(info);
+  for await (const info of snapshots.walk({ filters: [`name~=^lane${lane}-`] })) infos.push(info);
   infos.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
   const living = infos.map(({ name }) => name);
   for (let count = 0; ; count++) {

@@ -58,6 +58,6 @@ export async function rm(digests: readonly string[], flags: RootFlags): Promise<
 
 async function listed({ content }: Store, filters?: readonly string[]): Promise<readonly BlobInfo[]> {
   const blobs: BlobInfo[] = [];
-  for await (const blob of content.walk(filters)) blobs.push(blob);
+  for await (const blob of content.walk({ filters })) blobs.push(blob);
   return blobs;
 }

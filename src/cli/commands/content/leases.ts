@@ -12,7 +12,7 @@ interface ListedLease extends Lease {
 export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   return await withExistingStore(flags, async ({ content: { leases } }) => {
     const listed: ListedLease[] = [];
-    for (const lease of await leases.list(flags.filter))
+    for (const lease of await leases.list({ filters: flags.filter }))
       listed.push({ ...lease, resources: await leases.resources(lease.id) });
     printList(flags, listed, {
       head: ['ID', 'CREATED', 'ENDS', 'HOLDS'],

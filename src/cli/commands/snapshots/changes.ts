@@ -33,7 +33,7 @@ export async function commit(name: string, key: string, flags: LabelFlags): Prom
 export async function label(key: string, labels: Labels, flags: RootFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const paths = Object.keys(labels).map((name) => `labels.${name}`);
-    const updated = await snapshots.update(key, { labels }, paths);
+    const updated = await snapshots.update(key, { labels }, { fieldpaths: paths });
     printResult(flags, updated, `Labelled ${displayPath(key)}\n`);
   });
 }

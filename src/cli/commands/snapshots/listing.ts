@@ -61,6 +61,6 @@ export async function usage(keys: readonly string[], flags: RootFlags): Promise<
 
 async function listed(snapshots: Snapshotter, filters?: readonly string[]): Promise<SnapshotInfo[]> {
   const infos: SnapshotInfo[] = [];
-  for await (const info of snapshots.walk(filters)) infos.push(info);
+  for await (const info of snapshots.walk({ filters })) infos.push(info);
   return infos;
 }
