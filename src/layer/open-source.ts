@@ -8,7 +8,7 @@ export interface OpenedSource {
   /** What the decode thread reads itself; anything else comes through this one. */
   readonly file?: FileRange;
   readonly bytes?: ByteSource;
-  readonly totalBytes: number | undefined;
+  readonly compressedSize: number | undefined;
 }
 
 /** @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
@@ -17,15 +17,15 @@ export function openSource(source: LayerSource): OpenedSource {
     checkRange(source);
     if (!statSource(source.path).isFile())
       throw new OverlayerError('InvalidArgument', `"${source.path}" is no regular file to read a part of`);
-    return { file: source, totalBytes: source.length };
+    return { file: source, compressedSize: source.length };
   }
   if (typeof source !== 'string')
-    return { bytes: source, totalBytes: source instanceof Uint8Array ? source.length : undefined };
+    return { bytes: source, compressedSize: source instanceof Uint8Array ? source.length : undefined };
   const stat = statSource(source);
   if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
   if (stat.isFile())
-    return { file: { path: source, offset: 0, length: Number.MAX_SAFE_INTEGER }, totalBytes: stat.size };
-  return { bytes: stat.isFIFO() ? openFifo(source) : createReadStream(source), totalBytes: undefined };
+    return { file: { path: source, offset: 0, length: Number.MAX_SAFE_INTEGER }, compressedSize: stat.size };
+  return { bytes: stat.isFIFO() ? openFifo(source) : createReadStream(source), compressedSize: undefined };
 }
 
 /** @throws OverlayerError `InvalidArgument` */

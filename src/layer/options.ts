@@ -79,13 +79,18 @@ export interface UnpackLayerOptions extends ReadLayerOptions {
   readonly sync?: boolean | undefined;
 }
 
+/**
+ * How far a layer is. Byte counts have the same names everywhere: `size` and `compressedSize` are how many bytes a layer
+ * has, `bytes` and `compressedBytes` how many of them have been read or written so far.
+ */
 export interface LayerProgress {
-  /** Bytes taken from the source so far. */
+  /** Bytes of the compressed layer so far: read from the source, or written by a diff. */
   readonly compressedBytes: number;
-  /** Size of the source, where it is known (a regular file, a buffer). */
-  readonly totalBytes: number | undefined;
-  /** Uncompressed bytes so far. */
+  /** Bytes of the source. Undefined for a stream, and for a diff: they are known at the end only. */
+  readonly compressedSize: number | undefined;
+  /** Bytes of the uncompressed archive so far. */
   readonly bytes: number;
+  /** Entries of the archive so far. */
   readonly entries: number;
 }
 

@@ -6,7 +6,7 @@ const PROGRESS_INTERVAL_MS = 100;
 /** A listener that throws ends the work, and what it throws is what the work fails with. */
 export function reportProgress(
   pipeline: Pipeline,
-  totalBytes: number | undefined,
+  compressedSize: number | undefined,
   onProgress: ((progress: LayerProgress) => void) | undefined,
   stop: () => void,
 ): { end(): void; failure(): unknown } {
@@ -14,7 +14,7 @@ export function reportProgress(
   let failure: unknown;
   const report = () => {
     const { compressedBytes, bytes, entries } = pipeline;
-    onProgress({ compressedBytes, totalBytes, bytes, entries });
+    onProgress({ compressedBytes, compressedSize, bytes, entries });
   };
   const timer = setInterval(() => {
     try {

@@ -28,13 +28,13 @@ export async function runLayer(
   const { signal } = options;
   const wanted = checkOptions(options);
   const { pipeline } = crew;
-  const { file, bytes, totalBytes } = openSource(source);
+  const { file, bytes, compressedSize } = openSource(source);
   pipeline.reset();
   const onAbort = () => pipeline.gate.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
   let stop = () => {};
   const stopped = new Promise<void>((resolve) => (stop = resolve));
-  const progress = reportProgress(pipeline, totalBytes, options.onProgress, () => stop());
+  const progress = reportProgress(pipeline, compressedSize, options.onProgress, () => stop());
   try {
     signal?.throwIfAborted();
     const { hash, gzip } = wanted;

@@ -146,7 +146,7 @@ test('a dry run names each operation and its anomalies', () => {
 describe('progress', () => {
   it('tells the rate and the time left', () => {
     const pace = new Pace(0);
-    const now = { totalBytes: 100e6, bytes: 0, entries: 1200 };
+    const now = { compressedSize: 100e6, bytes: 0, entries: 1200 };
     pace.measure({ ...now, compressedBytes: 10e6 }, 1000);
     const paced = pace.measure({ ...now, compressedBytes: 20e6 }, 2000);
     expect(paced).toMatchObject({ rate: 10e6, secondsLeft: 8, seconds: 2 });
@@ -155,7 +155,7 @@ describe('progress', () => {
 
   it('follows the last seconds, not the average', () => {
     const pace = new Pace(0);
-    const now = { totalBytes: 100e6, bytes: 0, entries: 1 };
+    const now = { compressedSize: 100e6, bytes: 0, entries: 1 };
     pace.measure({ ...now, compressedBytes: 50e6 }, 1000);
     for (let second = 2; second < 20; second++)
       pace.measure({ ...now, compressedBytes: 50e6 }, second * 1000);
@@ -167,13 +167,16 @@ describe('progress', () => {
 
   it('does without the size of a stream', () => {
     const pace = new Pace(0);
-    const paced = pace.measure({ totalBytes: undefined, bytes: 0, entries: 1, compressedBytes: 5e6 }, 1000);
+    const paced = pace.measure(
+      { compressedSize: undefined, bytes: 0, entries: 1, compressedBytes: 5e6 },
+      1000,
+    );
     expect(progressText(paced)).toBe('5 MB, 5 MB/s, 1 entry');
   });
 
   it('is a line every few seconds in a log', () => {
     const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-    const now = { totalBytes: 100e6, bytes: 0, entries: 1, compressedBytes: 50e6 };
+    const now = { compressedSize: 100e6, bytes: 0, entries: 1, compressedBytes: 50e6 };
     const late = createProgress('plain', performance.now() - 10_000);
     late.update(now);
     late.update(now);
@@ -186,7 +189,7 @@ describe('progress', () => {
   });
 
   it('says when only the end is left', () => {
-    const paced = new Pace(0).measure({ totalBytes: 5, bytes: 5, entries: 1, compressedBytes: 5 }, 1000);
+    const paced = new Pace(0).measure({ compressedSize: 5, bytes: 5, entries: 1, compressedBytes: 5 }, 1000);
     expect(progressText(paced)).toContain('(100 %), 5 B/s, finishing, ');
   });
 });

@@ -122,7 +122,7 @@ test('progress as JSON is one object a line', async () => {
   expect(JSON.parse(lines.at(-1)!)).toMatchObject({
     type: 'progress',
     compressedBytes: GZIPPED.length,
-    totalBytes: GZIPPED.length,
+    compressedSize: GZIPPED.length,
     bytes: LAYER.length,
     entries: 5,
     rate: expect.any(Number),

@@ -84,7 +84,7 @@ test('events tell of each layer what becomes of it', async () => {
   });
   for (const index of [0, 1, 2]) {
     const its = events.filter((event) => 'index' in event && event.index === index);
-    expect(its[0]).toMatchObject({ type: 'progress', phase: 'waiting', bytesIn: 0 });
+    expect(its[0]).toMatchObject({ type: 'progress', phase: 'waiting', compressedBytes: 0 });
     expect(its.at(-1)).toMatchObject({ type: 'commit', layer: { compressedSize: LAYERS[index]!.length } });
   }
 });
@@ -158,7 +158,7 @@ describe('interrupted by a signal', () => {
     let half = false;
     for await (const event of task) {
       if (event.type === 'commit' && event.index === 0) committed = true;
-      if (event.type === 'progress' && event.index === 1 && event.bytesIn > 1_000_000) half = true;
+      if (event.type === 'progress' && event.index === 1 && event.compressedBytes > 1_000_000) half = true;
       if (committed && half) break;
     }
     abort.abort(reason);
@@ -219,7 +219,9 @@ test('killed in the midst of a layer: the next one goes on from there', async ()
   );
   const { child, events } = pullElsewhere(`${proxy.host}/some/image:1`);
   const isHalf = () =>
-    events.some((event) => event.type === 'progress' && event.index === 1 && event.bytesIn > 1_000_000);
+    events.some(
+      (event) => event.type === 'progress' && event.index === 1 && event.compressedBytes > 1_000_000,
+    );
   while (!isHalf()) await once(child, 'message');
   child.kill('SIGKILL');
   await once(child, 'exit');

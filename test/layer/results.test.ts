@@ -100,7 +100,7 @@ describe('progress', noHang, () => {
     await box.unpack(compressed, { onProgress: (progress) => void seen.push(progress) });
     expect(seen.at(-1)).toEqual({
       compressedBytes: compressed.length,
-      totalBytes: compressed.length,
+      compressedSize: compressed.length,
       bytes: many.length,
       entries: 4000,
     });
@@ -115,7 +115,7 @@ describe('progress', noHang, () => {
   test('of a stream: its size is not known', async ({ box }) => {
     const seen: LayerProgress[] = [];
     await box.unpack([many], { onProgress: (progress) => void seen.push(progress) });
-    expect(seen.at(-1)).toMatchObject({ totalBytes: undefined, bytes: many.length });
+    expect(seen.at(-1)).toMatchObject({ compressedSize: undefined, bytes: many.length });
   });
 
   test('is also told of a failure', async ({ box }) => {

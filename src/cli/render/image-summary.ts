@@ -5,8 +5,8 @@ import { counted, formatBytes, formatCount, formatSeconds } from './format.js';
 interface Tally {
   layers: number;
   present: number;
-  bytesIn: number;
-  bytesOut: number;
+  compressedSize: number;
+  size: number;
   entries: number;
   /** Of each layer. */
   readonly anomalies: AnomalySummary[];
@@ -27,8 +27,8 @@ export class PullTally {
         this.#current.present += 1;
         return;
       case 'commit':
-        this.#current.bytesIn += event.layer.compressedSize;
-        this.#current.bytesOut += event.layer.size;
+        this.#current.compressedSize += event.layer.compressedSize;
+        this.#current.size += event.layer.size;
         this.#current.entries += event.layer.entries;
         this.#current.anomalies.push(...event.layer.anomalies);
         return;
@@ -48,11 +48,11 @@ export class PullTally {
 }
 
 function emptyTally(): Tally {
-  return { layers: 0, present: 0, bytesIn: 0, bytesOut: 0, entries: 0, anomalies: [] };
+  return { layers: 0, present: 0, compressedSize: 0, size: 0, entries: 0, anomalies: [] };
 }
 
 export function imageSummary(verb: string, image: Image, tally: Tally, seconds: number): string {
-  const { layers, present, bytesIn, bytesOut, entries, anomalies } = tally;
+  const { layers, present, compressedSize, size, entries, anomalies } = tally;
   const rows: (readonly [label: string, value: string])[] = [
     ['digest', image.target.digest],
     ['platform', formatPlatform(image.platform)],
@@ -61,7 +61,7 @@ export function imageSummary(verb: string, image: Image, tally: Tally, seconds: 
   if (present < layers)
     rows.push([
       'unpacked',
-      `${formatBytes(bytesOut)} (${formatBytes(bytesIn)} compressed), ${counted(entries, 'entry', 'entries')}`,
+      `${formatBytes(size)} (${formatBytes(compressedSize)} compressed), ${counted(entries, 'entry', 'entries')}`,
     ]);
   rows.push(...anomalyNotes(anomalies));
   const lines = rows.map(([label, value]) => `  ${label.padEnd(10)} ${displayPath(value)}\n`);

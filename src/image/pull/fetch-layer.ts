@@ -1,6 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
-import type { LayerResult, LayerSource } from '../../layer/options.js';
+import type { LayerProgress, LayerResult, LayerSource } from '../../layer/options.js';
+import type { Descriptor } from '../../oci/descriptor.js';
 import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { bytesOf, isFile, otherSize } from '../source/blob-bytes.js';
@@ -155,11 +156,7 @@ async function readLayer(
     diffID,
     limits,
     signal,
-    onProgress: ({ compressedBytes, bytes, entries }) => {
-      const bytesIn = come?.() ?? compressedBytes;
-      const phase = come !== undefined && bytesIn < size ? 'downloading' : 'unpacking';
-      onState({ phase, bytesIn, totalBytes: size, bytesOut: bytes, entries });
-    },
+    onProgress: (progress) => onState(stateWhileRead(descriptor, progress, come?.())),
   });
   if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
   return result;
@@ -168,7 +165,17 @@ async function readLayer(
 /** Of a layer that is unpacked. */
 export function stateOf({ descriptor }: PlannedLayer, result: LayerResult): Omit<LayerState, 'phase'> {
   const { size } = descriptor;
-  return { bytesIn: size, totalBytes: size, bytesOut: result.size, entries: result.entries };
+  return { compressedBytes: size, compressedSize: size, bytes: result.size, entries: result.entries };
+}
+
+/** @param come how many bytes of the blob have come so far; undefined where they are all at hand */
+export function stateWhileRead(
+  { size }: Descriptor,
+  progress: LayerProgress,
+  come: number | undefined,
+): LayerState {
+  const phase = come !== undefined && come < size ? 'downloading' : 'unpacking';
+  return { ...progress, phase, compressedBytes: come ?? progress.compressedBytes, compressedSize: size };
 }
 
 function isDataLoss(error: unknown): boolean {

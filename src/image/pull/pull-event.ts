@@ -1,5 +1,5 @@
 import type { Tell } from '../../base/task.js';
-import type { LayerResult } from '../../layer/options.js';
+import type { LayerProgress, LayerResult } from '../../layer/options.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
@@ -46,15 +46,10 @@ export type PullEvent =
     }
   | RegistryNotice;
 
-export interface LayerState {
+export interface LayerState extends LayerProgress {
   readonly phase: LayerPhase;
-  /** Bytes of the blob that have come. */
-  readonly bytesIn: number;
-  /** Of the blob. */
-  readonly totalBytes: number;
-  /** Uncompressed bytes so far. */
-  readonly bytesOut: number;
-  readonly entries: number;
+  /** Bytes of the blob. */
+  readonly compressedSize: number;
 }
 
 export function tellPassedOver({ passedOver = [] }: ImageSource, tell: Tell<PullEvent>): void {

@@ -90,7 +90,12 @@ class LayerChain {
 
   async #unpack(index: number, below: Promise<unknown> | undefined): Promise<void> {
     const layer = this.#options.layers[index]!;
-    this.#tell(index, 'waiting', { bytesIn: 0, totalBytes: layer.descriptor.size, bytesOut: 0, entries: 0 });
+    this.#tell(index, 'waiting', {
+      compressedBytes: 0,
+      compressedSize: layer.descriptor.size,
+      bytes: 0,
+      entries: 0,
+    });
     // A layer that is taken up late holds up all above it: they have their turns in the order in which they are
     // committed, whichever is ready first.
     const turn = this.#slots.enter(this.#context.signal);

@@ -9,7 +9,7 @@ import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { chooseManifest } from '../pull/choose-manifest.js';
 import { documentsOf } from '../pull/documents.js';
-import { stateOf } from '../pull/fetch-layer.js';
+import { stateOf, stateWhileRead } from '../pull/fetch-layer.js';
 import { planLayers } from '../pull/plan-layers.js';
 import type { LayerState, PlannedLayer, PullEvent } from '../pull/pull-event.js';
 import { Tee } from '../pull/tee.js';
@@ -79,11 +79,7 @@ async function unpackOne(
       ...reading,
       existing: 'merge',
       temporary: true,
-      onProgress: ({ compressedBytes, bytes: bytesOut, entries }) => {
-        const bytesIn = tee?.bytes ?? compressedBytes;
-        const phase = tee !== undefined && bytesIn < size ? 'downloading' : 'unpacking';
-        onState({ phase, bytesIn, totalBytes: size, bytesOut, entries });
-      },
+      onProgress: (progress) => onState(stateWhileRead(descriptor, progress, tee?.bytes)),
     });
     if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
     onState({ phase: 'committing', ...stateOf(layer, result) });

@@ -80,7 +80,12 @@ test(
     trees.make('true', 'echo x > f');
     let last: unknown;
     const { size, layer } = await trees.diff({ onProgress: (progress) => (last = progress) });
-    expect(last).toEqual({ bytes: size, compressedBytes: layer.length, totalBytes: undefined, entries: 1 });
+    expect(last).toEqual({
+      bytes: size,
+      compressedBytes: layer.length,
+      compressedSize: undefined,
+      entries: 1,
+    });
     inShell(trees.upper, 'truncate -s 1T g');
     const failing = createDiff(
       { upper: trees.upper },

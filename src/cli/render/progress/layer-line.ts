@@ -8,9 +8,9 @@ export type LayerLine = LayerState | { readonly phase: 'done' | 'present' };
 export function layerText(line: LayerLine): string {
   switch (line.phase) {
     case 'waiting':
-      return `waiting (${formatBytes(line.totalBytes)})`;
+      return `waiting (${formatBytes(line.compressedSize)})`;
     case 'downloading':
-      return `downloading ${formatBytes(line.bytesIn)} of ${formatBytes(line.totalBytes)}`;
+      return `downloading ${formatBytes(line.compressedBytes)} of ${formatBytes(line.compressedSize)}`;
     case 'unpacking':
       return `unpacking ${counted(line.entries, 'entry', 'entries')}`;
     case 'verifying':
@@ -27,5 +27,5 @@ export function layerText(line: LayerLine): string {
 /** From 0 to 1; undefined where there is nothing to show a bar for. */
 export function layerShare(line: LayerLine): number | undefined {
   if (line.phase !== 'downloading' && line.phase !== 'unpacking') return undefined;
-  return line.totalBytes === 0 ? 1 : line.bytesIn / line.totalBytes;
+  return line.compressedSize === 0 ? 1 : line.compressedBytes / line.compressedSize;
 }

@@ -22,13 +22,14 @@ export class Pace {
   }
 
   measure(progress: LayerProgress, now = performance.now()): PacedProgress {
-    const { compressedBytes: bytes, totalBytes } = progress;
+    const { compressedBytes: bytes, compressedSize } = progress;
     this.#samples.push({ at: now, bytes });
     while (this.#samples.length > 2 && now - this.#samples[0]!.at > WINDOW_SECONDS * 1000)
       this.#samples.shift();
     const oldest = this.#samples[0]!;
     const rate = now > oldest.at ? ((bytes - oldest.bytes) * 1000) / (now - oldest.at) : 0;
-    const secondsLeft = totalBytes === undefined || rate === 0 ? undefined : (totalBytes - bytes) / rate;
+    const secondsLeft =
+      compressedSize === undefined || rate === 0 ? undefined : (compressedSize - bytes) / rate;
     return { ...progress, seconds: (now - this.#started) / 1000, rate, secondsLeft };
   }
 }

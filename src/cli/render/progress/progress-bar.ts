@@ -33,7 +33,7 @@ export class ProgressBar implements ProgressView {
     this.#bar = new cliProgress.SingleBar({
       format: (options, { progress }, payload: { readonly paced: PacedProgress }) => {
         const text = progressText(payload.paced);
-        return payload.paced.totalBytes === undefined
+        return payload.paced.compressedSize === undefined
           ? text
           : `${cliProgress.Format.BarFormat(progress, options)} ${text}`;
       },
@@ -44,6 +44,6 @@ export class ProgressBar implements ProgressView {
       clearOnComplete: true,
       stream: process.stderr,
     });
-    this.#bar.start(paced.totalBytes ?? 0, paced.compressedBytes, { paced });
+    this.#bar.start(paced.compressedSize ?? 0, paced.compressedBytes, { paced });
   }
 }

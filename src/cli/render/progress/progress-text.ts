@@ -4,17 +4,17 @@ import type { PacedProgress } from './pace.js';
 /** `76 MB of 167 MB (45 %), 85 MB/s, 1.1 s left, 10,443 entries` */
 export function progressText({
   compressedBytes,
-  totalBytes,
+  compressedSize,
   rate,
   secondsLeft,
   entries,
 }: PacedProgress): string {
   return [
-    totalBytes === undefined
+    compressedSize === undefined
       ? formatBytes(compressedBytes)
-      : `${formatBytes(compressedBytes)} of ${formatBytes(totalBytes)} (${percent(compressedBytes, totalBytes)} %)`,
+      : `${formatBytes(compressedBytes)} of ${formatBytes(compressedSize)} (${percent(compressedBytes, compressedSize)} %)`,
     `${formatBytes(rate)}/s`,
-    ...(compressedBytes === totalBytes
+    ...(compressedBytes === compressedSize
       ? ['finishing']
       : secondsLeft === undefined
         ? []

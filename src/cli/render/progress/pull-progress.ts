@@ -41,7 +41,7 @@ class PlainPull implements PullView {
         this.#done = 0;
         break;
       case 'progress':
-        this.#come[event.index] = event.bytesIn;
+        this.#come[event.index] = event.compressedBytes;
         break;
       case 'skip':
       case 'commit':
