@@ -1,51 +1,177 @@
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { describe } from './check-arguments.js';
+import { OverlayerError } from './errors.js';
 
-/** Anything bytes come from: one buffer, a Node stream, a generator, an HTTP body. */
-export type ByteSource =
+/** The forms of a source that are read as they are. */
+export type OpenedBytes =
   | Uint8Array
   | Iterable<Uint8Array>
   | AsyncIterable<Uint8Array>
   | ReadableStream<Uint8Array>;
 
-/** One way to loop over all of them. A Node `Readable` and a web `ReadableStream` are async iterables. */
-export async function* iterateSource(source: ByteSource): AsyncGenerator<Uint8Array, void, void> {
-  if (source instanceof Uint8Array) yield source;
-  else yield* source as AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-}
+/**
+ * Anything that bytes come from: a buffer, a `Blob` or `File`, a Node stream, a web stream, the body of a `Response` or
+ * `Request`, or an iterable of chunks. It is read once.
+ */
+export type ByteSource = OpenedBytes | ArrayBuffer | Blob | Response | Request;
 
-/** A source that can be let go while it is still asked for its next bytes. */
+/** What happens to a source that is not read to its end. */
+export type UnreadSource = 'destroy' | 'leave';
+
+/** A source that can be given up while the next bytes are awaited. */
 export interface SourceReader {
   next(): Promise<{ readonly done?: boolean | undefined; readonly value?: Uint8Array | undefined }>;
-  /** Nobody listens any more; does not wait for the source to hear. */
+  /** Stops reading, also where `next` still waits, which may then wait for ever. */
   cancel(reason?: unknown): void;
 }
 
-export function readSource(source: ByteSource): SourceReader {
-  if (isReadableStream(source)) {
-    // Its iterator would cancel only after the bytes that may never come.
-    const reader = source.getReader();
-    return { next: () => reader.read(), cancel: (reason) => void reader.cancel(reason).catch(() => {}) };
+/**
+ * Finds the bytes of a source, and reads nothing.
+ *
+ * @throws OverlayerError `InvalidArgument`: not a source, or its body is missing or was read; `NotFound`, `Unavailable`: an
+ *   HTTP response that says so
+ */
+export function openBytes(source: ByteSource): OpenedBytes {
+  if (source instanceof Uint8Array) return source;
+  // Of another realm, too (Jest): `instanceof` does not know those.
+  if (ArrayBuffer.isView(source)) {
+    const { buffer, byteOffset, byteLength } = source as ArrayBufferView;
+    return new Uint8Array(buffer, byteOffset, byteLength);
   }
-  const iterator = iterateSource(source);
+  if (isArrayBuffer(source)) return new Uint8Array(source);
+  if (typeof source !== 'object' || source === null) throw notBytes(source);
+  // First: the request of an HTTP framework is a stream whose `body` is something else.
+  if (isReadableStream(source) || Symbol.asyncIterator in source || Symbol.iterator in source) return source;
+  if ('stream' in source && typeof source.stream === 'function') return source.stream() as OpenedBytes;
+  if ('body' in source) return bodyOf(source);
+  throw notBytes(source);
+}
+
+/** One way to loop over all of them. */
+export async function* iterateSource(source: ByteSource): AsyncGenerator<Uint8Array, void, void> {
+  const bytes = openBytes(source);
+  if (bytes instanceof Uint8Array) yield bytes;
+  else yield* bytes as AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+/** @throws OverlayerError as `openBytes`; `InvalidArgument`: another reader has the stream */
+export function readSource(source: ByteSource, unread: UnreadSource = 'destroy'): SourceReader {
+  const bytes = openBytes(source);
+  if (isReadableStream(bytes)) return readWebStream(bytes, unread);
+  if (isNodeStream(bytes)) return readNodeStream(bytes, unread);
+  const iterator = iterateSource(bytes);
   return {
     next: async () => {
       const { done, value } = await iterator.next();
       return { done, value: value ?? undefined };
     },
     cancel() {
+      if (unread === 'leave') return;
       iterator.return().catch(() => {});
-      const { destroy } = source as { destroy?: () => void };
-      if (typeof destroy === 'function') destroy.call(source);
+      const { destroy } = bytes as { destroy?: () => void };
+      if (typeof destroy === 'function') destroy.call(bytes);
     },
   };
 }
 
-/** For a source that nobody will read: what it holds open is let go. */
-export function letGo(source: ByteSource): void {
-  if (isReadableStream(source) && source.locked) return; // whoever reads it has cancelled it
-  readSource(source).cancel();
+/** Frees what a source holds that is not going to be read. */
+export function letGo(source: ByteSource, unread: UnreadSource = 'destroy'): void {
+  const bytes = openBytes(source);
+  if (unread === 'leave' || (isReadableStream(bytes) && bytes.locked)) return; // who has locked it has cancelled it
+  readSource(bytes).cancel();
 }
 
-function isReadableStream(source: ByteSource): source is ReadableStream<Uint8Array> {
+/** Its iterator would cancel only after the bytes that may never come. */
+function readWebStream(stream: ReadableStream<Uint8Array>, unread: UnreadSource): SourceReader {
+  if (stream.locked)
+    throw new OverlayerError(
+      'InvalidArgument',
+      'Cannot read the source: another reader has locked the stream',
+    );
+  const reader = stream.getReader();
+  return {
+    next: () => reader.read(),
+    cancel(reason) {
+      if (unread === 'leave') reader.releaseLock();
+      else reader.cancel(reason).catch(() => {});
+    },
+  };
+}
+
+/**
+ * As the stream's iterator does, but it can be left while it waits: the iterator would take the next bytes away from who
+ * has the stream then, or keep them from flowing.
+ */
+function readNodeStream(stream: Readable, unread: UnreadSource): SourceReader {
+  let wake = () => {};
+  /** Undefined until the stream ends; null if it ends well. */
+  let end: Error | null | undefined;
+  const onReadable = () => wake();
+  stream.on('readable', onReadable);
+  const unwatch = finished(stream, { writable: false }, (error) => {
+    end = error ?? null;
+    wake();
+  });
+  return {
+    async next() {
+      for (;;) {
+        const value: Uint8Array | null = stream.destroyed ? null : stream.read();
+        if (value !== null) return { value };
+        if (end) throw end;
+        if (end === null) return { done: true };
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    cancel() {
+      stream.off('readable', onReadable);
+      if (unread === 'leave') unwatch();
+      else stream.destroy();
+    },
+  };
+}
+
+/** @throws OverlayerError */
+function bodyOf(message: Response | Request): OpenedBytes {
+  const { ok, status, statusText, url } = message as Partial<Response>;
+  if (ok === false)
+    throw new OverlayerError(
+      status === 404 ? 'NotFound' : 'Unavailable',
+      `Cannot read the response of "${url}": its status is ${status} ${statusText}`.trimEnd(),
+    );
+  const { body, bodyUsed } = message;
+  if (bodyUsed)
+    throw new OverlayerError('InvalidArgument', 'Cannot read the source: its body was read already');
+  if (typeof body !== 'object' || body === null)
+    throw new OverlayerError('InvalidArgument', 'Cannot read the source: it has no body');
+  return openBytes(body as ByteSource);
+}
+
+function notBytes(source: unknown): OverlayerError {
+  return new OverlayerError(
+    'InvalidArgument',
+    `Cannot read bytes: the argument "source" is ${describe(source)}`,
+    {
+      hint:
+        source === undefined || source === null
+          ? 'the body of an HTTP request is read from the request itself, unless a parser has read it'
+          : 'give a buffer, a stream, a Blob, a Response, or an iterable of chunks',
+    },
+  );
+}
+
+function isReadableStream(source: object): source is ReadableStream<Uint8Array> {
   return typeof (source as { getReader?: unknown }).getReader === 'function';
+}
+
+function isNodeStream(source: object): source is Readable {
+  const { read, on, destroy } = source as Partial<Readable>;
+  return [read, on, destroy].every((method) => typeof method === 'function');
+}
+
+function isArrayBuffer(source: unknown): source is ArrayBuffer {
+  return Object.prototype.toString.call(source) === '[object ArrayBuffer]';
 }

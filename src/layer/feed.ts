@@ -1,4 +1,4 @@
-import { type ByteSource, readSource } from '../base/byte-source.js';
+import { type OpenedBytes, readSource, type UnreadSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Pipeline } from './worker/pipeline.js';
 
@@ -6,8 +6,12 @@ import type { Pipeline } from './worker/pipeline.js';
 const PIECE_BYTES = 256 * 1024;
 
 /** Copies what the caller's source gives into the ring, as room comes. Ends when `stopped` does, too. */
-export async function feed(source: ByteSource, pipeline: Pipeline, stopped: Promise<void>): Promise<void> {
-  const reader = readSource(source);
+export async function feed(
+  source: OpenedBytes,
+  pipeline: Pipeline,
+  { stopped, unread }: { readonly stopped: Promise<void>; readonly unread: UnreadSource | undefined },
+): Promise<void> {
+  const reader = readSource(source, unread);
   const nextOf = untilStopped(() => reader.next(), stopped);
   for (;;) {
     // Where the next bytes are not there yet they may be long in coming: let these be worked on. To tell of each piece woke

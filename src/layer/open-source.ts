@@ -1,26 +1,51 @@
 import { constants, createReadStream, openSync, type Stats, statSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { type ByteSource, letGo } from '../base/byte-source.js';
+import { fileURLToPath } from 'node:url';
+import { letGo, type OpenedBytes, openBytes, type UnreadSource } from '../base/byte-source.js';
+import { checkPath } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
-import type { FileRange, LayerSource } from './options.js';
+import type { FileRange, LayerSource, ReadLayerOptions } from './options.js';
+
+/** A source that is checked, and not opened yet. */
+export type FoundSource = string | FileRange | OpenedBytes;
 
 export interface OpenedSource {
   /** What the decode thread reads itself; anything else comes through this one. */
   readonly file?: FileRange;
-  readonly bytes?: ByteSource;
+  readonly bytes?: OpenedBytes;
   readonly compressedSize: number | undefined;
 }
 
+/**
+ * Tells paths from bytes, and opens nothing: what is no source fails before any thread is waited for.
+ *
+ * @throws OverlayerError `InvalidArgument`; as `openBytes`
+ */
+export function findSource(source: LayerSource): FoundSource {
+  if (source instanceof URL) return pathOf(source);
+  if (typeof source === 'string') checkPath('source', source);
+  else if (isFileRange(source)) checkRange(source);
+  else return openBytes(source);
+  return source;
+}
+
+/** @throws OverlayerError `InvalidArgument` for anything but `file:` */
+export function pathOf(url: URL): string {
+  if (url.protocol === 'file:') return fileURLToPath(url);
+  throw new OverlayerError('InvalidArgument', `Cannot open "${url}": it is not the URL of a file`, {
+    hint: fetchHint(url.protocol),
+  });
+}
+
 /** @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
-export function openSource(source: LayerSource): OpenedSource {
-  if (isFileRange(source)) {
-    checkRange(source);
+export function openSource(source: FoundSource): OpenedSource {
+  if (typeof source !== 'string') {
+    if (!isFileRange(source))
+      return { bytes: source, compressedSize: source instanceof Uint8Array ? source.length : undefined };
     if (!statSource(source.path).isFile())
       throw new OverlayerError('InvalidArgument', `"${source.path}" is no regular file to read a part of`);
     return { file: source, compressedSize: source.length };
   }
-  if (typeof source !== 'string')
-    return { bytes: source, compressedSize: source instanceof Uint8Array ? source.length : undefined };
   const stat = statSource(source);
   if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
   if (stat.isFile())
@@ -28,13 +53,34 @@ export function openSource(source: LayerSource): OpenedSource {
   return { bytes: stat.isFIFO() ? openFifo(source) : createReadStream(source), compressedSize: undefined };
 }
 
+/** Frees what a source holds that is not read, because the work before it has failed. */
+export async function useSource<T>(
+  source: LayerSource,
+  { unreadSource }: Pick<ReadLayerOptions, 'unreadSource'>,
+  work: (found: FoundSource) => Promise<T>,
+): Promise<T> {
+  const found = findSource(source);
+  try {
+    return await work(found);
+  } catch (error) {
+    letGoLayer(found, unreadSource);
+    throw error;
+  }
+}
+
+/** Frees what the source of a layer holds that is not going to be read. */
+export function letGoLayer(source: LayerSource, unread?: UnreadSource): void {
+  if (typeof source === 'object' && !(source instanceof URL) && !isFileRange(source)) letGo(source, unread);
+}
+
 /** @throws OverlayerError `InvalidArgument` */
 function checkRange({ path, offset, length }: FileRange): void {
+  checkPath('source.path', path);
   if ([offset, length].every((number) => Number.isSafeInteger(number) && number >= 0)) return;
   throw new OverlayerError('InvalidArgument', `No part of "${path}": ${length} bytes from ${offset} on`);
 }
 
-/** Without blocking a thread until somebody writes: that could not be undone, and would keep the process alive. */
+/** Without blocking a thread until a process writes: that could not be undone, and would keep this process alive. */
 function openFifo(path: string): Socket {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return new Socket({ fd, readable: true, writable: false });
@@ -46,23 +92,24 @@ function statSource(path: string): Stats {
   } catch (cause) {
     const { code = '' } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new OverlayerError('NotFound', `Layer "${path}" does not exist`, { cause });
+      throw new OverlayerError('NotFound', `Layer "${path}" does not exist`, {
+        hint: fetchHint(/^\w+:(?=\/\/)/.exec(path)?.[0]),
+        cause,
+      });
     const denied = code === 'EACCES' || code === 'EPERM';
     throw new OverlayerError(
       denied ? 'PermissionDenied' : 'InvalidArgument',
       `Cannot read layer ${JSON.stringify(path)}: ${code}`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }
 
-/** For a layer that nobody will read: what its source holds open is let go. */
-export function letGoLayer(source: LayerSource): void {
-  if (typeof source !== 'string' && !isFileRange(source)) letGo(source);
+function fetchHint(protocol: string | undefined): string | undefined {
+  const isHTTP = protocol === 'http:' || protocol === 'https:';
+  return isHTTP ? 'pass the response: await fetch(url)' : undefined;
 }
 
-function isFileRange(source: LayerSource): source is FileRange {
-  return typeof source === 'object' && 'path' in source && 'offset' in source;
+function isFileRange(source: LayerSource | FoundSource): source is FileRange {
+  return typeof source === 'object' && source !== null && 'path' in source && 'offset' in source;
 }

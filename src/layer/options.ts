@@ -1,11 +1,15 @@
 import type { AbortableOptions } from '../base/abort.js';
-import type { ByteSource } from '../base/byte-source.js';
+import type { ByteSource, UnreadSource } from '../base/byte-source.js';
+import type { OptionNames } from '../base/check-arguments.js';
 import type { Limits } from '../base/limits.js';
 import type { DiffID, Digest } from '../oci/digest.js';
 import type { AnomalySummary } from './plan/anomaly.js';
 
-/** A file's path, a part of a file, or bytes as they come. What it holds (tar, gzip, zstd) is seen from its content. */
-export type LayerSource = string | FileRange | ByteSource;
+/**
+ * A layer: the path or the `file:` URL of a file, a part of a file, or bytes. Its compression (none, gzip, zstd) is found
+ * from its first bytes. For a layer at an `http:` URL, give the response: `await fetch(url)`.
+ */
+export type LayerSource = string | URL | FileRange | ByteSource;
 
 /** A layer that is a part of a regular file, as in an image archive. */
 export interface FileRange {
@@ -37,11 +41,33 @@ export interface ReadLayerOptions extends AbortableOptions {
    * @default false
    */
   readonly allowEmpty?: boolean | undefined;
+  /**
+   * What happens to a stream or an iterable that is not read to its end, because the work failed or was ended.
+   *
+   * - `destroy`: it is ended, and what it holds is freed: a Node stream is destroyed, a web stream is cancelled, and the
+   *   iterator of an iterable is returned. The connection of an HTTP request is closed by this.
+   * - `leave`: nothing more is read from it, and the caller ends it. The caller of an HTTP request can still answer it then:
+   *   send the response (413 for `ResourceExhausted`), and let the rest of the request flow with `request.resume()`.
+   *
+   * @default 'destroy'
+   */
+  readonly unreadSource?: UnreadSource | undefined;
   /** @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
   /** @default the fastest there is; also settable by the environment variable OVERLAYER_GZIP */
   readonly gzip?: GzipDecoder | undefined;
 }
+
+export const READ_LAYER_OPTIONS = {
+  signal: true,
+  digest: true,
+  diffID: true,
+  digests: true,
+  allowEmpty: true,
+  unreadSource: true,
+  limits: true,
+  gzip: true,
+} satisfies OptionNames<ReadLayerOptions>;
 
 /** For work whose task has data for its events. */
 export interface ProgressOptions {
@@ -50,6 +76,11 @@ export interface ProgressOptions {
 }
 
 export interface PlanLayerOptions extends ReadLayerOptions, ProgressOptions {}
+
+export const PLAN_LAYER_OPTIONS = {
+  ...READ_LAYER_OPTIONS,
+  onProgress: true,
+} satisfies OptionNames<PlanLayerOptions>;
 
 export interface UnpackLayerOptions extends ReadLayerOptions {
   /**
@@ -78,6 +109,15 @@ export interface UnpackLayerOptions extends ReadLayerOptions {
   /** Flush the file system (syncfs) before the destination appears. @default true */
   readonly sync?: boolean | undefined;
 }
+
+export const UNPACK_LAYER_OPTIONS = {
+  ...READ_LAYER_OPTIONS,
+  target: true,
+  rootless: true,
+  lowers: true,
+  existing: true,
+  sync: true,
+} satisfies OptionNames<UnpackLayerOptions>;
 
 /**
  * How far a layer is. Byte counts have the same names everywhere: `size` and `compressedSize` are how many bytes a layer

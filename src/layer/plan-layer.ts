@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
+import { checkOptions } from '../base/check-arguments.js';
 import { SPACE } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
 import { DataTask, type Task } from '../base/task.js';
-import type { LayerResult, LayerSource, PlanLayerOptions } from './options.js';
+import { useSource } from './open-source.js';
+import { type LayerResult, type LayerSource, PLAN_LAYER_OPTIONS, type PlanLayerOptions } from './options.js';
 import type { PlannedOperation } from './plan/operation.js';
 import { runLayer } from './run-layer.js';
 import { type Crew, crews } from './worker/crew.js';
@@ -34,19 +36,21 @@ async function* plan(
   const left = new AbortController();
   const signal = options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal]);
   const batches = new BatchQueue();
-  const work = crews.use(async (crew) => {
-    batches.attach(crew);
-    try {
-      return await runLayer(crew, source, { ...options, signal }, (hash) =>
-        crew.apply.ask(
-          { type: 'plan', limits: resolveLimits(options.limits), hash, wantsOperations },
-          'applied',
-        ),
-      );
-    } finally {
-      batches.end(); // from here on the crew is somebody else's
-    }
-  }, signal);
+  const work = useSource(source, options, async (found) => {
+    checkOptions('planLayer', options, PLAN_LAYER_OPTIONS);
+    const limits = resolveLimits(options.limits);
+    signal.throwIfAborted();
+    return await crews.use(async (crew) => {
+      batches.attach(crew);
+      try {
+        return await runLayer(crew, found, { ...options, signal }, (hash) =>
+          crew.apply.ask({ type: 'plan', limits, hash, wantsOperations }, 'applied'),
+        );
+      } finally {
+        batches.end(); // another layer has the crew next
+      }
+    }, signal);
+  });
   work.catch(() => {}).finally(() => batches.end());
   try {
     for await (const batch of batches) yield* batch;

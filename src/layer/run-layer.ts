@@ -1,12 +1,12 @@
+import { checkChoice } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
-import { checkChoice } from './check-options.js';
 import { checkUnnamed } from './check-unnamed.js';
 import { feed } from './feed.js';
-import { openSource } from './open-source.js';
-import type { GzipDecoder, LayerResult, LayerSource, PlanLayerOptions, ReadLayerOptions } from './options.js';
+import { type FoundSource, openSource } from './open-source.js';
+import type { GzipDecoder, LayerResult, PlanLayerOptions, ReadLayerOptions } from './options.js';
 import type { Anomaly, AnomalySummary } from './plan/anomaly.js';
 import { reportProgress } from './report-progress.js';
 import type { Crew } from './worker/crew.js';
@@ -21,12 +21,12 @@ import { settleAll } from './worker/settle-all.js';
  */
 export async function runLayer(
   crew: Crew,
-  source: LayerSource,
+  source: FoundSource,
   options: PlanLayerOptions,
   archive: (hash: boolean) => Promise<ArchiveSummary>,
 ): Promise<LayerResult> {
   const { signal } = options;
-  const wanted = checkOptions(options);
+  const wanted = checkReading(options);
   const { pipeline } = crew;
   const { file, bytes, compressedSize } = openSource(source);
   pipeline.reset();
@@ -44,7 +44,7 @@ export async function runLayer(
       [
         crew.decode.ask({ type: 'decode', file, gzip, maxRatio, maxWindow, hash }, 'decoded'),
         archive(hash),
-        bytes && feed(bytes, pipeline, stopped),
+        bytes && feed(bytes, pipeline, { stopped, unread: options.unreadSource }),
       ] as const,
       stop,
     );
@@ -68,12 +68,14 @@ export async function runLayer(
   }
 }
 
-function checkOptions(options: ReadLayerOptions): {
+/** @throws OverlayerError `InvalidArgument` */
+function checkReading(options: ReadLayerOptions): {
   readonly hash: boolean;
   readonly gzip: GzipDecoder | undefined;
 } {
-  const { digest, diffID, digests = 'compute' } = options;
+  const { digest, diffID, digests = 'compute', unreadSource = 'destroy' } = options;
   checkChoice('digests', digests, ['compute', 'skip']);
+  checkChoice('unreadSource', unreadSource, ['destroy', 'leave']);
   for (const wanted of [digest, diffID]) {
     if (wanted === undefined) continue;
     parseDigest(wanted);

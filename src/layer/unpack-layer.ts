@@ -1,17 +1,18 @@
 import { addHint } from '../base/add-hint.js';
-import { resolveLimits } from '../base/limits.js';
+import { checkChoice, checkOptions, checkPath } from '../base/check-arguments.js';
+import { type Limits, resolveLimits } from '../base/limits.js';
 import { ProgressTask, type Task } from '../base/task.js';
 import type { LowersLater, NeedsLowers } from './apply/lowers-later.js';
 import type { OwnerMap } from './apply/shift-owners.js';
-import { checkChoice, checkPath } from './check-options.js';
 import type { FileFacts } from './manifest/file-facts.js';
-import { letGoLayer } from './open-source.js';
-import type {
-  LayerProgress,
-  LayerResult,
-  LayerSource,
-  ProgressOptions,
-  UnpackLayerOptions,
+import { type FoundSource, useSource } from './open-source.js';
+import {
+  type LayerProgress,
+  type LayerResult,
+  type LayerSource,
+  type ProgressOptions,
+  UNPACK_LAYER_OPTIONS,
+  type UnpackLayerOptions,
 } from './options.js';
 import { runLayer } from './run-layer.js';
 import { type Crew, crews } from './worker/crew.js';
@@ -53,6 +54,7 @@ export function unpackLayer(
   options: UnpackLayerOptions = {},
 ): Task<LayerResult, LayerProgress> {
   return new ProgressTask(async (tell) => {
+    checkOptions('unpackLayer', options, UNPACK_LAYER_OPTIONS);
     const onProgress = (progress: LayerProgress) => tell(progress, PROGRESS);
     const { layer } = await applyLayer(source, destination, { ...options, temporary: false, onProgress });
     return layer;
@@ -86,24 +88,22 @@ export async function applyLayer(
 ): Promise<AppliedLayer> {
   const { temporary, owners, facts: wantsFacts = false, lowersLater } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
-  const limits = resolveLimits(options.limits);
-  checkChoice('target', target, ['directory', 'overlay']);
-  checkChoice('existing', existing, ['refuse', 'merge']);
-  for (const path of [destination, ...lowers]) checkPath(path);
-  try {
+  return await useSource(source, options, async (found) => {
+    const limits = resolveLimits(options.limits);
+    checkChoice('target', target, ['directory', 'overlay']);
+    checkChoice('existing', existing, ['refuse', 'merge']);
+    checkPath('destination', destination);
+    for (const lower of lowers) checkPath('lowers', lower);
     options.signal?.throwIfAborted();
-    return await crews.use((crew) => unpackWith(crew), options.signal);
-  } catch (error) {
-    if (options.signal?.aborted) letGoLayer(source);
-    throw error;
-  }
+    return await crews.use((crew) => unpackWith(crew, found, limits), options.signal);
+  });
 
-  async function unpackWith(crew: Crew): Promise<AppliedLayer> {
+  async function unpackWith(crew: Crew, found: FoundSource, limits: Limits): Promise<AppliedLayer> {
     let filled = false;
     let facts: FileFacts | undefined;
     let needsLowers: NeedsLowers | undefined;
     try {
-      const layer = await runLayer(crew, source, options, async (hash) => {
+      const layer = await runLayer(crew, found, options, async (hash) => {
         const answer = await crew.apply.ask(
           {
             type: 'apply',

@@ -1,8 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { DataTask, type Task } from '../base/task.js';
-import type { CreateDiffOptions, DiffResult, DiffSource } from '../layer/diff/options.js';
+import {
+  CREATE_DIFF_OPTIONS,
+  type CreateDiffOptions,
+  type DiffResult,
+  type DiffSource,
+} from '../layer/diff/options.js';
 import { runDiff } from '../layer/diff/run-diff.js';
 import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, shownLayers } from '../mount/overlay-layers.js';
@@ -24,7 +30,10 @@ export function diffMounts(
   right: readonly Mount[],
   options: CreateDiffOptions = {},
 ): Task<DiffResult, Uint8Array> {
-  return new DataTask(() => runDiffOfMounts(left, right, options));
+  return new DataTask(async function* () {
+    checkOptions('diffMounts', options, CREATE_DIFF_OPTIONS);
+    return yield* runDiffOfMounts(left, right, options);
+  });
 }
 
 /** See `diffMounts`. */

@@ -1,5 +1,6 @@
+import { checkOptions } from '../base/check-arguments.js';
 import { DataTask, type Task } from '../base/task.js';
-import type { CreateDiffOptions, DiffResult } from '../layer/diff/options.js';
+import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult } from '../layer/diff/options.js';
 import type { Mount } from '../mount/mount.js';
 import { runDiffOfMounts } from './diff-mounts.js';
 import type { Snapshotter } from './snapshotter.js';
@@ -22,7 +23,10 @@ export function diffSnapshot(
   key: string,
   options: CreateDiffOptions = {},
 ): Task<DiffResult, Uint8Array> {
-  return new DataTask(() => runDiffOfSnapshot(snapshots, key, options));
+  return new DataTask(async function* () {
+    checkOptions('diffSnapshot', options, CREATE_DIFF_OPTIONS);
+    return yield* runDiffOfSnapshot(snapshots, key, options);
+  });
 }
 
 async function* runDiffOfSnapshot(

@@ -9,7 +9,7 @@ export async function read(
   options?: OpenBlobOptions,
 ): Promise<{ readonly bytes: Buffer; readonly offset: number }> {
   const { bytes, offset } = await source.open(blob, options);
-  if (typeof bytes === 'string' || 'path' in bytes) throw new Error('a file');
+  if (typeof bytes === 'string' || bytes instanceof URL || 'path' in bytes) throw new Error('a file');
   const chunks: Uint8Array[] = [];
   for await (const chunk of iterateSource(bytes)) chunks.push(chunk);
   return { bytes: Buffer.concat(chunks), offset };

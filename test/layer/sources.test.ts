@@ -1,3 +1,4 @@
+import { File } from 'node:buffer';
 import { execFile, execFileSync } from 'node:child_process';
 import { createReadStream, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -5,7 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect } from 'vitest';
 import type { LayerSource } from '../../src/index.js';
@@ -65,7 +68,17 @@ const sources: Record<string, () => LayerSource> = {
   'a file stream': () => createReadStream(path),
   'a PassThrough that is being written': () => Readable.from(asyncPieces()).pipe(new PassThrough()),
   'a web ReadableStream': () => ReadableStream.from(asyncPieces()),
-  'a Blob': () => new Blob([layer]).stream(),
+  'the URL of a file': () => pathToFileURL(path),
+  'an ArrayBuffer': () => Uint8Array.from(layer).buffer,
+  'a DataView': () => new DataView(Uint8Array.from(layer).buffer) as unknown as LayerSource,
+  'the bytes of another realm': () => runInNewContext('Uint8Array').from(layer),
+  'a Blob': () => new Blob([layer]),
+  'a File': () => new File([layer], 'layer.tar.gz'),
+  'a Response': () => new Response(layer),
+  'a Response of a stream': () => new Response(ReadableStream.from(asyncPieces())),
+  'a Request': () => new Request('http://localhost/', { method: 'POST', body: layer }),
+  'a request of an HTTP framework, which has a parsed body': () =>
+    Object.assign(Readable.from(asyncPieces()), { body: {} }),
 };
 
 describe('sources', noHang, () => {

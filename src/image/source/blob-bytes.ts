@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import type { AbortableOptions } from '../../base/abort.js';
 import { type ByteSource, readSource } from '../../base/byte-source.js';
 import { OverlayerError } from '../../base/errors.js';
+import { pathOf } from '../../layer/open-source.js';
 import type { FileRange, LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -18,6 +19,7 @@ const FILE_PIECE_BYTES = 1024 ** 2;
  */
 export function bytesOf(source: LayerSource): ByteSource {
   if (source instanceof LentBytes) return source.lent;
+  if (source instanceof URL) return bytesOf(pathOf(source));
   if (!isFile(source)) return source;
   return readRange(typeof source === 'string' ? { path: source, offset: 0, length: Infinity } : source);
 }
@@ -42,8 +44,8 @@ async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<U
 }
 
 /** Whether its bytes need not come through this thread. */
-export function isFile(source: LayerSource): source is string | FileRange {
-  return typeof source === 'string' || ('path' in source && 'offset' in source);
+export function isFile(source: LayerSource): source is string | URL | FileRange {
+  return typeof source === 'string' || source instanceof URL || ('path' in source && 'offset' in source);
 }
 
 /**

@@ -1,5 +1,6 @@
+import { checkOptions } from '../../base/check-arguments.js';
 import { DataTask, type Task } from '../../base/task.js';
-import type { CreateDiffOptions, DiffResult, DiffSource } from './options.js';
+import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult, type DiffSource } from './options.js';
 import { runDiff } from './run-diff.js';
 
 /**
@@ -32,5 +33,8 @@ export function createDiff(
   source: DiffSource,
   options: CreateDiffOptions = {},
 ): Task<DiffResult, Uint8Array> {
-  return new DataTask(() => runDiff(source, options));
+  return new DataTask(async function* () {
+    checkOptions('createDiff', options, CREATE_DIFF_OPTIONS);
+    return yield* runDiff(source, options);
+  });
 }

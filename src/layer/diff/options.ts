@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import type { OptionNames } from '../../base/check-arguments.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
 import type { Compression, ProgressOptions } from '../options.js';
@@ -30,6 +31,13 @@ export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
    */
   readonly sourceDateEpoch?: Date | undefined;
 }
+
+export const CREATE_DIFF_OPTIONS = {
+  signal: true,
+  compression: true,
+  sourceDateEpoch: true,
+  onProgress: true,
+} satisfies OptionNames<CreateDiffOptions>;
 
 export interface DiffResult {
   /** Of the bytes: OCI's media type for them, their digest and their number. */

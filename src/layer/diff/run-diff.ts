@@ -1,8 +1,8 @@
+import { checkChoice, checkPath, describe } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { DATA, type Gate } from '../../base/gate.js';
 import type { Ring } from '../../base/ring.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
-import { checkChoice, checkPath } from '../check-options.js';
 import type { Compression } from '../options.js';
 import { reportProgress } from '../report-progress.js';
 import { type Crew, crews } from '../worker/crew.js';
@@ -26,7 +26,7 @@ export async function* runDiff(
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const { compression = 'gzip', signal } = options;
   checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
-  for (const path of pathsOf(source)) checkPath(path);
+  checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
   signal?.throwIfAborted();
   const crew = await crews.take(signal);
@@ -105,9 +105,19 @@ async function* drain(ring: Ring, reader: number, gate: Gate): AsyncGenerator<Ui
   }
 }
 
-function pathsOf(source: DiffSource): string[] {
-  if ('lowers' in source) return [source.upper, ...source.lowers];
-  return source.lower === undefined ? [source.upper] : [source.upper, source.lower];
+/** @throws OverlayerError `InvalidArgument` */
+function checkSource(source: DiffSource): void {
+  if (typeof source !== 'object' || source === null)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot make a diff: the argument "source" is ${describe(source)}`,
+      {
+        hint: 'give { lower, upper }, or { lowers, upper } of an overlay mount',
+      },
+    );
+  checkPath('source.upper', source.upper);
+  if ('lowers' in source) for (const lower of source.lowers) checkPath('source.lowers', lower);
+  else if (source.lower !== undefined) checkPath('source.lower', source.lower);
 }
 
 function secondsOf(epoch: Date | undefined): number | undefined {

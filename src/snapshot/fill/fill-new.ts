@@ -50,13 +50,12 @@ export async function fillNew(
     if (start !== undefined) treeThreads.warmUp();
     let applied: AppliedLayer | undefined;
     const early = start && new EarlyFlush(start.directory);
-    const unpack: Unpack = async (source, { digest, diffID, limits, gzip, signal, ...given }) => {
+    const unpack: Unpack = async (source, given) => {
       const onProgress = (progress: LayerProgress) => {
         early?.onProgress(progress);
         given.onProgress?.(progress);
       };
-      const reading = { digest, diffID, limits, gzip, signal, onProgress };
-      const how = { ...reading, owners: ownerMap(labels), sync: false };
+      const how = { ...given, onProgress, owners: ownerMap(labels), sync: false };
       applied = await (place === undefined
         ? unpackThrough(mounts, source, how)
         : unpackInto(snapshots, place, source, { ...how, lowersLater: lowersLater ? 'refuse' : undefined }));

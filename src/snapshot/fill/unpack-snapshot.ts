@@ -1,6 +1,12 @@
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import { letGoLayer } from '../../layer/open-source.js';
-import type { LayerProgress, LayerSource, ReadLayerOptions } from '../../layer/options.js';
+import { findSource, letGoLayer } from '../../layer/open-source.js';
+import {
+  type LayerProgress,
+  type LayerSource,
+  READ_LAYER_OPTIONS,
+  type ReadLayerOptions,
+} from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Snapshotter } from '../snapshotter.js';
 import { fillSnapshot, type UnpackedSnapshot } from './fill-snapshot.js';
@@ -13,6 +19,14 @@ export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'>
   /** Beside those that say which layer it is. */
   readonly labels?: Labels | undefined;
 }
+
+const { digests: _, ...READ_OPTIONS } = READ_LAYER_OPTIONS;
+const UNPACK_SNAPSHOT_OPTIONS = {
+  ...READ_OPTIONS,
+  name: true,
+  parent: true,
+  labels: true,
+} satisfies OptionNames<UnpackSnapshotOptions>;
 
 /**
  * Makes a committed snapshot of a layer: unpacks it straight into the snapshot's directory, with nothing mounted,
@@ -39,17 +53,19 @@ export function unpackSnapshot(
   options: UnpackSnapshotOptions,
 ): Task<UnpackedSnapshot, LayerProgress> {
   return new ProgressTask(async (tell) => {
-    let read = false;
+    checkOptions('unpackSnapshot', options, UNPACK_SNAPSHOT_OPTIONS);
+    const found = findSource(source);
+    let isRead = false;
     try {
       return await fillSnapshot(snapshots, {
         ...options,
         fill: (unpack) => {
-          read = true;
-          return unpack(source, { ...options, onProgress: (progress) => tell(progress, 0) });
+          isRead = true;
+          return unpack(found, { ...options, onProgress: (progress) => tell(progress, 0) });
         },
       });
     } finally {
-      if (!read) letGoLayer(source);
+      if (!isRead) letGoLayer(found, options.unreadSource);
     }
   });
 }

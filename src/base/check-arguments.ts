@@ -1,0 +1,55 @@
+import { OverlayerError } from './errors.js';
+import { DEFAULT_LIMITS } from './limits.js';
+
+// The compiler finds these mistakes as well. The checks are for callers in JavaScript, and for values from elsewhere.
+
+/** All names of an options type: `{ … } satisfies OptionNames<Options>` fails to compile if one is missing or unknown. */
+export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
+/**
+ * @param work name of the public function
+ * @throws OverlayerError `InvalidArgument` for an option that the function does not have
+ */
+export function checkOptions(work: string, options: unknown, names: Readonly<Record<string, true>>): void {
+  if (typeof options !== 'object' || options === null)
+    throw new OverlayerError('InvalidArgument', `The options of ${work} are ${describe(options)}`);
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(names, name)) continue;
+    throw new OverlayerError('InvalidArgument', `${work} has no option "${name}"`, {
+      hint: optionHint(name, Object.keys(names)),
+    });
+  }
+}
+
+function optionHint(name: string, names: readonly string[]): string {
+  if (names.includes('limits') && Object.hasOwn(DEFAULT_LIMITS, name))
+    return `it belongs to the option limits: { limits: { ${name}: … } }`;
+  const meant = names.find((known) => known.toLowerCase() === name.toLowerCase());
+  return meant === undefined ? `its options are ${names.join(', ')}` : `write "${meant}"`;
+}
+
+/** @throws OverlayerError `InvalidArgument` */
+export function checkChoice(option: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new OverlayerError('InvalidArgument', `Unknown ${option} "${value}"`, {
+    hint: `choose one of ${choices.join(', ')}`,
+  });
+}
+
+/**
+ * @param argument its name
+ * @throws OverlayerError `InvalidArgument`
+ */
+export function checkPath(argument: string, path: unknown): void {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return;
+  const found = typeof path === 'string' ? JSON.stringify(path) : describe(path);
+  throw new OverlayerError('InvalidArgument', `Not a path: ${argument} is ${found}`);
+}
+
+/** What kind of value it is, for an error. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const { name = '' } = (value.constructor ?? {}) as { readonly name?: string };
+  return name === '' || name === 'Object' ? 'a plain object' : `an instance of ${name}`;
+}
