@@ -21,7 +21,7 @@ export function readOptions(flags: ReadFlags): ReadLayerOptions {
   return {
     digest: flags.digest === undefined ? undefined : parseDigest(flags.digest),
     diffID: flags.diffId === undefined ? undefined : parseDigest(flags.diffId),
-    digests: flags.digests === false ? 'skip' : 'compute',
+    digests: flags.digests === false ? 'skip' : undefined,
     limits: Object.fromEntries(Object.entries(flags).filter(([name]) => name in DEFAULT_LIMITS)),
     allowEmpty: flags.allowEmpty,
     gzip: flags.gzip,
