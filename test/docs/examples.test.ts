@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
+import { DockerRegistry, push } from '../helpers/docker-registry.js';
+import { checkTypes, isRoot, makeClone, REPOSITORY, readPage, runIn } from './clone.js';
+
+const FIRST = 'fixtures/image-layers/buildah-1.tar.gz';
+const programs = readdirSync(join(REPOSITORY, 'examples')).filter((name) => name.endsWith('.mjs'));
+
+function run(clone: string, name: string, ...args: readonly string[]): Promise<string> {
+  return runIn(clone, process.execPath, [join('examples', name), ...args]);
+}
+
+/** Starts a program that runs until it is stopped. @returns the first line that matches */
+async function start(clone: string, name: string, wanted: RegExp, ...args: readonly string[]) {
+  const child = spawn(process.execPath, [join('examples', name), ...args], { cwd: clone });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const closed = once(child, 'close');
+  for await (const line of createInterface(child.stdout)) {
+    const match = wanted.exec(line);
+    if (match === null) continue;
+    child.stdout.resume();
+    const stop = async () => {
+      child.kill('SIGTERM');
+      return (await closed)[0] as number | null;
+    };
+    return { match, stop };
+  }
+  throw new Error(`${name} ended without ${wanted}`);
+}
+
+test('have the right types', async () => {
+  const files = programs.map((name) => join('examples', name));
+  await checkTypes(makeClone(), ['--noEmit', '--allowJs', '--checkJs', ...files]);
+});
+
+test('are listed, each with what it does', () => {
+  const list = readPage('examples/README.md');
+  for (const name of programs) expect(list).toContain(`[${name}](${name})`);
+});
+
+test('unpack-layer.mjs', async () => {
+  const clone = makeClone();
+  expect(await run(clone, 'unpack-layer.mjs')).toMatch(/entries, .* diffID sha256:/);
+  expect(existsSync(join(clone, 'unpacked/bin/mount'))).toBe(true);
+  await expect(run(clone, 'unpack-layer.mjs')).rejects.toThrow('FailedPrecondition');
+});
+
+test('audit-layer.mjs', async () => {
+  const listing = await run(makeClone(), 'audit-layer.mjs');
+  expect(listing).toContain('4755 bin/mount');
+  expect(listing).toContain('whiteout etc/motd');
+  expect(listing).toContain('opaque var/lib');
+});
+
+test('upload-server.mjs', async () => {
+  const clone = makeClone();
+  const { match, stop } = await start(clone, 'upload-server.mjs', /^http.*/, 'uploads', '0');
+  const upload = (name: string, body: Uint8Array) => fetch(`${match[0]}/${name}`, { method: 'POST', body });
+  const layer = readFileSync(join(clone, FIRST));
+  expect((await upload('base', layer)).status).toBe(201);
+  expect(readFileSync(join(clone, 'uploads/base/kept/file'), 'utf8')).toBe('kept\n');
+  expect((await upload('base', layer)).status).toBe(409);
+  expect((await upload('damaged', layer.subarray(0, 100))).status).toBe(400);
+  expect((await upload('Not+a+name', layer)).status).toBe(404);
+  expect(await stop()).toBe(0);
+});
+
+test('pull-and-mount.mjs', async ({ skip }) => {
+  if (!isRoot) return skip('mounting needs root');
+  const clone = makeClone();
+  const registry = await DockerRegistry.start(join(clone, 'registry'));
+  onTestFinished(() => registry.kill());
+  const location = `oci-archive:${join(clone, 'fixtures/image.tar')}`;
+  await push({ location }, `${registry.host}/sample:1`);
+  for (const image of [`${registry.host}/sample:1`, 'fixtures/image.tar'])
+    expect(await run(clone, 'pull-and-mount.mjs', image)).toContain("mounted: [ 'kept', 'replaced' ]");
+});
+
+test('verifier.mjs', async () => {
+  const output = await run(makeClone(), 'verifier.mjs');
+  expect(output).toContain('accepted docker.io/library/sample:1');
+  expect(output).toContain('refused: ');
+});
+
+test('snapshots.mjs', async ({ skip }) => {
+  if (!isRoot) return skip('mounting needs root');
+  const output = await run(makeClone(), 'snapshots.mjs');
+  expect(output).toMatch(/^committed with-hello layer-1$/m);
+  expect(output).toContain('0 findings');
+});
+
+test('make-layer.mjs', async () => {
+  const clone = makeClone();
+  const first = await run(clone, 'make-layer.mjs', FIRST.replace(/[^/]+$/, ''), 'layer.tar.gz');
+  expect(await run(clone, 'make-layer.mjs', FIRST.replace(/[^/]+$/, ''), 'layer.tar.gz')).toBe(first);
+});
+
+test('daemon.mjs', async ({ skip }) => {
+  if (!isRoot) return skip('it mounts to find out what overlayfs can do');
+  const clone = makeClone();
+  const { match, stop } = await start(clone, 'daemon.mjs', /http:.*metrics/);
+  expect(await (await fetch(match[0])).text()).toContain('overlayer_');
+  expect(await stop()).toBe(0);
+});

@@ -1,0 +1,119 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { checkTypes, isRoot, makeClone, PAGES, REPOSITORY, readPage, runIn } from './clone.js';
+
+interface Block {
+  readonly page: string;
+  readonly language: string;
+  readonly code: string;
+  /** Why it is not run, if it is not. */
+  readonly excuse: string | undefined;
+  /** For the report. */
+  readonly name: string;
+}
+
+function blocksOf(page: string): readonly Block[] {
+  const fences = /^(?:<!-- not run: (?<excuse>.+) -->\n)?```(?<language>\w*)\n(?<code>.*?)^```$/gms;
+  return [...readPage(page).matchAll(fences)].map(({ groups }) => {
+    const { language = '', code = '', excuse } = groups!;
+    const firstLine = code.split('\n').find((line) => line !== '' && !line.startsWith('import'));
+    return { page, language, code, excuse, name: `${page}: ${firstLine}` };
+  });
+}
+
+const blocks = PAGES.flatMap(blocksOf);
+const runnable = (language: string) => blocks.filter((block) => block.language === language && !block.excuse);
+
+describe('shell examples', () => {
+  test.for(runnable('sh'))('$name', async ({ code }, { skip }) => {
+    if (/\bmount |snapshots|\bserve\b/.test(code) && !isRoot) return skip('it needs root');
+    const clone = makeClone();
+    const stopAll = `trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT`;
+    await runIn(clone, 'bash', ['-euo', 'pipefail', '-c', `${stopAll}\n${code}`]);
+  });
+});
+
+describe('TypeScript examples', () => {
+  test('have the right types', async () => {
+    const clone = makeClone();
+    const files = runnable('ts').map(({ code }, index) => {
+      writeFileSync(join(clone, `block-${index}.ts`), `${code}\nexport {};`);
+      return `block-${index}.ts`;
+    });
+    await checkTypes(clone, ['--noEmit', ...files]);
+  });
+
+  test.for(runnable('ts'))('$name', async ({ code }, { skip }) => {
+    if (/overlayer\/(snapshots|testing)/.test(code) && !isRoot) return skip('it needs root');
+    const clone = makeClone();
+    writeFileSync(join(clone, 'try.ts'), code);
+    await checkTypes(clone, ['--noCheck', 'try.ts']);
+    expect(await runIn(clone, process.execPath, ['try.js'])).not.toBe('');
+  });
+});
+
+test('every example is run, or says why not', () => {
+  const runBy: Readonly<Record<string, string>> = {
+    sh: 'this file',
+    ts: 'this file',
+    typescript: 'test/docs/json.test.ts',
+    bash: '.ci/run',
+    text: 'nothing: it is no example',
+  };
+  const stray = blocks.filter(
+    ({ language, excuse }) => runBy[language] === undefined && excuse === undefined,
+  );
+  expect(stray.map(({ name }) => name)).toEqual([]);
+});
+
+describe('README', () => {
+  const readme = readPage('README.md');
+
+  test('is for the first ten minutes', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(200);
+  });
+
+  test('begins with the two commands that CI runs', () => {
+    const commands = blocks.filter(({ page, language }) => page === 'README.md' && language === 'bash');
+    expect(commands.map(({ code }) => code)).toEqual([
+      expect.stringContaining('npm ci && npx overlayer unpack'),
+      expect.stringContaining('npm ci && npm test'),
+    ]);
+  });
+
+  test('shows an example as it is in examples/', () => {
+    const [shown] = blocks.filter(({ page, language }) => page === 'README.md' && language === 'ts');
+    expect(shown?.code).toBe(readPage('examples/unpack-layer.mjs'));
+  });
+
+  test('leads to every page of docs/', () => {
+    for (const page of readdirSync(join(REPOSITORY, 'docs')).filter((name) => name.endsWith('.md')))
+      expect(readme).toContain(`(docs/${page})`);
+  });
+});
+
+/** As GitHub makes them of headings. */
+function anchorsOf(page: string): readonly string[] {
+  const headings = [...readPage(page).matchAll(/^#+ (.+)$/gm)];
+  return headings.map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test.for(PAGES)('links of %s lead somewhere', (page) => {
+  const links = [...readPage(page).matchAll(/\]\((?<target>[^)\s]+)\)/g)].map(
+    ({ groups }) => groups!['target']!,
+  );
+  const lost = links.filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [file = '', anchor] = link.split('#');
+    const target = file === '' ? page : normalize(join(dirname(page), file));
+    if (!existsSync(join(REPOSITORY, target))) return true;
+    return anchor !== undefined && !anchorsOf(target).includes(anchor);
+  });
+  expect(lost).toEqual([]);
+});
