@@ -14,7 +14,7 @@ let zstd: Zstd | undefined;
 
 /** Calls functions of C libraries. @throws OverlayerError `Unimplemented` when koffi is absent */
 export function loadKoffi(): Koffi {
-  koffi ??= load('koffi', 'koffi', 'the kernel is called through it') as Koffi;
+  koffi ??= load('koffi', 'koffi', 'call the kernel') as Koffi;
   return koffi;
 }
 
@@ -29,24 +29,24 @@ export function loadKoffiAhead(): void {
 
 /** The store of the snapshots' and images' records. @throws OverlayerError `Unimplemented` when lmdb is absent */
 export function loadLmdb(): Lmdb {
-  lmdb ??= load('lmdb', 'lmdb', 'records of snapshots and images are kept in it') as Lmdb;
+  lmdb ??= load('lmdb', 'lmdb', 'keep records of snapshots and images') as Lmdb;
   return lmdb;
 }
 
 /** @throws OverlayerError `Unimplemented` when zstd-napi is absent or not built */
 export function loadZstd(): Zstd {
-  zstd ??= load('zstd-napi', 'zstd-napi/binding.js', 'it reads and writes zstd') as Zstd;
+  zstd ??= load('zstd-napi', 'zstd-napi/binding.js', 'compress or decompress zstd') as Zstd;
   return zstd;
 }
 
-function load(name: string, module: string, use: string): unknown {
+function load(name: string, module: string, task: string): unknown {
   try {
     return requireOptional(module);
   } catch (cause) {
     const absent = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
     const why = absent ? 'is not installed, or not built' : 'does not load';
-    throw new OverlayerError('Unimplemented', `The package ${name} ${why}: ${use}`, {
-      hint: absent ? `npm install ${name}` : `npm rebuild ${name}`,
+    throw new OverlayerError('Unimplemented', `Cannot ${task}: the package ${name} ${why}`, {
+      hint: `npm install ${name}, or npm rebuild ${name}`,
       cause,
     });
   }

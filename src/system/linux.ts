@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { OverlayerError } from '../base/errors.js';
 import { loadKoffi } from '../base/natives.js';
 import { decodePath } from '../base/path-bytes.js';
 import { check, checkLater, cString, type ForeignFunction, fail, loadLibc } from './libc.js';
@@ -47,10 +48,22 @@ let opened: System | undefined;
  * libc through koffi, synchronously: 125 to 225 ns a call, where `fs` promises cost 20 µs and more.
  * Memory goes in as a plain number (its address): a typed array would cost 50 ns more, a view 100.
  * A thread has one: to make it takes 0.4 ms.
+ *
+ * @throws OverlayerError `Unimplemented` on any other system than Linux, and without koffi
  */
 export function openLinuxSystem(): System {
   opened ??= bindLinuxSystem();
   return opened;
+}
+
+/** @returns undefined where no call can be made: on any other system than Linux, and without koffi */
+export function findLinuxSystem(): System | undefined {
+  try {
+    return openLinuxSystem();
+  } catch (error) {
+    if (OverlayerError.is(error) && error.code === 'Unimplemented') return undefined;
+    throw error;
+  }
 }
 
 function bindLinuxSystem(): System {

@@ -1,10 +1,18 @@
-import { existsSync, openSync, realpathSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  type Stats,
+} from 'node:fs';
 import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
-import { closeQuietly } from '../../rootfs/directory.js';
 import { fromSystemError } from '../../system/errno-code.js';
-import { openLinuxSystem } from '../../system/linux.js';
-import { AT_FDCWD, asSystemError, isErrno, O, S, type System } from '../../system/system.js';
+import { hasProc, procMissing } from '../../system/own-proc.js';
+import { asSystemError, isErrno, O } from '../../system/system.js';
 import { explained } from './explained.js';
 import type { ImageSource } from './image-source.js';
 import { knownDirectory } from './known-directories.js';
@@ -19,7 +27,7 @@ export async function readImageLayout(
   { names, signal }: OpenImagesOptions,
 ): Promise<ImageSource> {
   signal?.throwIfAborted();
-  const files = new LayoutDirectory(openLinuxSystem(), directory);
+  const files = new LayoutDirectory(directory);
   try {
     const stored = await explained(directory, async () => {
       if (files.find(LAYOUT_FILE) === undefined) throw notALayout(directory);
@@ -40,28 +48,39 @@ function notALayout(directory: string): OverlayerError {
   });
 }
 
+/** <sys/fcntl.h> of macOS 10.15: no part of the path may be a symlink. */
+const O_NOFOLLOW_ANY = 0x20000000;
+const { O_DIRECTORY, O_NOFOLLOW = 0, O_RDONLY } = constants;
+const IS_LINUX = process.platform === 'linux';
+
 /**
- * The files below a directory, each found by descriptors and without following a symlink, so that nothing outside is
- * ever read. What was found stays open, and is read through its descriptor: it is the same file then.
+ * The files below a directory. No symlink is followed to any of them, so nothing outside is ever read. All calls are those
+ * of node:fs, because layouts are also read where koffi is absent.
+ *
+ * On Linux each name is resolved from the descriptor of the directory above it, and a file is read through its descriptor:
+ * it stays the same file. Elsewhere a path can't begin at a descriptor. macOS refuses symlinks itself when the file is
+ * opened; on Windows a program that changes the layout at the same moment could pass the check.
  */
 class LayoutDirectory {
-  readonly #system: System;
   readonly #path: string;
-  readonly #root: number;
+  readonly #realPath: string;
+  /** Undefined where it is of no use. */
+  readonly #root: number | undefined;
   readonly #files = new Map<string, StoredFile & { readonly descriptor: number }>();
 
   /** @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
-  constructor(system: System, path: string) {
-    this.#system = system;
+  constructor(path: string) {
     this.#path = path;
     try {
-      this.#root = system.openAt(AT_FDCWD, realpathSync(path), O.PATH | O.DIRECTORY, 0);
+      this.#realPath = realpathSync(path);
+      if (!lstatSync(this.#realPath).isDirectory()) throw notADirectory(path);
+      this.#root = IS_LINUX ? openSync(this.#realPath, O.PATH | O_DIRECTORY) : undefined;
     } catch (cause) {
+      if (OverlayerError.is(cause)) throw cause;
       const error = asSystemError(cause, path);
       if (isErrno(error, 'ENOENT'))
         throw new OverlayerError('NotFound', `Image layout "${path}" does not exist`, { cause });
-      if (isErrno(error, 'ENOTDIR'))
-        throw new OverlayerError('InvalidArgument', `Image layout "${path}" is not a directory`, { cause });
+      if (isErrno(error, 'ENOTDIR')) throw notADirectory(path, cause);
       throw this.#failure(error);
     }
   }
@@ -71,47 +90,67 @@ class LayoutDirectory {
     const found = this.#files.get(name);
     if (found !== undefined) return found;
     try {
-      const descriptor = this.#open(this.#root, name.split('/'));
-      const length = this.#system.stat(descriptor).size;
-      const file = { descriptor, bytes: { path: `/proc/self/fd/${descriptor}`, offset: 0, length } };
+      const parts = name.split('/');
+      const descriptor =
+        this.#root === undefined ? this.#openPath(parts) : this.#openBelow(this.#root, parts);
+      const length = fstatSync(descriptor).size;
+      const path = IS_LINUX ? ownDescriptor(descriptor) : join(this.#realPath, name);
+      const file = { descriptor, bytes: { path, offset: 0, length } };
       this.#files.set(name, file);
       return file;
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined;
-      throw this.#failure(error);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw this.#failure(error);
+      if (IS_LINUX && !hasProc()) throw procMissing(`Cannot read image layout "${this.#path}"`);
+      return undefined;
     }
   }
 
   close(): void {
-    for (const { descriptor } of this.#files.values()) closeQuietly(this.#system, descriptor);
+    for (const { descriptor } of this.#files.values()) closeSync(descriptor);
     this.#files.clear();
-    closeQuietly(this.#system, this.#root);
+    if (this.#root !== undefined) closeSync(this.#root);
   }
 
-  #open(directory: number, [name = '', ...rest]: readonly string[]): number {
+  #openBelow(directory: number, [name = '', ...rest]: readonly string[]): number {
     // With O_PATH nothing is opened yet: neither a device nor a FIFO hears of it.
-    const descriptor = this.#system.openAt(directory, name, O.PATH | O.NOFOLLOW, 0);
+    const descriptor = openSync(`${ownDescriptor(directory)}/${name}`, O.PATH | O_NOFOLLOW);
     try {
       const isFile = rest.length === 0;
-      this.#checkType(descriptor, name, isFile ? 'file' : 'directory');
-      return isFile ? openSync(`/proc/self/fd/${descriptor}`, 'r') : this.#open(descriptor, rest);
+      checkType(fstatSync(descriptor), name, isFile ? 'file' : 'directory');
+      return isFile ? openSync(ownDescriptor(descriptor), 'r') : this.#openBelow(descriptor, rest);
     } finally {
-      closeQuietly(this.#system, descriptor);
+      closeSync(descriptor);
     }
   }
 
-  #checkType(descriptor: number, name: string, wanted: 'file' | 'directory'): void {
-    const type = this.#system.stat(descriptor).mode & S.IFMT;
-    if (type === (wanted === 'file' ? S.IFREG : S.IFDIR)) return;
-    throw new OverlayerError(
-      'InvalidArgument',
-      `"${name}" is not a ${wanted}`,
-      type === S.IFLNK ? { hint: 'symlinks are not followed: copy the layout with cp -rL' } : {},
-    );
+  #openPath(parts: readonly string[]): number {
+    let path = this.#realPath;
+    for (const [at, name] of parts.entries()) {
+      path = join(path, name);
+      checkType(lstatSync(path), name, at === parts.length - 1 ? 'file' : 'directory');
+    }
+    return openSync(path, O_RDONLY | (process.platform === 'darwin' ? O_NOFOLLOW_ANY : O_NOFOLLOW));
   }
 
   #failure(error: unknown): OverlayerError {
     if (OverlayerError.is(error)) return error;
     return fromSystemError(asSystemError(error, this.#path), `Cannot read image layout "${this.#path}"`);
   }
+}
+
+function ownDescriptor(descriptor: number): string {
+  return `/proc/self/fd/${descriptor}`;
+}
+
+function notADirectory(path: string, cause?: unknown): OverlayerError {
+  return new OverlayerError('InvalidArgument', `Image layout "${path}" is not a directory`, { cause });
+}
+
+function checkType(stat: Stats, name: string, wanted: 'file' | 'directory'): void {
+  if (wanted === 'file' ? stat.isFile() : stat.isDirectory()) return;
+  throw new OverlayerError(
+    'InvalidArgument',
+    `"${name}" is not a ${wanted}`,
+    stat.isSymbolicLink() ? { hint: 'symlinks are not followed: copy the layout with cp -rL' } : {},
+  );
 }

@@ -3,7 +3,8 @@ import { WorkBudget } from '../../base/work-budget.js';
 import { Destination } from '../../rootfs/destination.js';
 import { closeQuietly } from '../../rootfs/directory.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
-import { openLinuxSystem } from '../../system/linux.js';
+import { findLinuxSystem, openLinuxSystem } from '../../system/linux.js';
+import type { System } from '../../system/system.js';
 import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import { ArchiveReader } from './archive-reader.js';
@@ -17,8 +18,8 @@ import { readArchive } from './read-archive.js';
 import { serve, unexpected } from './serve.js';
 import { writeDiff } from './write-diff.js';
 
-const system = openLinuxSystem();
-const exactModes = !system.clearThreadUmask();
+// A plan calls no kernel, so it is also made where `openLinuxSystem` fails.
+const exactModes = findLinuxSystem()?.clearThreadUmask() === false;
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
 /** Of all that the process may have open: for directories as for files, and there may be several threads like this one. */
 const SHARE_OF_DESCRIPTORS = 8;
@@ -33,7 +34,7 @@ serve((request, pipeline, send) => {
     case 'apply':
       return apply(request, pipeline);
     case 'diff':
-      return writeDiff(system, pipeline, request);
+      return writeDiff(openLinuxSystem(), pipeline, request);
     case 'commit':
       take().commit(request.sync);
       return { type: 'settled' };
@@ -51,11 +52,12 @@ function take(): Destination {
 }
 
 function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer {
+  const system = openLinuxSystem();
   const destination = Destination.open(system, request.destination, request.existing, NOT_EMPTY);
   const lowers: number[] = [];
   try {
     for (const path of request.lowers) lowers.push(openTree(system, path, 'Lower layer'));
-    const answer = applyTo(destination, lowers, request, pipeline);
+    const answer = applyTo(system, destination, lowers, request, pipeline);
     filled = destination;
     return answer;
   } catch (error) {
@@ -70,6 +72,7 @@ function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer
 }
 
 function applyTo(
+  system: System,
   destination: Destination,
   lowers: readonly number[],
   request: Request & { type: 'apply' },

@@ -2,7 +2,7 @@ import { DATA } from '../../base/gate.js';
 import type { Decompressor } from '../../compression/decompressor.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
-import { openLinuxSystem } from '../../system/linux.js';
+import { findLinuxSystem } from '../../system/linux.js';
 import { BlobReader } from './blob-reader.js';
 import { encodeArchive } from './encode-archive.js';
 import { FileSource } from './file-source.js';
@@ -11,7 +11,8 @@ import { MeteredOutput } from './metered-output.js';
 import { INPUT_READERS, type Pipeline } from './pipeline.js';
 import { serve, unexpected } from './serve.js';
 
-const system = openLinuxSystem();
+/** Absent where layers are only planned: no files of the apply thread's are to be finished then. */
+const system = findLinuxSystem();
 
 /** The thread that reads the source, sees what it is, and decompresses it; or compresses the archive of a diff. */
 serve(async (request, pipeline) => {

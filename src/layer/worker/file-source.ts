@@ -16,7 +16,7 @@ export class FileSource {
   readonly #end: number;
   #ended = false;
 
-  constructor({ path, offset, length }: FileRange, pipeline: Pipeline, system: System) {
+  constructor({ path, offset, length }: FileRange, pipeline: Pipeline, system: System | undefined) {
     this.#position = offset;
     this.#end = offset + length;
     this.#pipeline = pipeline;

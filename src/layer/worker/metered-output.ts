@@ -15,7 +15,7 @@ export class MeteredOutput implements ByteOutput {
   consumed = 0;
   #produced = 0;
 
-  constructor(pipeline: Pipeline, system: System, maxRatio: number) {
+  constructor(pipeline: Pipeline, system: System | undefined, maxRatio: number) {
     this.#ring = pipeline.output;
     this.#room = new Room(this.#ring, pipeline, system);
     this.bytes = this.#ring.bytes;

@@ -10,14 +10,14 @@ export class Room {
   readonly #ring: Ring;
   readonly #pipeline: Pipeline;
   readonly #digest: SharedDigest;
-  readonly #files: FileQueue;
+  readonly #files: FileQueue | undefined;
 
-  constructor(ring: Ring, pipeline: Pipeline, system: System) {
+  constructor(ring: Ring, pipeline: Pipeline, system: System | undefined) {
     const { input, inputDigest, outputDigest } = pipeline;
     this.#ring = ring;
     this.#pipeline = pipeline;
     this.#digest = new SharedDigest(ring, ring === input ? inputDigest : outputDigest);
-    this.#files = new FileQueue(pipeline.files, system, ring.bytes);
+    this.#files = system && new FileQueue(pipeline.files, system, ring.bytes);
   }
 
   wait(): number {
@@ -28,7 +28,7 @@ export class Room {
       const room = this.#ring.room();
       if (room > 0) return room;
       if (isArchive) {
-        if (this.#digest.help() || this.#files.work()) continue;
+        if (this.#digest.help() || this.#files?.work()) continue;
         // The apply thread may wait for the last of these to be done.
         gate.bump(DATA);
       }
