@@ -35,18 +35,26 @@ export function loadLmdb(): Lmdb {
 
 /** @throws OverlayerError `Unimplemented` when zstd-napi is absent or not built */
 export function loadZstd(): Zstd {
-  zstd ??= load('zstd-napi', 'zstd-napi/binding.js', 'compress or decompress zstd') as Zstd;
+  zstd ??= load('zstd-napi', 'zstd-napi/binding.js', 'compress or decompress zstd', ZSTD_HINT) as Zstd;
   return zstd;
 }
 
-function load(name: string, module: string, task: string): unknown {
+const ZSTD_HINT =
+  'use Node 22.15 or later, which has zstd, or npm install zstd-napi, which needs a C++ compiler, make and python3';
+
+function load(
+  name: string,
+  module: string,
+  task: string,
+  hint = `npm install ${name}, or npm rebuild ${name}`,
+): unknown {
   try {
     return requireOptional(module);
   } catch (cause) {
     const absent = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
     const why = absent ? 'is not installed, or not built' : 'does not load';
     throw new OverlayerError('Unimplemented', `Cannot ${task}: the package ${name} ${why}`, {
-      hint: `npm install ${name}, or npm rebuild ${name}`,
+      hint,
       cause,
     });
   }

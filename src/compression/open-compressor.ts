@@ -1,10 +1,17 @@
 import type { Compressor } from './compressor.js';
 import type { ByteOutput } from './decompressor.js';
-import { loadZstd } from './load-zstd.js';
+import type { ZstdLibraryName } from './zstd-library.js';
 
-/** @throws OverlayerError `Unavailable`: zstd is not built here */
-export async function openCompressor(format: 'gzip' | 'zstd', output: ByteOutput): Promise<Compressor> {
+/** @param zstd a library, for tests @throws OverlayerError `Unimplemented`: there is no zstd */
+export async function openCompressor(
+  format: 'gzip' | 'zstd',
+  output: ByteOutput,
+  zstd?: ZstdLibraryName,
+): Promise<Compressor> {
   if (format === 'gzip') return new (await import('./gzip-compressor.js')).GzipCompressor(output);
-  const { ZstdCompressor } = await loadZstd('compress', () => import('./zstd-compressor.js'));
-  return new ZstdCompressor(output);
+  const [{ ZstdCompressor }, { openZstdLibrary }] = await Promise.all([
+    import('./zstd-compressor.js'),
+    import('./zstd-library.js'),
+  ]);
+  return new ZstdCompressor(output, openZstdLibrary(zstd));
 }

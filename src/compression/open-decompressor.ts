@@ -1,9 +1,9 @@
 import { OverlayerError } from '../base/errors.js';
 import type { ByteOutput, Decompressor } from './decompressor.js';
 import { GzipMember, type Inflater } from './gzip-member.js';
-import { loadZstd } from './load-zstd.js';
 import type { MemberDecoder } from './member-decoder.js';
 import { MemberStream } from './member-stream.js';
+import type { ZstdLibraryName } from './zstd-library.js';
 
 /** The gzip decoders, fastest first; each is loaded only when it is its turn. */
 const GZIP = {
@@ -21,18 +21,22 @@ export const GZIP_DECODERS = Object.keys(GZIP) as readonly GzipDecoderName[];
 
 export interface DecompressorOptions {
   readonly gzip?: GzipDecoderName | undefined;
+  /** @default the first there is: for tests */
+  readonly zstd?: ZstdLibraryName | undefined;
   /** As in `Limits`. */
   readonly maxWindow: number;
 }
 
-/** @throws OverlayerError `Unavailable` when the wanted gzip decoder is not here */
+/** @throws OverlayerError `Unavailable` when the wanted gzip decoder is not here, `Unimplemented` when there is no zstd */
 export async function openDecompressor(
   format: 'gzip' | 'zstd',
   output: ByteOutput,
-  { gzip, maxWindow }: DecompressorOptions,
+  { gzip, zstd, maxWindow }: DecompressorOptions,
 ): Promise<Decompressor> {
   return new MemberStream(
-    format === 'zstd' ? await openZstd(output, maxWindow) : new GzipMember(await openInflater(output, gzip)),
+    format === 'zstd'
+      ? await openZstd(output, maxWindow, zstd)
+      : new GzipMember(await openInflater(output, gzip)),
   );
 }
 
@@ -46,7 +50,14 @@ async function openInflater(output: ByteOutput, wanted: GzipDecoderName | undefi
   });
 }
 
-async function openZstd(output: ByteOutput, maxWindow: number): Promise<MemberDecoder> {
-  const { ZstdFrame } = await loadZstd('decompress', () => import('./zstd.js'));
-  return new ZstdFrame(output, maxWindow);
+async function openZstd(
+  output: ByteOutput,
+  maxWindow: number,
+  wanted: ZstdLibraryName | undefined,
+): Promise<MemberDecoder> {
+  const [{ ZstdFrame }, { openZstdLibrary }] = await Promise.all([
+    import('./zstd.js'),
+    import('./zstd-library.js'),
+  ]);
+  return new ZstdFrame(output, maxWindow, openZstdLibrary(wanted));
 }

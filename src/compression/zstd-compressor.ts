@@ -1,43 +1,65 @@
-import type { EndDirective } from 'zstd-napi/binding.js';
-import { loadZstd } from '../base/natives.js';
 import type { Compressor } from './compressor.js';
 import type { ByteOutput } from './decompressor.js';
+import { FLUSH, type ZstdLibrary, type ZstdSteps } from './zstd-library.js';
 
-const zstd = loadZstd();
-/** zstd's own default. */
-const LEVEL = 3;
+/** More than a block and what ends a frame: ZSTD_CStreamOutSize() is 131,591. */
+const HELD_BYTES = 192 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** zstd through zstd-napi: one frame, with a checksum of its content as the command zstd writes it. */
+/**
+ * One zstd frame. The library writes into memory of its own size, not into the output's: Node's zlib does not say whether a
+ * frame is complete, so its last part must always find room to spare.
+ */
 export class ZstdCompressor implements Compressor {
   readonly #output: ByteOutput;
-  readonly #context = new zstd.CCtx();
+  readonly #held = new HeldOutput();
+  readonly #encoder: ZstdSteps;
 
-  constructor(output: ByteOutput) {
+  constructor(output: ByteOutput, library: ZstdLibrary) {
     this.#output = output;
-    this.#context.setParameter(zstd.CParameter.compressionLevel, LEVEL);
-    this.#context.setParameter(zstd.CParameter.checksumFlag, 1);
+    this.#encoder = library.openEncoder(this.#held);
   }
 
   write(input: Buffer, start: number, end: number): void {
-    for (let at = start; at < end; )
-      at += this.#step(input.subarray(at, end), zstd.EndDirective.continue).consumed;
-  }
-
-  end(): void {
-    while (this.#step(NOTHING, zstd.EndDirective.end).left > 0) {
-      // There is more.
+    for (let at = start, full = false; at < end || full; ) {
+      const step = this.#encoder.step({ bytes: input, start: at, end, flush: FLUSH.continue });
+      at += step.consumed;
+      full = step.full;
+      this.#held.moveTo(this.#output);
     }
   }
 
-  close(): void {}
+  end(): void {
+    while (this.#encoder.step({ bytes: NOTHING, start: 0, end: 0, flush: FLUSH.end }).full)
+      this.#held.moveTo(this.#output);
+    this.#held.moveTo(this.#output);
+  }
 
-  #step(input: Uint8Array, directive: EndDirective): { readonly left: number; readonly consumed: number } {
-    const room = this.#output.waitRoom();
-    const { bytes, writeIndex } = this.#output;
-    const place = bytes.subarray(writeIndex, writeIndex + room);
-    const [left, produced, consumed] = this.#context.compressStream2(place, input, directive);
-    if (produced > 0) this.#output.publish(produced);
-    return { left, consumed };
+  close(): void {
+    this.#encoder.close();
+  }
+}
+
+class HeldOutput implements ByteOutput {
+  readonly bytes = Buffer.alloc(HELD_BYTES);
+  readonly writeIndex = 0;
+  #length = 0;
+
+  waitRoom(): number {
+    return HELD_BYTES;
+  }
+
+  publish(length: number): void {
+    this.#length = length;
+  }
+
+  moveTo(output: ByteOutput): void {
+    for (let at = 0; at < this.#length; ) {
+      const length = Math.min(output.waitRoom(), this.#length - at);
+      this.bytes.copy(output.bytes, output.writeIndex, at, at + length);
+      output.publish(length);
+      at += length;
+    }
+    this.#length = 0;
   }
 }

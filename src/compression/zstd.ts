@@ -1,17 +1,14 @@
 import { OverlayerError } from '../base/errors.js';
-import { loadZstd } from '../base/natives.js';
 import type { ByteOutput } from './decompressor.js';
 import { isZstdFrame, isZstdSkippable } from './detect.js';
 import { type MemberDecoder, MemberError, type MemberFormat } from './member-decoder.js';
-import { parseZstdHeader, zstdHeaderBytes } from './zstd-header.js';
+import { parseZstdHeader, ZstdBlocks, zstdHeaderBytes } from './zstd-format.js';
+import { FLUSH, WINDOW_LOG_MAX, type ZstdLibrary, type ZstdSteps } from './zstd-library.js';
 
-const zstd = loadZstd();
 const MAGIC_BYTES = 4;
 /** Of a skippable frame: its length. */
 const LENGTH_BYTES = 4;
 const MAX_HEADER_BYTES = 14;
-/** The library's own bound is 2^27; which windows are taken, and how it is said, is decided here. */
-const WINDOW_LOG_MAX = 31;
 const MIB = 2 ** 20;
 
 const FORMAT: MemberFormat = {
@@ -24,26 +21,25 @@ const FORMAT: MemberFormat = {
 
 type Part = 'header' | 'body' | 'skip' | 'done';
 
-/** zstd through zstd-napi, synchronously and straight into the output's memory. */
+/** A frame of zstd, or a skippable frame. A library decodes the blocks; where they end is read here. */
 export class ZstdFrame implements MemberDecoder {
   readonly format = FORMAT;
   isSkippable = false;
-  readonly #output: ByteOutput;
   readonly #maxWindow: number;
-  readonly #context = new zstd.DCtx();
+  readonly #decoder: ZstdSteps;
   /** The magic and the header of the frame. */
   readonly #header = Buffer.alloc(MAGIC_BYTES + MAX_HEADER_BYTES);
   #headerFill = 0;
   #part: Part = 'done';
   #skipLeft = 0;
+  #blocks = new ZstdBlocks(false);
   #contentSize: number | undefined;
   #produced = 0;
 
   /** @param maxWindow bytes @throws OverlayerError `ResourceExhausted` for a larger window, from `take` */
-  constructor(output: ByteOutput, maxWindow: number) {
-    this.#output = output;
+  constructor(output: ByteOutput, maxWindow: number, library: ZstdLibrary) {
     this.#maxWindow = Math.min(maxWindow, 2 ** WINDOW_LOG_MAX);
-    this.#context.setParameter(zstd.DParameter.windowLogMax, WINDOW_LOG_MAX);
+    this.#decoder = library.openDecoder(output);
   }
 
   get done(): boolean {
@@ -71,12 +67,14 @@ export class ZstdFrame implements MemberDecoder {
           break;
         }
         case 'body':
-          at += this.#decompress(input.subarray(at, end));
+          at += this.#takeBlocks(input, at, end);
       }
     return at - start;
   }
 
-  close(): void {}
+  close(): void {
+    this.#decoder.close();
+  }
 
   #takeHeader(input: Buffer, start: number, end: number): number {
     let at = start;
@@ -84,19 +82,19 @@ export class ZstdFrame implements MemberDecoder {
       this.#header[this.#headerFill++] = input[at++]!;
       const wanted = this.isSkippable ? LENGTH_BYTES : zstdHeaderBytes(this.#header[MAGIC_BYTES]!);
       if (this.#headerFill < MAGIC_BYTES + wanted) continue;
-      this.#begun();
+      this.#beginBody();
       break;
     }
     return at - start;
   }
 
-  #begun(): void {
+  #beginBody(): void {
     if (this.isSkippable) {
       this.#skipLeft = this.#header.readUInt32LE(MAGIC_BYTES);
       this.#part = this.#skipLeft === 0 ? 'done' : 'skip';
       return;
     }
-    const { windowSize, dictionary, contentSize } = parseZstdHeader(
+    const { windowSize, dictionary, contentSize, hasChecksum } = parseZstdHeader(
       this.#header.subarray(MAGIC_BYTES, this.#headerFill),
     );
     if (dictionary !== 0)
@@ -106,46 +104,33 @@ export class ZstdFrame implements MemberDecoder {
         { hint: 'decompress it first, with its dictionary, and pipe it in' },
       );
     if (windowSize > this.#maxWindow) throw windowTooLarge(windowSize, this.#maxWindow);
+    this.#blocks = new ZstdBlocks(hasChecksum);
     this.#contentSize = contentSize;
     this.#produced = 0;
     this.#part = 'body';
-    this.#decompress(this.#header.subarray(0, this.#headerFill));
+    this.#decompress(this.#header, 0, this.#headerFill);
   }
 
   /** @returns bytes taken: all of them, or up to the frame's end */
-  #decompress(input: Buffer): number {
-    let taken = 0;
-    for (;;) {
-      const room = this.#output.waitRoom();
-      const index = this.#output.writeIndex;
-      const [left, produced, consumed] = this.#step(
-        this.#output.bytes.subarray(index, index + room),
-        input.subarray(taken),
-      );
-      if (produced > 0) this.#output.publish(produced);
-      this.#produced += produced;
-      taken += consumed;
-      if (left === 0) {
-        this.#finish();
-        return taken;
-      }
-      // A full output may mean that more is held back; one with room left means more input is wanted.
-      if (taken === input.length && produced < room) return taken;
+  #takeBlocks(input: Buffer, start: number, end: number): number {
+    const taken = this.#blocks.take(input, start, end);
+    this.#decompress(input, start, start + taken);
+    if (this.#blocks.done) {
+      // The library does not look at the size where the last block is empty and the frame comes in pieces.
+      if (this.#contentSize !== undefined && this.#contentSize !== this.#produced)
+        throw new MemberError('wrong length of a frame');
+      this.#part = 'done';
     }
+    return taken;
   }
 
-  /** The library does not look at the size where the last block is empty and the frame comes in pieces. */
-  #finish(): void {
-    if (this.#contentSize !== undefined && this.#contentSize !== this.#produced)
-      throw new MemberError('wrong length of a frame');
-    this.#part = 'done';
-  }
-
-  #step(output: Buffer, input: Buffer): readonly [left: number, produced: number, consumed: number] {
-    try {
-      return this.#context.decompressStream(output, input);
-    } catch (error) {
-      throw new MemberError(error instanceof Error ? error.message : String(error));
+  #decompress(bytes: Buffer, start: number, end: number): void {
+    for (let at = start, full = false; at < end || full; ) {
+      const step = this.#decoder.step({ bytes, start: at, end, flush: FLUSH.continue });
+      this.#produced += step.produced;
+      at += step.consumed;
+      // A full output may mean that more is held back.
+      full = step.full;
     }
   }
 }

@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
+import { expect } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/base/limits.js';
 import type { ByteOutput } from '../../src/compression/decompressor.js';
-import { type GzipDecoderName, openDecompressor } from '../../src/compression/open-decompressor.js';
+import {
+  type DecompressorOptions,
+  type GzipDecoderName,
+  openDecompressor,
+} from '../../src/compression/open-decompressor.js';
+import { NODE_HAS_ZSTD, ZSTD_LIBRARIES } from '../../src/compression/zstd-library.js';
 import { type ErrorCode, OverlayerError } from '../../src/index.js';
+
+/** Those that this Node has. */
+export const ZSTD_HERE = ZSTD_LIBRARIES.filter((name) => name !== 'node' || NODE_HAS_ZSTD);
 
 /** What came of a stream: its bytes, by `summary`, or the kind of error. */
 export type Outcome =
@@ -29,15 +38,29 @@ class SmallOutput implements ByteOutput {
   }
 }
 
-/** Decompresses a stream that comes in these pieces. */
+/** Decompresses a stream that comes in these pieces; zstd by each library there is, all with the same outcome. */
 export async function decompress(
   format: 'gzip' | 'zstd',
   pieces: Iterable<Uint8Array>,
-  decoder?: GzipDecoderName,
+  gzip?: GzipDecoderName,
   maxWindow: number = DEFAULT_LIMITS.maxWindow,
 ): Promise<Outcome> {
+  const all = [...pieces];
+  if (format === 'gzip') return await decompressBy(format, all, { gzip, maxWindow });
+  const [outcome, ...others] = await Promise.all(
+    ZSTD_HERE.map((zstd) => decompressBy(format, all, { zstd, maxWindow })),
+  );
+  for (const other of others) expect(other).toEqual(outcome);
+  return outcome!;
+}
+
+async function decompressBy(
+  format: 'gzip' | 'zstd',
+  pieces: readonly Uint8Array[],
+  options: DecompressorOptions,
+): Promise<Outcome> {
   const output = new SmallOutput();
-  const decompressor = await openDecompressor(format, output, { gzip: decoder, maxWindow });
+  const decompressor = await openDecompressor(format, output, options);
   // One piece of memory for all of them: a decoder may not keep what it was given.
   let input = Buffer.alloc(1 << 10);
   try {

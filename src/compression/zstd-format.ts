@@ -1,3 +1,5 @@
+import { MemberError } from './member-decoder.js';
+
 /** What a frame's header says (RFC 8878, 3.1.1.1). */
 export interface ZstdHeader {
   /** Bytes of memory that decoding takes: how far back it refers. */
@@ -6,6 +8,8 @@ export interface ZstdHeader {
   readonly dictionary: number;
   /** Bytes of the frame's content, where the header says it. */
   readonly contentSize: number | undefined;
+  /** A checksum of the content follows the last block. */
+  readonly hasChecksum: boolean;
 }
 
 /** Of the field that says how long the content is, and of the dictionary's number, by the flags in the first byte. */
@@ -29,7 +33,12 @@ export function parseZstdHeader(header: Buffer): ZstdHeader {
   const size =
     sizeLength === 0 ? undefined : contentSize(header, dictionaryAt + dictionaryLength, sizeLength);
   // A single segment has no window of its own: it always has a size.
-  return { windowSize: isSingle ? size! : windowSize(header[1]!), dictionary, contentSize: size };
+  return {
+    windowSize: isSingle ? size! : windowSize(header[1]!),
+    dictionary,
+    contentSize: size,
+    hasChecksum: (descriptor & 0x04) !== 0,
+  };
 }
 
 function isSingleSegment(descriptor: number): boolean {
@@ -55,4 +64,64 @@ function windowSize(descriptor: number): number {
 function contentSize(header: Buffer, at: number, bytes: number): number {
   if (bytes === 8) return Number(header.readBigUInt64LE(at));
   return header.readUIntLE(at, bytes) + (bytes === 2 ? 256 : 0);
+}
+
+const BLOCK_HEADER_BYTES = 3;
+const CHECKSUM_BYTES = 4;
+const BLOCK = { raw: 0, repeated: 1, compressed: 2, reserved: 3 } as const;
+
+/**
+ * Finds the end of a frame: reads the header of each block, behind the frame's own header, and passes over the rest
+ * (RFC 8878, 3.1.1.2). Node's zlib does not tell where a frame ends.
+ */
+export class ZstdBlocks {
+  readonly #hasChecksum: boolean;
+  /** Bytes of a block, or of the checksum, that are still to come. */
+  #left = 0;
+  #header = 0;
+  #headerFill = 0;
+  #isLast = false;
+  #checksumSeen = false;
+
+  constructor(hasChecksum: boolean) {
+    this.#hasChecksum = hasChecksum;
+  }
+
+  /** The last block, and the checksum where there is one, are complete. */
+  get done(): boolean {
+    return this.#isLast && this.#left === 0 && (this.#checksumSeen || !this.#hasChecksum);
+  }
+
+  /** @returns how many of the bytes belong to the frame @throws MemberError for a reserved type of block */
+  take(input: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && !this.done) {
+      if (this.#left > 0) {
+        const taken = Math.min(this.#left, end - at);
+        this.#left -= taken;
+        at += taken;
+        if (this.#left === 0) this.#beginChecksum();
+        continue;
+      }
+      this.#header |= input[at++]! << (8 * this.#headerFill++);
+      if (this.#headerFill === BLOCK_HEADER_BYTES) this.#beginBlock();
+    }
+    return at - start;
+  }
+
+  #beginBlock(): void {
+    const type = (this.#header >> 1) & 3;
+    if (type === BLOCK.reserved) throw new MemberError('reserved type of a block');
+    this.#isLast = (this.#header & 1) === 1;
+    this.#left = type === BLOCK.repeated ? 1 : this.#header >> 3;
+    this.#header = 0;
+    this.#headerFill = 0;
+    if (this.#left === 0) this.#beginChecksum();
+  }
+
+  #beginChecksum(): void {
+    if (!this.#isLast || !this.#hasChecksum || this.#checksumSeen) return;
+    this.#checksumSeen = true;
+    this.#left = CHECKSUM_BYTES;
+  }
 }
