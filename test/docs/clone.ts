@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,19 +15,14 @@ export const PAGES: readonly string[] = [
   'README.md',
   'CHANGELOG.md',
   'CONTRIBUTING.md',
-  ...['command-line', 'containerd', 'design', 'differences', 'json', 'library', 'refusals', 'registries'].map(
-    pageOf,
-  ),
-  ...['security', 'snapshots', 'stores'].map(pageOf),
+  ...readdirSync(join(REPOSITORY, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
   'examples/README.md',
   'fixtures/README.md',
   'native-bench/README.md',
   'test/security/README.md',
 ];
-
-function pageOf(name: string): string {
-  return `docs/${name}.md`;
-}
 
 export function readPage(page: string): string {
   return readFileSync(join(REPOSITORY, page), 'utf8');
