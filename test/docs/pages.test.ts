@@ -88,7 +88,8 @@ describe('README', () => {
   });
 
   test('leads to every page of docs/', () => {
-    for (const page of PAGES.filter((name) => name.startsWith('docs/'))) expect(readme).toContain(`(${page})`);
+    for (const page of PAGES.filter((name) => name.startsWith('docs/')))
+      expect(readme).toContain(`(${page})`);
   });
 });
 
