@@ -19,6 +19,7 @@ const server = createServer(async (request, response) => {
       rootless: true, // the uploader must not create devices or files of other owners
       limits: { maxBytes: 1024 ** 3, maxEntries: 100_000 },
       signal: AbortSignal.timeout(60_000),
+      unreadSource: 'leave', // so that the request can still be answered
     });
     response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ diffID, entries }));
   } catch (error) {
@@ -26,6 +27,7 @@ const server = createServer(async (request, response) => {
       ? [STATUS[error.code] ?? 500, error.message]
       : [503, 'too slow'];
     response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${message}\n`);
+    request.resume();
   }
 });
 server.listen(Number(port), '127.0.0.1', () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import { DockerRegistry, push } from '../helpers/docker-registry.js';
 import { checkTypes, isRoot, makeClone, REPOSITORY, readPage, runIn } from './clone.js';
@@ -66,6 +67,9 @@ test('upload-server.mjs', async () => {
   expect((await upload('base', layer)).status).toBe(409);
   expect((await upload('damaged', layer.subarray(0, 100))).status).toBe(400);
   expect((await upload('Not+a+name', layer)).status).toBe(404);
+  // 300 MB of zeros, as 300 kB: more than the ratio allows.
+  const bomb = gzipSync(Buffer.alloc(300_000_000), { level: 9 });
+  expect((await upload('bomb', bomb)).status).toBe(413);
   expect(await stop()).toBe(0);
 });
 
