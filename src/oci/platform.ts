@@ -109,11 +109,11 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   mipsel: 'mipsle',
 };
 
-/** Where this process runs, normalised. */
+/** Where this process runs, normalised. macOS and Windows run containers of Linux, in a virtual machine. */
 export function hostPlatform(): Platform {
   const architecture = arch();
   return normalizePlatform({
-    os: process.platform,
+    os: ['darwin', 'win32'].includes(process.platform) ? 'linux' : process.platform,
     architecture: ARCHITECTURES[architecture] ?? architecture,
   });
 }

@@ -10,9 +10,13 @@ const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) 
 /** @throws OverlayerError `Unimplemented` on any other system than Linux, or without koffi */
 export function loadLibc(): LibraryHandle {
   if (process.platform !== 'linux')
-    throw new OverlayerError('Unimplemented', `This needs Linux, and here is ${process.platform}`, {
-      hint: 'run it on Linux: in a virtual machine, or in a container',
-    });
+    throw new OverlayerError(
+      'Unimplemented',
+      `Layers are written and mounted on Linux only, and this is ${process.platform}`,
+      {
+        hint: 'run it on Linux: in a virtual machine, or in a container',
+      },
+    );
   return loadKoffi().load('libc.so.6');
 }
 

@@ -49,5 +49,5 @@ export function existingRoot(
 
 /** Not a user who is root in a user namespace alone, where the system's directories belong to nobody. */
 function isRootOfSystem(): boolean {
-  return process.geteuid!() === 0 && (statSync('/var/lib', { throwIfNoEntry: false })?.uid ?? 0) === 0;
+  return process.geteuid?.() === 0 && (statSync('/var/lib', { throwIfNoEntry: false })?.uid ?? 0) === 0;
 }

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { AbortableOptions } from '../../base/abort.js';
 import type { ByteSource } from '../../base/byte-source.js';
+import { descriptorPath } from '../../base/descriptor-path.js';
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
@@ -33,7 +34,7 @@ export async function readImageArchive(
     if (await isCompressed(handle, source)) return await openStream(source, readHandle(handle), options);
     const images = await explained(source, async () => {
       // What has the path later may be another file.
-      const members = await indexArchive(handle, `/proc/self/fd/${handle.fd}`, options);
+      const members = await indexArchive(handle, descriptorPath(handle.fd, source), options);
       return await readImages(members, options);
     });
     const opened = await StoredImageSource.open(source, images, options.names, () => handle.close());

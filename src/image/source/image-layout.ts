@@ -9,6 +9,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { join } from 'node:path';
+import { descriptorPath } from '../../base/descriptor-path.js';
 import { OverlayerError } from '../../base/errors.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { hasProc, procMissing } from '../../system/own-proc.js';
@@ -94,7 +95,7 @@ class LayoutDirectory {
       const descriptor =
         this.#root === undefined ? this.#openPath(parts) : this.#openBelow(this.#root, parts);
       const length = fstatSync(descriptor).size;
-      const path = IS_LINUX ? ownDescriptor(descriptor) : join(this.#realPath, name);
+      const path = descriptorPath(descriptor, join(this.#realPath, name));
       const file = { descriptor, bytes: { path, offset: 0, length } };
       this.#files.set(name, file);
       return file;
@@ -113,11 +114,11 @@ class LayoutDirectory {
 
   #openBelow(directory: number, [name = '', ...rest]: readonly string[]): number {
     // With O_PATH nothing is opened yet: neither a device nor a FIFO hears of it.
-    const descriptor = openSync(`${ownDescriptor(directory)}/${name}`, O.PATH | O_NOFOLLOW);
+    const descriptor = openSync(`${descriptorPath(directory, '')}/${name}`, O.PATH | O_NOFOLLOW);
     try {
       const isFile = rest.length === 0;
       checkType(fstatSync(descriptor), name, isFile ? 'file' : 'directory');
-      return isFile ? openSync(ownDescriptor(descriptor), 'r') : this.#openBelow(descriptor, rest);
+      return isFile ? openSync(descriptorPath(descriptor, name), 'r') : this.#openBelow(descriptor, rest);
     } finally {
       closeSync(descriptor);
     }
@@ -136,10 +137,6 @@ class LayoutDirectory {
     if (OverlayerError.is(error)) return error;
     return fromSystemError(asSystemError(error, this.#path), `Cannot read image layout "${this.#path}"`);
   }
-}
-
-function ownDescriptor(descriptor: number): string {
-  return `/proc/self/fd/${descriptor}`;
 }
 
 function notADirectory(path: string, cause?: unknown): OverlayerError {
