@@ -1,8 +1,9 @@
-/** So many at once; the rest wait in the order in which they came. */
+/** Lets a limited number of users in at once. The others wait, in the order in which they came. */
 export class Semaphore {
   readonly #queue: (() => void)[] = [];
   #free: number;
 
+  /** @param size how many users may be in at once */
   constructor(size: number) {
     this.#free = size;
   }
@@ -10,8 +11,8 @@ export class Semaphore {
   /**
    * Waits for a place.
    *
-   * @returns what gives it back; to do so again does nothing
-   * @throws `signal.reason` when the signal ends the wait
+   * @returns a function that gives the place back; a second call does nothing
+   * @throws `signal.reason` when the signal ends the wait, or was aborted before
    */
   async enter(signal?: AbortSignal): Promise<() => void> {
     await this.#take(signal);
@@ -23,7 +24,7 @@ export class Semaphore {
     };
   }
 
-  /** One place more. */
+  /** Adds a place. */
   widen(): void {
     const next = this.#queue.shift();
     if (next === undefined) this.#free += 1;
@@ -38,14 +39,14 @@ export class Semaphore {
     }
     await new Promise<void>((resolve, reject) => {
       const leave = () => {
-        this.#queue.splice(this.#queue.indexOf(turn), 1);
+        this.#queue.splice(this.#queue.indexOf(enter), 1);
         reject(signal?.reason);
       };
-      const turn = () => {
+      const enter = () => {
         signal?.removeEventListener('abort', leave);
         resolve();
       };
-      this.#queue.push(turn);
+      this.#queue.push(enter);
       signal?.addEventListener('abort', leave, { once: true });
     });
   }

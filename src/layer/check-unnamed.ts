@@ -1,5 +1,5 @@
 import { OverlayerError } from '../base/errors.js';
-import type { ArchiveSummary } from './worker/messages.js';
+import type { ArchiveSummary } from './worker/jobs.js';
 
 /**
  * What is refused of a layer when neither a digest nor a diffID says that it has to be so: it may be less than was meant,

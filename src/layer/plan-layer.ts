@@ -44,7 +44,9 @@ async function* plan(
       batches.attach(crew);
       try {
         return await runLayer(crew, found, { ...options, signal }, (hash) =>
-          crew.apply.ask({ type: 'plan', limits, hash, wantsOperations }, 'applied'),
+          crew.apply.run({ type: 'plan', limits, hash, wantsOperations }, (operations) =>
+            batches.add(operations),
+          ),
         );
       } finally {
         batches.end(); // another layer has the crew next
@@ -70,10 +72,11 @@ class BatchQueue {
 
   attach(crew: Crew): void {
     this.#crew = crew;
-    crew.apply.onOperations = (operations) => {
-      this.#batches.push(operations);
-      this.#wake();
-    };
+  }
+
+  add(operations: readonly PlannedOperation[]): void {
+    this.#batches.push(operations);
+    this.#wake();
   }
 
   end(): void {

@@ -9,9 +9,8 @@ import { type FoundSource, openSource } from './open-source.js';
 import type { GzipDecoder, LayerResult, PlanLayerOptions, ReadLayerOptions } from './options.js';
 import type { Anomaly, AnomalySummary } from './plan/anomaly.js';
 import { reportProgress } from './report-progress.js';
-import type { Crew } from './worker/crew.js';
-import type { ArchiveSummary } from './worker/messages.js';
-import { settleAll } from './worker/settle-all.js';
+import { type Crew, settleAll } from './worker/crew.js';
+import type { ArchiveSummary } from './worker/jobs.js';
 
 /**
  * Runs one layer through a crew: source to decode, hash and apply threads, until all have said how it went.
@@ -42,7 +41,7 @@ export async function runLayer(
     const [decoded, summary] = await settleAll(
       pipeline.gate,
       [
-        crew.decode.ask({ type: 'decode', file, gzip, maxRatio, maxWindow, hash }, 'decoded'),
+        crew.decode.run({ type: 'decode', file, gzip, maxRatio, maxWindow, hash }),
         archive(hash),
         bytes && feed(bytes, pipeline, { stopped, unread: options.unreadSource }),
       ] as const,

@@ -104,34 +104,31 @@ export async function applyLayer(
     let needsLowers: NeedsLowers | undefined;
     try {
       const layer = await runLayer(crew, found, options, async (hash) => {
-        const answer = await crew.apply.ask(
-          {
-            type: 'apply',
-            destination,
-            temporary,
-            existing,
-            target,
-            rootless,
-            lowers,
-            lowersLater,
-            limits,
-            hash,
-            owners,
-            facts: wantsFacts,
-          },
-          'applied',
-        );
+        const applied = await crew.apply.run({
+          type: 'apply',
+          destination,
+          temporary,
+          existing,
+          target,
+          rootless,
+          lowers,
+          lowersLater,
+          limits,
+          hash,
+          owners,
+          facts: wantsFacts,
+        });
         filled = true;
-        ({ facts, needsLowers } = answer);
-        return answer;
+        ({ facts, needsLowers } = applied);
+        return applied;
       });
       options.signal?.throwIfAborted();
       filled = false;
-      await crew.apply.ask({ type: 'commit', sync }, 'settled');
+      await crew.apply.run({ type: 'commit', sync });
       return { layer, facts, needsLowers };
     } catch (error) {
       if (!filled) throw error;
-      const { stays } = await crew.apply.ask({ type: 'discard' }, 'settled');
+      const stays = await crew.apply.run({ type: 'discard' });
       throw addHint(error, stays);
     }
   }

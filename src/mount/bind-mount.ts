@@ -2,7 +2,7 @@ import { MOUNT_ATTRIBUTE, MS } from '../system/mount-system.js';
 import { readMountInfo, topMount } from '../system/mountinfo.js';
 import { SystemError } from '../system/system.js';
 import { mapOwners } from './idmapped.js';
-import type { MountAttempt } from './mount-onto.js';
+import type { MountAttempt } from './mount-attempt.js';
 import { mountAttributes, mountFlags, parseMountOptions } from './mount-options.js';
 
 /**

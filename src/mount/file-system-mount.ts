@@ -1,6 +1,6 @@
 import { SystemError } from '../system/system.js';
 import { mapOwners } from './idmapped.js';
-import type { MountAttempt } from './mount-onto.js';
+import type { MountAttempt } from './mount-attempt.js';
 import { fileSystemFlags, mountAttributes, mountFlags, splitOption } from './mount-options.js';
 
 /** A parameter, or without a value a flag. */

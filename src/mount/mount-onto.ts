@@ -6,25 +6,10 @@ import { AT_FDCWD, asSystemError, isErrno, O, SystemError } from '../system/syst
 import { bindMount, bindMountOld } from './bind-mount.js';
 import { mountFileSystem, mountFileSystemOld } from './file-system-mount.js';
 import type { Mount } from './mount.js';
+import type { MountAttempt, MountTarget } from './mount-attempt.js';
 import { mountError } from './mount-error.js';
-import { type MountOptions, parseMountOptions } from './mount-options.js';
+import { parseMountOptions } from './mount-options.js';
 import { mountOverlay } from './overlay-mount.js';
-
-/** Where something is mounted: what `descriptor` leads to, at `path`. */
-export interface Target {
-  readonly descriptor: number;
-  readonly path: string;
-}
-
-/** One mount on its way. */
-export interface MountAttempt {
-  readonly system: MountSystem;
-  readonly mount: Mount;
-  readonly options: MountOptions;
-  readonly target: Target;
-  /** What the kernel says about it goes here. */
-  readonly messages: string[];
-}
 
 /** Mounts one after the other onto `target`, or none of them. */
 export async function mountOnto(
@@ -84,7 +69,7 @@ async function orOld(
   }
 }
 
-function openTarget(system: MountSystem, root: string, below: string): Target {
+function openTarget(system: MountSystem, root: string, below: string): MountTarget {
   try {
     const top = system.openAt(AT_FDCWD, realpathSync(root), O.PATH, 0);
     if (below === '') return { descriptor: top, path: pathOf(top, root) };

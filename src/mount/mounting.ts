@@ -1,23 +1,68 @@
 import { rmdir } from 'node:fs/promises';
 import { type AbortableOptions, orAborted } from '../base/abort.js';
 import type { Mount } from './mount.js';
-import { mountOnto } from './mount-onto.js';
-import { openMountSystem } from './open-mount-system.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';
-import { unmountTree } from './unmount-tree.js';
 
+interface MountCalls {
+  mount(mounts: readonly Mount[], target: string): Promise<void>;
+  unmount(target: string, options: { readonly lazy: boolean }): Promise<void>;
+}
+
+let loaded: Promise<MountCalls> | undefined;
+
+/** The modules that mount are loaded at the first mount: a process that only unpacks layers starts without them. */
+function loadCalls(): Promise<MountCalls> {
+  loaded ??= bindCalls();
+  return loaded;
+}
+
+async function bindCalls(): Promise<MountCalls> {
+  const [{ mountOnto }, { unmountTree }, { openLinuxMountSystem }] = await Promise.all([
+    import('./mount-onto.js'),
+    import('./unmount-tree.js'),
+    import('../system/linux-mount.js'),
+  ]);
+  const system = openLinuxMountSystem();
+  return {
+    mount: (mounts, target) => mountOnto(system, mounts, target),
+    unmount: (target, options) => unmountTree(system, target, options),
+  };
+}
+
+/**
+ * Mounts one after the other onto `target`, through the kernel's mount calls: no program is run. Nothing stays
+ * mounted when one of them fails. A `Mount.target` is resolved below `target`, symlinks included.
+ *
+ * @throws OverlayerError `PermissionDenied`, `NotFound`, `InvalidArgument`, `FailedPrecondition` or `Unimplemented`,
+ *   with the kernel's own explanation where it gave one
+ */
 export async function mountAll(mounts: readonly Mount[], target: string): Promise<void> {
-  await mountOnto(await openMountSystem(), mounts, target);
+  await (await loadCalls()).mount(mounts, target);
 }
 
+/**
+ * Unmounts everything that is mounted on `target` and below it, the latest mount first. While files are open there it
+ * tries again, for up to 2.5 seconds. It does nothing when nothing is mounted there.
+ *
+ * @throws OverlayerError `FailedPrecondition` when files are still open there, `PermissionDenied`
+ */
 export async function unmountAll(target: string): Promise<void> {
-  await unmountTree(await openMountSystem(), target, { lazy: false });
+  await (await loadCalls()).unmount(target, { lazy: false });
 }
 
+/**
+ * Mounts onto a temporary directory, and unmounts when `use` has returned or failed, or the signal is aborted. An
+ * abort does not wait for `use`, which then finds the directory gone. The overlay option `volatile` is left out:
+ * overlayfs refuses to mount an upperdir again that was mounted with it.
+ *
+ * @throws OverlayerError as `mountAll`; `FailedPrecondition` when files are still open there after `use`. The mount
+ *   then goes when they are closed
+ * @throws what `use` throws; `signal.reason`
+ */
 export async function withMount<T>(
   mounts: readonly Mount[],
   use: (directory: string) => Promise<T> | T,
-  { signal }: AbortableOptions,
+  { signal }: AbortableOptions = {},
 ): Promise<T> {
   signal?.throwIfAborted();
   const mounted = await mountTemporarily(mounts);
@@ -34,27 +79,32 @@ export async function withMount<T>(
 
 export interface TemporaryMount {
   readonly directory: string;
-  /** The directory goes too. @throws OverlayerError unless `lazy`: it is in use, and goes only when it no longer is */
+  /**
+   * Removes the directory too.
+   *
+   * @param options `lazy`: files that are open there do not keep it from leaving the namespace
+   * @throws OverlayerError `FailedPrecondition` unless `lazy`, when files are open there; it is then unmounted lazily
+   */
   unmount(options: { readonly lazy: boolean }): Promise<void>;
 }
 
-/** Mounts onto a directory that nobody else may look into. */
+/** Mounts onto a new directory that only this user may look into. */
 export async function mountTemporarily(mounts: readonly Mount[]): Promise<TemporaryMount> {
-  const system = await openMountSystem();
+  const calls = await loadCalls();
   const directory = await makeTemporaryDirectory('mount');
   const unmount: TemporaryMount['unmount'] = async ({ lazy }) => {
     try {
-      await unmountTree(system, directory, { lazy });
+      await calls.unmount(directory, { lazy });
     } catch (error) {
-      await unmountTree(system, directory, { lazy: true });
+      await calls.unmount(directory, { lazy: true });
       throw error;
     } finally {
-      // Never recursively: were it still mounted, that would delete the snapshot.
+      // Not recursively: on a directory that is still mounted, that would delete the snapshot.
       await rmdir(directory);
     }
   };
   try {
-    await mountOnto(system, mounts.map(withoutVolatile), directory);
+    await calls.mount(mounts.map(withoutVolatile), directory);
   } catch (error) {
     await unmount({ lazy: true });
     throw error;

@@ -1,6 +1,19 @@
 import type { Mount } from './mount.js';
 import { parseMountOptions, splitOption } from './mount-options.js';
-import { escapeLayer, splitLayers, unescapeLayer } from './overlay-mount.js';
+
+/** Puts a `\` before each character of a layer's path that the kernel would read as a separator. */
+export function escapeLayer(path: string): string {
+  return path.replace(/[\\:,]/g, '\\$&');
+}
+
+/** The paths of `lowerdir`, which stand between colons. */
+export function splitLayers(value = ''): string[] {
+  return (value.match(/(?:\\.|[^:\\])+/g) ?? []).map(unescapeLayer);
+}
+
+export function unescapeLayer(path: string): string {
+  return path.replace(/\\(.)/g, '$1');
+}
 
 export interface OverlayLayers {
   /** What is written to; undefined where nothing is. */

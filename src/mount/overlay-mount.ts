@@ -4,19 +4,15 @@ import type { MountSystem } from '../system/mount-system.js';
 import { AT_FDCWD, isErrno, O } from '../system/system.js';
 import { attachFileSystem, type Parameter } from './file-system-mount.js';
 import { withMappedLayers } from './idmapped.js';
-import type { MountAttempt } from './mount-onto.js';
+import type { MountAttempt } from './mount-attempt.js';
 import { mountFlags, splitOption } from './mount-options.js';
+import { escapeLayer, splitLayers, unescapeLayer } from './overlay-layers.js';
 import { mountWithShortNames } from './short-names.js';
 
 /** The kernel's OVL_MAX_STACK. */
 const MAX_LAYERS = 500;
 /** fsconfig(2) takes values of up to 255 bytes. */
 const MAX_VALUE_BYTES = 255;
-
-/** Puts a `\` before each character of a layer's path that the kernel would read as a separator. */
-export function escapeLayer(path: string): string {
-  return path.replace(/[\\:,]/g, '\\$&');
-}
 
 export async function mountOverlay(attempt: MountAttempt): Promise<void> {
   const { system, options } = attempt;
@@ -100,13 +96,4 @@ async function mountInOneString(
     if (!isErrno(error, 'E2BIG')) throw error;
     await mountWithShortNames(lowers, call);
   }
-}
-
-/** The paths of `lowerdir`, which stand between colons. */
-export function splitLayers(value = ''): string[] {
-  return (value.match(/(?:\\.|[^:\\])+/g) ?? []).map(unescapeLayer);
-}
-
-export function unescapeLayer(path: string): string {
-  return path.replace(/\\(.)/g, '$1');
 }

@@ -1,28 +1,33 @@
-import { parentPort } from 'node:worker_threads';
-import { beginWork } from '../base/start-worker.js';
+import { handleJobs } from '../base/worker-thread.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
-import type { MountSystem } from '../system/mount-system.js';
 import { SystemError } from '../system/system.js';
 import { mountError } from './mount-error.js';
 import { mountOnto } from './mount-onto.js';
-import { tryOverlay } from './try-overlay.js';
+import { type ProbeJobs, probe, withoutUnmount } from './overlay-support.js';
 
-// A thread that tries overlayfs and ends. Its mounts are in a namespace of its own, which ends with it, or with the
-// process: nobody has to unmount them, and a process that is killed leaves none. So all that looks into them is
-// synchronous: what is not is done by threads that do not see them.
+// A thread that probes overlayfs with mounts in a mount namespace of its own. The namespace ends with the thread, so
+// no mount is left when the process is killed. The probe looks at them synchronously: Node's other threads, which do
+// asynchronous calls, do not see them.
 
-const scratch = beginWork<string>();
 const linux = openLinuxMountSystem();
-const mounts: MountSystem = { ...linux, unmount: async () => {} };
-
+const system = withoutUnmount(linux);
 let isInside = false;
 
-void tryOverlay(mounts, scratch, async (mount, target) => {
-  if (!isInside) enterNamespace();
-  isInside = true;
-  await mountOnto(mounts, [mount], target);
-  return target;
-}).then((support) => parentPort!.postMessage(support));
+handleJobs<ProbeJobs>({
+  async probe({ scratch }) {
+    try {
+      return await probe(system, scratch, async (mount, target) => {
+        if (!isInside) enterNamespace();
+        isInside = true;
+        await mountOnto(system, [mount], target);
+        return target;
+      });
+    } catch (error) {
+      throw toOverlayerError(error, `Cannot try overlayfs in "${scratch}"`);
+    }
+  },
+});
 
 function enterNamespace(): void {
   try {

@@ -31,7 +31,8 @@ export { type UnpackSnapshotOptions, unpackSnapshot } from './fill/unpack-snapsh
 
 // Mounting what a snapshotter returns.
 
-export { type Mount, mountAll, unmountAll, withMount } from '../mount/mount.js';
+export type { Mount } from '../mount/mount.js';
+export { mountAll, unmountAll, withMount } from '../mount/mounting.js';
 
 // Checking and repairing.
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { withMount } from '../mount/mount.js';
+import { withMount } from '../mount/mounting.js';
 import { removeTree } from '../rootfs/trees/remove-tree.js';
 import type { Snapshotter } from '../snapshot/snapshotter.js';
 import { openLinuxSystem } from '../system/linux.js';

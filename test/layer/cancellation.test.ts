@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect } from 'vitest';
-import { planLayer, unpackLayer } from '../../src/index.js';
+import { createDiff, planLayer, unpackLayer } from '../../src/index.js';
 import { type Sandbox, test } from '../helpers/sandbox.js';
 import { file, header, tar } from '../helpers/tar-builder.js';
 import { within } from '../helpers/within.js';
@@ -128,27 +128,44 @@ describe('a signal at other times', noHang, () => {
   });
 
   test('while it waits for its turn', async ({ box }) => {
-    // As many as can work at once, none of which will end by itself.
-    const others = Array.from({ length: availableParallelism() }, (_, index) => {
-      const controller = new AbortController();
-      const stream = new PassThrough();
-      stream.write(entry);
-      const unpacking = unpackLayer(stream, `${box.dest}-${index}`, { signal: controller.signal });
-      unpacking.catch(() => {});
-      return { controller, unpacking };
-    });
-    try {
+    await whileAllAreBusy(box.dest, async () => {
       const controller = new AbortController();
       const waiting = box.unpack(tar(entry), { signal: controller.signal });
       waiting.catch(() => {});
       controller.abort(reason);
       await expect(within(SOON, 'abort', waiting)).rejects.toBe(reason);
-    } finally {
-      for (const { controller } of others) controller.abort(reason);
-      await Promise.allSettled(others.map(({ unpacking }) => unpacking));
-    }
+    });
+  });
+
+  test('before, where it would have to wait for its turn', async ({ box }) => {
+    await whileAllAreBusy(box.dest, async () => {
+      const signal = AbortSignal.abort(reason);
+      const tasks: Promise<unknown>[] = [
+        planLayer(tar(entry), { signal }),
+        createDiff({ upper: '/' }, { signal }),
+      ];
+      for (const task of tasks) await expect(within(SOON, 'abort', task)).rejects.toBe(reason);
+    });
   });
 });
+
+/** Runs `work` while as many layers as can be unpacked at once are, none of which ends by itself. */
+async function whileAllAreBusy(destination: string, work: () => Promise<void>): Promise<void> {
+  const others = Array.from({ length: availableParallelism() }, (_, index) => {
+    const controller = new AbortController();
+    const stream = new PassThrough();
+    stream.write(entry);
+    const unpacking = unpackLayer(stream, `${destination}-${index}`, { signal: controller.signal });
+    unpacking.catch(() => {});
+    return { controller, unpacking };
+  });
+  try {
+    await work();
+  } finally {
+    for (const { controller } of others) controller.abort(reason);
+    await Promise.allSettled(others.map(({ unpacking }) => unpacking));
+  }
+}
 
 describe('a plan', noHang, () => {
   test('ends with the signal', async () => {

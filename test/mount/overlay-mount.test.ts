@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { escapeLayer } from '../../src/mount/overlay-mount.js';
+import { escapeLayer } from '../../src/mount/overlay-layers.js';
 import type { Privileges } from '../helpers/mount-namespace.js';
 import { type MountCalls, useNamespace } from '../helpers/namespace-process.js';
 import { failureOf } from '../helpers/sandbox.js';

@@ -49,14 +49,12 @@ describe('root', () => {
     expect(await probe(namespace, namespace.directory(where))).toEqual(SUPPORTED);
   });
 
-  test.each(['try-detached', 'try-in-thread'])('%s finds out all of it', async (way) => {
+  test.each(['probeDetached', 'probeInThread'] as const)('%s finds out all of it', async (way) => {
     const found = await namespace.inside.run(
       async ({ load, fs, path }, directory, way) => {
         fs.mkdirSync(path.join(directory, 'directory'));
-        const ways = await load<Record<string, (directory: string) => Promise<OverlaySupport>>>(
-          `mount/${way}.js`,
-        );
-        return { ...(await Object.values(ways)[0]!(directory)) };
+        type Module = typeof import('../../src/mount/overlay-support.js');
+        return await (await load<Module>('mount/overlay-support.js'))[way](directory);
       },
       namespace.directory(),
       way,

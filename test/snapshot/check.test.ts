@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type CheckOptions, OverlayerError, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
-import type { TreeJob } from '../../src/snapshot/trees/tree-job.js';
+import type { TreeJob } from '../../src/snapshot/trees/tree-threads.js';
 import { treeThreads } from '../../src/snapshot/trees/tree-threads.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';

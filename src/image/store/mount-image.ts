@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { OverlayerError } from '../../base/errors.js';
-import { mountAll, unmountAll } from '../../mount/mount.js';
+import { mountAll, unmountAll } from '../../mount/mounting.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';

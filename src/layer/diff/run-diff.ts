@@ -5,9 +5,8 @@ import type { Ring } from '../../base/ring.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
 import type { Compression } from '../options.js';
 import { reportProgress } from '../report-progress.js';
-import { type Crew, crews } from '../worker/crew.js';
+import { type Crew, crews, settleAll } from '../worker/crew.js';
 import { INPUT_READERS, OUTPUT_READERS } from '../worker/pipeline.js';
-import { settleAll } from '../worker/settle-all.js';
 import type { CreateDiffOptions, DiffResult, DiffSource } from './options.js';
 
 const MEDIA_TYPES: Readonly<Record<Compression, string>> = {
@@ -28,13 +27,8 @@ export async function* runDiff(
   checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
   checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
-  signal?.throwIfAborted();
-  const crew = await crews.take(signal);
-  try {
-    return yield* runWith(crew, { source, latestSec }, compression, options);
-  } finally {
-    crews.giveBack(crew);
-  }
+  using crew = await crews.take(signal);
+  return yield* runWith(crew.item, { source, latestSec }, compression, options);
 }
 
 async function* runWith(
@@ -51,10 +45,7 @@ async function* runWith(
   const progress = reportProgress(pipeline, undefined, onProgress, () => {});
   const work = settleAll(
     gate,
-    [
-      apply.ask({ type: 'diff', ...request }, 'diffed'),
-      decode.ask({ type: 'encode', compression }, 'encoded'),
-    ] as const,
+    [apply.run({ type: 'diff', ...request }), decode.run({ type: 'encode', compression })] as const,
     () => {},
   );
   work.catch(() => {});

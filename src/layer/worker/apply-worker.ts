@@ -1,5 +1,6 @@
 import { addHint } from '../../base/add-hint.js';
 import { WorkBudget } from '../../base/work-budget.js';
+import { handleJobs, threadData } from '../../base/worker-thread.js';
 import { Destination } from '../../rootfs/destination.js';
 import { closeQuietly } from '../../rootfs/directory.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
@@ -8,42 +9,37 @@ import type { System } from '../../system/system.js';
 import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import { ArchiveReader } from './archive-reader.js';
+import { diffTrees } from './diff-trees.js';
 import { FileQueue } from './file-queue.js';
-import type { Answer, Request } from './messages.js';
+import type { AppliedArchive, ApplyInput, ApplyJobs } from './jobs.js';
 import { openTree } from './open-tree.js';
 import { PendingFiles } from './pending-files.js';
-import type { Pipeline } from './pipeline.js';
+import { Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
 import { readArchive } from './read-archive.js';
-import { serve, unexpected } from './serve.js';
-import { writeDiff } from './write-diff.js';
 
+// The thread that decodes the archive and writes it; or reads trees, and writes the archive of their difference.
+
+const pipeline = new Pipeline(threadData<PipelineMemory>());
 // A plan calls no kernel, so it is also made where `openLinuxSystem` fails.
 const exactModes = findLinuxSystem()?.clearThreadUmask() === false;
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
-/** Of all that the process may have open: for directories as for files, and there may be several threads like this one. */
+/** The part of the process's descriptors that one apply thread may use, for directories and for files. */
 const SHARE_OF_DESCRIPTORS = 8;
-/** Filled, and waiting for the word that its digests are right. */
+/** Filled by `apply`; waits for `commit` or `discard`. */
 let filled: Destination | undefined;
 
-/** The thread that decodes the archive and writes it; or reads trees, and writes the archive of their difference. */
-serve((request, pipeline, send) => {
-  switch (request.type) {
-    case 'plan':
-      return planArchive(pipeline, request, send);
-    case 'apply':
-      return apply(request, pipeline);
-    case 'diff':
-      return writeDiff(openLinuxSystem(), pipeline, request);
-    case 'commit':
-      take().commit(request.sync);
-      return { type: 'settled' };
-    case 'discard':
-      return { type: 'settled', stays: take().discard() };
-    default:
-      throw unexpected(request);
-  }
-});
+handleJobs<ApplyJobs>(
+  {
+    apply,
+    plan: (input, tell) => planArchive(pipeline, input, tell),
+    diff: (input) => diffTrees(openLinuxSystem(), pipeline, input),
+    commit: ({ sync }) => take().commit(sync),
+    discard: () => take().discard(),
+  },
+  // The other threads must not wait for bytes, or room, that never come.
+  () => pipeline.gate.abort(),
+);
 
 function take(): Destination {
   const destination = filled!;
@@ -51,21 +47,21 @@ function take(): Destination {
   return destination;
 }
 
-function apply(request: Request & { type: 'apply' }, pipeline: Pipeline): Answer {
+function apply(input: ApplyInput): AppliedArchive {
   const system = openLinuxSystem();
-  const destination = Destination.open(system, request.destination, request.existing, NOT_EMPTY);
+  const destination = Destination.open(system, input.destination, input.existing, NOT_EMPTY);
   const lowers: number[] = [];
   try {
-    for (const path of request.lowers) lowers.push(openTree(system, path, 'Lower layer'));
-    const answer = applyTo(system, destination, lowers, request, pipeline);
+    for (const path of input.lowers) lowers.push(openTree(system, path, 'Lower layer'));
+    const applied = applyTo(system, destination, lowers, input);
     filled = destination;
-    return answer;
+    return applied;
   } catch (error) {
-    // Nobody may wait for us while we clean up.
+    // No thread may wait for this one while it cleans up.
     pipeline.gate.abort();
     const stays = destination.discard();
-    const isChanged = destination.kind === 'merge' && !request.temporary;
-    throw addHint(error, isChanged ? `what was changed in "${request.destination}" until then stays` : stays);
+    const isChanged = destination.kind === 'merge' && !input.temporary;
+    throw addHint(error, isChanged ? `what was changed in "${input.destination}" until then stays` : stays);
   } finally {
     for (const lower of lowers) closeQuietly(system, lower);
   }
@@ -75,15 +71,14 @@ function applyTo(
   system: System,
   destination: Destination,
   lowers: readonly number[],
-  request: Request & { type: 'apply' },
-  pipeline: Pipeline,
-): Answer {
-  const { target, limits, hash, owners, lowersLater } = request;
+  input: ApplyInput,
+): AppliedArchive {
+  const { target, limits, hash, owners, lowersLater } = input;
   const budget = new WorkBudget(limits, {
     lowers: lowers.length,
     look: () => pipeline.gate.throwIfAborted(),
   });
-  const facts = request.facts ? new FileFactsLog() : undefined;
+  const facts = input.facts ? new FileFactsLog() : undefined;
   const ring = pipeline.waitArchive();
   const queue = new FileQueue(pipeline.files, system, ring.bytes);
   const maxOpen = Math.floor(system.descriptorLimit() / SHARE_OF_DESCRIPTORS);
@@ -95,7 +90,7 @@ function applyTo(
     budget,
     lowers,
     lowersLater,
-    identity: resolveIdentity(request.rootless),
+    identity: resolveIdentity(input.rootless),
     destination: destination.kind,
     exactModes,
     maxOpen,
@@ -108,7 +103,7 @@ function applyTo(
     applier.finish();
     const { whiteouts, listsRoot, needsLowers, anomalies } = applier;
     return {
-      ...{ type: 'applied', ...read, whiteouts, listsRoot, needsLowers },
+      ...{ ...read, whiteouts, listsRoot, needsLowers },
       anomalies: anomalies.summary(),
       facts: facts?.all(),
     };

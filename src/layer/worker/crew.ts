@@ -1,18 +1,25 @@
 import { availableParallelism } from 'node:os';
+import { AbortedError, type Gate } from '../../base/gate.js';
+import { Pool } from '../../base/pool.js';
+import { WorkerThread } from '../../base/worker-thread.js';
+import type { ApplyJobs, DecodeJobs } from './jobs.js';
 import { createPipelineMemory, Pipeline } from './pipeline.js';
-import { Thread } from './thread.js';
 
-/** The two threads of one unpack, or diff, and the memory they share. Each takes 35 ms of processor time to start. */
+/** The two threads of one unpack, plan or diff, and the memory that they share. */
 export class Crew {
   readonly pipeline: Pipeline;
-  readonly decode: Thread;
-  readonly apply: Thread;
+  readonly decode: WorkerThread<DecodeJobs>;
+  readonly apply: WorkerThread<ApplyJobs>;
 
   constructor() {
     const memory = createPipelineMemory();
     this.pipeline = new Pipeline(memory);
-    this.decode = new Thread('decode', memory);
-    this.apply = new Thread('apply', memory);
+    this.decode = new WorkerThread(
+      () => new URL('../../threads/decode.cjs', import.meta.url),
+      'decode',
+      memory,
+    );
+    this.apply = new WorkerThread(() => new URL('../../threads/apply.cjs', import.meta.url), 'apply', memory);
   }
 
   get broken(): boolean {
@@ -24,64 +31,37 @@ export class Crew {
   }
 }
 
-/** Crews are kept: starting one takes 50 ms. As many work at once as there are cores; the rest wait their turn. */
-export class CrewPool {
-  readonly #idle: Crew[] = [];
-  readonly #queue: ((crew: Crew) => void)[] = [];
-  readonly #size: number;
-  #working = 0;
+/**
+ * The crews of `unpackLayer`, `planLayer` and `createDiff`, as many as there are cores. They are kept: starting one
+ * takes 50 ms, and 35 ms of processor time for each of its threads.
+ */
+export const crews: Pool<Crew> = new Pool(() => new Crew(), availableParallelism());
 
-  constructor(size = availableParallelism()) {
-    this.#size = size;
-  }
-
-  /** Starts a crew, unless one is there. */
-  warmUp(): void {
-    if (this.#working === 0 && this.#idle.length === 0) this.#idle.push(new Crew());
-  }
-
-  /** @throws `signal.reason` when the signal ends the wait for a crew */
-  async use<T>(work: (crew: Crew) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const crew = await this.take(signal);
-    try {
-      return await work(crew);
-    } finally {
-      this.giveBack(crew);
-    }
-  }
-
-  /** For work that is no promise. @throws as `use` */
-  take(signal?: AbortSignal): Crew | Promise<Crew> {
-    if (this.#working < this.#size) {
-      this.#working += 1;
-      return this.#idle.pop() ?? new Crew();
-    }
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#queue.splice(this.#queue.indexOf(turn), 1);
-        reject(signal?.reason);
-      };
-      const turn = (crew: Crew) => {
-        signal?.removeEventListener('abort', leave);
-        resolve(crew);
-      };
-      this.#queue.push(turn);
-      signal?.addEventListener('abort', leave, { once: true });
-    });
-  }
-
-  giveBack(crew: Crew): void {
-    if (crew.broken) void crew.terminate();
-    const usable = crew.broken ? new Crew() : crew;
-    const next = this.#queue.shift();
-    if (next !== undefined) {
-      next(usable);
-      return;
-    }
-    this.#working -= 1;
-    this.#idle.push(usable);
-  }
+/**
+ * Waits for every part of a crew's work, also after one has failed: the parts share memory. The first failure closes
+ * the gate, which ends the others with `AbortedError`.
+ *
+ * @param stop called at each failure
+ * @throws the error of the part that failed by itself
+ */
+export async function settleAll<T extends readonly unknown[]>(
+  gate: Gate,
+  parts: T,
+  stop: () => void,
+): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  const failures: unknown[] = [];
+  const results = await Promise.all(
+    parts.map(async (part) => {
+      try {
+        return await part;
+      } catch (error) {
+        failures.push(error);
+        gate.abort();
+        stop();
+        return undefined;
+      }
+    }),
+  );
+  if (failures.length > 0) throw failures.find((error) => !(error instanceof AbortedError)) ?? failures[0];
+  return results as { [K in keyof T]: Awaited<T[K]> };
 }
-
-/** What `unpackLayer`, `planLayer` and `createDiff` run on; its threads start with the first layer. */
-export const crews = new CrewPool();

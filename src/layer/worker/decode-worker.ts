@@ -1,4 +1,5 @@
 import { DATA } from '../../base/gate.js';
+import { handleJobs, threadData } from '../../base/worker-thread.js';
 import type { Decompressor } from '../../compression/decompressor.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
@@ -6,50 +7,46 @@ import { findLinuxSystem } from '../../system/linux.js';
 import { BlobReader } from './blob-reader.js';
 import { encodeArchive } from './encode-archive.js';
 import { FileSource } from './file-source.js';
-import type { Answer, Request } from './messages.js';
+import type { DecodedSource, DecodeInput, DecodeJobs } from './jobs.js';
 import { MeteredOutput } from './metered-output.js';
-import { INPUT_READERS, type Pipeline } from './pipeline.js';
-import { serve, unexpected } from './serve.js';
+import { INPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
 
-/** Absent where layers are only planned: no files of the apply thread's are to be finished then. */
+// The thread that reads the source, detects its format and decompresses it; or compresses the archive of a diff.
+
+/** Undefined where the kernel cannot be called. Layers can be planned there, and no file is to be finished. */
 const system = findLinuxSystem();
+const pipeline = new Pipeline(threadData<PipelineMemory>());
 
-/** The thread that reads the source, sees what it is, and decompresses it; or compresses the archive of a diff. */
-serve(async (request, pipeline) => {
-  if (request.type === 'encode') return await encodeArchive(pipeline, request);
-  if (request.type !== 'decode') throw unexpected(request);
-  const source = request.file && new FileSource(request.file, pipeline, system);
-  try {
-    return await decode(request, pipeline, source);
-  } finally {
-    source?.close();
-  }
-});
+handleJobs<DecodeJobs>(
+  {
+    async decode(input) {
+      const source = input.file && new FileSource(input.file, pipeline, system);
+      try {
+        return await decode(input, source);
+      } finally {
+        source?.close();
+      }
+    },
+    encode: ({ compression }) => encodeArchive(pipeline, compression),
+  },
+  // The other threads must not wait for bytes, or room, that never come.
+  () => pipeline.gate.abort(),
+);
 
-async function decode(
-  request: Request & { type: 'decode' },
-  pipeline: Pipeline,
-  source: FileSource | undefined,
-): Promise<Answer> {
-  const format = detectFormat(readHead(pipeline, source));
+async function decode(input: DecodeInput, source: FileSource | undefined): Promise<DecodedSource> {
+  const format = detectFormat(readHead(source));
   pipeline.decide(format !== 'none');
   if (format === 'none') {
     while (source?.fill()) {}
-    return {
-      type: 'decoded',
-      compression: 'none',
-      digest: undefined,
-      dataAfterStream: false,
-      provesEnd: false,
-    };
+    return { compression: 'none', digest: undefined, dataAfterStream: false, provesEnd: false };
   }
-  const output = new MeteredOutput(pipeline, system, request.maxRatio);
-  const decompressor = await openDecompressor(format, output, request);
-  const blob = new BlobReader(pipeline, source, request.hash);
+  const output = new MeteredOutput(pipeline, system, input.maxRatio);
+  const decompressor = await openDecompressor(format, output, input);
+  const blob = new BlobReader(pipeline, source, input.hash);
   try {
     decompress(blob, decompressor, output);
     const { dataAfterStream, provesEnd } = decompressor;
-    return { type: 'decoded', compression: format, digest: blob.finish(), dataAfterStream, provesEnd };
+    return { compression: format, digest: blob.finish(), dataAfterStream, provesEnd };
   } finally {
     blob.abandon();
     decompressor.close();
@@ -57,7 +54,7 @@ async function decode(
 }
 
 /** The first bytes, or all where there are fewer. */
-function readHead(pipeline: Pipeline, source: FileSource | undefined): Uint8Array {
+function readHead(source: FileSource | undefined): Uint8Array {
   const { input, gate } = pipeline;
   const { decode } = INPUT_READERS;
   for (;;) {

@@ -3,17 +3,15 @@ import type { Compressor } from '../../compression/compressor.js';
 import type { ByteOutput } from '../../compression/decompressor.js';
 import { openCompressor } from '../../compression/open-compressor.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
-import type { Answer, Request } from './messages.js';
+import type { Compression } from '../options.js';
+import type { EncodedArchive } from './jobs.js';
 import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 
 /** Hashes the archive that the apply thread writes, and compresses it. */
-export async function encodeArchive(
-  pipeline: Pipeline,
-  { compression }: Request & { type: 'encode' },
-): Promise<Answer> {
+export async function encodeArchive(pipeline: Pipeline, compression: Compression): Promise<EncodedArchive> {
   if (compression === 'none') {
     const digest = hash(pipeline);
-    return { type: 'encoded', digest, diffID: digest };
+    return { digest, diffID: digest };
   }
   const output = new HashedOutput(pipeline);
   const compressor = await openCompressor(compression, output);
@@ -27,7 +25,7 @@ export async function encodeArchive(
     digest = output.digest();
     compressor.close();
   }
-  return { type: 'encoded', diffID, digest };
+  return { diffID, digest };
 }
 
 /** @returns the digest of the archive */

@@ -1,16 +1,14 @@
 import { CountedSet } from '../../base/counted-set.js';
 import { SPACE } from '../../base/gate.js';
-import type { Limits } from '../../base/limits.js';
 import { WorkBudget } from '../../base/work-budget.js';
 import type { TarEntry } from '../../tar/types.js';
 import { type Anomaly, AnomalyLog } from '../plan/anomaly.js';
 import type { PlannedOperation } from '../plan/operation.js';
 import { planEntry } from '../plan/plan.js';
 import { ArchiveReader } from './archive-reader.js';
-import type { Answer } from './messages.js';
+import type { ArchiveSummary, PlanInput } from './jobs.js';
 import type { Pipeline } from './pipeline.js';
 import { readArchive } from './read-archive.js';
-import type { Send } from './serve.js';
 
 const BATCH = 256;
 /** Batches that the caller may leave unread before this thread waits. */
@@ -19,10 +17,9 @@ const MAX_IN_FLIGHT = 4;
 /** Says what a layer would do, in batches, and does nothing. */
 export function planArchive(
   pipeline: Pipeline,
-  options: { readonly limits: Limits; readonly hash: boolean; readonly wantsOperations: boolean },
-  send: Send,
-): Answer {
-  const { limits, wantsOperations } = options;
+  { limits, hash, wantsOperations }: PlanInput,
+  tell: (operations: readonly PlannedOperation[]) => void,
+): ArchiveSummary {
   const log = new AnomalyLog();
   const budget = new WorkBudget(limits, { look: () => pipeline.gate.throwIfAborted() });
   const seen = new CountedSet((bytes) => budget.keep(bytes));
@@ -31,12 +28,12 @@ export function planArchive(
   let batch: PlannedOperation[] = [];
   const flush = () => {
     waitTurn(pipeline);
-    send({ type: 'operations', operations: batch });
+    tell(batch);
     batch = [];
   };
   const read = readArchive(
     pipeline,
-    new ArchiveReader(pipeline, options.hash),
+    new ArchiveReader(pipeline, hash),
     {
       entry(entry: TarEntry) {
         budget.begin(entry);
@@ -63,7 +60,7 @@ export function planArchive(
     limits,
   );
   if (batch.length > 0) flush();
-  return { type: 'applied', ...read, whiteouts, listsRoot, anomalies: log.summary() };
+  return { ...read, whiteouts, listsRoot, anomalies: log.summary() };
 }
 
 function waitTurn(pipeline: Pipeline): void {

@@ -3,7 +3,7 @@ import { TarDecoder } from '../../tar/decoder.js';
 import type { TarSink } from '../../tar/types.js';
 import type { ArchiveReader } from './archive-reader.js';
 import { ImageWatch } from './image-watch.js';
-import type { ArchiveSummary } from './messages.js';
+import type { ArchiveSummary } from './jobs.js';
 import type { Pipeline } from './pipeline.js';
 
 /** Feeds the archive's bytes to a decoder, until they end. @returns what can be said of the archive as such */

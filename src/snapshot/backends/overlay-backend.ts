@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Mount } from '../../mount/mount.js';
-import { escapeLayer } from '../../mount/overlay-mount.js';
+import { escapeLayer } from '../../mount/overlay-layers.js';
 import type { OverlaySupport } from '../../mount/overlay-support.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { AT_FDCWD, O } from '../../system/system.js';

@@ -2,7 +2,8 @@ import { dirname } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerProgress, LayerSource } from '../../layer/options.js';
 import { type AppliedLayer, type ApplyLayerOptions, applyLayer } from '../../layer/unpack-layer.js';
-import { type Mount, withMount } from '../../mount/mount.js';
+import type { Mount } from '../../mount/mount.js';
+import { withMount } from '../../mount/mounting.js';
 import type { DiffID } from '../../oci/digest.js';
 import { haveSameOwners, ownerMap, withoutMapping } from '../backends/id-mapping.js';
 import {

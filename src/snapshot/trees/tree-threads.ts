@@ -1,76 +1,58 @@
 import { availableParallelism } from 'node:os';
-import type { Worker } from 'node:worker_threads';
-import { fromPlainError } from '../../base/errors.js';
-import { startWorker, threadFailure } from '../../base/start-worker.js';
-import type { TreeJob, TreeResponse, TreeResults } from './tree-job.js';
+import { Pool } from '../../base/pool.js';
+import { type Job, type JobResult, WorkerThread } from '../../base/worker-thread.js';
+import type { FileFacts } from '../../layer/manifest/file-facts.js';
+import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { ConvertRequest } from './convert-whiteouts.js';
+import type { InheritRequest } from './inherit-unlisted.js';
+import type { MendRequest } from './mend-tree.js';
+import type { VerifyRequest, VerifyResult } from './verify-snapshot.js';
 
-/** Disks have little to gain from more. */
+/** Work on whole trees. Threads do it, so that the caller's event loop stays free. */
+export interface TreeJobs {
+  /** `to` is an empty directory. */
+  copy(input: { readonly from: string; readonly to: string }): void;
+  measure(input: { readonly directory: string }): SnapshotUsage;
+  /**
+   * Writes a manifest of a tree. It reads the files that `facts` does not describe.
+   *
+   * @returns as `writeManifest`
+   */
+  manifest(input: {
+    readonly tree: string;
+    readonly manifest: string;
+    readonly facts?: FileFacts | undefined;
+    readonly diffID?: string | undefined;
+  }): SnapshotUsage | undefined;
+  /** Gives the root of a layer that does not list it the attributes of another layer's root. */
+  inherit(input: { readonly from: string; readonly to: string }): void;
+  'inherit-unlisted'(input: InheritRequest): void;
+  /** Does not cross mounts. Does nothing when there is no such tree. */
+  remove(input: { readonly parent: string; readonly name: string }): void;
+  'convert-whiteouts'(input: ConvertRequest): void;
+  verify(input: VerifyRequest): VerifyResult;
+  mend(input: MendRequest): readonly TreeDamage[];
+}
+
+export type TreeJob = Job<TreeJobs>;
+
+/** More threads make a disk no faster. */
 const MOST_THREADS = 4;
 
-/** Threads that carry out `TreeJob`s. They start with the first jobs, are kept, and don't keep the process alive. */
-export class TreeThreads {
-  readonly #idle: Worker[] = [];
-  readonly #waiting: (() => void)[] = [];
-  readonly #size = Math.min(availableParallelism(), MOST_THREADS);
-  #free = this.#size;
+const threads = new Pool(
+  () => new WorkerThread<TreeJobs>(() => new URL('../../threads/tree.cjs', import.meta.url), 'tree'),
+  Math.min(availableParallelism(), MOST_THREADS),
+);
 
-  /** Starts one, unless it is there, and does not wait for it. */
+export const treeThreads = {
+  /** Starts a thread, unless there is one, and does not wait for it. */
   warmUp(): void {
-    if (this.#free === this.#size && this.#idle.length === 0) this.#idle.push(this.#start());
-  }
+    threads.warmUp();
+  },
 
-  /** @throws OverlayerError for what the kernel refuses */
-  async run<J extends TreeJob>(job: J): Promise<TreeResults[J['type']]> {
-    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#free -= 1;
-    try {
-      const worker = this.#idle.pop() ?? this.#start();
-      const response = await ask(worker, job);
-      this.#idle.push(worker); // one that has ended is not used again
-      if (response.type === 'failed') throw fromPlainError(response.error);
-      return response.result as TreeResults[J['type']];
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
-  }
-
-  #start(): Worker {
-    const worker = startWorker(() => new URL('../../threads/tree.cjs', import.meta.url), { name: 'tree' });
-    // What ends a thread is told to whoever waits for its answer; while idle, to nobody.
-    worker.on('error', () => {});
-    worker.on('exit', () => {
-      const index = this.#idle.indexOf(worker);
-      if (index !== -1) this.#idle.splice(index, 1);
-    });
-    // After the listeners: they would take the reference back.
-    worker.unref();
-    return worker;
-  }
-}
-
-export const treeThreads = new TreeThreads();
-
-/** By listeners of its own: `once` of node:events, and a signal to end it, cost a job 0.1 ms more. */
-function ask(worker: Worker, job: TreeJob): Promise<TreeResponse> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (response: TreeResponse) => {
-      end();
-      resolve(response);
-    };
-    const onError = (cause: unknown) => {
-      end();
-      reject(threadFailure(cause));
-    };
-    const onExit = () => onError(new Error('the thread has ended'));
-    const end = () => {
-      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
-      // Only now may the thread let the process end.
-      worker.unref();
-    };
-    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    worker.ref();
-    worker.postMessage(job);
-  });
-}
+  /** @throws OverlayerError when the kernel refuses a call */
+  run<J extends TreeJob>(job: J): Promise<JobResult<TreeJobs, J>> {
+    return threads.use((thread) => thread.run(job));
+  },
+};

@@ -5,16 +5,16 @@ import { LayerWriter } from '../diff/layer-writer.js';
 import type { DiffSource } from '../diff/options.js';
 import { TreeDiffer } from '../diff/tree-differ.js';
 import { UpperdirDiffer } from '../diff/upperdir-differ.js';
-import type { Answer, Request } from './messages.js';
+import type { DiffInput } from './jobs.js';
 import { openTree } from './open-tree.js';
 import { type Pipeline, STEP_BYTES } from './pipeline.js';
 
 /** Reads the trees, and writes the archive of their difference into the ring. */
-export function writeDiff(
+export function diffTrees(
   system: System,
   pipeline: Pipeline,
-  { source, latestSec }: Request & { type: 'diff' },
-): Answer {
+  { source, latestSec }: DiffInput,
+): { readonly whiteouts: number } {
   const writer = new LayerWriter(system, new RingOutput(system, pipeline), latestSec);
   const opened: number[] = [];
   const open = (path: string, what: string) => {
@@ -26,7 +26,7 @@ export function writeDiff(
     compare(system, source, writer, open);
     writer.end();
     pipeline.input.end();
-    return { type: 'diffed', whiteouts: writer.whiteouts };
+    return { whiteouts: writer.whiteouts };
   } finally {
     for (const descriptor of opened) system.close(descriptor);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { threadFailure } from '../../src/base/start-worker.js';
+import { threadFailure } from '../../src/base/worker-thread.js';
 
 describe('a thread that does not start', () => {
   test('for want of descriptors: it is said what to do', () =>

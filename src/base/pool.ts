@@ -1,0 +1,69 @@
+import { Semaphore } from './semaphore.js';
+
+/** What a pool keeps: threads, or several that work together. */
+interface Poolable {
+  /** It can no longer be used. */
+  readonly broken: boolean;
+  terminate(): Promise<void>;
+}
+
+/** An item that was taken. `dispose` gives it back. */
+interface Taken<Item> extends Disposable {
+  readonly item: Item;
+}
+
+/**
+ * Keeps items that are expensive to make. At most `size` are in use at once; further users wait, in the order in
+ * which they came. An item is made when one is needed and none is idle.
+ */
+export class Pool<Item extends Poolable> {
+  readonly #make: () => Item;
+  readonly #places: Semaphore;
+  readonly #idle: Item[] = [];
+  #inUse = 0;
+
+  constructor(make: () => Item, size: number) {
+    this.#make = make;
+    this.#places = new Semaphore(size);
+  }
+
+  /** Makes an item, unless there is one, for a user who comes later. */
+  warmUp(): void {
+    if (this.#inUse === 0 && this.#idle.length === 0) this.#idle.push(this.#make());
+  }
+
+  /** Runs `work` with an item. @throws `signal.reason` when the signal ends the wait for it */
+  async use<T>(work: (item: Item) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    using taken = await this.take(signal);
+    return await work(taken.item);
+  }
+
+  /** For work that is not a promise. @throws as `use` */
+  async take(signal?: AbortSignal): Promise<Taken<Item>> {
+    const leave = await this.#places.enter(signal);
+    try {
+      const item = this.#takeIdle() ?? this.#make();
+      this.#inUse += 1;
+      return { item, [Symbol.dispose]: () => this.#giveBack(item, leave) };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /** Skips those that broke while they were idle. */
+  #takeIdle(): Item | undefined {
+    for (;;) {
+      const item = this.#idle.pop();
+      if (item?.broken !== true) return item;
+      void item.terminate();
+    }
+  }
+
+  #giveBack(item: Item, leave: () => void): void {
+    this.#inUse -= 1;
+    if (item.broken) void item.terminate();
+    else this.#idle.push(item);
+    leave();
+  }
+}

@@ -1,0 +1,103 @@
+import type { Limits } from '../../base/limits.js';
+import type { LowersLater, NeedsLowers } from '../apply/lowers-later.js';
+import type { OwnerMap } from '../apply/shift-owners.js';
+import type { DiffSource } from '../diff/options.js';
+import type { FileFacts } from '../manifest/file-facts.js';
+import type { Compression, FileRange, GzipDecoder } from '../options.js';
+import type { AnomalySummary } from '../plan/anomaly.js';
+import type { PlannedOperation } from '../plan/operation.js';
+
+/** The jobs of the decode thread. */
+export interface DecodeJobs {
+  /** Decompresses the source into the output ring. */
+  decode(input: DecodeInput): DecodedSource;
+  /** Compresses the archive that the apply thread writes for `diff`. */
+  encode(input: { readonly compression: Compression }): EncodedArchive;
+}
+
+/** The jobs of the apply thread. */
+export interface ApplyJobs {
+  /** Fills the destination, which the next job has to commit or discard. */
+  apply(input: ApplyInput): AppliedArchive;
+  /** Reads the archive without writing anything. Each event is the next part of the plan. */
+  plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
+  /** Writes the archive of the difference between two trees into the input ring. */
+  diff(input: DiffInput): { readonly whiteouts: number };
+  commit(input: { readonly sync: boolean }): void;
+  /** @returns a hint about what could not be removed */
+  discard(input: object): string | undefined;
+}
+
+export interface DecodeInput {
+  /** The regular file to read; undefined when the caller's thread fills the input ring. */
+  readonly file: FileRange | undefined;
+  readonly gzip: GzipDecoder | undefined;
+  readonly maxRatio: number;
+  readonly maxWindow: number;
+  readonly hash: boolean;
+}
+
+export interface DecodedSource {
+  readonly compression: Compression;
+  /** Hexadecimal sha256 of a compressed source. Undefined for a plain one, whose digest is the archive's. */
+  readonly digest: string | undefined;
+  readonly dataAfterStream: boolean;
+  /** The compressed stream has a checksum or a length that shows that it is complete. */
+  readonly provesEnd: boolean;
+}
+
+export interface EncodedArchive {
+  /** Hexadecimal sha256 of the layer. */
+  readonly digest: string;
+  /** Hexadecimal sha256 of its archive. */
+  readonly diffID: string;
+}
+
+export interface ApplyInput {
+  readonly destination: string;
+  /** The caller removes the destination after a failure. */
+  readonly temporary: boolean;
+  readonly existing: 'refuse' | 'merge';
+  readonly target: 'directory' | 'overlay';
+  readonly rootless: boolean | undefined;
+  readonly lowers: readonly string[];
+  readonly lowersLater: LowersLater | undefined;
+  readonly limits: Limits;
+  readonly hash: boolean;
+  readonly owners: OwnerMap | undefined;
+  /** Whether to collect `FileFacts`. */
+  readonly facts: boolean;
+}
+
+export interface PlanInput {
+  readonly limits: Limits;
+  readonly hash: boolean;
+  /** Whether the operations are sent, or only their summary. */
+  readonly wantsOperations: boolean;
+}
+
+export interface DiffInput {
+  readonly source: DiffSource;
+  readonly latestSec: number | undefined;
+}
+
+export interface ArchiveSummary {
+  readonly size: number;
+  /** Hexadecimal sha256 of the archive, when `hash` was set. */
+  readonly diffID: string | undefined;
+  readonly entries: number;
+  readonly whiteouts: number;
+  readonly listsRoot: boolean;
+  readonly endIsMarked: boolean;
+  readonly dataAfterArchive: boolean;
+  /** Files at its root show that it is an archive of images, not a layer. */
+  readonly holdsImages: boolean;
+  readonly anomalies: readonly AnomalySummary[];
+}
+
+export interface AppliedArchive extends ArchiveSummary {
+  /** Undefined unless `facts` was set. */
+  readonly facts: FileFacts | undefined;
+  /** Undefined without `lowersLater`, and when the layer does not depend on lower layers. */
+  readonly needsLowers: NeedsLowers | undefined;
+}
