@@ -38,7 +38,12 @@ export interface ErrorDetails {
   /** For a digest that does not match: what was asked for and what came. */
   readonly expected?: string | undefined;
   readonly actual?: string | undefined;
+  /** A cause that callers handle by itself, where other errors have the same code. */
+  readonly reason?: ErrorReason | undefined;
 }
+
+/** `needs-lowers`: the layer was unpacked before its lower layers were there, and it relies on them. */
+export type ErrorReason = 'needs-lowers';
 
 const BRAND = Symbol.for('overlayer.error');
 
@@ -52,6 +57,7 @@ export class OverlayerError extends Error {
   readonly errno: string | undefined;
   readonly expected: string | undefined;
   readonly actual: string | undefined;
+  readonly reason: ErrorReason | undefined;
   readonly [BRAND] = true;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -63,6 +69,7 @@ export class OverlayerError extends Error {
     this.errno = details.errno;
     this.expected = details.expected;
     this.actual = details.actual;
+    this.reason = details.reason;
   }
 
   /** True for an error of any copy of this package in the process (two copies are common in node_modules). */
@@ -81,9 +88,9 @@ export interface PlainError {
 
 export function toPlainError(error: unknown): PlainError {
   if (OverlayerError.is(error)) {
-    const { code, message, hint, entry, offset, errno, expected, actual } = error;
+    const { code, message, hint, entry, offset, errno, expected, actual, reason } = error;
     const cause = error.cause === undefined ? undefined : String(error.cause);
-    return { code, message, details: { hint, entry, offset, errno, expected, actual }, cause };
+    return { code, message, details: { hint, entry, offset, errno, expected, actual, reason }, cause };
   }
   const stack = error instanceof Error ? error.stack : undefined;
   return { code: 'Internal', message: String(error), details: {}, cause: stack };

@@ -14,7 +14,6 @@ export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './b
 export { type OpenSnapshotterOptions, openSnapshotter } from './open-snapshotter.js';
 export type {
   CommitOptions,
-  DescribedContents,
   PrepareOptions,
   SnapshotInfo,
   SnapshotPatch,

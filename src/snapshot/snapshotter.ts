@@ -118,6 +118,9 @@ export interface Snapshotter extends AsyncDisposable {
    *
    * It resolves once contents and name are on disk.
    *
+   * With a late parent, and the label `containerd.io/snapshot.ref`, directories that the layer does not list take owner,
+   * mode, attributes and times of the parent's, as if the layer had been unpacked upon it.
+   *
    * @throws OverlayerError
    *   - `NotFound`: no such key, or parent
    *   - `AlreadyExists`: the name is taken
@@ -202,25 +205,8 @@ export interface CommitOptions {
   readonly name: string;
   /** For a snapshot that was prepared without one (`rebase` in the backend's capabilities). @default as it is */
   readonly parent?: string | undefined;
-  /**
-   * With a late parent: the root directory takes owner, mode, attributes and times of the parent's, as it would have if the
-   * snapshot had been prepared upon it.
-   * @default false; of a snapshot with the label `containerd.io/snapshot.ref` nobody knows what its layer lists: all
-   * directories that were made for want of the parent's take their attributes
-   */
-  readonly inheritsRoot?: boolean | undefined;
   /** @default none */
   readonly labels?: Labels | undefined;
-  /**
-   * For whoever has filled it with a layer, and has written the layer's manifest: nobody has written to it since.
-   * @default a manifest is written of what is there
-   */
-  readonly described?: DescribedContents | undefined;
-}
-
-export interface DescribedContents {
-  /** Undefined where it has to be on the disk to be measured. */
-  readonly usage: SnapshotUsage | undefined;
 }
 
 export interface SnapshotPatch {

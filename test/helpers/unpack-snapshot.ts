@@ -1,8 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { Snapshotter } from '../../src/index.js';
-import { applyLayer } from '../../src/layer/unpack-layer.js';
-import { describeLayer } from '../../src/snapshot/fill/describe-contents.js';
-import { FlushPoint } from '../../src/snapshot/fill/flush-point.js';
+import { LayerFill } from '../../src/snapshot/fill/layer-fill.js';
+import { sealed } from '../../src/snapshot/fill/seal.js';
 
 /** Prepares a snapshot, unpacks a layer into it, commits it. @returns its directory */
 export async function unpackSnapshot(
@@ -19,9 +18,9 @@ export async function unpackSnapshot(
     snapshots.backend.name === 'overlay'
       ? ({ target: 'overlay', lowers: lowers.map((lower) => join(lower, 'fs')) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
-  using start = new FlushPoint(dirname(tree));
-  const applied = await applyLayer(layer, tree, { ...target, sync: false, temporary: true, facts: true });
-  const described = await describeLayer(snapshots.backend, applied, start);
-  await snapshots.commit(`unpack ${name}`, { name, labels: { layer: name }, described });
+  const snapshot = { backend: snapshots.backend, directory: dirname(tree) };
+  using fill = LayerFill.begin({ destination: tree, ...target }, { snapshot, temporary: true });
+  await fill.apply(layer, { sync: false });
+  await snapshots.commit(`unpack ${name}`, sealed({ name, labels: { layer: name } }, await fill.seal()));
   return dirname(tree);
 }

@@ -47,7 +47,7 @@ test('what is not ours stays', async () => {
 
 test('what a living process is at work on stays, and goes once it has died', async () => {
   const program = `
-    const { SnapshotDirectories } = await import(${JSON.stringify(`${DIST}snapshot/snapshot-directories.js`)});
+    const { SnapshotDirectories } = await import(${JSON.stringify(`${DIST}snapshot/store/snapshot-directories.js`)});
     const { openLinuxSystem } = await import(${JSON.stringify(`${DIST}system/linux.js`)});
     const directories = new SnapshotDirectories(openLinuxSystem(), process.argv[1]);
     directories.stage();

@@ -10,10 +10,8 @@ import {
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type BackendSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
-import { applyLayer } from '../../src/layer/unpack-layer.js';
 import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
-import { describeLayer } from '../../src/snapshot/fill/describe-contents.js';
-import { FlushPoint } from '../../src/snapshot/fill/flush-point.js';
+import { LayerFill } from '../../src/snapshot/fill/layer-fill.js';
 import { readRecordFile } from '../../src/snapshot/store/record-file.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
@@ -70,9 +68,10 @@ test('a commit that fails leaves the record file that was there, and nothing bes
 test('what was written after the layer, before the commit, is counted and in the manifest', async () => {
   const [mount] = await snapshots.prepare('key');
   const layer = tar(file('a', 'text'));
-  using start = new FlushPoint(dirname(mount!.source));
-  const applied = await applyLayer(layer, mount!.source, { temporary: true, sync: false, facts: true });
-  const { usage } = await describeLayer(snapshots.backend, applied, start);
+  const snapshot = { backend: snapshots.backend, directory: dirname(mount!.source) };
+  using fill = LayerFill.begin({ destination: mount!.source }, { snapshot, temporary: true });
+  await fill.apply(layer, { sync: false });
+  const { usage } = (await fill.seal()).described!;
   writeFileSync(join(mount!.source, 'b'), Buffer.alloc(100_000, 'b'));
   await snapshots.commit('key', { name: 'name' });
   const { bytes, inodes } = await snapshots.usage('name');

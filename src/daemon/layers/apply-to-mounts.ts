@@ -1,14 +1,13 @@
 import { opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
+import { needsLowers } from '../../layer/apply/lowers-later.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../../layer/options.js';
-import { type AppliedLayer, applyLayer } from '../../layer/unpack-layer.js';
 import type { Mount } from '../../mount/mount.js';
-import { withMount } from '../../mount/mounting.js';
 import type { Digest } from '../../oci/digest.js';
+import { type FillLayerOptions, LayerFill } from '../../snapshot/fill/layer-fill.js';
 import { isStaged, unpackPlace } from '../../snapshot/fill/unpack-place.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
-import { hasKnownLayout } from '../../snapshot/store/snapshot-tree.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import type { FilledSnapshots } from './filled-snapshots.js';
 
@@ -49,55 +48,57 @@ export async function applyToMounts(
   if (isStaged(mounts))
     throw new OverlayerError('FailedPrecondition', 'The mounts are read-only: nothing can be unpacked there');
   const foreign = unpackPlace({ mounts, parent: undefined, capabilities: [] });
-  if (foreign === undefined) return await applyThroughMounts(await open(), mounts, options);
+  if (foreign === undefined) {
+    using fill = LayerFill.begin({ mounts }, { temporary: false });
+    return (await fill.apply(await open(), reading(options))).layer;
+  }
   const { destination } = foreign;
-  // What is there already is hidden by whiteouts only where they go through overlayfs.
+  // Where a layer is written straight into the directory, whiteouts do not hide what is there already.
   const isNew = await isEmpty(destination);
-  const { capabilities, name } = own.snapshots.backend;
   const isOwn = dirname(dirname(destination)) === own.directory;
-  const place = isOwn ? unpackPlace({ mounts, parent: undefined, capabilities })! : foreign;
-  const mayGetLowers = place.mayGetLowers && options.isFinal !== true;
-  const filling = isOwn ? own.filled.begin(destination) : undefined;
-  let applied: AppliedLayer | undefined;
+  if (isOwn) return await applyToOwn(open, mounts, isNew, own, options);
+  const isDirect = foreign.existing === 'merge' || isNew;
+  using fill = LayerFill.begin(isDirect ? foreign : { mounts }, { temporary: foreign.existing !== 'merge' });
+  const lowersLater = isDirect && foreign.mayGetLowers && options.isFinal !== true ? 'refuse' : undefined;
   try {
-    if (place.existing !== 'merge' && !isNew) {
-      if (isOwn && mayGetLowers) await own.filled.note(destination, undefined);
-      return await applyThroughMounts(await open(), mounts, options);
-    }
-    applied = await applyLayer(await open(), destination, {
-      ...{ ...options, ...place, temporary: place.existing !== 'merge' },
-      lowersLater: mayGetLowers ? (isOwn ? 'note' : 'refuse') : undefined,
-      onProgress: filling?.onProgress,
-      facts: isOwn && hasKnownLayout(name),
-    });
-    if (isOwn && mayGetLowers)
-      await own.filled.note(destination, {
-        digest: options.digest,
-        listsRoot: applied.layer.listsRoot,
-        needs: applied.needsLowers,
-      });
-    return applied.layer;
+    return (await fill.apply(await open(), { ...reading(options), lowersLater })).layer;
   } catch (error) {
-    throw isOwn || !mayGetLowers ? error : leftToOthers(error);
-  } finally {
-    filling?.end(applied);
+    throw leftToOthers(error);
   }
 }
 
-/** A layer that needs those below goes to the next differ: what that makes of it is the other snapshotter's affair. */
-function leftToOthers(error: unknown): unknown {
-  if (!OverlayerError.is(error) || error.code !== 'FailedPrecondition') return error;
-  return new OverlayerError('Unimplemented', error.message, { ...error, cause: error });
-}
-
-async function applyThroughMounts(
-  source: LayerSource,
+/** Into a snapshot of this daemon's, which is sealed for its commit. */
+async function applyToOwn(
+  open: () => Promise<LayerSource>,
   mounts: readonly Mount[],
+  isNew: boolean,
+  { snapshots, filled }: OwnSnapshots,
   options: ApplyToMountsOptions,
 ): Promise<LayerResult> {
-  const how = { ...options, existing: 'merge', temporary: false } as const;
-  const apply = async (directory: string) => (await applyLayer(source, directory, how)).layer;
-  return await withMount(mounts, apply, options);
+  const place = unpackPlace({ mounts, parent: undefined, capabilities: snapshots.backend.capabilities })!;
+  const { destination } = place;
+  const mayGetLowers = place.mayGetLowers && options.isFinal !== true;
+  const isDirect = place.existing === 'merge' || isNew;
+  const temporary = place.existing !== 'merge';
+  return await filled.fill(destination, isDirect ? place : { mounts }, { temporary }, async (fill) => {
+    if (!isDirect && mayGetLowers) await filled.note(destination, undefined);
+    const lowersLater = isDirect && mayGetLowers ? 'note' : undefined;
+    const { layer, needsLowers } = await fill.apply(await open(), { ...reading(options), lowersLater });
+    const { digest } = options;
+    if (lowersLater !== undefined)
+      await filled.note(destination, { digest, listsRoot: layer.listsRoot, needs: needsLowers });
+    return layer;
+  });
+}
+
+function reading({ digest, sync, signal }: ApplyToMountsOptions): FillLayerOptions {
+  return { digest, sync, signal };
+}
+
+/** A layer that relies on those below it goes to the next differ, which may know the other snapshotter. */
+function leftToOthers(error: unknown): unknown {
+  if (!needsLowers(error)) return error;
+  return new OverlayerError('Unimplemented', error.message, { ...error, cause: error });
 }
 
 async function isEmpty(path: string): Promise<boolean> {

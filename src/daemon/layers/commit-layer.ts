@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
+import { sealed } from '../../snapshot/fill/seal.js';
 import { PARENT_CHAIN_ID_LABEL, SNAPSHOT_REF_LABEL, UNPACKING_LABEL } from '../../snapshot/labels.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
@@ -39,9 +40,8 @@ export async function commitLayer(
     await unpackAgain({ own, open }, { key, name, parent, labels, layer }, context);
     return;
   }
-  const known = await own.filled.take(key);
-  const inheritsRoot = layer && !layer.listsRoot;
-  await own.snapshots.commit(key, { ...known, name, parent, labels, inheritsRoot });
+  const seal = { ...(await own.filled.take(key)), inheritsRoot: layer && !layer.listsRoot };
+  await own.snapshots.commit(key, sealed({ name, parent, labels }, seal));
 }
 
 /**
@@ -91,7 +91,7 @@ async function unpackAgain(
       try {
         const how = { digest, sync: false, signal, isFinal: true };
         await applyToMounts(() => open(digest, context), mounts, own, how);
-        await snapshots.commit(again, { ...(await filled.take(again)), name, labels });
+        await snapshots.commit(again, sealed({ name, labels }, (await filled.take(again)) ?? {}));
       } catch (error) {
         await filled.forget(again);
         await snapshots.remove(again).catch(() => {}); // `cleanup` does it: the first error says more

@@ -1,66 +1,58 @@
 import { dirname } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
-import type { ProgressOptions } from '../../layer/options.js';
-import type { AppliedLayer } from '../../layer/unpack-layer.js';
-import { describeLayer } from '../../snapshot/fill/describe-contents.js';
-import { EarlyFlush } from '../../snapshot/fill/early-flush.js';
-import { FlushPoint } from '../../snapshot/fill/flush-point.js';
+import { type FillPlace, LayerFill } from '../../snapshot/fill/layer-fill.js';
+import type { Seal } from '../../snapshot/fill/seal.js';
 import { unpackPlace } from '../../snapshot/fill/unpack-place.js';
 import { UNPACKED_LAYER_LABEL } from '../../snapshot/labels.js';
-import type { CommitOptions, Snapshotter } from '../../snapshot/snapshotter.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { readRecordFile } from '../../snapshot/store/record-file.js';
 import { type UnpackedLayer, unpackedLayerLabel } from './unpacked-layer.js';
 
-/** What a commit need not find out again. */
-export type Known = Pick<CommitOptions, 'described'>;
-
-/** A layer that is being unpacked. */
-export interface Filling extends Required<ProgressOptions> {
-  /** @param applied what is there; undefined when that can't be told */
-  readonly end: (applied: AppliedLayer | undefined) => void;
-}
-
 /**
- * Snapshots that were filled with one layer and are about to be committed. The layer's manifest is written right after
- * it, so that a commit need not read all of its files again.
+ * Snapshots that were filled with one layer and will be committed. The layer's manifest is written right after the layer,
+ * so that the commit need not read all of its files again.
  *
- * That holds as long as nobody else writes to them, which a daemon can't see. So it is for those only that containerd
- * makes to unpack a layer, whose keys say so (core/unpack, UnpackKeyPrefix): between Apply and Commit it touches nothing.
+ * That holds as long as nothing else writes to the snapshot, which a daemon can't see. So seals are kept only for the
+ * snapshots that containerd makes to unpack a layer, as their keys say (core/unpack, UnpackKeyPrefix): containerd does not
+ * touch them between Apply and Commit.
  */
 export class FilledSnapshots {
   readonly #snapshots: Snapshotter;
-  /** By the directory that the layer goes into. */
-  readonly #known = new Map<string, Promise<Known>>();
+  /** By the directory that the layer goes into. Undefined: the contents are unknown. */
+  readonly #seals = new Map<string, Promise<Seal | undefined>>();
 
   constructor(snapshots: Snapshotter) {
     this.#snapshots = snapshots;
   }
 
-  /** A layer is about to be unpacked there. Of several, at once or one after the other, nothing is known. */
-  begin(directory: string): Filling {
-    const earlier = this.#known.get(directory);
-    // Whoever takes it waits for what is still being written.
-    const nothing = Promise.resolve(earlier).then(() => ({}));
-    nothing.catch(() => {});
-    this.#known.set(directory, nothing);
-    const start = new FlushPoint(dirname(directory));
-    const early = new EarlyFlush(directory);
-    return {
-      onProgress: (progress) => early.onProgress(progress),
-      end: (applied) => {
-        const known = this.#known.get(directory);
-        const isAlone = earlier === undefined && known === nothing;
-        const flushed = isAlone && applied ? this.#describe(applied, start) : flush(known ?? nothing, start);
-        const ended = flushed.finally(() => start[Symbol.dispose]());
-        ended.catch(() => {}); // `take` tells it
-        if (known !== undefined) this.#known.set(directory, ended); // else it was removed
-      },
-    };
-  }
-
-  async #describe(applied: AppliedLayer, start: FlushPoint): Promise<Known> {
-    const described = await describeLayer(this.#snapshots.backend, applied, start);
-    return { described };
+  /**
+   * Gives `work` a fill that has begun, and seals it afterwards. Several fills of one directory, at once or one after the
+   * other, leave its contents unknown.
+   *
+   * @param directory of the snapshot's tree, also where the place is mounts
+   */
+  async fill<T>(
+    directory: string,
+    place: FillPlace,
+    options: { readonly temporary: boolean },
+    work: (fill: LayerFill) => Promise<T>,
+  ): Promise<T> {
+    const earlier = this.#seals.get(directory);
+    // A commit waits for what is still being written.
+    const unknown = Promise.resolve(earlier).then(() => undefined);
+    unknown.catch(() => {});
+    this.#seals.set(directory, unknown);
+    const snapshot = { backend: this.#snapshots.backend, directory: dirname(directory) };
+    const fill = LayerFill.begin(place, { snapshot, ...options });
+    try {
+      return await work(fill);
+    } finally {
+      const latest = this.#seals.get(directory);
+      if (earlier !== undefined || latest !== unknown) fill.noteOtherWriter();
+      const sealed = sealAfter(latest ?? unknown, fill);
+      sealed.catch(() => {}); // `take` throws it
+      if (latest !== undefined) this.#seals.set(directory, sealed); // else the snapshot was removed
+    }
   }
 
   /**
@@ -80,42 +72,49 @@ export class FilledSnapshots {
   /**
    * For the commit.
    *
-   * @throws OverlayerError what has failed since the layer was there. It may not be on the disk, and no later flush
+   * @returns undefined when the contents are unknown
+   * @throws OverlayerError what has failed since the layer was applied. It may not be on the disk, and no later flush
    * would tell: the snapshot can only be removed
    */
-  async take(key: string): Promise<Known> {
+  async take(key: string): Promise<Seal | undefined> {
     const directory = await this.#directoryOf(key);
-    if (directory === undefined) return {};
-    const known = await this.#known.get(directory);
-    this.#known.delete(directory);
-    return known !== undefined && isExtraction(key) ? known : {};
+    if (directory === undefined) return undefined;
+    const seal = await this.#seals.get(directory);
+    this.#seals.delete(directory);
+    return isExtraction(key) ? seal : undefined;
   }
 
-  /** The snapshot is about to be removed; nobody is at work in it any more. */
+  /** For the removal of a snapshot that nothing writes to any more. */
   async forget(key: string): Promise<void> {
     const directory = await this.#directoryOf(key);
     if (directory === undefined) return;
-    await this.#known.get(directory)?.catch(() => {});
-    this.#known.delete(directory);
+    await this.#seals.get(directory)?.catch(() => {});
+    this.#seals.delete(directory);
   }
 
-  /** Of one that may have been filled. */
+  /** Of a snapshot that may have been filled. */
   async #directoryOf(key: string): Promise<string | undefined> {
-    if (this.#known.size === 0) return undefined;
+    if (this.#seals.size === 0) return undefined;
     try {
       const mounts = await this.#snapshots.mounts(key);
       const { capabilities } = this.#snapshots.backend;
       return unpackPlace({ mounts, parent: undefined, capabilities })?.destination;
     } catch {
-      return undefined; // what follows says why
+      return undefined; // the commit or removal says why
     }
   }
 }
 
-async function flush(known: Promise<Known>, start: FlushPoint): Promise<Known> {
-  await Promise.allSettled([known]);
-  await start.flush();
-  return await known;
+/** @throws OverlayerError also what an earlier fill of the directory has failed with */
+async function sealAfter(earlier: Promise<unknown>, fill: LayerFill): Promise<Seal | undefined> {
+  try {
+    await Promise.allSettled([earlier]);
+    const seal = await fill.seal();
+    await earlier;
+    return seal.described && seal;
+  } finally {
+    fill[Symbol.dispose]();
+  }
 }
 
 /** Whether containerd has made the snapshot to unpack a layer, as its key says (core/unpack, UnpackKeyPrefix). */

@@ -21,12 +21,13 @@ export function replacesItsTarget(target: string): OverlayerError {
   );
 }
 
-/** The layer is unpacked before it is known what is below it, and here that matters. */
-export function needsLowers(what: string): OverlayerError {
+/** The layer is unpacked before its lower layers are there, and this entry relies on them. */
+export function reliesOnLowers(what: string): OverlayerError {
   return new OverlayerError(
     'FailedPrecondition',
     `the layer does not list ${what}: the layers below have to be known`,
     {
+      reason: 'needs-lowers',
       hint: 'unpack it when they are there; where containerd unpacks several layers at once, set max_concurrent_unpacks to 1',
     },
   );
@@ -35,7 +36,14 @@ export function needsLowers(what: string): OverlayerError {
 /** An error that does not know yet which entry was worked on. */
 export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
   if (entry === undefined || error.entry !== undefined) return error;
-  const { code, hint, errno, cause } = error;
+  const { code, hint, errno, reason, cause } = error;
   const message = `Cannot unpack entry "${displayPath(entry.path)}": ${error.message}`;
-  return new OverlayerError(code, message, { hint, errno, cause, entry: entry.path, offset: entry.offset });
+  return new OverlayerError(code, message, {
+    hint,
+    errno,
+    reason,
+    cause,
+    entry: entry.path,
+    offset: entry.offset,
+  });
 }

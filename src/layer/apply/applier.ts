@@ -19,7 +19,7 @@ import type { FileFactsLog } from '../manifest/file-facts.js';
 import { type AnomalyKind, AnomalyLog } from '../plan/anomaly.js';
 import type { Operation } from '../plan/operation.js';
 import { planEntry } from '../plan/plan.js';
-import { atEntry, needsLowers } from './applier-errors.js';
+import { atEntry, reliesOnLowers } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
 import { HardLinks } from './hard-links.js';
 import type { LowersLater, NeedsLowers } from './lowers-later.js';
@@ -322,7 +322,7 @@ export class Applier implements TarSink {
   /** @returns whether there will be lower layers, which is noted then */
   #needLowers(what: string, need: NeedsLowers): boolean {
     if (this.#lowersLater === undefined) return false;
-    if (this.#lowersLater === 'refuse') throw needsLowers(what);
+    if (this.#lowersLater === 'refuse') throw reliesOnLowers(what);
     if (this.needsLowers !== 'links') this.needsLowers = need;
     return true;
   }

@@ -2,12 +2,10 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerSource } from '../../layer/options.js';
-import { applyLayer } from '../../layer/unpack-layer.js';
 import { getAncestors, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import { ownerMap } from '../backends/id-mapping.js';
-import { describeLayer } from '../fill/describe-contents.js';
-import { FlushPoint } from '../fill/flush-point.js';
+import { LayerFill } from '../fill/layer-fill.js';
 import { writeRecordFile } from '../store/record-file.js';
 import type { StagedDirectory } from '../store/snapshot-directories.js';
 import { hasKnownLayout, manifestOf, treeOf } from '../store/snapshot-tree.js';
@@ -108,19 +106,14 @@ async function unpackAnew(
   if (!hasKnownLayout(backend.name))
     throw new OverlayerError('Unimplemented', `Snapshots of the backend "${backend.name}" can't be repaired`);
   await backend.create({ directory: staged.path, parents, kind: 'active', labels, readOnly: false });
-  const options =
+  const destination = treeOf(staged.path);
+  const place =
     backend.name === 'overlay'
-      ? ({ target: 'overlay', lowers: parents.map(treeOf) } as const)
-      : ({ target: 'directory', existing: 'merge' } as const);
-  using start = new FlushPoint(staged.path);
-  const applied = await applyLayer(layer, treeOf(staged.path), {
-    ...options,
-    ...wanted,
-    temporary: true,
-    owners: ownerMap(labels),
-    facts: true,
-  });
-  await describeLayer(backend, applied, start);
+      ? ({ destination, target: 'overlay', lowers: parents.map(treeOf) } as const)
+      : ({ destination, existing: 'merge' } as const);
+  using fill = LayerFill.begin(place, { snapshot: { backend, directory: staged.path }, temporary: true });
+  await fill.apply(layer, { ...wanted, owners: ownerMap(labels), sync: false });
+  await fill.seal();
 }
 
 async function restoreRecordFile({ directories, backend }: CheckContext, record: NamedRecord): Promise<void> {

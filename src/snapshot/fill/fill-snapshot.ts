@@ -1,12 +1,24 @@
+import { dirname } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
+import { needsLowers } from '../../layer/apply/lowers-later.js';
 import type { LayerResult, LayerSource, PlanLayerOptions } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
+import type { Mount } from '../../mount/mount.js';
 import type { DiffID } from '../../oci/digest.js';
 import { haveSameOwners, ownerMap, withoutMapping } from '../backends/id-mapping.js';
-import { UNCOMPRESSED_LABEL } from '../labels.js';
+import {
+  DIFF_ID_LABEL,
+  PARENT_CHAIN_ID_LABEL,
+  SNAPSHOT_REF_LABEL,
+  UNCOMPRESSED_LABEL,
+  UNPACKING_LABEL,
+} from '../labels.js';
 import type { SnapshotInfo, Snapshotter } from '../snapshotter.js';
+import { temporaryKey } from '../temporary-key.js';
+import { type Seal, sealed } from './seal.js';
+import { isStaged, unpackPlace } from './unpack-place.js';
 
 export interface FillSnapshotOptions extends AbortableOptions {
   /** Of the committed snapshot. */
@@ -28,7 +40,7 @@ export interface FillSnapshotOptions extends AbortableOptions {
 
 export type Unpack = (source: LayerSource, options: UnpackOptions) => Promise<LayerResult>;
 
-export type UnpackOptions = Omit<PlanLayerOptions, 'digests'>;
+type UnpackOptions = Omit<PlanLayerOptions, 'digests'>;
 
 export interface UnpackedSnapshot {
   readonly snapshot: SnapshotInfo;
@@ -36,10 +48,7 @@ export interface UnpackedSnapshot {
   readonly layer: LayerResult | undefined;
 }
 
-/**
- * What `unpackSnapshot` does, for whoever opens the layer only when it is needed, or before its parent is
- * there.
- */
+/** `unpackSnapshot` for a layer that is opened only when it is needed, or is unpacked before its parent is committed. */
 export async function fillSnapshot(
   snapshots: Snapshotter,
   given: FillSnapshotOptions,
@@ -54,8 +63,7 @@ export async function fillSnapshot(
       try {
         return await fillOrFind(snapshots, options);
       } catch (error) {
-        if (!OverlayerError.is(error) || error.code !== 'FailedPrecondition') throw error;
-        // Perhaps since it needs the layers below.
+        if (!needsLowers(error)) throw error;
         await options.parentCommitted;
         return await fillOrFind(snapshots, { ...options, parentCommitted: undefined });
       }
@@ -64,14 +72,104 @@ export async function fillSnapshot(
   );
 }
 
+/**
+ * Fills a snapshot that does not exist yet.
+ *
+ * @throws OverlayerError `AlreadyExists`: the backend had the layer, or another caller was faster
+ */
+async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Promise<UnpackedSnapshot> {
+  const { name, parent, parentCommitted } = options;
+  const key = temporaryKey(name);
+  const lowersLater = parentCommitted !== undefined;
+  const labels = layerLabels(options, options.diffID);
+  if (!lowersLater) await checkParentOwners(snapshots, options);
+  // Upon a parent the root directory is the parent's, whichever owner the labels map to root.
+  const prepared = parent === undefined ? labels : withoutMapping(labels);
+  const mounts = await snapshots.prepare(key, {
+    parent: lowersLater ? undefined : parent,
+    labels: { ...prepared, [UNPACKING_LABEL]: name },
+  });
+  return await orRemoved(snapshots, key, async () => {
+    // `prepare` gave the key to no other caller: what is sealed now is still so when it is committed.
+    const { layer, seal } = isStaged(mounts)
+      ? { layer: undefined, seal: { inheritsRoot: false } }
+      : await fillMounts(snapshots, mounts, options);
+    if (lowersLater) {
+      await parentCommitted;
+      await checkParentOwners(snapshots, options);
+    }
+    const committed = { name, parent, labels: layerLabels(options, layer?.diffID ?? options.diffID) };
+    const snapshot = await snapshots.commit(key, sealed(committed, seal));
+    return { snapshot, layer };
+  });
+}
+
+async function fillMounts(
+  { backend }: Snapshotter,
+  mounts: readonly Mount[],
+  { parent, parentCommitted, labels = {}, fill }: FillSnapshotOptions,
+): Promise<{ readonly layer: LayerResult; readonly seal: Seal }> {
+  const lowersLater = parentCommitted !== undefined;
+  const { capabilities } = backend;
+  const place = unpackPlace({ mounts, parent: lowersLater ? undefined : parent, capabilities });
+  const snapshot = place && { backend, directory: dirname(place.destination) };
+  // Late: a program that unpacks layers alone does not wait for what reads mounts and trees.
+  const { LayerFill } = await import('./layer-fill.js');
+  using layerFill = LayerFill.begin(place ?? { mounts }, { snapshot, temporary: true });
+  const how = {
+    owners: ownerMap(labels),
+    sync: false,
+    lowersLater: lowersLater ? 'refuse' : undefined,
+  } as const;
+  const layer = await fill(
+    async (source, reading) => (await layerFill.apply(source, { ...reading, ...how })).layer,
+  );
+  return { layer, seal: await layerFill.seal() };
+}
+
+/** Removes the active snapshot after a failure. Where that fails too, `cleanup` does it: the first error says more. */
+async function orRemoved<T>(snapshots: Snapshotter, key: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    await snapshots.remove(key).catch(() => {});
+    throw error;
+  }
+}
+
+function layerLabels(
+  { name, parent, labels }: FillSnapshotOptions,
+  diffID: DiffID | undefined,
+): Record<string, string> {
+  return {
+    ...labels,
+    [SNAPSHOT_REF_LABEL]: name,
+    ...(parent === undefined ? {} : { [PARENT_CHAIN_ID_LABEL]: parent }),
+    ...(diffID === undefined ? {} : { [DIFF_ID_LABEL]: diffID, [UNCOMPRESSED_LABEL]: diffID }),
+  };
+}
+
+/** @throws OverlayerError `FailedPrecondition` */
+async function checkParentOwners(
+  snapshots: Snapshotter,
+  { parent, labels }: FillSnapshotOptions,
+): Promise<void> {
+  if (parent === undefined || haveSameOwners((await snapshots.stat(parent)).labels, labels)) return;
+  throw new OverlayerError(
+    'FailedPrecondition',
+    `The owners of the parent "${parent}" are mapped otherwise`,
+    {
+      hint: 'unpack all layers of an image with the same labels',
+    },
+  );
+}
+
 async function fillOrFind(snapshots: Snapshotter, options: FillSnapshotOptions): Promise<UnpackedSnapshot> {
-  // Late: whoever unpacks layers alone need not wait for what reads mounts, and trees.
-  const { fillNew } = await import('./fill-new.js');
   try {
     return await fillNew(snapshots, options);
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
-    // The backend had it, or somebody else, who does not ask for the lock, was faster.
+    // The backend had the layer, or another caller, which does not take the lock, was faster.
     const snapshot = await findCommitted(snapshots, options);
     if (snapshot === undefined) throw error;
     return { snapshot, layer: undefined };

@@ -55,13 +55,14 @@ export function unpackSnapshot(
   return new ProgressTask(async (tell) => {
     checkOptions('unpackSnapshot', options, UNPACK_SNAPSHOT_OPTIONS);
     const found = findSource(source);
+    const { name, parent, labels, ...reading } = options;
     let isRead = false;
     try {
       return await fillSnapshot(snapshots, {
-        ...options,
+        ...{ name, parent, labels, diffID: reading.diffID, signal: reading.signal },
         fill: (unpack) => {
           isRead = true;
-          return unpack(found, { ...options, onProgress: (progress) => tell(progress, 0) });
+          return unpack(found, { ...reading, onProgress: (progress) => tell(progress, 0) });
         },
       });
     } finally {

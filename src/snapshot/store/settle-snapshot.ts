@@ -1,14 +1,14 @@
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { BackendSnapshot, SnapshotBackend } from '../backends/backend.js';
 import { describeContents } from '../fill/describe-contents.js';
-import type { DescribedContents } from '../snapshotter.js';
+import type { DescribedContents } from '../fill/seal.js';
 import { placeRecordFile, type RecordFile, stageRecordFile } from './record-file.js';
 
 /**
  * Brings a snapshot to the disk that is about to be committed, its manifest and its record file with it. The record
  * file says that it is committed, and is seen only when all of that is there.
  *
- * @param described by whoever has written the manifest
+ * @param described the manifest is written already
  * @returns what it takes
  */
 export async function settleSnapshot(

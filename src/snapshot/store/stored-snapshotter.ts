@@ -27,6 +27,7 @@ import type { BackendChoice } from '../backends/choose-backend.js';
 import { checkSnapshots } from '../check/check.js';
 import type { CheckOptions, CheckProgress, CheckReport } from '../check/check-report.js';
 import { type CleanupResult, cleanUp } from '../check/cleanup.js';
+import { sealOf } from '../fill/seal.js';
 import { SNAPSHOT_REF_LABEL } from '../labels.js';
 import type {
   CommitOptions,
@@ -114,7 +115,8 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
-    const { name, parent, inheritsRoot, labels = {}, described } = options;
+    const { name, parent, labels = {} } = options;
+    const { inheritsRoot, described } = sealOf(options);
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkSnapshotName(name);
       checkLabels(labels);

@@ -23,10 +23,11 @@ const key = 'default/1/extract-1 layer';
 const snapshots = await openSnapshotter({ root, backend: 'native' });
 const filled = new FilledSnapshots(snapshots);
 const [mount] = await snapshots.prepare(key);
-const filling = filled.begin(mount!.source);
-writeFileSync(join(mount!.source, 'file'), randomBytes(bytes));
-const first = spawnSync('sync', ['-f', mount!.source]).status === 0;
-filling.end(undefined);
+const destination = mount!.source;
+const first = await filled.fill(destination, { destination }, { temporary: true }, async () => {
+  writeFileSync(join(destination, 'file'), randomBytes(bytes));
+  return spawnSync('sync', ['-f', destination]).status === 0;
+});
 const takes: string[] = [];
 for (let time = 0; time < 2; time++)
   takes.push(

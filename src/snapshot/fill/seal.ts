@@ -1,0 +1,35 @@
+import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { CommitOptions } from '../snapshotter.js';
+
+/** What a fill knows of a snapshot that it has filled with one layer. The commit need not find it out again. */
+export interface Seal {
+  /** The manifest of the contents is written, and nothing else has written to them since. @default unknown */
+  readonly described?: DescribedContents | undefined;
+  /**
+   * With a late parent: the layer does not list the root directory, which therefore takes owner, mode, attributes and
+   * times of the parent's.
+   * @default unknown: see `Snapshotter.commit`
+   */
+  readonly inheritsRoot?: boolean | undefined;
+}
+
+export interface DescribedContents {
+  /** Undefined where the contents have to be on the disk to be measured. */
+  readonly usage: SnapshotUsage | undefined;
+}
+
+/** Beside the options, so that the public contract has no option that only a fill can use rightly. */
+const SEALS = new WeakMap<CommitOptions, Seal>();
+
+/**
+ * Options of a commit with what the fill knows. A snapshotter that passes on a copy of the options loses the seal: its
+ * commit reads the contents again.
+ */
+export function sealed(options: CommitOptions, seal: Seal): CommitOptions {
+  SEALS.set(options, seal);
+  return options;
+}
+
+export function sealOf(options: CommitOptions): Seal {
+  return SEALS.get(options) ?? {};
+}
