@@ -64,11 +64,13 @@ export async function runIn(folder: string, program: string, args: readonly stri
   return stdout;
 }
 
-/** Checks the types of files. @throws with the compiler's messages */
-export async function checkTypes(folder: string, options: readonly string[]): Promise<void> {
+/** Checks the types of JavaScript files. @throws with the compiler's messages */
+export async function checkTypes(folder: string, files: readonly string[]): Promise<void> {
   const compiler = join(REPOSITORY, 'node_modules/.bin/tsc');
-  const shared = ['--module', 'nodenext', '--target', 'es2023', '--types', 'node', '--strict'];
-  await promisify(execFile)(compiler, [...shared, ...options], { cwd: folder }).catch((error) => {
+  const options = ['--noEmit', '--allowJs', '--checkJs', '--strict'];
+  const target = ['--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+  const running = promisify(execFile)(compiler, [...options, ...target, ...files], { cwd: folder });
+  await running.catch((error) => {
     throw new Error(error.stdout, { cause: error });
   });
 }

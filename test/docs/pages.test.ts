@@ -34,29 +34,28 @@ describe('shell examples', () => {
   });
 });
 
-describe('TypeScript examples', () => {
+describe('JavaScript examples', () => {
   test('have the right types', async () => {
     const clone = makeClone();
-    const files = runnable('ts').map(({ code }, index) => {
-      writeFileSync(join(clone, `block-${index}.ts`), `${code}\nexport {};`);
-      return `block-${index}.ts`;
+    const files = runnable('js').map(({ code }, index) => {
+      writeFileSync(join(clone, `block-${index}.mjs`), `${code}\nexport {};`);
+      return `block-${index}.mjs`;
     });
-    await checkTypes(clone, ['--noEmit', ...files]);
+    await checkTypes(clone, files);
   });
 
-  test.for(runnable('ts'))('$name', async ({ code }, { skip }) => {
+  test.for(runnable('js'))('$name', async ({ code }, { skip }) => {
     if (/overlayer\/(snapshots|testing)/.test(code) && !isRoot) return skip('it needs root');
     const clone = makeClone();
-    writeFileSync(join(clone, 'try.ts'), code);
-    await checkTypes(clone, ['--noCheck', 'try.ts']);
-    expect(await runIn(clone, process.execPath, ['try.js'])).not.toBe('');
+    writeFileSync(join(clone, 'try.mjs'), code);
+    expect(await runIn(clone, process.execPath, ['try.mjs'])).not.toBe('');
   });
 });
 
 test('every example is run, or says why not', () => {
   const runBy: Readonly<Record<string, string>> = {
     sh: 'this file',
-    ts: 'this file',
+    js: 'this file',
     typescript: 'test/docs/json.test.ts',
     bash: '.ci/run',
     text: 'nothing: it is no example',
@@ -83,7 +82,7 @@ describe('README', () => {
   });
 
   test('shows an example as it is in examples/', () => {
-    const [shown] = blocks.filter(({ page, language }) => page === 'README.md' && language === 'ts');
+    const [shown] = blocks.filter(({ page, language }) => page === 'README.md' && language === 'js');
     expect(shown?.code).toBe(readPage('examples/unpack-layer.mjs'));
   });
 
