@@ -21,6 +21,17 @@ export function checkOptions(work: string, options: unknown, names: Readonly<Rec
   }
 }
 
+/** Those options that another function has, which checks them: `names` are that function's. */
+export function pickOptions<Options extends object, Name extends keyof Options & string>(
+  options: Options,
+  names: Readonly<Record<Name, true>>,
+): Pick<Options, Name> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(names, name))) as Pick<
+    Options,
+    Name
+  >;
+}
+
 function optionHint(name: string, names: readonly string[]): string {
   if (names.includes('limits') && Object.hasOwn(DEFAULT_LIMITS, name))
     return `it belongs to the option limits: { limits: { ${name}: … } }`;

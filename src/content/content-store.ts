@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../base/abort.js';
+import type { OptionNames } from '../base/check-arguments.js';
 import type { ExactDate } from '../base/exact-date.js';
 import type { ListOptions } from '../metadata/filter-by.js';
 import type { Labels, UpdateOptions } from '../metadata/labels.js';
@@ -116,6 +117,12 @@ export interface ReadBlobOptions extends AbortableOptions {
   readonly length?: number | undefined;
 }
 
+export const READ_BLOB_OPTIONS = {
+  signal: true,
+  offset: true,
+  length: true,
+} satisfies OptionNames<ReadBlobOptions>;
+
 export interface OpenIngestOptions {
   /** Of the blob to be. @default unknown */
   readonly digest?: Digest | undefined;
@@ -127,6 +134,12 @@ export interface OpenIngestOptions {
    */
   readonly sizeIs?: 'limit' | 'hint' | undefined;
 }
+
+export const OPEN_INGEST_OPTIONS = {
+  digest: true,
+  size: true,
+  sizeIs: true,
+} satisfies OptionNames<OpenIngestOptions>;
 
 export interface IngestInfo {
   readonly ref: string;
@@ -193,6 +206,15 @@ export interface CommitIngestOptions extends AbortableOptions {
   readonly existing?: 'replace' | 'refuse' | undefined;
 }
 
+export const COMMIT_INGEST_OPTIONS = {
+  signal: true,
+  digest: true,
+  size: true,
+  labels: true,
+  hashed: true,
+  existing: true,
+} satisfies OptionNames<CommitIngestOptions>;
+
 export type BlobHealth =
   | { readonly state: 'whole' }
   | { readonly state: 'damaged'; readonly actual: Digest; readonly size: number };
@@ -201,6 +223,11 @@ export interface SweepOptions extends AbortableOptions {
   /** Ingests go that nobody has written to for so many milliseconds. @default 24 hours */
   readonly ingestsIdleMs?: number | undefined;
 }
+
+export const SWEEP_OPTIONS = {
+  signal: true,
+  ingestsIdleMs: true,
+} satisfies OptionNames<SweepOptions>;
 
 export interface SweepResult {
   readonly blobs: readonly Digest[];

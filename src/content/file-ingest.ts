@@ -1,10 +1,17 @@
 import type { FileHandle } from 'node:fs/promises';
+import { checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { checkLabels, type Labels } from '../metadata/labels.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { blobExists } from './blob-records.js';
-import type { BlobInfo, CommitIngestOptions, Ingest, OpenIngestOptions } from './content-store.js';
+import {
+  type BlobInfo,
+  COMMIT_INGEST_OPTIONS,
+  type CommitIngestOptions,
+  type Ingest,
+  type OpenIngestOptions,
+} from './content-store.js';
 import { hashFile } from './hash-file.js';
 import type { LockedIngest } from './locked-ingest.js';
 
@@ -99,6 +106,7 @@ export class FileIngest implements Ingest {
 
   commit(options: CommitIngestOptions = {}): Promise<BlobInfo> {
     return this.#inTurn('commit', async () => {
+      checkOptions('commit', options, COMMIT_INGEST_OPTIONS);
       const { labels = {}, existing, signal } = options;
       checkLabels(labels);
       this.#checkSize(options.size ?? this.#expected.size);

@@ -1,3 +1,4 @@
+import type { OptionNames } from '../base/check-arguments.js';
 import type { ListOptions } from '../metadata/filter-by.js';
 import type { Labels } from '../metadata/labels.js';
 
@@ -57,6 +58,13 @@ export interface CreateLeaseOptions {
   /** The lease ends with this process, also when the process is killed. @default false */
   readonly tiedToProcess?: boolean | undefined;
 }
+
+export const CREATE_LEASE_OPTIONS = {
+  id: true,
+  labels: true,
+  expiresAt: true,
+  tiedToProcess: true,
+} satisfies OptionNames<CreateLeaseOptions>;
 
 export interface LeaseResource {
   readonly type: LeaseResourceType;

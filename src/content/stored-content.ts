@@ -1,9 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import type { AbortableOptions } from '../base/abort.js';
+import { ABORTABLE_OPTIONS, type AbortableOptions } from '../base/abort.js';
+import { checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Fields } from '../metadata/filter.js';
-import { filterBy, type ListOptions } from '../metadata/filter-by.js';
-import { labelOf, type UpdateOptions } from '../metadata/labels.js';
+import { filterBy, LIST_OPTIONS, type ListOptions } from '../metadata/filter-by.js';
+import { labelOf, UPDATE_OPTIONS, type UpdateOptions } from '../metadata/labels.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
 import type { Digest } from '../oci/digest.js';
@@ -21,17 +22,20 @@ import {
   getBlob,
   updateBlob,
 } from './blob-records.js';
-import type {
-  BlobHealth,
-  BlobInfo,
-  BlobPatch,
-  ContentStore,
-  Ingest,
-  IngestInfo,
-  OpenIngestOptions,
-  ReadBlobOptions,
-  SweepOptions,
-  SweepResult,
+import {
+  type BlobHealth,
+  type BlobInfo,
+  type BlobPatch,
+  type ContentStore,
+  type Ingest,
+  type IngestInfo,
+  OPEN_INGEST_OPTIONS,
+  type OpenIngestOptions,
+  READ_BLOB_OPTIONS,
+  type ReadBlobOptions,
+  SWEEP_OPTIONS,
+  type SweepOptions,
+  type SweepResult,
 } from './content-store.js';
 import { FileIngest, type IngestTarget, type PublishOptions, type VerifiedFile } from './file-ingest.js';
 import { hashFile } from './hash-file.js';
@@ -79,7 +83,9 @@ export class StoredContent implements ContentStore, IngestTarget {
     return this.#metadata.read((transaction) => findBlob(transaction, this.#blobs, digest));
   }
 
-  async *walk({ filters = [], signal }: ListOptions = {}): AsyncGenerator<BlobInfo> {
+  async *walk(options: ListOptions = {}): AsyncGenerator<BlobInfo> {
+    checkOptions('walk', options, LIST_OPTIONS);
+    const { filters = [], signal } = options;
     const passes = await filterBy(filters);
     const digests = await run('Cannot list the blobs', () => this.#blobs.list());
     for (let at = 0; at < digests.length; at += WALK_BATCH) {
@@ -93,11 +99,9 @@ export class StoredContent implements ContentStore, IngestTarget {
     }
   }
 
-  async update(
-    digest: Digest,
-    { labels = {} }: BlobPatch,
-    { fieldpaths = [] }: UpdateOptions = {},
-  ): Promise<BlobInfo> {
+  async update(digest: Digest, { labels = {} }: BlobPatch, options: UpdateOptions = {}): Promise<BlobInfo> {
+    checkOptions('update', options, UPDATE_OPTIONS);
+    const { fieldpaths = [] } = options;
     return await this.#metadata.write((transaction) =>
       updateBlob(transaction, this.#blobs, digest, labels, fieldpaths, readClock(this.#system)),
     );
@@ -115,6 +119,7 @@ export class StoredContent implements ContentStore, IngestTarget {
   }
 
   async *read(digest: Digest, options: ReadBlobOptions = {}): AsyncGenerator<Uint8Array> {
+    checkOptions('read', options, READ_BLOB_OPTIONS);
     const failure = `Cannot read blob ${digest}`;
     const file = await this.#open(digest, failure);
     try {
@@ -127,6 +132,7 @@ export class StoredContent implements ContentStore, IngestTarget {
   }
 
   async openIngest(ref: string, options: OpenIngestOptions = {}): Promise<Ingest> {
+    checkOptions('openIngest', options, OPEN_INGEST_OPTIONS);
     checkName('Ref', ref);
     const { digest, size } = options;
     if (digest !== undefined && this.#isThere(digest, size)) throw blobExists(digest);
@@ -209,6 +215,7 @@ export class StoredContent implements ContentStore, IngestTarget {
   }
 
   async verify(digest: Digest, options: AbortableOptions = {}): Promise<BlobHealth> {
+    checkOptions('verify', options, ABORTABLE_OPTIONS);
     const failure = `Cannot verify blob ${digest}`;
     const file = await this.#open(digest, failure);
     return await run(failure, async () => {
@@ -231,7 +238,10 @@ export class StoredContent implements ContentStore, IngestTarget {
       ingests: this.#ingests,
       holds: this.#holds,
     };
-    return run('Cannot sweep', () => sweepContent(content, mark, options));
+    return run('Cannot sweep', () => {
+      checkOptions('sweep', options, SWEEP_OPTIONS);
+      return sweepContent(content, mark, options);
+    });
   }
 
   async #open(digest: Digest, failure: string): Promise<FileHandle> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
-import { filterBy, type ListOptions } from '../metadata/filter-by.js';
+import { filterBy, LIST_OPTIONS, type ListOptions } from '../metadata/filter-by.js';
 import { labelOf } from '../metadata/labels.js';
 import type { MetadataStore, WriteTransaction } from '../metadata/metadata-store.js';
 import { checkName } from '../metadata/name.js';
@@ -18,7 +19,13 @@ import {
   releaseLease,
   removeResource,
 } from './lease-records.js';
-import type { CreateLeaseOptions, Lease, LeaseResource, Leases } from './leases.js';
+import {
+  CREATE_LEASE_OPTIONS,
+  type CreateLeaseOptions,
+  type Lease,
+  type LeaseResource,
+  type Leases,
+} from './leases.js';
 
 /** It shares a key of the metadata store with the name of what it holds. */
 const MAX_ID_BYTES = 256;
@@ -34,6 +41,7 @@ export class StoredLeases implements Leases {
   }
 
   async create(options: CreateLeaseOptions = {}): Promise<Lease> {
+    checkOptions('leases.create', options, CREATE_LEASE_OPTIONS);
     const { id = newId(), labels = {}, expiresAt, tiedToProcess = false } = options;
     checkId(id);
     if (Number.isNaN(expiresAt?.getTime()))
@@ -63,7 +71,9 @@ export class StoredLeases implements Leases {
     return this.#metadata.read((transaction) => findLease(transaction, id, this.#ends()));
   }
 
-  async list({ filters = [], signal }: ListOptions = {}): Promise<readonly Lease[]> {
+  async list(options: ListOptions = {}): Promise<readonly Lease[]> {
+    checkOptions('leases.list', options, LIST_OPTIONS);
+    const { filters = [], signal } = options;
     signal?.throwIfAborted();
     const passes = await filterBy(filters);
     const leases = this.#metadata.read((transaction) => [...listLeases(transaction, this.#ends())]);

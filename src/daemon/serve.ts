@@ -1,4 +1,6 @@
+import { checkOptions, type OptionNames } from '../base/check-arguments.js';
 import type { OpenStoreOptions } from '../image/store/open-store.js';
+import { OPEN_SNAPSHOTTER_OPTIONS } from '../snapshot/open-snapshotter.js';
 import type { LogEntry } from './grpc/log-entry.js';
 
 export interface ServeOptions extends OpenStoreOptions {
@@ -19,6 +21,15 @@ export interface ServeOptions extends OpenStoreOptions {
   /** Is told of each request that changes something or fails. @default nobody is */
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
 }
+
+export const SERVE_OPTIONS = {
+  ...OPEN_SNAPSHOTTER_OPTIONS,
+  address: true,
+  name: true,
+  containerd: true,
+  metrics: true,
+  onLog: true,
+} satisfies OptionNames<ServeOptions>;
 
 /** Serves until it is closed. */
 export interface Daemon extends AsyncDisposable {
@@ -50,6 +61,7 @@ export interface Daemon extends AsyncDisposable {
  * await using daemon = await serve({ root: '/var/lib/overlayer-containerd', address: '/run/overlayer.sock' });
  */
 export async function serve(options: ServeOptions): Promise<Daemon> {
+  checkOptions('serve', options, SERVE_OPTIONS);
   // Late: nobody else need wait for gRPC to load.
   const { startDaemon } = await import('./start-daemon.js');
   return await startDaemon(options);

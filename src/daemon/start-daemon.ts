@@ -85,16 +85,16 @@ async function openServices(
   metrics: Metrics,
   ends: (() => Promise<void> | void)[],
 ): Promise<ServedMethods> {
-  const { name = 'overlayer', containerd = CONTAINERD } = options;
-  const store = await openStore(options);
+  const { name = 'overlayer', containerd = CONTAINERD, root, backend } = options;
+  const store = await openStore({ root, backend });
   ends.push(() => store.close());
-  await checkIsOwn(store, options.root);
+  await checkIsOwn(store, root);
   const client = new ContainerdContent(containerd);
   ends.push(() => client.close());
   warmUp();
   const { snapshots, content } = store;
   const filled = new FilledSnapshots(snapshots);
-  const own = { snapshots, filled, directory: join(realpathSync(options.root), 'snapshots') };
+  const own = { snapshots, filled, directory: join(realpathSync(root), 'snapshots') };
   const open = layerOpener(content, client);
   return {
     snapshots: snapshotsService({ own, open, name }),

@@ -33,11 +33,11 @@ async function* plan(
   options: PlanLayerOptions,
   wantsOperations: boolean,
 ): AsyncGenerator<PlannedOperation, LayerResult, void> {
+  checkOptions('planLayer', options, PLAN_LAYER_OPTIONS);
   const left = new AbortController();
   const signal = options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal]);
   const batches = new BatchQueue();
   const work = useSource(source, options, async (found) => {
-    checkOptions('planLayer', options, PLAN_LAYER_OPTIONS);
     const limits = resolveLimits(options.limits);
     signal.throwIfAborted();
     return await crews.use(async (crew) => {

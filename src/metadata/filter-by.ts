@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../base/abort.js';
+import type { OptionNames } from '../base/check-arguments.js';
 import type { Fields } from './filter.js';
 
 /** Which entries a listing gives. */
@@ -10,6 +11,11 @@ export interface ListOptions extends AbortableOptions {
    */
   readonly filters?: readonly string[] | undefined;
 }
+
+export const LIST_OPTIONS = {
+  signal: true,
+  filters: true,
+} satisfies OptionNames<ListOptions>;
 
 /** `parseFilters`, which is loaded once there is a filter: what reads regular expressions is large. */
 export async function filterBy(filters: readonly string[]): Promise<(fields: Fields) => boolean> {

@@ -1,3 +1,4 @@
+import type { OptionNames } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 
 /**
@@ -15,6 +16,10 @@ export interface UpdateOptions {
    */
   readonly fieldpaths?: readonly string[] | undefined;
 }
+
+export const UPDATE_OPTIONS = {
+  fieldpaths: true,
+} satisfies OptionNames<UpdateOptions>;
 
 /** containerd's bound (core/labels, maxSize): name and value together. */
 const MAX_LABEL_BYTES = 4096;

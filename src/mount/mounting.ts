@@ -1,5 +1,6 @@
 import { rmdir } from 'node:fs/promises';
-import { type AbortableOptions, orAborted } from '../base/abort.js';
+import { ABORTABLE_OPTIONS, type AbortableOptions, orAborted } from '../base/abort.js';
+import { checkOptions } from '../base/check-arguments.js';
 import type { Mount } from './mount.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';
 
@@ -62,8 +63,10 @@ export async function unmountAll(target: string): Promise<void> {
 export async function withMount<T>(
   mounts: readonly Mount[],
   use: (directory: string) => Promise<T> | T,
-  { signal }: AbortableOptions = {},
+  options: AbortableOptions = {},
 ): Promise<T> {
+  checkOptions('withMount', options, ABORTABLE_OPTIONS);
+  const { signal } = options;
   signal?.throwIfAborted();
   const mounted = await mountTemporarily(mounts);
   let result: T;

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../base/check-arguments.js';
 import type { SnapshotBackend } from './backends/backend.js';
 import type { Snapshotter } from './snapshotter.js';
 
@@ -12,6 +13,11 @@ export interface OpenSnapshotterOptions {
   readonly backend?: 'overlay' | 'native' | SnapshotBackend | undefined;
 }
 
+export const OPEN_SNAPSHOTTER_OPTIONS = {
+  root: true,
+  backend: true,
+} satisfies OptionNames<OpenSnapshotterOptions>;
+
 /**
  * Opens the snapshots below a root. Other processes may have them open too.
  *
@@ -22,6 +28,7 @@ export interface OpenSnapshotterOptions {
  *   - `PermissionDenied`, `ResourceExhausted`
  */
 export async function openSnapshotter(options: OpenSnapshotterOptions): Promise<Snapshotter> {
+  checkOptions('openSnapshotter', options, OPEN_SNAPSHOTTER_OPTIONS);
   // Late: whoever unpacks layers alone need not wait for all of this to load.
   const { openRoot } = await import('./store/open-root.js');
   return (await openRoot(options)).snapshots;

@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../base/abort.js';
+import type { OptionNames } from '../base/check-arguments.js';
 import type { Task } from '../base/task.js';
 import type { ListOptions } from '../metadata/filter-by.js';
 import type { Labels, UpdateOptions } from '../metadata/labels.js';
@@ -201,6 +202,11 @@ export interface PrepareOptions {
   readonly labels?: Labels | undefined;
 }
 
+export const PREPARE_OPTIONS = {
+  parent: true,
+  labels: true,
+} satisfies OptionNames<PrepareOptions>;
+
 export interface CommitOptions {
   readonly name: string;
   /** For a snapshot that was prepared without one (`rebase` in the backend's capabilities). @default as it is */
@@ -208,6 +214,12 @@ export interface CommitOptions {
   /** @default none */
   readonly labels?: Labels | undefined;
 }
+
+export const COMMIT_OPTIONS = {
+  name: true,
+  parent: true,
+  labels: true,
+} satisfies OptionNames<CommitOptions>;
 
 export interface SnapshotPatch {
   readonly labels?: Labels | undefined;

@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../base/abort.js';
 import { type ByteSource, iterateSource } from '../base/byte-source.js';
+import { checkOptions, type OptionNames } from '../base/check-arguments.js';
 import type { Limits } from '../base/limits.js';
 import { TarDecoder } from './decoder.js';
 import type { TarEntry } from './types.js';
@@ -7,6 +8,11 @@ import type { TarEntry } from './types.js';
 export interface ReadTarOptions extends AbortableOptions {
   readonly limits?: Partial<Limits> | undefined;
 }
+
+export const READ_TAR_OPTIONS = {
+  signal: true,
+  limits: true,
+} satisfies OptionNames<ReadTarOptions>;
 
 /** An entry and its data. */
 export interface TarEntryReader {
@@ -32,6 +38,7 @@ export async function* readTar(
   source: ByteSource,
   options: ReadTarOptions = {},
 ): AsyncGenerator<TarEntryReader, void, void> {
+  checkOptions('readTar', options, READ_TAR_OPTIONS);
   const events = decodeEvents(source, options);
   for await (const event of events) {
     if (event.type !== 'entry') continue; // what is left of a body that nobody read to its end

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { formatPlatform, hostPlatform } from '../../oci/platform.js';
 import type { Capability } from '../../snapshot/backends/backend.js';
 
@@ -23,6 +24,15 @@ export interface ContainerdConfigOptions {
   readonly version?: ContainerdConfigVersion | undefined;
 }
 
+export const CONTAINERD_CONFIG_OPTIONS = {
+  address: true,
+  name: true,
+  root: true,
+  capabilities: true,
+  onlyRemapIds: true,
+  version: true,
+} satisfies OptionNames<ContainerdConfigOptions>;
+
 /**
  * The part of containerd's configuration that names a daemon, in TOML.
  *
@@ -30,6 +40,7 @@ export interface ContainerdConfigOptions {
  * containerd 1.7 on; one before it does not start with them, so they come last, to be cut off.
  */
 export function containerdConfig(options: ContainerdConfigOptions): string {
+  checkOptions('containerdConfig', options, CONTAINERD_CONFIG_OPTIONS);
   const { address, name = 'overlayer', root, onlyRemapIds = false, version } = options;
   const differ = `${name}-diff`;
   const capabilities = [...options.capabilities, ...(onlyRemapIds ? ['only-remap-ids'] : [])];

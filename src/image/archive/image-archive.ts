@@ -5,7 +5,7 @@ import { descriptorPath } from '../../base/descriptor-path.js';
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
-import { openSource } from '../../layer/open-source.js';
+import { openSource, pathOf } from '../../layer/open-source.js';
 import { explained } from '../source/explained.js';
 import type { ImageSource } from '../source/image-source.js';
 import { type FindFile, INDEX_FILE, isLayout, readLayout } from '../source/layout-images.js';
@@ -21,9 +21,10 @@ import { ScratchMembers } from './scratch-members.js';
 
 /** See `openImageArchive`. */
 export async function readImageArchive(
-  source: string | ByteSource,
+  given: string | URL | ByteSource,
   options: OpenImageArchiveOptions,
 ): Promise<ImageSource> {
+  const source = given instanceof URL ? pathOf(given) : given;
   if (typeof source !== 'string') return await openStream('archive', source, options);
   options.signal?.throwIfAborted();
   const handle = await openArchiveFile(source);

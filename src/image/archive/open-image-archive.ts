@@ -1,7 +1,8 @@
 import type { ByteSource } from '../../base/byte-source.js';
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { ImageSource } from '../source/image-source.js';
-import type { OpenImagesOptions } from '../source/open-image-layout.js';
+import { OPEN_IMAGES_OPTIONS, type OpenImagesOptions } from '../source/open-image-layout.js';
 
 export interface OpenImageArchiveOptions extends OpenImagesOptions {
   /** Where blobs are kept of an archive that is a stream, or compressed as a whole. @default none: then `scratch` */
@@ -16,8 +17,15 @@ export interface OpenImageArchiveOptions extends OpenImagesOptions {
   readonly scratch?: string | undefined;
 }
 
+export const OPEN_IMAGE_ARCHIVE_OPTIONS = {
+  ...OPEN_IMAGES_OPTIONS,
+  content: true,
+  lease: true,
+  scratch: true,
+} satisfies OptionNames<OpenImageArchiveOptions>;
+
 /**
- * The images of an archive: an OCI layout as tar, or what `docker save` writes; plain, gzip or zstd. Of both forms in one
+ * The images of an archive (its path, its `file:` URL, or its bytes): an OCI layout as tar, or what `docker save` writes; plain, gzip or zstd. Of both forms in one
  * the OCI layout counts, as for containerd. A plain regular file is read where it is: only its headers now.
  *
  * @throws OverlayerError
@@ -31,9 +39,10 @@ export interface OpenImageArchiveOptions extends OpenImagesOptions {
  * @throws `signal.reason` when the signal asks for the end
  */
 export async function openImageArchive(
-  source: string | ByteSource,
+  source: string | URL | ByteSource,
   options: OpenImageArchiveOptions = {},
 ): Promise<ImageSource> {
+  checkOptions('openImageArchive', options, OPEN_IMAGE_ARCHIVE_OPTIONS);
   // Late, as all that the public entry need not load at once.
   const { readImageArchive } = await import('./image-archive.js');
   return await readImageArchive(source, options);

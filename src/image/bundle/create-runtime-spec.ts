@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import type { ImageConfig } from '../../oci/image-config.js';
 import type { RootlessMappings } from './linux.js';
 import type { RuntimeSpec } from './runtime-spec.js';
@@ -10,6 +11,12 @@ export interface CreateRuntimeSpecOptions {
   /** Run without privileges, in a user namespace with these mappings; the network is the host's. @default not */
   readonly rootless?: RootlessMappings | undefined;
 }
+
+export const CREATE_RUNTIME_SPEC_OPTIONS = {
+  rootfs: true,
+  os: true,
+  rootless: true,
+} satisfies OptionNames<CreateRuntimeSpecOptions>;
 
 export interface CreatedRuntimeSpec {
   /** For `config.json`. */
@@ -40,6 +47,7 @@ export async function createRuntimeSpec(
   config: ImageConfig,
   options: CreateRuntimeSpecOptions,
 ): Promise<CreatedRuntimeSpec> {
+  checkOptions('createRuntimeSpec', options, CREATE_RUNTIME_SPEC_OPTIONS);
   // Late, as all that the public entry need not load at once.
   const { buildRuntimeSpec } = await import('./build-runtime-spec.js');
   return await buildRuntimeSpec(config, options);

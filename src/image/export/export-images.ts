@@ -1,4 +1,5 @@
-import type { AbortableOptions } from '../../base/abort.js';
+import { ABORTABLE_OPTIONS, type AbortableOptions } from '../../base/abort.js';
+import { checkOptions } from '../../base/check-arguments.js';
 import { DataTask, type Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { SourceImage } from '../source/image-source.js';
@@ -33,6 +34,7 @@ export function exportImages(
   options: AbortableOptions = {},
 ): Task<ExportResult, Uint8Array> {
   return new DataTask(async function* () {
+    checkOptions('exportImages', options, ABORTABLE_OPTIONS);
     // Late, as all that the public entry need not load at once.
     const { writeImageArchive } = await import('./write-image-archive.js');
     let size = 0;

@@ -1,10 +1,11 @@
+import type { OptionNames } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import type { Tell } from '../../base/task.js';
 import type { Labels } from '../../metadata/labels.js';
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.js';
 import type { ImageSource } from '../source/image-source.js';
-import type { AdmitOptions, AdmittedImage } from '../store/admit-image.js';
+import { ADMIT_OPTIONS, type AdmitOptions, type AdmittedImage } from '../store/admit-image.js';
 import { type ImageRecord, putImage } from '../store/image-records.js';
 import { configLabels, PLATFORM_LABEL } from '../store/labels.js';
 import type { StoreParts } from '../store/store-parts.js';
@@ -36,6 +37,15 @@ export interface GetImageOptions extends AdmitOptions {
   /** Of the image. */
   readonly labels?: Labels | undefined;
 }
+
+export const GET_IMAGE_OPTIONS = {
+  ...ADMIT_OPTIONS,
+  platform: true,
+  concurrency: true,
+  keepBlobs: true,
+  limits: true,
+  labels: true,
+} satisfies OptionNames<GetImageOptions>;
 
 /**
  * Makes an image of the store out of one of a source: documents first, then the layers as a chain of snapshots,

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { parseReference, type Reference } from '../reference.js';
 import type { ImageSource } from '../source/image-source.js';
@@ -58,6 +59,18 @@ export interface OpenRegistryOptions {
   readonly onNotice?: ((notice: RegistryNotice) => void) | undefined;
 }
 
+export const OPEN_REGISTRY_OPTIONS = {
+  credentials: true,
+  mirrors: true,
+  hostsDirectories: true,
+  plainHTTP: true,
+  retries: true,
+  timeoutMs: true,
+  minBytesPerSecond: true,
+  deadlineMs: true,
+  onNotice: true,
+} satisfies OptionNames<OpenRegistryOptions>;
+
 /**
  * Opens an image of a registry (OCI distribution spec). Nothing is asked before its first use. Proxies are those that
  * the environment names (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`, in small letters or capitals). A server is
@@ -83,6 +96,7 @@ export async function openRegistry(
   reference: string | Reference,
   options: OpenRegistryOptions = {},
 ): Promise<ImageSource> {
+  checkOptions('openRegistry', options, OPEN_REGISTRY_OPTIONS);
   const { retries = 5, timeoutMs = 30_000, minBytesPerSecond = 64, deadlineMs, onNotice } = options;
   checkCount('retries', retries, 0);
   checkCount('timeoutMs', timeoutMs, 1);

@@ -1,10 +1,16 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import type { ImageSource } from './image-source.js';
 
 export interface OpenImagesOptions extends AbortableOptions {
   /** Of the images that are wanted, or their digests. @default all that are there */
   readonly names?: readonly string[] | undefined;
 }
+
+export const OPEN_IMAGES_OPTIONS = {
+  signal: true,
+  names: true,
+} satisfies OptionNames<OpenImagesOptions>;
 
 /**
  * The images in a directory with the OCI layout (OCI image spec, image-layout.md), as skopeo, umoci and buildah write it.
@@ -19,6 +25,7 @@ export async function openImageLayout(
   directory: string,
   options: OpenImagesOptions = {},
 ): Promise<ImageSource> {
+  checkOptions('openImageLayout', options, OPEN_IMAGES_OPTIONS);
   // Late, as all that the public entry need not load at once.
   const { readImageLayout } = await import('./image-layout.js');
   return await readImageLayout(directory, options);

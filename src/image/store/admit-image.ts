@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import type { OptionNames } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -9,6 +10,11 @@ export interface AdmitOptions extends AbortableOptions {
   /** Who says whether the image may come in, once it is known which it is. @default as of `verifyImage` */
   readonly verify?: Omit<VerifyImageOptions, 'signal'> | undefined;
 }
+
+export const ADMIT_OPTIONS = {
+  signal: true,
+  verify: true,
+} satisfies OptionNames<AdmitOptions>;
 
 /**
  * An image that its verifiers have let in. Nothing else gets into a store or into a directory, wherever it comes from: a

@@ -1,13 +1,14 @@
+import { checkOptions } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { Fields } from '../../metadata/filter.js';
-import { filterBy, type ListOptions } from '../../metadata/filter-by.js';
+import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
 import { labelOf } from '../../metadata/labels.js';
 import { parseReference } from '../reference.js';
 import { canonicalName } from '../source/image-name.js';
 import { findKeepers } from './find-keepers.js';
 import { collectGarbage } from './garbage.js';
 import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
-import type { Image, Images, PruneOptions, PruneResult } from './store.js';
+import { type Image, type Images, PRUNE_OPTIONS, type PruneOptions, type PruneResult } from './store.js';
 import type { StoreParts } from './store-parts.js';
 import { StoredImage } from './stored-image.js';
 
@@ -28,7 +29,9 @@ export class ImageStore implements Images {
     return record === undefined ? undefined : this.open(record);
   }
 
-  async list({ filters = [], signal }: ListOptions = {}): Promise<readonly Image[]> {
+  async list(options: ListOptions = {}): Promise<readonly Image[]> {
+    checkOptions('images.list', options, LIST_OPTIONS);
+    const { filters = [], signal } = options;
     signal?.throwIfAborted();
     const passes = await filterBy(filters);
     const records = this.#parts.metadata.read(listImages).filter((record) => passes(fieldsOf(record)));
@@ -50,9 +53,10 @@ export class ImageStore implements Images {
     await this.#parts.metadata.write((transaction) => removeImage(transaction, found));
   }
 
-  async prune({ ingestsIdleMs, signal }: PruneOptions = {}): Promise<PruneResult> {
+  async prune(options: PruneOptions = {}): Promise<PruneResult> {
+    checkOptions('images.prune', options, PRUNE_OPTIONS);
     await this.#parts.snapshots.cleanup();
-    const collected = await collectGarbage(this.#parts, { ingestsIdleMs, signal });
+    const collected = await collectGarbage(this.#parts, options);
     return { ...collected, keepers: await findKeepers(this.#parts) };
   }
 

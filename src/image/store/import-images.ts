@@ -3,6 +3,7 @@ import type { ByteSource } from '../../base/byte-source.js';
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import type { Tell } from '../../base/task.js';
+import { pathOf } from '../../layer/open-source.js';
 import type { Digest } from '../../oci/digest.js';
 import { openImageArchive } from '../archive/open-image-archive.js';
 import { type PullEvent, tellPassedOver } from '../pull/pull-event.js';
@@ -20,7 +21,7 @@ import type { StoreParts } from './store-parts.js';
 /** Images of a layout or an archive, one after the other. Those that are whole stay when a later one fails. */
 export async function importImages(
   parts: StoreParts,
-  from: string | ByteSource,
+  from: string | URL | ByteSource,
   options: ImportOptions,
   tell: Tell<PullEvent>,
 ): Promise<readonly ImageRecord[]> {
@@ -71,12 +72,15 @@ function checkNames(images: readonly SourceImage[], description: string): void {
 
 async function openSource(
   parts: StoreParts,
-  from: string | ByteSource,
+  from: string | URL | ByteSource,
   lease: PullLease,
   options: ImportOptions,
 ): Promise<ImageSource> {
-  if (typeof from === 'string' && (await isDirectory(from))) return await openImageLayout(from, options);
-  return await openImageArchive(from, { ...options, content: parts.content, lease: lease.id });
+  const source = from instanceof URL ? pathOf(from) : from;
+  const { names, signal } = options;
+  if (typeof source === 'string' && (await isDirectory(source)))
+    return await openImageLayout(source, { names, signal });
+  return await openImageArchive(source, { names, signal, content: parts.content, lease: lease.id });
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
-import type { OpenSnapshotterOptions } from '../../snapshot/open-snapshotter.js';
+import { checkOptions } from '../../base/check-arguments.js';
+import { OPEN_SNAPSHOTTER_OPTIONS, type OpenSnapshotterOptions } from '../../snapshot/open-snapshotter.js';
 import type { Store } from './store.js';
 
 export type OpenStoreOptions = OpenSnapshotterOptions;
@@ -9,6 +10,7 @@ export type OpenStoreOptions = OpenSnapshotterOptions;
  * @throws OverlayerError as `openSnapshotter`
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  checkOptions('openStore', options, OPEN_SNAPSHOTTER_OPTIONS);
   // Late: whoever unpacks layers alone need not wait for all of this to load.
   const { RootStore } = await import('./root-store.js');
   return await RootStore.open(options);

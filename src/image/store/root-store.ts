@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ByteSource } from '../../base/byte-source.js';
+import { checkOptions, pickOptions } from '../../base/check-arguments.js';
 import { ProgressTask, type Task, type Tell } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import { openContentStore } from '../../content/open-content-store.js';
@@ -7,14 +8,21 @@ import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { openRoot } from '../../snapshot/store/open-root.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
-import { openRegistry } from '../registry/open-registry.js';
+import { OPEN_REGISTRY_OPTIONS, openRegistry } from '../registry/open-registry.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
 import { AdmittedImage } from './admit-image.js';
 import { ImageStore } from './image-store.js';
 import { importImages } from './import-images.js';
 import { unmountImage } from './mount-image.js';
 import type { OpenStoreOptions } from './open-store.js';
-import type { Image, ImportOptions, PullOptions, Store } from './store.js';
+import {
+  IMPORT_OPTIONS,
+  type Image,
+  type ImportOptions,
+  PULL_OPTIONS,
+  type PullOptions,
+  type Store,
+} from './store.js';
 import type { StoreParts } from './store-parts.js';
 
 /** A store that is all below one root, with one metadata store. */
@@ -50,20 +58,25 @@ export class RootStore implements Store {
 
   pull(reference: string, options: PullOptions = {}): Task<Image, PullEvent> {
     return this.#start(async (tell) => {
+      checkOptions('pull', options, PULL_OPTIONS);
       const { signal } = options;
       const onNotice = (notice: RegistryNotice) => {
         tell(notice);
         options.onNotice?.(notice);
       };
-      await using source = await openRegistry(reference, { ...options, onNotice });
+      await using source = await openRegistry(reference, {
+        ...pickOptions(options, OPEN_REGISTRY_OPTIONS),
+        onNotice,
+      });
       const [image] = await source.images({ known: (await this.images.find(reference))?.target, signal });
       const admitted = await AdmittedImage.admit(image!.name!, image!.target, options);
       return this.images.open(await pullImage(this.#parts, source, admitted, options, tell));
     });
   }
 
-  import(source: string | ByteSource, options: ImportOptions = {}): Task<readonly Image[], PullEvent> {
+  import(source: string | URL | ByteSource, options: ImportOptions = {}): Task<readonly Image[], PullEvent> {
     return this.#start(async (tell) => {
+      checkOptions('import', options, IMPORT_OPTIONS);
       const records = await importImages(this.#parts, source, options, tell);
       return records.map((record) => this.images.open(record));
     });

@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { ByteSource } from '../../base/byte-source.js';
+import type { OptionNames } from '../../base/check-arguments.js';
 import type { Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { ListOptions } from '../../metadata/filter-by.js';
@@ -7,8 +8,8 @@ import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Platform } from '../../oci/platform.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { PullEvent } from '../pull/pull-event.js';
-import type { GetImageOptions } from '../pull/pull-image.js';
-import type { OpenRegistryOptions } from '../registry/open-registry.js';
+import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
+import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/open-registry.js';
 import type { ImageContents } from '../source/image-contents.js';
 import type { UnpackedImage, UnpackImageOptions } from '../unpack/unpack-image.js';
 import type { Keeper } from './find-keepers.js';
@@ -60,7 +61,7 @@ export interface Store extends AsyncDisposable {
    *
    * @throws OverlayerError as `pull`, `openImageLayout` and `openImageArchive`
    */
-  import(source: string | ByteSource, options?: ImportOptions): Task<readonly Image[], PullEvent>;
+  import(source: string | URL | ByteSource, options?: ImportOptions): Task<readonly Image[], PullEvent>;
 
   /**
    * Unmounts what `Image.mount` has mounted there. What was written to it goes.
@@ -81,6 +82,17 @@ export interface ImportOptions extends GetImageOptions {
   /** What the image, of which there is one only then, is to be called. @default as it is called in there; else its digest */
   readonly name?: string | undefined;
 }
+
+export const PULL_OPTIONS = {
+  ...GET_IMAGE_OPTIONS,
+  ...OPEN_REGISTRY_OPTIONS,
+} satisfies OptionNames<PullOptions>;
+
+export const IMPORT_OPTIONS = {
+  ...GET_IMAGE_OPTIONS,
+  names: true,
+  name: true,
+} satisfies OptionNames<ImportOptions>;
 
 /**
  * Names may be given as people write them (`debian`), and are canonical (`docker.io/library/debian:latest`)
@@ -124,6 +136,11 @@ export interface PruneOptions extends AbortableOptions {
   readonly ingestsIdleMs?: number | undefined;
 }
 
+export const PRUNE_OPTIONS = {
+  signal: true,
+  ingestsIdleMs: true,
+} satisfies OptionNames<PruneOptions>;
+
 export interface PruneResult extends CollectResult {
   /** What keeps blobs and layers that no image leads to. */
   readonly keepers: readonly Keeper[];
@@ -157,10 +174,19 @@ export interface ImagePlatformOptions {
   readonly platform?: Platform | undefined;
 }
 
+export const IMAGE_PLATFORM_OPTIONS = {
+  platform: true,
+} satisfies OptionNames<ImagePlatformOptions>;
+
 export interface MountImageOptions extends ImagePlatformOptions {
   /** @default false */
   readonly writable?: boolean | undefined;
 }
+
+export const MOUNT_IMAGE_OPTIONS = {
+  platform: true,
+  writable: true,
+} satisfies OptionNames<MountImageOptions>;
 
 export interface ImageUsage {
   /** Bytes of the blobs that are kept. */

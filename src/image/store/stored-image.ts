@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/check-arguments.js';
 import { ifFound } from '../../base/if-found.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import type { Labels } from '../../metadata/labels.js';
@@ -6,12 +7,20 @@ import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.j
 import { contentSource } from '../export/content-source.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { type ImageContents, readContents } from '../source/image-contents.js';
-import type { UnpackedImage, UnpackImageOptions } from '../unpack/unpack-image.js';
+import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from '../unpack/unpack-image.js';
 import { AdmittedImage } from './admit-image.js';
 import type { ImageRecord } from './image-records.js';
 import { PLATFORM_LABEL } from './labels.js';
 import { mountImage } from './mount-image.js';
-import type { Image, ImageHealth, ImagePlatformOptions, ImageUsage, MountImageOptions } from './store.js';
+import {
+  IMAGE_PLATFORM_OPTIONS,
+  type Image,
+  type ImageHealth,
+  type ImagePlatformOptions,
+  type ImageUsage,
+  MOUNT_IMAGE_OPTIONS,
+  type MountImageOptions,
+} from './store.js';
 import type { StoreParts } from './store-parts.js';
 
 /** An image by its record, as it was when it was asked for. */
@@ -37,11 +46,13 @@ export class StoredImage implements Image {
     return platform === undefined ? hostPlatform() : parsePlatform(platform);
   }
 
-  async contents({ platform = this.platform }: ImagePlatformOptions = {}): Promise<ImageContents> {
-    return await readContents(this.#parts.content, this, platform);
+  async contents(options: ImagePlatformOptions = {}): Promise<ImageContents> {
+    checkOptions('contents', options, IMAGE_PLATFORM_OPTIONS);
+    return await readContents(this.#parts.content, this, options.platform ?? this.platform);
   }
 
   async usage(options: ImagePlatformOptions = {}): Promise<ImageUsage> {
+    checkOptions('usage', options, IMAGE_PLATFORM_OPTIONS);
     const { snapshots } = this.#parts;
     const contents = await this.contents(options);
     let contentBytes = 0;
@@ -56,6 +67,7 @@ export class StoredImage implements Image {
   }
 
   async check(options: ImagePlatformOptions = {}): Promise<ImageHealth> {
+    checkOptions('check', options, IMAGE_PLATFORM_OPTIONS);
     const contents = await ifFound(this.contents(options));
     const wanted = contents === undefined ? [this.target] : this.#blobsOf(contents);
     const blobs = { present: 0, total: wanted.length, bytes: 0, totalBytes: 0 };
@@ -75,13 +87,16 @@ export class StoredImage implements Image {
     return { isComplete, blobs, layers };
   }
 
-  async mount(directory: string, { writable = false, ...options }: MountImageOptions = {}): Promise<void> {
-    const { layers } = await this.contents(options);
+  async mount(directory: string, options: MountImageOptions = {}): Promise<void> {
+    checkOptions('mount', options, MOUNT_IMAGE_OPTIONS);
+    const { writable = false, platform } = options;
+    const { layers } = await this.contents({ platform });
     await mountImage(this.#parts.snapshots, { chainID: layers.at(-1)?.chainID, directory, writable });
   }
 
   unpackTo(directory: string, options: UnpackImageOptions = {}): Task<UnpackedImage, PullEvent> {
     return new ProgressTask(async (tell) => {
+      checkOptions('unpackTo', options, UNPACK_IMAGE_OPTIONS);
       const { applyImage } = await import('../unpack/apply-image.js');
       const source = contentSource(this.#parts.content, this);
       const image = AdmittedImage.ofStore(this);

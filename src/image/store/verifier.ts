@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { runVerifier } from './run-verifier.js';
@@ -29,6 +30,14 @@ export interface VerifyImageOptions extends AbortableOptions {
   readonly verifiers?: readonly ImageVerifier[] | undefined;
 }
 
+export const VERIFY_IMAGE_OPTIONS = {
+  signal: true,
+  directory: true,
+  maxVerifiers: true,
+  timeoutMs: true,
+  verifiers: true,
+} satisfies OptionNames<VerifyImageOptions>;
+
 /**
  * Asks all verifiers, one after the other, until one says no. A directory that is empty, or not there, has no
  * objection.
@@ -52,6 +61,7 @@ export async function verifyImage(
   target: Descriptor,
   options: VerifyImageOptions = {},
 ): Promise<Judgement> {
+  checkOptions('verifyImage', options, VERIFY_IMAGE_OPTIONS);
   const {
     directory = '/opt/containerd/image-verifier/bin',
     maxVerifiers = 10,

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import type { Limits } from '../../base/limits.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import type { LayerResult } from '../../layer/options.js';
@@ -16,6 +17,15 @@ export interface UnpackImageOptions extends AdmitOptions {
   /** Flush the file system (syncfs) before the destination appears. @default true */
   readonly sync?: boolean | undefined;
 }
+
+export const UNPACK_IMAGE_OPTIONS = {
+  signal: true,
+  verify: true,
+  platform: true,
+  limits: true,
+  rootless: true,
+  sync: true,
+} satisfies OptionNames<UnpackImageOptions>;
 
 export interface UnpackedImage {
   readonly name: string | undefined;
@@ -44,6 +54,7 @@ export function unpackImage(
   options: UnpackImageOptions = {},
 ): Task<UnpackedImage, PullEvent> {
   return new ProgressTask(async (tell) => {
+    checkOptions('unpackImage', options, UNPACK_IMAGE_OPTIONS);
     // Late, as all that the public entry need not load at once.
     const { unpackOnly } = await import('./unpack-only.js');
     return await unpackOnly(source, directory, options, tell);

@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import type { OptionNames } from '../../base/check-arguments.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { DiffID } from '../../oci/digest.js';
 
@@ -20,6 +21,14 @@ export interface CheckOptions extends AbortableOptions {
   /** Change nothing, and say what would be done. @default false */
   readonly dryRun?: boolean | undefined;
 }
+
+export const CHECK_OPTIONS = {
+  signal: true,
+  quick: true,
+  repair: true,
+  prune: true,
+  dryRun: true,
+} satisfies OptionNames<CheckOptions>;
 
 export interface CheckProgress {
   /** Snapshots that are done, of how many. */

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { checkOptions } from '../../base/check-arguments.js';
 import type { Tell } from '../../base/task.js';
 import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
@@ -10,6 +11,7 @@ import { hasKnownLayout, hasManifest, manifestOf, treeOf } from '../store/snapsh
 import { treeThreads } from '../trees/tree-threads.js';
 import { VerifyControl } from '../trees/verify-snapshot.js';
 import {
+  CHECK_OPTIONS,
   type CheckFinding,
   type CheckOptions,
   type CheckProgress,
@@ -37,6 +39,7 @@ export async function checkSnapshots(
   options: CheckOptions,
   tell: Tell<CheckProgress>,
 ): Promise<CheckReport> {
+  checkOptions('check', options, CHECK_OPTIONS);
   const { signal, repair, prune = false, dryRun = false } = options;
   signal?.throwIfAborted();
   const check = new Check(context, options);

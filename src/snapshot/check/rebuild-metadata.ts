@@ -1,3 +1,4 @@
+import { checkOptions } from '../../base/check-arguments.js';
 import type { SnapshotInfo } from '../snapshotter.js';
 
 export interface RebuildResult {
@@ -19,6 +20,7 @@ export interface RebuildResult {
  *   - `NotFound`, `PermissionDenied`, `ResourceExhausted`
  */
 export async function rebuildMetadata(options: { readonly root: string }): Promise<RebuildResult> {
+  checkOptions('rebuildMetadata', options, { root: true });
   // Late: whoever unpacks layers alone need not wait for all of this to load.
   const { rebuildRoot } = await import('./rebuild-root.js');
   return await rebuildRoot(options.root);

@@ -68,7 +68,8 @@ export class LayerFill implements Disposable {
     if ('mounts' in place) {
       const { mounts } = place;
       const how = { ...options, existing: 'merge', temporary: false } as const;
-      this.#applied = await withMount(mounts, (directory) => applyLayer(source, directory, how), options);
+      const { signal } = options;
+      this.#applied = await withMount(mounts, (directory) => applyLayer(source, directory, how), { signal });
       return this.#applied;
     }
     const { destination, target, lowers, existing } = place;

@@ -1,9 +1,9 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import { checkOptions } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import { filterBy, type ListOptions } from '../../metadata/filter-by.js';
-import type { Labels, UpdateOptions } from '../../metadata/labels.js';
-import { checkLabels } from '../../metadata/labels.js';
+import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
+import { checkLabels, type Labels, UPDATE_OPTIONS, type UpdateOptions } from '../../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../../metadata/metadata-store.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import {
@@ -29,12 +29,14 @@ import type { CheckOptions, CheckProgress, CheckReport } from '../check/check-re
 import { type CleanupResult, cleanUp } from '../check/cleanup.js';
 import { sealOf } from '../fill/seal.js';
 import { SNAPSHOT_REF_LABEL } from '../labels.js';
-import type {
-  CommitOptions,
-  PrepareOptions,
-  SnapshotInfo,
-  SnapshotPatch,
-  Snapshotter,
+import {
+  COMMIT_OPTIONS,
+  type CommitOptions,
+  PREPARE_OPTIONS,
+  type PrepareOptions,
+  type SnapshotInfo,
+  type SnapshotPatch,
+  type Snapshotter,
 } from '../snapshotter.js';
 import { forgetDeadUnpacks } from './dead-unpacks.js';
 import { closed, NameLocks } from './name-locks.js';
@@ -72,11 +74,15 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   prepare(key: string, options: PrepareOptions = {}): Promise<readonly Mount[]> {
-    return this.#run(`Cannot prepare snapshot "${key}"`, () => this.#create('active', key, options));
+    return this.#run(`Cannot prepare snapshot "${key}"`, () => {
+      checkOptions('prepare', options, PREPARE_OPTIONS);
+      return this.#create('active', key, options);
+    });
   }
 
   view(key: string, options: PrepareOptions = {}): Promise<readonly Mount[]> {
     return this.#run(`Cannot view snapshot "${key}"`, async () => {
+      checkOptions('view', options, PREPARE_OPTIONS);
       try {
         return await this.#create('view', key, options);
       } catch (error) {
@@ -115,9 +121,10 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
-    const { name, parent, labels = {} } = options;
-    const { inheritsRoot, described } = sealOf(options);
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
+      checkOptions('commit', options, COMMIT_OPTIONS);
+      const { name, parent, labels = {} } = options;
+      const { inheritsRoot, described } = sealOf(options);
       checkSnapshotName(name);
       checkLabels(labels);
       // What can be refused is refused before the work.
@@ -156,16 +163,14 @@ export class StoredSnapshotter implements Snapshotter {
     );
   }
 
-  update(
-    key: string,
-    { labels = {} }: SnapshotPatch,
-    { fieldpaths = [] }: UpdateOptions = {},
-  ): Promise<SnapshotInfo> {
-    return this.#run(`Cannot update snapshot "${key}"`, async () =>
-      snapshotInfo(
+  update(key: string, { labels = {} }: SnapshotPatch, options: UpdateOptions = {}): Promise<SnapshotInfo> {
+    return this.#run(`Cannot update snapshot "${key}"`, async () => {
+      checkOptions('update', options, UPDATE_OPTIONS);
+      const { fieldpaths = [] } = options;
+      return snapshotInfo(
         await this.#store.write((transaction) => updateRecord(transaction, key, labels, fieldpaths)),
-      ),
-    );
+      );
+    });
   }
 
   usage(key: string): Promise<SnapshotUsage> {
@@ -180,7 +185,9 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  async *walk({ filters = [], signal }: ListOptions = {}): AsyncGenerator<SnapshotInfo> {
+  async *walk(options: ListOptions = {}): AsyncGenerator<SnapshotInfo> {
+    checkOptions('walk', options, LIST_OPTIONS);
+    const { filters = [], signal } = options;
     const passes = await filterBy(filters);
     let batch: NamedRecord[] | undefined;
     do {

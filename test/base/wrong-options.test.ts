@@ -1,0 +1,142 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as overlayer from '../../src/index.js';
+import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
+import { failureOf } from '../helpers/sandbox.js';
+import { tar } from '../helpers/tar-builder.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+const root = makeWorkDirectory();
+const digest: overlayer.Digest = `sha256:${'0'.repeat(64)}`;
+const target = { mediaType: 'none', digest, size: 0 };
+const source: overlayer.ImageSource = {
+  description: 'none',
+  images: async () => [],
+  open: () => Promise.reject(new Error('not asked')),
+  close: async () => {},
+  [Symbol.asyncDispose]: async () => {},
+};
+const snapshots = {} as overlayer.Snapshotter;
+let store: overlayer.Store;
+let image: overlayer.Image;
+
+beforeAll(async () => {
+  store = await overlayer.openStore({ root: join(root, 'store'), backend: 'native' });
+  image = await store.import(archiveOf(layoutFiles())).then(([first]) => first!);
+});
+afterAll(async () => {
+  await store.close();
+  rmSync(root, { recursive: true });
+});
+
+async function take(all: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of all);
+}
+
+/** Every public function that takes options. */
+const works: Record<string, (options: never) => PromiseLike<unknown>> = {
+  unpackLayer: (options) => overlayer.unpackLayer(tar(), join(root, 'none'), options),
+  planLayer: (options) => overlayer.planLayer(tar(), options),
+  createDiff: (options) => overlayer.createDiff({ upper: root }, options),
+  diffMounts: (options) => overlayer.diffMounts([], [], options),
+  diffSnapshot: (options) => overlayer.diffSnapshot(snapshots, 'none', options),
+  unpackSnapshot: (options) => overlayer.unpackSnapshot(snapshots, tar(), options),
+  openSnapshotter: overlayer.openSnapshotter,
+  rebuildMetadata: overlayer.rebuildMetadata,
+  withMount: (options) => overlayer.withMount([], () => {}, options),
+  openStore: overlayer.openStore,
+  openRegistry: (options) => overlayer.openRegistry('none', options),
+  openImageLayout: (options) => overlayer.openImageLayout(root, options),
+  openImageArchive: (options) => overlayer.openImageArchive(tar(), options),
+  inspectImages: (options) => overlayer.inspectImages(source, options),
+  unpackImage: (options) => overlayer.unpackImage(source, join(root, 'none'), options),
+  exportImages: (options) => overlayer.exportImages(store.content, [], options),
+  verifyImage: (options) => overlayer.verifyImage('none', target, options),
+  createRuntimeSpec: (options) => overlayer.createRuntimeSpec({} as overlayer.ImageConfig, options),
+  serve: overlayer.serve,
+  containerdConfig: async (options) => overlayer.containerdConfig(options),
+  readTar: (options) => take(overlayer.readTar(tar(), options)),
+  'Store.pull': (options) => store.pull('none', options),
+  'Store.import': (options) => store.import(root, options),
+  'Images.list': (options) => store.images.list(options),
+  'Images.prune': (options) => store.images.prune(options),
+  'Image.contents': (options) => image.contents(options),
+  'Image.usage': (options) => image.usage(options),
+  'Image.check': (options) => image.check(options),
+  'Image.mount': (options) => image.mount(root, options),
+  'Image.unpackTo': (options) => image.unpackTo(join(root, 'none'), options),
+  'Snapshotter.prepare': (options) => store.snapshots.prepare('none', options),
+  'Snapshotter.view': (options) => store.snapshots.view('none', options),
+  'Snapshotter.commit': (options) => store.snapshots.commit('none', options),
+  'Snapshotter.update': (options) => store.snapshots.update('none', {}, options),
+  'Snapshotter.walk': (options) => take(store.snapshots.walk(options)),
+  'Snapshotter.check': (options) => store.snapshots.check(options),
+  'ContentStore.walk': (options) => take(store.content.walk(options)),
+  'ContentStore.update': (options) => store.content.update(digest, {}, options),
+  'ContentStore.read': (options) => take(store.content.read(digest, options)),
+  'ContentStore.openIngest': (options) => store.content.openIngest('none', options),
+  'ContentStore.verify': (options) => store.content.verify(digest, options),
+  'ContentStore.sweep': (options) => store.content.sweep(async () => () => true, options),
+  'Leases.create': (options) => store.content.leases.create(options),
+  'Leases.list': (options) => store.content.leases.list(options),
+};
+
+describe('options that a function does not have are refused by name', () => {
+  for (const [name, work] of Object.entries(works))
+    test(name, async () => {
+      const error = await failureOf(work({ maxBites: 5 } as never));
+      expect(error).toMatchObject({
+        code: 'InvalidArgument',
+        message: expect.stringContaining('"maxBites"'),
+      });
+      expect(await failureOf(work(null as never))).toMatchObject({
+        code: 'InvalidArgument',
+        message: expect.stringContaining('null'),
+      });
+    });
+});
+
+describe('the hint says what is meant', () => {
+  const hintOf = async (options: object) =>
+    (await failureOf(overlayer.unpackLayer(tar(), join(root, 'none'), options))).hint;
+
+  test('a limit at the top level', async () => {
+    expect(await hintOf({ maxBytes: 5 })).toContain('{ limits: { maxBytes: … } }');
+  });
+
+  test('another spelling', async () => {
+    expect(await hintOf({ diffId: digest })).toContain('"diffID"');
+  });
+
+  test('anything else: the options that there are', async () => {
+    expect(await hintOf({ strip: 1 })).toMatch(/target.*rootless.*lowers/);
+  });
+
+  test('an option without a value is no option', async () => {
+    const options = { allowEmpty: true, strip: undefined };
+    await overlayer.unpackLayer(new Uint8Array(), join(root, 'empty'), options);
+  });
+});
+
+describe('paths', () => {
+  test.each([
+    ['destination', (path: never) => overlayer.unpackLayer(tar(), path)],
+    ['lowers', (path: never) => overlayer.unpackLayer(tar(), join(root, 'none'), { lowers: [path] })],
+    ['source.upper', (path: never) => overlayer.createDiff({ upper: path })],
+    ['source.lower', (path: never) => overlayer.createDiff({ lower: path, upper: root })],
+  ])('%s', async (argument, work) => {
+    for (const path of ['', 'a\0b', 5, {}])
+      expect(await failureOf(work(path as never))).toMatchObject({
+        code: 'InvalidArgument',
+        message: expect.stringContaining(`${argument} is `),
+      });
+  });
+
+  test('what a diff is made of', async () => {
+    for (const source of [undefined, 'directory', {}])
+      expect(await failureOf(overlayer.createDiff(source as never))).toMatchObject({
+        code: 'InvalidArgument',
+      });
+  });
+});
