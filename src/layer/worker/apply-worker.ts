@@ -8,7 +8,6 @@ import { findLinuxSystem, openLinuxSystem } from '../../system/linux.js';
 import type { System } from '../../system/system.js';
 import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
-import { ArchiveReader } from './archive-reader.js';
 import { diffTrees } from './diff-trees.js';
 import { FileQueue } from './file-queue.js';
 import type { AppliedArchive, ApplyInput, ApplyJobs } from './jobs.js';
@@ -16,7 +15,7 @@ import { openTree } from './open-tree.js';
 import { PendingFiles } from './pending-files.js';
 import { Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
-import { readArchive } from './read-archive.js';
+import { ArchiveReader, readArchive } from './read-archive.js';
 
 // The thread that decodes the archive and writes it; or reads trees, and writes the archive of their difference.
 

@@ -4,12 +4,18 @@ import type { Decompressor } from '../../compression/decompressor.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
 import { findLinuxSystem } from '../../system/linux.js';
-import { BlobReader } from './blob-reader.js';
 import { encodeArchive } from './encode-archive.js';
 import { FileSource } from './file-source.js';
+import { HashedReader } from './hashed-reader.js';
 import type { DecodedSource, DecodeInput, DecodeJobs } from './jobs.js';
 import { MeteredOutput } from './metered-output.js';
 import { INPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
+import { SharedDigest } from './shared-digest.js';
+
+/** Deflate expands a byte to 1032 at most: a bomb is noticed 64 MiB late at most. */
+const DECOMPRESS_BYTES = 64 * 1024;
+/** Read bytes that stay in the ring, so that the apply thread finds some to hash whenever it has time. */
+const HELD_BYTES = 1024 * 1024;
 
 // The thread that reads the source, detects its format and decompresses it; or compresses the archive of a diff.
 
@@ -42,7 +48,8 @@ async function decode(input: DecodeInput, source: FileSource | undefined): Promi
   }
   const output = new MeteredOutput(pipeline, system, input.maxRatio);
   const decompressor = await openDecompressor(format, output, input);
-  const blob = new BlobReader(pipeline, source, input.hash);
+  const blob = new BlobReader(source, output, input.hash);
+  blob.begin();
   try {
     decompress(blob, decompressor, output);
     const { dataAfterStream, provesEnd } = decompressor;
@@ -50,6 +57,35 @@ async function decode(input: DecodeInput, source: FileSource | undefined): Promi
   } finally {
     blob.abandon();
     decompressor.close();
+  }
+}
+
+/** Reads the compressed bytes. It fills the ring too, when the source is a file. */
+class BlobReader extends HashedReader {
+  readonly #source: FileSource | undefined;
+  readonly #output: MeteredOutput;
+
+  constructor(source: FileSource | undefined, output: MeteredOutput, hash: boolean) {
+    const { input, inputDigest, gate } = pipeline;
+    super(input, INPUT_READERS.decode, gate, new SharedDigest(input, inputDigest), hash);
+    this.#source = source;
+    this.#output = output;
+  }
+
+  protected override limit(available: number): number {
+    return Math.min(available, DECOMPRESS_BYTES);
+  }
+
+  protected override work(): boolean {
+    return this.#source?.fill() ?? false;
+  }
+
+  protected override rest(): void {
+    this.#output.flush();
+  }
+
+  protected override keptFrom(isIdle: boolean): number {
+    return isIdle ? this.taken : (this.taken - HELD_BYTES) | 0;
   }
 }
 
@@ -69,7 +105,7 @@ function readHead(source: FileSource | undefined): Uint8Array {
 
 function decompress(blob: BlobReader, decompressor: Decompressor, output: MeteredOutput): void {
   for (;;) {
-    const length = blob.wait(() => output.flush());
+    const length = blob.wait();
     if (length < 0) break;
     const { start } = blob;
     output.consumed += length;

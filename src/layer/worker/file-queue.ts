@@ -3,16 +3,8 @@ import { getSystemErrorName } from 'node:util';
 import { type Crc32, openCrc32 } from '../../compression/crc32.js';
 import { type FileTail, finishFile } from '../../rootfs/finish-file.js';
 import { type System, SystemError } from '../../system/system.js';
-import { FACT, FACTS, type FileFactsLog } from '../manifest/file-facts.js';
-import { SLOT_NUMBERS, SLOTS, STATES } from './file-slots.js';
-
-const FIRST_FACT = 3;
-const CHECKSUM = FIRST_FACT + FACT.checksum;
-const IS_PLAIN = FIRST_FACT + FACTS;
-
-/** Numbers of the next file to come, and of the next to be finished, modulo 2^32. */
-const TAIL = 0;
-const HEAD = 1;
+import { FACT, type FileFactsLog } from '../manifest/file-facts.js';
+import { QUEUE, SLOT, SLOT_NUMBERS, SLOTS } from './file-slots.js';
 
 const WAITING = 0;
 const DONE = 1;
@@ -50,7 +42,7 @@ export class FileQueue {
   work(): boolean {
     const slot = this.#claim();
     if (slot < 0) return false;
-    Atomics.store(this.#control, STATES + slot, this.#finish(slot));
+    Atomics.store(this.#control, QUEUE.states + slot, this.#finish(slot));
     return true;
   }
 
@@ -65,7 +57,8 @@ export class FileQueue {
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       if (state === CLOSED)
-        this.#slots[slot * SLOT_NUMBERS] = constants.errno[error.errno as keyof typeof constants.errno];
+        this.#slots[slot * SLOT_NUMBERS + SLOT.descriptor] =
+          constants.errno[error.errno as keyof typeof constants.errno];
       return state;
     }
   }
@@ -77,7 +70,7 @@ export class FileQueue {
     const { start, length, checksum, isPlain } = tail;
     const stat = this.#system.stat(tail.descriptor);
     const slots = this.#slots;
-    const at = slot * SLOT_NUMBERS + FIRST_FACT;
+    const at = slot * SLOT_NUMBERS + SLOT.facts;
     slots[at + FACT.uid] = stat.uid;
     slots[at + FACT.gid] = stat.gid;
     slots[at + FACT.mode] = isPlain ? stat.mode : -1;
@@ -92,15 +85,15 @@ export class FileQueue {
   /** @returns -1 when none waits */
   #claim(): number {
     for (;;) {
-      const head = Atomics.load(this.#control, HEAD);
-      if (head === Atomics.load(this.#control, TAIL)) return -1;
-      if (Atomics.compareExchange(this.#control, HEAD, head, (head + 1) | 0) === head)
+      const head = Atomics.load(this.#control, QUEUE.head);
+      if (head === Atomics.load(this.#control, QUEUE.tail)) return -1;
+      if (Atomics.compareExchange(this.#control, QUEUE.head, head, (head + 1) | 0) === head)
         return head & (SLOTS - 1);
     }
   }
 
   get waiting(): number {
-    return (Atomics.load(this.#control, TAIL) - Atomics.load(this.#control, HEAD)) | 0;
+    return (Atomics.load(this.#control, QUEUE.tail) - Atomics.load(this.#control, QUEUE.head)) | 0;
   }
 
   /** One that does not come in. */
@@ -113,79 +106,83 @@ export class FileQueue {
     const slot = number & (SLOTS - 1);
     const slots = this.#slots;
     const at = slot * SLOT_NUMBERS;
-    slots[at] = tail.descriptor;
-    slots[at + 1] = tail.start;
-    slots[at + 2] = tail.length;
-    slots[at + 3] = tail.uid;
-    slots[at + 4] = tail.gid;
-    slots[at + 5] = tail.mode;
-    slots[at + 6] = tail.times.mtimeSec;
-    slots[at + 7] = tail.times.mtimeNsec;
-    slots[at + 8] = tail.times.atimeSec;
-    slots[at + 9] = tail.times.atimeNsec;
-    slots[at + CHECKSUM] = tail.checksum;
-    slots[at + IS_PLAIN] = tail.isPlain ? 1 : 0;
-    this.#control[STATES + slot] = WAITING;
-    Atomics.store(this.#control, TAIL, (number + 1) | 0);
+    slots[at + SLOT.descriptor] = tail.descriptor;
+    slots[at + SLOT.start] = tail.start;
+    slots[at + SLOT.length] = tail.length;
+    slots[at + SLOT.uid] = tail.uid;
+    slots[at + SLOT.gid] = tail.gid;
+    slots[at + SLOT.mode] = tail.mode;
+    slots[at + SLOT.mtimeSec] = tail.times.mtimeSec;
+    slots[at + SLOT.mtimeNsec] = tail.times.mtimeNsec;
+    slots[at + SLOT.atimeSec] = tail.times.atimeSec;
+    slots[at + SLOT.atimeNsec] = tail.times.atimeNsec;
+    slots[at + SLOT.checksum] = tail.checksum;
+    slots[at + SLOT.isPlain] = tail.isPlain ? 1 : 0;
+    this.#control[QUEUE.states + slot] = WAITING;
+    Atomics.store(this.#control, QUEUE.tail, (number + 1) | 0);
   }
 
   #read(slot: number): FileTail {
     const slots = this.#slots;
     const at = slot * SLOT_NUMBERS;
     return {
-      descriptor: slots[at]!,
-      start: slots[at + 1]!,
-      length: slots[at + 2]!,
-      uid: slots[at + 3]!,
-      gid: slots[at + 4]!,
-      mode: slots[at + 5]!,
+      descriptor: slots[at + SLOT.descriptor]!,
+      start: slots[at + SLOT.start]!,
+      length: slots[at + SLOT.length]!,
+      uid: slots[at + SLOT.uid]!,
+      gid: slots[at + SLOT.gid]!,
+      mode: slots[at + SLOT.mode]!,
       times: {
-        mtimeSec: slots[at + 6]!,
-        mtimeNsec: slots[at + 7]!,
-        atimeSec: slots[at + 8]!,
-        atimeNsec: slots[at + 9]!,
+        mtimeSec: slots[at + SLOT.mtimeSec]!,
+        mtimeNsec: slots[at + SLOT.mtimeNsec]!,
+        atimeSec: slots[at + SLOT.atimeSec]!,
+        atimeNsec: slots[at + SLOT.atimeNsec]!,
       },
-      checksum: slots[at + CHECKSUM]!,
-      isPlain: slots[at + IS_PLAIN] === 1,
+      checksum: slots[at + SLOT.checksum]!,
+      isPlain: slots[at + SLOT.isPlain] === 1,
     };
   }
 
   /** Whether a file is finished; does again what could not be done. @throws SystemError */
   settled(number: number): boolean {
     const slot = number & (SLOTS - 1);
-    const state = Atomics.load(this.#control, STATES + slot);
+    const state = Atomics.load(this.#control, QUEUE.states + slot);
     if (state === FAILED) {
       const tail = this.#read(slot);
       this.#complete(slot, tail);
       // From here on it is nobody's, whatever the close says.
-      this.#control[STATES + slot] = DONE;
+      this.#control[QUEUE.states + slot] = DONE;
       this.#system.close(tail.descriptor);
     } else if (state === CLOSED) {
-      throw new SystemError(getSystemErrorName(-this.#slots[slot * SLOT_NUMBERS]!), 'close', '');
+      throw new SystemError(
+        getSystemErrorName(-this.#slots[slot * SLOT_NUMBERS + SLOT.descriptor]!),
+        'close',
+        '',
+      );
     }
     return state !== WAITING;
   }
 
   /** Takes down what is known of a file that is finished, where that was asked for. */
   noteFacts(number: number, log: FileFactsLog): void {
-    log.note(this.#slots, (number & (SLOTS - 1)) * SLOT_NUMBERS + FIRST_FACT);
+    log.note(this.#slots, (number & (SLOTS - 1)) * SLOT_NUMBERS + SLOT.facts);
   }
 
   /** Blocks until the other thread is done with a file. */
   waitFor(number: number): void {
-    const word = STATES + (number & (SLOTS - 1));
+    const word = QUEUE.states + (number & (SLOTS - 1));
     while (Atomics.load(this.#control, word) === WAITING) Atomics.wait(this.#control, word, WAITING, 1);
   }
 
   /** Closes the files from this one on; whoever has one of them is done with it afterwards. */
   abandon(from: number): void {
-    const end = Atomics.load(this.#control, TAIL);
-    const unclaimed = Atomics.exchange(this.#control, HEAD, end); // nobody else's from here on
+    const end = Atomics.load(this.#control, QUEUE.tail);
+    const unclaimed = Atomics.exchange(this.#control, QUEUE.head, end); // nobody else's from here on
     for (let number = from | 0; number !== end; number = (number + 1) | 0) {
       const slot = number & (SLOTS - 1);
       const mine = ((number - unclaimed) | 0) >= 0;
       if (!mine) this.waitFor(number);
-      if (mine || Atomics.load(this.#control, STATES + slot) === FAILED)
+      if (mine || Atomics.load(this.#control, QUEUE.states + slot) === FAILED)
         this.#system.close(this.#read(slot).descriptor);
     }
   }

@@ -5,10 +5,9 @@ import type { TarEntry } from '../../tar/types.js';
 import { type Anomaly, AnomalyLog } from '../plan/anomaly.js';
 import type { PlannedOperation } from '../plan/operation.js';
 import { planEntry } from '../plan/plan.js';
-import { ArchiveReader } from './archive-reader.js';
 import type { ArchiveSummary, PlanInput } from './jobs.js';
 import type { Pipeline } from './pipeline.js';
-import { readArchive } from './read-archive.js';
+import { ArchiveReader, readArchive } from './read-archive.js';
 
 const BATCH = 256;
 /** Batches that the caller may leave unread before this thread waits. */

@@ -1,0 +1,87 @@
+import { DATA, type Gate } from '../../base/gate.js';
+import type { Ring } from '../../base/ring.js';
+import type { SharedDigest } from './shared-digest.js';
+
+/** The ring's writer is told of room in pieces of at least this size, while the reader has bytes to read. */
+const RELEASE_BYTES = 64 * 1024;
+
+/** Reads a ring, and releases the bytes that were read, hashed, and are no longer needed. */
+export abstract class HashedReader {
+  readonly ring: Ring;
+  /** Position up to which it was read, modulo 2^32. */
+  protected taken = 0;
+  readonly #reader: number;
+  readonly #gate: Gate;
+  readonly #digest: SharedDigest;
+  readonly #hash: boolean;
+
+  /** @param reader its number among the ring's readers */
+  constructor(ring: Ring, reader: number, gate: Gate, digest: SharedDigest, hash: boolean) {
+    this.ring = ring;
+    this.#reader = reader;
+    this.#gate = gate;
+    this.#digest = digest;
+    this.#hash = hash;
+  }
+
+  /** Limits how many bytes are read at once. */
+  protected abstract limit(available: number): number;
+  /** Does something useful while there are no bytes. @returns false when there is nothing to do */
+  protected abstract work(): boolean;
+  /** Called before a wait that may be long. */
+  protected abstract rest(): void;
+  /** Position from which on the ring has to keep the bytes. @param isIdle the reader is about to wait */
+  protected abstract keptFrom(isIdle: boolean): number;
+
+  /** `finish` or `abandon` has to follow. */
+  begin(): void {
+    if (this.#hash) this.#digest.begin();
+  }
+
+  /** Blocks until there are bytes. @returns how many, from `start` on; -1 at the end */
+  wait(): number {
+    for (;;) {
+      const seen = this.#gate.look(DATA);
+      const held = (this.taken - this.ring.released(this.#reader)) | 0;
+      const available = this.ring.available(this.#reader, held);
+      if (available !== 0) return this.limit(available);
+      const isIdle = !this.work();
+      // The writer may be waiting for the room.
+      const to = this.keptFrom(isIdle);
+      this.#digest.require(to);
+      this.#release(to);
+      if (!isIdle) continue;
+      this.rest();
+      this.#gate.wait(DATA, seen);
+    }
+  }
+
+  /** Index of the unread bytes in the ring's memory. */
+  get start(): number {
+    return this.taken & (this.ring.size - 1);
+  }
+
+  /** That many bytes were read. */
+  take(length: number): void {
+    this.taken = (this.taken + length) | 0;
+    const to = this.keptFrom(false);
+    const isWorthIt = ((to - this.ring.released(this.#reader)) | 0) >= RELEASE_BYTES;
+    if (isWorthIt && this.#digest.tryRequire(to)) this.#release(to);
+  }
+
+  /** Call it when all is read. @returns the hexadecimal sha256, if it was to be hashed */
+  finish(): string | undefined {
+    this.#digest.require(this.taken);
+    return this.#digest.end();
+  }
+
+  /** Call it after a failure. The other thread no longer uses the digest when this returns. */
+  abandon(): void {
+    this.#digest.abandon();
+  }
+
+  #release(to: number): void {
+    const length = (to - this.ring.released(this.#reader)) | 0;
+    if (length > 0) this.ring.release(this.#reader, length);
+  }
+}
