@@ -6,7 +6,6 @@ import { O, type System } from '../../system/system.js';
 import { paddingOf } from '../../tar/block.js';
 import { END_MARKER_BYTES, HeaderEncoder, type TarHeader } from '../../tar/header-encoder.js';
 import { opaqueMarker, WHITEOUT_PREFIX, whiteoutMarker } from '../plan/whiteout.js';
-import type { LayerOutput } from './layer-output.js';
 import type { TreeEntry } from './tree-entry.js';
 
 const SECTOR_BYTES = 512;
@@ -25,6 +24,15 @@ const MARKER: Omit<TarHeader, 'path'> = {
   devMinor: 0,
   xattrs: undefined,
 };
+
+/** Where a layer's archive goes. */
+export interface LayerOutput {
+  /** What comes before an entry's content, in memory that is written again afterwards. */
+  header(bytes: Uint8Array): void;
+  zeros(count: number): void;
+  /** Bytes of an open file, from where it stands. @returns how many there were: fewer only at its end */
+  read(file: number, length: number): number;
+}
 
 /** Writes the entries of a layer, one after the other. */
 export class LayerWriter {

@@ -6,8 +6,7 @@ import type { System } from '../../system/system.js';
 import type { LayerWriter } from './layer-writer.js';
 import { LinkedFiles } from './linked-files.js';
 import { reading } from './reading.js';
-import { haveSameContent } from './same-content.js';
-import { describeTreeEntry, isListedAlike, type TreeEntry } from './tree-entry.js';
+import { describeTreeEntry, haveSameContent, isListedAlike, type TreeEntry } from './tree-entry.js';
 
 /** An entry, and the directory of the upper tree that it is in. */
 interface PlacedEntry {

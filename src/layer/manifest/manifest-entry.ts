@@ -1,9 +1,11 @@
+import { crc32 } from 'node:zlib';
+import { encodePath } from '../../base/path-bytes.js';
 import { statId } from '../../rootfs/directory.js';
 import { isOpaqueAt, isWhiteout } from '../../rootfs/lower-layers.js';
 import { nodeType } from '../../rootfs/node-type.js';
 import type { WalkedEntry } from '../../rootfs/trees/walk-tree.js';
-import { S, type System } from '../../system/system.js';
-import { xattrsChecksum } from './xattrs-checksum.js';
+import { isOfImage } from '../../rootfs/xattrs.js';
+import { isErrno, S, type System } from '../../system/system.js';
 
 export type ManifestType =
   | 'file'
@@ -97,5 +99,29 @@ export class EntryDescriber {
     if (type === 'hardlink') return this.#firstName(walked);
     const isDevice = type === 'character-device' || type === 'block-device';
     return isDevice ? `${stat.rdevMajor}:${stat.rdevMinor}` : undefined;
+  }
+}
+
+/**
+ * Of the extended attributes `names` of a name in an open directory (CRC-32), in their order; 0 where it has none.
+ * Those that the host gives to files and takes from them are not among them.
+ */
+function xattrsChecksum(system: System, directory: number, file: string, names: readonly string[]): number {
+  if (names.length === 0) return 0;
+  let checksum = 0;
+  for (const name of names.filter(isOfImage).sort()) {
+    const value = readValue(system, directory, file, name);
+    checksum = crc32(value, crc32(encodePath(`${name}\0${value.length}\0`), checksum));
+  }
+  return checksum;
+}
+
+function readValue(system: System, directory: number, file: string, name: string): Uint8Array {
+  try {
+    return system.getXattrAt(directory, file, name) ?? new Uint8Array(0);
+  } catch (error) {
+    // A file that refuses even its owner shows the names.
+    if (isErrno(error, 'EACCES')) return new Uint8Array(0);
+    throw error;
   }
 }

@@ -5,11 +5,10 @@ import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
 import { findLinuxSystem } from '../../system/linux.js';
 import { encodeArchive } from './encode-archive.js';
-import { FileSource } from './file-source.js';
 import { HashedReader } from './hashed-reader.js';
 import type { DecodedSource, DecodeInput, DecodeJobs } from './jobs.js';
-import { MeteredOutput } from './metered-output.js';
 import { INPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
+import { FileSource, MeteredOutput } from './ring-writers.js';
 import { SharedDigest } from './shared-digest.js';
 
 /** Deflate expands a byte to 1032 at most: a bomb is noticed 64 MiB late at most. */

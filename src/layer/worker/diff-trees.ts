@@ -1,7 +1,6 @@
 import type { Ring } from '../../base/ring.js';
 import type { System } from '../../system/system.js';
-import type { LayerOutput } from '../diff/layer-output.js';
-import { LayerWriter } from '../diff/layer-writer.js';
+import { type LayerOutput, LayerWriter } from '../diff/layer-writer.js';
 import type { DiffSource } from '../diff/options.js';
 import { TreeDiffer } from '../diff/tree-differ.js';
 import { UpperdirDiffer } from '../diff/upperdir-differ.js';

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { rewriteRoot } from '../../layer/manifest/rewrite-root.js';
+import { rewriteRoot } from '../../layer/manifest/write-manifest.js';
 import { copyAttributes } from '../../rootfs/trees/copy-up.js';
 import type { System } from '../../system/system.js';
 import { hasManifest, manifestOf } from '../store/snapshot-tree.js';

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { OverlayerError } from '../../../src/index.js';
-import type { LayerOutput } from '../../../src/layer/diff/layer-output.js';
+import type { LayerOutput } from '../../../src/layer/diff/layer-writer.js';
 import { LayerWriter } from '../../../src/layer/diff/layer-writer.js';
 import { TreeDiffer } from '../../../src/layer/diff/tree-differ.js';
 import { UpperdirDiffer } from '../../../src/layer/diff/upperdir-differ.js';
