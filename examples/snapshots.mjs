@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSnapshotter, unpackSnapshot, withMount } from 'overlayer/snapshots';
 
-const [root = 'store', ...given] = process.argv.slice(2);
+const [root = 'example-snapshots', ...given] = process.argv.slice(2);
 const layers =
   given.length > 0
     ? given

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { onTestFinished } from 'vitest';
 import { NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
@@ -31,7 +30,6 @@ export function readPage(page: string): string {
 /** A folder with what a clone has after the first command of the README. */
 export function makeClone(): string {
   const folder = makeWorkDirectory();
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   for (const name of ['dist', 'docs', 'examples', 'fixtures', 'node_modules', 'package.json'])
     symlinkSync(join(REPOSITORY, name), join(folder, name));
   return folder;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { gzipSync } from 'node:zlib';
@@ -10,6 +10,12 @@ import { checkTypes, isRoot, makeClone, REPOSITORY, readPage, runIn } from './cl
 
 const FIRST = 'fixtures/image-layers/buildah-1.tar.gz';
 const programs = readdirSync(join(REPOSITORY, 'examples')).filter((name) => name.endsWith('.mjs'));
+
+function newClone(): string {
+  const clone = makeClone();
+  onTestFinished(() => rmSync(clone, { recursive: true, force: true }));
+  return clone;
+}
 
 function run(clone: string, name: string, ...args: readonly string[]): Promise<string> {
   return runIn(clone, process.execPath, [join('examples', name), ...args]);
@@ -35,7 +41,7 @@ async function start(clone: string, name: string, wanted: RegExp, ...args: reado
 
 test('have the right types', async () => {
   const files = programs.map((name) => join('examples', name));
-  await checkTypes(makeClone(), files);
+  await checkTypes(newClone(), files);
 });
 
 test('are listed, each with what it does', () => {
@@ -44,21 +50,21 @@ test('are listed, each with what it does', () => {
 });
 
 test('unpack-layer.mjs', async () => {
-  const clone = makeClone();
+  const clone = newClone();
   expect(await run(clone, 'unpack-layer.mjs')).toMatch(/entries, .* diffID sha256:/);
   expect(existsSync(join(clone, 'unpacked/bin/mount'))).toBe(true);
   await expect(run(clone, 'unpack-layer.mjs')).rejects.toThrow('FailedPrecondition');
 });
 
 test('audit-layer.mjs', async () => {
-  const listing = await run(makeClone(), 'audit-layer.mjs');
+  const listing = await run(newClone(), 'audit-layer.mjs');
   expect(listing).toContain('4755 bin/mount');
   expect(listing).toContain('whiteout etc/motd');
   expect(listing).toContain('opaque var/lib');
 });
 
 test('upload-server.mjs', async () => {
-  const clone = makeClone();
+  const clone = newClone();
   const { match, stop } = await start(clone, 'upload-server.mjs', /^http.*/, 'uploads', '0');
   const upload = (name: string, body: Uint8Array) => fetch(`${match[0]}/${name}`, { method: 'POST', body });
   const layer = readFileSync(join(clone, FIRST));
@@ -75,7 +81,7 @@ test('upload-server.mjs', async () => {
 
 test('pull-and-mount.mjs', async ({ skip }) => {
   if (!isRoot) return skip('mounting needs root');
-  const clone = makeClone();
+  const clone = newClone();
   const registry = await DockerRegistry.start(join(clone, 'registry'));
   onTestFinished(() => registry.kill());
   const location = `oci-archive:${join(clone, 'fixtures/image.tar')}`;
@@ -85,27 +91,27 @@ test('pull-and-mount.mjs', async ({ skip }) => {
 });
 
 test('verifier.mjs', async () => {
-  const output = await run(makeClone(), 'verifier.mjs');
+  const output = await run(newClone(), 'verifier.mjs');
   expect(output).toContain('accepted docker.io/library/sample:1');
   expect(output).toContain('refused: ');
 });
 
 test('snapshots.mjs', async ({ skip }) => {
   if (!isRoot) return skip('mounting needs root');
-  const output = await run(makeClone(), 'snapshots.mjs');
+  const output = await run(newClone(), 'snapshots.mjs');
   expect(output).toMatch(/^committed with-hello layer-1$/m);
   expect(output).toContain('0 findings');
 });
 
 test('make-layer.mjs', async () => {
-  const clone = makeClone();
+  const clone = newClone();
   const first = await run(clone, 'make-layer.mjs', FIRST.replace(/[^/]+$/, ''), 'layer.tar.gz');
   expect(await run(clone, 'make-layer.mjs', FIRST.replace(/[^/]+$/, ''), 'layer.tar.gz')).toBe(first);
 });
 
 test('daemon.mjs', async ({ skip }) => {
   if (!isRoot) return skip('it mounts to find out what overlayfs can do');
-  const clone = makeClone();
+  const clone = newClone();
   const { match, stop } = await start(clone, 'daemon.mjs', /http:.*metrics/);
   expect(await (await fetch(match[0])).text()).toContain('overlayer_');
   expect(await stop()).toBe(0);

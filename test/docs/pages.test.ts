@@ -1,6 +1,6 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkTypes, isRoot, makeClone, PAGES, REPOSITORY, readPage, runIn } from './clone.js';
 
 interface Block {
@@ -25,10 +25,17 @@ function blocksOf(page: string): readonly Block[] {
 const blocks = PAGES.flatMap(blocksOf);
 const runnable = (language: string) => blocks.filter((block) => block.language === language && !block.excuse);
 
+// One clone for all of them: a reader pastes one example after the other.
+let clone: string;
+beforeAll(async () => {
+  clone = makeClone();
+  await runIn(clone, 'npx', ['overlayer', 'unpack', 'fixtures/layer.tar.gz', 'rootfs']);
+});
+afterAll(() => rmSync(clone, { recursive: true, force: true }));
+
 describe('shell examples', () => {
   test.for(runnable('sh'))('$name', async ({ code }, { skip }) => {
     if (/\bmount |snapshots|\bserve\b/.test(code) && !isRoot) return skip('it needs root');
-    const clone = makeClone();
     const stopAll = `trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT`;
     await runIn(clone, 'bash', ['-euo', 'pipefail', '-c', `${stopAll}\n${code}`]);
   });
@@ -36,7 +43,6 @@ describe('shell examples', () => {
 
 describe('JavaScript examples', () => {
   test('have the right types', async () => {
-    const clone = makeClone();
     const files = runnable('js').map(({ code }, index) => {
       writeFileSync(join(clone, `block-${index}.mjs`), `${code}\nexport {};`);
       return `block-${index}.mjs`;
@@ -44,9 +50,10 @@ describe('JavaScript examples', () => {
     await checkTypes(clone, files);
   });
 
-  test.for(runnable('js'))('$name', async ({ code }, { skip }) => {
+  // The README's is a file of examples/, which one of its shell examples runs.
+  const pasted = runnable('js').filter(({ page }) => page !== 'README.md');
+  test.for(pasted)('$name', async ({ code }, { skip }) => {
     if (/overlayer\/(snapshots|testing)/.test(code) && !isRoot) return skip('it needs root');
-    const clone = makeClone();
     writeFileSync(join(clone, 'try.mjs'), code);
     expect(await runIn(clone, process.execPath, ['try.mjs'])).not.toBe('');
   });
