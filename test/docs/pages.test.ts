@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkTypes, isRoot, makeClone, PAGES, REPOSITORY, readPage, runIn } from './clone.js';
@@ -96,6 +96,27 @@ describe('README', () => {
   test('leads to every page of docs/', () => {
     for (const page of PAGES.filter((name) => name.startsWith('docs/')))
       expect(readme).toContain(`(${page})`);
+  });
+});
+
+describe('CONTRIBUTING', () => {
+  const map = readPage('CONTRIBUTING.md');
+
+  test('has every room of the house', () => {
+    const rooms = readdirSync(join(REPOSITORY, 'src'), { withFileTypes: true }).filter((it) =>
+      it.isDirectory(),
+    );
+    for (const { name } of rooms) expect(map).toMatch(new RegExp(`^\\| \\d \\| \`${name}/\` \\|`, 'm'));
+  });
+
+  test('names files that exist', () => {
+    const names = [...map.matchAll(/`(?<name>[\w./-]+\/[\w.-]+\.(?:ts|js|sh|md))`/g)].map(
+      ({ groups }) => groups!['name']!,
+    );
+    const lost = names.filter(
+      (name) => ![name, `src/${name}`].some((path) => existsSync(join(REPOSITORY, path))),
+    );
+    expect(lost).toEqual([]);
   });
 });
 
