@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DockerRegistry, push } from '../helpers/docker-registry.js';
 import { archiveOf, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
 import { sha256 } from '../helpers/tree.js';
@@ -127,7 +127,29 @@ test('the suite and package.json can be imported, and no other file', () => {
   );
 });
 
+describe('CommonJS', () => {
+  test('requires each entry, and nothing is said', () => {
+    const entries = ['', '/layer', '/tar', '/snapshots', '/images', '/daemon', '/testing'];
+    const code = entries.map((entry) => `typeof require('overlayer${entry}')`).join();
+    const command = `node --input-type=commonjs --print "[${code}].join()" 2>&1`;
+    expect(app.run('sh', ['-c', command]).trim()).toBe(entries.map(() => 'object').join());
+  });
+
+  test.each([
+    ['nodenext', 'commonjs'],
+    ['node20', 'commonjs'],
+    ['node16', 'commonjs-import'],
+  ])('a program compiles with module %s and runs (%s)', (module, program) => {
+    const outDir = join(app.folder, module);
+    const options = ['--ignoreConfig', '--strict', '--types', 'node', '--target', 'es2022'];
+    app.tool('tsc', [...options, '--module', module, '--outDir', outDir, join(app.folder, `${program}.cts`)]);
+    expect(JSON.parse(app.run('node', [join(outDir, `${program}.cjs`), LAYER]))).toEqual({ entries: 123 });
+  });
+});
+
 test('publint and attw find nothing', () => {
   expect(app.tool('publint', ['--strict', app.tarball])).toContain('All good!');
-  expect(app.tool('attw', [app.tarball, '--profile', 'esm-only'])).toContain('🟢 (ESM)');
+  // CommonJS requires ES modules in every Node that `engines` names.
+  const rules = ['--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm'];
+  expect(app.tool('attw', [app.tarball, ...rules])).toContain('🟢 (ESM)');
 });

@@ -55,7 +55,8 @@ export class PackedApp {
     const allowScripts = { ...refused, 'zstd-napi': true };
     this.#write('package.json', { private: true, type: 'module', allowScripts });
     this.#write('tsconfig.json', { ...STRICT, include: ['embed.ts'] });
-    copyFileSync(join(REPOSITORY, 'test/package/embed.ts'), join(this.folder, 'embed.ts'));
+    for (const name of ['embed.ts', 'commonjs.cts', 'commonjs-import.cts'])
+      copyFileSync(join(REPOSITORY, 'test/package', name), join(this.folder, name));
     const scripts = installScripts ? [] : ['--ignore-scripts'];
     this.run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...scripts, this.tarball]);
   }
