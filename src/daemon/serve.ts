@@ -22,7 +22,7 @@ export interface ServeOptions extends OpenStoreOptions {
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
 }
 
-export const SERVE_OPTIONS = {
+const SERVE_OPTIONS = {
   ...OPEN_SNAPSHOTTER_OPTIONS,
   address: true,
   name: true,

@@ -9,7 +9,7 @@ import type { FileRange, LayerSource, ReadLayerOptions } from './options.js';
 /** A source that is checked, and not opened yet. */
 export type FoundSource = string | FileRange | OpenedBytes;
 
-export interface OpenedSource {
+interface OpenedSource {
   /** What the decode thread reads itself; anything else comes through this one. */
   readonly file?: FileRange;
   readonly bytes?: OpenedBytes;

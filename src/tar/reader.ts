@@ -9,7 +9,7 @@ export interface ReadTarOptions extends AbortableOptions {
   readonly limits?: Partial<Limits> | undefined;
 }
 
-export const READ_TAR_OPTIONS = {
+const READ_TAR_OPTIONS = {
   signal: true,
   limits: true,
 } satisfies OptionNames<ReadTarOptions>;

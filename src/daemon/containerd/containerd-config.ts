@@ -24,7 +24,7 @@ export interface ContainerdConfigOptions {
   readonly version?: ContainerdConfigVersion | undefined;
 }
 
-export const CONTAINERD_CONFIG_OPTIONS = {
+const CONTAINERD_CONFIG_OPTIONS = {
   address: true,
   name: true,
   root: true,

@@ -17,7 +17,7 @@ export interface OpenImageArchiveOptions extends OpenImagesOptions {
   readonly scratch?: string | undefined;
 }
 
-export const OPEN_IMAGE_ARCHIVE_OPTIONS = {
+const OPEN_IMAGE_ARCHIVE_OPTIONS = {
   ...OPEN_IMAGES_OPTIONS,
   content: true,
   lease: true,

@@ -12,7 +12,7 @@ export interface CreateRuntimeSpecOptions {
   readonly rootless?: RootlessMappings | undefined;
 }
 
-export const CREATE_RUNTIME_SPEC_OPTIONS = {
+const CREATE_RUNTIME_SPEC_OPTIONS = {
   rootfs: true,
   os: true,
   rootless: true,

@@ -9,7 +9,7 @@ export interface InspectImagesOptions extends AbortableOptions {
   readonly platform?: Platform | undefined;
 }
 
-export const INSPECT_IMAGES_OPTIONS = {
+const INSPECT_IMAGES_OPTIONS = {
   signal: true,
   platform: true,
 } satisfies OptionNames<InspectImagesOptions>;

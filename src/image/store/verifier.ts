@@ -30,7 +30,7 @@ export interface VerifyImageOptions extends AbortableOptions {
   readonly verifiers?: readonly ImageVerifier[] | undefined;
 }
 
-export const VERIFY_IMAGE_OPTIONS = {
+const VERIFY_IMAGE_OPTIONS = {
   signal: true,
   directory: true,
   maxVerifiers: true,
