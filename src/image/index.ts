@@ -30,7 +30,8 @@ export { type OpenImagesOptions, openImageLayout } from './source/open-image-lay
 
 export type { ImageContents } from './source/image-contents.js';
 export { type InspectedImage, type InspectImagesOptions, inspectImages } from './source/inspect-images.js';
-export { type UnpackedImage, type UnpackImageOptions, unpackImage } from './unpack/unpack-image.js';
+export type { UnpackedImage, UnpackImageOptions } from './unpack/options.js';
+export { unpackImage } from './unpack/unpack-image.js';
 
 // A store: pulls, imports, lists, mounts and removes images; deletes data that no image uses.
 

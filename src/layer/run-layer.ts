@@ -3,7 +3,6 @@ import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
-import { checkUnnamed } from './check-unnamed.js';
 import { feed } from './feed.js';
 import { type FoundSource, openSource } from './open-source.js';
 import type { GzipDecoder, LayerResult, PlanLayerOptions, ReadLayerOptions } from './options.js';
@@ -97,6 +96,37 @@ function checkDigest(
     expected,
     actual,
   });
+}
+
+/**
+ * What is refused of a layer when neither a digest nor a diffID says that it has to be so: it may be less than was meant,
+ * or something else.
+ *
+ * @param streamProvesEnd the compressed stream says that it is whole, and so is the archive
+ * @throws OverlayerError `DataLoss`, `InvalidArgument`
+ */
+function checkUnnamed(
+  { size, endIsMarked, holdsImages }: ArchiveSummary,
+  streamProvesEnd: boolean,
+  allowEmpty: boolean,
+): void {
+  if (size === 0) {
+    if (allowEmpty) return;
+    throw new OverlayerError('DataLoss', 'The layer is empty: there is not one byte of an archive', {
+      hint: 'what should have written it has failed, perhaps; give its digest or diffID, or allowEmpty, if it has to be so',
+      offset: 0,
+    });
+  }
+  if (holdsImages)
+    throw new OverlayerError('InvalidArgument', 'The archive holds images, and is no layer', {
+      hint: 'open it as an image archive; if it is a layer, give its digest or diffID',
+    });
+  if (!endIsMarked && !streamProvesEnd)
+    throw new OverlayerError(
+      'DataLoss',
+      'The archive has no end marker (two blocks of zeros): it may be cut off',
+      { hint: 'get the layer anew, or give its digest or diffID if it has to be so', offset: size },
+    );
 }
 
 function streamAnomalies(

@@ -3,13 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { DataTask, type Task } from '../base/task.js';
+import { runDiff } from '../layer/diff/create-diff.js';
 import {
   CREATE_DIFF_OPTIONS,
   type CreateDiffOptions,
   type DiffResult,
   type DiffSource,
 } from '../layer/diff/options.js';
-import { runDiff } from '../layer/diff/run-diff.js';
 import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, shownLayers } from '../mount/overlay-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';

@@ -1,7 +1,9 @@
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
+import { inContext } from '../../base/in-context.js';
 import type { LayerProgress, LayerResult, LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
+import type { Digest } from '../../oci/digest.js';
 import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { bytesOf, isFile, otherSize } from '../source/blob-bytes.js';
@@ -176,6 +178,12 @@ export function stateWhileRead(
 ): LayerState {
   const phase = come !== undefined && come < size ? 'downloading' : 'unpacking';
   return { ...progress, phase, compressedBytes: come ?? progress.compressedBytes, compressedSize: size };
+}
+
+/** What fails inside of a layer of an image says which layer it is. */
+export function layerFailure(digest: Digest, error: unknown): unknown {
+  const isInside = OverlayerError.is(error) && error.offset !== undefined;
+  return isInside ? inContext(`Layer ${digest}`, error) : error;
 }
 
 function isDataLoss(error: unknown): boolean {

@@ -5,9 +5,8 @@ import type { Tell } from '../../base/task.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { LAYER_BLOB_LABEL } from '../store/labels.js';
-import { layerFailure } from '../unpack/layer-failure.js';
 import type { Concurrency } from './concurrency.js';
-import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';
+import { fetchLayer, layerFailure, StaleBytesError, stateOf } from './fetch-layer.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull-event.js';
 

@@ -11,7 +11,7 @@ import type { PullEvent } from '../pull/pull-event.js';
 import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/open-registry.js';
 import type { ImageContents } from '../source/image-contents.js';
-import type { UnpackedImage, UnpackImageOptions } from '../unpack/unpack-image.js';
+import type { UnpackedImage, UnpackImageOptions } from '../unpack/options.js';
 import type { Keeper } from './find-keepers.js';
 import type { CollectResult } from './garbage.js';
 import type { ImageRecord } from './image-records.js';

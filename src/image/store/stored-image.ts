@@ -7,7 +7,7 @@ import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.j
 import { contentSource } from '../export/content-source.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { type ImageContents, readContents } from '../source/image-contents.js';
-import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from '../unpack/unpack-image.js';
+import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from '../unpack/options.js';
 import { AdmittedImage } from './admit-image.js';
 import type { ImageRecord } from './image-records.js';
 import { PLATFORM_LABEL } from './labels.js';

@@ -1,4 +1,5 @@
 import { addHint } from '../../base/add-hint.js';
+import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import { letGoLayer } from '../../layer/open-source.js';
 import type { LayerResult } from '../../layer/options.js';
@@ -9,16 +10,40 @@ import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { chooseManifest } from '../pull/choose-manifest.js';
 import { documentsOf } from '../pull/documents.js';
-import { stateOf, stateWhileRead } from '../pull/fetch-layer.js';
+import { layerFailure, stateOf, stateWhileRead } from '../pull/fetch-layer.js';
 import { planLayers } from '../pull/plan-layers.js';
-import type { LayerState, PlannedLayer, PullEvent } from '../pull/pull-event.js';
+import { type LayerState, type PlannedLayer, type PullEvent, tellPassedOver } from '../pull/pull-event.js';
 import { Tee } from '../pull/tee.js';
 import { bytesOf, isFile, otherSize, readDocument } from '../source/blob-bytes.js';
-import type { ImageSource } from '../source/image-source.js';
+import type { ImageSource, SourceImage } from '../source/image-source.js';
 import { openLayer } from '../source/open-layer.js';
-import type { AdmittedImage } from '../store/admit-image.js';
-import { layerFailure } from './layer-failure.js';
-import type { UnpackedImage, UnpackImageOptions } from './unpack-image.js';
+import { listImages } from '../source/stored-images.js';
+import { AdmittedImage } from '../store/admit-image.js';
+import type { UnpackedImage, UnpackImageOptions } from './options.js';
+
+/** See `unpackImage`. */
+export async function unpackOnly(
+  source: ImageSource,
+  directory: string,
+  options: UnpackImageOptions,
+  tell: Tell<PullEvent>,
+): Promise<UnpackedImage> {
+  const { name, target } = onlyImage(await source.images(options), source.description);
+  tellPassedOver(source, tell);
+  const image = await AdmittedImage.admit(name ?? target.digest, target, options);
+  return { ...(await applyImage(source, image, directory, options, tell)), name };
+}
+
+/** @throws OverlayerError `NotFound`, `InvalidArgument` */
+function onlyImage(images: readonly SourceImage[], description: string): SourceImage {
+  const [image] = images;
+  if (image === undefined) throw new OverlayerError('NotFound', `There is no image in "${description}"`);
+  // Several names of one image are no choice.
+  if (images.every(({ target }) => target.digest === image.target.digest)) return image;
+  throw new OverlayerError('InvalidArgument', `There are ${images.length} images in "${description}"`, {
+    hint: `choose one by its name or digest: ${listImages(images)}`,
+  });
+}
 
 /** Unpacks an image, as `unpackImage` says. */
 export async function applyImage(

@@ -1,37 +1,8 @@
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
-import type { Limits } from '../../base/limits.js';
+import { checkOptions } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import type { LayerResult } from '../../layer/options.js';
-import type { Platform } from '../../oci/platform.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import type { ImageSource } from '../source/image-source.js';
-import type { AdmitOptions } from '../store/admit-image.js';
-
-export interface UnpackImageOptions extends AdmitOptions {
-  /** @default that of this host */
-  readonly platform?: Platform | undefined;
-  /** Of each layer. @default DEFAULT_LIMITS */
-  readonly limits?: Partial<Limits> | undefined;
-  /** As of `unpackLayer`. */
-  readonly rootless?: boolean | undefined;
-  /** Flush the file system (syncfs) before the destination appears. @default true */
-  readonly sync?: boolean | undefined;
-}
-
-export const UNPACK_IMAGE_OPTIONS = {
-  signal: true,
-  verify: true,
-  platform: true,
-  limits: true,
-  rootless: true,
-  sync: true,
-} satisfies OptionNames<UnpackImageOptions>;
-
-export interface UnpackedImage {
-  readonly name: string | undefined;
-  readonly platform: Platform;
-  readonly layers: readonly LayerResult[];
-}
+import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from './options.js';
 
 /**
  * Unpacks an image into one directory, without a store: its layers upon one another, in order, each verified.
@@ -56,7 +27,7 @@ export function unpackImage(
   return new ProgressTask(async (tell) => {
     checkOptions('unpackImage', options, UNPACK_IMAGE_OPTIONS);
     // Late, as all that the public entry need not load at once.
-    const { unpackOnly } = await import('./unpack-only.js');
+    const { unpackOnly } = await import('./apply-image.js');
     return await unpackOnly(source, directory, options, tell);
   });
 }
