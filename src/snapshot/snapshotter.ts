@@ -1,4 +1,4 @@
-import type { AbortableOptions } from '../base/abort.js';
+import { ABORTABLE_OPTIONS, type AbortableOptions } from '../base/abort.js';
 import type { OptionNames } from '../base/check-arguments.js';
 import type { Task } from '../base/task.js';
 import type { ListOptions } from '../metadata/filter-by.js';
@@ -74,6 +74,11 @@ import type { CleanupResult } from './check/cleanup.js';
  * come. What it returns then is for whoever unpacks the layer, and not to be mounted: an overlay of an upperdir alone,
  * which keeps what the layer deletes.
  *
+ * ## Cancelling
+ * After an abort a call rejects with `signal.reason`, as it is, and leaves nothing behind: `prepare` and `view` make no
+ * snapshot, `commit` leaves it active, `usage` and `check` change nothing, `cleanup` and `remove` keep what they have not
+ * removed yet. An abort that comes too late to have an effect is ignored: the call resolves.
+ *
  * ## After a crash
  * At any instant a snapshot is whole or does not exist. What was committed is on disk, its contents before its name.
  * Active snapshots and views stay; what is in an active one may be cut short. `cleanup` frees what was under way.
@@ -91,7 +96,10 @@ export interface Snapshotter extends AsyncDisposable {
   /**
    * Makes an active snapshot, empty or on a parent. The parent stays as it is, and can't be removed meanwhile.
    *
+   * Time and disk: `overlay` makes two directories; `native` copies the parent's tree, unless the file system shares blocks.
+   *
    * @returns what to mount to write to it
+   * @throws `signal.reason` after an abort: there is no snapshot
    * @throws OverlayerError
    *   - `AlreadyExists`: the key is taken, or the layer of `containerd.io/snapshot.ref` is there
    *   - `NotFound`: no such parent
@@ -122,6 +130,7 @@ export interface Snapshotter extends AsyncDisposable {
    * With a late parent, and the label `containerd.io/snapshot.ref`, directories that the layer does not list take owner,
    * mode, attributes and times of the parent's, as if the layer had been unpacked upon it.
    *
+   * @throws `signal.reason` after an abort: the snapshot is still active
    * @throws OverlayerError
    *   - `NotFound`: no such key, or parent
    *   - `AlreadyExists`: the name is taken
@@ -147,8 +156,9 @@ export interface Snapshotter extends AsyncDisposable {
    * for a committed one. A view takes nothing.
    *
    * @throws OverlayerError `NotFound`
+   * @throws `signal.reason` after an abort
    */
-  usage(key: string): Promise<SnapshotUsage>;
+  usage(key: string, options?: AbortableOptions): Promise<SnapshotUsage>;
 
   /**
    * All snapshots in the order of their names. Filters know the fields `name`, `parent`, `kind` and `labels.NAME`.
@@ -166,8 +176,9 @@ export interface Snapshotter extends AsyncDisposable {
    * is mounted in there).
    *
    * @throws OverlayerError `NotFound`, `FailedPrecondition` (it has children)
+   * @throws `signal.reason` after an abort. The snapshot is whole, or it is gone and its space is freed in the background
    */
-  remove(key: string): Promise<void>;
+  remove(key: string, options?: AbortableOptions): Promise<void>;
 
   /**
    * Runs `use` while nobody else does so for the same name, in this process or any other that has the same root
@@ -178,8 +189,13 @@ export interface Snapshotter extends AsyncDisposable {
    */
   withLock<T>(name: string, use: () => Promise<T>, options?: AbortableOptions): Promise<T>;
 
-  /** Frees what crashes, unpacks that were cut short, and interrupted removals left behind. Never touches what another process is at work on. */
-  cleanup(): Promise<CleanupResult>;
+  /**
+   * Removes what crashes, interrupted unpacks and interrupted removals left behind. It does not touch directories that a
+   * process is working on.
+   *
+   * @throws `signal.reason` after an abort; what is removed by then stays removed
+   */
+  cleanup(options?: AbortableOptions): Promise<CleanupResult>;
 
   /**
    * Compares metadata with what is on disk and what is mounted: snapshots whose directory or parent is gone; files of
@@ -196,18 +212,19 @@ export interface Snapshotter extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface PrepareOptions {
+export interface PrepareOptions extends AbortableOptions {
   /** Name of a committed snapshot. @default none: an empty directory */
   readonly parent?: string | undefined;
   readonly labels?: Labels | undefined;
 }
 
 export const PREPARE_OPTIONS = {
+  ...ABORTABLE_OPTIONS,
   parent: true,
   labels: true,
 } satisfies OptionNames<PrepareOptions>;
 
-export interface CommitOptions {
+export interface CommitOptions extends AbortableOptions {
   readonly name: string;
   /** For a snapshot that was prepared without one (`rebase` in the backend's capabilities). @default as it is */
   readonly parent?: string | undefined;
@@ -216,6 +233,7 @@ export interface CommitOptions {
 }
 
 export const COMMIT_OPTIONS = {
+  ...ABORTABLE_OPTIONS,
   name: true,
   parent: true,
   labels: true,

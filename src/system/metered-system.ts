@@ -5,7 +5,7 @@ import type { DirectoryEntry, System } from './system.js';
 const FREE: readonly (keyof System)[] = ['address', 'close', 'clearThreadUmask', 'descriptorLimit'];
 
 /** A system whose calls are charged to a budget, each name that it lists too: no loop of calls goes uncounted. */
-export function meterSystem(system: System, budget: WorkBudget): System {
+export function meterSystem(system: System, budget: Pick<WorkBudget, 'charge' | 'look'>): System {
   type Call = (a: unknown, b: unknown, c: unknown, d: unknown, e: unknown) => unknown;
   const metered = { ...system };
   for (const [name, call] of Object.entries(system) as [keyof System, Call][]) {

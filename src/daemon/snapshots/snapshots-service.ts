@@ -37,17 +37,17 @@ export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): 
   const stat = (info: SnapshotInfo): StatResponse => ({ info: toSnapshotInfo(info) });
 
   return {
-    async Prepare(request: PrepareRequest): Promise<MountsResponse> {
+    async Prepare(request: PrepareRequest, { signal }: CallContext): Promise<MountsResponse> {
       checkName(request);
       const { key, parent, labels } = request;
-      const mounts = await snapshots.prepare(key, { parent: orUndefined(parent), labels });
+      const mounts = await snapshots.prepare(key, { parent: orUndefined(parent), labels, signal });
       return { mounts: mounts.map(toMount) };
     },
 
-    async View(request: PrepareRequest): Promise<MountsResponse> {
+    async View(request: PrepareRequest, { signal }: CallContext): Promise<MountsResponse> {
       checkName(request);
       const { key, parent, labels } = request;
-      const mounts = await snapshots.view(key, { parent: orUndefined(parent), labels });
+      const mounts = await snapshots.view(key, { parent: orUndefined(parent), labels, signal });
       return { mounts: mounts.map(toMount) };
     },
 
@@ -62,10 +62,10 @@ export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): 
       return {};
     },
 
-    async Remove(request: KeyRequest): Promise<EmptyMessage> {
+    async Remove(request: KeyRequest, { signal }: CallContext): Promise<EmptyMessage> {
       checkName(request);
       await filled.forget(request.key);
-      await snapshots.remove(request.key);
+      await snapshots.remove(request.key, { signal });
       return {};
     },
 
@@ -80,21 +80,24 @@ export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): 
       return stat(await snapshots.update(name, { labels }, { fieldpaths: request.updateMask?.paths }));
     },
 
-    async *List(request: ListSnapshotsRequest): AsyncGenerator<ListSnapshotsResponse> {
+    async *List(
+      request: ListSnapshotsRequest,
+      { signal }: CallContext,
+    ): AsyncGenerator<ListSnapshotsResponse> {
       checkName(request);
-      for await (const infos of batches(snapshots.walk({ filters: request.filters })))
+      for await (const infos of batches(snapshots.walk({ filters: request.filters, signal })))
         yield { info: infos.map(toSnapshotInfo) };
     },
 
-    async Usage(request: KeyRequest): Promise<UsageResponse> {
+    async Usage(request: KeyRequest, { signal }: CallContext): Promise<UsageResponse> {
       checkName(request);
-      const { bytes, inodes } = await snapshots.usage(request.key);
+      const { bytes, inodes } = await snapshots.usage(request.key, { signal });
       return { size: bytes, inodes };
     },
 
-    async Cleanup(request: SnapshotterRequest): Promise<EmptyMessage> {
+    async Cleanup(request: SnapshotterRequest, { signal }: CallContext): Promise<EmptyMessage> {
       checkName(request);
-      await snapshots.cleanup();
+      await snapshots.cleanup({ signal });
       return {};
     },
   };

@@ -1,3 +1,4 @@
+import type { AbortableOptions } from '../../base/abort.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Mount } from '../../mount/mount.js';
@@ -38,7 +39,8 @@ export type Capability =
  * directories' names and their removal, durability of metadata. A backend of your own is one object of this kind;
  * `overlayer/testing` has the suite that shows whether it keeps the contract.
  *
- * Methods may be called for several snapshots at once, and from several processes.
+ * Methods may be called for several snapshots at once, and from several processes. An abort is a request to reject with
+ * `signal.reason` soon, once nothing writes to the snapshot's directory any more.
  */
 export interface SnapshotBackend {
   /** Stored with the snapshots: a root can only be opened with the backend that made it. */
@@ -48,11 +50,11 @@ export interface SnapshotBackend {
    * Fills the new, empty directory of an active snapshot or a view. It gets its lasting name only afterwards: store
    * no path to it. After a failure the directory is taken away.
    */
-  create(snapshot: BackendSnapshot): Promise<Supplied | undefined>;
+  create(snapshot: BackendSnapshot, options?: AbortableOptions): Promise<Supplied | undefined>;
   /** Depends on nothing but what is given: the same after a restart. */
   mounts(snapshot: BackendSnapshot): readonly Mount[];
   /** What an active snapshot takes by itself. */
-  usage(snapshot: BackendSnapshot): Promise<SnapshotUsage>;
+  usage(snapshot: BackendSnapshot, options?: AbortableOptions): Promise<SnapshotUsage>;
   /**
    * Brings an active snapshot to the disk: its contents, wherever they are, and all that is in its directory. It is
    * committed afterwards.

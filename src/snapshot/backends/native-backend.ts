@@ -1,5 +1,6 @@
 import { chownSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AbortableOptions } from '../../base/abort.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Mount } from '../../mount/mount.js';
 import { flushFileSystem } from '../fill/flush-point.js';
@@ -24,12 +25,15 @@ export class NativeBackend implements SnapshotBackend {
     this.#platform = platform;
   }
 
-  async create({ directory, parents, kind, labels }: BackendSnapshot): Promise<undefined> {
+  async create(
+    { directory, parents, kind, labels }: BackendSnapshot,
+    { signal }: AbortableOptions = {},
+  ): Promise<undefined> {
     const copy = tree(directory);
     makeRoot(copy);
     // A view of a parent is a mount of it.
     if (parents[0] !== undefined && kind === 'active')
-      await treeThreads.run({ type: 'copy', from: tree(parents[0]), to: copy });
+      await treeThreads.run({ type: 'copy', from: tree(parents[0]), to: copy }, signal);
     const owner = mappedRoot(labels);
     if (owner !== undefined) chownSync(copy, owner.uid, owner.gid);
   }
@@ -42,8 +46,8 @@ export class NativeBackend implements SnapshotBackend {
       : [{ type: 'bind', source, options: [access, 'rbind'] }];
   }
 
-  usage({ directory }: BackendSnapshot): Promise<SnapshotUsage> {
-    return treeThreads.run({ type: 'measure', directory: tree(directory) });
+  usage({ directory }: BackendSnapshot, { signal }: AbortableOptions = {}): Promise<SnapshotUsage> {
+    return treeThreads.run({ type: 'measure', directory: tree(directory) }, signal);
   }
 
   async sync({ directory }: BackendSnapshot): Promise<void> {

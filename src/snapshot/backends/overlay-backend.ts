@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AbortableOptions } from '../../base/abort.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Mount } from '../../mount/mount.js';
 import { escapeLayer } from '../../mount/overlay-layers.js';
@@ -65,8 +66,8 @@ export class OverlayBackend implements SnapshotBackend {
     return [{ type: 'overlay', source: 'overlay', options }];
   }
 
-  usage({ directory }: BackendSnapshot): Promise<SnapshotUsage> {
-    return treeThreads.run({ type: 'measure', directory: upper(directory) });
+  usage({ directory }: BackendSnapshot, { signal }: AbortableOptions = {}): Promise<SnapshotUsage> {
+    return treeThreads.run({ type: 'measure', directory: upper(directory) }, signal);
   }
 
   async sync({ directory }: BackendSnapshot): Promise<void> {

@@ -9,7 +9,7 @@ import { readRecordFile } from '../store/record-file.js';
 import type { SnapshotDirectories } from '../store/snapshot-directories.js';
 import { hasKnownLayout, hasManifest, manifestOf, treeOf } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import { VerifyControl } from '../trees/verify-snapshot.js';
+import { VerifyCounts } from '../trees/verify-snapshot.js';
 import {
   CHECK_OPTIONS,
   type CheckFinding,
@@ -45,8 +45,6 @@ export async function checkSnapshots(
   const check = new Check(context, options);
   const report = () => tell(check.progress, 0);
   const timer = setInterval(report, PROGRESS_INTERVAL_MS);
-  const onAbort = () => check.control.cancel();
-  signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const damage = await check.findDamage();
     signal?.throwIfAborted();
@@ -64,14 +62,13 @@ export async function checkSnapshots(
     if (signal?.aborted) throw signal.reason;
     throw error;
   } finally {
-    signal?.removeEventListener('abort', onAbort);
     clearInterval(timer);
     report();
   }
 }
 
 class Check {
-  readonly control = new VerifyControl();
+  readonly counts = new VerifyCounts();
   readonly unverified: string[] = [];
   readonly #context: CheckContext;
   readonly #options: CheckOptions;
@@ -85,7 +82,7 @@ class Check {
   }
 
   get progress(): CheckProgress {
-    const { entries, bytes } = this.control;
+    const { entries, bytes } = this.counts;
     return { snapshots: this.#done, totalSnapshots: this.#records.length, entries, bytes };
   }
 
@@ -159,13 +156,16 @@ class Check {
     directory: string,
     find: (finding: Parameters<typeof openFinding>[0]) => void,
   ): Promise<void> {
-    const { damage, manifestDamage, diffID } = await treeThreads.run({
-      type: 'verify',
-      tree: treeOf(directory),
-      manifest: manifestOf(directory),
-      content: !this.#options.quick,
-      control: this.control.memory,
-    });
+    const { damage, manifestDamage, diffID } = await treeThreads.run(
+      {
+        type: 'verify',
+        tree: treeOf(directory),
+        manifest: manifestOf(directory),
+        content: !this.#options.quick,
+        counts: this.counts.memory,
+      },
+      this.#options.signal,
+    );
     if (manifestDamage !== undefined)
       find({ kind: 'manifest', path: manifestOf(directory), detail: manifestDamage });
     for (const { kind, path, detail } of damage)

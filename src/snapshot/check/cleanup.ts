@@ -1,3 +1,4 @@
+import type { AbortableOptions } from '../../base/abort.js';
 import type { SnapshotDirectories } from '../store/snapshot-directories.js';
 
 export interface CleanupResult {
@@ -15,15 +16,18 @@ export interface CleanupResult {
 export function cleanUp(
   directories: SnapshotDirectories,
   recordedIds: () => ReadonlySet<string>,
+  { signal }: AbortableOptions = {},
 ): Promise<CleanupResult> {
   return withOrphans(directories, recordedIds, async (names) => {
     const removed: string[] = [];
     const failed: { directory: string; error: unknown }[] = [];
     for (const name of names)
       try {
-        await directories.remove(name);
+        signal?.throwIfAborted();
+        await directories.remove(name, { signal });
         removed.push(name);
       } catch (error) {
+        signal?.throwIfAborted();
         failed.push({ directory: name, error });
       }
     return { removed, failed };

@@ -12,11 +12,12 @@ export async function describeContents(
   { name }: Backend,
   directory: string,
   known: Pick<ManifestSource, 'facts' | 'diffID'> = {},
+  signal?: AbortSignal,
 ): Promise<DescribedContents> {
   if (!hasKnownLayout(name)) return { usage: undefined };
   const [tree, manifest] = [treeOf(directory), manifestOf(directory)];
   try {
-    return { usage: await treeThreads.run({ type: 'manifest', tree, manifest, ...known }) };
+    return { usage: await treeThreads.run({ type: 'manifest', tree, manifest, ...known }, signal) };
   } catch (error) {
     // Without privileges, what its own owner may not read: nobody could judge it later either.
     if (!OverlayerError.is(error) || error.code !== 'PermissionDenied') throw error;

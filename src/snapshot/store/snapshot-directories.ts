@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { closeQuietly } from '../../rootfs/directory.js';
 import { lockDirectory } from '../../rootfs/lock-directory.js';
@@ -91,11 +92,13 @@ export class SnapshotDirectories {
   }
 
   /** Runs `use` when nobody else is at work on a snapshot; not for those who are themselves. */
-  async hold<T>(id: number, use: () => Promise<T>): Promise<T> {
+  async hold<T>(id: number, use: () => Promise<T>, { signal }: AbortableOptions = {}): Promise<T> {
     let lock = this.lock(String(id));
     // Where it is gone, `use` finds that out.
-    for (; lock === undefined && existsSync(this.pathOf(id)); lock = this.lock(String(id)))
-      await setTimeout(PAUSE_MS);
+    for (; lock === undefined && existsSync(this.pathOf(id)); lock = this.lock(String(id))) {
+      signal?.throwIfAborted();
+      await setTimeout(PAUSE_MS, undefined, { signal }).catch(() => {});
+    }
     try {
       return await use();
     } finally {
@@ -135,12 +138,13 @@ export class SnapshotDirectories {
   }
 
   /** Out of the way at once, then bit by bit. A crash in between leaves an `rm-…` for `cleanup`. */
-  async remove(name: string): Promise<void> {
+  async remove(name: string, { signal }: AbortableOptions = {}): Promise<void> {
     const removed = this.#setAside(name);
     if (removed === undefined) return;
     try {
-      await treeThreads.run({ type: 'remove', parent: this.path, name: removed });
+      await treeThreads.run({ type: 'remove', parent: this.path, name: removed }, signal);
     } catch (error) {
+      signal?.throwIfAborted();
       // A thread takes descriptors and memory, of which a process that has something to undo may have none left.
       if (OverlayerError.is(error) && !['Internal', 'ResourceExhausted'].includes(error.code)) throw error;
       asOverlayerError(`Cannot remove "${join(this.path, removed)}"`, () => this.#removeHere(removed));

@@ -1,4 +1,4 @@
-import type { AbortableOptions } from '../../base/abort.js';
+import { ABORTABLE_OPTIONS, type AbortableOptions, orAborted } from '../../base/abort.js';
 import { checkOptions } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ProgressTask, type Task } from '../../base/task.js';
@@ -123,8 +123,9 @@ export class StoredSnapshotter implements Snapshotter {
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkOptions('commit', options, COMMIT_OPTIONS);
-      const { name, parent, labels = {} } = options;
+      const { name, parent, labels = {}, signal } = options;
       const { inheritsRoot, described } = sealOf(options);
+      signal?.throwIfAborted();
       checkSnapshotName(name);
       checkLabels(labels);
       // What can be refused is refused before the work.
@@ -135,25 +136,29 @@ export class StoredSnapshotter implements Snapshotter {
           if (isLate) this.#checkCanRebase();
           return { record, snapshot: this.#describe(transaction, record), isLate };
         });
-      return await this.#directories.hold(check().record.id, async () => {
-        // Somebody else may have committed it meanwhile.
-        const { record, snapshot, isLate } = check();
-        const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
-        try {
-          if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
-          if (isLate && inheritsRoot === undefined && SNAPSHOT_REF_LABEL in record.labels)
-            await this.#backend.inheritUnlisted?.(snapshot);
-          const usage = await settleSnapshot(this.#backend, snapshot, committed, described);
-          return snapshotInfo(
-            await this.#store.write((transaction) =>
-              commitRecord(transaction, key, { name, parent, labels, usage }),
-            ),
-          );
-        } catch (error) {
-          await this.#restoreRecordFile(snapshot.directory, record.id);
-          throw error;
-        }
-      });
+      return await this.#directories.hold(
+        check().record.id,
+        async () => {
+          // Somebody else may have committed it meanwhile.
+          const { record, snapshot, isLate } = check();
+          const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
+          try {
+            if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
+            if (isLate && inheritsRoot === undefined && SNAPSHOT_REF_LABEL in record.labels)
+              await this.#backend.inheritUnlisted?.(snapshot);
+            const usage = await settleSnapshot(this.#backend, snapshot, committed, { described, signal });
+            return snapshotInfo(
+              await this.#store.write((transaction) =>
+                commitRecord(transaction, key, { name, parent, labels, usage }),
+              ),
+            );
+          } catch (error) {
+            await this.#restoreRecordFile(snapshot.directory, record.id);
+            throw error;
+          }
+        },
+        { signal },
+      );
     });
   }
 
@@ -173,14 +178,17 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  usage(key: string): Promise<SnapshotUsage> {
+  usage(key: string, options: AbortableOptions = {}): Promise<SnapshotUsage> {
     return this.#run(`Cannot measure snapshot "${key}"`, () => {
+      checkOptions('usage', options, ABORTABLE_OPTIONS);
+      const { signal } = options;
+      signal?.throwIfAborted();
       const { record, snapshot } = this.#store.read((transaction) => {
         const record = getRecord(transaction, key);
         return { record, snapshot: this.#describe(transaction, record) };
       });
       return record.kind === 'active'
-        ? this.#backend.usage(snapshot)
+        ? this.#backend.usage(snapshot, { signal })
         : (record.usage ?? { bytes: 0, inodes: 0 });
     });
   }
@@ -200,13 +208,22 @@ export class StoredSnapshotter implements Snapshotter {
     } while (batch.length === WALK_BATCH);
   }
 
-  remove(key: string): Promise<void> {
+  async remove(key: string, options: AbortableOptions = {}): Promise<void> {
+    checkOptions('remove', options, ABORTABLE_OPTIONS);
+    const { signal } = options;
+    await orAborted(() => this.#remove(key, signal), signal);
+  }
+
+  #remove(key: string, signal: AbortSignal | undefined): Promise<void> {
     return this.#run(`Cannot remove snapshot "${key}"`, async () => {
       // So that nobody takes what we are at work on for an orphan.
       const { id } = this.#store.read((transaction) => getRecord(transaction, key));
       const lock = this.#directories.lock(String(id));
       try {
-        const removed = await this.#store.write((transaction) => removeRecord(transaction, key));
+        const removed = await this.#store.write((transaction) => {
+          signal?.throwIfAborted();
+          return removeRecord(transaction, key);
+        });
         await this.#removeDirectory(removed.id);
       } finally {
         if (lock !== undefined) this.#directories.unlock(lock);
@@ -227,10 +244,12 @@ export class StoredSnapshotter implements Snapshotter {
     return this.#locks.hold(name, use, options);
   }
 
-  cleanup(): Promise<CleanupResult> {
+  cleanup(options: AbortableOptions = {}): Promise<CleanupResult> {
     return this.#run('Cannot clean up', async () => {
+      checkOptions('cleanup', options, ABORTABLE_OPTIONS);
+      options.signal?.throwIfAborted();
       await forgetDeadUnpacks(this.#store, this.#directories);
-      return await cleanUp(this.#directories, () => this.#recordedIds());
+      return await cleanUp(this.#directories, () => this.#recordedIds(), options);
     });
   }
 
@@ -260,8 +279,9 @@ export class StoredSnapshotter implements Snapshotter {
   async #create(
     kind: 'active' | 'view',
     key: string,
-    { parent, labels = {} }: PrepareOptions,
+    { parent, labels = {}, signal }: PrepareOptions,
   ): Promise<readonly Mount[]> {
+    signal?.throwIfAborted();
     checkSnapshotName(key);
     checkLabels(labels);
     const ancestors = this.#store.read((transaction) => {
@@ -275,7 +295,8 @@ export class StoredSnapshotter implements Snapshotter {
     const snapshot = { kind, parents: ancestors, labels, readOnly: kind === 'view' };
     let supplied: Supplied | undefined;
     try {
-      supplied = await this.#backend.create({ ...snapshot, directory: staged.path });
+      supplied = await this.#backend.create({ ...snapshot, directory: staged.path }, { signal });
+      signal?.throwIfAborted();
       await this.#writeRecordFile(staged.path, {
         ...{ name: key, id, kind, parent, labels },
         createdAt: Date.now(),

@@ -9,29 +9,37 @@ import type { InheritRequest } from './inherit-unlisted.js';
 import type { MendRequest } from './mend-tree.js';
 import type { VerifyRequest, VerifyResult } from './verify-snapshot.js';
 
+/** A job that the caller can end. */
+export interface Stoppable {
+  /** Shared memory: the job ends at its next call to the kernel once there is a 1. */
+  readonly stop?: Int32Array | undefined;
+}
+
 /** Work on whole trees. Threads do it, so that the caller's event loop stays free. */
 export interface TreeJobs {
   /** `to` is an empty directory. */
-  copy(input: { readonly from: string; readonly to: string }): void;
-  measure(input: { readonly directory: string }): SnapshotUsage;
+  copy(input: Stoppable & { readonly from: string; readonly to: string }): void;
+  measure(input: Stoppable & { readonly directory: string }): SnapshotUsage;
   /**
    * Writes a manifest of a tree. It reads the files that `facts` does not describe.
    *
    * @returns as `writeManifest`
    */
-  manifest(input: {
-    readonly tree: string;
-    readonly manifest: string;
-    readonly facts?: FileFacts | undefined;
-    readonly diffID?: string | undefined;
-  }): SnapshotUsage | undefined;
+  manifest(
+    input: Stoppable & {
+      readonly tree: string;
+      readonly manifest: string;
+      readonly facts?: FileFacts | undefined;
+      readonly diffID?: string | undefined;
+    },
+  ): SnapshotUsage | undefined;
   /** Gives the root of a layer that does not list it the attributes of another layer's root. */
   inherit(input: { readonly from: string; readonly to: string }): void;
   'inherit-unlisted'(input: InheritRequest): void;
   /** Does not cross mounts. Does nothing when there is no such tree. */
-  remove(input: { readonly parent: string; readonly name: string }): void;
+  remove(input: Stoppable & { readonly parent: string; readonly name: string }): void;
   'convert-whiteouts'(input: ConvertRequest): void;
-  verify(input: VerifyRequest): VerifyResult;
+  verify(input: Stoppable & VerifyRequest): VerifyResult;
   mend(input: MendRequest): readonly TreeDamage[];
 }
 
@@ -51,8 +59,31 @@ export const treeThreads = {
     threads.warmUp();
   },
 
-  /** @throws OverlayerError when the kernel refuses a call */
-  run<J extends TreeJob>(job: J): Promise<JobResult<TreeJobs, J>> {
-    return threads.use((thread) => thread.run(job));
+  /**
+   * An abort ends a stoppable job soon, and no other. Nothing works on the tree any more when this rejects.
+   *
+   * @throws OverlayerError when the kernel refuses a call
+   * @throws `signal.reason` after an abort
+   */
+  run<J extends TreeJob>(job: J, signal?: AbortSignal): Promise<JobResult<TreeJobs, J>> {
+    return threads.use(
+      (thread) => (signal === undefined ? thread.run(job) : runUntilAborted(thread, job, signal)),
+      signal,
+    );
   },
 };
+
+function runUntilAborted<J extends TreeJob>(
+  thread: WorkerThread<TreeJobs>,
+  job: J,
+  signal: AbortSignal,
+): Promise<JobResult<TreeJobs, J>> {
+  signal.throwIfAborted();
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const onAbort = () => stop.fill(1);
+  signal.addEventListener('abort', onAbort);
+  return thread.run<J>({ ...job, stop }).finally(() => {
+    signal.removeEventListener('abort', onAbort);
+    signal.throwIfAborted();
+  });
+}

@@ -1,3 +1,4 @@
+import { OverlayerError } from '../../base/errors.js';
 import { handleJobs } from '../../base/worker-thread.js';
 import { writeManifest } from '../../layer/manifest/write-manifest.js';
 import { copyTree } from '../../rootfs/trees/copy-tree.js';
@@ -5,26 +6,44 @@ import { measureUsage } from '../../rootfs/trees/measure-usage.js';
 import { removeTree } from '../../rootfs/trees/remove-tree.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
-import { AT_FDCWD, O } from '../../system/system.js';
+import { meterSystem } from '../../system/metered-system.js';
+import { AT_FDCWD, O, type System } from '../../system/system.js';
 import { convertWhiteouts } from './convert-whiteouts.js';
 import { copyRecordedRoot } from './copy-root.js';
 import { inheritUnlisted } from './inherit-unlisted.js';
 import { mendTree } from './mend-tree.js';
-import type { TreeJobs } from './tree-threads.js';
+import type { Stoppable, TreeJobs } from './tree-threads.js';
 import { verifySnapshot } from './verify-snapshot.js';
 
 const system = openLinuxSystem();
+const stoppableSystem = meterSystem(system, { charge: throwIfStopped, look: throwIfStopped });
+let stopOfJob: Int32Array | undefined;
+
+/** The system for a job: without `stop` its calls cost nothing more. */
+function systemFor({ stop }: Stoppable): System {
+  stopOfJob = stop;
+  return stop === undefined ? system : stoppableSystem;
+}
+
+function throwIfStopped(): void {
+  if (stopOfJob !== undefined && Atomics.load(stopOfJob, 0) === 1)
+    throw new OverlayerError('Cancelled', 'The work on a tree was cancelled');
+}
 
 handleJobs<TreeJobs>({
-  copy: ({ from, to }) =>
+  copy: ({ from, to, ...job }) =>
     doing(`copy "${from}"`, () =>
-      withDirectory(from, (source) => withDirectory(to, (target) => copyTree(system, source, target))),
+      withDirectory(from, (source) =>
+        withDirectory(to, (target) => copyTree(systemFor(job), source, target)),
+      ),
     ),
-  measure: ({ directory }) =>
-    doing(`measure "${directory}"`, () => withDirectory(directory, (root) => measureUsage(system, root))),
-  manifest: ({ tree, manifest, facts, diffID }) =>
+  measure: ({ directory, ...job }) =>
+    doing(`measure "${directory}"`, () =>
+      withDirectory(directory, (root) => measureUsage(systemFor(job), root)),
+    ),
+  manifest: ({ tree, manifest, facts, diffID, ...job }) =>
     doing(`describe "${tree}"`, () =>
-      withDirectory(tree, (root) => writeManifest(system, manifest, { root, facts, diffID })),
+      withDirectory(tree, (root) => writeManifest(systemFor(job), manifest, { root, facts, diffID })),
     ),
   inherit: ({ from, to }) =>
     doing(`give "${to}" the attributes of "${from}"`, () =>
@@ -36,13 +55,13 @@ handleJobs<TreeJobs>({
     doing(`give directories of "${input.tree}" the attributes of lower ones`, () =>
       inheritUnlisted(system, input),
     ),
-  remove: ({ parent, name }) =>
+  remove: ({ parent, name, ...job }) =>
     doing(`remove "${parent}/${name}"`, () =>
-      withDirectory(parent, (directory) => removeTree(system, directory, name)),
+      withDirectory(parent, (directory) => removeTree(systemFor(job), directory, name)),
     ),
   'convert-whiteouts': (input) =>
     doing(`convert the whiteouts in "${input.tree}"`, () => convertWhiteouts(system, input)),
-  verify: (input) => doing(`check "${input.tree}"`, () => verifySnapshot(system, input)),
+  verify: (input) => doing(`check "${input.tree}"`, () => verifySnapshot(systemFor(input), input)),
   mend: (input) => doing(`repair "${input.tree}"`, () => mendTree(system, input)),
 });
 

@@ -5,26 +5,17 @@ import { type TreeDamage, verifyTree } from '../../layer/manifest/verify-tree.js
 import type { DiffID } from '../../oci/digest.js';
 import { AT_FDCWD, O, type System } from '../../system/system.js';
 
-/** What two threads share while one of them verifies a tree. */
-export class VerifyControl {
+/** How far a thread has come with a tree that it verifies, in memory that the caller's thread reads. */
+export class VerifyCounts {
   readonly memory: SharedArrayBuffer;
-  readonly #cancelled: Int32Array;
   readonly #counts: Float64Array;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(24)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(16)) {
     this.memory = memory;
-    this.#cancelled = new Int32Array(memory, 0, 1);
-    this.#counts = new Float64Array(memory, 8, 2);
+    this.#counts = new Float64Array(memory);
   }
 
-  cancel(): void {
-    Atomics.store(this.#cancelled, 0, 1);
-  }
-
-  /** @throws OverlayerError `Cancelled` */
   readonly count = (entries: number, bytes: number): void => {
-    if (Atomics.load(this.#cancelled, 0) === 1)
-      throw new OverlayerError('Cancelled', 'The check was cancelled');
     this.#counts[0]! += entries;
     this.#counts[1]! += bytes;
   };
@@ -43,7 +34,7 @@ export interface VerifyRequest {
   readonly tree: string;
   readonly manifest: string;
   readonly content: boolean;
-  readonly control: SharedArrayBuffer;
+  readonly counts: SharedArrayBuffer;
 }
 
 export interface VerifyResult {
@@ -62,7 +53,7 @@ export function verifySnapshot(system: System, request: VerifyRequest): VerifyRe
     if (!OverlayerError.is(error)) throw error;
     return { damage: [], manifestDamage: error.message, diffID: undefined };
   }
-  const { count } = new VerifyControl(request.control);
+  const { count } = new VerifyCounts(request.counts);
   const damage = verifyPath(system, request.tree, request.manifest, request.content, count);
   return { damage, manifestDamage: undefined, diffID: end.diffID as DiffID | undefined };
 }
