@@ -78,7 +78,7 @@ export async function fillSnapshot(
  * @throws OverlayerError `AlreadyExists`: the backend had the layer, or another caller was faster
  */
 async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Promise<UnpackedSnapshot> {
-  const { name, parent, parentCommitted } = options;
+  const { name, parent, parentCommitted, signal } = options;
   const key = temporaryKey(name);
   const lowersLater = parentCommitted !== undefined;
   const labels = layerLabels(options, options.diffID);
@@ -88,6 +88,7 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
   const mounts = await snapshots.prepare(key, {
     parent: lowersLater ? undefined : parent,
     labels: { ...prepared, [UNPACKING_LABEL]: name },
+    signal,
   });
   return await orRemoved(snapshots, key, async () => {
     // `prepare` gave the key to no other caller: what is sealed now is still so when it is committed.
@@ -98,8 +99,8 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
       await parentCommitted;
       await checkParentOwners(snapshots, options);
     }
-    const committed = { name, parent, labels: layerLabels(options, layer?.diffID ?? options.diffID) };
-    const snapshot = await snapshots.commit(key, sealed(committed, seal));
+    const labels = layerLabels(options, layer?.diffID ?? options.diffID);
+    const snapshot = await snapshots.commit(key, sealed({ name, parent, labels, signal }, seal));
     return { snapshot, layer };
   });
 }
