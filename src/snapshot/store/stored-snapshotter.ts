@@ -42,7 +42,7 @@ import { forgetDeadUnpacks } from './dead-unpacks.js';
 import { closed, NameLocks } from './name-locks.js';
 import { type RecordFile, writeRecordFile } from './record-file.js';
 import { settleSnapshot } from './settle-snapshot.js';
-import type { SnapshotDirectories, StagedDirectory } from './snapshot-directories.js';
+import type { SnapshotDirectories } from './snapshot-directories.js';
 import { SnapshotIds } from './snapshot-ids.js';
 import { snapshotFields, snapshotInfo } from './snapshot-info.js';
 import { checkSnapshotName } from './snapshot-name.js';
@@ -95,11 +95,8 @@ export class StoredSnapshotter implements Snapshotter {
 
   mounts(key: string): Promise<readonly Mount[]> {
     return this.#run(`Cannot tell the mounts of snapshot "${key}"`, () => {
-      const { record, snapshot } = this.#store.read((transaction) => {
-        const record = getRecord(transaction, key);
-        return { record, snapshot: this.#describe(transaction, record) };
-      });
-      if (record.kind === 'committed')
+      const { snapshot } = this.#get(key);
+      if (snapshot.kind === 'committed')
         throw new OverlayerError(
           'FailedPrecondition',
           `Snapshot "${key}" is committed: it can't be mounted`,
@@ -113,9 +110,7 @@ export class StoredSnapshotter implements Snapshotter {
 
   /** A view without a directory of its own, for which there is none on a read-only file system. */
   #show(name: string): readonly Mount[] {
-    const { directory, labels, parents } = this.#store.read((transaction) =>
-      this.#describe(transaction, getRecord(transaction, name)),
-    );
+    const { directory, labels, parents } = this.#get(name).snapshot;
     const shown = { directory, parents: [directory, ...parents], kind: 'view', labels } as const;
     return this.#backend.mounts({ ...shown, readOnly: true });
   }
@@ -136,29 +131,24 @@ export class StoredSnapshotter implements Snapshotter {
           if (isLate) this.#checkCanRebase();
           return { record, snapshot: this.#describe(transaction, record), isLate };
         });
-      return await this.#directories.hold(
-        check().record.id,
-        async () => {
-          // Somebody else may have committed it meanwhile.
-          const { record, snapshot, isLate } = check();
-          const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
-          try {
-            if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
-            if (isLate && inheritsRoot === undefined && SNAPSHOT_REF_LABEL in record.labels)
-              await this.#backend.inheritUnlisted?.(snapshot);
-            const usage = await settleSnapshot(this.#backend, snapshot, committed, { described, signal });
-            return snapshotInfo(
-              await this.#store.write((transaction) =>
-                commitRecord(transaction, key, { name, parent, labels, usage }),
-              ),
-            );
-          } catch (error) {
-            await this.#restoreRecordFile(snapshot.directory, record.id);
-            throw error;
-          }
-        },
-        { signal },
-      );
+      const commit = async () => {
+        // Another caller may have committed it during the wait.
+        const { record, snapshot, isLate } = check();
+        const committed = { ...record, name, kind: 'committed', labels, createdAt: Date.now() } as const;
+        try {
+          if (isLate && inheritsRoot) await this.#backend.inheritRoot?.(snapshot);
+          if (isLate && inheritsRoot === undefined && SNAPSHOT_REF_LABEL in record.labels)
+            await this.#backend.inheritUnlisted?.(snapshot);
+          const usage = await settleSnapshot(this.#backend, snapshot, committed, { described, signal });
+          return await this.#store.write((transaction) =>
+            commitRecord(transaction, key, { name, parent, labels, usage }),
+          );
+        } catch (error) {
+          await this.#restoreRecordFile(snapshot.directory, record.id);
+          throw error;
+        }
+      };
+      return snapshotInfo(await this.#directories.hold(check().record.id, commit, { signal }));
     });
   }
 
@@ -183,10 +173,7 @@ export class StoredSnapshotter implements Snapshotter {
       checkOptions('usage', options, ABORTABLE_OPTIONS);
       const { signal } = options;
       signal?.throwIfAborted();
-      const { record, snapshot } = this.#store.read((transaction) => {
-        const record = getRecord(transaction, key);
-        return { record, snapshot: this.#describe(transaction, record) };
-      });
+      const { record, snapshot } = this.#get(key);
       return record.kind === 'active'
         ? this.#backend.usage(snapshot, { signal })
         : (record.usage ?? { bytes: 0, inodes: 0 });
@@ -224,20 +211,14 @@ export class StoredSnapshotter implements Snapshotter {
           signal?.throwIfAborted();
           return removeRecord(transaction, key);
         });
-        await this.#removeDirectory(removed.id);
+        await this.#directories.remove(String(removed.id)).catch((error: unknown) => {
+          // The snapshot is gone, even if its directory is not. `cleanup` tries again, and reports the error.
+          if (!OverlayerError.is(error)) throw error;
+        });
       } finally {
         if (lock !== undefined) this.#directories.unlock(lock);
       }
     });
-  }
-
-  async #removeDirectory(id: number): Promise<void> {
-    try {
-      await this.#directories.remove(String(id));
-    } catch (error) {
-      // The snapshot is gone whatever becomes of its directory; `cleanup` tries again, and tells.
-      if (!OverlayerError.is(error)) throw error;
-    }
   }
 
   withLock<T>(name: string, use: () => Promise<T>, options: AbortableOptions = {}): Promise<T> {
@@ -304,7 +285,8 @@ export class StoredSnapshotter implements Snapshotter {
       await staged.publish(id);
       await this.#record({ ...snapshot, directory: staged.path }, supplied, { name: key, id, kind, parent });
     } catch (error) {
-      await this.#discard(staged);
+      // `cleanup` removes what can't be removed now: the first error says more.
+      await staged.discard().catch(() => {});
       throw error;
     } finally {
       staged.release();
@@ -353,9 +335,12 @@ export class StoredSnapshotter implements Snapshotter {
     return writeRecordFile(directory, { ...record, backend: this.#backend.name });
   }
 
-  /** What can't be taken away now is left to `cleanup`: the first error says more. */
-  async #discard(staged: StagedDirectory): Promise<void> {
-    await staged.discard().catch(() => {});
+  /** @throws OverlayerError `NotFound` */
+  #get(key: string): { readonly record: NamedRecord; readonly snapshot: BackendSnapshot } {
+    return this.#store.read((transaction) => {
+      const record = getRecord(transaction, key);
+      return { record, snapshot: this.#describe(transaction, record) };
+    });
   }
 
   #describe(transaction: ReadTransaction, record: NamedRecord): BackendSnapshot {
