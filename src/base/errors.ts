@@ -78,6 +78,11 @@ export class OverlayerError extends Error {
   }
 }
 
+/** Whether it is one of overlayer's errors, with one of these codes. */
+export function isCode(error: unknown, ...codes: readonly ErrorCode[]): error is OverlayerError {
+  return OverlayerError.is(error) && codes.includes(error.code);
+}
+
 /** An error as plain data: what crosses from a worker thread to the caller. */
 export interface PlainError {
   readonly code: ErrorCode;

@@ -1,11 +1,11 @@
-import { OverlayerError } from './errors.js';
+import { isCode } from './errors.js';
 
 /** @returns undefined when `work` fails with `NotFound` */
 export async function ifFound<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (OverlayerError.is(error) && error.code === 'NotFound') return undefined;
+    if (isCode(error, 'NotFound')) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { checkOptions, type OptionNames } from '../base/check-arguments.js';
-import type { OpenStoreOptions } from '../image/store/open-store.js';
+import type { OpenStoreOptions } from '../image/store/store.js';
 import { OPEN_SNAPSHOTTER_OPTIONS } from '../snapshot/open-snapshotter.js';
 import type { LogEntry } from './grpc/log-entry.js';
 

@@ -7,7 +7,8 @@
 
 // Opening what images come from.
 
-export { type OpenImageArchiveOptions, openImageArchive } from './archive/open-image-archive.js';
+export type { OpenImageArchiveOptions } from './archive/image-archive.js';
+export { openImageArchive } from './archive/open-image-archive.js';
 export type { Credentials } from './registry/auth/credentials.js';
 export { type OpenRegistryOptions, openRegistry } from './registry/open-registry.js';
 export type { RegistryNotice } from './registry/registry-notice.js';
@@ -21,10 +22,11 @@ export type {
   ImageSource,
   OpenBlob,
   OpenBlobOptions,
+  OpenImagesOptions,
   PassedOver,
   SourceImage,
 } from './source/image-source.js';
-export { type OpenImagesOptions, openImageLayout } from './source/open-image-layout.js';
+export { openImageLayout } from './source/open-image-layout.js';
 
 // Inspecting an image, or unpacking it into one directory: no store is needed.
 
@@ -40,7 +42,7 @@ export type { GetImageOptions } from './pull/pull-image.js';
 export type { Keeper } from './store/find-keepers.js';
 export type { CollectResult } from './store/garbage.js';
 export type { ImageRecord } from './store/image-records.js';
-export { type OpenStoreOptions, openStore } from './store/open-store.js';
+export { openStore } from './store/open-store.js';
 export type {
   Image,
   ImageHealth,
@@ -49,6 +51,7 @@ export type {
   ImageUsage,
   ImportOptions,
   MountImageOptions,
+  OpenStoreOptions,
   PruneOptions,
   PruneResult,
   PullOptions,
@@ -88,17 +91,18 @@ export {
   type Judgement,
   type VerifyImageOptions,
   verifyImage,
-} from './store/verifier.js';
+} from './store/verify-image.js';
 
 // Exporting images; making a runtime's configuration.
 
-export {
-  type CreatedRuntimeSpec,
-  type CreateRuntimeSpecOptions,
-  createRuntimeSpec,
-} from './bundle/create-runtime-spec.js';
-export type { RootlessMappings } from './bundle/linux.js';
-export type { IDMapping, RuntimeSpec } from './bundle/runtime-spec.js';
+export { createRuntimeSpec } from './bundle/create-runtime-spec.js';
+export type {
+  CreatedRuntimeSpec,
+  CreateRuntimeSpecOptions,
+  IDMapping,
+  RootlessMappings,
+  RuntimeSpec,
+} from './bundle/runtime-spec.js';
 export { type ExportResult, exportImages } from './export/export-images.js';
 
 // The image specification's names and documents.

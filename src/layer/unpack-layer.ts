@@ -1,7 +1,7 @@
-import { addHint } from '../base/add-hint.js';
 import { checkChoice, checkOptions, checkPath } from '../base/check-arguments.js';
 import { type Limits, resolveLimits } from '../base/limits.js';
 import { ProgressTask, type Task } from '../base/task.js';
+import { withContext } from '../base/with-context.js';
 import type { LowersLater, NeedsLowers } from './apply/lowers-later.js';
 import type { OwnerMap } from './apply/shift-owners.js';
 import type { FileFacts } from './manifest/file-facts.js';
@@ -129,7 +129,7 @@ export async function applyLayer(
     } catch (error) {
       if (!filled) throw error;
       const stays = await crew.apply.run({ type: 'discard' });
-      throw addHint(error, stays);
+      throw withContext(error, { hint: stays });
     }
   }
 }

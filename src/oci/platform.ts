@@ -49,6 +49,11 @@ export function formatPlatform({ os, architecture, variant, osVersion }: Platfor
   return [system, architecture, ...(variant ? [variant] : [])].join('/');
 }
 
+/** A platform as a document of the image specification has it, in the order of containerd's fields. */
+export function platformDocument({ os, architecture, variant, osVersion }: Platform): object {
+  return { architecture, os, 'os.version': osVersion, variant };
+}
+
 /** A platform with what `other` says where it says nothing itself. */
 export function completePlatform(platform: Platform, other: Platform): Platform {
   if (platform.os !== '' && platform.architecture !== '') return platform;

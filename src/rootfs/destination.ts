@@ -1,14 +1,12 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { addHint } from '../base/add-hint.js';
 import { OverlayerError } from '../base/errors.js';
+import { withContext } from '../base/with-context.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
-import { AT_FDCWD, asSystemError, isErrno, O, type System, SystemError } from '../system/system.js';
-import { closeQuietly } from './directory.js';
+import { AT_FDCWD, asSystemError, isErrno, type System, SystemError } from '../system/system.js';
+import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
 import { takeBack } from './trees/take-back.js';
 import { DEFAULT_ACL } from './xattrs.js';
-
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
 /**
  * - `new`: nothing is there; the tree is made beside it and renamed once it is whole
@@ -76,7 +74,7 @@ export class Destination {
     } catch (error) {
       const refused =
         error instanceof SystemError ? fromSystemError(error, `Cannot finish "${this.#name}"`) : error;
-      throw addHint(refused, this.discard());
+      throw withContext(refused, { hint: this.discard() });
     }
     this.#close();
   }
@@ -174,7 +172,7 @@ function openNew(system: System, path: string): Destination {
       return new Destination(system, 'new', parent, name, staging, descriptor);
     } catch (error) {
       const stays = takeBack(system, parent.descriptor, staging, join(parent.path, staging));
-      throw addHint(toOverlayerError(error, `Cannot write to "${path}"`), stays);
+      throw withContext(toOverlayerError(error, `Cannot write to "${path}"`), { hint: stays });
     }
   });
 }

@@ -1,7 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
 import { fromSystemError } from '../system/errno-code.js';
-import { isErrno, O, type System, SystemError } from '../system/system.js';
-import { closeQuietly } from './directory.js';
+import { isErrno, type System, SystemError } from '../system/system.js';
+import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
 
 /** What file systems without locks say, and sandboxes that refuse them. */
 const NO_LOCKS = ['ENOLCK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPERM'];
@@ -22,7 +22,7 @@ export function lockDirectory(
 ): number | 'held' | 'gone' {
   let descriptor: number;
   try {
-    descriptor = system.openAt(parent, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
+    descriptor = system.openAt(parent, name, OPEN_DIRECTORY, 0);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return 'gone';
     throw refused(shown, error);

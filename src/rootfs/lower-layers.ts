@@ -1,5 +1,5 @@
-import { isErrno, O, S, type Stat, type System } from '../system/system.js';
-import { isDirectory } from './directory.js';
+import { isErrno, S, type Stat, type System } from '../system/system.js';
+import { isDirectory, OPEN_DIRECTORY } from './directory.js';
 
 /** Prefixes of overlayfs's own extended attributes: `userxattr` mounts use the second. */
 export const OVERLAY_PREFIXES = ['trusted.overlay.', 'user.overlay.'] as const;
@@ -23,7 +23,7 @@ export function lookupLower(system: System, lowers: readonly number[], name: str
         if (descriptors.length > 0 || isWhiteout(system, lower, name, stat)) break;
         return { kind: 'other', descriptor: lower, stat };
       }
-      const descriptor = system.openAt(lower, name, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
+      const descriptor = system.openAt(lower, name, OPEN_DIRECTORY, 0);
       descriptors.push(descriptor);
       if (isOpaque(system, descriptor)) break;
     }

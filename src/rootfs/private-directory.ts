@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { AT_FDCWD, isErrno, O, type System } from '../system/system.js';
-import { withChild } from './directory.js';
+import { AT_FDCWD, isErrno, type System } from '../system/system.js';
+import { OPEN_DIRECTORY, withChild } from './directory.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 /**
@@ -42,7 +42,7 @@ function makeOne(path: string): void {
 
 /** What a directory is made in may hand it a group, and default ACLs that would change every mode in a layer. */
 function keepToOurselves(system: System, path: string): void {
-  withChild(system, AT_FDCWD, path, O.RDONLY | O.DIRECTORY, (directory) => {
+  withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, (directory) => {
     try {
       for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
         if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);

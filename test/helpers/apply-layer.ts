@@ -1,4 +1,4 @@
-import { addHint } from '../../src/base/add-hint.js';
+import { withContext } from '../../src/base/with-context.js';
 import type { WorkBudget } from '../../src/base/work-budget.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/index.js';
 import { Applier } from '../../src/layer/apply/applier.js';
@@ -47,7 +47,7 @@ export function applyLayer(system: System, path: string, applied: Applied): void
       applier.close();
     }
   } catch (error) {
-    throw addHint(error, destination.discard());
+    throw withContext(error, { hint: destination.discard() });
   }
   destination.commit(true);
 }

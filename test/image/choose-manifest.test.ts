@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { chooseManifest } from '../../src/image/pull/choose-manifest.js';
-import { documentsOf } from '../../src/image/pull/documents.js';
+import { chooseManifest, documentsOf } from '../../src/image/pull/choose-manifest.js';
 import type { Descriptor, Digest, ErrorCode } from '../../src/index.js';
 import { OverlayerError, parsePlatform } from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';

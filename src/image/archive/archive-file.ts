@@ -1,8 +1,11 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { ByteSource } from '../../base/byte-source.js';
 import { OverlayerError } from '../../base/errors.js';
+import { plainBytes } from '../../compression/plain-bytes.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, isErrno } from '../../system/system.js';
+import { TarDecoder } from '../../tar/decoder.js';
+import { ARCHIVE_LIMITS, memberName } from './archive-members.js';
 
 /** Undefined for a pipe and the like. @throws OverlayerError `NotFound`, `InvalidArgument`, `PermissionDenied` */
 export async function openArchiveFile(path: string): Promise<FileHandle | undefined> {
@@ -25,4 +28,48 @@ export async function openArchiveFile(path: string): Promise<FileHandle | undefi
 /** From its beginning; the handle stays open. */
 export function readHandle(handle: FileHandle): ByteSource {
   return handle.createReadStream({ start: 0, autoClose: false });
+}
+
+/** Of the uncompressed archive: what is looked at. */
+const HEAD_BYTES = 256 * 1024;
+
+/** What docker, containerd, skopeo, buildah, umoci and go-containerregistry put into archives of images, and no layer has. */
+const IMAGE_MEMBER =
+  /^(oci-layout|repositories|blobs\/sha256\/[0-9a-f]{64}|(sha256:)?[0-9a-f]{64}(\.(json|tar|tar\.gz|tar\.zst)|\/layer\.tar)?)$/;
+
+/** Whether a file is an archive, compressed or not, with a member of image archives among its first. */
+export async function beginsAsImages(path: string): Promise<boolean> {
+  const handle = await openArchiveFile(path);
+  if (handle === undefined) return false;
+  try {
+    return await hasImageMember(readHandle(handle));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads no further than it takes to tell. */
+export async function hasImageMember(bytes: ByteSource): Promise<boolean> {
+  let found = false;
+  const decoder = new TarDecoder(
+    {
+      entry(entry) {
+        if (entry.type !== 'directory') found ||= IMAGE_MEMBER.test(memberName(entry) ?? '');
+      },
+      data() {},
+      entryEnd() {},
+    },
+    ARCHIVE_LIMITS,
+  );
+  try {
+    // Before anything else is done: by what need not be loaded first.
+    for await (const chunk of plainBytes(bytes, { gzip: 'zlib' })) {
+      decoder.write(chunk);
+      if (found || decoder.position >= HEAD_BYTES) break;
+    }
+  } catch (error) {
+    // What comes up to a fault tells, too.
+    if (!OverlayerError.is(error)) throw error;
+  }
+  return found;
 }

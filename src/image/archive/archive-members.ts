@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, type Limits } from '../../base/limits.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { cleanPath } from '../../layer/plan/clean-path.js';
 import type { TarEntry } from '../../tar/types.js';
-import { hashStored, type StoredFile, sizeOf } from '../source/stored-file.js';
+import { hashFile, type LocalFile, sizeOf } from '../source/local-file.js';
 
 /** Of archives that hold layers: all names are kept, so fewer of them, and shorter ones, than a layer may have. */
 export const ARCHIVE_LIMITS: Partial<Limits> = {
@@ -18,7 +18,7 @@ export const ARCHIVE_LIMITS: Partial<Limits> = {
 const MAX_LINKS = 40;
 
 type Member =
-  | { readonly type: 'file'; readonly file: StoredFile }
+  | { readonly type: 'file'; readonly file: LocalFile }
   /** Where it may lead, by how it is read: from its own directory, or else from the root. */
   | { readonly type: 'link'; readonly targets: readonly string[] };
 
@@ -42,7 +42,7 @@ export class ArchiveMembers {
     if (targets.length > 0) this.#add(entry, { type: 'link', targets });
   }
 
-  addFile(entry: TarEntry, file: StoredFile): void {
+  addFile(entry: TarEntry, file: LocalFile): void {
     this.#add(entry, { type: 'file', file });
   }
 
@@ -52,7 +52,7 @@ export class ArchiveMembers {
    * @throws OverlayerError `InvalidArgument` where they have not the same bytes
    */
   async checkRepeated(options: AbortableOptions): Promise<void> {
-    const hashes = new Map<StoredFile, string>();
+    const hashes = new Map<LocalFile, string>();
     for (const { entry, first, again } of this.#repeated) {
       if (await isSame(first, again, hashes, options)) continue;
       const name = displayPath(memberName(entry)!);
@@ -65,7 +65,7 @@ export class ArchiveMembers {
   }
 
   /** @param name as one of the archive's documents spells it. @throws OverlayerError as `follow` */
-  find(name: string): StoredFile | undefined {
+  find(name: string): LocalFile | undefined {
     return this.#follow(cleanName(name) ?? '', 0);
   }
 
@@ -77,7 +77,7 @@ export class ArchiveMembers {
   }
 
   /** @throws OverlayerError `InvalidArgument` for a link that leads in a circle, or on and on */
-  #follow(name: string, links: number): StoredFile | undefined {
+  #follow(name: string, links: number): LocalFile | undefined {
     const member = this.#members.get(name);
     if (member?.type !== 'link') return member?.file;
     if (links === MAX_LINKS)
@@ -139,7 +139,7 @@ function linkTargets({ type, path, linkPath }: TarEntry): readonly string[] {
 async function isSame(
   one: Member,
   other: Member,
-  hashes: Map<StoredFile, string>,
+  hashes: Map<LocalFile, string>,
   options: AbortableOptions,
 ): Promise<boolean> {
   if (one.type === 'link' || other.type === 'link')
@@ -148,7 +148,7 @@ async function isSame(
     );
   if (sizeOf(one.file) !== sizeOf(other.file)) return false;
   // That of the first is asked for as often as it is repeated.
-  const hash = hashes.get(one.file) ?? (await hashStored(one.file, options));
+  const hash = hashes.get(one.file) ?? (await hashFile(one.file, options));
   hashes.set(one.file, hash);
-  return hash === (await hashStored(other.file, options));
+  return hash === (await hashFile(other.file, options));
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { AbortableOptions } from '../../base/abort.js';
-import { OverlayerError } from '../../base/errors.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -11,10 +11,9 @@ import { MEDIA_TYPE } from '../../oci/media-types.js';
 import { sha256 } from '../source/blob-bytes.js';
 import { storedName } from '../source/image-name.js';
 import type { PassedOver, SourceImage } from '../source/image-source.js';
-import { isCode } from '../source/is-code.js';
 import type { FindFile } from '../source/layout-images.js';
-import { hashStored, readDocument, readStart, type StoredFile, sizeOf } from '../source/stored-file.js';
-import type { StoredImages } from '../source/stored-images.js';
+import type { LocalImages } from '../source/local-file.js';
+import { hashFile, type LocalFile, readStart, readWholeFile, sizeOf } from '../source/local-file.js';
 
 export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
@@ -42,26 +41,26 @@ const LAYER_TYPES = {
 export async function readDockerArchive(
   find: FindFile,
   options: AbortableOptions = {},
-): Promise<StoredImages> {
+): Promise<LocalImages> {
   return await new DockerArchive(find, options).read();
 }
 
 class DockerArchive {
   readonly #find: FindFile;
   readonly #options: AbortableOptions;
-  readonly #blobs = new Map<Digest, StoredFile>();
+  readonly #blobs = new Map<Digest, LocalFile>();
   /** What was found out about a file: several images share their layers, and hostile ones anything. */
-  readonly #configs = new Map<StoredFile, Config>();
-  readonly #layers = new Map<StoredFile, Descriptor>();
+  readonly #configs = new Map<LocalFile, Config>();
+  readonly #layers = new Map<LocalFile, Descriptor>();
 
   constructor(find: FindFile, options: AbortableOptions) {
     this.#find = find;
     this.#options = options;
   }
 
-  async read(): Promise<StoredImages> {
+  async read(): Promise<LocalImages> {
     const document = parseJson(
-      await readDocument(this.#need(DOCKER_MANIFEST_FILE), DOCKER_MANIFEST_FILE),
+      await readWholeFile(this.#need(DOCKER_MANIFEST_FILE), DOCKER_MANIFEST_FILE),
       DOCKER_MANIFEST_FILE,
     );
     const entries = checkFields(document, v.array(v.unknown()), DOCKER_MANIFEST_FILE);
@@ -101,10 +100,10 @@ class DockerArchive {
     return this.#manifest(config.descriptor, layers);
   }
 
-  async #config(file: StoredFile): Promise<Config> {
+  async #config(file: LocalFile): Promise<Config> {
     const known = this.#configs.get(file);
     if (known !== undefined) return known;
-    const bytes = await readDocument(file, 'config');
+    const bytes = await readWholeFile(file, 'config');
     const { diffIDs } = parseImageConfig(bytes);
     const descriptor = describe(MEDIA_TYPE.dockerConfig, bytes);
     this.#blobs.set(descriptor.digest, file);
@@ -114,11 +113,11 @@ class DockerArchive {
   }
 
   /** A plain layer's digest is its diffID, which the archive claims and whoever reads the layer verifies. */
-  async #layer(file: StoredFile, diffID: DiffID): Promise<Descriptor> {
+  async #layer(file: LocalFile, diffID: DiffID): Promise<Descriptor> {
     const known = this.#layers.get(file);
     if (known !== undefined) return known;
     const format = detectFormat(await readStart(file, DETECT_BYTES));
-    const digest = format === 'none' ? (file.digest ?? diffID) : await hashStored(file, this.#options);
+    const digest = format === 'none' ? (file.digest ?? diffID) : await hashFile(file, this.#options);
     const layer = { mediaType: LAYER_TYPES[format], size: sizeOf(file), digest };
     this.#layers.set(file, layer);
     this.#blobs.set(digest, file);
@@ -133,7 +132,7 @@ class DockerArchive {
     return target;
   }
 
-  #need(name: string): StoredFile {
+  #need(name: string): LocalFile {
     const file = this.#find(name);
     if (file !== undefined) return file;
     throw new OverlayerError('NotFound', `The image archive has no file "${displayPath(name)}"`, {

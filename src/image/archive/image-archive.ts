@@ -5,19 +5,30 @@ import { descriptorPath } from '../../base/descriptor-path.js';
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
+import type { ContentStore } from '../../content/content-store.js';
 import { openSource, pathOf } from '../../layer/open-source.js';
-import { explained } from '../source/explained.js';
-import type { ImageSource } from '../source/image-source.js';
+import type { ImageSource, OpenImagesOptions } from '../source/image-source.js';
 import { type FindFile, INDEX_FILE, isLayout, readLayout } from '../source/layout-images.js';
-import { StoredImageSource, type StoredImages } from '../source/stored-images.js';
+import type { LocalImages } from '../source/local-file.js';
+import { LocalImageSource, readingImages } from '../source/local-image-source.js';
 import { openArchiveFile, readHandle } from './archive-file.js';
 import type { ArchiveMembers } from './archive-members.js';
-import { ContentMembers } from './content-members.js';
 import { DOCKER_MANIFEST_FILE, readDockerArchive } from './docker-archive.js';
-import { indexArchive } from './index-archive.js';
-import { ingestArchive, type MemberStore } from './ingest-archive.js';
-import type { OpenImageArchiveOptions } from './open-image-archive.js';
-import { ScratchMembers } from './scratch-members.js';
+import { ContentMembers, ScratchMembers } from './member-stores.js';
+import { indexArchive, ingestArchive, type MemberStore } from './read-members.js';
+
+export interface OpenImageArchiveOptions extends OpenImagesOptions {
+  /** Where blobs are kept of an archive that is a stream, or compressed as a whole. @default none: then `scratch` */
+  readonly content?: ContentStore | undefined;
+  /** Id of a lease that keeps those blobs from the garbage collection. @default none: then nobody may collect meanwhile */
+  readonly lease?: string | undefined;
+  /**
+   * A directory on whose file system those blobs are kept without a content store, in a file without a name, until the
+   * source is closed. It needs room for all of them.
+   * @default none: then only blobs that are small can be kept, in memory
+   */
+  readonly scratch?: string | undefined;
+}
 
 /** See `openImageArchive`. */
 export async function readImageArchive(
@@ -33,12 +44,12 @@ export async function readImageArchive(
   let kept = false;
   try {
     if (await isCompressed(handle, source)) return await openStream(source, readHandle(handle), options);
-    const images = await explained(source, async () => {
+    const images = await readingImages(source, async () => {
       // What has the path later may be another file.
       const members = await indexArchive(handle, descriptorPath(handle.fd, source), options);
       return await readImages(members, options);
     });
-    const opened = await StoredImageSource.open(source, images, options.names, () => handle.close());
+    const opened = await LocalImageSource.open(source, images, options.names, () => handle.close());
     kept = true;
     return opened;
   } finally {
@@ -56,10 +67,10 @@ async function openStream(
   const store = content === undefined ? (kept ?? NOWHERE) : new ContentMembers(content, lease);
   const close = async () => await kept?.close();
   try {
-    const images = await explained(description, async () =>
+    const images = await readingImages(description, async () =>
       readImages(await ingestArchive(source, store, options), options),
     );
-    return await StoredImageSource.open(description, images, names, close);
+    return await LocalImageSource.open(description, images, names, close);
   } catch (error) {
     await close();
     throw error;
@@ -74,7 +85,7 @@ const NOWHERE: MemberStore = {
   },
 };
 
-async function readImages(members: ArchiveMembers, options: AbortableOptions): Promise<StoredImages> {
+async function readImages(members: ArchiveMembers, options: AbortableOptions): Promise<LocalImages> {
   const find: FindFile = (name) => members.find(name);
   if (isLayout(find)) return await readLayout(find);
   if (find(DOCKER_MANIFEST_FILE) !== undefined) return await readDockerArchive(find, options);
@@ -94,5 +105,5 @@ async function readImages(members: ArchiveMembers, options: AbortableOptions): P
 async function isCompressed(handle: FileHandle, path: string): Promise<boolean> {
   const head = Buffer.alloc(DETECT_BYTES);
   const { bytesRead } = await handle.read(head, 0, DETECT_BYTES, 0);
-  return (await explained(path, async () => detectFormat(head.subarray(0, bytesRead)))) !== 'none';
+  return (await readingImages(path, async () => detectFormat(head.subarray(0, bytesRead)))) !== 'none';
 }

@@ -1,21 +1,7 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
-import type { ContentStore } from '../../content/content-store.js';
-import type { ImageSource } from '../source/image-source.js';
-import { OPEN_IMAGES_OPTIONS, type OpenImagesOptions } from '../source/open-image-layout.js';
-
-export interface OpenImageArchiveOptions extends OpenImagesOptions {
-  /** Where blobs are kept of an archive that is a stream, or compressed as a whole. @default none: then `scratch` */
-  readonly content?: ContentStore | undefined;
-  /** Id of a lease that keeps those blobs from the garbage collection. @default none: then nobody may collect meanwhile */
-  readonly lease?: string | undefined;
-  /**
-   * A directory on whose file system those blobs are kept without a content store, in a file without a name, until the
-   * source is closed. It needs room for all of them.
-   * @default none: then only blobs that are small can be kept, in memory
-   */
-  readonly scratch?: string | undefined;
-}
+import { type ImageSource, OPEN_IMAGES_OPTIONS } from '../source/image-source.js';
+import type { OpenImageArchiveOptions } from './image-archive.js';
 
 const OPEN_IMAGE_ARCHIVE_OPTIONS = {
   ...OPEN_IMAGES_OPTIONS,
@@ -25,25 +11,28 @@ const OPEN_IMAGE_ARCHIVE_OPTIONS = {
 } satisfies OptionNames<OpenImageArchiveOptions>;
 
 /**
- * The images of an archive (its path, its `file:` URL, or its bytes): an OCI layout as tar, or what `docker save` writes; plain, gzip or zstd. Of both forms in one
- * the OCI layout counts, as for containerd. A plain regular file is read where it is: only its headers now.
+ * Opens the images of an archive: an OCI layout as tar, or the output of `docker save`; uncompressed, gzip or zstd. An
+ * archive in both forms is read as an OCI layout, as containerd does. Of an uncompressed regular file only the headers are
+ * read now; blobs are read in place later.
+ *
+ * @param source the archive's path, its `file:` URL, or its bytes
  *
  * @throws OverlayerError
- *   - `NotFound`: there is no such file, no such image in it, or a part of an image is missing
- *   - `InvalidArgument`: it is not an archive of images, or malformed
- *   - `DataLoss`: it is cut off or damaged
- *   - `FailedPrecondition`: it needs a content store, or a scratch directory
+ *   - `NotFound`: the file, the image or a part of the image does not exist
+ *   - `InvalidArgument`: the archive holds no images, or is malformed
+ *   - `DataLoss`: the archive is truncated or damaged
+ *   - `FailedPrecondition`: a stream or a compressed archive needs `content` or `scratch`
  *   - `Unimplemented`: another compression; images saved by docker before 1.10
- *   - `ResourceExhausted`: bounds on documents, members, and compression ratio
+ *   - `ResourceExhausted`: a document, the number of members or the compression ratio exceeds its limit
  *   - `PermissionDenied`
- * @throws `signal.reason` when the signal asks for the end
+ * @throws `signal.reason` when the signal aborts
  */
 export async function openImageArchive(
   source: string | URL | ByteSource,
   options: OpenImageArchiveOptions = {},
 ): Promise<ImageSource> {
   checkOptions('openImageArchive', options, OPEN_IMAGE_ARCHIVE_OPTIONS);
-  // Late, as all that the public entry need not load at once.
+  // Loaded when used: the public entry stays small.
   const { readImageArchive } = await import('./image-archive.js');
   return await readImageArchive(source, options);
 }

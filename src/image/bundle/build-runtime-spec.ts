@@ -4,12 +4,16 @@ import { displayPath } from '../../base/path-bytes.js';
 import type { ImageConfig } from '../../oci/image-config.js';
 import { readInRoot } from '../../rootfs/read-in-root.js';
 import { SystemError } from '../../system/system.js';
-import { annotationsOf } from './annotations.js';
-import type { CreatedRuntimeSpec, CreateRuntimeSpecOptions } from './create-runtime-spec.js';
-import { FREEBSD_SECTION, freebsdMounts } from './freebsd.js';
 import { LINUX_PROCESS, linuxMounts, linuxSection, rootlessUser } from './linux.js';
 import { resolveUser } from './resolve-user.js';
-import type { RuntimeMount, RuntimeSpec, RuntimeUser } from './runtime-spec.js';
+import type {
+  CreatedRuntimeSpec,
+  CreateRuntimeSpecOptions,
+  RuntimeFreeBSD,
+  RuntimeMount,
+  RuntimeSpec,
+  RuntimeUser,
+} from './runtime-spec.js';
 
 const MAX_DATABASE_BYTES = 4 * 1024 ** 2;
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -121,3 +125,54 @@ function wrong(what: string, text: string): OverlayerError {
     `The image's config has a ${what} that can't be: "${displayPath(text)}"`,
   );
 }
+
+/**
+ * What runtimes obey: crun runs hooks and other handlers, runc sets properties of systemd and the configuration of
+ * CRIU. An image is not to have a say in that.
+ */
+const OBEYED =
+  /^(run\.oci\.|org\.systemd\.|org\.criu\.|io\.kubernetes\.cri|io\.podman\.|com\.github\.containers)/;
+
+export interface Annotations {
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly omittedLabels: readonly string[];
+}
+
+/** A label goes before what else would have its name (OCI image spec, conversion.md "Annotations"). */
+export function annotationsOf({ platform, createdAt, process }: ImageConfig): Annotations {
+  const implicit = {
+    os: platform.os,
+    architecture: platform.architecture,
+    variant: platform.variant,
+    'os.version': platform.osVersion,
+    created: createdAt,
+    stopSignal: process.stopSignal,
+    exposedPorts: process.exposedPorts.length === 0 ? undefined : process.exposedPorts.join(','),
+  };
+  const annotations: Record<string, string> = {};
+  for (const [name, value] of Object.entries(implicit))
+    if (value !== undefined) annotations[`org.opencontainers.image.${name}`] = value;
+  const labels = Object.entries(process.labels);
+  for (const [name, value] of labels) if (!OBEYED.test(name)) annotations[name] = value;
+  return { annotations, omittedLabels: labels.map(([name]) => name).filter((name) => OBEYED.test(name)) };
+}
+
+/** What Linux programs look for, as far as FreeBSD has it (containerd, pkg/oci, mounts_freebsd.go). */
+const LINUX_MOUNTS: readonly RuntimeMount[] = [
+  { destination: '/proc', type: 'linprocfs', source: 'linprocfs', options: ['nosuid', 'noexec'] },
+  { destination: '/sys', type: 'linsysfs', source: 'linsysfs', options: ['nosuid', 'noexec', 'nodev'] },
+];
+
+const MOUNTS: readonly RuntimeMount[] = [
+  // Rule set 4 is the one for jails (devfs.rules(5)).
+  { destination: '/dev', type: 'devfs', source: 'devfs', options: ['ruleset=4'] },
+  { destination: '/dev/fd', type: 'fdescfs', source: 'fdescfs', options: [] },
+];
+
+/** @param imageOS `linux` for a Linux image in a jail */
+export function freebsdMounts(imageOS: string): readonly RuntimeMount[] {
+  return imageOS === 'linux' ? [...LINUX_MOUNTS, ...MOUNTS] : MOUNTS;
+}
+
+/** A jail with a name and a network stack of its own, as containers on Linux have them (jail(8)). */
+export const FREEBSD_SECTION: RuntimeFreeBSD = { jail: { host: 'new', vnet: 'new' } };

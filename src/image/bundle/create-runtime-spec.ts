@@ -1,29 +1,12 @@
 import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import type { ImageConfig } from '../../oci/image-config.js';
-import type { RootlessMappings } from './linux.js';
-import type { RuntimeSpec } from './runtime-spec.js';
-
-export interface CreateRuntimeSpecOptions {
-  /** The root filesystem, unpacked or mounted: an absolute path. Names of users and groups are looked up in it. */
-  readonly rootfs: string;
-  /** What the container is to run on. @default that of the image */
-  readonly os?: 'linux' | 'freebsd' | undefined;
-  /** Run without privileges, in a user namespace with these mappings; the network is the host's. @default not */
-  readonly rootless?: RootlessMappings | undefined;
-}
+import type { CreatedRuntimeSpec, CreateRuntimeSpecOptions } from './runtime-spec.js';
 
 const CREATE_RUNTIME_SPEC_OPTIONS = {
   rootfs: true,
   os: true,
   rootless: true,
 } satisfies OptionNames<CreateRuntimeSpecOptions>;
-
-export interface CreatedRuntimeSpec {
-  /** For `config.json`. */
-  readonly spec: RuntimeSpec;
-  /** Labels that are no annotations, because a runtime would obey them: `run.oci.hooks.…`. */
-  readonly omittedLabels: readonly string[];
-}
 
 /**
  * Makes a runtime configuration of an image's (OCI image spec, conversion.md), with containerd's defaults (pkg/oci) for

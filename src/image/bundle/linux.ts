@@ -1,11 +1,12 @@
 import { OverlayerError } from '../../base/errors.js';
-import type { IDMapping, RuntimeLinux, RuntimeMount, RuntimeProcess, RuntimeUser } from './runtime-spec.js';
-
-/** The ids of a container whose root is not the host's. */
-export interface RootlessMappings {
-  readonly uidMappings: readonly IDMapping[];
-  readonly gidMappings: readonly IDMapping[];
-}
+import type {
+  IDMapping,
+  RootlessMappings,
+  RuntimeLinux,
+  RuntimeMount,
+  RuntimeProcess,
+  RuntimeUser,
+} from './runtime-spec.js';
 
 // All of these are containerd's (pkg/oci, spec.go and mounts.go).
 

@@ -58,3 +58,25 @@ export interface IDMapping {
 export interface RuntimeFreeBSD {
   readonly jail: { readonly host: 'new'; readonly vnet: 'new' };
 }
+
+/** The ids of a container whose root is not the host's. */
+export interface RootlessMappings {
+  readonly uidMappings: readonly IDMapping[];
+  readonly gidMappings: readonly IDMapping[];
+}
+
+export interface CreateRuntimeSpecOptions {
+  /** The root filesystem, unpacked or mounted: an absolute path. Names of users and groups are looked up in it. */
+  readonly rootfs: string;
+  /** What the container is to run on. @default that of the image */
+  readonly os?: 'linux' | 'freebsd' | undefined;
+  /** Run without privileges, in a user namespace with these mappings; the network is the host's. @default not */
+  readonly rootless?: RootlessMappings | undefined;
+}
+
+export interface CreatedRuntimeSpec {
+  /** For `config.json`. */
+  readonly spec: RuntimeSpec;
+  /** Labels that are no annotations, because a runtime would obey them: `run.oci.hooks.…`. */
+  readonly omittedLabels: readonly string[];
+}

@@ -1,8 +1,7 @@
-import { OverlayerError } from '../../base/errors.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Digest } from '../../oci/digest.js';
 import type { ImageSource } from '../source/image-source.js';
-import { isCode } from '../source/is-code.js';
 import type { ImageRecord } from '../store/image-records.js';
 
 /** An image of a store, as a source: of the blobs that are kept. */

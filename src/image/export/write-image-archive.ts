@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
 import type { AbortableOptions } from '../../base/abort.js';
@@ -5,12 +6,16 @@ import { OverlayerError } from '../../base/errors.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
+import { rankPlatform } from '../../oci/match-platform.js';
+import { isConfig, MEDIA_TYPE } from '../../oci/media-types.js';
+import { hostPlatform, platformDocument } from '../../oci/platform.js';
 import { DOCKER_MANIFEST_FILE } from '../archive/docker-archive.js';
+import { formatFamiliar } from '../reference.js';
+import { checkDigest, otherSize } from '../source/blob-bytes.js';
+import { NAME_ANNOTATION, REF_NAME_ANNOTATION, storedReference } from '../source/image-name.js';
 import type { SourceImage } from '../source/image-source.js';
 import { blobName, INDEX_FILE, LAYOUT_FILE } from '../source/layout-images.js';
-import { dockerDocument, type ExportedImage, indexDocument, LAYOUT_DOCUMENT } from './export-documents.js';
-import { findImageBlobs } from './image-blobs.js';
-import { readVerified } from './read-verified.js';
+import { findImageBlobs, type ImageBlobs, type PresentManifest } from './image-blobs.js';
 
 /** See `exportImages`. */
 export async function* writeImageArchive(
@@ -78,4 +83,102 @@ function byDigest(a: Descriptor, b: Descriptor): number {
 /** By their characters' codes: in every language the same. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
+}
+
+/** An image, and what there is of it. */
+export interface ExportedImage extends ImageBlobs {
+  readonly image: SourceImage;
+}
+
+export const LAYOUT_DOCUMENT = { imageLayoutVersion: '1.0.0' };
+
+/** The index of an archive (OCI image spec, image-layout.md), with the annotations by which containerd and docker name images. */
+export function indexDocument(images: readonly ExportedImage[]): object {
+  return {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.index,
+    manifests: images.map(({ image }) => namedDescriptor(image)),
+  };
+}
+
+function namedDescriptor({ name, target }: SourceImage): object {
+  const { [NAME_ANNOTATION]: _, [REF_NAME_ANNOTATION]: __, ...others } = target.annotations ?? {};
+  const { mediaType, digest, size, platform } = target;
+  const annotations = { ...others, ...nameAnnotations(name) };
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(platform === undefined ? {} : { platform: platformDocument(platform) }),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  };
+}
+
+/** Tools that know the annotation of the specification alone take it for a tag. */
+function nameAnnotations(name: string | undefined): Record<string, string> {
+  if (name === undefined) return {};
+  const tag = storedReference(name)?.tag;
+  return tag === undefined
+    ? { [REF_NAME_ANNOTATION]: name }
+    : { [NAME_ANNOTATION]: name, [REF_NAME_ANNOTATION]: tag };
+}
+
+/** What `docker load` reads: of an image for several platforms it gets one, that of this host if there is such. */
+export function dockerDocument(images: readonly ExportedImage[]): object {
+  const entries = new Map<string, { Config: string; RepoTags: string[]; Layers: string[] }>();
+  for (const { image, manifests } of images) {
+    const best = chooseManifest(manifests);
+    if (best === undefined) continue;
+    const { descriptor, manifest } = best;
+    const entry = entries.get(descriptor.digest) ?? {
+      Config: blobName(manifest.config.digest),
+      RepoTags: [],
+      Layers: manifest.layers.map(({ digest }) => blobName(digest)),
+    };
+    entries.set(descriptor.digest, entry);
+    const tag = dockerTag(image.name);
+    if (tag !== undefined) entry.RepoTags.push(tag);
+  }
+  return [...entries.values()];
+}
+
+function chooseManifest(manifests: readonly PresentManifest[]): PresentManifest | undefined {
+  const host = hostPlatform();
+  const rank = ({ descriptor: { platform } }: PresentManifest) =>
+    (platform === undefined ? undefined : rankPlatform(platform, host)) ?? Infinity;
+  return manifests
+    .filter(({ manifest }) => isConfig(manifest.config.mediaType))
+    .reduce<PresentManifest | undefined>(
+      (best, next) => (best !== undefined && rank(best) <= rank(next) ? best : next),
+      undefined,
+    );
+}
+
+/** As docker shows it, but always with the tag. */
+function dockerTag(name: string | undefined): string | undefined {
+  const reference = name === undefined ? undefined : storedReference(name);
+  if (reference?.tag === undefined) return undefined;
+  const { domain, repository, tag } = reference;
+  const untagged = formatFamiliar({ domain, repository, tag: undefined, digest: undefined });
+  return `${untagged}:${tag}`;
+}
+
+/**
+ * A blob's bytes, compared with its descriptor on their way: all of them are given before an error tells of a digest.
+ *
+ * @throws OverlayerError `NotFound`; `DataLoss` when they are not what the descriptor says
+ */
+export async function* readVerified(
+  content: ContentStore,
+  descriptor: Descriptor,
+  options: AbortableOptions = {},
+): AsyncGenerator<Uint8Array, void, void> {
+  const { size } = await content.stat(descriptor.digest);
+  if (size !== descriptor.size) throw otherSize(descriptor, String(size));
+  const sha256 = createHash('sha256');
+  for await (const chunk of content.read(descriptor.digest, options)) {
+    sha256.update(chunk);
+    yield chunk;
+  }
+  checkDigest(descriptor, `sha256:${sha256.digest('hex')}`);
 }

@@ -1,18 +1,16 @@
+import { type ByteSource, iterateSource, readSource, type SourceReader } from '../../base/byte-source.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
-import { inContext } from '../../base/in-context.js';
+import type { Ingest } from '../../content/content-store.js';
 import type { LayerProgress, LayerResult, LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import type { Digest } from '../../oci/digest.js';
 import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { bytesOf, isFile, otherSize } from '../source/blob-bytes.js';
 import { openLayer } from '../source/open-layer.js';
-import { openBlobIngest } from './open-blob-ingest.js';
-import type { PullContext } from './pull-context.js';
+import { openBlobIngest, type PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
 import { SupplyWatch } from './supply-watch.js';
-import { Tee } from './tee.js';
 
 /** What one hears of a layer meanwhile. */
 export interface LayerListener {
@@ -180,12 +178,70 @@ export function stateWhileRead(
   return { ...progress, phase, compressedBytes: come ?? progress.compressedBytes, compressedSize: size };
 }
 
-/** What fails inside of a layer of an image says which layer it is. */
-export function layerFailure(digest: Digest, error: unknown): unknown {
-  const isInside = OverlayerError.is(error) && error.offset !== undefined;
-  return isInside ? inContext(`Layer ${digest}`, error) : error;
-}
-
 function isDataLoss(error: unknown): boolean {
   return OverlayerError.is(error) && error.code === 'DataLoss';
+}
+
+export interface TeeOptions {
+  /** Has some of the bytes already, and gets the others too. */
+  readonly ingest?: Ingest;
+  readonly watch?: SupplyWatch;
+}
+
+/**
+ * The bytes of a blob on their way to whoever unpacks it: first those that an ingest has already, then those
+ * that come, which it gets too. Never more than the descriptor says.
+ */
+export class Tee {
+  readonly #descriptor: Descriptor;
+  readonly #ingest: Ingest | undefined;
+  readonly #rest: SourceReader;
+  readonly #watch: SupplyWatch | undefined;
+  #written: Promise<void> = Promise.resolve();
+  #bytes: number;
+  #left = false;
+
+  /** @param rest of the blob, from the end of the ingest on */
+  constructor(descriptor: Descriptor, rest: ByteSource, { ingest, watch }: TeeOptions = {}) {
+    this.#descriptor = descriptor;
+    this.#rest = readSource(rest);
+    this.#watch = watch;
+    this.#ingest = ingest;
+    this.#bytes = ingest?.offset ?? 0;
+  }
+
+  /** Those that have come, of earlier times too. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    if (this.#ingest !== undefined && this.#ingest.offset > 0)
+      yield* iterateSource(
+        bytesOf({
+          path: this.#ingest.path,
+          offset: 0,
+          length: this.#ingest.offset,
+        }),
+      );
+    for (;;) {
+      const next = this.#rest.next();
+      const { done, value } = await (this.#watch?.wait(next) ?? next);
+      if (done || value === undefined || this.#left) break;
+      this.#bytes += value.length;
+      if (this.#bytes > this.#descriptor.size) throw otherSize(this.#descriptor, 'more');
+      // On its way to the disk while it is unpacked.
+      this.#written = this.#ingest?.write(value) ?? this.#written;
+      this.#written.catch(() => {});
+      yield value;
+      await this.#written;
+    }
+  }
+
+  /** Nobody reads any more; the ingest is left alone once this resolves. */
+  async leave(): Promise<void> {
+    this.#left = true;
+    this.#rest.cancel();
+    await this.#written.catch(() => {});
+  }
 }

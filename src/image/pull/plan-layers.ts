@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import { chainIDs } from '../../oci/chain-ids.js';
 import { layerCompression } from '../../oci/media-types.js';
-import type { ChosenManifest } from './documents.js';
+import type { ChosenManifest } from './choose-manifest.js';
 import type { PlannedLayer } from './pull-event.js';
 
 /** The kernel's OVL_MAX_STACK: with more, nobody could mount the image. */

@@ -6,18 +6,17 @@ import type { Labels } from '../../metadata/labels.js';
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.js';
 import type { ImageSource } from '../source/image-source.js';
 import { ADMIT_OPTIONS, type AdmitOptions, type AdmittedImage } from '../store/admit-image.js';
+import { configLabels, PLATFORM_LABEL } from '../store/image-labels.js';
 import { type ImageRecord, putImage } from '../store/image-records.js';
-import { configLabels, PLATFORM_LABEL } from '../store/labels.js';
 import type { StoreParts } from '../store/store-parts.js';
+import type { ChosenManifest } from './choose-manifest.js';
 import { chooseManifest } from './choose-manifest.js';
-import { defaultConcurrency, fixedConcurrency } from './concurrency.js';
-import type { ChosenManifest } from './documents.js';
 import { planLayers } from './plan-layers.js';
 import type { PullContext } from './pull-context.js';
+import { PullLease } from './pull-context.js';
 import type { PlannedLayer, PullEvent } from './pull-event.js';
-import { PullLease } from './pull-lease.js';
 import { StoredDocuments } from './stored-documents.js';
-import { unpackLayers } from './unpack-layers.js';
+import { defaultConcurrency, fixedConcurrency, unpackLayers } from './unpack-layers.js';
 
 /** What every way to get an image into a store can be told. */
 export interface GetImageOptions extends AdmitOptions {

@@ -5,10 +5,10 @@ import type { Digest } from '../../oci/digest.js';
 import { type ImageConfig, parseImageConfig } from '../../oci/image-config.js';
 import { type ImageIndex, type ImageManifest, parseIndex, parseManifest } from '../../oci/manifest.js';
 import { readDocument, sha256 } from '../source/blob-bytes.js';
-import { indexLabels, manifestLabels } from '../store/labels.js';
-import type { Documents } from './documents.js';
-import { openBlobIngest } from './open-blob-ingest.js';
+import { indexLabels, manifestLabels } from '../store/image-labels.js';
+import type { Documents } from './choose-manifest.js';
 import type { PullContext } from './pull-context.js';
+import { openBlobIngest } from './pull-context.js';
 
 /**
  * The documents of an image that is pulled: out of the content store, or the source, and then kept there with

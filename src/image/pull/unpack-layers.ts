@@ -1,14 +1,46 @@
 import { setMaxListeners } from 'node:events';
+import { availableParallelism, totalmem } from 'node:os';
+import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import { Semaphore } from '../../base/semaphore.js';
 import type { Tell } from '../../base/task.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
-import { LAYER_BLOB_LABEL } from '../store/labels.js';
-import type { Concurrency } from './concurrency.js';
-import { fetchLayer, layerFailure, StaleBytesError, stateOf } from './fetch-layer.js';
+import { inLayer } from '../source/open-layer.js';
+import { LAYER_BLOB_LABEL } from '../store/image-labels.js';
+import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull-event.js';
+
+/** What the threads of one layer take, and what they hold of it. */
+const BYTES_EACH = 128 * 1024 ** 2;
+
+/** Layers at once. */
+export interface Concurrency {
+  readonly first: number;
+  /** While the bytes of those at work come slower than they are unpacked. */
+  readonly most: number;
+}
+
+/**
+ * A layer keeps two threads at work when its bytes are there in time, so that half as many layers as there are cores keep
+ * all cores busy: on two cores an image of 1.35 GB takes 5.1 s one layer after the other, and 5.7 s by two at once, whose
+ * threads each compile their code. Where a connection gives too little, several give more: a layer for each core. Fewer
+ * where memory is short.
+ */
+export function defaultConcurrency(): Concurrency {
+  const constrained = process.constrainedMemory();
+  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  const cores = availableParallelism();
+  const bounded = (layers: number) => Math.max(1, Math.floor(Math.min(layers, memory / 4 / BYTES_EACH)));
+  return { first: bounded(cores / 2), most: bounded(cores) };
+}
+
+/** @throws OverlayerError `InvalidArgument` */
+export function fixedConcurrency(layers: number): Concurrency {
+  if (Number.isSafeInteger(layers) && layers > 0) return { first: layers, most: layers };
+  throw new OverlayerError('InvalidArgument', `Not a number of layers at once: ${layers}`);
+}
 
 export interface UnpackLayersOptions {
   readonly layers: readonly PlannedLayer[];
@@ -128,7 +160,7 @@ class LayerChain {
         return await this.#fill(index, below, turn);
       } catch (error) {
         if (!(error instanceof StaleBytesError))
-          throw layerFailure(this.#options.layers[index]!.descriptor.digest, error);
+          throw inLayer(this.#options.layers[index]!.descriptor.digest, error);
         if (stale === MOST_STALE) throw error.cause;
       }
   }

@@ -1,10 +1,28 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import type { Lent } from '../source/lent-bytes.js';
-import type { Part } from './http/content-range.js';
+import type { Lent } from '../source/blob-bytes.js';
 import type { HttpResponse } from './http/http-response.js';
 import { PassingFailure, type Retries } from './http/retries.js';
 import type { Operation } from './repository.js';
+
+/** Bytes of a blob: from `start` to before `end`. */
+export interface Part {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The part that an answer with status 206 says that it is (RFC 9110, 14.4); undefined where that is nothing, or
+ * contradicts the length of the answer, or that of the blob.
+ */
+export function contentRange(response: HttpResponse, size: number): Part | undefined {
+  const pattern = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/;
+  const [, first, last, total] = pattern.exec(response.header('content-range') ?? '') ?? [];
+  if (first === undefined || last === undefined) return undefined;
+  const [start, end] = [Number(first), Number(last) + 1];
+  const isRight = start < end && end <= size && (total === '*' || Number(total) === size);
+  return isRight && (response.length ?? end - start) === end - start ? { start, end } : undefined;
+}
 
 /** A server that breaks off after this much is met with patience, one that does at every byte is not. */
 const PROGRESS_BYTES = 1024 ** 2;

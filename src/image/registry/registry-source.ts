@@ -4,6 +4,7 @@ import { parseDigest } from '../../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
 import { isLayer, MANIFEST_MEDIA_TYPES } from '../../oci/media-types.js';
 import type { Reference } from '../reference.js';
+import { LentBytes } from '../source/blob-bytes.js';
 import type {
   ImageSource,
   ListImagesOptions,
@@ -11,15 +12,13 @@ import type {
   OpenBlobOptions,
   SourceImage,
 } from '../source/image-source.js';
-import { LentBytes } from '../source/lent-bytes.js';
 import type { Credentials } from './auth/credentials.js';
-import { BlobBody, type BlobResponse } from './blob-body.js';
-import type { RegistryHost } from './hosts/registry-host.js';
-import { contentRange } from './http/content-range.js';
+import { BlobBody, type BlobResponse, contentRange } from './blob-body.js';
+import { openEndpoint } from './endpoint.js';
+import type { RegistryHost } from './hosts/registry-hosts.js';
 import type { Patience } from './http/http-exchange.js';
 import { Retries } from './http/retries.js';
 import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
-import { openEndpoint } from './open-endpoint.js';
 import { onceEach, type RegistryNotice } from './registry-notice.js';
 import { type Operation, Repository } from './repository.js';
 

@@ -1,15 +1,13 @@
-import { OverlayerError } from '../../base/errors.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { MAX_REGISTRY_MANIFEST_BYTES } from '../../oci/document.js';
 import { isManifest, MEDIA_TYPE } from '../../oci/media-types.js';
-import { formatPlatform, type Platform } from '../../oci/platform.js';
-import { platformDocument } from '../export/export-documents.js';
-import { ifComplete, readImage } from '../pull/candidates.js';
-import type { Documents } from '../pull/documents.js';
+import { formatPlatform, type Platform, platformDocument } from '../../oci/platform.js';
+import type { Documents } from '../pull/choose-manifest.js';
+import { ifComplete, readImage } from '../pull/choose-manifest.js';
 import { sha256 } from './blob-bytes.js';
 import type { PassedOver, SourceImage } from './image-source.js';
-import { isCode } from './is-code.js';
 
 /** Of manifests: with more of them side by side each is an image by itself. */
 const MAX_LOOKED_AT = 1000;

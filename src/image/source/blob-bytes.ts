@@ -9,7 +9,6 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
 import type { ImageSource } from './image-source.js';
-import { LentBytes } from './lent-bytes.js';
 
 const FILE_PIECE_BYTES = 1024 ** 2;
 
@@ -112,4 +111,27 @@ export function otherSize({ digest, size }: Descriptor, actual: string): Overlay
       actual,
     },
   );
+}
+
+/** What a source lends: each piece stays as it is until the next is asked for. */
+export interface Lent extends AsyncIterable<Uint8Array> {
+  destroy(): void;
+}
+
+/** Bytes for everybody, as copies that stay; who is done with a piece when it asks for the next takes `lent` (`bytesOf`). */
+export class LentBytes implements AsyncIterable<Uint8Array> {
+  readonly lent: Lent;
+
+  constructor(lent: Lent) {
+    this.lent = lent;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    for await (const piece of this.lent) yield Buffer.from(piece);
+  }
+
+  /** Nobody reads it, or any more. */
+  destroy(): void {
+    this.lent.destroy();
+  }
 }

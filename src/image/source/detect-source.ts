@@ -16,7 +16,7 @@ export type StoredImageKind = 'layout' | 'archive';
 export async function detectSource(path: string): Promise<StoredImageKind | undefined> {
   if (isDirectory(path)) return existsSync(join(path, 'oci-layout')) ? 'layout' : undefined;
   // Late, as all that the public entry need not load at once.
-  const { beginsAsImages } = await import('../archive/archive-head.js');
+  const { beginsAsImages } = await import('../archive/archive-file.js');
   return (await beginsAsImages(path)) ? 'archive' : undefined;
 }
 
@@ -36,7 +36,7 @@ export interface DetectedStream {
 
 /** `detectSource` for bytes that come once. It waits for the first 256 KiB of an uncompressed archive, or the end. */
 export async function detectStream(source: ByteSource): Promise<DetectedStream> {
-  const { hasImageMember } = await import('../archive/archive-head.js');
+  const { hasImageMember } = await import('../archive/archive-file.js');
   const reader = readSource(source);
   const seen: Uint8Array[] = [];
   let ended = false;

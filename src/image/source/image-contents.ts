@@ -1,16 +1,15 @@
+import type { AbortableOptions } from '../../base/abort.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { ImageConfig } from '../../oci/image-config.js';
 import type { ImageManifest } from '../../oci/manifest.js';
 import { hostPlatform, type Platform } from '../../oci/platform.js';
-import { chooseManifest } from '../pull/choose-manifest.js';
-import { documentsOf } from '../pull/documents.js';
+import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
 import { planLayers } from '../pull/plan-layers.js';
 import type { PlannedLayer } from '../pull/pull-event.js';
 import type { ImageRecord } from '../store/image-records.js';
 import { checkDigest, readDocument, sha256 } from './blob-bytes.js';
-import type { ImageSource } from './image-source.js';
-import type { InspectedImage, InspectImagesOptions } from './inspect-images.js';
+import type { ImageSource, SourceImage } from './image-source.js';
 
 /** What an image is made of, for one platform. */
 export interface ImageContents {
@@ -41,10 +40,11 @@ export async function readContents(
 /** See `inspectImages`. */
 export async function readSourceImages(
   source: ImageSource,
-  { platform = hostPlatform(), signal }: InspectImagesOptions,
-): Promise<readonly InspectedImage[]> {
+  platform: Platform = hostPlatform(),
+  { signal }: AbortableOptions = {},
+): Promise<readonly (SourceImage & ImageContents)[]> {
   const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
-  const images: InspectedImage[] = [];
+  const images: (SourceImage & ImageContents)[] = [];
   for (const { name, target } of await source.images({ signal })) {
     const chosen = await chooseManifest(name ?? target.digest, target, platform, documents);
     images.push({ name, target, ...chosen, layers: planLayers(chosen) });

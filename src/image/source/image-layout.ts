@@ -14,13 +14,10 @@ import { OverlayerError } from '../../base/errors.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { hasProc, procMissing } from '../../system/own-proc.js';
 import { asSystemError, isErrno, O } from '../../system/system.js';
-import { explained } from './explained.js';
-import type { ImageSource } from './image-source.js';
-import { knownDirectory } from './known-directories.js';
+import type { ImageSource, OpenImagesOptions } from './image-source.js';
 import { LAYOUT_FILE, readLayout } from './layout-images.js';
-import type { OpenImagesOptions } from './open-image-layout.js';
-import type { StoredFile } from './stored-file.js';
-import { StoredImageSource } from './stored-images.js';
+import type { LocalFile } from './local-file.js';
+import { LocalImageSource, readingImages } from './local-image-source.js';
 
 /** See `openImageLayout`. */
 export async function readImageLayout(
@@ -30,11 +27,11 @@ export async function readImageLayout(
   signal?.throwIfAborted();
   const files = new LayoutDirectory(directory);
   try {
-    const stored = await explained(directory, async () => {
+    const stored = await readingImages(directory, async () => {
       if (files.find(LAYOUT_FILE) === undefined) throw notALayout(directory);
       return await readLayout((name) => files.find(name));
     });
-    return await StoredImageSource.open(directory, stored, names, async () => files.close());
+    return await LocalImageSource.open(directory, stored, names, async () => files.close());
   } catch (error) {
     files.close();
     throw error;
@@ -67,7 +64,7 @@ class LayoutDirectory {
   readonly #realPath: string;
   /** Undefined where it is of no use. */
   readonly #root: number | undefined;
-  readonly #files = new Map<string, StoredFile & { readonly descriptor: number }>();
+  readonly #files = new Map<string, LocalFile & { readonly descriptor: number }>();
 
   /** @throws OverlayerError `NotFound`, `PermissionDenied`, `InvalidArgument` */
   constructor(path: string) {
@@ -87,7 +84,7 @@ class LayoutDirectory {
   }
 
   /** @throws OverlayerError `InvalidArgument` for a symlink, or anything else that is no file */
-  find(name: string): StoredFile | undefined {
+  find(name: string): LocalFile | undefined {
     const found = this.#files.get(name);
     if (found !== undefined) return found;
     try {
@@ -150,4 +147,72 @@ function checkType(stat: Stats, name: string, wanted: 'file' | 'directory'): voi
     `"${name}" is not a ${wanted}`,
     stat.isSymbolicLink() ? { hint: 'symlinks are not followed: copy the layout with cp -rL' } : {},
   );
+}
+
+interface KnownDirectory {
+  /** What it has, all of it. */
+  readonly names: readonly string[];
+  readonly what: string;
+  readonly hint: string;
+}
+
+/** What people take for an OCI layout, the most telling first. */
+const KNOWN: readonly KnownDirectory[] = [
+  {
+    names: ['version', 'manifest.json'],
+    what: "a directory of skopeo's transport dir:",
+    hint: 'make an OCI layout of it: skopeo copy dir:DIRECTORY oci:LAYOUT:NAME',
+  },
+  {
+    names: ['manifest.json'],
+    what: 'what docker save writes, unpacked',
+    hint: 'pack it again: tar -C DIRECTORY -cf image.tar .',
+  },
+  {
+    names: ['index.json'],
+    what: 'an OCI layout without its file oci-layout',
+    hint: 'it is not whole: write it again',
+  },
+  {
+    names: ['io.containerd.content.v1.content'],
+    what: 'the root of a containerd',
+    hint: 'export the image: ctr images export image.tar NAME',
+  },
+  {
+    names: ['image', 'overlay2'],
+    what: 'the root of a docker',
+    hint: 'save the image: docker save NAME | overlayer import -',
+  },
+  {
+    names: ['diff', 'link'],
+    what: 'a layer in the root of a docker or podman',
+    hint: 'save the image: docker save NAME | overlayer import -',
+  },
+  {
+    names: ['storage.lock', 'overlay-images'],
+    what: 'the root of a podman',
+    hint: 'save the image: podman save --format oci-archive NAME | overlayer import -',
+  },
+  {
+    names: ['content', 'metadata.db', 'snapshots'],
+    what: 'the root of an overlayer',
+    hint: 'commands on its images take it by --root',
+  },
+  {
+    names: ['config.json', 'rootfs'],
+    what: 'a bundle for a runtime',
+    hint: 'make a layer of its root filesystem: overlayer diff EMPTY DIRECTORY/rootfs -o layer.tar.gz',
+  },
+  {
+    names: ['etc', 'usr'],
+    what: 'a root filesystem',
+    hint: 'make a layer of it: overlayer diff EMPTY DIRECTORY -o layer.tar.gz',
+  },
+];
+
+/** What a directory is that is no OCI layout, and what to do with it. */
+export function knownDirectory(
+  has: (name: string) => boolean,
+): Pick<KnownDirectory, 'what' | 'hint'> | undefined {
+  return KNOWN.find(({ names }) => names.every(has));
 }

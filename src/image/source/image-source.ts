@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import type { OptionNames } from '../../base/check-arguments.js';
 import type { OverlayerError } from '../../base/errors.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -26,6 +27,16 @@ export interface ImageSource extends AsyncDisposable {
   open(blob: Descriptor, options?: OpenBlobOptions): Promise<OpenBlob>;
   close(): Promise<void>;
 }
+
+export interface OpenImagesOptions extends AbortableOptions {
+  /** Names or digests of the images to open. @default all images of the layout or archive */
+  readonly names?: readonly string[] | undefined;
+}
+
+export const OPEN_IMAGES_OPTIONS = {
+  signal: true,
+  names: true,
+} satisfies OptionNames<OpenImagesOptions>;
 
 export interface ListImagesOptions extends AbortableOptions {
   /** What the image was the last time. A registry need not send its manifest again when it still is. @default none */

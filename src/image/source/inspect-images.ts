@@ -28,5 +28,5 @@ export async function inspectImages(
   checkOptions('inspectImages', options, INSPECT_IMAGES_OPTIONS);
   // Late, as all that the public entry need not load at once.
   const { readSourceImages } = await import('./image-contents.js');
-  return await readSourceImages(source, options);
+  return await readSourceImages(source, options.platform, options);
 }

@@ -5,11 +5,11 @@ import { checkFields, maybe, parseJson, quoted } from '../../oci/document.js';
 import { parseIndex } from '../../oci/manifest.js';
 import { isIndex, isManifest } from '../../oci/media-types.js';
 import { imageName } from './image-name.js';
-import { readDocument, type StoredFile } from './stored-file.js';
-import type { StoredImages } from './stored-images.js';
+import type { LocalImages } from './local-file.js';
+import { type LocalFile, readWholeFile } from './local-file.js';
 
 /** A file by its name in an OCI layout, of which nothing else is ever asked for than the names of its specification. */
-export type FindFile = (name: string) => StoredFile | undefined;
+export type FindFile = (name: string) => LocalFile | undefined;
 
 export const LAYOUT_FILE = 'oci-layout';
 export const INDEX_FILE = 'index.json';
@@ -21,9 +21,9 @@ const LayoutSchema = v.object({ imageLayoutVersion: maybe(v.string()) });
  *
  * @throws OverlayerError as `parseIndex`; `InvalidArgument` when it is no layout
  */
-export async function readLayout(find: FindFile): Promise<StoredImages> {
-  checkVersion(await readDocument(need(find, LAYOUT_FILE), LAYOUT_FILE));
-  const { manifests, unreadable } = parseIndex(await readDocument(need(find, INDEX_FILE), INDEX_FILE));
+export async function readLayout(find: FindFile): Promise<LocalImages> {
+  checkVersion(await readWholeFile(need(find, LAYOUT_FILE), LAYOUT_FILE));
+  const { manifests, unreadable } = parseIndex(await readWholeFile(need(find, INDEX_FILE), INDEX_FILE));
   return {
     images: manifests
       // Anything else is to be ignored (image-layout.md, "index.json").
@@ -42,7 +42,7 @@ export function blobName(digest: Digest): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
-function need(find: FindFile, name: string): StoredFile {
+function need(find: FindFile, name: string): LocalFile {
   const file = find(name);
   if (file !== undefined) return file;
   throw new OverlayerError('InvalidArgument', `Not an OCI layout: it has no file ${name}`);

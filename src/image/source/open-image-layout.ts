@@ -1,16 +1,5 @@
-import type { AbortableOptions } from '../../base/abort.js';
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
-import type { ImageSource } from './image-source.js';
-
-export interface OpenImagesOptions extends AbortableOptions {
-  /** Of the images that are wanted, or their digests. @default all that are there */
-  readonly names?: readonly string[] | undefined;
-}
-
-export const OPEN_IMAGES_OPTIONS = {
-  signal: true,
-  names: true,
-} satisfies OptionNames<OpenImagesOptions>;
+import { checkOptions } from '../../base/check-arguments.js';
+import { type ImageSource, OPEN_IMAGES_OPTIONS, type OpenImagesOptions } from './image-source.js';
 
 /**
  * The images in a directory with the OCI layout (OCI image spec, image-layout.md), as skopeo, umoci and buildah write it.

@@ -1,12 +1,13 @@
-import { OverlayerError } from '../../base/errors.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
+import { withContext } from '../../base/with-context.js';
 import type { Descriptor } from '../../oci/descriptor.js';
+import type { Digest } from '../../oci/digest.js';
 import { isNonDistributable } from '../../oci/media-types.js';
 import type { ImageSource, OpenBlob, OpenBlobOptions } from './image-source.js';
-import { isCode } from './is-code.js';
 
 /**
- * The bytes of a layer. One that is not to be distributed is often not there; the URLs that say where it is are the
- * manifest's to choose, and are not followed (CVE-2020-15157).
+ * The bytes of a layer. A non-distributable layer is often absent. The URLs in its descriptor are not followed: an
+ * attacker could choose them (CVE-2020-15157).
  *
  * @throws OverlayerError as `ImageSource.open`
  */
@@ -20,9 +21,15 @@ export async function openLayer(
   } catch (cause) {
     const { mediaType, digest } = layer;
     if (!isNonDistributable(mediaType) || !isCode(cause, 'NotFound')) throw cause;
-    throw new OverlayerError('NotFound', `Layer ${digest} is to be had elsewhere only: ${mediaType}`, {
-      hint: 'put it into the content store yourself (overlayer content ingest): URLs in a manifest are not followed',
+    throw new OverlayerError('NotFound', `Layer ${digest} is not distributed with its image: ${mediaType}`, {
+      hint: 'put it into the content store with overlayer content ingest: overlayer does not follow the URLs of a manifest',
       cause,
     });
   }
+}
+
+/** An error from inside a layer, with the layer's digest in its message. Other errors name the layer themselves. */
+export function inLayer(digest: Digest, error: unknown): unknown {
+  const isInside = OverlayerError.is(error) && error.offset !== undefined;
+  return isInside ? withContext(error, { prefix: `Layer ${digest}` }) : error;
 }

@@ -4,7 +4,7 @@ import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { ImageRecord } from './image-records.js';
-import { type VerifyImageOptions, verifyImage } from './verifier.js';
+import { type VerifyImageOptions, verifyImage } from './verify-image.js';
 
 export interface AdmitOptions extends AbortableOptions {
   /** Who says whether the image may come in, once it is known which it is. @default as of `verifyImage` */

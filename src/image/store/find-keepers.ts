@@ -1,8 +1,8 @@
 import { ifFound } from '../../base/if-found.js';
 import { type Digest, parseDigest } from '../../oci/digest.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
+import { chainOf, followAll, imageRoots, isPulled, labelledRoots, listSnapshots } from './garbage.js';
 import type { StoreParts } from './store-parts.js';
-import { chainOf, followAll, imageRoots, isPulled, labelledRoots, listSnapshots } from './used-content.js';
 
 /** What keeps data that no image leads to. */
 export interface Keeper {

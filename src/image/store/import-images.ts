@@ -6,13 +6,13 @@ import type { Tell } from '../../base/task.js';
 import { pathOf } from '../../layer/open-source.js';
 import type { Digest } from '../../oci/digest.js';
 import { openImageArchive } from '../archive/open-image-archive.js';
+import { PullLease } from '../pull/pull-context.js';
 import { type PullEvent, tellPassedOver } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
-import { PullLease } from '../pull/pull-lease.js';
 import { parseReference } from '../reference.js';
 import type { ImageSource, SourceImage } from '../source/image-source.js';
+import { listNames } from '../source/local-image-source.js';
 import { openImageLayout } from '../source/open-image-layout.js';
-import { listImages } from '../source/stored-images.js';
 import { AdmittedImage } from './admit-image.js';
 import type { ImageRecord } from './image-records.js';
 import type { ImportOptions } from './store.js';
@@ -37,7 +37,7 @@ export async function importImages(
         'InvalidArgument',
         `There are ${images.length} images: one name is not enough`,
         {
-          hint: `choose one of them, or leave them the names that they have: ${listImages(images)}`,
+          hint: `choose one of them, or leave them the names that they have: ${listNames(images)}`,
         },
       );
     checkNames(images, source.description);

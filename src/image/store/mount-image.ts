@@ -1,11 +1,11 @@
 import { realpath } from 'node:fs/promises';
-import { OverlayerError } from '../../base/errors.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
 import { mountAll, unmountAll } from '../../mount/mounting.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import { toOverlayerError } from '../../system/errno-code.js';
-import { MOUNTED_ON_LABEL } from './labels.js';
+import { MOUNTED_ON_LABEL } from './image-labels.js';
 
 export interface MountedImage {
   /** Of the uppermost layer; undefined for an image without layers. */
@@ -24,7 +24,7 @@ export async function mountImage(
   const options = { parent: chainID, labels: { [MOUNTED_ON_LABEL]: target } };
   const mounts = await (writable ? snapshots.prepare(key, options) : snapshots.view(key, options)).catch(
     (error: unknown) => {
-      throw OverlayerError.is(error) && error.code === 'NotFound' ? notUnpacked(chainID, error) : error;
+      throw isCode(error, 'NotFound') ? notUnpacked(chainID, error) : error;
     },
   );
   try {

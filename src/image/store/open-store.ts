@@ -1,8 +1,6 @@
 import { checkOptions } from '../../base/check-arguments.js';
-import { OPEN_SNAPSHOTTER_OPTIONS, type OpenSnapshotterOptions } from '../../snapshot/open-snapshotter.js';
-import type { Store } from './store.js';
-
-export type OpenStoreOptions = OpenSnapshotterOptions;
+import { OPEN_SNAPSHOTTER_OPTIONS } from '../../snapshot/open-snapshotter.js';
+import type { OpenStoreOptions, Store } from './store.js';
 
 /**
  * Opens a store of images below a root, with the snapshots that are there. Other processes may have it open too.

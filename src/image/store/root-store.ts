@@ -11,14 +11,14 @@ import { pullImage } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, openRegistry } from '../registry/open-registry.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
 import { AdmittedImage } from './admit-image.js';
-import { ImageStore } from './image-store.js';
 import { importImages } from './import-images.js';
 import { unmountImage } from './mount-image.js';
-import type { OpenStoreOptions } from './open-store.js';
+import { RecordedImages } from './recorded-images.js';
 import {
   IMPORT_OPTIONS,
   type Image,
   type ImportOptions,
+  type OpenStoreOptions,
   PULL_OPTIONS,
   type PullOptions,
   type Store,
@@ -27,14 +27,14 @@ import type { StoreParts } from './store-parts.js';
 
 /** A store that is all below one root, with one metadata store. */
 export class RootStore implements Store {
-  readonly images: ImageStore;
+  readonly images: RecordedImages;
   readonly #parts: StoreParts;
   readonly #running = new Set<PromiseLike<unknown>>();
   #closed: Promise<void> | undefined;
 
   private constructor(parts: StoreParts) {
     this.#parts = parts;
-    this.images = new ImageStore(parts);
+    this.images = new RecordedImages(parts);
   }
 
   static async open(options: OpenStoreOptions): Promise<RootStore> {

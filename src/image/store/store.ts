@@ -6,6 +6,7 @@ import type { ContentStore } from '../../content/content-store.js';
 import type { ListOptions } from '../../metadata/filter-by.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
 import type { Platform } from '../../oci/platform.js';
+import type { OpenSnapshotterOptions } from '../../snapshot/open-snapshotter.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
@@ -73,6 +74,8 @@ export interface Store extends AsyncDisposable {
   /** Waits for what is under way. A second time does nothing. */
   close(): Promise<void>;
 }
+
+export type OpenStoreOptions = OpenSnapshotterOptions;
 
 export interface PullOptions extends GetImageOptions, OpenRegistryOptions {}
 

@@ -1,6 +1,6 @@
-import { addHint } from '../../base/add-hint.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
+import { withContext } from '../../base/with-context.js';
 import { letGoLayer } from '../../layer/open-source.js';
 import type { LayerResult } from '../../layer/options.js';
 import { applyLayer } from '../../layer/unpack-layer.js';
@@ -8,16 +8,14 @@ import { hostPlatform } from '../../oci/platform.js';
 import { Destination } from '../../rootfs/destination.js';
 import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
 import { openLinuxSystem } from '../../system/linux.js';
-import { chooseManifest } from '../pull/choose-manifest.js';
-import { documentsOf } from '../pull/documents.js';
-import { layerFailure, stateOf, stateWhileRead } from '../pull/fetch-layer.js';
+import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
+import { stateOf, stateWhileRead, Tee } from '../pull/fetch-layer.js';
 import { planLayers } from '../pull/plan-layers.js';
 import { type LayerState, type PlannedLayer, type PullEvent, tellPassedOver } from '../pull/pull-event.js';
-import { Tee } from '../pull/tee.js';
 import { bytesOf, isFile, otherSize, readDocument } from '../source/blob-bytes.js';
 import type { ImageSource, SourceImage } from '../source/image-source.js';
-import { openLayer } from '../source/open-layer.js';
-import { listImages } from '../source/stored-images.js';
+import { listNames } from '../source/local-image-source.js';
+import { inLayer, openLayer } from '../source/open-layer.js';
 import { AdmittedImage } from '../store/admit-image.js';
 import type { UnpackedImage, UnpackImageOptions } from './options.js';
 
@@ -41,7 +39,7 @@ function onlyImage(images: readonly SourceImage[], description: string): SourceI
   // Several names of one image are no choice.
   if (images.every(({ target }) => target.digest === image.target.digest)) return image;
   throw new OverlayerError('InvalidArgument', `There are ${images.length} images in "${description}"`, {
-    hint: `choose one by its name or digest: ${listImages(images)}`,
+    hint: `choose one by its name or digest: ${listNames(images)}`,
   });
 }
 
@@ -76,7 +74,7 @@ export async function applyImage(
     destination.commit(sync);
     return { platform: config.platform, layers: results };
   } catch (error) {
-    throw addHint(error, destination.discard());
+    throw withContext(error, { hint: destination.discard() });
   }
 }
 
@@ -110,7 +108,7 @@ async function unpackOne(
     onState({ phase: 'committing', ...stateOf(layer, result) });
     return result;
   } catch (error) {
-    throw layerFailure(digest, error);
+    throw inLayer(digest, error);
   } finally {
     if (tee === undefined) letGoLayer(bytes);
     await tee?.leave();

@@ -1,4 +1,4 @@
-import { addHint } from '../../base/add-hint.js';
+import { withContext } from '../../base/with-context.js';
 import { WorkBudget } from '../../base/work-budget.js';
 import { handleJobs, threadData } from '../../base/worker-thread.js';
 import { Destination } from '../../rootfs/destination.js';
@@ -60,7 +60,9 @@ function apply(input: ApplyInput): AppliedArchive {
     pipeline.gate.abort();
     const stays = destination.discard();
     const isChanged = destination.kind === 'merge' && !input.temporary;
-    throw addHint(error, isChanged ? `what was changed in "${input.destination}" until then stays` : stays);
+    throw withContext(error, {
+      hint: isChanged ? `what was changed in "${input.destination}" until then stays` : stays,
+    });
   } finally {
     for (const lower of lowers) closeQuietly(system, lower);
   }

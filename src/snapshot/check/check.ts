@@ -25,7 +25,6 @@ import { repairSnapshot } from './repair-snapshot.js';
 
 const PROGRESS_INTERVAL_MS = 100;
 /** containerd's (core/snapshots): the layer of a snapshot. */
-const DIFF_ID_LABEL = 'containerd.io/snapshot/diff-id';
 
 export interface CheckContext {
   readonly store: MetadataStore;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { authFilePaths } from '../../../src/image/registry/auth/auth-file.js';
+import { authFilePaths } from '../../../src/image/registry/auth/find-credentials.js';
 import { openRegistry, type RegistryNotice } from '../../../src/index.js';
 import { DockerRegistry } from '../../helpers/docker-registry.js';
 import { RegistryProxy } from '../../helpers/registry-proxy.js';

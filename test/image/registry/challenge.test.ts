@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseChallenges } from '../../../src/image/registry/auth/challenge.js';
+import { parseChallenges } from '../../../src/image/registry/auth/fetch-token.js';
 
 const parse = (header: string) =>
   parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);

@@ -8,7 +8,7 @@ import {
   type Socket,
 } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { proxyOf } from '../../../src/image/registry/http/proxy-of.js';
+import { proxyOf } from '../../../src/image/registry/http/route.js';
 import { openRegistry } from '../../../src/index.js';
 import { useSampleRegistry } from './sample-registry.js';
 

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { Agent, type Dispatcher } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { NO_SETTINGS, ServerTrust } from '../../../src/image/registry/hosts/server-trust.js';
+import { reusingConnector } from '../../../src/image/registry/http/connections.js';
 import { HttpClient } from '../../../src/image/registry/http/http-client.js';
-import { reusingConnector } from '../../../src/image/registry/http/reusing-connector.js';
 import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
 const directory = makeWorkDirectory();

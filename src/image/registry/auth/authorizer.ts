@@ -1,9 +1,8 @@
 import { orAborted } from '../../../base/abort.js';
 import type { HttpClient } from '../http/http-client.js';
 import type { HttpResponse } from '../http/http-response.js';
-import { type Challenge, parseChallenges } from './challenge.js';
 import { basicAuthorization, type Credentials } from './credentials.js';
-import { fetchToken } from './fetch-token.js';
+import { type Challenge, fetchToken, parseChallenges } from './fetch-token.js';
 import type { FoundCredentials } from './find-credentials.js';
 
 /** A token that ends while its request is on the way is of no use. */

@@ -1,5 +1,7 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { OverlayerError } from '../../../base/errors.js';
-import { type AuthEntry, authFilePaths, authKeys, readAuthFile } from './auth-file.js';
+import { readSmallFile } from '../hosts/read-small-file.js';
 import { askCredentialHelper } from './credential-helper.js';
 import type { Credentials } from './credentials.js';
 
@@ -81,4 +83,99 @@ function namedCredentials({ auth, username, password }: AuthEntry): Credentials 
   const text = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
   const colon = text.indexOf(':');
   return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+const MAX_FILE_BYTES = 4 * 1024 ** 2;
+
+/** What `docker login`, `podman login` or `skopeo login` wrote down, as far as it is about credentials. */
+export interface AuthFile {
+  /** By registry, in the forms that `authKeys` gives. */
+  readonly auths: ReadonlyMap<string, AuthEntry>;
+  /** Name of the helper that has them all: `docker-credential-NAME`. */
+  readonly credsStore: string | undefined;
+  /** Names of helpers by registry. */
+  readonly credHelpers: ReadonlyMap<string, string>;
+}
+
+export interface AuthEntry {
+  /** Base64 of `user:password`. */
+  readonly auth: string | undefined;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly identitytoken: string | undefined;
+  readonly registrytoken: string | undefined;
+}
+
+/**
+ * The file of `REGISTRY_AUTH_FILE` alone, or: docker's (`config.json` in `DOCKER_CONFIG` or `~/.docker`), podman's
+ * (`containers/auth.json` in `XDG_RUNTIME_DIR`, or `/run/containers/UID/auth.json`), and the one of podman that survives a
+ * restart (`containers/auth.json` in `XDG_CONFIG_HOME` or `~/.config`; containers-auth.json(5)).
+ */
+export function authFilePaths(): readonly string[] {
+  const { REGISTRY_AUTH_FILE, DOCKER_CONFIG, XDG_RUNTIME_DIR, XDG_CONFIG_HOME } = process.env;
+  if (REGISTRY_AUTH_FILE) return [REGISTRY_AUTH_FILE];
+  const ofPodman = join('containers', 'auth.json');
+  return [
+    join(DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json'),
+    XDG_RUNTIME_DIR
+      ? join(XDG_RUNTIME_DIR, ofPodman)
+      : `/run/containers/${process.geteuid?.() ?? 0}/auth.json`,
+    join(XDG_CONFIG_HOME || join(homedir(), '.config'), ofPodman),
+  ];
+}
+
+/** @returns undefined where there is no file @throws OverlayerError `InvalidArgument`, `PermissionDenied` */
+export async function readAuthFile(path: string): Promise<AuthFile | undefined> {
+  const text = await readSmallFile(path, MAX_FILE_BYTES);
+  if (text === undefined) return undefined;
+  const { auths, credsStore, credHelpers } = fields(parse(text, path));
+  return {
+    auths: new Map(Object.entries(fields(auths)).map(([key, value]) => [normalKey(key), entryOf(value)])),
+    credsStore: textOf(credsStore),
+    credHelpers: new Map(
+      Object.entries(fields(credHelpers)).flatMap(([key, value]): [string, string][] => {
+        const name = textOf(value);
+        return name === undefined ? [] : [[normalKey(key), name]];
+      }),
+    ),
+  };
+}
+
+/** What a registry's entry may be called, the most exact name first: podman has them for repositories too. */
+export function authKeys(domain: string, repository: string): string[] {
+  const parts = [domain, ...repository.split('/')];
+  return parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
+}
+
+/** Docker calls its own registry `https://index.docker.io/v1/`, and others with or without a protocol. */
+function normalKey(key: string): string {
+  const bare = key.replace(/^https?:\/\//, '').replace(/(?:\/v[12])?\/?$/, '');
+  return bare === 'index.docker.io' || bare === 'registry-1.docker.io' ? 'docker.io' : bare;
+}
+
+function entryOf(value: unknown): AuthEntry {
+  const { auth, username, password, identitytoken, registrytoken } = fields(value);
+  return {
+    auth: textOf(auth),
+    username: textOf(username),
+    password: textOf(password),
+    identitytoken: textOf(identitytoken),
+    registrytoken: textOf(registrytoken),
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function fields(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new OverlayerError('InvalidArgument', `"${path}" is no JSON`, { cause });
+  }
 }

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { OverlayerError } from '../../../base/errors.js';
 import type { HostEntry } from './hosts-file.js';
 import { readSmallFile } from './read-small-file.js';
-import { NO_SETTINGS, type TLSSettings } from './server-trust.js';
-import { certificatesIn } from './system-certificates.js';
+import { certificatesIn, NO_SETTINGS, type TLSSettings } from './server-trust.js';
 
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 

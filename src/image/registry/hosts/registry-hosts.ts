@@ -1,9 +1,22 @@
 import { OverlayerError } from '../../../base/errors.js';
-import { isLoopback } from '../http/loopback.js';
+import { isLoopback } from '../http/route.js';
 import type { HostDirectories } from './host-directories.js';
 import type { HostEntry } from './hosts-file.js';
-import type { RegistryHost } from './registry-host.js';
 import { NO_SETTINGS, type TLSSettings } from './server-trust.js';
+
+/** A server that has a registry's images, and how to connect to it. */
+export interface RegistryHost {
+  readonly isMirror: boolean;
+  /** Of its API: `https://registry.example/v2`. Several: the first that answers. */
+  readonly urls: readonly URL[];
+  /** Whether it may resolve tags. */
+  readonly canResolve: boolean;
+  /** Sent to this server only. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TLSSettings;
+  /** Whether redirects and token servers without TLS are followed, if it has none itself. */
+  readonly plainHTTP: boolean;
+}
 
 export interface RegistryHostOptions {
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;

@@ -4,14 +4,12 @@ import Agent from 'undici/lib/dispatcher/agent.js';
 import { OverlayerError } from '../../../base/errors.js';
 import { basicAuthorization } from '../auth/credentials.js';
 import { ServerTrust, type TLSSettings } from '../hosts/server-trust.js';
+import { reusingConnector, Tunnels } from './connections.js';
 import { HttpExchange, type Patience } from './http-exchange.js';
 import { HttpResponse } from './http-response.js';
-import { isLoopback } from './loopback.js';
 import { networkFailure } from './network-failure.js';
-import { proxyOf } from './proxy-of.js';
-import { reusingConnector } from './reusing-connector.js';
 import type { Route } from './route.js';
-import { Tunnels } from './tunnels.js';
+import { isLoopback, proxyOf } from './route.js';
 
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];

@@ -1,8 +1,10 @@
 import { gunzipSync } from 'node:zlib';
-import { OverlayerError } from '../../../base/errors.js';
+import { type ErrorCode, OverlayerError } from '../../../base/errors.js';
+import { displayPath } from '../../../base/path-bytes.js';
 import type { HttpExchange, ResponseHead } from './http-exchange.js';
 import { networkFailure } from './network-failure.js';
-import type { Route } from './route.js';
+import { PassingFailure } from './retries.js';
+import { type Route, routeName } from './route.js';
 
 /** What is read of a body that nobody wants, so that its connection can be used again. */
 const MAX_LEFTOVER_BYTES = 64 * 1024;
@@ -114,4 +116,86 @@ export class HttpResponse {
 
 function tooLong(what: string, { host }: URL, maxBytes: number): OverlayerError {
   return new OverlayerError('ResourceExhausted', `${what} from ${host} has more than ${maxBytes} bytes`);
+}
+
+const MAX_ERROR_BYTES = 64 * 1024;
+const MAX_MESSAGE_LENGTH = 200;
+/** A hundred years: later than any date that can be told. */
+const MAX_RETRY_AFTER_S = 100 * 365 * 24 * 3600;
+const PASSING = [408, 425, 429, 500, 502, 503, 504];
+
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  401: 'Unauthenticated',
+  403: 'PermissionDenied',
+  404: 'NotFound',
+};
+
+/** The credentials are missing, or not good enough. */
+const REFUSALS = [401, 403];
+
+const HINTS: Readonly<Record<number, string>> = {
+  403: 'ask whoever runs the registry for access',
+  404: 'is the name right?',
+  429: 'too many requests: try later, or log in',
+};
+
+/**
+ * What an answer that was not hoped for means, and what the registry has to say (distribution spec, "Error codes").
+ *
+ * @param refusalHint what to do where the registry wants to know who asks
+ */
+export async function responseFailure(
+  response: HttpResponse,
+  what: string,
+  refusalHint: () => Promise<string | undefined>,
+): Promise<OverlayerError | PassingFailure> {
+  const { status, route } = response;
+  const said = await response.read(MAX_ERROR_BYTES, 'Its error').then(messageOf, () => undefined);
+  const error = new OverlayerError(
+    CODES[status] ?? 'Unavailable',
+    `Cannot get ${what} from ${routeName(route)}: status ${status}${said === undefined ? '' : `, "${said}"`}`,
+    {
+      hint:
+        proxyHint(response) ?? (REFUSALS.includes(status) ? await refusalHint() : undefined) ?? HINTS[status],
+    },
+  );
+  return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
+}
+
+/** Without TLS a proxy can answer in the place of the server; these are the statuses that proxies use. */
+function proxyHint({ status, route: { url, proxy } }: HttpResponse): string | undefined {
+  if (proxy === undefined || url.protocol === 'https:' || ![403, 407, 502, 503, 504].includes(status))
+    return undefined;
+  const how = status === 407 ? ', with a name and a password if it wants them' : '';
+  return `does the proxy say that? ${proxy.variable} names it${how}, and no_proxy what it is not for`;
+}
+
+/** The registry's words, as far as they can be shown. */
+function messageOf(body: Buffer): string | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+  const { errors } = Object(json) as { errors?: unknown };
+  const [first] = Array.isArray(errors) ? errors : [];
+  const { code, message } = Object(first) as { code?: unknown; message?: unknown };
+  const said = [message, code].find((text) => typeof text === 'string' && text !== '');
+  return typeof said === 'string' ? displayPath(said.slice(0, MAX_MESSAGE_LENGTH)) : undefined;
+}
+
+/** `Retry-After`: seconds, or a date of the server's clock (RFC 9110, 10.2.3). */
+function retryAfterMs(response: HttpResponse): number | undefined {
+  const text = response.header('retry-after');
+  if (text === undefined) return undefined;
+  if (/^\d+$/.test(text)) return Math.min(Number(text), MAX_RETRY_AFTER_S) * 1000;
+  const now = dateOf(response.header('date')) ?? Date.now();
+  const asked = (dateOf(text) ?? now) - now;
+  return asked > 0 ? Math.min(asked, MAX_RETRY_AFTER_S * 1000) : undefined;
+}
+
+/** A date of HTTP (RFC 9110, 5.6.7), in milliseconds since 1970. */
+function dateOf(text: string | undefined): number | undefined {
+  return text?.endsWith(' GMT') ? Date.parse(text) || undefined : undefined;
 }

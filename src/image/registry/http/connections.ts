@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
-import type { buildConnector } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
 import connector from 'undici/lib/core/connect.js';
 import { isUnknownIssuer, type ServerTrust, type TrustOptions } from '../hosts/server-trust.js';
+import type { HttpProxy } from './route.js';
 
 /** 64 KiB cost a fifth more time, 512 KiB no less. */
 const READ_BYTES = 256 * 1024;
@@ -67,4 +68,46 @@ export function reusingConnector(timeoutMs: number, trust: ServerTrust): buildCo
       (error) => callback(error, null),
     );
   };
+}
+
+interface Timeouts {
+  readonly headersTimeout: number;
+  readonly bodyTimeout: number;
+}
+
+/** Connections to servers, through proxies. */
+export class Tunnels {
+  readonly #timeouts: Timeouts;
+  readonly #trust: ServerTrust;
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+
+  constructor(timeouts: Timeouts, trust: ServerTrust) {
+    this.#timeouts = timeouts;
+    this.#trust = trust;
+  }
+
+  async to({ origin, hostname }: URL, { url }: HttpProxy): Promise<Dispatcher> {
+    const key = `${origin} ${url.href}`;
+    const dispatcher = this.#dispatchers.get(key) ?? this.#open(hostname, url);
+    this.#dispatchers.set(key, dispatcher);
+    return await dispatcher;
+  }
+
+  async close(): Promise<void> {
+    for (const dispatcher of this.#dispatchers.values())
+      await dispatcher.then((opened) => opened.destroy()).catch(() => {});
+  }
+
+  async #open(hostname: string, proxy: URL): Promise<Dispatcher> {
+    // The whole: its parts alone have no `connect`.
+    const { Pool, ProxyAgent } = await import('undici');
+    return new ProxyAgent({
+      ...this.#timeouts,
+      // undici lets the proxy resolve names in any case.
+      uri: proxy.href.replace(/^socks5h:/, 'socks5:'),
+      clientFactory: (origin, options) => new Pool(origin, { ...options, ...this.#timeouts }),
+      requestTls: await this.#trust.widest(hostname),
+      ...(proxy.protocol === 'https:' ? { proxyTls: await this.#trust.widest(proxy.hostname) } : {}),
+    });
+  }
 }

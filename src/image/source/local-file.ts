@@ -6,20 +6,29 @@ import type { FileRange } from '../../layer/options.js';
 import type { Digest } from '../../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
 import { bytesOf } from './blob-bytes.js';
+import type { PassedOver, SourceImage } from './image-source.js';
 
 /** A file of an image layout or an image archive, wherever its bytes are. */
-export interface StoredFile {
+export interface LocalFile {
   readonly bytes: Uint8Array | FileRange;
   /** Where it is known because somebody has hashed the bytes. */
   readonly digest?: Digest | undefined;
 }
 
-export function sizeOf({ bytes }: StoredFile): number {
+/** The images of a layout or an archive, and the files that hold their blobs. */
+export interface LocalImages {
+  /** As the index or the manifest lists them. */
+  readonly images: readonly SourceImage[];
+  readonly passedOver: readonly PassedOver[];
+  findBlob(digest: Digest): LocalFile | undefined;
+}
+
+export function sizeOf({ bytes }: LocalFile): number {
   return bytes.length;
 }
 
 /** A part of it; both numbers are within it. */
-export function cutFile({ bytes }: StoredFile, start: number, end: number): Uint8Array | FileRange {
+export function cutFile({ bytes }: LocalFile, start: number, end: number): Uint8Array | FileRange {
   if (bytes instanceof Uint8Array) return bytes.subarray(start, end);
   return { path: bytes.path, offset: bytes.offset + start, length: end - start };
 }
@@ -29,7 +38,7 @@ export function cutFile({ bytes }: StoredFile, start: number, end: number): Uint
  *
  * @throws OverlayerError `ResourceExhausted` past `MAX_DOCUMENT_BYTES` (CVE-2023-25153), before anything is read
  */
-export async function readDocument(file: StoredFile, what: string): Promise<Uint8Array> {
+export async function readWholeFile(file: LocalFile, what: string): Promise<Uint8Array> {
   const size = sizeOf(file);
   if (size > MAX_DOCUMENT_BYTES)
     throw new OverlayerError(
@@ -40,19 +49,19 @@ export async function readDocument(file: StoredFile, what: string): Promise<Uint
 }
 
 /** The first bytes, at most so many. */
-export async function readStart(file: StoredFile, length: number): Promise<Uint8Array> {
+export async function readStart(file: LocalFile, length: number): Promise<Uint8Array> {
   const bytes = cutFile(file, 0, Math.min(length, sizeOf(file)));
   return await readAll({ bytes });
 }
 
-export async function hashStored(file: StoredFile, options: AbortableOptions = {}): Promise<Digest> {
+export async function hashFile(file: LocalFile, options: AbortableOptions = {}): Promise<Digest> {
   if (file.digest !== undefined) return file.digest;
   const sha256 = createHash('sha256');
   for await (const chunk of readStored(file, options)) sha256.update(chunk);
   return `sha256:${sha256.digest('hex')}`;
 }
 
-async function readAll(file: StoredFile): Promise<Uint8Array> {
+async function readAll(file: LocalFile): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of readStored(file)) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
@@ -60,7 +69,7 @@ async function readAll(file: StoredFile): Promise<Uint8Array> {
 
 /** Each piece stays as it is until the next is asked for. */
 async function* readStored(
-  file: StoredFile,
+  file: LocalFile,
   { signal }: AbortableOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
   let left = sizeOf(file);

@@ -1,30 +1,125 @@
 import { checkOptions } from '../../base/check-arguments.js';
+import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import type { Labels } from '../../metadata/labels.js';
+import type { Fields } from '../../metadata/filter.js';
+import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
+import { type Labels, labelOf } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
 import { contentSource } from '../export/content-source.js';
 import type { PullEvent } from '../pull/pull-event.js';
+import { parseReference } from '../reference.js';
 import { type ImageContents, readContents } from '../source/image-contents.js';
+import { canonicalName } from '../source/image-name.js';
 import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from '../unpack/options.js';
 import { AdmittedImage } from './admit-image.js';
-import type { ImageRecord } from './image-records.js';
-import { PLATFORM_LABEL } from './labels.js';
+import { findKeepers } from './find-keepers.js';
+import { collectGarbage } from './garbage.js';
+import { PLATFORM_LABEL } from './image-labels.js';
+import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
 import { mountImage } from './mount-image.js';
 import {
   IMAGE_PLATFORM_OPTIONS,
   type Image,
   type ImageHealth,
   type ImagePlatformOptions,
+  type Images,
   type ImageUsage,
   MOUNT_IMAGE_OPTIONS,
   type MountImageOptions,
+  PRUNE_OPTIONS,
+  type PruneOptions,
+  type PruneResult,
 } from './store.js';
 import type { StoreParts } from './store-parts.js';
 
+/** Images as records of the metadata store. */
+export class RecordedImages implements Images {
+  readonly #parts: StoreParts;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+  }
+
+  async get(name: string): Promise<Image> {
+    return this.open(this.#get(name));
+  }
+
+  async find(name: string): Promise<Image | undefined> {
+    const record = this.#find(name);
+    return record === undefined ? undefined : this.open(record);
+  }
+
+  async list(options: ListOptions = {}): Promise<readonly Image[]> {
+    checkOptions('images.list', options, LIST_OPTIONS);
+    const { filters = [], signal } = options;
+    signal?.throwIfAborted();
+    const passes = await filterBy(filters);
+    const records = this.#parts.metadata.read(listImages).filter((record) => passes(fieldsOf(record)));
+    return records.map((record) => this.open(record));
+  }
+
+  async tag(name: string, newName: string): Promise<Image> {
+    const { name: found } = this.#get(name);
+    const record = await this.#parts.metadata.write((transaction) => {
+      const image = findImage(transaction, found);
+      if (image === undefined) throw notFound(name);
+      return putImage(transaction, { ...image, name: parseReference(newName).name });
+    });
+    return this.open(record);
+  }
+
+  async remove(name: string): Promise<void> {
+    const { name: found } = this.#get(name);
+    await this.#parts.metadata.write((transaction) => removeImage(transaction, found));
+  }
+
+  async prune(options: PruneOptions = {}): Promise<PruneResult> {
+    checkOptions('images.prune', options, PRUNE_OPTIONS);
+    await this.#parts.snapshots.cleanup();
+    const collected = await collectGarbage(this.#parts, options);
+    return { ...collected, keepers: await findKeepers(this.#parts) };
+  }
+
+  open(record: ImageRecord): Image {
+    return new RecordedImage(this.#parts, record);
+  }
+
+  /** By its name as it is, or as people write it. */
+  #find(name: string): ImageRecord | undefined {
+    const canonical = canonicalName(name);
+    return this.#parts.metadata.read(
+      (transaction) =>
+        findImage(transaction, name) ??
+        (canonical === undefined ? undefined : findImage(transaction, canonical)),
+    );
+  }
+
+  #get(name: string): ImageRecord {
+    const found = this.#find(name);
+    if (found === undefined) throw notFound(name);
+    return found;
+  }
+}
+
+/** As containerd names them. */
+function fieldsOf({ name, target, labels }: ImageRecord): Fields {
+  return ([field, ...rest]) => {
+    if (field === 'labels') return labelOf(labels, rest.join('.'));
+    const values = { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType };
+    return Object.entries(values).find(([path]) => path === [field, ...rest].join('.'))?.[1];
+  };
+}
+
+function notFound(name: string): OverlayerError {
+  return new OverlayerError('NotFound', `Image "${name}" does not exist`, {
+    hint: 'overlayer images ls shows those that do',
+  });
+}
+
 /** An image by its record, as it was when it was asked for. */
-export class StoredImage implements Image {
+export class RecordedImage implements Image {
   readonly name: string;
   readonly target: Descriptor;
   readonly labels: Labels;

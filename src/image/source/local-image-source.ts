@@ -1,35 +1,27 @@
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
+import { withContext } from '../../base/with-context.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
-import { documentsOf } from '../pull/documents.js';
+import { documentsOf } from '../pull/choose-manifest.js';
 import { type ArrangedImages, arrangeImages } from './arrange-images.js';
 import { readDocument } from './blob-bytes.js';
-import { explain } from './explained.js';
 import { isNamed } from './image-name.js';
 import type { ImageSource, OpenBlob, OpenBlobOptions, PassedOver, SourceImage } from './image-source.js';
-import { cutFile, type StoredFile, sizeOf } from './stored-file.js';
+import { cutFile, type LocalImages, sizeOf } from './local-file.js';
 
 /** Of images, in an error. */
 const MAX_LISTED = 10;
 
-/** Images whose blobs are files at hand, and how to get at them. */
-export interface StoredImages {
-  /** As they stand there. */
-  readonly images: readonly SourceImage[];
-  readonly passedOver: readonly PassedOver[];
-  findBlob(digest: Digest): StoredFile | undefined;
-}
-
 /** A source of images that are in a layout or an archive. */
-export class StoredImageSource implements ImageSource {
+export class LocalImageSource implements ImageSource {
   readonly description: string;
-  readonly #stored: StoredImages;
+  readonly #stored: LocalImages;
   #arranged: ArrangedImages = { images: [], passedOver: [], made: new Map() };
   #images: readonly SourceImage[] = [];
   #close: (() => Promise<void>) | undefined;
 
-  private constructor(description: string, stored: StoredImages, close: () => Promise<void>) {
+  private constructor(description: string, stored: LocalImages, close: () => Promise<void>) {
     this.description = description;
     this.#stored = stored;
     this.#close = close;
@@ -42,11 +34,11 @@ export class StoredImageSource implements ImageSource {
    */
   static async open(
     description: string,
-    stored: StoredImages,
+    stored: LocalImages,
     names: readonly string[] | undefined,
     close: () => Promise<void>,
-  ): Promise<StoredImageSource> {
-    const source = new StoredImageSource(description, stored, close);
+  ): Promise<LocalImageSource> {
+    const source = new LocalImageSource(description, stored, close);
     const documents = documentsOf((descriptor) => readDocument(source, descriptor));
     const { images, passedOver, made } = await arrangeImages(stored.images, documents);
     source.#arranged = { images, passedOver: [...stored.passedOver, ...passedOver], made };
@@ -99,7 +91,7 @@ function chooseImages(
   if (images.length === 0)
     throw other === undefined
       ? new OverlayerError('NotFound', `There is no image in "${description}"`)
-      : explain(description, other.error);
+      : inImages(description, other.error);
   return names === undefined ? images : names.map((wanted) => chooseImage(arranged, wanted, description));
 }
 
@@ -120,14 +112,27 @@ function chooseImage(
     );
   if (found.length > 0) return found[0]!;
   const other = passedOver.find(({ name, digest }) => isWanted(name, digest));
-  if (other !== undefined) throw explain(description, other.error);
+  if (other !== undefined) throw inImages(description, other.error);
   throw new OverlayerError('NotFound', `There is no image "${wanted}" in "${description}"`, {
-    hint: `it has ${listImages(images)}`,
+    hint: `it has ${listNames(images)}`,
   });
 }
 
-/** What images can be asked for by. */
-export function listImages(images: readonly SourceImage[]): string {
+/** Does `work`, and adds the path of the layout or archive to its error. */
+export async function readingImages<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw inImages(path, error);
+  }
+}
+
+function inImages(path: string, error: unknown): unknown {
+  return withContext(error, { prefix: `Cannot read images of "${path}"` });
+}
+
+/** The names, or digests, by which images can be chosen; for a hint. */
+export function listNames(images: readonly SourceImage[]): string {
   const all = images.map(({ name, target }) => displayPath(name ?? target.digest));
   const more = all.length > MAX_LISTED ? ` and ${all.length - MAX_LISTED} more` : '';
   return `${all.slice(0, MAX_LISTED).join(', ')}${more}`;
