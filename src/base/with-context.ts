@@ -1,6 +1,6 @@
 import { OverlayerError } from './errors.js';
 
-export interface ErrorContext {
+interface ErrorContext {
   /** Stands before the message: the object that the work was for. */
   readonly prefix?: string | undefined;
   /** Stands behind the hint. */

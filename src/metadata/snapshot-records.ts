@@ -16,9 +16,9 @@ export interface NamedRecord extends SnapshotRecord {
   readonly name: string;
 }
 
-export type NewRecord = Pick<NamedRecord, 'name' | 'id' | 'kind' | 'parent' | 'labels' | 'staged'>;
+type NewRecord = Pick<NamedRecord, 'name' | 'id' | 'kind' | 'parent' | 'labels' | 'staged'>;
 
-export interface CommitRecord {
+interface CommitRecord {
   readonly name: string;
   /** For a snapshot that has no parent yet. */
   readonly parent: string | undefined;
@@ -57,7 +57,7 @@ export function getAncestors(
 }
 
 /** Those that have `name` as their parent, in the order they were made. */
-export function* getChildren(transaction: ReadTransaction, name: string): Generator<NamedRecord> {
+function* getChildren(transaction: ReadTransaction, name: string): Generator<NamedRecord> {
   const prefix: Key = ['child', getRecord(transaction, name).id];
   for (const { value } of transaction.entries(prefix)) yield getRecord(transaction, value as string);
 }

@@ -25,7 +25,7 @@ export const MANIFEST_MEDIA_TYPES: readonly string[] = [
 ];
 
 /** What a layer's media type says of its bytes. Of Docker's plain type that is nothing: what it names is often gzip. */
-export type LayerCompression = 'none' | 'gzip' | 'zstd' | 'unknown';
+type LayerCompression = 'none' | 'gzip' | 'zstd' | 'unknown';
 
 /** Layers that are not to be pushed to other registries; Docker calls them foreign. */
 const NON_DISTRIBUTABLE: Readonly<Record<string, LayerCompression>> = {

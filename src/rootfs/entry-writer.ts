@@ -14,7 +14,7 @@ const OWNER_ALL = 0o700;
 const CREATE_FILE = O.WRONLY | O.CREAT | O.EXCL;
 
 /** What could not be done as the entry says, and is left out. */
-export type Omission =
+type Omission =
   | 'xattr-skipped'
   | 'device-skipped'
   | 'ownership-ignored'
@@ -361,7 +361,7 @@ function mayHaveUserXattrs(entry: TarEntry): boolean {
   return entry.type === 'file' || entry.type === 'directory';
 }
 
-export function timesOf(entry: TarEntry): Times {
+function timesOf(entry: TarEntry): Times {
   const { mtimeSec, mtimeNsec } = entry;
   return {
     mtimeSec,

@@ -5,7 +5,7 @@ import { isDirectory, OPEN_DIRECTORY } from './directory.js';
 export const OVERLAY_PREFIXES = ['trusted.overlay.', 'user.overlay.'] as const;
 
 /** What a name is in the lower layers, seen as overlayfs would show them. */
-export type LowerName =
+type LowerName =
   /** Open descriptors of the directories that merge, nearest first. The caller closes them. */
   | { readonly kind: 'directory'; readonly descriptors: readonly number[] }
   /** In the directory `descriptor`, which is one of those that were asked. */

@@ -1,13 +1,6 @@
 import { S, type Stat } from '../system/system.js';
 
-export type NodeType =
-  | 'file'
-  | 'directory'
-  | 'symlink'
-  | 'character-device'
-  | 'block-device'
-  | 'fifo'
-  | 'socket';
+type NodeType = 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo' | 'socket';
 
 export function nodeType({ mode }: Stat): NodeType {
   switch (mode & S.IFMT) {

@@ -13,7 +13,7 @@ const MAX_OPEN = 256;
 const MAX_REMEMBERED = 1024;
 
 /** What to do about a path that is not there: make it, make what a lower layer has, or nothing. */
-export type Missing = 'create' | 'create-if-in-lowers' | 'leave';
+type Missing = 'create' | 'create-if-in-lowers' | 'leave';
 
 /** What happens on the way to a directory, told to whoever knows what the layer is. */
 export interface RootfsEvents {

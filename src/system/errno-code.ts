@@ -56,7 +56,7 @@ const MEANINGS_IN_TREE: Readonly<Record<string, Meaning>> = {
 const PRIVILEGED = ['fchown', 'fchownat', 'mknodat', 'fsetxattr', 'setxattrat', 'fchmod', 'fchmodat2'];
 
 /** What was being done. */
-export type Subject =
+type Subject =
   /** A sentence: `Cannot open "x"`. */
   | string
   /** An entry of an archive, which was being unpacked. */

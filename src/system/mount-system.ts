@@ -36,7 +36,7 @@ export interface MountSystem extends Pick<System, 'openAt' | 'openInRoot' | 'clo
   followLog(): KernelLog | undefined;
 }
 
-export interface MountChange {
+interface MountChange {
   /** `MOUNT_ATTRIBUTE` bits. */
   readonly set?: number;
   readonly clear?: number;
@@ -61,7 +61,7 @@ export interface IdMap {
   readonly gids: string;
 }
 
-export interface KernelLog {
+interface KernelLog {
   /** The lines that are new. */
   read(): string[];
   close(): void;

@@ -82,7 +82,7 @@ export interface System {
   clearThreadUmask(): boolean;
 }
 
-export interface Clock {
+interface Clock {
   /** Since the epoch. */
   readonly sec: number;
   readonly nsec: number;

@@ -12,7 +12,7 @@ const ARGUMENTS_BYTES = 16;
 type Path = string | Buffer;
 
 /** Results and errno as those of the kernel's calls. */
-export interface XattrsAt {
+interface XattrsAt {
   set(directory: number, file: string, name: string, value: Uint8Array): number;
   get(directory: number, file: string, name: string, into: number, size: number): number;
   list(directory: number, file: string, into: number, size: number): number;

@@ -3,7 +3,7 @@ import type { EntryType } from './types.js';
 /** Types that say how to read the next header, rather than being an entry. */
 export type ExtensionType = 'pax' | 'pax-global' | 'gnu-long-name' | 'gnu-long-link';
 
-export type HeaderType = EntryType | ExtensionType | 'old-gnu-sparse' | { readonly unsupported: string };
+type HeaderType = EntryType | ExtensionType | 'old-gnu-sparse' | { readonly unsupported: string };
 
 const TYPES: Readonly<Record<string, HeaderType>> = {
   '\0': 'file',

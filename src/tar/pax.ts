@@ -4,7 +4,7 @@ import { FormatError } from './format-error.js';
 export class PaxError extends FormatError {}
 
 /** Takes one record: where in the bytes its key begins, which ends before an equals sign, and where its value stands. */
-export type PaxVisitor = (key: number, start: number, end: number) => void;
+type PaxVisitor = (key: number, start: number, end: number) => void;
 
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;

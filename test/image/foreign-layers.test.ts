@@ -54,7 +54,7 @@ describe.each([
     remove(layout);
     const refused = {
       code: 'NotFound',
-      message: `Layer ${layers[1]!.digest} is to be had elsewhere only: ${mediaType}`,
+      message: `Layer ${layers[1]!.digest} is not distributed with its image: ${mediaType}`,
       hint: expect.stringContaining('overlayer content ingest'),
     };
     await using source = await openImageLayout(layout);

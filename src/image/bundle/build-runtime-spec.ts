@@ -133,13 +133,13 @@ function wrong(what: string, text: string): OverlayerError {
 const OBEYED =
   /^(run\.oci\.|org\.systemd\.|org\.criu\.|io\.kubernetes\.cri|io\.podman\.|com\.github\.containers)/;
 
-export interface Annotations {
+interface Annotations {
   readonly annotations: Readonly<Record<string, string>>;
   readonly omittedLabels: readonly string[];
 }
 
 /** A label goes before what else would have its name (OCI image spec, conversion.md "Annotations"). */
-export function annotationsOf({ platform, createdAt, process }: ImageConfig): Annotations {
+function annotationsOf({ platform, createdAt, process }: ImageConfig): Annotations {
   const implicit = {
     os: platform.os,
     architecture: platform.architecture,
@@ -170,9 +170,9 @@ const MOUNTS: readonly RuntimeMount[] = [
 ];
 
 /** @param imageOS `linux` for a Linux image in a jail */
-export function freebsdMounts(imageOS: string): readonly RuntimeMount[] {
+function freebsdMounts(imageOS: string): readonly RuntimeMount[] {
   return imageOS === 'linux' ? [...LINUX_MOUNTS, ...MOUNTS] : MOUNTS;
 }
 
 /** A jail with a name and a network stack of its own, as containers on Linux have them (jail(8)). */
-export const FREEBSD_SECTION: RuntimeFreeBSD = { jail: { host: 'new', vnet: 'new' } };
+const FREEBSD_SECTION: RuntimeFreeBSD = { jail: { host: 'new', vnet: 'new' } };

@@ -6,7 +6,7 @@ import type { RuntimeUser } from './runtime-spec.js';
 const MAX_ID = 2 ** 31 - 1;
 
 /** The image's own. */
-export interface UserDatabase {
+interface UserDatabase {
   /** Content of `/etc/passwd`. */
   readonly passwd: string;
   /** Content of `/etc/group`. */

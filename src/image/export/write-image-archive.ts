@@ -86,14 +86,14 @@ function compare(a: string, b: string): number {
 }
 
 /** An image, and what there is of it. */
-export interface ExportedImage extends ImageBlobs {
+interface ExportedImage extends ImageBlobs {
   readonly image: SourceImage;
 }
 
-export const LAYOUT_DOCUMENT = { imageLayoutVersion: '1.0.0' };
+const LAYOUT_DOCUMENT = { imageLayoutVersion: '1.0.0' };
 
 /** The index of an archive (OCI image spec, image-layout.md), with the annotations by which containerd and docker name images. */
-export function indexDocument(images: readonly ExportedImage[]): object {
+function indexDocument(images: readonly ExportedImage[]): object {
   return {
     schemaVersion: 2,
     mediaType: MEDIA_TYPE.index,
@@ -124,7 +124,7 @@ function nameAnnotations(name: string | undefined): Record<string, string> {
 }
 
 /** What `docker load` reads: of an image for several platforms it gets one, that of this host if there is such. */
-export function dockerDocument(images: readonly ExportedImage[]): object {
+function dockerDocument(images: readonly ExportedImage[]): object {
   const entries = new Map<string, { Config: string; RepoTags: string[]; Layers: string[] }>();
   for (const { image, manifests } of images) {
     const best = chooseManifest(manifests);
@@ -168,7 +168,7 @@ function dockerTag(name: string | undefined): string | undefined {
  *
  * @throws OverlayerError `NotFound`; `DataLoss` when they are not what the descriptor says
  */
-export async function* readVerified(
+async function* readVerified(
   content: ContentStore,
   descriptor: Descriptor,
   options: AbortableOptions = {},

@@ -128,7 +128,7 @@ const MAX_DEPTH = 4;
 const MAX_DOCUMENTS = 1000;
 
 /** What could be chosen. */
-export interface Candidate {
+interface Candidate {
   readonly descriptor: Descriptor | undefined;
   /** Undefined where nobody can tell. */
   readonly platform: Platform | undefined;
@@ -139,7 +139,7 @@ export interface Candidate {
 }
 
 /** What an image's manifest or index leads to, one by one: only what is chosen stays in memory. */
-export async function* candidatesOf(target: Descriptor, documents: Documents): AsyncGenerator<Candidate> {
+async function* candidatesOf(target: Descriptor, documents: Documents): AsyncGenerator<Candidate> {
   if (!isIndex(target.mediaType)) {
     yield await readCandidate(target, documents);
     return;

@@ -13,7 +13,7 @@ import type { LayerState, PlannedLayer } from './pull-event.js';
 import { SupplyWatch } from './supply-watch.js';
 
 /** What one hears of a layer meanwhile. */
-export interface LayerListener {
+interface LayerListener {
   onState(state: LayerState): void;
   /** Its bytes come slower than they are unpacked. */
   onStarved(): void;
@@ -182,7 +182,7 @@ function isDataLoss(error: unknown): boolean {
   return OverlayerError.is(error) && error.code === 'DataLoss';
 }
 
-export interface TeeOptions {
+interface TeeOptions {
   /** Has some of the bytes already, and gets the others too. */
   readonly ingest?: Ingest;
   readonly watch?: SupplyWatch;

@@ -16,7 +16,7 @@ import type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull-eve
 const BYTES_EACH = 128 * 1024 ** 2;
 
 /** Layers at once. */
-export interface Concurrency {
+interface Concurrency {
   readonly first: number;
   /** While the bytes of those at work come slower than they are unpacked. */
   readonly most: number;
@@ -42,7 +42,7 @@ export function fixedConcurrency(layers: number): Concurrency {
   throw new OverlayerError('InvalidArgument', `Not a number of layers at once: ${layers}`);
 }
 
-export interface UnpackLayersOptions {
+interface UnpackLayersOptions {
   readonly layers: readonly PlannedLayer[];
   readonly concurrency: Concurrency;
   readonly tell: Tell<PullEvent>;

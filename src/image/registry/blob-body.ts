@@ -6,7 +6,7 @@ import { PassingFailure, type Retries } from './http/retries.js';
 import type { Operation } from './repository.js';
 
 /** Bytes of a blob: from `start` to before `end`. */
-export interface Part {
+interface Part {
   readonly start: number;
   readonly end: number;
 }
@@ -28,7 +28,7 @@ export function contentRange(response: HttpResponse, size: number): Part | undef
 const PROGRESS_BYTES = 1024 ** 2;
 
 /** Asks for a blob's bytes from an offset on; the answer may begin before it. */
-export type OpenAt = (offset: number) => Promise<BlobResponse>;
+type OpenAt = (offset: number) => Promise<BlobResponse>;
 
 export interface BlobResponse {
   readonly response: HttpResponse;

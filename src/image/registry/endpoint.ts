@@ -24,7 +24,7 @@ export interface EndpointRequest extends Pick<HttpRequest, 'method' | 'headers'>
   readonly accepts: readonly number[];
 }
 
-export interface EndpointOptions {
+interface EndpointOptions {
   readonly client: HttpClient;
   /** Of the repository, best first. */
   readonly bases: readonly URL[];
@@ -121,7 +121,7 @@ function mayBePlain(error: unknown): boolean {
   return error instanceof PassingFailure || isNotTLS(Object(error).cause);
 }
 
-export interface OpenEndpointOptions extends Patience {
+interface OpenEndpointOptions extends Patience {
   /** For the registry itself. */
   readonly credentials: Credentials | undefined;
   readonly ending: AbortSignal;

@@ -115,7 +115,7 @@ function anotherDigest({ url }: HttpResponse, expected: Digest, actual: Digest):
  * @param name of the manifest, for the message
  * @throws OverlayerError `Unimplemented`: something else than an image; `Unavailable`: not the answer of a registry
  */
-export function manifestMediaType(response: HttpResponse, bytes: Uint8Array, name: string): string {
+function manifestMediaType(response: HttpResponse, bytes: Uint8Array, name: string): string {
   const [type = ''] = (response.header('content-type') ?? '').split(';');
   const said = type.trim().toLowerCase();
   const fields = fieldsOf(bytes);

@@ -13,7 +13,7 @@ export interface Operation {
   readonly signal: AbortSignal;
 }
 
-export interface RepositoryRequest extends EndpointRequest {
+interface RepositoryRequest extends EndpointRequest {
   /** It resolves a tag, which some mirrors are not trusted to do. */
   readonly resolves?: boolean | undefined;
 }

@@ -211,8 +211,6 @@ const KNOWN: readonly KnownDirectory[] = [
 ];
 
 /** What a directory is that is no OCI layout, and what to do with it. */
-export function knownDirectory(
-  has: (name: string) => boolean,
-): Pick<KnownDirectory, 'what' | 'hint'> | undefined {
+function knownDirectory(has: (name: string) => boolean): Pick<KnownDirectory, 'what' | 'hint'> | undefined {
   return KNOWN.find(({ names }) => names.every(has));
 }

@@ -8,7 +8,7 @@ import { LAYER_BLOB_LABEL, ROOT_LABEL, referencesOf } from './image-labels.js';
 import { listImages } from './image-records.js';
 import type { StoreParts } from './store-parts.js';
 
-export interface CollectOptions extends AbortableOptions {
+interface CollectOptions extends AbortableOptions {
   /** Ingests go that nobody has written to for so many milliseconds. @default 24 hours */
   readonly ingestsIdleMs?: number | undefined;
   /** Nothing but these may go. @default anything */
@@ -89,7 +89,7 @@ function childrenFirst(infos: readonly SnapshotInfo[]): readonly SnapshotInfo[] 
     .map(({ info }) => info);
 }
 
-export interface Used {
+interface Used {
   readonly blobs: ReadonlySet<string>;
   readonly snapshots: ReadonlySet<string>;
 }
@@ -99,7 +99,7 @@ export interface Used {
  *
  * @param held by leases. It is read before the images: a pull records its image before it ends its lease.
  */
-export async function findUsed(parts: StoreParts, held: readonly LeaseResource[]): Promise<Used> {
+async function findUsed(parts: StoreParts, held: readonly LeaseResource[]): Promise<Used> {
   const roots = [...imageRoots(parts), ...(await labelledRoots(parts))];
   const { blobs, snapshots } = await followAll(parts, roots);
   for (const { type, id } of held) {
@@ -186,7 +186,7 @@ export async function listSnapshots({ snapshots }: StoreParts): Promise<readonly
   return infos;
 }
 
-export async function heldByLeases({ content }: StoreParts): Promise<readonly LeaseResource[]> {
+async function heldByLeases({ content }: StoreParts): Promise<readonly LeaseResource[]> {
   const held: LeaseResource[] = [];
   // One that has ended meanwhile ended after its image was recorded.
   for (const { id } of await content.leases.list())

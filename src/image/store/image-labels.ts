@@ -37,7 +37,7 @@ export function configLabels(backend: string, chainID: ChainID | undefined): Lab
   return chainID === undefined ? {} : { [`${SNAPSHOT}${backend}`]: chainID };
 }
 
-export interface References {
+interface References {
   readonly content: readonly string[];
   readonly snapshots: readonly string[];
 }

@@ -24,7 +24,7 @@ export function findImage(transaction: ReadTransaction, name: string): ImageReco
 }
 
 /** @throws OverlayerError `NotFound` */
-export function getImage(transaction: ReadTransaction, name: string): ImageRecord {
+function getImage(transaction: ReadTransaction, name: string): ImageRecord {
   const image = findImage(transaction, name);
   if (image === undefined) throw new OverlayerError('NotFound', `Image "${name}" does not exist`);
   return image;

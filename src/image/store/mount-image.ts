@@ -7,7 +7,7 @@ import { temporaryKey } from '../../snapshot/temporary-key.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { MOUNTED_ON_LABEL } from './image-labels.js';
 
-export interface MountedImage {
+interface MountedImage {
   /** Of the uppermost layer; undefined for an image without layers. */
   readonly chainID: ChainID | undefined;
   readonly directory: string;

@@ -119,7 +119,7 @@ function notFound(name: string): OverlayerError {
 }
 
 /** An image by its record, as it was when it was asked for. */
-export class RecordedImage implements Image {
+class RecordedImage implements Image {
   readonly name: string;
   readonly target: Descriptor;
   readonly labels: Labels;

@@ -112,17 +112,17 @@ async function listPrograms(directory: string): Promise<string[] | undefined> {
 const MAX_OUTPUT_BYTES = 32 * 1024;
 const debug = debuglog('overlayer');
 
-export interface RunVerifierOptions extends AbortableOptions {
+interface RunVerifierOptions extends AbortableOptions {
   readonly timeoutMs: number;
 }
 
-export interface VerifierAnswer {
+interface VerifierAnswer {
   readonly exitCode: number;
   readonly stdout: string;
 }
 
 /** Asks one program, as `verifyImage` says. @throws OverlayerError `FailedPrecondition`, `Unavailable` */
-export async function runVerifier(
+async function runVerifier(
   path: string,
   name: string,
   target: Descriptor,
@@ -211,7 +211,7 @@ const HEADER_BYTES = 20;
  *
  * @throws Error with what is wrong, as a system call would
  */
-export async function assertProgram(path: string): Promise<void> {
+async function assertProgram(path: string): Promise<void> {
   const header = await readHeader(path);
   if (/^#![ \t]*\//.test(header.toString('latin1'))) return;
   if (header.length === HEADER_BYTES && kindOf(header).equals(kindOf(await readHeader(process.execPath))))

@@ -12,7 +12,7 @@ export interface WalkedEntry {
   readonly stat: Stat;
 }
 
-export interface WalkOptions {
+interface WalkOptions {
   /** Is asked before a name is looked at: what the caller knows is not shown. */
   readonly isKnown?: ((entry: DirectoryEntry, path: string) => boolean) | undefined;
   /** Is told of each directory below the root that was entered, after all that is in it, while it is still open. */

@@ -5,6 +5,7 @@ import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { parseDigest } from '../../oci/digest.js';
 import type { SnapshotBackend } from '../backends/backend.js';
+import { DIFF_ID_LABEL } from '../labels.js';
 import { readRecordFile } from '../store/record-file.js';
 import type { SnapshotDirectories } from '../store/snapshot-directories.js';
 import { hasKnownLayout, hasManifest, manifestOf, treeOf } from '../store/snapshot-tree.js';

@@ -41,13 +41,13 @@ const MAX_ANSWER_BYTES = 1024 ** 2;
 const DEFAULT_LIFETIME_S = 60;
 const CLIENT_ID = 'overlayer';
 
-export interface Token {
+interface Token {
   readonly token: string;
   /** In milliseconds since 1970. */
   readonly expiresAt: number;
 }
 
-export interface TokenRequest {
+interface TokenRequest {
   /** Of the scheme `bearer`. */
   readonly challenge: Challenge;
   /** Who asked for it: a token is not fetched over a worse connection than it is for. */

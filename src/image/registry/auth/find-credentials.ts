@@ -88,7 +88,7 @@ function namedCredentials({ auth, username, password }: AuthEntry): Credentials 
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /** What `docker login`, `podman login` or `skopeo login` wrote down, as far as it is about credentials. */
-export interface AuthFile {
+interface AuthFile {
   /** By registry, in the forms that `authKeys` gives. */
   readonly auths: ReadonlyMap<string, AuthEntry>;
   /** Name of the helper that has them all: `docker-credential-NAME`. */
@@ -97,7 +97,7 @@ export interface AuthFile {
   readonly credHelpers: ReadonlyMap<string, string>;
 }
 
-export interface AuthEntry {
+interface AuthEntry {
   /** Base64 of `user:password`. */
   readonly auth: string | undefined;
   readonly username: string | undefined;
@@ -125,7 +125,7 @@ export function authFilePaths(): readonly string[] {
 }
 
 /** @returns undefined where there is no file @throws OverlayerError `InvalidArgument`, `PermissionDenied` */
-export async function readAuthFile(path: string): Promise<AuthFile | undefined> {
+async function readAuthFile(path: string): Promise<AuthFile | undefined> {
   const text = await readSmallFile(path, MAX_FILE_BYTES);
   if (text === undefined) return undefined;
   const { auths, credsStore, credHelpers } = fields(parse(text, path));
@@ -142,7 +142,7 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
 }
 
 /** What a registry's entry may be called, the most exact name first: podman has them for repositories too. */
-export function authKeys(domain: string, repository: string): string[] {
+function authKeys(domain: string, repository: string): string[] {
   const parts = [domain, ...repository.split('/')];
   return parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
 }

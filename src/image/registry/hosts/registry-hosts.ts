@@ -18,7 +18,7 @@ export interface RegistryHost {
   readonly plainHTTP: boolean;
 }
 
-export interface RegistryHostOptions {
+interface RegistryHostOptions {
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   readonly plainHTTP?: boolean | undefined;
 }

@@ -107,7 +107,7 @@ const DIRECTORIES: readonly string[] = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
  * All certificates that this system, this process and Node trust, in PEM: the system's store, or what `SSL_CERT_FILE` and
  * `SSL_CERT_DIR` name in its place; `NODE_EXTRA_CA_CERTS`; those that come with Node. What can't be read is left out.
  */
-export async function trustedCertificates(): Promise<readonly string[]> {
+async function trustedCertificates(): Promise<readonly string[]> {
   const { SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS } = process.env;
   const { rootCertificates } = await import('node:tls');
   const found = new Set<string>(rootCertificates);

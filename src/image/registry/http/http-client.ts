@@ -29,7 +29,7 @@ export interface HttpRequest {
   readonly body?: string | undefined;
 }
 
-export interface HttpClientOptions extends Patience {
+interface HttpClientOptions extends Patience {
   /** Of the server that it is for. */
   readonly hostname: string;
   readonly tls: TLSSettings;

@@ -148,7 +148,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
  * taken stays as it is until the next is. New memory for each piece would bring on collections of all memory: they took a
  * fifth of the time in which a body was received.
  */
-export class Halves {
+class Halves {
   #filling = Buffer.alloc(0);
   #taken = Buffer.alloc(0);
   #length = 0;
