@@ -1,7 +1,7 @@
 import type { OptionNames } from './check-arguments.js';
-/** The base of every option interface whose operation can be cancelled. */
+/** Options of every operation that can be cancelled. */
 export interface AbortableOptions {
-  /** Ends the operation early; the promise rejects with `signal.reason`, as it is. */
+  /** Ends the operation early. The promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -9,7 +9,7 @@ export const ABORTABLE_OPTIONS = {
   signal: true,
 } satisfies OptionNames<AbortableOptions>;
 
-/** What the work comes to, unless the signal is first: the work then goes on by itself. */
+/** The result of the work, or the rejection by the signal. After an abort the work goes on, and its result is dropped. */
 export async function orAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work();
   signal.throwIfAborted();

@@ -15,7 +15,15 @@ export type OpenedBytes =
  * Anything that bytes come from: a buffer, a `Blob` or `File`, a Node stream, a web stream, the body of a `Response` or
  * `Request`, or an iterable of chunks. It is read once.
  */
-export type ByteSource = OpenedBytes | ArrayBuffer | Blob | Response | Request;
+export type ByteSource =
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | Response
+  | Request
+  | Iterable<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  | ReadableStream<Uint8Array>;
 
 /** What happens to a source that is not read to its end. */
 export type UnreadSource = 'destroy' | 'leave';
@@ -35,21 +43,21 @@ export interface SourceReader {
  */
 export function openBytes(source: ByteSource): OpenedBytes {
   if (source instanceof Uint8Array) return source;
-  // Of another realm, too (Jest): `instanceof` does not know those.
+  // Also those of another realm (Jest), for which `instanceof` is false.
   if (ArrayBuffer.isView(source)) {
     const { buffer, byteOffset, byteLength } = source as ArrayBufferView;
     return new Uint8Array(buffer, byteOffset, byteLength);
   }
   if (isArrayBuffer(source)) return new Uint8Array(source);
   if (typeof source !== 'object' || source === null) throw notBytes(source);
-  // First: the request of an HTTP framework is a stream whose `body` is something else.
+  // Before `body`: the request of an HTTP framework is a stream whose `body` is something else.
   if (isReadableStream(source) || Symbol.asyncIterator in source || Symbol.iterator in source) return source;
   if ('stream' in source && typeof source.stream === 'function') return source.stream() as OpenedBytes;
   if ('body' in source) return bodyOf(source);
   throw notBytes(source);
 }
 
-/** One way to loop over all of them. */
+/** Loops over a source of any form. */
 export async function* iterateSource(source: ByteSource): AsyncGenerator<Uint8Array, void, void> {
   const bytes = openBytes(source);
   if (bytes instanceof Uint8Array) yield bytes;
@@ -79,11 +87,11 @@ export function readSource(source: ByteSource, unread: UnreadSource = 'destroy')
 /** Frees what a source holds that is not going to be read. */
 export function letGo(source: ByteSource, unread: UnreadSource = 'destroy'): void {
   const bytes = openBytes(source);
-  if (unread === 'leave' || (isReadableStream(bytes) && bytes.locked)) return; // who has locked it has cancelled it
+  if (unread === 'leave' || (isReadableStream(bytes) && bytes.locked)) return; // its reader has cancelled it
   readSource(bytes).cancel();
 }
 
-/** Its iterator would cancel only after the bytes that may never come. */
+/** Without the stream's iterator, which would cancel only after the next bytes, and these may never come. */
 function readWebStream(stream: ReadableStream<Uint8Array>, unread: UnreadSource): SourceReader {
   if (stream.locked)
     throw new OverlayerError(
@@ -101,12 +109,12 @@ function readWebStream(stream: ReadableStream<Uint8Array>, unread: UnreadSource)
 }
 
 /**
- * As the stream's iterator does, but it can be left while it waits: the iterator would take the next bytes away from who
- * has the stream then, or keep them from flowing.
+ * Reads as the stream's iterator does, but can stop while it waits for bytes. The iterator would then take the next bytes
+ * away from the stream's next reader, or keep them from flowing.
  */
 function readNodeStream(stream: Readable, unread: UnreadSource): SourceReader {
   let wake = () => {};
-  /** Undefined until the stream ends; null if it ends well. */
+  /** Undefined until the stream ends, and null if it ends without an error. */
   let end: Error | null | undefined;
   const onReadable = () => wake();
   stream.on('readable', onReadable);

@@ -1,32 +1,32 @@
 import { OverlayerError } from './errors.js';
 
 /**
- * Bounds on what an archive may make us do. They are always on; a layer that passes one fails with
- * `ResourceExhausted` and what it had written goes.
+ * Bounds on the work that an archive causes. They are always on. A layer that exceeds one fails with `ResourceExhausted`, and
+ * its files are removed.
  */
 export interface Limits {
   /** Bytes of the uncompressed archive. @default 64 GiB */
   readonly maxBytes: number;
-  /** Uncompressed bytes for each compressed byte; looked at once 64 MiB have come out. @default 1000 */
+  /** Uncompressed bytes for each compressed byte. Checked after the first 64 MiB. @default 1000 */
   readonly maxRatio: number;
-  /** Bytes of memory that decompressing may refer back to: zstd's window. @default 256 MiB (`zstd --long=28`) */
+  /** Bytes of zstd's window, which decompression keeps in memory. @default 256 MiB (`zstd --long=28`) */
   readonly maxWindow: number;
-  /** Entries of the archive, and its global headers. @default 2,000,000 */
+  /** Entries of the archive and global headers together. @default 2,000,000 */
   readonly maxEntries: number;
   /** Bytes of an entry's name or link target. @default 4096 (the kernel's PATH_MAX) */
   readonly maxPathLength: number;
   /** Components of an entry's name. @default 256 */
   readonly maxPathDepth: number;
-  /** Bytes of one PAX or GNU extension header, sparse maps included; and of all global headers. @default 1 MiB */
+  /** Bytes of one PAX or GNU extension header with its sparse map, and of all global headers together. @default 1 MiB */
   readonly maxHeaderBytes: number;
   /** Bytes of one entry's extended attributes, names and values together. @default 256 KiB */
   readonly maxXattrBytes: number;
   /**
-   * Calls to the kernel for each entry, on average; a lower layer allows an eighth as many more. Looked at once 262,144
-   * have been made. @default 64
+   * Calls to the kernel for each entry, on average. Each lower layer adds an eighth to it. Checked after the first 262,144
+   * calls. @default 64
    */
   readonly maxWork: number;
-  /** Bytes of memory for what has to be known of the entries until the last one has come. @default 512 MiB */
+  /** Bytes of memory for facts about entries that are needed until the last entry. @default 512 MiB */
   readonly maxMemory: number;
 }
 
@@ -43,10 +43,10 @@ export const DEFAULT_LIMITS: Limits = {
   maxMemory: 512 * 1024 ** 2,
 };
 
-/** A legitimate stream may begin with a megabyte of zeros; its ratio says nothing before this many bytes. */
+/** A legitimate stream may begin with many zeros: its ratio is not checked before this many bytes. */
 export const RATIO_GRACE_BYTES = 64 * 1024 ** 2;
 
-/** @throws OverlayerError `InvalidArgument` for a limit that is not a positive number */
+/** @throws OverlayerError `InvalidArgument`: an unknown limit, or one that is not a positive number */
 export function resolveLimits(limits: Partial<Limits> = {}): Limits {
   const resolved: Record<string, number> = { ...DEFAULT_LIMITS };
   for (const [name, value] of Object.entries(limits)) {

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import { type AbortableOptions, orAborted } from '../base/abort.js';
 import { type ByteSource, readSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
@@ -50,7 +51,7 @@ async function* readChunks(
       const { done, value } = await orAborted(() => reader.next(), signal);
       ended = done === true || value === undefined;
       if (done || value === undefined) return;
-      if (!(value instanceof Uint8Array))
+      if (!isUint8Array(value))
         throw new OverlayerError('InvalidArgument', `The source gives ${typeof value}, not bytes`);
       yield value;
     }

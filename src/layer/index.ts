@@ -15,6 +15,7 @@ export type {
   LayerResult,
   LayerSource,
   PlanLayerOptions,
+  ProgressOptions,
   ReadLayerOptions,
   UnpackLayerOptions,
 } from './options.js';
@@ -40,7 +41,7 @@ export { type DiffID, type Digest, parseDigest } from '../oci/digest.js';
 // What all entry points share: sources, limits, errors, tasks.
 
 export type { AbortableOptions } from '../base/abort.js';
-export type { ByteSource } from '../base/byte-source.js';
+export type { ByteSource, UnreadSource } from '../base/byte-source.js';
 export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from '../base/limits.js';
 export type { Task } from '../base/task.js';

@@ -14,47 +14,47 @@ export type LayerSource = string | URL | FileRange | ByteSource;
 /** A layer that is a part of a regular file, as in an image archive. */
 export interface FileRange {
   readonly path: string;
-  /** Bytes before it. */
+  /** Where the part begins, in bytes from the beginning of the file. */
   readonly offset: number;
-  /** Bytes of it. */
+  /** Bytes of the part. */
   readonly length: number;
 }
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
-/** Gzip decoders, fastest first: ISA-L from the system, Node's zlib. */
+/** Gzip decoders, the fastest first: the system's ISA-L, and Node's zlib. */
 export type GzipDecoder = 'isal' | 'zlib';
 
 export interface ReadLayerOptions extends AbortableOptions {
-  /** Fail with `DataLoss` unless the bytes of the source have this digest. */
+  /** The layer fails with `DataLoss` unless the bytes of the source have this digest. @default not verified */
   readonly digest?: Digest | undefined;
-  /** Fail with `DataLoss` unless the uncompressed bytes have this digest. */
+  /** The layer fails with `DataLoss` unless the uncompressed bytes have this digest. @default not verified */
   readonly diffID?: DiffID | undefined;
   /**
-   * `skip` saves the hashing; the result then has no digests. Not together with `digest` or `diffID`.
+   * `skip` saves the hashing: the result then has no digests. It cannot be combined with `digest` or `diffID`.
    * @default 'compute'
    */
   readonly digests?: 'compute' | 'skip' | undefined;
   /**
-   * Take nothing at all for a layer without entries. A digest or a diffID says so as well; without any of them it fails
-   * with `DataLoss`, since whoever should have written the layer may have failed.
+   * Accepts a source of no bytes as a layer without entries. Without this option, a digest or a diffID, such a source
+   * fails with `DataLoss`, because the program that should have written the layer may have failed.
    * @default false
    */
   readonly allowEmpty?: boolean | undefined;
   /**
    * What happens to a stream or an iterable that is not read to its end, because the work failed or was ended.
    *
-   * - `destroy`: it is ended, and what it holds is freed: a Node stream is destroyed, a web stream is cancelled, and the
-   *   iterator of an iterable is returned. The connection of an HTTP request is closed by this.
-   * - `leave`: nothing more is read from it, and the caller ends it. The caller of an HTTP request can still answer it then:
-   *   send the response (413 for `ResourceExhausted`), and let the rest of the request flow with `request.resume()`.
+   * - `destroy`: a Node stream is destroyed, a web stream is cancelled, and the iterator of an iterable is closed
+   *   (`return`). This closes the connection of an HTTP request.
+   * - `leave`: nothing more is read from the source, and the caller closes it. An HTTP server can still answer the request
+   *   then: it sends the response (413 for `ResourceExhausted`), and discards the rest with `request.resume()`.
    *
    * @default 'destroy'
    */
   readonly unreadSource?: UnreadSource | undefined;
-  /** @default DEFAULT_LIMITS */
+  /** Bounds that differ from the defaults. @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
-  /** @default the fastest there is; also settable by the environment variable OVERLAYER_GZIP */
+  /** @default the environment variable OVERLAYER_GZIP, or else the fastest that is installed */
   readonly gzip?: GzipDecoder | undefined;
 }
 
@@ -69,7 +69,7 @@ export const READ_LAYER_OPTIONS = {
   gzip: true,
 } satisfies OptionNames<ReadLayerOptions>;
 
-/** For work whose task has data for its events. */
+/** Of work whose events are data, so that its progress needs a callback. */
 export interface ProgressOptions {
   /** Called about ten times a second while the work runs, and once at its end. What it throws ends the work. */
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined;
@@ -84,29 +84,32 @@ export const PLAN_LAYER_OPTIONS = {
 
 export interface UnpackLayerOptions extends ReadLayerOptions {
   /**
-   * `directory`: a plain tree; whiteouts delete what lower layers left there.
+   * `directory`: a plain tree. Whiteouts delete files of lower layers.
    * `overlay`: an upperdir for overlayfs, with its whiteouts and opaque marks.
    * @default 'directory'
    */
   readonly target?: 'directory' | 'overlay' | undefined;
   /**
-   * Do without privileges. overlayfs's marks are `user.overlay.*` attributes then, for mounts with the option
-   * `userxattr` (Linux 5.11). What the kernel refuses is left out and reported in `anomalies`: owners, devices, some
-   * attributes, and the setuid and setgid bits of owners that were left out. Those of root are kept: the caller stands
-   * for the image's root. Whiteouts are devices 0:0, which any user may make since Linux 5.8. Where that is refused
-   * they are files with an attribute (Linux 6.7), and the kernel does not remove or rename a directory over those.
+   * Works without privileges.
+   *
+   * - overlayfs's marks are `user.overlay.*` attributes, for mounts with the option `userxattr` (Linux 5.11).
+   * - Whiteouts are devices 0:0, which any user may make since Linux 5.8. Where the kernel refuses them, they are files with
+   *   an attribute (Linux 6.7); the kernel does not remove or rename a directory over such files.
+   * - Owners, devices and attributes that the kernel refuses are left out and reported in `anomalies`. With an owner, its
+   *   setuid and setgid bits are left out. The bits of root are kept, because the caller stands for the image's root.
+   *
    * @default true unless the effective user is root
    */
   readonly rootless?: boolean | undefined;
   /** Directories of the lower layers, nearest first. Parents, symlinks and hard links resolve through them. */
   readonly lowers?: readonly string[] | undefined;
   /**
-   * What to do with a destination that is not empty. After a failed `merge` what was there before is changed
-   * and stays.
+   * What to do with a destination that is not empty: `refuse` fails with `FailedPrecondition`. `merge` writes into it; after
+   * a failure, the changes that were made until then stay.
    * @default 'refuse'
    */
   readonly existing?: 'refuse' | 'merge' | undefined;
-  /** Flush the file system (syncfs) before the destination appears. @default true */
+  /** Flushes the file system (syncfs) before the destination appears. @default true */
   readonly sync?: boolean | undefined;
 }
 
@@ -135,19 +138,19 @@ export interface LayerProgress {
 }
 
 export interface LayerResult {
-  /** Digest of the source's bytes. Undefined when `digests` is 'skip'. */
+  /** Digest of the bytes of the source. Undefined when `digests` is 'skip'. */
   readonly digest: Digest | undefined;
   /** Digest of the uncompressed bytes. Undefined when `digests` is 'skip'. */
   readonly diffID: DiffID | undefined;
   readonly compression: Compression;
-  /** Bytes of the uncompressed archive, what follows its end included. */
+  /** Bytes of the uncompressed archive, with those after its end marker. */
   readonly size: number;
   /** Bytes of the source. */
   readonly compressedSize: number;
   readonly entries: number;
-  /** Whiteouts and opaque marks. */
+  /** Whiteouts and opaque markers among the entries. */
   readonly whiteouts: number;
-  /** Whether it has an entry for the root directory, whose attributes are otherwise those of the layer below. */
+  /** Whether the layer has an entry for the root directory. Otherwise the root keeps the attributes of the lower layers. */
   readonly listsRoot: boolean;
   readonly anomalies: readonly AnomalySummary[];
 }

@@ -11,10 +11,10 @@ import { type Crew, crews } from './worker/crew.js';
 
 /**
  * Reads and verifies a layer as `unpackLayer` does, and writes nothing: for a dry run, an inspection, an audit. The
- * events are its operations, in the order of the layer; without a loop they are not even sent to this thread.
+ * events are the operations, in the order of the layer. Without a loop they are not sent to the caller's thread.
  *
- * @throws OverlayerError as `unpackLayer` does, but for what a file system could refuse
- * @throws `signal.reason` when the signal asks for the end
+ * @throws OverlayerError as `unpackLayer`, except for the errors of a file system
+ * @throws `signal.reason` when the signal is aborted
  *
  * @example
  * const plan = planLayer('layer.tar.gz');
@@ -63,7 +63,7 @@ async function* plan(
   }
 }
 
-/** What the apply thread has sent, until it is asked for. Its length is bounded by the thread waiting its turn. */
+/** Operations that the loop has not taken yet. The apply thread waits when it has four batches here. */
 class BatchQueue {
   readonly #batches: (readonly PlannedOperation[])[] = [];
   #crew: Crew | undefined;
@@ -92,7 +92,7 @@ class BatchQueue {
         yield batch;
         this.#crew?.pipeline.addInFlight(-1);
         this.#crew?.pipeline.gate.bump(SPACE);
-        await setImmediate(); // a thread that is ahead would keep the event loop, and with it every signal, from its turn
+        await setImmediate(); // without it, a thread that is ahead would keep signals and timers from running
       } else if (this.#ended) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }

@@ -3,7 +3,7 @@ import type { Pipeline } from './worker/pipeline.js';
 
 const PROGRESS_INTERVAL_MS = 100;
 
-/** A listener that throws ends the work, and what it throws is what the work fails with. */
+/** Calls a listener about ten times a second. The error of a listener ends the work, which fails with it. */
 export function reportProgress(
   pipeline: Pipeline,
   compressedSize: number | undefined,
@@ -29,7 +29,7 @@ export function reportProgress(
   return {
     end() {
       clearInterval(timer);
-      // It may have come too late to stop anything.
+      // The work may have ended before the listener's error could stop it.
       if (failure !== undefined) throw failure;
       report();
     },

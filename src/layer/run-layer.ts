@@ -12,9 +12,9 @@ import { type Crew, settleAll } from './worker/crew.js';
 import type { ArchiveSummary } from './worker/jobs.js';
 
 /**
- * Runs one layer through a crew: source to decode, hash and apply threads, until all have said how it went.
- * `archive` asks the apply thread for its part.
+ * Runs one layer through a crew: from its source through the decode and apply threads, until all of them have answered.
  *
+ * @param archive asks the apply thread for its part
  * @throws the first thread's error; `signal.reason` when the signal ended it
  */
 export async function runLayer(
@@ -78,7 +78,7 @@ function checkReading(options: ReadLayerOptions): {
     if (wanted === undefined) continue;
     parseDigest(wanted);
     if (digests === 'skip')
-      throw new OverlayerError('InvalidArgument', 'A digest can not be checked when digests are skipped');
+      throw new OverlayerError('InvalidArgument', 'A digest cannot be verified when digests are skipped');
   }
   const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
   if (gzip !== undefined) checkChoice('gzip decoder', gzip, GZIP_DECODERS);
@@ -92,17 +92,16 @@ function checkDigest(
 ): void {
   if (expected === undefined || expected === actual) return;
   throw new OverlayerError('DataLoss', `Layer has another ${name}: expected ${expected}, got ${actual}`, {
-    hint: 'get the layer anew, or check what it should be',
+    hint: 'get the layer again, or check the expected value',
     expected,
     actual,
   });
 }
 
 /**
- * What is refused of a layer when neither a digest nor a diffID says that it has to be so: it may be less than was meant,
- * or something else.
+ * Checks a layer that neither a digest nor a diffID names: it may be cut off, or it may be something else.
  *
- * @param streamProvesEnd the compressed stream says that it is whole, and so is the archive
+ * @param streamProvesEnd the compressed stream has an end marker, so the archive is whole, too
  * @throws OverlayerError `DataLoss`, `InvalidArgument`
  */
 function checkUnnamed(
@@ -112,20 +111,20 @@ function checkUnnamed(
 ): void {
   if (size === 0) {
     if (allowEmpty) return;
-    throw new OverlayerError('DataLoss', 'The layer is empty: there is not one byte of an archive', {
-      hint: 'what should have written it has failed, perhaps; give its digest or diffID, or allowEmpty, if it has to be so',
+    throw new OverlayerError('DataLoss', 'The layer is empty: it has no byte of an archive', {
+      hint: 'the program that wrote it may have failed; if the layer is meant to be empty, give its digest or diffID, or allowEmpty',
       offset: 0,
     });
   }
   if (holdsImages)
-    throw new OverlayerError('InvalidArgument', 'The archive holds images, and is no layer', {
+    throw new OverlayerError('InvalidArgument', 'The archive holds images: it is not a layer', {
       hint: 'open it as an image archive; if it is a layer, give its digest or diffID',
     });
   if (!endIsMarked && !streamProvesEnd)
     throw new OverlayerError(
       'DataLoss',
       'The archive has no end marker (two blocks of zeros): it may be cut off',
-      { hint: 'get the layer anew, or give its digest or diffID if it has to be so', offset: size },
+      { hint: 'get the layer again; if it is meant to end here, give its digest or diffID', offset: size },
     );
 }
 

@@ -18,32 +18,32 @@ import { runLayer } from './run-layer.js';
 import { type Crew, crews } from './worker/crew.js';
 
 /**
- * Starts the threads that the first layer will need, and does not wait for them. A process that knows early that
- * it will unpack something saves 50 ms so.
+ * Starts the threads that the first layer will need, and does not wait for them. It saves 50 ms of the first layer.
  */
 export function warmUp(): void {
   crews.warmUp();
 }
 
-/** Key of the one kind of event: the latest progress replaces the earlier. */
+/** Key of the events: new progress replaces the progress that was not read yet. */
 const PROGRESS = 0;
 
 /**
- * Unpacks one layer into a directory: decompresses, verifies and writes it in one pass, off the caller's event
- * loop, in bounded memory.
+ * Unpacks one layer into a directory. It decompresses, verifies and writes the layer in one pass, in worker threads and in
+ * bounded memory. The events are its progress.
  *
- * A destination that does not exist appears only once the layer is whole, verified and synced; after any failure
- * it does not exist. An empty directory is filled where it is, and is empty again after a failure.
+ * A destination that does not exist appears when the layer is complete, verified and synced. After a failure it does not
+ * exist. An existing empty directory is filled in place, and is empty again after a failure.
  *
+ * @param destination path of a directory; its parent must exist
  * @throws OverlayerError
- *   - `InvalidArgument`: malformed archive, bad whiteout name, option that makes no sense
- *   - `Unimplemented`: another compression than gzip and zstd, a type of entry that no layer has
- *   - `DataLoss`: digest or diffID is another, stream corrupt or cut off
- *   - `ResourceExhausted`: one of `limits`, a full disk
- *   - `FailedPrecondition`: destination not empty
- *   - `NotFound`: source, destination's parent, lower layer, target of a hard link
- *   - `PermissionDenied`
- * @throws `signal.reason` when the signal asks for the end
+ *   - `InvalidArgument`: the archive is malformed, a whiteout has a bad name, or an argument is wrong
+ *   - `Unimplemented`: a compression other than gzip and zstd, or a type of entry that no layer has
+ *   - `DataLoss`: the digest or diffID differs, or the stream is corrupt or cut off
+ *   - `ResourceExhausted`: a limit was reached, or the disk is full
+ *   - `FailedPrecondition`: the destination is not empty
+ *   - `NotFound`: the source, the destination's parent, a lower layer, or the target of a hard link does not exist
+ *   - `PermissionDenied`: the system refused a file
+ * @throws `signal.reason` when the signal is aborted
  *
  * @example
  * const { diffID, entries } = await unpackLayer('layer.tar.gz', 'rootfs');
@@ -62,11 +62,11 @@ export function unpackLayer(
 }
 
 export interface ApplyLayerOptions extends UnpackLayerOptions, ProgressOptions {
-  /** The caller takes the destination away after a failure, so no error speaks of what stays there. */
+  /** The caller removes the destination after a failure, so no error tells what stays there. */
   readonly temporary: boolean;
-  /** Whose the entries are on this host; lower layers and what is there have those owners already. @default as they say */
+  /** Maps the owners of the entries to owners on this host. The lower layers are mapped already. @default not mapped */
   readonly owners?: OwnerMap | undefined;
-  /** Take down what is known of the files that the layer brings, for a manifest (`manifest/write-manifest.ts`). @default false */
+  /** Collects facts about the files of the layer for its manifest (`manifest/write-manifest.ts`). @default false */
   readonly facts?: boolean | undefined;
   /** The layer is for an overlay whose lower layers are not there yet. @default they are given */
   readonly lowersLater?: LowersLater | undefined;
@@ -74,13 +74,13 @@ export interface ApplyLayerOptions extends UnpackLayerOptions, ProgressOptions {
 
 export interface AppliedLayer {
   readonly layer: LayerResult;
-  /** Where they were asked for. */
+  /** With the option `facts`. */
   readonly facts: FileFacts | undefined;
-  /** With `lowersLater`: what the layer relies on; undefined where it comes out the same upon any layers. */
+  /** With `lowersLater`: what the layer relies on. Undefined if it gives the same files on any lower layers. */
   readonly needsLowers: NeedsLowers | undefined;
 }
 
-/** `unpackLayer`, as a part of more. */
+/** `unpackLayer` as a part of a larger operation. */
 export async function applyLayer(
   source: LayerSource,
   destination: string,

@@ -34,6 +34,7 @@ async function* runDiffOfSnapshot(
   key: string,
   options: CreateDiffOptions,
 ): AsyncGenerator<Uint8Array, DiffResult> {
+  options.signal?.throwIfAborted();
   const { kind, parent } = await snapshots.stat(key);
   const views: string[] = [];
   /** What is committed is only seen through a view. */

@@ -85,7 +85,7 @@ describe.each(['an OCI layout, a long README before it', 'images of docker, a lo
       const destination = join(work, `${sample}-out`);
       const { code, stderr } = await overlayer(['unpack', '-', destination], { input: samples[sample]! });
       expect(code).toBe(3);
-      expect(stderr).toMatch(/holds images, and is no layer: /);
+      expect(stderr).toMatch(/holds images: it is not a layer: /);
       expect(existsSync(destination)).toBe(false);
     });
   },

@@ -72,6 +72,10 @@ const sources: Record<string, () => LayerSource> = {
   'an ArrayBuffer': () => Uint8Array.from(layer).buffer,
   'a DataView': () => new DataView(Uint8Array.from(layer).buffer) as unknown as LayerSource,
   'the bytes of another realm': () => runInNewContext('Uint8Array').from(layer),
+  'chunks of another realm': () => {
+    const { from } = runInNewContext('({ from: (bytes) => Uint8Array.from(bytes) })');
+    return [...pieces()].map(from);
+  },
   'a Blob': () => new Blob([layer]),
   'a File': () => new File([layer], 'layer.tar.gz'),
   'a Response': () => new Response(layer),

@@ -7,25 +7,30 @@ import type { Platform } from '../../oci/platform.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
 import type { ImageSource } from '../source/image-source.js';
 
-/** One layer of the image that is being pulled. */
+/** One layer of an image that is being pulled. */
 export interface PlannedLayer {
   readonly descriptor: Descriptor;
   readonly diffID: DiffID;
-  /** Name of its snapshot. */
+  /** Name of the layer's snapshot. */
   readonly chainID: ChainID;
 }
 
 /**
- * Where a layer is: it waits for its turn; its bytes come, and are unpacked as they do; they are all there, and
- * the rest is unpacked; it is verified, and brought to the disk; it is committed when the layers below are.
+ * Phases of a layer, in order.
+ *
+ * - `waiting`: for its turn
+ * - `downloading`: its bytes arrive, and are unpacked as they arrive
+ * - `unpacking`: all bytes have arrived, and the rest is unpacked
+ * - `verifying`: its blob is verified and brought to the disk
+ * - `committing`: its snapshot waits for those of the lower layers
  */
 export type LayerPhase = 'waiting' | 'downloading' | 'unpacking' | 'verifying' | 'committing';
 
-/** What a pull tells. Layers go by their index, the lowest is 0; they are those of the last `plan`. */
+/** An event of a pull. `index` is the position of a layer in the last `plan`; the lowest layer has 0. */
 export type PullEvent =
-  /** Beside the images there is something that can't be used as one: a signature, an entry that can't be read. */
+  /** The source has an entry that is not an image: a signature, or an entry that cannot be read. */
   | { readonly type: 'pass-over'; readonly name: string; readonly reason: string }
-  /** It is known what the image is made of. */
+  /** The manifest was read: these are the layers of the image, the lowest first. */
   | {
       readonly type: 'plan';
       readonly name: string;
@@ -33,11 +38,11 @@ export type PullEvent =
       readonly platform: Platform;
       readonly layers: readonly PlannedLayer[];
     }
-  /** The layer's snapshot is there already. */
+  /** The layer's snapshot exists already. */
   | { readonly type: 'skip'; readonly index: number; readonly chainID: ChainID }
-  /** Several in a row become the last of them where nobody has looked in between. */
+  /** How far the layer is. It replaces the last one of the same layer that was not read yet. */
   | ({ readonly type: 'progress'; readonly index: number } & LayerState)
-  /** The layer's snapshot is there, and on disk. */
+  /** The layer's snapshot is committed, and on disk. */
   | {
       readonly type: 'commit';
       readonly index: number;
@@ -48,7 +53,7 @@ export type PullEvent =
 
 export interface LayerState extends LayerProgress {
   readonly phase: LayerPhase;
-  /** Bytes of the blob. */
+  /** Bytes of the blob, from its descriptor. */
   readonly compressedSize: number;
 }
 

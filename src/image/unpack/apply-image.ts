@@ -19,14 +19,15 @@ import { inLayer, openLayer } from '../source/open-layer.js';
 import { AdmittedImage } from '../store/admit-image.js';
 import type { UnpackedImage, UnpackImageOptions } from './options.js';
 
-/** See `unpackImage`. */
+/** Unpacks the only image of a source. See `unpackImage`. */
 export async function unpackOnly(
   source: ImageSource,
   directory: string,
   options: UnpackImageOptions,
   tell: Tell<PullEvent>,
 ): Promise<UnpackedImage> {
-  const { name, target } = onlyImage(await source.images(options), source.description);
+  const { signal } = options;
+  const { name, target } = onlyImage(await source.images({ signal }), source.description);
   tellPassedOver(source, tell);
   const image = await AdmittedImage.admit(name ?? target.digest, target, options);
   return { ...(await applyImage(source, image, directory, options, tell)), name };
@@ -36,14 +37,14 @@ export async function unpackOnly(
 function onlyImage(images: readonly SourceImage[], description: string): SourceImage {
   const [image] = images;
   if (image === undefined) throw new OverlayerError('NotFound', `There is no image in "${description}"`);
-  // Several names of one image are no choice.
+  // Several names of one image need no choice.
   if (images.every(({ target }) => target.digest === image.target.digest)) return image;
   throw new OverlayerError('InvalidArgument', `There are ${images.length} images in "${description}"`, {
     hint: `choose one by its name or digest: ${listNames(images)}`,
   });
 }
 
-/** Unpacks an image, as `unpackImage` says. */
+/** Unpacks one image. See `unpackImage`. */
 export async function applyImage(
   source: ImageSource,
   { name, target }: AdmittedImage,
@@ -68,7 +69,7 @@ export async function applyImage(
       results.push(result);
     }
     if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
-    // Away from the event loop, before `commit` does it once more. (The path itself is a symlink.)
+    // Flushes outside of the event loop: `commit` has little left to flush. (`place` itself is a symlink.)
     if (sync) await flushFileSystem(`${place}/.`, directory);
     signal?.throwIfAborted();
     destination.commit(sync);
@@ -78,7 +79,7 @@ export async function applyImage(
   }
 }
 
-/** Of what no layer says: as `unpackLayer` leaves it. */
+/** Gives a root that no layer lists the attributes that `unpackLayer` gives it. */
 function showRoot({ descriptor }: Destination): void {
   const system = openLinuxSystem();
   system.chmod(descriptor, 0o755);

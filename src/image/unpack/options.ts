@@ -5,13 +5,13 @@ import type { Platform } from '../../oci/platform.js';
 import type { AdmitOptions } from '../store/admit-image.js';
 
 export interface UnpackImageOptions extends AdmitOptions {
-  /** @default that of this host */
+  /** @default the platform of this host */
   readonly platform?: Platform | undefined;
-  /** Of each layer. @default DEFAULT_LIMITS */
+  /** Limits of each layer that differ from the defaults. @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
-  /** As of `unpackLayer`. */
+  /** Works without privileges, as in `unpackLayer`. @default true unless the effective user is root */
   readonly rootless?: boolean | undefined;
-  /** Flush the file system (syncfs) before the destination appears. @default true */
+  /** Flushes the file system (syncfs) before the destination appears. @default true */
   readonly sync?: boolean | undefined;
 }
 
@@ -25,7 +25,9 @@ export const UNPACK_IMAGE_OPTIONS = {
 } satisfies OptionNames<UnpackImageOptions>;
 
 export interface UnpackedImage {
+  /** Name of the image in its source. Undefined where it has none. */
   readonly name: string | undefined;
   readonly platform: Platform;
+  /** The lowest first. */
   readonly layers: readonly LayerResult[];
 }

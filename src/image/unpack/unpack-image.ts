@@ -5,15 +5,19 @@ import type { ImageSource } from '../source/image-source.js';
 import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from './options.js';
 
 /**
- * Unpacks an image into one directory, without a store: its layers upon one another, in order, each verified.
- * The directory appears only once all of it is there, verified and synced; an empty directory that exists is
- * filled, and is empty again after a failure.
+ * Unpacks an image into one directory, without a store. It unpacks the layers in their order, and verifies each. The events
+ * are its progress.
  *
- * Verifiers are asked first, as by `Store.pull`.
+ * The directory appears when all layers are complete, verified and synced. An existing empty directory is filled in place,
+ * and is empty again after a failure.
  *
- * @throws OverlayerError as `unpackLayer`; `InvalidArgument` when the source has several images, which are more than names
- *   of one; `PermissionDenied` when a verifier refuses the image; and as the source
- * @throws `signal.reason` when the signal asks for the end
+ * The verifiers are asked first, as in `Store.pull`.
+ *
+ * @throws OverlayerError as `unpackLayer`, as the source, and
+ *   - `NotFound`: the source has no image, or none for the platform
+ *   - `InvalidArgument`: the source has several different images
+ *   - `PermissionDenied`: a verifier refuses the image
+ * @throws `signal.reason` when the signal is aborted
  *
  * @example
  * await using source = await openImageLayout('debian');
@@ -26,7 +30,7 @@ export function unpackImage(
 ): Task<UnpackedImage, PullEvent> {
   return new ProgressTask(async (tell) => {
     checkOptions('unpackImage', options, UNPACK_IMAGE_OPTIONS);
-    // Late, as all that the public entry need not load at once.
+    // Loaded when it is used: the entry point loads little.
     const { unpackOnly } = await import('./apply-image.js');
     return await unpackOnly(source, directory, options, tell);
   });

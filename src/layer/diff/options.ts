@@ -4,20 +4,20 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
 import type { Compression, ProgressOptions } from '../options.js';
 
-/** What a layer is made of. */
+/** The trees that a layer is made of. */
 export type DiffSource =
-  /** Any two trees, which are compared. */
+  /** Two trees, which are compared. */
   | {
-      /** Directory of the tree that is to be changed. @default none: the layer holds all of `upper` */
+      /** Directory of the tree before the change. @default none: the layer holds all of `upper` */
       readonly lower?: string | undefined;
-      /** Directory of the tree that is to come of it. */
+      /** Directory of the tree after the change. */
       readonly upper: string;
     }
-  /** The layer of an overlay mount that is written to: it holds the changes already. */
+  /** An overlay mount: its upperdir holds the changes, so nothing is compared. */
   | {
-      /** Its lowerdirs, nearest first. */
+      /** The lowerdirs, nearest first. */
       readonly lowers: readonly string[];
-      /** Its upperdir. */
+      /** The upperdir. */
       readonly upper: string;
     };
 
@@ -25,9 +25,9 @@ export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
   /** @default 'gzip' */
   readonly compression?: Compression | undefined;
   /**
-   * No modification time in the layer is later: those that are become this, in whole seconds. For layers that come out
-   * the same although files were written anew (reproducible-builds.org, SOURCE_DATE_EPOCH).
-   * @default times as they are
+   * Later modification times become this one, in whole seconds. Builds that write the same files at another time then give
+   * the same layer (reproducible-builds.org, SOURCE_DATE_EPOCH).
+   * @default times are kept
    */
   readonly sourceDateEpoch?: Date | undefined;
 }
@@ -40,13 +40,13 @@ export const CREATE_DIFF_OPTIONS = {
 } satisfies OptionNames<CreateDiffOptions>;
 
 export interface DiffResult {
-  /** Of the bytes: OCI's media type for them, their digest and their number. */
+  /** Media type, digest and size of the layer's bytes. */
   readonly descriptor: Descriptor;
-  /** Digest of the uncompressed bytes. */
+  /** Digest of the uncompressed archive. */
   readonly diffID: DiffID;
-  /** How many uncompressed bytes there are. */
+  /** Bytes of the uncompressed archive. */
   readonly size: number;
   readonly entries: number;
-  /** Whiteouts and opaque markers. */
+  /** Whiteouts and opaque markers among the entries. */
   readonly whiteouts: number;
 }
