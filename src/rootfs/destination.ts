@@ -5,7 +5,7 @@ import { withContext } from '../base/with-context.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, asSystemError, isErrno, type System, SystemError } from '../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
-import { takeBack } from './trees/take-back.js';
+import { takeBack } from './trees/remove-tree.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 /**

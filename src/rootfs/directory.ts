@@ -1,4 +1,4 @@
-import { O, S, type Stat, type System, SystemError } from '../system/system.js';
+import { O, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
 
 /** To read it; a FIFO in its place keeps nobody waiting. */
 export const OPEN_DIRECTORY: number = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
@@ -72,4 +72,15 @@ export function closeQuietly(system: System, descriptor: number): void {
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
   }
+}
+
+/** Gives an open directory the times that it had, where writing into it or reading it has changed them. */
+export function restoreTimes(system: System, descriptor: number, times: Times): void {
+  const now = system.stat(descriptor);
+  const isSame =
+    now.mtimeSec === times.mtimeSec &&
+    now.mtimeNsec === times.mtimeNsec &&
+    now.atimeSec === times.atimeSec &&
+    now.atimeNsec === times.atimeNsec;
+  if (!isSame) system.setTimes(descriptor, times);
 }

@@ -2,10 +2,9 @@ import { displayPath } from '../base/path-bytes.js';
 import type { WorkBudget } from '../base/work-budget.js';
 import { fromSystemError } from '../system/errno-code.js';
 import { type System, SystemError, type Times } from '../system/system.js';
-import { type Directory, statId } from './directory.js';
+import { type Directory, restoreTimes, statId } from './directory.js';
 import { IdSet } from './id-set.js';
 import { type Identity, isShut } from './identity.js';
-import { restoreTimes } from './restore-times.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 const OWNER_ALL = 0o700;

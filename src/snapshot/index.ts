@@ -9,7 +9,7 @@
 
 export type { ListOptions } from '../metadata/filter-by.js';
 export type { Labels, UpdateOptions } from '../metadata/labels.js';
-export type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
+export type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.js';
 export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './backends/backend.js';
 export { type OpenSnapshotterOptions, openSnapshotter } from './open-snapshotter.js';
 export type {

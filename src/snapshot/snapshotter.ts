@@ -3,7 +3,7 @@ import type { OptionNames } from '../base/check-arguments.js';
 import type { Task } from '../base/task.js';
 import type { ListOptions } from '../metadata/filter-by.js';
 import type { Labels, UpdateOptions } from '../metadata/labels.js';
-import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-record.js';
+import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.js';
 import type { Mount } from '../mount/mount.js';
 import type { Capability } from './backends/backend.js';
 import type { CheckOptions, CheckProgress, CheckReport } from './check/check-report.js';

@@ -3,10 +3,9 @@ import { hasNonZero } from '../base/has-non-zero.js';
 import { type Limits, limitError, resolveLimits } from '../base/limits.js';
 import { displayPath, encodePath } from '../base/path-bytes.js';
 import { BLOCK, checksumMatches, FIELD, headerForm, isZeroBlock, paddingOf } from './block.js';
-import { type ExtensionType, headerType, isExtension } from './entry-type.js';
 import { FormatError } from './format-error.js';
 import { HeaderError, readName, readNumber } from './header.js';
-import { HeaderChain } from './header-chain.js';
+import { type ExtensionType, HeaderChain, headerType, isExtension } from './header-chain.js';
 import { entryName, entryStoredSize, readEntry } from './read-entry.js';
 import {
   checkSparseMap,

@@ -1,7 +1,13 @@
 import { decodePath } from '../base/path-bytes.js';
-import { FIELD, GNU_TIMES, type HeaderForm, STAR_PREFIX_LENGTH } from './block.js';
+import {
+  FIELD,
+  GNU_TIMES,
+  type HeaderForm,
+  NumericError,
+  parseNumeric,
+  STAR_PREFIX_LENGTH,
+} from './block.js';
 import { FormatError } from './format-error.js';
-import { NumericError, parseNumeric } from './numeric.js';
 
 /** Why a header can't be read. */
 export class HeaderError extends FormatError {}

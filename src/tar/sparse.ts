@@ -1,8 +1,7 @@
-import { BLOCK, headerForm } from './block.js';
+import { BLOCK, headerForm, parseNumeric } from './block.js';
 import type { Extension } from './extension.js';
 import { FormatError } from './format-error.js';
 import { readNumberAt } from './header.js';
-import { parseNumeric } from './numeric.js';
 
 /** A range of a sparse file that has data; the rest are holes. */
 export interface SparseRange {

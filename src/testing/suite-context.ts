@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Labels } from '../metadata/labels.js';
-import type { SnapshotKind } from '../metadata/snapshot-record.js';
+import type { SnapshotKind } from '../metadata/snapshot-records.js';
 import type { Mount } from '../mount/mount.js';
 import type { withMount } from '../mount/mounting.js';
 import type { SnapshotInfo, Snapshotter } from '../snapshot/snapshotter.js';

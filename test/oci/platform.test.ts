@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rankPlatform } from '../../src/oci/match-platform.js';
-import { formatPlatform, hostPlatform, normalizePlatform, parsePlatform } from '../../src/oci/platform.js';
+import {
+  formatPlatform,
+  hostPlatform,
+  normalizePlatform,
+  parsePlatform,
+  rankPlatform,
+} from '../../src/oci/platform.js';
 
 test.each([
   ['linux/amd64', { os: 'linux', architecture: 'amd64' }],

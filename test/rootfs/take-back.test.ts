@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { takeBack } from '../../src/rootfs/trees/take-back.js';
+import { takeBack } from '../../src/rootfs/trees/remove-tree.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { AT_FDCWD, O, type System, SystemError } from '../../src/system/system.js';
 import { applyLayer } from '../helpers/apply-layer.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { NumericError, parseNumeric } from '../../src/tar/numeric.js';
+import { NumericError, parseNumeric } from '../../src/tar/block.js';
 
 const parse = (bytes: Buffer) => parseNumeric(bytes, 0, bytes.length);
 const octal = (text: string) => parse(Buffer.from(text, 'latin1'));

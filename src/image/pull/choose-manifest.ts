@@ -11,9 +11,8 @@ import {
   parseManifest,
   type UnreadableEntry,
 } from '../../oci/manifest.js';
-import { rankPlatform } from '../../oci/match-platform.js';
 import { isIndex, isManifest } from '../../oci/media-types.js';
-import { completePlatform, formatPlatform, type Platform } from '../../oci/platform.js';
+import { completePlatform, formatPlatform, type Platform, rankPlatform } from '../../oci/platform.js';
 
 /** Reads the documents of an image. */
 export interface Documents {

@@ -4,7 +4,7 @@ import type { OptionNames } from '../../base/check-arguments.js';
 import type { Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { ListOptions } from '../../metadata/filter-by.js';
-import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Platform } from '../../oci/platform.js';
 import type { OpenSnapshotterOptions } from '../../snapshot/open-snapshotter.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';

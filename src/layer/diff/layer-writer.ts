@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { statId, withChild } from '../../rootfs/directory.js';
-import { dataRanges } from '../../rootfs/trees/data-ranges.js';
+import { dataRanges } from '../../rootfs/trees/copy-contents.js';
 import { O, type System } from '../../system/system.js';
 import { paddingOf } from '../../tar/block.js';
 import { END_MARKER_BYTES, HeaderEncoder, type TarHeader } from '../../tar/header-encoder.js';

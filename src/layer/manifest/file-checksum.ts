@@ -1,7 +1,7 @@
 import { crc32OfZeros } from '../../base/crc32.js';
 import { openCrc32 } from '../../compression/crc32.js';
 import { withChild } from '../../rootfs/directory.js';
-import { dataRanges } from '../../rootfs/trees/data-ranges.js';
+import { dataRanges } from '../../rootfs/trees/copy-contents.js';
 import { O, type System } from '../../system/system.js';
 
 const BUFFER_BYTES = 1024 * 1024;

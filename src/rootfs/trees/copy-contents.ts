@@ -1,5 +1,4 @@
 import { isErrno, type System } from '../../system/system.js';
-import { dataRanges } from './data-ranges.js';
 
 const BUFFER_BYTES = 1024 * 1024;
 /** The kernel copies so many at once, in 20 ms and more: in between it can be heard that somebody wants the end. */
@@ -51,5 +50,23 @@ function readAndWrite(system: System, from: number, to: number, start: number, e
     if (length === 0) return;
     system.pwrite(to, address, length, position);
     position += length;
+  }
+}
+
+/**
+ * The parts of an open file's first `size` bytes that hold data, in order; between them are holes. The descriptor
+ * stands at the start of a part while it is looked at.
+ */
+export function* dataRanges(
+  system: System,
+  file: number,
+  size: number,
+): Generator<{ readonly start: number; readonly end: number }> {
+  for (let position = 0; position < size; ) {
+    const start = system.seekData(file, position);
+    if (start === undefined || start >= size) return;
+    position = Math.min(system.seekHole(file, start), size);
+    system.seekData(file, start);
+    yield { start, end: position };
   }
 }

@@ -1,7 +1,6 @@
 import type { DirectoryEntry, Stat, System } from '../../system/system.js';
-import { isDirectory, statId } from '../directory.js';
+import { isDirectory, restoreTimes, statId } from '../directory.js';
 import { isShut } from '../identity.js';
-import { restoreTimes } from '../restore-times.js';
 import { Descent } from './descent.js';
 
 /** What is to go of a tree. Directories are known by their `statId`. */

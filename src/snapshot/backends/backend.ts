@@ -1,6 +1,6 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { Labels } from '../../metadata/labels.js';
-import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Mount } from '../../mount/mount.js';
 
 /** A snapshot as its backend sees it. */

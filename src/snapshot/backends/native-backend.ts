@@ -1,7 +1,7 @@
 import { chownSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
-import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Mount } from '../../mount/mount.js';
 import { flushFileSystem } from '../fill/flush-point.js';
 import { treeThreads } from '../trees/tree-threads.js';

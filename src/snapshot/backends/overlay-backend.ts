@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
-import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Mount } from '../../mount/mount.js';
 import { escapeLayer } from '../../mount/overlay-layers.js';
 import type { OverlaySupport } from '../../mount/overlay-support.js';

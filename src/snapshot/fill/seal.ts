@@ -1,4 +1,4 @@
-import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { CommitOptions } from '../snapshotter.js';
 
 /** What a fill knows of a snapshot that it has filled with one layer. The commit need not find it out again. */

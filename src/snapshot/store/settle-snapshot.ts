@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { AbortableOptions } from '../../base/abort.js';
-import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { BackendSnapshot, SnapshotBackend } from '../backends/backend.js';
 import { describeContents } from '../fill/describe-contents.js';
 import type { DescribedContents } from '../fill/seal.js';

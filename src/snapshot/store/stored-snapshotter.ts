@@ -5,7 +5,7 @@ import { ProgressTask, type Task } from '../../base/task.js';
 import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
 import { checkLabels, type Labels, UPDATE_OPTIONS, type UpdateOptions } from '../../metadata/labels.js';
 import type { MetadataStore, ReadTransaction } from '../../metadata/metadata-store.js';
-import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import {
   checkCommit,
   checkNameIsFree,

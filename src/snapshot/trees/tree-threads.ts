@@ -3,7 +3,7 @@ import { Pool } from '../../base/pool.js';
 import { type Job, type JobResult, WorkerThread } from '../../base/worker-thread.js';
 import type { FileFacts } from '../../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
-import type { SnapshotUsage } from '../../metadata/snapshot-record.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { ConvertRequest } from './convert-whiteouts.js';
 import type { InheritRequest } from './inherit-unlisted.js';
 import type { MendRequest } from './mend-tree.js';

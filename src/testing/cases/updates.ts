@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { SnapshotKind } from '../../metadata/snapshot-record.js';
+import type { SnapshotKind } from '../../metadata/snapshot-records.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { cases, refuses } from '../suite-case.js';
 import type { SuiteContext } from '../suite-context.js';
