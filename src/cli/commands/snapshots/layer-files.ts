@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { type CheckFinding, type DiffID, planLayer } from '../../../index.js';
+import { type CheckFinding, chainIDs, type DiffID, planLayer } from '../../../index.js';
 
 /** Files of layers, by what they hold. They are read only when one is asked for. */
 export class LayerFiles {
@@ -17,7 +16,9 @@ export class LayerFiles {
     this.#byDiffID ??= this.#read();
     const files = await this.#byDiffID;
     if (diffID !== undefined) return files.get(diffID);
-    return [...files].find(([layer]) => chainID(parent, layer) === snapshot)?.[1];
+    // The parent's name is a chainID, which stands for all layers below.
+    const below = parent === undefined ? [] : [parent as DiffID];
+    return [...files].find(([layer]) => chainIDs([...below, layer]).at(-1) === snapshot)?.[1];
   }
 
   async #read(): Promise<ReadonlyMap<DiffID, string>> {
@@ -28,10 +29,4 @@ export class LayerFiles {
     }
     return files;
   }
-}
-
-/** Image specification, config.md, "Layer ChainID". */
-function chainID(parent: string | undefined, diffID: DiffID): string {
-  if (parent === undefined) return diffID;
-  return `sha256:${createHash('sha256').update(`${parent} ${diffID}`).digest('hex')}`;
 }
