@@ -1,25 +1,27 @@
-/** The counter that rises when bytes have come (or their end). */
+/** Counter of bytes that arrived, and of their end. */
 export const DATA = 1;
-/** The counter that rises when room has come. */
+/** Counter of room that became free. */
 export const SPACE = 2;
-/** The same for the caller's thread, which is woken by other means, for 40 µs: only when the room is for it. */
+/** The same for the caller's thread. Waking it takes 40 µs: it is told only of room in its own ring. */
 export const CALLER_SPACE = 3;
 const ABORTED = 0;
 
-/** Words of a gate's memory. */
+/** How many words a gate has. */
 export const GATE_WORDS = 4;
 
 export type GateEvent = typeof DATA | typeof SPACE | typeof CALLER_SPACE;
 
-/** Another thread failed, or the caller wants no more: stop, and leave the saying why to whoever knows. */
+/** The gate was closed: another thread failed, or the caller asked for the end. That thread has the reason. */
 export class AbortedError extends Error {
   override readonly name = 'AbortedError';
 }
 
 /**
- * How the threads of one unpack wait for each other and stop together: two event counters and a flag in
- * shared memory. A waiter reads the counter before it looks, and sleeps only while it has not moved since,
- * so that no wake-up is lost.
+ * Threads of a crew wait for each other at a gate, and stop together. It has event counters and a flag in shared
+ * memory.
+ *
+ * To wait, a thread reads a counter (`look`), checks its condition, and then sleeps while the counter has that value
+ * (`wait`). An event in between changes the counter, so no wake-up is lost.
  */
 export class Gate {
   readonly #words: Int32Array;
@@ -32,7 +34,7 @@ export class Gate {
     this.#words.fill(0);
   }
 
-  /** What to hand to `wait`. */
+  /** Reads a counter, for `wait`. @throws AbortedError */
   look(event: GateEvent): number {
     this.throwIfAborted();
     return Atomics.load(this.#words, event);
@@ -43,13 +45,13 @@ export class Gate {
     Atomics.notify(this.#words, event);
   }
 
-  /** Blocks this thread until the counter is no longer `seen`. */
+  /** Blocks until the counter is not `seen`. @throws AbortedError */
   wait(event: GateEvent, seen: number): void {
     Atomics.wait(this.#words, event, seen);
     this.throwIfAborted();
   }
 
-  /** The same for the caller's thread, which may not block. */
+  /** As `wait`, for the caller's thread, which may not block. */
   async waitAsync(event: GateEvent, seen: number): Promise<void> {
     await Atomics.waitAsync(this.#words, event, seen).value;
     this.throwIfAborted();

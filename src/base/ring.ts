@@ -3,15 +3,15 @@ import { CALLER_SPACE, DATA, type Gate, SPACE } from './gate.js';
 const WRITTEN = 0;
 const ENDED = 1;
 const FIRST_READER = 2;
-/** A reader is a position and whether it reads at all. */
+/** A reader has two words: its position, and whether it reads. */
 const READER_WORDS = 2;
 
-/** Words of control memory that a ring with so many readers takes. */
+/** How many words the control memory of a ring has. */
 export function ringWords(readers: number): number {
   return FIRST_READER + readers * READER_WORDS;
 }
 
-/** A ring's shared memory: what crosses to the other threads. */
+/** The shared memory of a ring. */
 export interface RingMemory {
   readonly control: Int32Array;
   readonly data: SharedArrayBuffer;
@@ -19,12 +19,12 @@ export interface RingMemory {
 }
 
 /**
- * Bytes from one thread to several, in shared memory, each reader at its own pace; the slowest holds the writer
- * back. Positions count bytes modulo 2^32, so the size is a power of two.
+ * Shared memory through which one thread passes bytes to others. Each reader has its own pace, and the slowest holds
+ * the writer back. Positions count bytes modulo 2^32, so the size is a power of two.
  *
- * Waking a thread costs 30 µs here, so it is done for many bytes at once: readers are told of a quarter of the
- * ring, or the end; the writer of an eighth. Neither can miss its last call: a full ring has passed the quarter,
- * and a reader that has nothing left has freed more than the eighth.
+ * Waking a thread takes 30 µs. Readers are therefore told only of a quarter of the ring, or of the end, and the
+ * writer only of an eighth. No wake-up is missed: a full ring has passed the quarter, and a reader without bytes has
+ * freed more than an eighth.
  */
 export class Ring {
   readonly bytes: Buffer;
@@ -33,10 +33,10 @@ export class Ring {
   readonly #readers: number;
   readonly #gate: Gate;
   readonly #isCallers: boolean;
-  /** Bytes that the readers have not been told of. */
+  /** Number of published bytes that the readers have not been told of. */
   #unannounced = 0;
 
-  /** @param isCallers the writer may be the caller's thread */
+  /** @param isCallers whether the caller's thread may be the writer */
   constructor(memory: RingMemory, gate: Gate, isCallers = false) {
     this.bytes = Buffer.from(memory.data);
     this.size = memory.data.byteLength;
@@ -46,28 +46,28 @@ export class Ring {
     this.#isCallers = isCallers;
   }
 
-  /** Empty, with every reader reading. Only while no thread uses it. */
+  /** Empties the ring; every reader reads. No thread may use it meanwhile. */
   reset(): void {
     this.#control.fill(0);
     for (let reader = 0; reader < this.#readers; reader++) this.#control[readerWord(reader) + 1] = 1;
   }
 
-  /** Bytes written so far, modulo 2^32. */
+  /** How many bytes were written, modulo 2^32. */
   get written(): number {
     return Atomics.load(this.#control, WRITTEN);
   }
 
-  /** Bytes that a reader has released so far, modulo 2^32. */
+  /** How many bytes a reader has released, modulo 2^32. */
   released(reader: number): number {
     return Atomics.load(this.#control, readerWord(reader));
   }
 
-  /** Where the writer's room begins; it runs on for what `room` or `waitRoom` says. */
+  /** Index in `bytes` at which the writer's room begins. */
   get writeIndex(): number {
     return Atomics.load(this.#control, WRITTEN) & (this.size - 1);
   }
 
-  /** Room for the writer, in one piece. */
+  /** How many bytes the writer may write from `writeIndex` on, without wrapping around. */
   room(): number {
     return Math.min(this.#free(), this.size - this.writeIndex);
   }
@@ -83,7 +83,7 @@ export class Ring {
     return this.size - used;
   }
 
-  /** Blocks until there is room. */
+  /** Blocks until there is room. @throws AbortedError */
   waitRoom(): number {
     for (;;) {
       const seen = this.#gate.look(SPACE);
@@ -108,9 +108,11 @@ export class Ring {
     if (this.#unannounced >= this.size / 4) this.flush();
   }
 
-  /** Tells the readers of what has been published: before a wait of the writer that they can't end. */
+  /**
+   * Tells the readers of everything published. The writer calls it before a wait that does not depend on the readers.
+   */
   flush(): void {
-    // The writer may wait for the same event: it would wake itself, again and again.
+    // Without this the writer would wake itself: it may be waiting for the same counter.
     if (this.#unannounced === 0) return;
     this.#unannounced = 0;
     this.#gate.bump(DATA);
@@ -125,7 +127,7 @@ export class Ring {
     return Atomics.load(this.#control, ENDED) !== 0;
   }
 
-  /** A reader that wants no (more) bytes no longer holds the writer back. */
+  /** The reader needs no more bytes, and no longer holds the writer back. */
   leave(reader: number): void {
     Atomics.store(this.#control, readerWord(reader) + 1, 0);
     this.#tellOfSpace();
@@ -136,9 +138,9 @@ export class Ring {
   }
 
   /**
-   * Bytes for this reader, in one piece; -1 once all have been read and no more come.
+   * How many bytes a reader can read, without wrapping around; -1 at the end.
    *
-   * @param held bytes that it has read and not released
+   * @param held bytes that were read but not released
    */
   available(reader: number, held = 0): number {
     // In this order: the writer publishes before it ends.
@@ -149,7 +151,7 @@ export class Ring {
     return Math.min(unread, this.size - (read & (this.size - 1)));
   }
 
-  /** Blocks until there are bytes for this reader, or their end (-1). */
+  /** Blocks until there are bytes for a reader. @returns how many; -1 at the end */
   waitAvailable(reader: number): number {
     for (;;) {
       const seen = this.#gate.look(DATA);

@@ -6,8 +6,8 @@ import type { MountAttempt } from './mount-attempt.js';
 import { mountAttributes, mountFlags, parseMountOptions } from './mount-options.js';
 
 /**
- * Shows a directory at a second place. Nothing that is mounted or unmounted there later shows at the source: to
- * take the one apart must never reach the other.
+ * Shows a directory at a second place. The mount is private: a later mount or unmount there does not reach the
+ * source.
  */
 export function bindMount({ system, mount, options, target }: MountAttempt): void {
   const tree = system.cloneTree(mount.source, { recursive: options.bind === 'rbind' });
@@ -22,7 +22,7 @@ export function bindMount({ system, mount, options, target }: MountAttempt): voi
   }
 }
 
-/** With mount(2), which makes the mount first and what it should be after. */
+/** Uses mount(2), which makes the mount first and changes it afterwards. */
 export async function bindMountOld({ system, mount, options, target }: MountAttempt): Promise<void> {
   const { path } = target;
   if (options.recursiveReadOnly || options.idMap !== undefined)
@@ -32,7 +32,7 @@ export async function bindMountOld({ system, mount, options, target }: MountAtte
   system.mount({ source: mount.source, target: path, type: '', flags: MS.BIND | recursive, data: '' });
   try {
     change(MS.PRIVATE | MS.REC);
-    // A remount takes away what it does not name, and in a user namespace that is refused.
+    // A remount clears the flags that it does not name. A user namespace may not clear them.
     const present = topMount(readMountInfo(), path)?.options ?? [];
     const kept = mountFlags(parseMountOptions('', present));
     if (options.flags.size > 0) change(MS.BIND | MS.REMOUNT | kept | mountFlags(options));

@@ -3,17 +3,17 @@ import { mapOwners } from './idmapped.js';
 import type { MountAttempt } from './mount-attempt.js';
 import { fileSystemFlags, mountAttributes, mountFlags, splitOption } from './mount-options.js';
 
-/** A parameter, or without a value a flag. */
+/** A parameter of the filesystem; a flag if it has no value. */
 export type Parameter = readonly [key: string, value?: string | undefined];
 
-/** Mounts a file system that is not an overlay. */
+/** Mounts a filesystem that is not an overlay. */
 export function mountFileSystem(attempt: MountAttempt): void {
   attachFileSystem(attempt, attempt.options.data.map(splitOption), (tree) =>
     mapOwners(attempt.system, tree, attempt.options.idMap),
   );
 }
 
-/** With mount(2). */
+/** Uses mount(2). */
 export async function mountFileSystemOld({ system, mount, options, target }: MountAttempt): Promise<void> {
   if (options.idMap !== undefined) throw new SystemError('ENOSYS', 'mount_setattr', target.path);
   const { type, source } = mount;
@@ -21,7 +21,7 @@ export async function mountFileSystemOld({ system, mount, options, target }: Mou
   system.mount({ source, target: target.path, type, flags: mountFlags(options), data });
 }
 
-/** @param prepare sees the tree before anyone else does */
+/** @param prepare called with the mount before it is attached */
 export function attachFileSystem(
   { system, mount, options, target, messages }: MountAttempt,
   parameters: readonly Parameter[],

@@ -3,7 +3,7 @@ import type { IdMap, MountSystem } from '../system/mount-system.js';
 import { AT_FDCWD, O } from '../system/system.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';
 
-/** From here on the files of a tree show the owners that the map has for those on disk. */
+/** Makes the files of a mount show the owners that the map has for those on disk. */
 export function mapOwners(system: MountSystem, tree: number, map: IdMap | undefined): void {
   if (map === undefined) return;
   const userNamespace = system.makeUserNamespace(map);
@@ -15,9 +15,10 @@ export function mapOwners(system: MountSystem, tree: number, map: IdMap | undefi
 }
 
 /**
- * An overlay itself can't be idmapped, its layers can. For as long as `use` runs they are mounted a second time,
- * on a temporary directory, all on top of one another: overlayfs before Linux 6.15 takes no layer that is mounted
- * nowhere, but finds each through its descriptor.
+ * Mounts layers with mapped owners while `use` runs. An overlay itself cannot be idmapped.
+ *
+ * The mounts are attached to a temporary directory, on top of each other, and found by their descriptors: overlayfs
+ * before Linux 6.15 does not take layers that are attached nowhere.
  */
 export async function withMappedLayers(
   system: MountSystem,

@@ -5,12 +5,12 @@ import type { SystemError } from '../system/system.js';
 
 type Reason = readonly [code: ErrorCode, reason: string, hint?: string];
 
-const PRIVILEGES = 'mounting takes root, or a user namespace: unshare --user --map-root-user --mount';
+const PRIVILEGES = 'mounting needs root, or a user namespace: unshare --user --map-root-user --mount';
 const REFUSED_TO_ROOT =
-  'root may mount with CAP_SYS_ADMIN, and where no sandbox (seccomp, AppArmor) refuses it';
+  'root needs CAP_SYS_ADMIN to mount, and no sandbox (seccomp, AppArmor) that forbids it';
 const KERNEL_LOG = 'the kernel log (dmesg) says more';
 
-/** What a refusal to mount means; of the others `errno-code.ts` knows. */
+/** Errors that mean something special for a mount. `errno-code.ts` knows the others. */
 const REASONS: Readonly<Record<string, Reason>> = {
   EPERM: ['PermissionDenied', 'not permitted', PRIVILEGES],
   EACCES: ['PermissionDenied', 'permission denied', PRIVILEGES],
@@ -20,14 +20,18 @@ const REASONS: Readonly<Record<string, Reason>> = {
   ENOTBLK: ['InvalidArgument', 'the source is not a block device'],
   EBUSY: ['FailedPrecondition', 'it is in use'],
   ENOSPC: ['ResourceExhausted', 'there are too many mounts', 'sysctl fs.mount-max is the limit'],
-  E2BIG: ['InvalidArgument', 'the options are longer than the kernel takes'],
-  EINVAL: ['InvalidArgument', 'the kernel does not take it', KERNEL_LOG],
+  E2BIG: ['InvalidArgument', 'the options are longer than the kernel accepts'],
+  EINVAL: ['InvalidArgument', 'the kernel refuses an option or a layer', KERNEL_LOG],
 };
 
-/** What overlayfs alone says so. */
+/** Errors that mean something special for overlayfs. */
 const OVERLAY_REASONS: Readonly<Record<string, Reason>> = {
-  EBUSY: ['FailedPrecondition', 'a directory of it is in use', 'another mount has it as upperdir or workdir'],
-  ELOOP: ['InvalidArgument', 'a layer is inside of another'],
+  EBUSY: [
+    'FailedPrecondition',
+    'one of its directories is in use',
+    'another mount has it as upperdir or workdir',
+  ],
+  ELOOP: ['InvalidArgument', 'a layer is inside another one'],
   ESTALE: [
     'FailedPrecondition',
     'the upperdir was used with other layers before',
@@ -36,10 +40,10 @@ const OVERLAY_REASONS: Readonly<Record<string, Reason>> = {
 };
 
 /**
- * A refusal of the kernel in overlayer's words.
+ * Turns the kernel's refusal into an error with a reason and a hint.
  *
  * @param what a sentence, such as `Cannot mount overlay on "/mnt"`
- * @param type of the file system, where one was being mounted; `messages`: what the kernel had to say about it
+ * @param options `type`: the filesystem's; `messages`: the kernel's messages about it
  */
 export function mountError(
   what: string,

@@ -11,7 +11,7 @@ import { mountError } from './mount-error.js';
 import { parseMountOptions } from './mount-options.js';
 import { mountOverlay } from './overlay-mount.js';
 
-/** Mounts one after the other onto `target`, or none of them. */
+/** Mounts one after the other onto `target`. If one fails, the others are unmounted. */
 export async function mountOnto(
   system: MountSystem,
   mounts: readonly Mount[],
@@ -26,7 +26,7 @@ export async function mountOnto(
   }
 }
 
-/** @returns where it is mounted, symlinks resolved */
+/** @returns the path of the mount, symlinks resolved */
 async function mountOne(system: MountSystem, mount: Mount, root: string): Promise<string> {
   const options = parseMountOptions(mount.type, mount.options);
   const target = openTarget(system, root, mount.target ?? '');
@@ -37,7 +37,7 @@ async function mountOne(system: MountSystem, mount: Mount, root: string): Promis
     return target.path;
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    // overlayfs explains itself only there; others begin with their name too ("EXT4-fs (loop0): …").
+    // overlayfs explains its errors only in the log. Other filesystems begin their lines with their names too.
     const own = log?.read().filter((line) => line.toLowerCase().startsWith(mount.type)) ?? [];
     throw mountError(`Cannot mount ${mount.type} on "${target.path}"`, error, {
       type: mount.type,
@@ -55,7 +55,7 @@ async function perform(attempt: MountAttempt): Promise<void> {
   else await orOld(attempt, mountFileSystem, mountFileSystemOld);
 }
 
-/** Kernels before 5.12, and some sandboxes, have mount(2) alone. */
+/** Kernels before 5.12, and some sandboxes, have mount(2) only. */
 async function orOld(
   attempt: MountAttempt,
   now: (attempt: MountAttempt) => void,
@@ -85,7 +85,7 @@ function openTarget(system: MountSystem, root: string, below: string): MountTarg
   }
 }
 
-/** @param otherwise a path that has led to it, for where there is no /proc */
+/** @param otherwise a path that led to it, for systems without /proc */
 function pathOf(descriptor: number, otherwise: string): string {
   return hasProc() ? readlinkSync(`/proc/self/fd/${descriptor}`) : realpathSync(otherwise);
 }

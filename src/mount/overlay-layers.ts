@@ -1,12 +1,12 @@
 import type { Mount } from './mount.js';
 import { parseMountOptions, splitOption } from './mount-options.js';
 
-/** Puts a `\` before each character of a layer's path that the kernel would read as a separator. */
+/** Puts a `\` before each character that the kernel would read as a separator of layers. */
 export function escapeLayer(path: string): string {
   return path.replace(/[\\:,]/g, '\\$&');
 }
 
-/** The paths of `lowerdir`, which stand between colons. */
+/** Splits the value of `lowerdir` into paths. */
 export function splitLayers(value = ''): string[] {
   return (value.match(/(?:\\.|[^:\\])+/g) ?? []).map(unescapeLayer);
 }
@@ -16,13 +16,13 @@ export function unescapeLayer(path: string): string {
 }
 
 export interface OverlayLayers {
-  /** What is written to; undefined where nothing is. */
+  /** The upperdir; undefined for a read-only overlay. */
   readonly upper: string | undefined;
   /** Nearest first. */
   readonly lowers: readonly string[];
 }
 
-/** @param data options of an overlay mount, as `parseMountOptions` gives them */
+/** @param data options of an overlay mount, from `parseMountOptions` */
 export function overlayLayers(data: readonly string[]): OverlayLayers {
   const option = (wanted: string) => data.map(splitOption).find(([key]) => key === wanted)?.[1];
   const upper = option('upperdir');
@@ -32,7 +32,7 @@ export function overlayLayers(data: readonly string[]): OverlayLayers {
   };
 }
 
-/** The directories that are seen over one another, the uppermost first; undefined for what is not seen so. */
+/** The directories whose contents a mount shows merged, the uppermost first; undefined for mounts of another kind. */
 export function shownLayers(mounts: readonly Mount[]): readonly string[] | undefined {
   const [mount] = mounts;
   if (mount === undefined) return [];
@@ -50,9 +50,9 @@ const TO_WRITE = ['upperdir', 'workdir', 'volatile'];
 const ID_MAPS = ['uidmap', 'gidmap'];
 
 /**
- * The same tree to be read, beside whoever writes to it: overlayfs would not share an upperdir (containerd's readonly
- * temporary mounts do likewise). With the owners of the disk, which are those of a layer, rather than those that an
- * idmapped mount shows.
+ * A mount that shows the same tree read-only. The upperdir becomes a lower layer, since two overlays may not share
+ * one (containerd's read-only temporary mounts do the same). Owners are not mapped: they are those of the layers on
+ * disk.
  */
 export function readOnlyMount(mount: Mount): Mount {
   const without = (options: readonly string[], keys: readonly string[]) =>

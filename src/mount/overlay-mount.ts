@@ -43,7 +43,7 @@ export function takesLayersOneByOne(system: MountSystem): boolean {
     }
   };
   try {
-    // At first overlayfs took whatever it was told and looked at it later.
+    // Older kernels accept every parameter, and check it later.
     return !takes('no such parameter') && takes('lowerdir+');
   } catch (error) {
     if (isErrno(error, 'ENOSYS')) return false;
@@ -58,7 +58,7 @@ async function mountOneByOne(
 ): Promise<void> {
   const { system } = attempt;
   const opened: number[] = [];
-  /** A path that is too long goes as that of a descriptor. */
+  /** Replaces a path that is too long by a path of a descriptor. */
   const short = (path: string, value: string): string => {
     if (encodePath(value).length <= MAX_VALUE_BYTES) return value;
     const descriptor = system.openAt(AT_FDCWD, path, O.PATH, 0);

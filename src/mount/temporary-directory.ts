@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toOverlayerError } from '../system/errno-code.js';
 
-/** An empty directory that nobody else may look into. What is made in it goes by name, and then rmdir. */
+/**
+ * Makes a directory that only this user may look into. Remove it with rmdir, never recursively: something may be
+ * mounted.
+ */
 export async function makeTemporaryDirectory(purpose: string): Promise<string> {
   const directory = tmpdir();
   try {

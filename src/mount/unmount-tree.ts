@@ -6,13 +6,14 @@ import { type MountInfo, mountsOn, readMountInfo, topMount } from '../system/mou
 import { asSystemError, isErrno, SystemError } from '../system/system.js';
 import { mountError } from './mount-error.js';
 
-/** containerd's: a stream that is being closed, or an indexer that looks in, is gone by then. */
+/** As in containerd: enough for a stream that is being closed, or an indexer that looks into the mount. */
 const ATTEMPTS = 50;
 const PAUSE_MS = 50;
 
 /**
- * Unmounts what is mounted on `target`, one after the other, each with what is mounted below it. Lazily: it leaves
- * the namespace at once, and goes when nobody has anything open there any more.
+ * Unmounts everything that is mounted on `target`, with the mounts below it, the latest first.
+ *
+ * @param options `lazy`: the mounts leave the namespace at once, and end when no file is open there any more
  */
 export async function unmountTree(
   system: MountSystem,
@@ -41,17 +42,17 @@ async function unmountTop(
   below: readonly MountInfo[],
   lazy: boolean,
 ): Promise<void> {
-  // Otherwise what goes here could go at the source too: whoever bound it may have left the two coupled.
+  // A shared mount would be unmounted at its source too.
   system.mount({ source: '', target: path, type: '', flags: MS.PRIVATE | MS.REC, data: '' });
   if (lazy) return await system.unmount(path, { lazy });
   let locked = false;
   for (const { mountPoint } of below)
     locked = !(await unmountOne(system, mountPoint, { lazy: false })) || locked;
-  // What came into a user namespace as one tree leaves it as one tree.
+  // Mounts that a user namespace got as one tree can only leave it as one tree.
   await unmountOne(system, path, { lazy: locked });
 }
 
-/** @returns false when it is locked to what it is mounted on (a user namespace got the two as one), or gone */
+/** @returns false when it is gone, or locked to the mount below (a user namespace got both as one tree) */
 async function unmountOne(
   system: MountSystem,
   path: string,
@@ -77,7 +78,7 @@ function inUse(path: string, cause: SystemError): OverlayerError {
   });
 }
 
-/** @returns undefined when there is no such thing */
+/** @returns undefined when it does not exist */
 async function realPath(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);

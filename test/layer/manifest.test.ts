@@ -301,7 +301,7 @@ describe('damage of the tree is found', () => {
     ['a capability that is gone', 'setcap -r c', 'modified', 'c', 'other extended attributes'],
     ['another attribute', 'setfattr -n user.note -v y c', 'modified', 'c', 'other extended attributes'],
     ['one more', 'setfattr -n trusted.new -v y s -h', 'modified', 's', 'other extended attributes'],
-    ['something more', 'touch d/c; touch -d @1700000000 d', 'added', 'd/c', 'not of its layer'],
+    ['something more', 'touch d/c; touch -d @1700000000 d', 'added', 'd/c', 'does not belong to the layer'],
   ];
   test.for(cases)('%s', async ([, command, kind, path, detail], { box }) => {
     await apply(box, layer);

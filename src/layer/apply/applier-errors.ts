@@ -2,11 +2,11 @@ import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import type { TarEntry } from '../../tar/types.js';
 
-/** A path leads through something that this same layer made, and that is no directory. */
+/** The path leads through a file that the same layer made. */
 export function inTheWay(path: string): OverlayerError {
   return new OverlayerError(
     'InvalidArgument',
-    `"${displayPath(path)}" is not a directory, and the layer itself made it`,
+    `"${displayPath(path)}" is not a directory, and an earlier entry of the layer made it`,
   );
 }
 
@@ -28,12 +28,12 @@ export function reliesOnLowers(what: string): OverlayerError {
     `the layer does not list ${what}: the layers below have to be known`,
     {
       reason: 'needs-lowers',
-      hint: 'unpack it when they are there; where containerd unpacks several layers at once, set max_concurrent_unpacks to 1',
+      hint: 'unpack it after the layers below; in containerd set max_concurrent_unpacks to 1',
     },
   );
 }
 
-/** An error that does not know yet which entry was worked on. */
+/** Adds the entry that was being unpacked, unless the error names one. */
 export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
   if (entry === undefined || error.entry !== undefined) return error;
   const { code, hint, errno, reason, cause } = error;

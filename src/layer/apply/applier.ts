@@ -29,7 +29,7 @@ import { imageRoot, type OwnerMap, shiftOwners } from './shift-owners.js';
 import type { Target } from './target.js';
 import { UnlistedDirectories } from './unlisted-directories.js';
 
-/** A name that another process keeps making again: give up after this many. */
+/** How often a name is freed that another process makes again. */
 const PLACE_ATTEMPTS = 8;
 
 const NODE_TYPES = { 'character-device': S.IFCHR, 'block-device': S.IFBLK, fifo: S.IFIFO } as const;
@@ -38,32 +38,36 @@ export interface ApplierOptions {
   readonly target: 'directory' | 'overlay';
   readonly identity: Identity;
   readonly limits: Limits;
-  /** What the layer may make us do. @default that of `limits` */
+  /** Limits the work that the layer causes. @default a budget of `limits` */
   readonly budget?: WorkBudget | undefined;
   /** Open descriptors of the lower layers' roots, nearest first. */
   readonly lowers: readonly number[];
-  /** There will be lower layers, which are not known yet. */
+  /** Set when lower layers exist that are not known yet. */
   readonly lowersLater?: LowersLater | undefined;
   readonly destination: DestinationKind;
-  /** So many descriptors of directories are kept open. @default as many as are of use */
+  /** How many descriptors of directories may stay open. @default no limit of its own */
   readonly maxOpen?: number | undefined;
-  /** The umask of this thread is not 0: set each mode by a call of its own. */
+  /** Set when this thread's umask is not 0: every mode then takes a call of its own. */
   readonly exactModes: boolean;
-  /** Files are created here, and finished there. */
+  /** Finishes the files that the applier has created. */
   readonly finisher: FileFinisher;
-  /** Whose the entries are on this host. @default as they say */
+  /** Maps the entries' owners to ids of this host. @default owners as the entries have them */
   readonly owners?: OwnerMap | undefined;
-  /** Gets the facts of the files, which the finisher tells. */
+  /** Collects facts about the files. */
   readonly facts?: FileFactsLog | undefined;
 }
 
 type Placed = Parameters<Target['replace']>[1];
 
-/** Puts a layer's entries into a root file system: the decoder's sink. Call `finish`, and `close` in any case. */
+/**
+ * Puts the entries of a layer into a root filesystem. It is the decoder's sink.
+ *
+ * Call `finish` after the last entry, and `close` in any case.
+ */
 export class Applier implements TarSink {
   readonly anomalies = new AnomalyLog();
   whiteouts = 0;
-  /** Whether there was an entry for the root. */
+  /** Whether the layer has an entry for the root. */
   listsRoot = false;
   needsLowers: NeedsLowers | undefined;
   readonly #system: System;
@@ -78,7 +82,7 @@ export class Applier implements TarSink {
   readonly #lowersLater: LowersLater | undefined;
   readonly #owners: OwnerMap | undefined;
   #entry: TarEntry | undefined;
-  /** The file being written, and the directory it is in. */
+  /** The file that is being written, and its directory. */
   #file: Placed | undefined;
   #fileParent: Directory | undefined;
 
@@ -179,7 +183,7 @@ export class Applier implements TarSink {
     this.#run(() => this.#writer.endFile(this.#fileParent!, file.entry));
   }
 
-  /** All entries are there: what had to wait for that. */
+  /** Call it after the last entry: it does what needs all entries. */
   finish(): void {
     this.#entry = undefined;
     this.#run(() => {
@@ -225,7 +229,7 @@ export class Applier implements TarSink {
     }
   }
 
-  /** With the owner that it has on this host. A hard link has its target's. */
+  /** Maps the entry's owner to this host. A hard link has its target's owner. */
   #shifted(operation: Placed): Placed {
     if (this.#owners === undefined || operation.op === 'hardlink') return operation;
     return { ...operation, entry: shiftOwners(operation.entry, this.#owners) };
@@ -240,7 +244,7 @@ export class Applier implements TarSink {
     }
   }
 
-  /** Makes the entry; what has its name already is replaced, but for a directory by a directory. */
+  /** Makes the entry. It replaces what has its name, except that a directory keeps an existing directory. */
   #place(operation: Placed, parent: Directory): void {
     let pathsChanged = false;
     let isThere = true;
@@ -256,15 +260,15 @@ export class Applier implements TarSink {
       if (this.#settleExisting(operation, parent, existing)) break;
       pathsChanged ||= mayBePartOfAPath(existing);
     }
-    // A symlink of a lower layer is hidden by it.
+    // It hides a symlink of a lower layer, through which paths may have led.
     pathsChanged ||= parent.lowers.length > 0 && this.#rootfs.hasFollowed(joinPath(parent, operation.name));
-    // Before the target has its say: it may forget `parent`, too.
+    // In this order: `#leaveOut` may make the target forget `parent`.
     if (isThere) this.#target.placed(parent, operation);
     else pathsChanged = this.#leaveOut(operation, parent) || pathsChanged;
     if (pathsChanged) this.#rootfs.forgetAll();
   }
 
-  /** @returns false for what may not be made here, and is left out */
+  /** @returns false when the process may not make it; it is then left out */
   #make(operation: Placed, parent: Directory): boolean {
     const { name, entry } = operation;
     switch (operation.op) {
@@ -291,7 +295,11 @@ export class Applier implements TarSink {
     }
   }
 
-  /** What may not be made here replaces what has its name all the same. @returns whether paths may have led through that */
+  /**
+   * An entry that is left out replaces what has its name all the same.
+   *
+   * @returns whether paths may have led through what it replaces
+   */
   #leaveOut(operation: Placed, parent: Directory): boolean {
     const existing = statIfThere(this.#system, parent.descriptor, operation.name);
     if (existing !== undefined) this.#settleExisting(operation, parent, existing);
@@ -299,7 +307,7 @@ export class Applier implements TarSink {
     return existing !== undefined && mayBePartOfAPath(existing);
   }
 
-  /** @returns whether what is there is what the entry asks for */
+  /** @returns whether what is there already is what the entry asks for */
   #settleExisting(operation: Placed, parent: Directory, existing: Stat): boolean {
     let repeated: boolean;
     let settled = false;
@@ -319,7 +327,7 @@ export class Applier implements TarSink {
     return settled;
   }
 
-  /** @returns whether there will be lower layers, which is noted then */
+  /** Records that lower layers are needed. @returns false when none are to come */
   #needLowers(what: string, need: NeedsLowers): boolean {
     if (this.#lowersLater === undefined) return false;
     if (this.#lowersLater === 'refuse') throw reliesOnLowers(what);

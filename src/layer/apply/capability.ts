@@ -9,13 +9,14 @@ const REVISION_2_BYTES = 20;
 const REVISION_3_BYTES = 24;
 
 /**
- * As the kernel stores what a namespace's root sets: with the host's id of that root (user_namespaces(7), version 3).
+ * A file's capabilities as the kernel stores them for the root of a user namespace: with that root's id on the host
+ * (user_namespaces(7), version 3).
  *
- * @param hostUid of an id in the namespace
+ * @param hostUid maps an id of the namespace to the host
  */
 export function withHostRoot(value: Uint8Array, hostUid: (id: number) => number): Uint8Array {
   const revision = revisionOf(value);
-  if (revision === undefined) return value; // not one: the kernel says so
+  if (revision === undefined) return value; // not valid: the kernel refuses it
   const shifted = Buffer.alloc(REVISION_3_BYTES);
   shifted.set(value);
   const root = revision === REVISION_3 ? shifted.readUInt32LE(REVISION_2_BYTES) : 0;
@@ -25,8 +26,8 @@ export function withHostRoot(value: Uint8Array, hostUid: (id: number) => number)
 }
 
 /**
- * As a layer holds it: without the id of a namespace's root on this host, which means nothing elsewhere (the kernel would
- * pass over the capabilities, or refuse them). Docker and containers/storage do likewise.
+ * A file's capabilities as a layer has them: without the host id of a namespace's root. On another host the kernel
+ * would ignore or refuse them. Docker and containers/storage do the same.
  */
 export function withoutHostRoot(value: Uint8Array): Uint8Array {
   if (revisionOf(value) !== REVISION_3) return value;
@@ -41,7 +42,7 @@ function revisionOf(value: Uint8Array): number | undefined {
   return revision === REVISION_2 || revision === REVISION_3 ? revision : undefined;
 }
 
-/** Flags stay: whether the capabilities are effective. */
+/** Keeps the flags, which say whether the capabilities are effective. */
 function setRevision(value: Buffer, revision: number): void {
   value.writeUInt32LE(((value.readUInt32LE(0) & ~REVISION_MASK) | revision) >>> 0, 0);
 }

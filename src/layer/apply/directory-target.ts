@@ -13,21 +13,21 @@ import { inTheWay } from './applier-errors.js';
 import type { Target } from './target.js';
 
 /**
- * A merged tree: whiteouts delete what lower layers left there, and nothing of this layer's own, in whatever
- * order the archive lists them (image spec, layer.md: whiteouts "MUST only apply to resources in lower layers").
+ * A merged tree. A whiteout deletes what lower layers left, and nothing of its own layer, whatever the order of the
+ * entries (image spec, layer.md: whiteouts "MUST only apply to resources in lower layers").
  */
 export class DirectoryTarget implements Target {
   readonly #rootfs: () => Rootfs;
   readonly #directories: KeptDirectories;
   readonly #budget: WorkBudget;
-  /** False for a destination that began empty: there is nothing below, and so nothing to keep count of. */
+  /** False when the destination was empty: no lower layer left anything, and nothing has to be recorded. */
   readonly #hasLower: boolean;
   readonly #uid: number;
-  /** What this layer has made, as `<directory id>/<name>`. */
+  /** Entries that this layer made, as `<directory id>/<name>`. */
   readonly #made: CountedSet;
-  /** Directories in which nothing of the lower layers is left: each is walked once, however many marks there are. */
+  /** Directories that hold nothing of the lower layers: each is walked once, however many marks apply to it. */
   readonly #cleared: IdSet;
-  /** What lower layers left goes; what this layer made stays, and the directories it is in. */
+  /** Deletes what lower layers left, and keeps what this layer made and the directories that lead to it. */
   readonly #pruning: Pruning = {
     goes: (parentId, _parent, name) => !this.#made.has(`${parentId}/${name}`),
     enters: (id) => !this.#cleared.has(id),
@@ -100,14 +100,14 @@ export class DirectoryTarget implements Target {
 
   implicitDirectory(): void {}
 
-  /** Everything goes, this layer's own included. */
+  /** Removes a whole tree, entries of this layer included. */
   #remove(parent: Directory, name: string): void {
     this.#budget.free(() =>
       removeTree(this.#rootfs().system, parent.descriptor, name, (id) => this.#gone(id)),
     );
   }
 
-  /** What lower layers left goes: under this name, or all in the directory. */
+  /** Removes what lower layers left: at `name`, or in all of the directory. */
   #prune(directory: Directory, name?: string): void {
     this.#budget.free(() => pruneTree(this.#rootfs().system, directory, this.#pruning, this.#uid, name));
   }

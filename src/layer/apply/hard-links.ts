@@ -12,7 +12,7 @@ import type { Target } from './target.js';
 
 type HardLink = Operation & { readonly op: 'hardlink' };
 
-/** Makes hard links, to what this layer or a lower one holds. */
+/** Makes hard links to files of this layer or of lower ones. */
 export class HardLinks {
   readonly #rootfs: Rootfs;
   readonly #target: Target;
@@ -22,9 +22,11 @@ export class HardLinks {
   readonly #needsLowers: (what: string) => boolean;
 
   /**
-   * @param options `facts`: is told of files with several names
-   *   `mayMeetWhiteouts`: the tree holds overlayfs's
-   *   `needsLowers`: is told of a target that is not there. @returns whether lower layers come later, which may have it
+   * @param options `facts`: collects files that have several names
+   *
+   * `mayMeetWhiteouts`: the tree may hold overlayfs's whiteouts
+   *
+   * `needsLowers`: called when a target is missing; returns whether lower layers are still to come
    */
   constructor(
     rootfs: Rootfs,
@@ -72,7 +74,7 @@ export class HardLinks {
     }
   }
 
-  /** Whether what has the link's name is the same file already. */
+  /** Whether the link's name already belongs to the same file. */
   isMade(operation: HardLink, parent: Directory, existing: Stat): boolean {
     const [directory, name] = this.#targetOf(operation);
     if (directory === undefined) return false;
@@ -90,20 +92,23 @@ export class HardLinks {
     return [directory, linkPath === '' ? '.' : linkPath.slice(slash + 1)];
   }
 
-  /** Of what was copied from a lower layer. It may have the inode of a file that is gone, and was to be noted before. */
+  /**
+   * Forgets the facts about a file that was copied from a lower layer: it may have the inode of a file that was
+   * recorded and removed.
+   */
   #forgetFacts(directory: Directory, name: string): void {
     if (this.#facts === undefined) return;
     this.#finisher.finish();
     this.#facts.forget(this.#rootfs.system.statAt(directory.descriptor, name).ino);
   }
 
-  /** Linking to a whiteout would make another one. */
+  /** A link to a whiteout would be another whiteout. */
   #isHidden(directory: Directory, name: string): boolean {
     const { system } = this.#rootfs;
     return isWhiteout(system, directory.descriptor, name, system.statAt(directory.descriptor, name));
   }
 
-  /** The link is left out where lower layers may have its target. */
+  /** Leaves the link out when a lower layer that is to come may have its target. */
   #miss({ linkPath }: HardLink): void {
     const target = `hard link target "${displayPath(linkPath)}"`;
     if (this.#needsLowers(target)) return;
@@ -111,7 +116,7 @@ export class HardLinks {
       'NotFound',
       `${target} does not exist, since no entry before the link makes it`,
       {
-        hint: 'if it comes later in this archive, write it before its links; if a lower layer holds it, unpack with that one',
+        hint: 'write the target before its links; if a lower layer has it, unpack with that layer',
       },
     );
   }

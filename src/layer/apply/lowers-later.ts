@@ -1,15 +1,16 @@
 import { OverlayerError } from '../../base/errors.js';
 
 /**
- * For a layer that is unpacked before it is known what is below it, when it relies on that: a directory that it does not
- * list takes the lower one's attributes, a link's target may be a lower file, a lower symlink may lead elsewhere.
+ * How to unpack a layer before its lower layers are known. It depends on them in three ways: a directory that it does
+ * not list takes the lower directory's attributes, a link's target may be a lower file, and a path may lead through a
+ * lower symlink.
  *
- * - `refuse`: fails with `FailedPrecondition`, of which `needsLowers` is true, at the first such entry
- * - `note`: goes on as if nothing were below, without the links that have no target, and says what was needed
+ * - `refuse`: fail with `FailedPrecondition` (`needsLowers` is true for the error) at the first such entry
+ * - `note`: go on as if no layer were below, leave out links without a target, and report what was needed
  */
 export type LowersLater = 'refuse' | 'note';
 
-/** What was needed of the lower layers: attributes of directories alone, or files to link to as well. */
+/** What the layer needs of its lower layers: attributes of directories only, or also files to link to. */
 export type NeedsLowers = 'directories' | 'links';
 
 /** Whether a layer was refused because it relies on lower layers that are not there yet. */

@@ -9,14 +9,15 @@ const NOTHING = new Uint8Array(0);
 const OPAQUE = Buffer.from('y');
 const HAS_XATTR_WHITEOUTS = Buffer.from('x');
 
-/** How the kernel, a security module or a file system refuses to make a device. */
+/** Errors of the kernel, a security module or a filesystem that may not make a device. */
 const NO_DEVICES = ['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
 /**
- * Writes overlayfs's marks (kernel documentation, overlayfs.rst, "whiteouts and opaque directories"). A whiteout is a
- * character device 0:0, which any user may make since Linux 5.8. Where that is refused without privileges, it is an
- * empty file with an attribute (Linux 6.7). That form is the last resort: in a mount over it the kernel neither removes
- * nor renames the directory, because it takes such a whiteout for a file then.
+ * Writes overlayfs's marks (kernel documentation, overlayfs.rst, "whiteouts and opaque directories").
+ *
+ * A whiteout is a character device 0:0, which every user may make since Linux 5.8. When that is refused without
+ * privileges, it is an empty file with an attribute (Linux 6.7). The attribute form is the last resort: overlayfs
+ * takes such a whiteout for a file when a mount removes or renames its directory, and refuses both.
  */
 export class OverlayMarks {
   readonly #system: System;
@@ -24,11 +25,14 @@ export class OverlayMarks {
   readonly #prefix: 'trusted.overlay.' | 'user.overlay.';
   readonly #onAttribute: (entry: TarEntry) => void;
   #devicesRefused = false;
-  /** Directories that say that they have whiteouts, by id; and those that say that these are attributes. */
+  /**
+   * Ids of directories that are marked as having whiteouts, and of those marked as having whiteouts in attribute
+   * form.
+   */
   readonly #marked: IdSet;
   readonly #markedForAttributes: IdSet;
 
-  /** @param onAttribute is told of each whiteout that had to be an attribute */
+  /** @param onAttribute called for each whiteout that had to be an attribute */
   constructor(system: System, budget: WorkBudget, rootless: boolean, onAttribute: (entry: TarEntry) => void) {
     this.#system = system;
     this.#marked = new IdSet((bytes) => budget.keep(bytes));
@@ -38,7 +42,7 @@ export class OverlayMarks {
     this.#onAttribute = onAttribute;
   }
 
-  /** @param entry on whose behalf */
+  /** @param entry the entry that causes it */
   whiteout(directory: Directory, name: string, entry: TarEntry): void {
     this.#markOrigin(directory);
     if (this.#makeDevice(directory.descriptor, name)) return;
@@ -47,18 +51,18 @@ export class OverlayMarks {
     this.#onAttribute(entry);
   }
 
-  /** Nothing of the lower layers is seen in the directory. */
+  /** Hides the contents that lower layers have in the directory. */
   opaque(directory: number): void {
     this.#set(directory, 'opaque', OPAQUE);
   }
 
-  /** A directory was removed; its identity may be given to another. */
+  /** Call it when a directory was removed: the filesystem may give its inode to another. */
   forget(id: string): void {
     this.#marked.delete(id);
     this.#markedForAttributes.delete(id);
   }
 
-  /** @returns false where only root may */
+  /** @returns false when only root may make it */
   #makeDevice(directory: number, name: string): boolean {
     if (this.#devicesRefused) return false;
     try {
@@ -81,9 +85,8 @@ export class OverlayMarks {
   }
 
   /**
-   * overlayfs hides the whiteouts of a directory only if it knows that there may be some, and takes any directory with
-   * an origin for one that may have some (an empty value means "origin unknown"). Otherwise a whiteout of nothing
-   * would be listed.
+   * overlayfs hides the whiteouts of a directory only if it has an `origin` attribute; an empty value means that the
+   * origin is unknown. Without it, a whiteout that hides nothing would be listed.
    */
   #markOrigin({ id, descriptor }: Directory): void {
     if (this.#marked.has(id)) return;
@@ -91,7 +94,7 @@ export class OverlayMarks {
     this.#set(descriptor, 'origin', NOTHING);
   }
 
-  /** Only where this is set does overlayfs look for whiteouts in the form of attributes. */
+  /** overlayfs looks for whiteouts in attribute form only in directories with this mark. */
   #markForAttributes({ id, descriptor }: Directory): void {
     if (this.#markedForAttributes.has(id)) return;
     this.#markedForAttributes.add(id);

@@ -17,8 +17,8 @@ import type { OverlayMarks } from './overlay-marks.js';
 import type { Target } from './target.js';
 
 /**
- * An upperdir for overlayfs: deletions are kept as whiteouts and opaque marks (`OverlayMarks`). Marks that were made
- * without privileges are seen by mounts with the option `userxattr` (Linux 5.11).
+ * An upperdir for overlayfs, which keeps deletions as whiteouts and opaque marks (`OverlayMarks`). Marks that were
+ * made without privileges are seen by mounts with the option `userxattr` (Linux 5.11).
  */
 export class OverlayTarget implements Target {
   readonly #rootfs: () => Rootfs;
@@ -29,16 +29,16 @@ export class OverlayTarget implements Target {
   readonly #uid: number;
   readonly #hasLowers: boolean;
   readonly #needsLowers: (what: string) => void;
-  /** Directories whose lower contents are hidden; in them a whiteout would be seen as a file. */
+  /** Directories whose lower contents are hidden. A whiteout in them would be visible as a file. */
   readonly #opaque: IdSet;
-  /** Directories below such ones that were rid of what hides lower contents: each is walked once. */
+  /** Directories below opaque ones that were cleared of what hides lower contents. Each is walked once. */
   readonly #cleared: IdSet;
-  /** Lower files that are here only so that a hard link could be made, as `<directory id>/<name>`. */
+  /** Lower files that were copied up for a hard link only, as `<directory id>/<name>`. */
   readonly #copiedUp: CountedSet;
   #hidesAll = false;
   /**
-   * What goes from an opaque directory, since nothing lower is seen there any more: whiteouts, copies of lower files, and
-   * directories that hold nothing else.
+   * Removes what has no use in an opaque directory, in which no lower content is visible: whiteouts, copies of lower
+   * files, and directories that hold nothing else.
    */
   readonly #pruning: Pruning = {
     goes: (parentId, parent, name, stat) =>
@@ -47,7 +47,7 @@ export class OverlayTarget implements Target {
     stays: (_parentId, _name, id) => this.#directories.isListed(id) || this.#opaque.has(id),
     left: (id, fate) => (fate === 'gone' ? this.#gone(id) : this.#cleared.add(id)),
   };
-  /** Where a directory is about to replace something that hid the lower one: it must go on hiding it. */
+  /** Path of a directory that is about to replace an entry that hides the lower one. It has to be made opaque. */
   #opaqueNext: string | undefined;
 
   constructor(
@@ -59,7 +59,7 @@ export class OverlayTarget implements Target {
       readonly onRefusedOwner: OnRefusedOwner;
       readonly uid: number;
       readonly hasLowers: boolean;
-      /** Is told of what depends on lower layers. */
+      /** Called when the layer depends on lower layers. */
       readonly needsLowers: (what: string) => void;
     },
   ) {
@@ -91,13 +91,13 @@ export class OverlayTarget implements Target {
   opaque({ path, entry }: Operation & { op: 'opaque' }): void {
     const directory = this.#rootfs().open(path, 'create');
     const { root } = this.#rootfs();
-    // Perhaps through a symlink; that descriptor would be closed in the midst of it.
+    // A path may lead to the root through a symlink. `directory` would then be closed meanwhile, `root` stays open.
     if (directory.id === root.id) this.#needsLowers('what the root hides');
     if (directory.id === root.id && this.#hasLowers) this.#hideAll(root, entry);
     else this.#makeOpaque(directory);
   }
 
-  /** Puts a whiteout where the lower layers have something that this layer has not made itself. */
+  /** Makes a whiteout for a lower entry, unless this layer has made an entry there. */
   #hide(directory: Directory, name: string, entry: TarEntry): void {
     const { system } = this.#rootfs();
     const { descriptor } = directory;
@@ -106,7 +106,7 @@ export class OverlayTarget implements Target {
     if (existing !== undefined) {
       if (this.#copiedUp.delete(`${directory.id}/${name}`)) system.unlink(descriptor, name);
       else if (!isDirectory(existing))
-        return; // this layer's own, or a whiteout already
+        return; // made by this layer, or a whiteout
       else if (this.#isHollow(directory, name)) this.#remove(descriptor, name);
       else {
         // A directory that stays must not merge with the lower one.
@@ -123,21 +123,21 @@ export class OverlayTarget implements Target {
     if (pathsChanged) this.#rootfs().forgetAll();
   }
 
-  /** Also where it has to be let in first. `directory` is in use. */
+  /** Opens a child, and copies it up first when only a lower layer has it. `directory` is in use. */
   #child(directory: Directory, name: string): Directory {
     return this.#rootfs().open(joinPath(directory, name), 'create');
   }
 
-  /** overlayfs merges the roots of its layers whatever they say: an opaque root takes a whiteout a name. */
+  /** overlayfs always merges the roots of its layers: an opaque root takes one whiteout for each name. */
   #hideAll(root: Directory, entry: TarEntry): void {
-    if (this.#hidesAll) return; // and what this layer has put there since is its own
+    if (this.#hidesAll) return; // what is there since then belongs to this layer
     this.#hidesAll = true;
     const { system } = this.#rootfs();
     const names = new Set(root.lowers.flatMap((lower) => system.list(lower).map(({ name }) => name)));
     for (const name of names) this.#hide(root, name, entry);
   }
 
-  /** Whether a directory of the upper layer was made for nothing but whiteouts in it. */
+  /** Whether a directory of the upper layer holds nothing but whiteouts. */
   #isHollow(parent: Directory, name: string): boolean {
     const { system } = this.#rootfs();
     const ids: string[] = [];
@@ -183,12 +183,12 @@ export class OverlayTarget implements Target {
     this.#makeOpaque(this.#child(parent, name));
   }
 
-  /** What a lower layer has there was to be replaced all the same. */
+  /** The entry would have replaced what a lower layer has there. */
   leftOut(parent: Directory, { name, entry }: Operation): void {
     this.#hide(parent, name, entry);
   }
 
-  /** overlayfs copies a lower file up before it links it. */
+  /** As overlayfs does, copies a lower file up before it is linked. */
   findLinkTarget(directory: Directory, name: string): boolean {
     const { system } = this.#rootfs();
     const lower = lookupLower(system, directory.lowers, name);
@@ -246,7 +246,7 @@ export class OverlayTarget implements Target {
       this.#budget.free(() => pruneTree(rootfs.system, directory, this.#pruning, this.#uid));
     }
     this.#marks.opaque(descriptor);
-    // Directories that are open may be gone, or know of lower ones that are now hidden.
+    // Open directories may be removed, or still use lower ones that are hidden now.
     rootfs.forgetAll();
   }
 }

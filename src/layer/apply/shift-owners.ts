@@ -2,14 +2,14 @@ import { OverlayerError } from '../../base/errors.js';
 import type { TarEntry } from '../../tar/types.js';
 import { CAPABILITY, withHostRoot } from './capability.js';
 
-/** So many ids of a container, and what they are on the host. */
+/** A range of a container's ids, and the ids of the host that it is mapped to. */
 export interface IdRange {
   readonly container: number;
   readonly host: number;
   readonly size: number;
 }
 
-/** Which ids of the host stand for those of a container. */
+/** Maps the ids of a container to ids of the host. */
 export interface OwnerMap {
   readonly uids: readonly IdRange[];
   readonly gids: readonly IdRange[];
@@ -23,10 +23,10 @@ const ACL_USER = 0x02;
 const ACL_GROUP = 0x08;
 
 /**
- * The entry as it is for the host when a process in the user namespace unpacks it: owner, and the ids in its access
- * control lists and capabilities, are those of the host.
+ * Maps an entry to the host, as if a process in the user namespace unpacked it: its owner, and the ids in its access
+ * control lists and capabilities.
  *
- * @throws OverlayerError `InvalidArgument`: an id that the map leaves out
+ * @throws OverlayerError `InvalidArgument` for an id that is not mapped
  */
 export function shiftOwners(entry: TarEntry, map: OwnerMap): TarEntry {
   return {
@@ -38,7 +38,7 @@ export function shiftOwners(entry: TarEntry, map: OwnerMap): TarEntry {
   };
 }
 
-/** Who is root in the image, on this host. */
+/** The image's root on this host. */
 export function imageRoot(map: OwnerMap | undefined): { readonly uid: number; readonly gid: number } {
   return map === undefined ? { uid: 0, gid: 0 } : { uid: hostUid(map, 0), gid: hostGid(map, 0) };
 }
@@ -54,8 +54,8 @@ function hostGid(map: OwnerMap, id: number): number {
 function hostID(kind: string, ranges: readonly IdRange[], id: number): number {
   const range = ranges.find(({ container, size }) => id >= container && id < container + size);
   if (range !== undefined) return range.host + (id - range.container);
-  throw new OverlayerError('InvalidArgument', `${kind} id ${id} is not mapped to any of the host`, {
-    hint: 'map as many ids as the image uses: 65536 is usual',
+  throw new OverlayerError('InvalidArgument', `${kind} id ${id} is not mapped to an id of the host`, {
+    hint: 'map all ids that the image uses: 65536 is usual',
   });
 }
 

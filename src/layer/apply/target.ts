@@ -7,22 +7,26 @@ type Placed = Operation & {
   readonly op: 'file' | 'directory' | 'symlink' | 'hardlink' | 'character-device' | 'block-device' | 'fifo';
 };
 
-/** What differs between a merged tree and an overlay upperdir: how deletions are kept, and what was there before. */
+/**
+ * The differences between a merged tree and an overlay upperdir: how they keep deletions, and what was there before.
+ */
 export interface Target {
   whiteout(operation: Operation & { op: 'whiteout' }): void;
   opaque(operation: Operation & { op: 'opaque' }): void;
   /**
-   * `existing` has the name that `operation` wants: make it free. Paths that led through it are the caller's to
-   * forget, once it needs `parent` no more. @returns whether this layer had made it
+   * Frees the name of `operation`, which `existing` has. The caller makes the tree forget paths that led through it,
+   * once it no longer needs `parent`.
+   *
+   * @returns whether this layer had made `existing`
    */
   replace(parent: Directory, operation: Placed, existing: Stat): boolean;
-  /** A directory entry found a directory. @returns whether this layer had listed it already */
+  /** An entry for a directory found a directory. @returns whether this layer had listed it already */
   meetDirectory(parent: Directory, operation: Placed, existing: Stat): boolean;
-  /** `operation` has been carried out in `parent`. */
+  /** `operation` was carried out in `parent`. */
   placed(parent: Directory, operation: Placed): void;
-  /** `operation` could not be carried out here, and its name in `parent` is free. */
+  /** `operation` could not be carried out, and its name in `parent` is free. */
   leftOut(parent: Directory, operation: Placed): void;
-  /** A hard link's target is not in the tree. @returns whether it has been brought there */
+  /** A hard link's target is not in the tree. @returns whether the target brought it there */
   findLinkTarget(directory: Directory, name: string): boolean;
   /** See `RootfsEvents`. */
   blocked: RootfsEvents['blocked'];

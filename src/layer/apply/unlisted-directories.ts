@@ -6,11 +6,11 @@ import { copyAttributes, type OnRefusedOwner } from '../../rootfs/trees/copy-up.
 import type { System, Times } from '../../system/system.js';
 import { imageRoot, type OwnerMap } from './shift-owners.js';
 
-/** Of what no layer says a time: the same for every unpack, so that the same layer gives the same tree. */
+/** Times of directories that no layer lists. They are fixed, so that unpacking a layer always gives the same tree. */
 const EPOCH: Times = { atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 };
 const IMPLICIT_MODE = 0o755;
 
-/** Gives attributes to directories that the layer has no entry for: those of a lower layer, or those they had. */
+/** Gives attributes to directories that the layer does not list: those of the lower directory, or their own. */
 export class UnlistedDirectories {
   readonly #system: System;
   readonly #identity: Identity;
@@ -34,7 +34,7 @@ export class UnlistedDirectories {
     this.#onRefusedOwner = options.onRefusedOwner;
   }
 
-  /** @param like the lower layer's directory; undefined where there is none */
+  /** @param like the lower layer's directory; undefined when there is none */
   made({ descriptor, stat: { gid: givenGid } }: Directory, like: number | undefined): void {
     if (like !== undefined) {
       const stat = this.#system.stat(like);
@@ -49,8 +49,8 @@ export class UnlistedDirectories {
   }
 
   /**
-   * What the root is if the layer has no entry for it: as in the layer below, or as it was. A new one keeps others out
-   * until the end.
+   * Gives the root attributes for a layer that does not list it: those of the layer below, or its own. A new root is
+   * closed to other users until the layer is complete.
    */
   beginRoot(root: Directory, destination: DestinationKind, lower: number | undefined): void {
     const system = this.#system;

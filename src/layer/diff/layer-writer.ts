@@ -10,7 +10,7 @@ import type { TreeEntry } from './tree-entry.js';
 
 const SECTOR_BYTES = 512;
 
-/** As containerd writes it: nothing of it depends on when something was removed. */
+/** Whiteouts look as containerd writes them. Nothing in them depends on the time of the removal. */
 const MARKER: Omit<TarHeader, 'path'> = {
   type: 'file',
   size: 0,
@@ -25,25 +25,31 @@ const MARKER: Omit<TarHeader, 'path'> = {
   xattrs: undefined,
 };
 
-/** Where a layer's archive goes. */
+/** Receives the bytes of a layer's archive. */
 export interface LayerOutput {
-  /** What comes before an entry's content, in memory that is written again afterwards. */
+  /** Bytes before an entry's content. The caller reuses their memory. */
   header(bytes: Uint8Array): void;
   zeros(count: number): void;
-  /** Bytes of an open file, from where it stands. @returns how many there were: fewer only at its end */
+  /**
+   * Copies bytes of an open file from its position on. @returns how many; fewer than `length` only at the end of the
+   * file
+   */
   read(file: number, length: number): number;
 }
 
-/** Writes the entries of a layer, one after the other. */
+/** Writes the entries of a layer, in the order of the calls. */
 export class LayerWriter {
-  /** Whiteouts and opaque markers so far. */
+  /** Number of whiteouts and opaque markers so far. */
   whiteouts = 0;
   readonly #system: System;
   readonly #output: LayerOutput;
   readonly #latestSec: number;
   readonly #encoder = new HeaderEncoder();
 
-  /** @param latestSec no modification time is later, in seconds since 1970 (reproducible-builds.org, SOURCE_DATE_EPOCH) */
+  /**
+   * @param latestSec modification times are limited to it, in seconds since 1970 (reproducible-builds.org,
+   *   SOURCE_DATE_EPOCH)
+   */
   constructor(system: System, output: LayerOutput, latestSec: number | undefined) {
     this.#system = system;
     this.#output = output;
@@ -58,25 +64,25 @@ export class LayerWriter {
     const { parent, name, stat } = walked;
     withChild(this.#system, parent, name, O.RDONLY | O.NONBLOCK, (file) => {
       const opened = this.#system.stat(file);
-      if (statId(opened) !== statId(stat)) throw changed(header, 'something else has its name now');
+      if (statId(opened) !== statId(stat)) throw changed(header, 'another file has its name now');
       this.#header({ ...header, size: opened.size });
       this.#content(file, header, opened);
       this.#output.zeros(paddingOf(opened.size));
     });
   }
 
-  /** @param target path of an entry that came before */
+  /** @param target path of an earlier entry */
   hardlink({ header }: TreeEntry, target: string): void {
     this.#header({ ...header, type: 'hardlink', size: 0, linkPath: target, xattrs: undefined });
   }
 
-  /** The lower layers' `path` is gone. */
+  /** Writes an entry that removes `path` from the lower layers. */
   whiteout(path: string): void {
     checkName(path);
     this.#marker(whiteoutMarker(path));
   }
 
-  /** What the lower layers have in the directory `path` is gone. */
+  /** Writes an entry that removes the lower contents of the directory `path`. */
   opaque(path: string): void {
     this.#marker(opaqueMarker(path));
   }
@@ -98,7 +104,7 @@ export class LayerWriter {
     );
   }
 
-  /** Holes are not read. They are zeros in the layer: sparse entries SHOULD NOT be used (image spec, layer.md). */
+  /** Holes are not read. The layer has zeros for them: sparse entries SHOULD NOT be used (image spec, layer.md). */
   #content(file: number, header: TarHeader, { size, blocks }: { size: number; blocks: number }): void {
     const isDense = blocks * SECTOR_BYTES >= size;
     const ranges = isDense ? [{ start: 0, end: size }] : dataRanges(this.#system, file, size);
@@ -106,20 +112,20 @@ export class LayerWriter {
     for (const { start, end } of ranges) {
       this.#output.zeros(start - position);
       if (this.#output.read(file, end - start) < end - start)
-        throw changed(header, 'it was cut off while it was read');
+        throw changed(header, 'it became shorter while it was read');
       position = end;
     }
     this.#output.zeros(size - position);
   }
 }
 
-/** @throws OverlayerError `FailedPrecondition`: whoever reads the layer would take it for a whiteout */
+/** @throws OverlayerError `FailedPrecondition`: readers of the layer would take the name for a whiteout */
 function checkName(path: string): void {
   const name = path.slice(path.lastIndexOf('/', path.length - 2) + 1);
   if (!name.startsWith(WHITEOUT_PREFIX)) return;
   throw new OverlayerError(
     'FailedPrecondition',
-    `Cannot write entry "${displayPath(path)}": in a layer the name is that of a whiteout`,
+    `Cannot write entry "${displayPath(path)}": a layer would have a whiteout by that name`,
     { entry: path, hint: `rename it: no layer can hold a name that begins with "${WHITEOUT_PREFIX}"` },
   );
 }
@@ -127,6 +133,6 @@ function checkName(path: string): void {
 function changed({ path: entry }: TarHeader, what: string): OverlayerError {
   return new OverlayerError('FailedPrecondition', `Cannot write entry "${displayPath(entry)}": ${what}`, {
     entry,
-    hint: 'something else is changing the tree',
+    hint: 'another process is changing the tree',
   });
 }

@@ -3,19 +3,19 @@ import type { Stat } from '../../system/system.js';
 
 /** A file of the upper tree that has several names. */
 export interface LinkedFile<Entry> {
-  /** Path of the entry that has its content, once there is one. */
+  /** Path of the entry that has its content; undefined before there is one. */
   written: string | undefined;
-  /** Names so far that are in the lower tree as they are here. They are left out, unless the file comes to be written. */
+  /** Its names that are the same in the lower tree. They are left out, unless the file has to be written. */
   readonly left: Entry[];
 }
 
-/** Which names are one file, in the upper tree and in the lower. Files with one name in both take no memory. */
+/** Finds the names of one file in the upper tree and in the lower one. Files with one name take no memory. */
 export class LinkedFiles<Entry> {
   readonly #files = new Map<string, LinkedFile<Entry>>();
   readonly #lowerOf = new Map<string, string>();
   readonly #upperOf = new Map<string, string>();
 
-  /** @returns undefined for one that has no other name */
+  /** @returns undefined for a file with one name */
   get(upper: Stat): LinkedFile<Entry> | undefined {
     if (upper.nlink < 2) return undefined;
     const id = statId(upper);
@@ -27,8 +27,8 @@ export class LinkedFiles<Entry> {
   }
 
   /**
-   * Whether leaving out this name leaves it with the other names that it should have: names that are one file in one
-   * tree have to be one in the other.
+   * Whether a name can be left out of the layer: names of one file in one tree have to be names of one file in the
+   * other.
    */
   areLinkedAlike(lower: Stat, upper: Stat): boolean {
     if (lower.nlink < 2 && upper.nlink < 2) return true;

@@ -1,6 +1,6 @@
 import { toOverlayerError } from '../../system/errno-code.js';
 
-/** Runs `work` on what is at `path` in a tree; what the kernel refuses names it. */
+/** Runs `work` on the entry at `path` of a tree. Errors of the kernel name the path. */
 export function reading<T>(path: string, work: () => T): T {
   try {
     return work();

@@ -8,39 +8,40 @@ import { LinkedFiles } from './linked-files.js';
 import { reading } from './reading.js';
 import { describeTreeEntry, haveSameContent, isListedAlike, type TreeEntry } from './tree-entry.js';
 
-/** An entry, and the directory of the upper tree that it is in. */
+/** An entry and its directory in the upper tree. */
 interface PlacedEntry {
   readonly entry: TreeEntry;
   readonly parent: PlacedDirectory;
 }
 
 interface PlacedDirectory {
-  /** Undefined once it is written: kept, the paths of a deep tree would take the square of its depth. */
+  /** Undefined once it is written: the paths of a deep tree would take memory that is quadratic in its depth. */
   entry: TreeEntry | undefined;
   /** Undefined for the root. */
   readonly parent: PlacedDirectory | undefined;
 }
 
-/** A directory that the comparison is in. */
+/** A directory that is being compared. */
 interface Entered {
   readonly directory: PlacedDirectory;
   readonly name: string;
-  /** The lower tree has it too. */
+  /** Whether the lower tree has it too. */
   readonly hasLower: boolean;
-  /** Of what is in either tree. */
+  /** Names of the entries in either tree. */
   readonly names: readonly string[];
   next: number;
 }
 
 /**
- * Compares any two trees, however deep, side by side, and writes what makes the upper of the lower: what is another, whatever
- * directories lead to it, whiteouts for what is gone. Names of directories come in the order of JavaScript's strings.
+ * Compares two trees of any depth side by side, and writes a layer that turns the lower one into the upper one:
+ * changed entries, the directories that lead to them, and whiteouts for removed entries. Names in a directory are
+ * sorted as JavaScript sorts strings.
  *
- * Files are taken for the same where type, mode, owner, size, modification time and extended attributes are, as
- * containerd does (continuity, fs/diff.go). Where that time has no fraction of a second, as an archive may have left
- * it, they are read. Unlike there, all extended attributes count, and times of directories.
+ * Like containerd (continuity, fs/diff.go), it takes files for equal when type, mode, owner, size, modification time
+ * and extended attributes are. If the time has no fraction of a second, as an archive may leave it, it reads both
+ * files. Unlike containerd, it compares all extended attributes, and the times of directories.
  *
- * What is mounted in either tree is passed over.
+ * Mounts in either tree are skipped.
  */
 export class TreeDiffer {
   readonly #system: System;
@@ -52,7 +53,7 @@ export class TreeDiffer {
     this.#writer = writer;
   }
 
-  /** @param lower undefined for an empty tree, of which not even the root is known */
+  /** @param lower undefined for an empty tree, whose root is not known either */
   diff(lower: number | undefined, upper: number): void {
     const root = reading('', () => this.#root(upper));
     const isNew =
@@ -79,7 +80,7 @@ export class TreeDiffer {
       return { directory, name, hasLower, names: [...names].sort(), next: 0 };
     };
     const entered = [reading('', () => begin(root, '', lower !== undefined))];
-    // Not kept for each directory, as in `walkTree`.
+    // The path is not kept for each directory, as in `walkTree`.
     let path = '';
     for (;;) {
       const { directory, name: own, hasLower, names } = entered.at(-1)!;
@@ -114,7 +115,7 @@ export class TreeDiffer {
     return stat && { path, parent, name, stat };
   }
 
-  /** @returns a directory, which is to be entered */
+  /** @returns a directory that has to be entered */
   #name(
     lower: WalkedEntry | undefined,
     upper: WalkedEntry | undefined,
@@ -139,7 +140,10 @@ export class TreeDiffer {
     this.#writer.whiteout(path);
   }
 
-  /** As containerd: the first name that is written has the content; names that could be left out till then follow. */
+  /**
+   * As in containerd, the first name that is written has the content. Names that were left out before become links to
+   * it.
+   */
   #file(before: TreeEntry | undefined, placed: PlacedEntry): void {
     const { entry, parent } = placed;
     const { stat, path } = entry.walked;
@@ -168,7 +172,7 @@ export class TreeDiffer {
     this.#writer.hardlink(entry, target);
   }
 
-  /** Directories that lead to a change are listed before it. */
+  /** Writes the directories that lead to a change. */
   #include(directory: PlacedDirectory): void {
     const missing: PlacedDirectory[] = [];
     for (let each: PlacedDirectory | undefined = directory; each?.entry !== undefined; each = each.parent)

@@ -10,15 +10,18 @@ import { CAPABILITY, withoutHostRoot } from '../apply/capability.js';
 const BUFFER_BYTES = 256 * 1024;
 
 /**
- * Something in a tree, and how a layer would list it. A socket is none: no layer can hold it. Nor is a device 0:0: to
- * overlayfs it would be a whiteout.
+ * An entry of a tree, and its header in a layer. Sockets have none, since no layer can hold them; devices 0:0 have
+ * none, since overlayfs would take them for whiteouts.
  */
 export interface TreeEntry {
   readonly walked: WalkedEntry;
   readonly header: TarHeader;
 }
 
-/** @param xattrs their names on the disk @returns undefined for what no layer is to list */
+/**
+ * @param xattrs names of its extended attributes on disk
+ * @returns undefined for an entry that no layer can hold
+ */
 export function describeTreeEntry(
   system: System,
   walked: WalkedEntry,
@@ -44,7 +47,7 @@ export function describeTreeEntry(
   return { walked, header };
 }
 
-/** Those that an image may have, as they are in a layer. */
+/** Reads the attributes that an image may have, under their names in a layer. */
 function readXattrs(
   system: System,
   { parent, name }: WalkedEntry,
@@ -60,7 +63,7 @@ function readXattrs(
   return xattrs;
 }
 
-/** Whether two trees have the same at one path, which both have, as far as can be told without reading a file. */
+/** Whether both trees have the same entry, as far as one can tell without reading files. */
 export function isListedAlike(a: TreeEntry, b: TreeEntry): boolean {
   if (statId(a.walked.stat) === statId(b.walked.stat)) return true;
   const { path: _, xattrs: some, ...fields } = a.header;
@@ -82,8 +85,8 @@ function haveSameXattrs(a: TarHeader['xattrs'] = new Map(), b: TarHeader['xattrs
 }
 
 /**
- * Of two files that are listed alike: whether they hold the same. They are read where their modification time has no
- * fraction of a second: whoever sets times from an archive leaves it so, and two files may well agree in it.
+ * Whether two files that are listed alike have the same content. They are read only if their modification time has no
+ * fraction of a second: times that were set from an archive have none, and two files may well agree in them.
  */
 export function haveSameContent(system: System, a: TreeEntry, b: TreeEntry): boolean {
   const { type, size, mtimeNsec } = a.header;
@@ -96,7 +99,7 @@ function withFile<T>(system: System, { walked: { parent, name } }: TreeEntry, us
   return withChild(system, parent, name, O.RDONLY | O.NONBLOCK, use);
 }
 
-/** Of two files of one size. What is a hole in both is not read. */
+/** Compares two files of one size. Holes of both are skipped. */
 function readSame(system: System, one: number, other: number, size: number): boolean {
   const buffers = [Buffer.allocUnsafe(BUFFER_BYTES), Buffer.allocUnsafe(BUFFER_BYTES)] as const;
   for (let position = 0; position < size; ) {

@@ -11,12 +11,12 @@ import { LinkedFiles } from './linked-files.js';
 import { reading } from './reading.js';
 import { describeTreeEntry, isListedAlike, type TreeEntry } from './tree-entry.js';
 
-/** Marks of overlayfs (overlayfs.rst) by which something is elsewhere than where it is seen. */
+/** overlayfs's marks of entries whose content is somewhere else (overlayfs.rst). */
 const ELSEWHERE = { redirect: 'a directory that was renamed', metacopy: 'a file without its content' };
 
 /**
- * Writes what an overlay's upperdir changes in its lowerdirs: all of it, whiteouts and opaque marks in the form of a
- * layer. It takes as long as the upperdir is large, however large the lower layers are.
+ * Writes all changes that an overlay's upperdir makes to its lowerdirs; whiteouts and opaque marks get the form of a
+ * layer. The time depends on the upperdir alone, not on the lower layers.
  */
 export class UpperdirDiffer {
   readonly #system: System;
@@ -30,7 +30,7 @@ export class UpperdirDiffer {
 
   /**
    * @param lowers nearest first
-   * @throws OverlayerError `Unimplemented`: what mounts with `redirect_dir` or `metacopy` leave
+   * @throws OverlayerError `Unimplemented` for an upperdir of a mount with `redirect_dir` or `metacopy`
    */
   diff(lowers: readonly number[], upper: number): void {
     reading('', () => {
@@ -77,7 +77,7 @@ export class UpperdirDiffer {
     if (file !== undefined) file.written ??= entry.walked.path;
   }
 
-  /** No layer can hold one; what it has replaced is gone all the same. */
+  /** No layer can hold a socket. A lower entry that it replaced is removed. */
   #socket({ path, name }: WalkedEntry, rootfs: Rootfs): void {
     const directory = rootfs.open(path.slice(0, -name.length - 1), 'leave');
     const lower = directory && lookupLower(this.#system, directory.lowers, name);
@@ -93,7 +93,7 @@ function refuseElsewhere(path: string, marks: readonly string[]): void {
     if (marks.some((name) => name.endsWith(`.overlay.${mark}`)))
       throw new OverlayerError(
         'Unimplemented',
-        `Cannot take "${displayPath(path)}" out of the upperdir: it is ${what}`,
+        `Cannot read "${displayPath(path)}" from the upperdir: it is ${what}`,
         { entry: path, hint: 'compare the mounted trees, or mount without redirect_dir and metacopy' },
       );
 }

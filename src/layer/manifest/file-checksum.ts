@@ -6,7 +6,7 @@ import { O, type System } from '../../system/system.js';
 
 const BUFFER_BYTES = 1024 * 1024;
 
-/** Reads files to take the checksum of their content. Holes are not read. */
+/** Reads files and computes the checksum of their content. Holes are not read. */
 export class FileChecksum {
   readonly #system: System;
   readonly #crc32 = openCrc32();
@@ -14,7 +14,7 @@ export class FileChecksum {
   readonly #address: number;
   readonly #read: (bytes: number) => void;
 
-  /** @param read is told of the bytes as they are read; what it throws ends the work */
+  /** @param read called with the number of bytes read; what it throws ends the work */
   constructor(system: System, read: (bytes: number) => void = () => {}) {
     this.#system = system;
     this.#address = system.address(this.#buffer);
@@ -28,7 +28,7 @@ export class FileChecksum {
       for (const { start, end } of dataRanges(this.#system, file, size)) {
         checksum = crc32OfZeros(checksum, start - position);
         [checksum, position] = this.#range(file, checksum, start, end);
-        if (position < end) return checksum; // it was cut off meanwhile
+        if (position < end) return checksum; // it became shorter
       }
       return crc32OfZeros(checksum, size - position);
     });

@@ -1,49 +1,49 @@
-/** Where in a row what stands: what a manifest says of a regular file, beside its inode. */
+/** Indices of a row: what a manifest says of a regular file, and its inode. */
 export const FACT = {
   uid: 0,
   gid: 1,
-  /** Of `stat`; -1 where the file has to be looked at. */
+  /** As in `stat`; -1 when the file has to be looked at. */
   mode: 2,
   mtimeSec: 3,
   mtimeNsec: 4,
   size: 5,
-  /** As `Stat.blocks`, while the file was open. */
+  /** As in `Stat.blocks`, while the file was open. */
   blocks: 6,
-  /** Of its content (CRC-32); -1 where it is not known. */
+  /** CRC-32 of its content; -1 when it is not known. */
   checksum: 7,
   inode: 8,
 } as const;
-/** Numbers of a row. */
+/** How many numbers a row has. */
 export const FACTS = 9;
 
 const UNKNOWN = -1;
 const FIRST_ROWS = 64;
 
 /**
- * What is known of the regular files that a layer has brought, each beside its inode, so that it does not matter by
- * which name it is found in the end. Threads that send it to each other share its memory.
+ * Facts about the regular files of a layer, by inode: the name under which a file is found later does not matter.
+ * Threads that send it to each other share its memory.
  */
 export interface FileFacts {
-  /** In the layer's order: of two with the same inode, the later one holds. */
+  /** In the layer's order. Of two rows with the same inode, the later one is valid. */
   readonly rows: Float64Array;
-  /** Inodes of files that have got further names. */
+  /** Inodes of files that have further names. */
   readonly linked: Float64Array;
 }
 
-/** Takes them down: 72 bytes of memory a file. */
+/** Collects facts, in 72 bytes of memory a file. */
 export class FileFactsLog {
   #rows = sharedNumbers(FIRST_ROWS * FACTS);
   #length = 0;
   readonly #linked: number[] = [];
 
-  /** Of the row that begins at `at`. */
+  /** Adds the row that begins at `at`. */
   note(numbers: Float64Array, at: number): void {
     const rows = this.#withRoom();
     for (let fact = 0; fact < FACTS; fact++) rows[this.#length + fact] = numbers[at + fact]!;
     this.#length += FACTS;
   }
 
-  /** What has the inode now is not what the layer brought. */
+  /** Makes the facts about an inode invalid: a file that is not the layer's has it now. */
   forget(inode: number): void {
     this.#withRoom().fill(UNKNOWN, this.#length, this.#length + FACT.inode);
     this.#rows[this.#length + FACT.inode] = inode;

@@ -10,21 +10,21 @@ import { isErrno, S, type System } from '../../system/system.js';
 export type ManifestType =
   | 'file'
   | 'directory'
-  /** A directory that hides what lower layers have in it. */
+  /** A directory that hides its contents of lower layers. */
   | 'opaque'
   | 'symlink'
-  /** A further name of a file, device or symlink that came before. */
+  /** Another name of a file, device or symlink that came before. */
   | 'hardlink'
   | 'character-device'
   | 'block-device'
   | 'fifo'
   | 'socket'
-  /** Hides what lower layers have by that name. */
+  /** Hides the entry of that name in lower layers. */
   | 'whiteout';
 
-/** What a layer leaves at one path. */
+/** One path of a layer, as it is on disk. */
 export interface ManifestEntry {
-  /** Relative to the root, which is ''; a name that is no UTF-8 as in `base/path-bytes.ts`. */
+  /** Relative to the root, which is ''. Bytes that are not UTF-8 are encoded as in `base/path-bytes.ts`. */
   readonly path: string;
   readonly type: ManifestType;
   /** Permission bits. */
@@ -33,20 +33,20 @@ export interface ManifestEntry {
   readonly gid: number;
   readonly mtimeSec: number;
   readonly mtimeNsec: number;
-  /** Bytes of a file's content; 0 for all else. */
+  /** Bytes of a file's content; 0 for all other types. */
   readonly size: number;
-  /** Target of a symlink; of a hard link the path that came before; of a device `major:minor`. */
+  /** The target of a symlink; for a hard link the path that came before; for a device `major:minor`. */
   readonly link: string | undefined;
-  /** Of a file's content (CRC-32): it tells damage, not an attack. Undefined where it was not asked for. */
+  /** CRC-32 of a file's content, which detects damage but no attack. Undefined when it was not computed. */
   readonly checksum: number | undefined;
-  /** Of the extended attributes (`xattrsChecksum`); undefined in a manifest that does not know of them. */
+  /** Checksum of the extended attributes (`xattrsChecksum`); undefined in a manifest of version 1. */
   readonly xattrs: number | undefined;
 }
 
 /** @returns the checksum of a file's content */
 export type ChecksumOf = (entry: WalkedEntry) => number | undefined;
 
-/** Describes the entries of a walk. One object for each walk, since it remembers hard links. */
+/** Describes the entries of one walk. It remembers hard links, so each walk needs its own. */
 export class EntryDescriber {
   readonly #system: System;
   readonly #names = new Map<string, string>();
@@ -57,7 +57,7 @@ export class EntryDescriber {
 
   describe(walked: WalkedEntry, checksumOf: ChecksumOf): ManifestEntry {
     const { path, parent, name, stat } = walked;
-    // Most have none: whoever has none is neither opaque nor marked as a whiteout, which takes four calls less to see.
+    // Most entries have none: they are neither opaque nor whiteouts in attribute form, and need four calls less.
     const xattrs = this.#system.listXattrsAt(parent, name);
     const type = this.#typeOf(walked, xattrs.length > 0);
     const isFile = type === 'file';
@@ -103,8 +103,8 @@ export class EntryDescriber {
 }
 
 /**
- * Of the extended attributes `names` of a name in an open directory (CRC-32), in their order; 0 where it has none.
- * Those that the host gives to files and takes from them are not among them.
+ * CRC-32 of the extended attributes `names` of an entry, sorted; 0 when it has none. Attributes that belong to the
+ * host do not count.
  */
 function xattrsChecksum(system: System, directory: number, file: string, names: readonly string[]): number {
   if (names.length === 0) return 0;
@@ -120,7 +120,7 @@ function readValue(system: System, directory: number, file: string, name: string
   try {
     return system.getXattrAt(directory, file, name) ?? new Uint8Array(0);
   } catch (error) {
-    // A file that refuses even its owner shows the names.
+    // A file may refuse its values even to its owner.
     if (isErrno(error, 'EACCES')) return new Uint8Array(0);
     throw error;
   }

@@ -1,12 +1,12 @@
 import type { ManifestEntry, ManifestType } from './manifest-entry.js';
 
-/** Whoever changes the format gives it another number. Manifests of 1 say nothing of extended attributes. */
+/** Increase it when the format changes. Version 1 has no checksums of extended attributes. */
 export type ManifestVersion = 1 | 2;
 
-/** What JSON writes as it is. */
+/** Characters that JSON does not escape. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const NO_NANOSECONDS = '000000000';
-/** Of each byte. */
+/** The two digits of each byte. */
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 const header = (version: ManifestVersion): string => JSON.stringify(['overlayer manifest', version]);
@@ -14,36 +14,36 @@ const header = (version: ManifestVersion): string => JSON.stringify(['overlayer 
 /** The first line. */
 export const MANIFEST_HEADER: string = header(2);
 
-/** @returns undefined for a line that no manifest begins with */
+/** @returns undefined when the line is not a manifest's header */
 export function parseHeader(line: string): ManifestVersion | undefined {
   return ([1, 2] as const).find((version) => line === `${header(version)}\n`);
 }
 
 interface Attributes {
-  /** Checksum. */
+  /** Their checksum. */
   readonly xattrs: string;
 }
 type Field = string | number | null | Attributes;
 
-/** The last line: it is whole if it says how many lines there are, and their checksum. */
+/** The last line: it shows that the manifest is complete. */
 export interface ManifestEnd {
   readonly entries: number;
   /** CRC-32 of all bytes before this line. */
   readonly checksum: number;
-  /** Of the layer, where it was computed. */
+  /** Of the layer, if it was computed. */
   readonly diffID: string | undefined;
 }
 
 /**
- * One entry as a line of JSON: `[type, path, mode, uid, gid, mtime, …]`, then size and checksum of a file, the target
- * of a symlink, or the numbers of a device; and in the end `{"xattrs": checksum}` where it has any. JSON keeps any path in one line: bytes that are no UTF-8 and control
- * characters are written as escapes.
+ * One entry as a line of JSON: `[type, path, mode, uid, gid, mtime, …]`. A file adds its size and checksum, a symlink
+ * its target, a device its numbers. An entry with extended attributes ends in `{"xattrs": checksum}`. JSON escapes
+ * control characters, so any path fits into one line.
  */
 export function entryLine(entry: ManifestEntry): string {
   const { type, path, mode, uid, gid, mtimeSec, mtimeNsec, size, link, checksum, xattrs = 0 } = entry;
   if (type === 'hardlink') return JSON.stringify([type, path, link]);
   const mtime = `${mtimeSec}.${mtimeNsec === 0 ? NO_NANOSECONDS : String(mtimeNsec).padStart(9, '0')}`;
-  // One string after another takes half the time of JSON.stringify for all.
+  // Concatenation takes half the time of JSON.stringify.
   const name = PLAIN.test(path) ? `"${path}"` : JSON.stringify(path);
   const common = `"${type}",${name},"${mode.toString(8).padStart(4, '0')}",${uid},${gid},"${mtime}"`;
   const end = xattrs === 0 ? ']' : `,{"xattrs":"${hex(xattrs)}"}]`;
@@ -55,7 +55,7 @@ export function endLine({ entries, checksum, diffID }: ManifestEnd): string {
   return JSON.stringify(['end', entries, hex(checksum), diffID ?? null]);
 }
 
-/** @returns undefined for a line that makes no sense */
+/** @returns undefined when the line is not valid */
 export function parseLine(line: string, version: ManifestVersion): ManifestEntry | ManifestEnd | undefined {
   try {
     const fields = JSON.parse(line) as Field[];
@@ -93,7 +93,7 @@ function parseEntry(fields: Field[], version: ManifestVersion): ManifestEntry {
   return rest[0] === undefined ? common : { ...common, link: String(rest[0]) };
 }
 
-/** `Number.toString` divides what has 32 bits as a floating-point number: 0.4 µs, a third of a whole line. */
+/** `Number.toString` divides 32-bit numbers as floating-point numbers: 0.4 µs, a third of the time of a line. */
 function hex(checksum: number): string {
   return `${HEX[checksum >>> 24]}${HEX[(checksum >>> 16) & 0xff]}${HEX[(checksum >>> 8) & 0xff]}${HEX[checksum & 0xff]}`;
 }

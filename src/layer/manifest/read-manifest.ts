@@ -10,9 +10,9 @@ const READ_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
 /**
- * Reads a manifest entry by entry. Its end is checked when it is reached: what it said is not to be acted upon before.
+ * Reads a manifest entry by entry. Its checksum is compared only at the end: do not act on the entries before.
  *
- * @returns how it ends
+ * @returns the last line
  * @throws OverlayerError `DataLoss` when it is damaged, `NotFound` when there is none
  */
 export function* readManifest(path: string): Generator<ManifestEntry, ManifestEnd> {
@@ -21,15 +21,15 @@ export function* readManifest(path: string): Generator<ManifestEntry, ManifestEn
   let version: ManifestVersion | undefined;
   let end: ManifestEnd | undefined;
   for (const line of lines(path)) {
-    if (end !== undefined) throw damaged(path, 'something follows its end');
+    if (end !== undefined) throw damaged(path, 'there is more after its last line');
     if (version === undefined) {
       version = parseHeader(line.toString());
-      if (version === undefined) throw damaged(path, 'it does not begin as one');
+      if (version === undefined) throw damaged(path, 'it has no header of a known version');
       checksum = crc32(line);
       continue;
     }
     const parsed = parseLine(line.toString(), version);
-    if (parsed === undefined) throw damaged(path, `line ${entries + 2} can't be read`);
+    if (parsed === undefined) throw damaged(path, `line ${entries + 2} is not valid`);
     if ('entries' in parsed) {
       end = parsed;
       continue;
@@ -39,11 +39,12 @@ export function* readManifest(path: string): Generator<ManifestEntry, ManifestEn
     yield parsed;
   }
   if (end === undefined) throw damaged(path, 'it is cut off');
-  if (end.checksum !== checksum || end.entries !== entries) throw damaged(path, 'its checksum is another');
+  if (end.checksum !== checksum || end.entries !== entries)
+    throw damaged(path, 'its checksum does not match');
   return end;
 }
 
-/** Reads it to its end. @throws OverlayerError as `readManifest` */
+/** Reads and verifies a whole manifest. @throws OverlayerError as `readManifest` */
 export function verifyManifest(path: string): ManifestEnd {
   const entries = readManifest(path);
   for (;;) {

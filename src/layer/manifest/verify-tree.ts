@@ -4,27 +4,27 @@ import { FileChecksum } from './file-checksum.js';
 import { EntryDescriber, type ManifestEntry } from './manifest-entry.js';
 import type { ManifestEnd } from './manifest-line.js';
 
-/** Where a tree is not as its manifest says. */
+/** A difference between a tree and its manifest. */
 export interface TreeDamage {
   readonly kind: 'missing' | 'modified' | 'added';
   readonly path: string;
-  /** What is different, for people. */
+  /** A description of the difference, for people. */
   readonly detail: string;
-  /** What should be there; undefined for what should not. */
+  /** The entry that should be there; undefined for an added one. */
   readonly expected: ManifestEntry | undefined;
 }
 
 export interface VerifyTreeOptions {
-  /** Files are read, rather than only looked at. */
+  /** Whether the content of files is read and compared. */
   readonly content: boolean;
-  /** Told of each entry, and of the bytes that were read. What it throws ends the work. */
+  /** Called with the numbers of entries and of bytes read. What it throws ends the work. */
   readonly progress?: ((entries: number, bytes: number) => void) | undefined;
 }
 
 /**
- * Compares an open tree with its manifest, side by side: both have the same order, so that neither is held in memory.
+ * Compares an open tree with its manifest. Both are read in the same order, so neither is held in memory.
  *
- * @throws OverlayerError `DataLoss` when the manifest is damaged, as its reader does
+ * @throws OverlayerError `DataLoss` when the manifest is damaged
  */
 export function verifyTree(
   system: System,
@@ -50,7 +50,12 @@ export function verifyTree(
     progress(1, 0);
     while (!next.done && compareWalked(next.value.path, walked.path) < 0) miss(next.value);
     if (next.done || next.value.path !== walked.path) {
-      damage.push({ kind: 'added', path: walked.path, detail: 'is not of its layer', expected: undefined });
+      damage.push({
+        kind: 'added',
+        path: walked.path,
+        detail: 'does not belong to the layer',
+        expected: undefined,
+      });
       return false;
     }
     const expected = next.value;
@@ -71,13 +76,13 @@ function hasContent(
   try {
     return files.of(parent, name, stat.size) === checksum;
   } catch (error) {
-    // Without privileges, a file whose mode keeps even its owner out (/etc/shadow may have 0000) is not to be judged.
+    // Without privileges the process cannot read every file (/etc/shadow may have mode 0000).
     if (isErrno(error, 'EACCES')) return true;
     throw error;
   }
 }
 
-/** What the disk does not give back is damage too. */
+/** A read error is damage. */
 function differences(compare: () => string[]): string[] {
   try {
     return compare();
@@ -89,7 +94,7 @@ function differences(compare: () => string[]): string[] {
 
 function compareEntries(expected: ManifestEntry, found: ManifestEntry): string[] {
   if (expected.type !== found.type) return [`a ${found.type} instead of a ${expected.type}`];
-  // It may be a device or a file with an attribute, and hides the same.
+  // Both forms of a whiteout (a device, or a file with an attribute) are the same.
   if (expected.type === 'whiteout') return [];
   const differing = (name: string, wanted: unknown, actual: unknown) =>
     wanted === actual ? [] : [`${name} ${actual} instead of ${wanted}`];

@@ -1,4 +1,4 @@
-/** Something legal that a careful reader wants to know of. */
+/** Things in a layer that are legal but worth knowing. */
 export type AnomalyKind =
   | 'setuid'
   | 'setgid'
@@ -8,48 +8,53 @@ export type AnomalyKind =
   | 'absolute-link'
   /** A relative symlink with more `..` than it has parents. */
   | 'link-leaves-root'
-  /** A name with `.`, `..`, `//` or a leading `/`; the cleaned name is used. */
+  /** A name with `.`, `..`, `//` or a leading `/`. The cleaned name is used. */
   | 'non-canonical-name'
   | 'name-not-utf8'
-  /** A second entry for a path; the later one stands. The image spec forbids it, tools write it. */
+  /** A second entry for a path. The later entry is used. The image spec forbids it, but tools write it. */
   | 'duplicate'
-  /** `trusted.overlay.*` or `user.overlay.*` of the image, stored escaped. */
+  /** A `trusted.overlay.*` or `user.overlay.*` attribute of the image. It is stored under an escaped name. */
   | 'overlay-xattr'
-  /** A `.wh..wh.` name of AUFS's own, such as `.wh..wh.plnk`: nothing is done for it. */
+  /** A name of AUFS's metadata, such as `.wh..wh.plnk`. It is ignored. */
   | 'aufs-metadata'
-  /** An extended attribute that belongs to the host (`security.selinux`) or that may not be set here. */
+  /**
+   * An extended attribute that belongs to the host (`security.selinux`), or that the process may not set. It is left
+   * out.
+   */
   | 'xattr-skipped'
-  /** A device or fifo that may not be made without privileges. What it replaces is gone all the same. */
+  /** A device or fifo that the process may not make without privileges. It still replaces what had its name. */
   | 'device-skipped'
-  /** A character device 0:0: overlayfs would take it for a whiteout, so it is left out, and nothing is done for it. */
+  /** A character device 0:0. overlayfs would take it for a whiteout, so it is ignored. */
   | 'forged-whiteout'
   /**
-   * A whiteout that is an attribute, since no device may be made here: in a mount over it the kernel neither removes
-   * nor renames the directory that it is in.
+   * A whiteout in attribute form, since the process may not make devices. Mounts cannot remove or rename its
+   * directory.
    */
   | 'whiteout-as-attribute'
-  /** A setuid or setgid bit of somebody who could not be made the owner: the file does not have it. */
+  /** A setuid or setgid bit of a file whose owner could not be set. The file does not get the bit. */
   | 'setuid-skipped'
   | 'setgid-skipped'
-  /** Without privileges everything belongs to the caller, who stands for the image's root. */
+  /**
+   * An owner that was left out: without privileges every file belongs to the caller, who stands for the image's root.
+   */
   | 'ownership-ignored'
-  /** The archive ends without its end marker, as some writers leave it. */
+  /** The archive ends without its end marker, as some tools write it. */
   | 'no-end-marker'
-  /** Bytes other than zeros after the end of the archive; they count in the diffID. */
+  /** Bytes other than zeros after the end of the archive. They count in the diffID. */
   | 'data-after-archive'
-  /** Zeros after the gzip stream; they count in the digest. */
+  /** Zeros after the gzip stream. They count in the digest. */
   | 'data-after-stream';
 
 export interface Anomaly {
   readonly kind: AnomalyKind;
-  /** The entry's name, or undefined where it is about the stream. */
+  /** Name of the entry; undefined when it is about the stream. */
   readonly entry: string | undefined;
-  /** Where the entry begins, in bytes of the uncompressed archive. */
+  /** Offset of the entry's first byte in the uncompressed archive. */
   readonly offset: number | undefined;
   readonly detail?: string | undefined;
 }
 
-/** All anomalies of one kind: how many, and the first few of them, so that a hostile layer can't fill memory. */
+/** All anomalies of one kind: their number and the first few of them. A hostile layer can't fill memory with them. */
 export interface AnomalySummary {
   readonly kind: AnomalyKind;
   readonly count: number;

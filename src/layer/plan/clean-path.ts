@@ -1,16 +1,16 @@
-/** A path with no component that is empty, `.` or `..`. */
+/** A path without empty, `.` and `..` components. */
 const CANONICAL = /^(?!\.{1,2}(?:\/|$))[^/]+(?:\/(?!\.{1,2}(?:\/|$))[^/]+)*$/;
 
 export interface CleanPath {
-  /** Relative to the root, '' for the root itself. */
+  /** Relative to the root; '' for the root itself. */
   readonly path: string;
-  /** Whether more than a leading `./` and a trailing `/` had to go. */
+  /** Whether more than a leading `./` and a trailing `/` was removed. */
   readonly changed: boolean;
 }
 
 /**
- * What a name means below the root, by its text alone: `.` and empty components go, `..` takes one away and
- * stops at the root. As Go's `path.Clean("/" + name)`, so that all readers of a layer agree.
+ * Resolves a name below the root by its text alone: `.` and empty components are dropped, and `..` drops a component
+ * or stops at the root. Go's `path.Clean("/" + name)` gives the same, so all readers of a layer agree.
  */
 export function cleanPath(name: string): CleanPath {
   let path = name.startsWith('./') ? name.slice(2) : name;

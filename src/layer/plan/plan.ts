@@ -14,10 +14,9 @@ const STICKY = 0o1000;
 const WORLD_WRITABLE = 0o002;
 
 /**
- * What an entry of a layer means: a validated operation, with no I/O and no state. `undefined` for an entry
- * that asks for nothing (AUFS's own metadata) or may not be made (a mark of overlayfs). What is remarkable goes to
- * `report`.
+ * Turns an entry of a layer into a validated operation, without I/O and without state. Anomalies go to `report`.
  *
+ * @returns undefined for an entry that has no effect (AUFS's metadata) or may not be made (a mark of overlayfs)
  * @throws OverlayerError `InvalidArgument`, `ResourceExhausted`
  */
 export function planEntry(
@@ -63,7 +62,7 @@ export function planEntry(
   return { op: entry.type, path, parent, name, entry };
 }
 
-/** Only the names of the image spec delete (layer.md, "Whiteouts"); to overlayfs such a device does, too. */
+/** Only the names of the image spec delete (layer.md, "Whiteouts"). overlayfs would delete for such a device too. */
 function isForgedWhiteout({ type, devMajor, devMinor }: TarEntry): boolean {
   return type === 'character-device' && devMajor === 0 && devMinor === 0;
 }

@@ -1,14 +1,14 @@
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 
-/** Names that begin so say something of lower layers. */
+/** Prefix of names that are about lower layers. */
 export const WHITEOUT_PREFIX = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 const AUFS_PREFIX = '.wh..wh.';
 
 export const AUFS_METADATA = { kind: 'aufs-metadata' } as const;
 
-/** Whether a path leads through a directory of AUFS's own, such as `.wh..wh.plnk`. */
+/** Whether a path leads through a directory of AUFS's metadata, such as `.wh..wh.plnk`. */
 export function isAufsMetadata(directory: string): boolean {
   return directory.startsWith(AUFS_PREFIX) || directory.includes(`/${AUFS_PREFIX}`);
 }
@@ -16,12 +16,13 @@ export function isAufsMetadata(directory: string): boolean {
 export type WhiteoutName =
   | { readonly kind: 'opaque' }
   | typeof AUFS_METADATA
-  /** The name that goes. */
+  /** The name that is removed. */
   | { readonly kind: 'whiteout'; readonly name: string };
 
 /**
- * What a whiteout's base name says (OCI image spec, layer.md, "Whiteouts"); undefined for any other name.
+ * Reads a whiteout's base name (OCI image spec, layer.md, "Whiteouts").
  *
+ * @returns undefined for any other name
  * @throws OverlayerError `InvalidArgument` when it names nothing, the directory itself or its parent
  */
 export function parseWhiteout(
@@ -44,13 +45,13 @@ export function parseWhiteout(
   return { kind: 'whiteout', name: target };
 }
 
-/** The entry that removes `path` of the lower layers. */
+/** The name of the entry that removes `path` from the lower layers. */
 export function whiteoutMarker(path: string): string {
   const name = path.lastIndexOf('/') + 1;
   return `${path.slice(0, name)}${WHITEOUT_PREFIX}${path.slice(name)}`;
 }
 
-/** The entry that removes all that the lower layers have in a directory; '' is the root. */
+/** The name of the entry that removes all lower contents of a directory; '' is the root. */
 export function opaqueMarker(directory: string): string {
   return directory === '' ? OPAQUE : `${directory}/${OPAQUE}`;
 }

@@ -17,10 +17,11 @@ import { Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
 
-// The thread that decodes the archive and writes it; or reads trees, and writes the archive of their difference.
+// The apply thread. It decodes an archive and writes its entries; or it reads trees and writes the archive of their
+// difference.
 
 const pipeline = new Pipeline(threadData<PipelineMemory>());
-// A plan calls no kernel, so it is also made where `openLinuxSystem` fails.
+// A plan does not call the kernel, and works where `openLinuxSystem` fails.
 const exactModes = findLinuxSystem()?.clearThreadUmask() === false;
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
 /** The part of the process's descriptors that one apply thread may use, for directories and for files. */
@@ -36,7 +37,7 @@ handleJobs<ApplyJobs>(
     commit: ({ sync }) => take().commit(sync),
     discard: () => take().discard(),
   },
-  // The other threads must not wait for bytes, or room, that never come.
+  // The other threads would wait for bytes, or for room, that never come.
   () => pipeline.gate.abort(),
 );
 
@@ -56,12 +57,12 @@ function apply(input: ApplyInput): AppliedArchive {
     filled = destination;
     return applied;
   } catch (error) {
-    // No thread may wait for this one while it cleans up.
+    // The other threads would wait while this one cleans up.
     pipeline.gate.abort();
     const stays = destination.discard();
     const isChanged = destination.kind === 'merge' && !input.temporary;
     throw withContext(error, {
-      hint: isChanged ? `what was changed in "${input.destination}" until then stays` : stays,
+      hint: isChanged ? `the changes in "${input.destination}" up to this error stay` : stays,
     });
   } finally {
     for (const lower of lowers) closeQuietly(system, lower);

@@ -16,7 +16,8 @@ const DECOMPRESS_BYTES = 64 * 1024;
 /** Read bytes that stay in the ring, so that the apply thread finds some to hash whenever it has time. */
 const HELD_BYTES = 1024 * 1024;
 
-// The thread that reads the source, detects its format and decompresses it; or compresses the archive of a diff.
+// The decode thread. It reads the source, detects its format and decompresses it; or it compresses the archive of a
+// diff.
 
 /** Undefined where the kernel cannot be called. Layers can be planned there, and no file is to be finished. */
 const system = findLinuxSystem();
@@ -34,7 +35,7 @@ handleJobs<DecodeJobs>(
     },
     encode: ({ compression }) => encodeArchive(pipeline, compression),
   },
-  // The other threads must not wait for bytes, or room, that never come.
+  // The other threads would wait for bytes, or for room, that never come.
   () => pipeline.gate.abort(),
 );
 
@@ -88,13 +89,13 @@ class BlobReader extends HashedReader {
   }
 }
 
-/** The first bytes, or all where there are fewer. */
+/** Reads the first bytes of the source; all of them if there are fewer. */
 function readHead(source: FileSource | undefined): Uint8Array {
   const { input, gate } = pipeline;
   const { decode } = INPUT_READERS;
   for (;;) {
     const seen = gate.look(DATA);
-    const { ended } = input; // before the count: the writer publishes before it ends
+    const { ended } = input; // read first: the writer publishes before it ends
     const available = input.available(decode);
     if (ended || available >= DETECT_BYTES) return input.bytes.subarray(0, Math.max(available, 0));
     if (source !== undefined) source.fill();

@@ -8,7 +8,7 @@ import type { DiffInput } from './jobs.js';
 import { openTree } from './open-tree.js';
 import { type Pipeline, STEP_BYTES } from './pipeline.js';
 
-/** Reads the trees, and writes the archive of their difference into the ring. */
+/** Reads the trees and writes the archive of their difference into the input ring. */
 export function diffTrees(
   system: System,
   pipeline: Pipeline,
@@ -47,7 +47,7 @@ function compare(
   }
 }
 
-/** Bytes of files go straight from the kernel into the memory that the other threads read. */
+/** Writes into the input ring. The kernel copies files' bytes straight into its memory. */
 class RingOutput implements LayerOutput {
   readonly #system: System;
   readonly #pipeline: Pipeline;

@@ -7,7 +7,7 @@ import type { Compression } from '../options.js';
 import type { EncodedArchive } from './jobs.js';
 import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 
-/** Hashes the archive that the apply thread writes, and compresses it. */
+/** Hashes and compresses the archive that the apply thread writes. */
 export async function encodeArchive(pipeline: Pipeline, compression: Compression): Promise<EncodedArchive> {
   if (compression === 'none') {
     const digest = hash(pipeline);
@@ -46,12 +46,12 @@ function hash(pipeline: Pipeline, compressor?: Compressor): string {
       input.release(decode, length);
     }
   } finally {
-    digest = sha256.hex(); // which gives its memory back
+    digest = sha256.hex(); // also frees its memory
   }
   return digest;
 }
 
-/** The ring of compressed bytes, which are hashed while they are in the core's cache. */
+/** Writes compressed bytes into the output ring, and hashes them while they are in the core's cache. */
 class HashedOutput implements ByteOutput {
   readonly bytes: Buffer;
   readonly #pipeline: Pipeline;

@@ -9,13 +9,13 @@ import { QUEUE, SLOT, SLOT_NUMBERS, SLOTS } from './file-slots.js';
 const WAITING = 0;
 const DONE = 1;
 const FAILED = 2;
-/** Closed, but the file system says only now that not all was written, as NFS does. */
+/** The file is closed, and the close reported a write error, as NFS does. */
 const CLOSED = 3;
 
 /**
- * Small files that have been created, on their way to being finished. The apply thread creates them, in the
- * archive's order, which is what the order matters for; their content, owner, mode and times are then done by
- * whichever thread has the time, from the bytes in the ring. Creating is about half of a small file's cost.
+ * Small files that are created and not finished. The apply thread creates them in the archive's order. Content,
+ * owner, mode and times do not depend on the order: either thread sets them when it has time, from the bytes in the
+ * ring. Creating takes about half of a small file's time.
  */
 export class FileQueue {
   readonly #control: Int32Array;
@@ -25,7 +25,7 @@ export class FileQueue {
   readonly #bytes: Uint8Array;
   readonly #address: number;
 
-  /** @param bytes what the files' content stands in */
+  /** @param bytes memory of the ring that has the files' content */
   constructor(
     memory: { readonly control: Int32Array; readonly slots: Float64Array },
     system: System,
@@ -38,7 +38,7 @@ export class FileQueue {
     this.#address = system.address(bytes);
   }
 
-  /** Finishes a file. @returns whether there was one */
+  /** Finishes one file. @returns false when none waits */
   work(): boolean {
     const slot = this.#claim();
     if (slot < 0) return false;
@@ -48,7 +48,7 @@ export class FileQueue {
 
   #finish(slot: number): number {
     const tail = this.#read(slot);
-    let state = FAILED; // the apply thread tries again, and knows whose file it is
+    let state = FAILED; // the apply thread tries again: it knows the entry for the error
     try {
       this.#complete(slot, tail);
       state = CLOSED;
@@ -63,7 +63,7 @@ export class FileQueue {
     }
   }
 
-  /** What it is known by comes last: after a failure all is as it was. */
+  /** Sets the facts last: after a failure the slot still describes the file. */
   #complete(slot: number, tail: FileTail): void {
     finishFile(this.#system, tail, this.#address);
     if (tail.checksum < 0) return;
@@ -82,7 +82,7 @@ export class FileQueue {
     if (length > 0) slots[at + FACT.checksum] = this.#crc32(checksum, this.#bytes, start, start + length);
   }
 
-  /** @returns -1 when none waits */
+  /** Takes the next file. @returns -1 when none waits */
   #claim(): number {
     for (;;) {
       const head = Atomics.load(this.#control, QUEUE.head);
@@ -96,12 +96,12 @@ export class FileQueue {
     return (Atomics.load(this.#control, QUEUE.tail) - Atomics.load(this.#control, QUEUE.head)) | 0;
   }
 
-  /** One that does not come in. */
+  /** Closes a file that is not added. */
   drop({ descriptor }: FileTail): void {
     this.#system.close(descriptor);
   }
 
-  /** Only the apply thread. */
+  /** Adds a file. Called by the apply thread only. */
   put(number: number, tail: FileTail): void {
     const slot = number & (SLOTS - 1);
     const slots = this.#slots;
@@ -143,14 +143,14 @@ export class FileQueue {
     };
   }
 
-  /** Whether a file is finished; does again what could not be done. @throws SystemError */
+  /** Whether a file is finished. Tries a failed one again. @throws SystemError */
   settled(number: number): boolean {
     const slot = number & (SLOTS - 1);
     const state = Atomics.load(this.#control, QUEUE.states + slot);
     if (state === FAILED) {
       const tail = this.#read(slot);
       this.#complete(slot, tail);
-      // From here on it is nobody's, whatever the close says.
+      // It is closed from here on, even if the close reports an error.
       this.#control[QUEUE.states + slot] = DONE;
       this.#system.close(tail.descriptor);
     } else if (state === CLOSED) {
@@ -163,21 +163,21 @@ export class FileQueue {
     return state !== WAITING;
   }
 
-  /** Takes down what is known of a file that is finished, where that was asked for. */
+  /** Records the facts about a finished file. */
   noteFacts(number: number, log: FileFactsLog): void {
     log.note(this.#slots, (number & (SLOTS - 1)) * SLOT_NUMBERS + SLOT.facts);
   }
 
-  /** Blocks until the other thread is done with a file. */
+  /** Blocks until the other thread has finished a file. */
   waitFor(number: number): void {
     const word = QUEUE.states + (number & (SLOTS - 1));
     while (Atomics.load(this.#control, word) === WAITING) Atomics.wait(this.#control, word, WAITING, 1);
   }
 
-  /** Closes the files from this one on; whoever has one of them is done with it afterwards. */
+  /** Closes the files from this one on. The other thread no longer uses them when this returns. */
   abandon(from: number): void {
     const end = Atomics.load(this.#control, QUEUE.tail);
-    const unclaimed = Atomics.exchange(this.#control, QUEUE.head, end); // nobody else's from here on
+    const unclaimed = Atomics.exchange(this.#control, QUEUE.head, end); // the other thread takes none from here on
     for (let number = from | 0; number !== end; number = (number + 1) | 0) {
       const slot = number & (SLOTS - 1);
       const mine = ((number - unclaimed) | 0) >= 0;

@@ -1,24 +1,29 @@
 import type { TarEntry, TarSink } from '../../tar/types.js';
 import { cleanPath } from '../plan/clean-path.js';
 
-/** Of a manifest.json: what is looked at. */
+/** How much of a manifest.json is read. */
 const MAX_KEPT_BYTES = 64 * 1024;
 
-/** What makes an archive one of images. */
+/** Files that are at the root of an archive of images. */
 type Marker = 'oci-layout' | 'index.json' | 'manifest.json';
 
 /**
- * Passes an archive on, and sees whether it is one of images, by what its root has: an OCI layout, or the manifest.json
- * of `docker save`. Whoever unpacks such a one as a layer gets a directory of blobs for a root filesystem. The same goes
- * for one that was packed with the directory that it is in.
+ * Passes an archive on to a sink, and detects whether it is an archive of images: its root has an OCI layout, or the
+ * manifest.json of `docker save`. Unpacked as a layer, it would give a directory of blobs instead of a root
+ * filesystem.
+ *
+ * The images may also be in a directory at the root: some archives are packed together with the directory.
  */
 export class ImageWatch implements TarSink {
   readonly #sink: TarSink;
-  /** With a slash: the directory that all entries are in so far; '' when they are in several, undefined before the first. */
+  /**
+   * The directory that has all entries so far, with a slash; '' when there are several, undefined before the first
+   * entry.
+   */
   #top: string | undefined;
-  /** By the directories that they are in, as far as those may be the archive's root. */
+  /** Markers that were found at the root, or in the directory that may have all entries. */
   readonly #markers = new Set<`${string}${Marker}`>();
-  /** The beginning of a manifest.json while its bytes come, and its name. */
+  /** Path and first bytes of the manifest.json that is being read. */
   #manifest: { readonly path: `${string}manifest.json`; bytes: Buffer } | undefined;
 
   constructor(sink: TarSink) {
@@ -72,7 +77,7 @@ export class ImageWatch implements TarSink {
   }
 }
 
-/** '' for what is in the root itself; undefined for the root. */
+/** The first component of a path; '' for a file at the root, undefined for the root itself. */
 function topOf({ path: name, type }: TarEntry): string | undefined {
   const { path } = cleanPath(name);
   if (path === '') return undefined;
@@ -81,7 +86,10 @@ function topOf({ path: name, type }: TarEntry): string | undefined {
   return type === 'directory' ? `${path}/` : '';
 }
 
-/** A web application's manifest.json is an object; that of `docker save` is a list of what has a config and layers. */
+/**
+ * `docker save` writes a list of objects with a config and layers. The manifest.json of a web application is an
+ * object.
+ */
 function isDockerManifest(beginning: Buffer): boolean {
   return /^\s*\[\s*\{.*"(config|layers)"\s*:/is.test(beginning.toString('latin1'));
 }

@@ -8,10 +8,10 @@ import type { FileQueue } from './file-queue.js';
 import { SLOTS } from './file-slots.js';
 
 const MAX_FILE_BYTES = 128 * 1024;
-/** So many waiting files are worth waking a thread for (30 µs). */
+/** It takes 30 µs to wake a thread: it is worth it for so many files. */
 const WORTH_WAKING = 16;
 
-/** The apply thread's end of the queue. It keeps the bytes that waiting files need in the ring. */
+/** The apply thread's side of the queue. It keeps the bytes of waiting files in the ring. */
 export class PendingFiles implements FileFinisher {
   readonly maxBytes = MAX_FILE_BYTES;
   readonly bytes: Uint8Array;
@@ -21,19 +21,23 @@ export class PendingFiles implements FileFinisher {
   readonly #facts: FileFactsLog | undefined;
   readonly #mostWaiting: number;
   readonly #entries = new Array<{ readonly path: string; readonly offset: number } | undefined>(SLOTS);
-  /** Positions in the ring from which on a file needs its bytes, by slot; they only rise. */
+  /** For each slot, the position of the first byte in the ring that its file needs. Positions only rise. */
   readonly #starts = new Int32Array(SLOTS);
   #first = 0;
   #next = 0;
-  /** Positions: the end of what is being decoded, and one that no later file's content is before. */
+  /**
+   * Positions in the ring: the end of the bytes that are being decoded, and a lower bound for the content of later
+   * files.
+   */
   #upTo = 0;
   #low = 0;
-  /** Where the content of the file in work begins; undefined when it is not kept. */
+  /** Position of the current file's content; undefined when it is not kept. */
   #kept: number | undefined;
 
   /**
-   * @param options `facts`: gets those of the files, in the order in which they were taken
-   *   `maxOpen`: so many may wait
+   * @param options `facts`: receives the files' facts, in the order of `take`
+   *
+   * `maxOpen`: how many files may wait
    */
   constructor(
     queue: FileQueue,
@@ -49,7 +53,7 @@ export class PendingFiles implements FileFinisher {
     this.bytes = ring.bytes;
   }
 
-  /** Bytes are about to be decoded, from one position in the ring to another. */
+  /** The bytes between two positions in the ring are decoded next. */
   expect(from: number, to: number): void {
     this.#low = from;
     this.#upTo = to;
@@ -86,12 +90,17 @@ export class PendingFiles implements FileFinisher {
     }
   }
 
-  /** Finishes one. @returns whether there was one to take */
+  /** Finishes one file. @returns false when none waits */
   work(): boolean {
     return this.#queue.work();
   }
 
-  /** From which position on the ring has to stay as it is, when it was read up to `taken`. @throws OverlayerError */
+  /**
+   * Position from which on the ring has to keep its bytes.
+   *
+   * @param taken position up to which the archive was read
+   * @throws OverlayerError the failure of a file
+   */
   neededFrom(taken: number): number {
     this.#settle();
     if (this.#first !== this.#next) return this.#starts[this.#first & (SLOTS - 1)]!;
@@ -112,13 +121,13 @@ export class PendingFiles implements FileFinisher {
     }
   }
 
-  /** Finishes all that is left. @throws OverlayerError */
+  /** Finishes all files. @throws OverlayerError */
   finish(): void {
     while (this.work()) {}
     for (this.#settle(); this.#first !== this.#next; this.#settle()) this.#queue.waitFor(this.#first);
   }
 
-  /** Closes what is open. The other thread is out of it afterwards. */
+  /** Closes all files. The other thread no longer uses them when this returns. */
   abandon(): void {
     this.#queue.abandon(this.#first);
     this.#first = this.#next;

@@ -2,23 +2,23 @@ import { DATA, GATE_WORDS, Gate } from '../../base/gate.js';
 import { Ring, ringWords } from '../../base/ring.js';
 import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-slots.js';
 
-/** Small enough to stay in a core's cache, large enough that threads seldom wait: 512 KiB costs 6 % more time, 8 MiB no less. */
+/** The rings fit into a core's cache, and threads seldom wait: 512 KiB takes 6 % more time, 8 MiB takes the same. */
 const INPUT_BYTES = 4 * 1024 * 1024;
 const OUTPUT_BYTES = 4 * 1024 * 1024;
 
-/** Most that a thread takes at once, so that the others get their turn. */
+/** The most bytes that a thread handles at once, so that other threads are not kept waiting. */
 export const STEP_BYTES = 128 * 1024;
 
-/** Who reads the compressed bytes; for a plain tar they are the archive. */
+/** The readers of the input ring. The apply thread reads it when the source is a plain tar. */
 export const INPUT_READERS = { decode: 0, apply: 1 } as const;
-/** Who reads the uncompressed bytes. */
+/** The readers of the output ring. */
 export const OUTPUT_READERS = { apply: 0 } as const;
 
-/** What the threads share of the `SharedDigest` of a ring. */
+/** The memory of a ring's `SharedDigest`. */
 export interface DigestMemory {
-  /** A lock, and the position up to which was hashed. */
+  /** A lock, and the position up to which the ring is hashed. */
   readonly control: Int32Array;
-  /** Holds the handle of the digest in work. */
+  /** The handle of the digest; 0 when none is computed. */
   readonly handle: Float64Array;
 }
 
@@ -35,12 +35,12 @@ const OUTPUT = INPUT + ringWords(2);
 const INPUT_DIGEST = OUTPUT + ringWords(1);
 const OUTPUT_DIGEST = INPUT_DIGEST + DIGEST_WORDS;
 const FILES = OUTPUT_DIGEST + DIGEST_WORDS;
-/** Floating-point words: counts, and behind them the handle of each digest. */
+/** How many counters there are. The handles of the two digests follow them. */
 const COUNTERS = 3;
 
 const CONTROL_WORDS = FILES + FILE_QUEUE_WORDS;
 
-/** What the threads of one unpack share. */
+/** The memory that the threads of a crew share. */
 export interface PipelineMemory {
   readonly control: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
@@ -59,19 +59,19 @@ export function createPipelineMemory(): PipelineMemory {
   };
 }
 
-/** One thread's view of the memory. */
+/** A thread's view of the crew's memory. */
 export class Pipeline {
   readonly gate: Gate;
-  /** Bytes of the source. */
+  /** The source's bytes. */
   readonly input: Ring;
-  /** Bytes of the archive, when the source is compressed. */
+  /** The archive's bytes, if the source is compressed. */
   readonly output: Ring;
   readonly inputDigest: DigestMemory;
   readonly outputDigest: DigestMemory;
-  /** For `FileQueue`. */
+  /** Memory of the `FileQueue`. */
   readonly files: { readonly control: Int32Array; readonly slots: Float64Array };
   readonly #control: Int32Array;
-  /** Counts for whoever watches; each has one writer. */
+  /** Counters for progress. Each is written by one thread. */
   readonly #counters: Float64Array;
 
   constructor(memory: PipelineMemory) {
@@ -99,7 +99,7 @@ export class Pipeline {
     );
   }
 
-  /** For a new layer. Only while no thread works. */
+  /** Prepares it for a new layer. No thread may use it meanwhile. */
   reset(): void {
     this.#control.fill(0);
     this.#counters.fill(0);
@@ -107,14 +107,14 @@ export class Pipeline {
     this.output.reset();
   }
 
-  /** The decode thread has seen what the source is. */
+  /** The decode thread has detected whether the source is compressed. */
   decide(compressed: boolean): void {
     this.input.leave(compressed ? INPUT_READERS.apply : INPUT_READERS.decode);
     Atomics.store(this.#control, MODE, compressed ? COMPRESSED : PLAIN);
     this.gate.bump(DATA);
   }
 
-  /** Whether the source is compressed; undefined while nobody knows. */
+  /** Whether the source is compressed; undefined before it is known. */
   get compressed(): boolean | undefined {
     const mode = Atomics.load(this.#control, MODE);
     return mode === UNDECIDED ? undefined : mode === COMPRESSED;
@@ -130,7 +130,7 @@ export class Pipeline {
     }
   }
 
-  /** Blocks until it is known which of the rings has the archive. */
+  /** Blocks until it is known which ring has the archive. */
   waitArchive(): Ring {
     return this.waitCompressed() ? this.output : this.input;
   }
@@ -159,7 +159,7 @@ export class Pipeline {
     this.#counters[2] = count;
   }
 
-  /** Messages that the caller has not taken yet. @returns how many after the change */
+  /** Counts messages that the caller has not taken. @returns the new count */
   addInFlight(change: 1 | -1): number {
     return Atomics.add(this.#control, IN_FLIGHT, change) + change;
   }

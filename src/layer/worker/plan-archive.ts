@@ -10,10 +10,10 @@ import type { Pipeline } from './pipeline.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
 
 const BATCH = 256;
-/** Batches that the caller may leave unread before this thread waits. */
+/** How many batches may wait for the caller before this thread waits. */
 const MAX_IN_FLIGHT = 4;
 
-/** Says what a layer would do, in batches, and does nothing. */
+/** Plans a layer and sends its operations in batches. */
 export function planArchive(
   pipeline: Pipeline,
   { limits, hash, wantsOperations }: PlanInput,

@@ -6,10 +6,9 @@ const LOCK = 0;
 const HASHED = 1;
 
 /**
- * The sha256 of what goes through a ring, made by whichever thread has the time: the ring's reader hashes what it is
- * done with before it lets it go, unless the other thread has been there before, which does so rather than wait.
- * Whoever is slower so has less to do, and no third thread is needed: on a 412 MB layer one took 1.07 s and 2.0 s
- * of processor time.
+ * The sha256 of a ring's bytes, which two threads compute together. The ring's reader hashes its bytes before it
+ * releases them. The other thread hashes ahead of it instead of waiting. The slower thread so has less to hash, and a
+ * third thread is not needed: with one, a 412 MB layer took 1.07 s and 2.0 s of processor time.
  */
 export class SharedDigest {
   readonly #ring: Ring;
@@ -23,13 +22,13 @@ export class SharedDigest {
     this.#handle = handle;
   }
 
-  /** The reader begins a digest. */
+  /** Called by the reader. */
   begin(): void {
     this.#sha256 = openSha256();
     this.#handle[0] = this.#sha256.handle;
   }
 
-  /** The reader is about to release what it has read up to the position `to`: it has to be hashed by then. */
+  /** Called by the reader before it releases bytes up to the position `to`: hashes those that are not hashed. */
   require(to: number): void {
     if (this.#sha256 === undefined || this.#hashedTo(to)) return;
     this.#lock();
@@ -37,7 +36,7 @@ export class SharedDigest {
     this.#unlock();
   }
 
-  /** The same, unless the other thread is at it: the reader then has better to do than to wait. @returns whether it is hashed */
+  /** As `require`, but does not wait for the other thread. @returns false when the other thread is hashing */
   tryRequire(to: number): boolean {
     if (this.#sha256 === undefined || this.#hashedTo(to)) return true;
     if (!this.#tryLock()) return false;
@@ -51,7 +50,7 @@ export class SharedDigest {
     return ((Atomics.load(this.#control, HASHED) - to) | 0) >= 0;
   }
 
-  /** The other thread has nothing better to do. @returns whether there was something to hash */
+  /** Called by the other thread when it would wait. @returns false when there is nothing to hash */
   help(): boolean {
     if (this.#handle[0] === 0 || !this.#tryLock()) return false;
     const handle = this.#handle[0]!;
@@ -67,7 +66,7 @@ export class SharedDigest {
     return length > 0;
   }
 
-  /** The reader gives up; the other thread is out of it afterwards. */
+  /** Called by the reader after a failure. The other thread no longer uses the digest when this returns. */
   abandon(): void {
     if (this.#sha256 === undefined) return;
     this.#lock();
@@ -75,7 +74,9 @@ export class SharedDigest {
     this.#unlock();
   }
 
-  /** The reader has read all. @returns the hexadecimal digest, where one was begun */
+  /**
+   * Called by the reader when it has read everything. @returns the hexadecimal digest; undefined when none was begun
+   */
   end(): string | undefined {
     const hex = this.#sha256?.hex();
     this.#sha256 = undefined;

@@ -145,7 +145,7 @@ describe('a tree that changes while it is read', () => {
     });
     const error = refusal(() => diff(system));
     expect(error).toMatchObject({ code: 'FailedPrecondition', entry: 'f' });
-    expect(error.message).toContain('cut off');
+    expect(error.message).toContain('became shorter');
   });
 
   test.for([
