@@ -9,7 +9,7 @@ const ABORTED = 0;
 /** How many words a gate has. */
 export const GATE_WORDS = 4;
 
-export type GateEvent = typeof DATA | typeof SPACE | typeof CALLER_SPACE;
+type GateEvent = typeof DATA | typeof SPACE | typeof CALLER_SPACE;
 
 /** The gate was closed: another thread failed, or the caller asked for the end. That thread has the reason. */
 export class AbortedError extends Error {
@@ -51,7 +51,7 @@ export class Gate {
     this.throwIfAborted();
   }
 
-  /** As `wait`, for the caller's thread, which may not block. */
+  /** Does the same as `wait` for the caller's thread, which may not block. */
   async waitAsync(event: GateEvent, seen: number): Promise<void> {
     await Atomics.waitAsync(this.#words, event, seen).value;
     this.throwIfAborted();

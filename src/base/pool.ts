@@ -1,6 +1,6 @@
 import { Semaphore } from './semaphore.js';
 
-/** What a pool keeps: threads, or several that work together. */
+/** A thread, or several that work together. */
 interface Poolable {
   /** It can no longer be used. */
   readonly broken: boolean;
@@ -38,7 +38,7 @@ export class Pool<Item extends Poolable> {
     return await work(taken.item);
   }
 
-  /** For work that is not a promise. @throws as `use` */
+  /** Takes an item for work that is not a promise. @throws as `use` */
   async take(signal?: AbortSignal): Promise<Taken<Item>> {
     const leave = await this.#places.enter(signal);
     try {

@@ -12,7 +12,7 @@ export function ringWords(readers: number): number {
 }
 
 /** The shared memory of a ring. */
-export interface RingMemory {
+interface RingMemory {
   readonly control: Int32Array;
   readonly data: SharedArrayBuffer;
   readonly readers: number;
@@ -112,7 +112,7 @@ export class Ring {
    * Tells the readers of everything published. The writer calls it before a wait that does not depend on the readers.
    */
   flush(): void {
-    // Without this the writer would wake itself: it may be waiting for the same counter.
+    // Otherwise the writer would wake itself: it may be waiting for the same counter.
     if (this.#unannounced === 0) return;
     this.#unannounced = 0;
     this.#gate.bump(DATA);

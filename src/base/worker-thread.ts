@@ -30,19 +30,19 @@ export type JobResult<Jobs extends JobTable<Jobs>, J extends Job<Jobs>> = Awaite
   ReturnType<Jobs[J['type']]>
 >;
 
-/** What a thread runs for each type of job. */
+/** The functions that a thread runs, by type of job. */
 type JobHandlers<Jobs extends JobTable<Jobs>> = {
   readonly [Type in keyof Jobs]: (
     ...parameters: Parameters<Jobs[Type]>
   ) => ReturnType<Jobs[Type]> | Promise<ReturnType<Jobs[Type]>>;
 };
 
-/** From the thread to its owner. Every job is answered by any number of events, and one of the others. */
+/** A message from the thread to its owner. A job is answered by any number of events, and then one of the others. */
 type Message =
   | { readonly type: 'event'; readonly event: unknown }
   | { readonly type: 'done'; readonly result: unknown }
   | { readonly type: 'failed'; readonly error: PlainError }
-  /** By an `AbortedError`: the owner, or another thread, knows the reason. */
+  /** The job threw an `AbortedError`: the owner, or another thread, has the reason. */
   | { readonly type: 'aborted' };
 
 interface Start {
@@ -77,7 +77,7 @@ export class WorkerThread<Jobs extends JobTable<Jobs>> {
     this.#worker.on('message', (message: Message) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', () => this.#fail(new Error(`The ${name} thread has ended`)));
-    // After the listeners: adding them refs the worker.
+    // The listeners were added before: adding one refs the worker.
     this.#worker.unref();
   }
 
@@ -168,13 +168,13 @@ export function threadFailure(cause: unknown): OverlayerError {
   return new OverlayerError('ResourceExhausted', `Cannot start a thread: ${words}`, { cause, errno, hint });
 }
 
-/** In the thread: the `data` that its `WorkerThread` was made with. */
+/** Called in the thread. @returns the `data` that its `WorkerThread` was made with */
 export function threadData<Data>(): Data {
   return (workerData as Start).data as Data;
 }
 
 /**
- * In the thread, once all else is loaded: runs the jobs that it is sent.
+ * Called in the thread, once everything is loaded. Runs the jobs that the thread is sent.
  *
  * @param onFailure called after a job has failed, before its error is sent
  */

@@ -80,7 +80,7 @@ export async function withMount<T>(
   return result;
 }
 
-export interface TemporaryMount {
+interface TemporaryMount {
   readonly directory: string;
   /**
    * Removes the directory too.

@@ -15,7 +15,7 @@ export function unescapeLayer(path: string): string {
   return path.replace(/\\(.)/g, '$1');
 }
 
-export interface OverlayLayers {
+interface OverlayLayers {
   /** The upperdir; undefined for a read-only overlay. */
   readonly upper: string | undefined;
   /** Nearest first. */

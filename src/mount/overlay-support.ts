@@ -17,7 +17,7 @@ import { mountOnto } from './mount-onto.js';
 import { escapeLayer } from './overlay-layers.js';
 import { takesLayersOneByOne } from './overlay-mount.js';
 
-/** What overlayfs can do for layers on the file system of a directory. */
+/** The features of overlayfs for layers on the filesystem of a directory. */
 export interface OverlaySupport {
   readonly supported: boolean;
   /** Why not, for people. */
@@ -116,7 +116,7 @@ export async function probeDetached(scratch: string): Promise<OverlaySupport> {
       return `/proc/self/fd/${tree}`;
     });
   } finally {
-    // By Node's threads: each close waits 2 to 10 ms for all processors.
+    // Node's threads close them: each close waits 2 to 10 ms for all processors.
     for (const descriptor of opened) close(descriptor, () => {});
   }
 }

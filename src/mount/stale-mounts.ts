@@ -3,7 +3,7 @@ import { type MountInfo, readMountInfo } from '../system/mountinfo.js';
 import { hasProc } from '../system/own-proc.js';
 
 /** A mount of a snapshot that no longer exists, or a mount inside the store. */
-export interface StaleMount {
+interface StaleMount {
   readonly mountPoint: string;
   readonly detail: string;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { threadFailure } from '../../src/base/worker-thread.js';
 
 describe('a thread that does not start', () => {
-  test('for want of descriptors: it is said what to do', () =>
+  test('for lack of descriptors: the hint says what to do', () =>
     expect(threadFailure(new Error('Worker initialization failure: EMFILE'))).toMatchObject({
       ...{ code: 'ResourceExhausted', errno: 'EMFILE' },
       hint: 'raise the limit of open files (ulimit -n)',

@@ -86,8 +86,8 @@ function failure(work: () => unknown): OverlayerError {
   throw new Error('it went well');
 }
 
-describe('files on their way from one thread to another', () => {
-  plain('are finished by the one that has time', () => {
+describe('files that wait to be finished', () => {
+  plain('the helper finishes them', () => {
     const ends = new Ends();
     const { path, descriptor } = ends.add();
     expect(ends.helper.work()).toBe(true);
@@ -96,7 +96,7 @@ describe('files on their way from one thread to another', () => {
     expect(isOpen(descriptor, path)).toBe(false);
   });
 
-  plain('keep their bytes in the ring until then, and no longer', () => {
+  plain('the ring keeps their bytes until then, and no longer', () => {
     const ends = new Ends();
     ends.add();
     expect(ends.pending.neededFrom(4096)).toBe(0);
@@ -104,7 +104,7 @@ describe('files on their way from one thread to another', () => {
     expect(ends.pending.neededFrom(4096)).toBe(4096);
   });
 
-  plain('an empty one does not let go of the bytes of those behind it', () => {
+  plain('an empty file does not release the bytes of later files', () => {
     const ends = new Ends();
     const empty = openSync(join(work, 'empty'), 'wx');
     const none = { start: 0, length: 0, uid: -1, gid: -1, mode: -1, checksum: -1, isPlain: true };
@@ -113,7 +113,7 @@ describe('files on their way from one thread to another', () => {
     expect(ends.pending.neededFrom(4096)).toBe(0);
   });
 
-  plain('more than there is place for are finished by who brings them', () => {
+  plain('files beyond the number of slots are finished by the apply thread', () => {
     const ends = new Ends();
     const added = Array.from({ length: SLOTS + 1 }, () => ends.add());
     expect(added.filter(({ descriptor, path }) => !isOpen(descriptor, path))).toEqual([added[0]]);
@@ -123,7 +123,7 @@ describe('files on their way from one thread to another', () => {
     expect(ends.pending.neededFrom(4096)).toBe(4096);
   });
 
-  plain('that find no place, since one of them has failed, are closed', () => {
+  plain('a file that gets no slot, since another one failed, is closed', () => {
     const ends = new Ends({ helper: refusing('pwrite', 'ENOSPC'), apply: refusing('pwrite', 'ENOSPC') });
     const added = Array.from({ length: SLOTS }, () => ends.add());
     ends.helper.work();
@@ -134,7 +134,7 @@ describe('files on their way from one thread to another', () => {
     expect(added.filter(({ descriptor, path }) => isOpen(descriptor, path))).toEqual([]);
   });
 
-  plain('are known, in their order, whoever finished them', () => {
+  plain('facts are in the order of the files, whichever thread finished them', () => {
     const ends = new Ends({ helper: refusing('setTimes', 'EINTR') });
     const added = Array.from({ length: SLOTS + 20 }, (_, index) => {
       if (index % 3 === 0) ends.helper.work();
@@ -153,7 +153,7 @@ describe('files on their way from one thread to another', () => {
     );
   });
 
-  plain('that may have attributes are to be looked at', () => {
+  plain('files that may have attributes have to be looked at', () => {
     const ends = new Ends();
     ends.add({ isPlain: false });
     ends.pending.finish();
@@ -162,7 +162,7 @@ describe('files on their way from one thread to another', () => {
   });
 
   for (const method of ['pwrite', 'chown', 'chmod', 'setTimes', 'stat'] as const) {
-    plain(`what the helper can't do (${method}) is done again`, () => {
+    plain(`a failure of the helper (${method}) is tried again`, () => {
       const ends = new Ends({ helper: refusing(method, 'EINTR') });
       const { path, descriptor } = ends.add();
       ends.helper.work();
@@ -171,7 +171,7 @@ describe('files on their way from one thread to another', () => {
       expect(isOpen(descriptor, path)).toBe(false);
     });
 
-    plain(`what neither can do (${method}) is an error that names the entry`, () => {
+    plain(`a failure of both threads (${method}) is an error that names the entry`, () => {
       const ends = new Ends({ helper: refusing(method, 'ENOSPC'), apply: refusing(method, 'ENOSPC') });
       const { path, descriptor } = ends.add();
       ends.helper.work();
@@ -182,7 +182,7 @@ describe('files on their way from one thread to another', () => {
     });
   }
 
-  plain('what only the close tells the helper is an error that names the entry', () => {
+  plain('a failure of the close is an error that names the entry', () => {
     const ends = new Ends({ helper: refusing('close', 'EIO') });
     ends.add();
     ends.helper.work();
@@ -190,7 +190,7 @@ describe('files on their way from one thread to another', () => {
     expect(error).toMatchObject({ code: 'DataLoss', errno: 'EIO', entry: 'the/entry' });
   });
 
-  plain('are closed when they are given up', () => {
+  plain('files are closed after a failure', () => {
     const ends = new Ends();
     const added = Array.from({ length: 5 }, () => ends.add());
     ends.helper.work();

@@ -41,7 +41,7 @@ test.each([
 });
 
 describe('has to be looked at', () => {
-  test('what nothing is known of', () => {
+  test('a file without facts', () => {
     const files = known(() => {});
     expect([files.find(7, ''), files.checksumOf(7)]).toEqual([undefined, undefined]);
   });
@@ -59,7 +59,7 @@ describe('has to be looked at', () => {
     expect([files.find(7, ''), files.checksumOf(7)]).toEqual([undefined, CHECKSUM]);
   });
 
-  test('what the layer has not brought, and has the inode of a file that is gone', () => {
+  test('a file that is not part of the layer and has the inode of a removed file', () => {
     const files = known((log) => {
       log.note(rowOf(7), 0);
       log.forget(7);

@@ -59,7 +59,7 @@ describe.each(USERS)('%s', (privileges) => {
     expect(message).toContain("Bad value for 'size'");
   });
 
-  test('what overlayfs writes to the kernel log is in the message, for those who may read it', async () => {
+  test('the message has what overlayfs wrote to the kernel log, if the process may read it', async () => {
     const options = ['lowerdir=ROOT/lower', 'upperdir=ROOT/upper'];
     const { code, message, hint } = await failureOfMount({ type: 'overlay', options });
     expect(code).toBe('InvalidArgument');
@@ -139,7 +139,7 @@ describe('options', () => {
     );
   });
 
-  test('what is not known is for the file system', () => {
+  test('unknown options go to the filesystem', () => {
     const { data, flags } = parseMountOptions('overlay', [
       'defaults',
       'a=b\\,c,d',

@@ -50,13 +50,13 @@ describe.each(USERS)('%s', (privileges) => {
   }
 
   describe.each(CALLS)('a bind mount, with %s', (calls) => {
-    test('rbind,rw: with what is mounted below, and what is written is at the source', async () => {
+    test('rbind,rw: mounts below are included, and writes reach the source', async () => {
       const seen = await bind(calls, ['rbind', 'rw']);
       expect(seen).toMatchObject({ below: ['below'], write: 'written', writeBelow: 'written' });
       expect(seen.left).toEqual({ target: [], source: ['below', 'file'] });
     });
 
-    test('bind: without what is mounted below', async () => {
+    test('bind: mounts below are not included', async () => {
       expect(await bind(calls, ['bind'])).toMatchObject({ below: [], write: 'written' });
     });
 
@@ -78,7 +78,7 @@ describe.each(USERS)('%s', (privileges) => {
     });
   });
 
-  test('rro: what is mounted below is read-only too', async () => {
+  test('rro: mounts below are read-only too', async () => {
     const seen = await bind('all calls', ['rbind', 'rro']);
     expect(seen).toMatchObject({ below: ['below'], write: 'EROFS', writeBelow: 'EROFS' });
   });
@@ -137,7 +137,7 @@ describe.each(USERS)('%s', (privileges) => {
     expect(seen).toEqual({ inReal: ['file'], afterwards: [], source: [] });
   });
 
-  test('all or none: what was mounted before a failure is unmounted', async () => {
+  test('all or none: earlier mounts are unmounted after a failure', async () => {
     const seen = await namespace.inside.run(async ({ overlayer, fs }, root) => {
       const mount = { type: 'tmpfs', source: 'tmpfs', options: [] };
       const failure = overlayer.mountAll([mount, mount, { ...mount, type: 'no-such-type' }], root);
@@ -148,7 +148,7 @@ describe.each(USERS)('%s', (privileges) => {
     expect(seen).toEqual({ code: 'Unimplemented', mounted: false });
   });
 
-  test('what is mounted on a bind mount of a shared one does not show at its source', async () => {
+  test('a mount on a bind mount of a shared mount does not reach its source', async () => {
     const seen = await namespace.inside.run(async ({ overlayer, fs, path, child }, root) => {
       const [source, target] = [path.join(root, 'source'), path.join(root, 'target')];
       fs.mkdirSync(source);

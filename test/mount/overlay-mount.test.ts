@@ -64,7 +64,7 @@ describe.each(USERS)('%s', (privileges) => {
   const clean = { afterwards: [], moved: false, left: [], descriptors: 0 };
 
   describe.each(CALLS)('with %s', (calls) => {
-    test('layers are stacked, the first on top, and what is written goes to the upperdir', async () => {
+    test('layers are stacked, the first on top, and writes go to the upperdir', async () => {
       const seen = await mountLayers(calls, { lowers: ['a', 'b'], upper: 'upper', work: 'work' });
       expect(seen).toEqual({ files: 3, nearest: '0', written: ['written'], ...clean });
     });

@@ -147,7 +147,7 @@ describe('in a user namespace', () => {
 describe('without privileges', () => {
   const namespace = useNamespace('none');
 
-  test('it is not supported, and how it could be is said', async () => {
+  test('it is not supported, and the reason has a hint', async () => {
     const support = await probe(namespace, namespace.directory());
     expect(support).toMatchObject({ supported: false, lowerdirAppend: false, idmapped: false });
     expect(support.reason).toMatch(/not permitted .*unshare --user/);

@@ -8,7 +8,7 @@ const USERS: readonly Privileges[] = ['root', 'user-namespace'];
 describe.each(USERS)('unmountAll, %s', (privileges) => {
   const namespace = useNamespace(privileges);
 
-  test('all that is stacked, and what is mounted below each', async () => {
+  test('all stacked mounts, and the mounts below each', async () => {
     const seen = await namespace.inside.run(async ({ overlayer, fs, path }, root) => {
       const tmpfs = { type: 'tmpfs', source: 'tmpfs', options: [] };
       fs.writeFileSync(path.join(root, 'ground'), '');
@@ -23,7 +23,7 @@ describe.each(USERS)('unmountAll, %s', (privileges) => {
     expect(seen).toEqual(['ground']);
   });
 
-  test('a symlink leads to what is unmounted', async () => {
+  test('a symlink to the mount point is resolved', async () => {
     const seen = await namespace.inside.run(async ({ overlayer, fs, path }, root) => {
       const [target, link] = [path.join(root, 'a b\\c'), path.join(root, 'link')];
       fs.mkdirSync(target);
@@ -87,7 +87,7 @@ describe.each(USERS)('unmountAll, %s', (privileges) => {
     expect(error.code).toBe('PermissionDenied');
   });
 
-  test('what the host has mounted below a bind mount goes with it, and stays on the host', async () => {
+  test('mounts of the host below a bind mount are unmounted with it, and stay on the host', async () => {
     const seen = await namespace.inside.run(async ({ overlayer, fs }, root) => {
       // In a user namespace these can't be unmounted one by one.
       const mounts = () => fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length;

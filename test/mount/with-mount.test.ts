@@ -55,12 +55,12 @@ describe.each(USERS)('withMount, %s', (privileges) => {
     );
   }
 
-  test('what it returns is the result, and the mount is gone', async () => {
+  test('its return value is the result, and the mount is gone', async () => {
     const outcome = await outcomeOf((directory, { fs }) => fs.readdirSync(directory));
     expect(outcome).toEqual({ result: ['file'], left: [] });
   });
 
-  test('what it throws is thrown, and the mount is gone', async () => {
+  test('its error is thrown, and the mount is gone', async () => {
     const outcome = await outcomeOf(() => {
       throw new Error('of its own');
     });

@@ -34,7 +34,7 @@ const PLACE_ATTEMPTS = 8;
 
 const NODE_TYPES = { 'character-device': S.IFCHR, 'block-device': S.IFBLK, fifo: S.IFIFO } as const;
 
-export interface ApplierOptions {
+interface ApplierOptions {
   readonly target: 'directory' | 'overlay';
   readonly identity: Identity;
   readonly limits: Limits;

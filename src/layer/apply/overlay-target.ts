@@ -188,7 +188,7 @@ export class OverlayTarget implements Target {
     this.#hide(parent, name, entry);
   }
 
-  /** As overlayfs does, copies a lower file up before it is linked. */
+  /** Copies a lower file up before it is linked, as overlayfs does. */
   findLinkTarget(directory: Directory, name: string): boolean {
     const { system } = this.#rootfs();
     const lower = lookupLower(system, directory.lowers, name);

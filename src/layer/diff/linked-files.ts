@@ -2,7 +2,7 @@ import { statId } from '../../rootfs/directory.js';
 import type { Stat } from '../../system/system.js';
 
 /** A file of the upper tree that has several names. */
-export interface LinkedFile<Entry> {
+interface LinkedFile<Entry> {
   /** Path of the entry that has its content; undefined before there is one. */
   written: string | undefined;
   /** Its names that are the same in the lower tree. They are left out, unless the file has to be written. */

@@ -24,7 +24,7 @@ const FIRST_ROWS = 64;
  * Threads that send it to each other share its memory.
  */
 export interface FileFacts {
-  /** In the layer's order. Of two rows with the same inode, the later one is valid. */
+  /** Rows in the layer's order. If two have the same inode, the later one is valid. */
   readonly rows: Float64Array;
   /** Inodes of files that have further names. */
   readonly linked: Float64Array;

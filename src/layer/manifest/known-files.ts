@@ -3,7 +3,7 @@ import type { ManifestEntry } from './manifest-entry.js';
 
 const FREE = -1;
 
-export interface KnownFile extends ManifestEntry {
+interface KnownFile extends ManifestEntry {
   readonly blocks: number;
 }
 

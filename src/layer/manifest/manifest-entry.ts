@@ -44,7 +44,7 @@ export interface ManifestEntry {
 }
 
 /** @returns the checksum of a file's content */
-export type ChecksumOf = (entry: WalkedEntry) => number | undefined;
+type ChecksumOf = (entry: WalkedEntry) => number | undefined;
 
 /** Describes the entries of one walk. It remembers hard links, so each walk needs its own. */
 export class EntryDescriber {

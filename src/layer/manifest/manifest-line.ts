@@ -30,7 +30,7 @@ export interface ManifestEnd {
   readonly entries: number;
   /** CRC-32 of all bytes before this line. */
   readonly checksum: number;
-  /** Of the layer, if it was computed. */
+  /** The layer's diffID, if it was computed. */
   readonly diffID: string | undefined;
 }
 

@@ -14,7 +14,7 @@ export interface TreeDamage {
   readonly expected: ManifestEntry | undefined;
 }
 
-export interface VerifyTreeOptions {
+interface VerifyTreeOptions {
   /** Whether the content of files is read and compared. */
   readonly content: boolean;
   /** Called with the numbers of entries and of bytes read. What it throws ends the work. */

@@ -62,7 +62,7 @@ export interface AnomalySummary {
   readonly examples: readonly Anomaly[];
 }
 
-export const ANOMALY_EXAMPLES = 20;
+const ANOMALY_EXAMPLES = 20;
 
 export class AnomalyLog {
   readonly #kinds = new Map<AnomalyKind, { count: number; examples: Anomaly[] }>();

@@ -1,7 +1,7 @@
 /** A path without empty, `.` and `..` components. */
 const CANONICAL = /^(?!\.{1,2}(?:\/|$))[^/]+(?:\/(?!\.{1,2}(?:\/|$))[^/]+)*$/;
 
-export interface CleanPath {
+interface CleanPath {
   /** Relative to the root; '' for the root itself. */
   readonly path: string;
   /** Whether more than a leading `./` and a trailing `/` was removed. */

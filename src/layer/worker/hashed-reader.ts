@@ -61,7 +61,7 @@ export abstract class HashedReader {
     return this.taken & (this.ring.size - 1);
   }
 
-  /** That many bytes were read. */
+  /** Call it when that many bytes were read. */
   take(length: number): void {
     this.taken = (this.taken + length) | 0;
     const to = this.keptFrom(false);

@@ -12,7 +12,7 @@ const BLOCK_MASK = ~511;
 
 /** Reads the archive for the apply thread, which meanwhile finishes files and helps to hash the compressed bytes. */
 export class ArchiveReader extends HashedReader {
-  /** Of the compressed bytes. The decode thread has less time for it. */
+  /** The digest of the compressed bytes, for which the decode thread has less time. */
   readonly #blobDigest: SharedDigest | undefined;
   readonly #files: PendingFiles | undefined;
 

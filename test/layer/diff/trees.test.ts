@@ -12,7 +12,7 @@ import { entryText, type TwoTrees, test } from '../../helpers/two-trees.js';
 
 const texts = async (trees: TwoTrees) => (await trees.entries()).map(entryText);
 
-describe('what changes', () => {
+describe('changes', () => {
   test.for([
     ['a directory that becomes a file', 'mkdir d; echo x > d/f', 'rm -r d; echo -n new > d', ['d 0644 new']],
     ['a file that becomes a directory', 'echo x > f', 'rm f; mkdir f; touch f/g', ['f/ 0755', 'f/g 0644']],
@@ -174,7 +174,7 @@ describe('a tree with everything in it', () => {
   );
 });
 
-describe('what no layer can hold', () => {
+describe('entries that no layer can hold', () => {
   test.for([
     ['a file', 'touch .wh.f', '.wh.f'],
     ['a directory', 'mkdir .wh.d; touch .wh.d/f', '.wh.d/'],

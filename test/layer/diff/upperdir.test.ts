@@ -93,7 +93,7 @@ describe.each(['root', 'user-namespace'] as const)('as %s', (privileges) => {
   });
 });
 
-describe('what has to be looked for elsewhere', () => {
+describe('entries whose content is somewhere else', () => {
   let namespace: MountNamespace;
   beforeAll(async () => {
     namespace = await MountNamespace.start('root');
