@@ -13,7 +13,7 @@ export function isAufsMetadata(directory: string): boolean {
   return directory.startsWith(AUFS_PREFIX) || directory.includes(`/${AUFS_PREFIX}`);
 }
 
-export type WhiteoutName =
+type WhiteoutName =
   | { readonly kind: 'opaque' }
   | typeof AUFS_METADATA
   /** The name that is removed. */
