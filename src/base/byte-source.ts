@@ -85,7 +85,7 @@ export function readSource(source: ByteSource, unread: UnreadSource = 'destroy')
 }
 
 /** Frees what a source holds that is not going to be read. */
-export function letGo(source: ByteSource, unread: UnreadSource = 'destroy'): void {
+export function closeSource(source: ByteSource, unread: UnreadSource = 'destroy'): void {
   const bytes = openBytes(source);
   if (unread === 'leave' || (isReadableStream(bytes) && bytes.locked)) return; // its reader has cancelled it
   readSource(bytes).cancel();

@@ -1,7 +1,7 @@
 import { OverlayerError } from './errors.js';
 import { DEFAULT_LIMITS } from './limits.js';
 
-// The compiler finds these mistakes as well. The checks are for callers in JavaScript, and for values from elsewhere.
+// The compiler finds these mistakes, too. The checks are for callers in JavaScript, and for values that are not typed.
 
 /** All names of an options type: `{ … } satisfies OptionNames<Options>` fails to compile if one is missing or unknown. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
@@ -21,7 +21,7 @@ export function checkOptions(work: string, options: unknown, names: Readonly<Rec
   }
 }
 
-/** Those options that another function has, which checks them: `names` are that function's. */
+/** Keeps the options that another function has. @param names of the options of that function */
 export function pickOptions<Options extends object, Name extends keyof Options & string>(
   options: Options,
   names: Readonly<Record<Name, true>>,

@@ -2,18 +2,19 @@ import { OverlayerError } from './errors.js';
 
 /**
  * Work that has a result and events: a promise of the result, and an async iterable of the events. Neither needs the
- * other: `await` gives the result, `for await` the events, and a failure is thrown by whichever is used. The signal that
- * the work was given ends it. There are two kinds.
+ * other: `await` gives the result, `for await` gives the events, and each of them throws the failure of the work. The signal
+ * that was given to the work ends it. There are two kinds of tasks.
  *
  * **The events are progress** (`unpackLayer`, `unpackSnapshot`, `unpackImage`, `Store.pull`, `Store.import`,
  * `Snapshotter.check`). The work begins at once and does not wait for the loop: events that stand for the same layer
  * replace each other until they are taken. Leaving the loop does not end the work.
  *
  * **The events are data** (`planLayer`: operations; `createDiff`, `diffSnapshot`, `diffMounts`, `exportImages`: bytes).
- * The work begins when the task is first iterated or awaited, and goes as fast as the loop takes the data. Leaving the
- * loop ends the work, and the result fails with `Cancelled`. A task that is awaited before it is iterated drops its data.
+ * The work begins when the task is first iterated or awaited, so a task that is not used holds no threads. The work goes as
+ * fast as the loop takes the data: await the result after the loop, or beside it, but not inside it. Leaving the loop ends
+ * the work, and the result fails with `Cancelled`. A task that is awaited before it is iterated drops its data.
  *
- * A task is iterated once. The second loop, and a loop over data that was dropped, fail with `FailedPrecondition`.
+ * A task is iterated once. A second loop, and a loop over data that were dropped, fail with `FailedPrecondition`.
  *
  * @example
  * const diff = createDiff({ lower: 'before', upper: 'after' });
@@ -22,10 +23,10 @@ import { OverlayerError } from './errors.js';
  */
 export interface Task<Result, Event> extends Promise<Result>, AsyncIterable<Event, void, void> {}
 
-/** Reports an event. An event replaces the one with the same key that was not taken yet. */
+/** Reports an event. It replaces an event with the same key that the loop has not taken yet. */
 export type Tell<Event> = (event: Event, key?: number) => void;
 
-/** A promise that its own methods settle. */
+/** A promise that is settled by its own methods. */
 class OwnPromise<Result> extends Promise<Result> {
   readonly #resolve: (result: Result | PromiseLike<Result>) => void;
   readonly #reject: (error: unknown) => void;
@@ -51,7 +52,7 @@ class OwnPromise<Result> extends Promise<Result> {
     this.#reject(error);
   }
 
-  /** The loop throws the failure, so the promise need not be handled, too. */
+  /** The loop throws the failure, so an unhandled rejection would report it twice. */
   protected leaveFailureToLoop(): void {
     super.then(undefined, () => {});
   }
@@ -101,7 +102,7 @@ export class ProgressTask<Result, Event> extends OwnPromise<Result> implements T
     } finally {
       this.#loop = 'left';
       this.#waiting.length = 0;
-      // Code after the loop has awaited the result by then.
+      // By then the code after the loop has awaited the result, if it does.
       setImmediate(() => this.#failUnlessAwaited());
     }
   }
@@ -123,7 +124,7 @@ export class ProgressTask<Result, Event> extends OwnPromise<Result> implements T
     this.#wake();
   }
 
-  /** As of any promise, a failure that neither the loop nor the caller takes is unhandled. */
+  /** A failure that neither the loop nor the caller has taken is an unhandled rejection, as with any promise. */
   #failUnlessAwaited(): void {
     void super.then(undefined, (error: unknown) => {
       if (!this.#isAwaited) throw error;
@@ -136,7 +137,7 @@ export class DataTask<Result, Event> extends OwnPromise<Result> implements Task<
   readonly #run: (wantsData: boolean) => AsyncGenerator<Event, Result, void>;
   #use: 'none yet' | 'iterated' | 'awaited' = 'none yet';
 
-  /** @param run gives the data, if they are wanted, and returns the result */
+  /** @param run yields the data, and returns the result. Data that are not wanted are dropped, so it may yield none. */
   constructor(run: (wantsData: boolean) => AsyncGenerator<Event, Result, void>) {
     super();
     this.#run = run;
@@ -167,7 +168,7 @@ export class DataTask<Result, Event> extends OwnPromise<Result> implements Task<
     return this.#loop(this.#run(true));
   }
 
-  /** By hand, since a generator that is left before its first step does not hear of it. */
+  /** Not a generator: one that is left before its first step runs no code, so it could not reject the result. */
   #loop(data: AsyncGenerator<Event, Result, void>): AsyncIterableIterator<Event, void, void> {
     const loop: AsyncIterableIterator<Event, void, void> = {
       next: async () => {

@@ -1,7 +1,7 @@
 import { constants, createReadStream, openSync, type Stats, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { letGo, type OpenedBytes, openBytes, type UnreadSource } from '../base/byte-source.js';
+import { closeSource, type OpenedBytes, openBytes, type UnreadSource } from '../base/byte-source.js';
 import { checkPath } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import type { FileRange, LayerSource, ReadLayerOptions } from './options.js';
@@ -63,14 +63,15 @@ export async function useSource<T>(
   try {
     return await work(found);
   } catch (error) {
-    letGoLayer(found, unreadSource);
+    closeLayerSource(found, unreadSource);
     throw error;
   }
 }
 
 /** Frees what the source of a layer holds that is not going to be read. */
-export function letGoLayer(source: LayerSource, unread?: UnreadSource): void {
-  if (typeof source === 'object' && !(source instanceof URL) && !isFileRange(source)) letGo(source, unread);
+export function closeLayerSource(source: LayerSource, unread?: UnreadSource): void {
+  if (typeof source === 'object' && !(source instanceof URL) && !isFileRange(source))
+    closeSource(source, unread);
 }
 
 /** @throws OverlayerError `InvalidArgument` */

@@ -40,7 +40,7 @@ async function* runDiffOfSnapshot(
   /** What is committed is only seen through a view. */
   const view = async (name: string): Promise<readonly Mount[]> => {
     const temporary = temporaryKey(name, 'mount');
-    const mounts = await snapshots.view(temporary, { parent: name });
+    const mounts = await snapshots.view(temporary, { parent: name, signal: options.signal });
     views.push(temporary);
     return mounts;
   };

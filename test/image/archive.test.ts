@@ -1,5 +1,6 @@
-import { rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createReadStream, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -49,6 +50,31 @@ const WAYS = {
   file: (archive: Uint8Array) => openImageArchive(save(archive), { content: content.store }),
   pipe: (archive: Uint8Array) => openImageArchive(cut(archive, 700), { content: content.store }),
 } as const;
+
+describe('what an archive can be read from', () => {
+  const archive = archiveOf(layoutFiles());
+
+  test.each<[string, () => Parameters<typeof openImageArchive>[0]]>([
+    ['a file: URL', () => pathToFileURL(save(archive))],
+    ['a Buffer', () => archive],
+    ['a Blob', () => new Blob([archive])],
+    ['a Response', () => new Response(archive)],
+    ['a web stream', () => new Blob([archive]).stream()],
+    ['a Node stream', () => createReadStream(save(archive))],
+  ])('%s', async (_, source) => {
+    await using opened = await openImageArchive(source(), { content: content.store });
+    expect((await opened.images()).map(({ name }) => name)).toEqual(['docker.io/library/sample:1']);
+  });
+
+  test.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['a number', 5],
+    ['an http URL', new URL('http://localhost/image.tar')],
+  ])('not %s', async (_, source) => {
+    const opening = openImageArchive(source as string, { content: content.store });
+    await expect(opening).rejects.toMatchObject({ code: 'InvalidArgument' });
+  });
+});
 
 describe.each(Object.entries(WAYS))('%s:', (_, open) => {
   const refused = async (archive: Uint8Array, code: string, message = '') =>

@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import { withContext } from '../../base/with-context.js';
-import { letGoLayer } from '../../layer/open-source.js';
+import { closeLayerSource } from '../../layer/open-source.js';
 import type { LayerResult } from '../../layer/options.js';
 import { applyLayer } from '../../layer/unpack-layer.js';
 import { hostPlatform } from '../../oci/platform.js';
@@ -111,7 +111,7 @@ async function unpackOne(
   } catch (error) {
     throw inLayer(digest, error);
   } finally {
-    if (tee === undefined) letGoLayer(bytes);
+    if (tee === undefined) closeLayerSource(bytes);
     await tee?.leave();
   }
 }

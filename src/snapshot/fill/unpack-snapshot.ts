@@ -1,6 +1,6 @@
 import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import { findSource, letGoLayer } from '../../layer/open-source.js';
+import { closeLayerSource, findSource } from '../../layer/open-source.js';
 import {
   type LayerProgress,
   type LayerSource,
@@ -66,7 +66,7 @@ export function unpackSnapshot(
         },
       });
     } finally {
-      if (!isRead) letGoLayer(found, options.unreadSource);
+      if (!isRead) closeLayerSource(found, options.unreadSource);
     }
   });
 }
