@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'Unauthenticated'
   | 'Internal';
 
+/** The data of an `OverlayerError` beside its code and message. */
 export interface ErrorDetails {
   /** What to do about it, for people. */
   readonly hint?: string | undefined;

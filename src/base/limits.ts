@@ -30,6 +30,7 @@ export interface Limits {
   readonly maxMemory: number;
 }
 
+/** The limits that hold where the caller gives none. */
 export const DEFAULT_LIMITS: Limits = {
   maxBytes: 64 * 1024 ** 3,
   maxRatio: 1000,

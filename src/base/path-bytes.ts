@@ -9,6 +9,10 @@ export function decodePath(bytes: Buffer): string {
   return decodeEscaped(bytes);
 }
 
+/**
+ * The bytes of a name that the decoder gave as a string: a lone surrogate U+DC80–U+DCFF stands for one byte that is
+ * not UTF-8.
+ */
 export function encodePath(path: string): Buffer {
   if (path.isWellFormed()) return Buffer.from(path, 'utf8');
   const parts: Buffer[] = [];

@@ -98,6 +98,7 @@ export interface ContentStore {
   ): Promise<SweepResult>;
 }
 
+/** The record of a blob. `size` is in bytes. */
 export interface BlobInfo {
   readonly digest: Digest;
   readonly size: number;
@@ -106,10 +107,12 @@ export interface BlobInfo {
   readonly updatedAt: ExactDate;
 }
 
+/** The fields of a blob that `update` can change. */
 export interface BlobPatch {
   readonly labels?: Labels | undefined;
 }
 
+/** Which bytes of a blob are read. */
 export interface ReadBlobOptions extends AbortableOptions {
   /** @default 0 */
   readonly offset?: number | undefined;
@@ -123,6 +126,7 @@ export const READ_BLOB_OPTIONS = {
   length: true,
 } satisfies OptionNames<ReadBlobOptions>;
 
+/** What is known of the blob before its bytes come. */
 export interface OpenIngestOptions {
   /** Of the blob to be. @default unknown */
   readonly digest?: Digest | undefined;
@@ -141,6 +145,7 @@ export const OPEN_INGEST_OPTIONS = {
   sizeIs: true,
 } satisfies OptionNames<OpenIngestOptions>;
 
+/** The state of an ingest. */
 export interface IngestInfo {
   readonly ref: string;
   /** Bytes that are there. */
@@ -187,6 +192,7 @@ export interface Ingest extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What the blob must be, and its labels. */
 export interface CommitIngestOptions extends AbortableOptions {
   /** @default that of `openIngest`, or whatever it is */
   readonly digest?: Digest | undefined;
@@ -215,10 +221,12 @@ export const COMMIT_INGEST_OPTIONS = {
   existing: true,
 } satisfies OptionNames<CommitIngestOptions>;
 
+/** Whether the bytes of a blob have its digest. `actual` and `size` (bytes) are those of the bytes that are there. */
 export type BlobHealth =
   | { readonly state: 'whole' }
   | { readonly state: 'damaged'; readonly actual: Digest; readonly size: number };
 
+/** What a sweep may delete. */
 export interface SweepOptions extends AbortableOptions {
   /** Ingests go that nobody has written to for so many milliseconds. @default 24 hours */
   readonly ingestsIdleMs?: number | undefined;
@@ -229,6 +237,7 @@ export const SWEEP_OPTIONS = {
   ingestsIdleMs: true,
 } satisfies OptionNames<SweepOptions>;
 
+/** What a sweep has deleted. */
 export interface SweepResult {
   readonly blobs: readonly Digest[];
   /** Their refs. */

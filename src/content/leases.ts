@@ -39,6 +39,7 @@ export interface Leases {
   resources(id: string): Promise<readonly LeaseResource[]>;
 }
 
+/** The record of a lease. */
 export interface Lease {
   readonly id: string;
   readonly labels: Labels;
@@ -49,6 +50,7 @@ export interface Lease {
   readonly process: number | undefined;
 }
 
+/** Id, labels and end of a lease. */
 export interface CreateLeaseOptions {
   /** At most 256 bytes. @default a new one */
   readonly id?: string | undefined;
@@ -66,10 +68,15 @@ export const CREATE_LEASE_OPTIONS = {
   tiedToProcess: true,
 } satisfies OptionNames<CreateLeaseOptions>;
 
+/** Something that a lease holds. */
 export interface LeaseResource {
   readonly type: LeaseResourceType;
   /** Its digest, ref or name. */
   readonly id: string;
 }
 
+/**
+ * The kind of thing that a lease holds: a blob (by digest), an ingest (by ref), a snapshot (by key or name) or an
+ * image (by name).
+ */
 export type LeaseResourceType = 'content' | 'ingest' | 'snapshot' | 'image';

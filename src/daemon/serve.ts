@@ -3,6 +3,7 @@ import type { OpenStoreOptions } from '../image/store/store.js';
 import { OPEN_SNAPSHOTTER_OPTIONS } from '../snapshot/open-snapshotter.js';
 import type { LogEntry } from './grpc/log-entry.js';
 
+/** What the daemon serves, and where. */
 export interface ServeOptions extends OpenStoreOptions {
   /**
    * Path of the unix socket, which only its owner may use. One that a dead process has left is taken over.

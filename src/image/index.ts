@@ -1,6 +1,6 @@
 /**
- * `overlayer/images`: whole images. They come from registries, archives, layouts and containerd's or Docker's store; they
- * are unpacked into a directory, or kept in a store of content and snapshots.
+ * `overlayer/images`: whole images. They come from registries, archives and layouts. They are unpacked into a directory,
+ * or kept in a store of content and snapshots.
  *
  * @module overlayer/images
  */
@@ -20,6 +20,7 @@ export {
 } from './source/detect-source.js';
 export type {
   ImageSource,
+  ListSourceImagesOptions,
   OpenBlob,
   OpenBlobOptions,
   OpenImagesOptions,
@@ -101,7 +102,12 @@ export type {
   CreateRuntimeSpecOptions,
   IDMapping,
   RootlessMappings,
+  RuntimeFreeBSD,
+  RuntimeLinux,
+  RuntimeMount,
+  RuntimeProcess,
   RuntimeSpec,
+  RuntimeUser,
 } from './bundle/runtime-spec.js';
 export { type ExportResult, exportImages } from './export/export-images.js';
 
@@ -110,10 +116,17 @@ export { type ExportResult, exportImages } from './export/export-images.js';
 export { type ChainID, chainIDs } from '../oci/chain-ids.js';
 export type { Descriptor } from '../oci/descriptor.js';
 export { type DiffID, type Digest, parseDigest } from '../oci/digest.js';
+export type { UnreadField } from '../oci/document.js';
 export type { ImageConfig } from '../oci/image-config.js';
-export type { ImageIndex, ImageManifest } from '../oci/manifest.js';
+export type { ImageIndex, ImageManifest, UnreadableEntry } from '../oci/manifest.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
-export { formatFamiliar, formatReference, parseReference, type Reference } from './reference.js';
+export {
+  formatFamiliar,
+  formatReference,
+  parseReference,
+  type Reference,
+  type ReferenceParts,
+} from './reference.js';
 
 // What all entry points share: cancelling, errors, tasks.
 

@@ -15,6 +15,7 @@ export interface Reference {
   readonly name: string;
 }
 
+/** What a reference is made of: `domain/repository:tag@digest`. */
 export type ReferenceParts = Omit<Reference, 'name'>;
 
 const DOCKER_HUB = 'docker.io';

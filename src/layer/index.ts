@@ -25,7 +25,7 @@ export { unpackLayer, warmUp } from './unpack-layer.js';
 
 export type { EntryType, TarEntry } from '../tar/types.js';
 export type { Anomaly, AnomalyKind, AnomalySummary } from './plan/anomaly.js';
-export type { Operation, PlannedOperation } from './plan/operation.js';
+export type { Operation, Placed, PlannedOperation } from './plan/operation.js';
 export { planLayer } from './plan-layer.js';
 
 // Making a layer of the difference between directories.
@@ -41,7 +41,7 @@ export { type DiffID, type Digest, parseDigest } from '../oci/digest.js';
 // What all entry points share: sources, limits, errors, tasks.
 
 export type { AbortableOptions } from '../base/abort.js';
-export type { ByteSource, UnreadSource } from '../base/byte-source.js';
+export type { ByteSource, OpenedBytes, UnreadSource } from '../base/byte-source.js';
 export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from '../base/limits.js';
 export type { Task } from '../base/task.js';

@@ -20,6 +20,7 @@ export interface FileRange {
   readonly length: number;
 }
 
+/** Compression of a layer: none (a plain tar), gzip (RFC 1952) or zstd (RFC 8878). */
 export type Compression = 'none' | 'gzip' | 'zstd';
 
 /** Gzip decoders, the fastest first: the system's ISA-L, and Node's zlib. */
@@ -137,6 +138,7 @@ export interface LayerProgress {
   readonly entries: number;
 }
 
+/** Digests, sizes and counts of a layer that was read to its end. */
 export interface LayerResult {
   /** Digest of the bytes of the source. Undefined when `digests` is 'skip'. */
   readonly digest: Digest | undefined;

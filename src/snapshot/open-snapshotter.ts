@@ -2,6 +2,7 @@ import { checkOptions, type OptionNames } from '../base/check-arguments.js';
 import type { SnapshotBackend } from './backends/backend.js';
 import type { Snapshotter } from './snapshotter.js';
 
+/** Where the snapshots are, and how they are laid out. */
 export interface OpenSnapshotterOptions {
   /** Where the snapshots and their metadata are. It is made if need be, for its owner's eyes only. */
   readonly root: string;

@@ -212,6 +212,7 @@ export interface Snapshotter extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Parent and labels of the new snapshot. */
 export interface PrepareOptions extends AbortableOptions {
   /** Name of a committed snapshot. @default none: an empty directory */
   readonly parent?: string | undefined;
@@ -224,6 +225,7 @@ export const PREPARE_OPTIONS = {
   labels: true,
 } satisfies OptionNames<PrepareOptions>;
 
+/** Name and labels of the committed snapshot. */
 export interface CommitOptions extends AbortableOptions {
   readonly name: string;
   /** For a snapshot that was prepared without one (`rebase` in the backend's capabilities). @default as it is */
@@ -239,10 +241,12 @@ export const COMMIT_OPTIONS = {
   labels: true,
 } satisfies OptionNames<CommitOptions>;
 
+/** The fields of a snapshot that `update` can change. */
 export interface SnapshotPatch {
   readonly labels?: Labels | undefined;
 }
 
+/** The record of a snapshot. */
 export interface SnapshotInfo {
   /** Its key, or its name when it is committed. */
   readonly name: string;

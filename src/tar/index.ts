@@ -21,6 +21,6 @@ export { displayJson, displayPath, encodePath } from '../base/path-bytes.js';
 // What all entry points share: sources, limits, errors.
 
 export type { AbortableOptions } from '../base/abort.js';
-export type { ByteSource } from '../base/byte-source.js';
+export type { ByteSource, OpenedBytes } from '../base/byte-source.js';
 export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';
 export { DEFAULT_LIMITS, type Limits } from '../base/limits.js';

@@ -44,6 +44,7 @@ export interface TarEntry {
 
 /** Receives an archive from `TarDecoder`, in its order, synchronously. */
 export interface TarSink {
+  /** A new entry begins; its data follow. */
   entry(entry: TarEntry): void;
   /**
    * Bytes `start` to `end` of `bytes` belong at `position` of the current file. The memory is the decoder's

@@ -19,10 +19,13 @@ import { SuiteContext } from './suite-context.js';
 
 /** Those of vitest, `node:test`, or another runner that has them: nothing is imported here. */
 export interface SuiteFunctions {
+  /** Groups tests. */
   readonly describe: (name: string, define: () => void) => unknown;
+  /** Declares a test. */
   readonly test: (name: string, run: () => Promise<void>) => unknown;
 }
 
+/** Where the suite makes roots, and how it mounts. */
 export interface SnapshotterSuiteOptions {
   /** Where roots are made. Overlay backends need a file system that can hold an upperdir. @default os.tmpdir() */
   readonly directory?: string | undefined;

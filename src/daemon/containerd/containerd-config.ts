@@ -5,6 +5,7 @@ import type { Capability } from '../../snapshot/backends/backend.js';
 /** Of containerd's configuration: 2 up to containerd 1.7, 3 from 2.0 on, 4 from 2.3 on. */
 export type ContainerdConfigVersion = 2 | 3 | 4;
 
+/** Which daemon containerd is to use, and for what. */
 export interface ContainerdConfigOptions {
   /** Of the daemon's socket, an absolute path. */
   readonly address: string;

@@ -9,6 +9,7 @@ export interface RuntimeSpec {
   readonly freebsd?: RuntimeFreeBSD | undefined;
 }
 
+/** The process of a container (OCI runtime spec, config.md, "Process"). */
 export interface RuntimeProcess {
   readonly cwd: string;
   readonly env: readonly string[];
@@ -23,12 +24,14 @@ export interface RuntimeProcess {
     | undefined;
 }
 
+/** Ids of the process, as numbers in the container. */
 export interface RuntimeUser {
   readonly uid: number;
   readonly gid: number;
   readonly additionalGids: readonly number[];
 }
 
+/** A mount in the container (OCI runtime spec, config.md, "Mounts"). */
 export interface RuntimeMount {
   readonly destination: string;
   readonly type: string;
@@ -36,6 +39,7 @@ export interface RuntimeMount {
   readonly options: readonly string[];
 }
 
+/** Namespaces, hidden paths and devices of a container on Linux (OCI runtime spec, config-linux.md). */
 export interface RuntimeLinux {
   readonly namespaces: readonly { readonly type: string }[];
   readonly maskedPaths: readonly string[];
@@ -65,6 +69,7 @@ export interface RootlessMappings {
   readonly gidMappings: readonly IDMapping[];
 }
 
+/** The root filesystem, and how the container is to run. */
 export interface CreateRuntimeSpecOptions {
   /** The root filesystem, unpacked or mounted: an absolute path. Names of users and groups are looked up in it. */
   readonly rootfs: string;
@@ -74,6 +79,7 @@ export interface CreateRuntimeSpecOptions {
   readonly rootless?: RootlessMappings | undefined;
 }
 
+/** A runtime configuration, and what it leaves out. */
 export interface CreatedRuntimeSpec {
   /** For `config.json`. */
   readonly spec: RuntimeSpec;

@@ -4,6 +4,7 @@ import { DataTask, type Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { SourceImage } from '../source/image-source.js';
 
+/** What was written. */
 export interface ExportResult {
   /** Bytes of the archive. */
   readonly size: number;

@@ -8,6 +8,7 @@ import type { RegistryNotice } from './registry-notice.js';
 /** Of milliseconds that a timer can wait (25 days). */
 const MAX_COUNT = 2 ** 31 - 1;
 
+/** How a registry and its mirrors are asked. */
 export interface OpenRegistryOptions {
   /**
    * For the reference's registry, not for its mirrors.

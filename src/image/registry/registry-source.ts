@@ -7,7 +7,7 @@ import type { Reference } from '../reference.js';
 import { LentBytes } from '../source/blob-bytes.js';
 import type {
   ImageSource,
-  ListImagesOptions,
+  ListSourceImagesOptions,
   OpenBlob,
   OpenBlobOptions,
   SourceImage,
@@ -56,7 +56,7 @@ export class RegistrySource implements ImageSource {
     this.#repository = new Repository(reference, endpoints, this.#tell);
   }
 
-  async images({ known, signal }: ListImagesOptions = {}): Promise<readonly SourceImage[]> {
+  async images({ known, signal }: ListSourceImagesOptions = {}): Promise<readonly SourceImage[]> {
     this.#resolved = await resolveManifest(this.#reference, known, this.#begin(signal));
     return [{ name: this.#reference.name, target: this.#resolved.target }];
   }

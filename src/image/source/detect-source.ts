@@ -28,6 +28,7 @@ function isDirectory(path: string): boolean {
   }
 }
 
+/** What a stream holds, and a stream of the same bytes. */
 export interface DetectedStream {
   readonly kind: 'archive' | undefined;
   /** All bytes, those that were looked at included. */

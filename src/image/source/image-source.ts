@@ -13,7 +13,7 @@ export interface ImageSource extends AsyncDisposable {
   /** For people: `docker.io`, `image.tar`. */
   readonly description: string;
   /** The images that it was asked for, or all that it has. @throws OverlayerError `NotFound` */
-  images(options?: ListImagesOptions): Promise<readonly SourceImage[]>;
+  images(options?: ListSourceImagesOptions): Promise<readonly SourceImage[]>;
   /** What is beside the images, and can't be used as one. @default nothing */
   readonly passedOver?: readonly PassedOver[] | undefined;
   /**
@@ -25,6 +25,7 @@ export interface ImageSource extends AsyncDisposable {
    *   - `Unavailable`, `Unauthenticated`, `PermissionDenied`: a registry's
    */
   open(blob: Descriptor, options?: OpenBlobOptions): Promise<OpenBlob>;
+  /** Closes files and connections. A second time does nothing. */
   close(): Promise<void>;
 }
 
@@ -38,11 +39,13 @@ export const OPEN_IMAGES_OPTIONS = {
   names: true,
 } satisfies OptionNames<OpenImagesOptions>;
 
-export interface ListImagesOptions extends AbortableOptions {
+/** What the caller knows of the image already. */
+export interface ListSourceImagesOptions extends AbortableOptions {
   /** What the image was the last time. A registry need not send its manifest again when it still is. @default none */
   readonly known?: Descriptor | undefined;
 }
 
+/** An image in a source. */
 export interface SourceImage {
   /** As the source has it; canonical (`docker.io/library/debian:12`) where it is a reference. */
   readonly name: string | undefined;
@@ -59,11 +62,13 @@ export interface PassedOver {
   readonly error: OverlayerError;
 }
 
+/** Where to begin. */
 export interface OpenBlobOptions extends AbortableOptions {
   /** Bytes to leave out at the beginning. @default 0 */
   readonly offset?: number | undefined;
 }
 
+/** An opened blob. */
 export interface OpenBlob {
   /** A part of a file where there is one: it is read without going through this thread. */
   readonly bytes: LayerSource;

@@ -17,6 +17,7 @@ interface CollectOptions extends AbortableOptions {
     | undefined;
 }
 
+/** What a garbage collection has deleted. */
 export interface CollectResult {
   readonly blobs: readonly Digest[];
   /** Refs. */

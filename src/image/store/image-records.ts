@@ -9,6 +9,7 @@ import { type Descriptor, parseDescriptor } from '../../oci/descriptor.js';
 const RECORDS: Key = ['image'];
 const recordKey = (name: string): Key => ['image', name];
 
+/** The record of an image: a name for a manifest or an index. */
 export interface ImageRecord {
   readonly name: string;
   /** Of its manifest, or its index. */

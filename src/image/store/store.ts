@@ -75,10 +75,13 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** As of `openSnapshotter`: the root that holds the store, and the backend of its snapshots. */
 export type OpenStoreOptions = OpenSnapshotterOptions;
 
+/** How an image is pulled from a registry. */
 export interface PullOptions extends GetImageOptions, OpenRegistryOptions {}
 
+/** Which images are imported, and as what. */
 export interface ImportOptions extends GetImageOptions {
   /** Of the images that are wanted, or their digests. @default all that are there */
   readonly names?: readonly string[] | undefined;
@@ -130,6 +133,7 @@ export interface Images {
   prune(options?: PruneOptions): Promise<PruneResult>;
 }
 
+/** What a garbage collection may delete. */
 export interface PruneOptions extends AbortableOptions {
   /**
    * Of an interrupted pull, what has come of a blob goes when nobody has written to it for so many milliseconds.
@@ -144,11 +148,13 @@ export const PRUNE_OPTIONS = {
   ingestsIdleMs: true,
 } satisfies OptionNames<PruneOptions>;
 
+/** What a garbage collection has deleted, and what keeps the rest. */
 export interface PruneResult extends CollectResult {
   /** What keeps blobs and layers that no image leads to. */
   readonly keepers: readonly Keeper[];
 }
 
+/** An image in a store. */
 export interface Image extends ImageRecord {
   /** For which it was pulled last. */
   readonly platform: Platform;
@@ -172,6 +178,7 @@ export interface Image extends ImageRecord {
   unpackTo(directory: string, options?: Omit<UnpackImageOptions, 'verify'>): Task<UnpackedImage, PullEvent>;
 }
 
+/** For which platform the image is meant. */
 export interface ImagePlatformOptions {
   /** @default that for which it was pulled last */
   readonly platform?: Platform | undefined;
@@ -181,6 +188,7 @@ export const IMAGE_PLATFORM_OPTIONS = {
   platform: true,
 } satisfies OptionNames<ImagePlatformOptions>;
 
+/** How an image is mounted. */
 export interface MountImageOptions extends ImagePlatformOptions {
   /** @default false */
   readonly writable?: boolean | undefined;
@@ -191,6 +199,7 @@ export const MOUNT_IMAGE_OPTIONS = {
   writable: true,
 } satisfies OptionNames<MountImageOptions>;
 
+/** Disk space of an image, parts that it shares with others included. */
 export interface ImageUsage {
   /** Bytes of the blobs that are kept. */
   readonly contentBytes: number;
@@ -198,6 +207,7 @@ export interface ImageUsage {
   readonly snapshots: SnapshotUsage;
 }
 
+/** Which parts of an image are in the store. */
 export interface ImageHealth {
   readonly isComplete: boolean;
   /** Blobs of layers and documents, and how many of them there are. */

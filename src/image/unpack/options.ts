@@ -4,6 +4,7 @@ import type { LayerResult } from '../../layer/options.js';
 import type { Platform } from '../../oci/platform.js';
 import type { AdmitOptions } from '../store/admit-image.js';
 
+/** Which image is unpacked, and how. */
 export interface UnpackImageOptions extends AdmitOptions {
   /** @default the platform of this host */
   readonly platform?: Platform | undefined;
@@ -24,6 +25,7 @@ export const UNPACK_IMAGE_OPTIONS = {
   sync: true,
 } satisfies OptionNames<UnpackImageOptions>;
 
+/** The image that was unpacked, and the results of its layers, the lowest first. */
 export interface UnpackedImage {
   /** Name of the image in its source. Undefined where it has none. */
   readonly name: string | undefined;

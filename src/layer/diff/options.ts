@@ -39,6 +39,7 @@ export const CREATE_DIFF_OPTIONS = {
   onProgress: true,
 } satisfies OptionNames<CreateDiffOptions>;
 
+/** Digests, sizes and counts of a layer that was written to its end. */
 export interface DiffResult {
   /** Media type, digest and size of the layer's bytes. */
   readonly descriptor: Descriptor;

@@ -45,6 +45,7 @@ export type AnomalyKind =
   /** Zeros after the gzip stream. They count in the digest. */
   | 'data-after-stream';
 
+/** One occurrence of something legal but remarkable in a layer. */
 export interface Anomaly {
   readonly kind: AnomalyKind;
   /** Name of the entry; undefined when it is about the stream. */

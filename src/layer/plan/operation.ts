@@ -13,7 +13,8 @@ export type Operation =
   /** `path` names a directory whose lower contents are removed. */
   | ({ readonly op: 'opaque' } & Placed);
 
-interface Placed {
+/** The place of an operation in the tree: clean, relative to the root. */
+export interface Placed {
   readonly path: string;
   /** `path` without its last component. */
   readonly parent: string;

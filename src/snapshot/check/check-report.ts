@@ -3,6 +3,7 @@ import type { OptionNames } from '../../base/check-arguments.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { DiffID } from '../../oci/digest.js';
 
+/** How thoroughly a check looks, and what it may change. */
 export interface CheckOptions extends AbortableOptions {
   /** Files are looked at and not read: it finds those that are gone, cut short or have other attributes. @default false */
   readonly quick?: boolean | undefined;
@@ -30,6 +31,7 @@ export const CHECK_OPTIONS = {
   dryRun: true,
 } satisfies OptionNames<CheckOptions>;
 
+/** How far a check has come. */
 export interface CheckProgress {
   /** Snapshots that are done, of how many. */
   readonly snapshots: number;
@@ -40,6 +42,7 @@ export interface CheckProgress {
   readonly bytes: number;
 }
 
+/** What is wrong with a snapshot. */
 export type DamageKind =
   /** A snapshot's directory, or the tree in it, is gone. */
   | 'missing-directory'
@@ -56,12 +59,14 @@ export type DamageKind =
   /** What the metadata could be rebuilt from is damaged or gone. */
   | 'record-file';
 
+/** What belongs to no snapshot. */
 export type LeftoverKind =
   /** A directory that no snapshot has, and nobody is at work on. */
   | 'orphan'
   /** A mount of a snapshot that is gone. It is never unmounted: somebody may be using it. */
   | 'stale-mount';
 
+/** One thing that is wrong, or left over, and what was done about it. */
 export interface CheckFinding {
   readonly kind: DamageKind | LeftoverKind;
   /** Key or name of the snapshot that is damaged; undefined for what belongs to none. */
@@ -78,6 +83,7 @@ export interface CheckFinding {
   readonly error: unknown;
 }
 
+/** What a check has found. */
 export interface CheckReport extends CheckProgress {
   readonly findings: readonly CheckFinding[];
   /** Committed snapshots that have no manifest, since their backend lays them out in its own way, or not all of their files could be read: they can't be judged. */

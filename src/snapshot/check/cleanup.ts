@@ -1,6 +1,7 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { SnapshotDirectories } from '../store/snapshot-directories.js';
 
+/** What a cleanup has removed. */
 export interface CleanupResult {
   /** Names of the directories below `snapshots/` that are gone. */
   readonly removed: readonly string[];

@@ -1,6 +1,7 @@
 import { checkOptions } from '../../base/check-arguments.js';
 import type { SnapshotInfo } from '../snapshotter.js';
 
+/** Which snapshots are back in the metadata, and which directories are not. */
 export interface RebuildResult {
   readonly recovered: readonly SnapshotInfo[];
   /** Directories that are no snapshots now, with the reason. `check` with `prune`, or `cleanup`, frees them. */

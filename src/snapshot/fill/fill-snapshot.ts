@@ -42,6 +42,7 @@ export type Unpack = (source: LayerSource, options: UnpackOptions) => Promise<La
 
 type UnpackOptions = Omit<PlanLayerOptions, 'digests'>;
 
+/** The snapshot of a layer, and what was read to fill it. */
 export interface UnpackedSnapshot {
   readonly snapshot: SnapshotInfo;
   /** Undefined when the snapshot was there already, or the backend had the layer: the source was not read then. */

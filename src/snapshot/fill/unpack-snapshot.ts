@@ -11,6 +11,7 @@ import type { Labels } from '../../metadata/labels.js';
 import type { Snapshotter } from '../snapshotter.js';
 import { fillSnapshot, type UnpackedSnapshot } from './fill-snapshot.js';
 
+/** Which layer it is, and the snapshot that it becomes. */
 export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'> {
   /** Of the committed snapshot. For a layer of an image: its chainID. */
   readonly name: string;
