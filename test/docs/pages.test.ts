@@ -93,6 +93,13 @@ describe('README', () => {
     expect(shown?.code).toBe(readPage('examples/unpack-layer.mjs'));
   });
 
+  test('leaves out what containerd 1.6 does not know, from a line that is printed', async () => {
+    const line = /sed -i '\/(\^[^/]+)\/,\$d'/.exec(readme)?.[1];
+    const serve = ['overlayer', 'serve', '--address', 'overlayer.sock', '--root', 'snapshots'];
+    const printed = await runIn(clone, 'npx', [...serve, '--print-containerd-config']);
+    expect(printed).toMatch(new RegExp(line!, 'm'));
+  });
+
   test('leads to every page of docs/', () => {
     for (const page of PAGES.filter((name) => name.startsWith('docs/')))
       expect(readme).toContain(`(${page})`);
