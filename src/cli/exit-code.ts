@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../index.js';
 
-/** gRPC's status numbers, so that the command line and the daemon say the same thing by the same number. */
+/** gRPC's status numbers: the command line and the daemon report the same error by the same number. */
 const EXIT_CODES = {
   InvalidArgument: 3,
   NotFound: 5,
@@ -13,11 +13,11 @@ const EXIT_CODES = {
   Unavailable: 14,
   DataLoss: 15,
   Unauthenticated: 16,
-  /** A cancelled command was interrupted, and says by which signal: see `Interruption`. */
+  /** An interrupted command reports its signal instead: see `Interruption`. */
   Cancelled: 130,
 } satisfies Record<ErrorCode, number>;
 
-/** The command line itself is wrong. */
+/** The form of the command line is wrong: a name is unknown, something is missing, or options exclude each other. */
 export const USAGE_EXIT_CODE = 2;
 
 export function exitCode(code: ErrorCode): number {
@@ -25,18 +25,19 @@ export function exitCode(code: ErrorCode): number {
 }
 
 export const EXIT_CODE_HELP = `Exit codes:
-  0    done
-  ${USAGE_EXIT_CODE}    the command line is wrong
-  ${EXIT_CODES.InvalidArgument}    InvalidArgument: an option's value or the archive makes no sense
-  ${EXIT_CODES.NotFound}    NotFound: no such file or snapshot
-  ${EXIT_CODES.AlreadyExists}    AlreadyExists: the key is taken, or something else made the destination meanwhile
-  ${EXIT_CODES.PermissionDenied}    PermissionDenied: the system refused
-  ${EXIT_CODES.ResourceExhausted}    ResourceExhausted: a limit was reached, or the disk is full
-  ${EXIT_CODES.FailedPrecondition}    FailedPrecondition: the destination is not empty, the snapshot has children, or the system can't do this
-  ${EXIT_CODES.Unimplemented}   Unimplemented: a valid form that overlayer does not read
-  ${EXIT_CODES.Internal}   Internal: a defect of overlayer
-  ${EXIT_CODES.Unavailable}   Unavailable: try again
-  ${EXIT_CODES.DataLoss}   DataLoss: damaged bytes, or not the digest that was asked for
-  ${EXIT_CODES.Unauthenticated}   Unauthenticated: the registry wants other credentials
+  0    success
+  ${USAGE_EXIT_CODE}    wrong usage: unknown, missing or conflicting options or arguments
+  ${EXIT_CODES.InvalidArgument}    InvalidArgument: a value, an archive or an image is invalid
+  ${EXIT_CODES.NotFound}    NotFound: the file, image, blob or snapshot does not exist
+  ${EXIT_CODES.AlreadyExists}    AlreadyExists: the name or key is in use
+  ${EXIT_CODES.PermissionDenied}    PermissionDenied: the operating system refused access
+  ${EXIT_CODES.ResourceExhausted}    ResourceExhausted: a limit is exceeded, or the disk is full
+  ${EXIT_CODES.FailedPrecondition}    FailedPrecondition: not possible in this state, such as a destination
+       that is not empty, a mounted snapshot, or a missing kernel feature
+  ${EXIT_CODES.Unimplemented}   Unimplemented: valid input that overlayer does not support
+  ${EXIT_CODES.Internal}   Internal: a bug in overlayer
+  ${EXIT_CODES.Unavailable}   Unavailable: try again later
+  ${EXIT_CODES.DataLoss}   DataLoss: bytes are damaged or missing, or a digest differs
+  ${EXIT_CODES.Unauthenticated}   Unauthenticated: the registry refused the credentials
   130  interrupted (SIGINT)
   143  terminated (SIGTERM)`;

@@ -4,10 +4,10 @@ import { findLostBytes } from './find-lost-bytes.js';
 import { knownElsewhere } from './known-elsewhere.js';
 import { createProgram } from './program.js';
 
-/** Runs the command line `args`; what it ends with is in `process.exitCode`. */
+/** Runs the command line `args`, and sets `process.exitCode`. */
 export async function run(args: readonly string[], version: string): Promise<void> {
   process.stdout.on('error', endOnOutputError);
-  // Nobody reads the messages any more; the work itself goes on.
+  // The reader of the messages is gone; the work itself continues.
   process.stderr.on('error', () => {});
   process.on('uncaughtException', (error) => {
     void reportDefect(error).finally(() => process.exit());
@@ -22,7 +22,7 @@ export async function run(args: readonly string[], version: string): Promise<voi
 async function parse(args: readonly string[], version: string): Promise<void> {
   const lost = findLostBytes(args);
   if (lost !== undefined)
-    return await sayUsage(`${lost} is not valid UTF-8: overlayer can't name such a file`, args);
+    return await reportUsage(`${lost} is not valid UTF-8: overlayer cannot use such a name`, args);
   const program = createProgram(version);
   let wrong: string | undefined;
   noteUsage(program, program.name(), (text) => {
@@ -32,12 +32,14 @@ async function parse(args: readonly string[], version: string): Promise<void> {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (wrong !== undefined) await sayUsage(wrong, args);
+    // Commander uses one exit code for wrong usage and for a value that a parser refuses.
+    const code = error.code === 'commander.invalidArgument' ? exitCode('InvalidArgument') : USAGE_EXIT_CODE;
+    if (wrong !== undefined) await reportUsage(wrong, args, code);
     else process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
   }
 }
 
-/** Has `note` called, instead of a text printed, when the command line is wrong; also for the commands below. */
+/** Calls `note` with an error of the command line instead of printing it; also for subcommands. */
 function noteUsage(command: Command, name: string, note: (wrong: string) => void): void {
   command.exitOverride().configureOutput({
     outputError: (text) => {
@@ -50,14 +52,18 @@ function noteUsage(command: Command, name: string, note: (wrong: string) => void
   for (const each of command.commands) noteUsage(each, `${name} ${each.name()}`, note);
 }
 
-/** What is wrong with the command line, in the form in which `reportFailure` says what else is. */
-async function sayUsage(text: string, args: readonly string[]): Promise<void> {
+/** Reports an error of the command line, as `reportFailure` reports other errors. */
+async function reportUsage(
+  text: string,
+  args: readonly string[],
+  code: number = USAGE_EXIT_CODE,
+): Promise<void> {
   const { displayJson, displayPath } = await import('../index.js');
   const line = args.includes('--json')
     ? displayJson({ type: 'error', code: 'InvalidArgument', message: text })
     : displayPath(`overlayer: ${text}`);
   process.stderr.write(`${line}\n`);
-  process.exitCode = USAGE_EXIT_CODE;
+  process.exitCode = code;
 }
 
 /** Commander's `error: unknown option '--forse'\n(Did you mean --force?)\n` as one clause. */
@@ -70,11 +76,11 @@ function oneLine(text: string): string {
 }
 
 async function reportDefect(error: unknown): Promise<void> {
-  const { reportFailure } = await import('./report-failure.js');
+  const { reportFailure } = await import('./failure.js');
   process.exitCode = reportFailure(error, {});
 }
 
-/** A reader that has seen enough (`overlayer inspect LAYER | head`) is no failure. */
+/** A reader that stops early (`overlayer inspect LAYER | head`) is no failure. */
 function endOnOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit();
   process.stderr.write(`overlayer: Cannot write to standard output (${error.code})\n`);

@@ -182,13 +182,25 @@ describe.each([
   [['unpack', 'layer'], /missing required argument 'DEST'; see overlayer unpack --help/],
   [['unpack', 'layer', 'dest', 'more'], /too many arguments/],
   [['unpack', 'layer', 'dest', '--merg'], /unknown option '--merg' \(Did you mean --merge\?\)/],
-  [['unpack', 'layer', 'dest', '--target', 'docker'], /Allowed choices are directory, overlay/],
-  [['unpack', 'layer', 'dest', '--max-bytes', '12Q'], /should be a size such as 4096, 10M or 2GiB/],
-  [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
-])('the command line %j', (args, says) => {
+])('wrong usage: %j', (args, says) => {
   it('ends with 2 and says why', async () => {
     const result = await overlayer(args);
     expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toMatch(/^overlayer: .+\n$/);
+    expect(result.stderr).toMatch(says);
+  });
+});
+
+describe.each([
+  [['unpack', 'layer', 'dest', '--target', 'docker'], /Allowed choices are directory, overlay/],
+  [['unpack', 'layer', 'dest', '--max-bytes', '12Q'], /should be a size such as 4096, 10M or 2GiB/],
+  [['snapshots', 'prepare', 'web', '--label', 'x'], /should be a label such as name=value/],
+  [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+  [['inspect', 'docker://debian:12', '--platform', 'a/b/c/d'], /Not a platform/],
+])('an invalid value: %j', (args, says) => {
+  it('ends with 3 and says why', async () => {
+    const result = await overlayer(args);
+    expect(result).toMatchObject({ code: 3, stdout: '' });
     expect(result.stderr).toMatch(/^overlayer: .+\n$/);
     expect(result.stderr).toMatch(says);
   });

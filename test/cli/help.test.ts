@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseSize } from '../../src/cli/flags/parse-value.js';
+import { parseSize } from '../../src/cli/flags/values.js';
 import { DEFAULT_LIMITS } from '../../src/index.js';
 import { overlayer } from './helpers.js';
 

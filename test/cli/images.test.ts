@@ -280,9 +280,9 @@ describe('in one line, with its exit code', () => {
       /is not for linux\/s390x, but for linux\/amd64/,
     ],
     ['no image', ['import', MAIN], 3, /^overlayer: Cannot read .*\n$/],
-    ['a user without a password', ['pull', 'app', '--username', 'me'], 3, /go together/],
+    ['a user without a password', ['pull', 'app', '--username', 'me'], 2, /go together/],
     ['no registry', ['pull', '127.0.0.1:1/app'], 14, /^overlayer: .*127\.0\.0\.1:1.*\n$/],
-    ['no layers at once', ['pull', 'app', '--concurrency', '0'], 2, /above 0/],
+    ['no layers at once', ['pull', 'app', '--concurrency', '0'], 3, /above 0/],
   ])('%s', async (_, args, code, says) => {
     await imported();
     const result = await store(...args);

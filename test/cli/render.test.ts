@@ -1,14 +1,11 @@
 import { describe, expect, it, test, vi } from 'vitest';
 import { exitCode } from '../../src/cli/exit-code.js';
-import { collect, parseCount, parseSize } from '../../src/cli/flags/parse-value.js';
+import { collect, parseCount, parseSize } from '../../src/cli/flags/values.js';
 import { columns } from '../../src/cli/render/columns.js';
 import { formatCount, formatSeconds, formatTime } from '../../src/cli/render/format.js';
-import { LISTING_HEADER, listingRow } from '../../src/cli/render/listing.js';
-import { operationLines } from '../../src/cli/render/operation-lines.js';
-import { Pace } from '../../src/cli/render/progress/pace.js';
-import { createProgress } from '../../src/cli/render/progress/progress.js';
-import { progressText } from '../../src/cli/render/progress/progress-text.js';
-import { summary } from '../../src/cli/render/summary.js';
+import { layerSummary } from '../../src/cli/render/layer-summary.js';
+import { LISTING_HEADER, listingRow, operationLines } from '../../src/cli/render/operation-text.js';
+import { createProgress, Pace, progressText } from '../../src/cli/render/progress/layer-progress.js';
 import { anomalyTable, TypeTally } from '../../src/cli/render/tables.js';
 import type { Operation, PlannedOperation, TarEntry } from '../../src/index.js';
 import { controlCharacters } from './helpers.js';
@@ -195,7 +192,7 @@ describe('progress', () => {
 });
 
 test('a summary has what there is', () => {
-  const text = summary('Unpacked', {
+  const text = layerSummary('Unpacked', {
     digest: undefined,
     diffID: undefined,
     compression: 'gzip',
@@ -219,7 +216,7 @@ test('a summary has what there is', () => {
 });
 
 test('a summary names the first of what a tree is without', () => {
-  const text = summary('Unpacked', {
+  const text = layerSummary('Unpacked', {
     digest: undefined,
     diffID: undefined,
     compression: 'none',
@@ -243,7 +240,7 @@ test('a summary names the first of what a tree is without', () => {
     ],
   });
   expect(text.split('\n').slice(-3)).toEqual([
-    '  note       d/.wh.\\x1b had to be an attribute: in a container its directory can not be removed or renamed',
+    '  note       d/.wh.\\x1b is marked by an attribute: a container cannot remove or rename the directory that holds it',
     '  note       bin/ping (security.capability) lacks an extended attribute, and 2 more',
     '',
   ]);

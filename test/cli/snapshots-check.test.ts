@@ -74,13 +74,13 @@ test('a directory that is gone is known by its chainID', () => {
   expect(readFileSync(join(tree, 'fs/f'), 'utf8')).toBe('text');
 });
 
-test('what belongs to no snapshot is no damage, and can be freed', () => {
+test('a directory of no snapshot is no damage, and can be deleted', () => {
   mkdirSync(join(root, 'snapshots/77'));
   expect(check()).toMatchObject({
     status: 0,
     stdout: expect.stringContaining('no snapshot has this directory'),
   });
-  expect(check('--prune').stdout).toContain('1 finding, 1 freed');
+  expect(check('--prune').stdout).toContain('1 finding, 1 deleted');
   expect(check().stdout).toContain('nothing is wrong');
 });
 
@@ -107,6 +107,6 @@ test('as one JSON document', () => {
 });
 
 test('flags that make no sense together', () => {
-  expect(check('--rebuild', '--dry-run').stderr).toContain("cannot be used with '--dry-run'");
+  expect(check('--rebuild', '--dry-run').stderr).toContain("cannot be used with option '--dry-run'");
   expect(check('--layer', layer).stderr).toContain("needs '--repair'");
 });

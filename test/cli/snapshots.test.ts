@@ -51,7 +51,7 @@ test('layers become snapshots, of which there are tables', async () => {
   expect(await prints('unpack', 'base.tar', '--key', 'base')).toMatch(
     /^Unpacked base\.tar into snapshot base in .*\n {2}digest {5}sha256:/,
   );
-  expect(await prints('unpack', 'base.tar', '--key', 'base')).toBe('Snapshot base is there already\n');
+  expect(await prints('unpack', 'base.tar', '--key', 'base')).toBe('Snapshot base already exists\n');
   await prints('unpack', 'next.tar', '--key', 'next', '--parent', 'base');
   await prints('prepare', 'web', 'next');
   await prints('view', 'look', 'base');
@@ -98,10 +98,10 @@ test('labels are shown, set, and taken away', async () => {
   expect(info.match(/label .*/g)).toEqual(['label      b.c/d=x=y', 'label      e=2']);
 });
 
-test('cleanup frees what nobody names', async () => {
+test('cleanup deletes directories of no snapshot', async () => {
   await twoLayers();
   mkdirSync(join(root, 'snapshots/77/fs'), { recursive: true });
-  expect(await prints('cleanup')).toBe('Freed 1 directory\n');
+  expect(await prints('cleanup')).toBe('Deleted 1 directory\n');
   expect(readdirSync(join(root, 'snapshots')).length).toBe(2);
 });
 
@@ -128,7 +128,7 @@ describe('in one line, with its exit code', () => {
     const { code, stderr } = await snapshots('ls');
     expect({ code, stderr }).toEqual({
       code: 5,
-      stderr: `overlayer: There are no snapshots in "${root}": unpack or prepare makes the first; --root or OVERLAYER_ROOT names another place\n`,
+      stderr: `overlayer: There are no snapshots in "${root}": snapshots unpack or prepare makes the first one; --root or OVERLAYER_ROOT names another directory\n`,
     });
     expect(existsSync(root)).toBe(false);
   });

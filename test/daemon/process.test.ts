@@ -207,7 +207,7 @@ test('version 4 has the snapshotter for EROFS images, which containerd 2.3 has',
   expect(stdout).toMatch(
     /^ {2}platform = "linux\(\+erofs\)\/.*\n {2}snapshotter = "erofs"\n {2}differ = "erofs"\n {2}optional = true$/m,
   );
-  expect((await overlayer(['serve', '--print-containerd-config', '5', ...options])).code).toBe(2);
+  expect((await overlayer(['serve', '--print-containerd-config', '5', ...options])).code).toBe(3);
 });
 
 test('10,000 requests leave nothing behind', async () => {

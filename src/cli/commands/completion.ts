@@ -7,6 +7,6 @@ import { zshScript } from '../completion/zsh.js';
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
 /** Prints the completion script of `program` for a shell. */
-export function completion(program: Command, shell: keyof typeof SCRIPTS): void {
+export function printCompletion(program: Command, shell: keyof typeof SCRIPTS): void {
   process.stdout.write(SCRIPTS[shell](describeCommand(program)));
 }

@@ -1,57 +1,50 @@
-import { displayPath, planLayer } from '../../index.js';
-import { type Argument, checkOptions, readArgument } from '../flags/read-argument.js';
-import { type ReadFlags, readOptions } from '../flags/read-flags.js';
-import { abortOnSignals } from '../interruption.js';
-import { JsonListing } from '../render/json-listing.js';
-import { LISTING_HEADER, listingRow } from '../render/listing.js';
-import { BufferedOutput } from '../render/output.js';
-import { summary } from '../render/summary.js';
+import { tmpdir } from 'node:os';
+import { inspectImages } from '../../index.js';
+import { abortOnSignals, reportFailure } from '../failure.js';
+import type { InspectFlags } from '../flags/layer-flags.js';
+import { checkOptions, type Input, openImage, openInput } from '../input.js';
+import { platformOf } from '../options.js';
+import { imageText } from '../render/image.js';
+import { layerSummary } from '../render/layer-summary.js';
+import { LISTING_HEADER, listingRow } from '../render/operation-text.js';
+import { printResult } from '../render/print-result.js';
 import { anomalyTable, TypeTally } from '../render/tables.js';
-import { reportFailure } from '../report-failure.js';
-import type { InspectImageFlags } from './inspect-image.js';
+import { listLayer } from './list-layer.js';
 
-export interface InspectFlags extends ReadFlags, InspectImageFlags {
-  /** All options that the user has given. */
-  readonly given: readonly string[];
-}
-
-/** Prints what a layer holds, or what an image is made of. @returns the exit code */
-export async function inspect(argument: string, flags: InspectFlags): Promise<number> {
-  const read = await readArgument(argument, flags.given);
+/** Prints the entries of a layer, or the parts of an image. @returns the exit code */
+export async function inspect(
+  argument: string,
+  flags: InspectFlags,
+  given: readonly string[],
+): Promise<number> {
+  let input: Input | undefined;
   try {
-    checkOptions(read, flags.given);
-    if (read.kind !== 'image') return await inspectLayer(read, flags);
-    const { inspectWhole } = await import('./inspect-image.js');
-    return await inspectWhole(read, flags);
+    input = await openInput(argument, given);
+    checkOptions(input, given);
+    return input.kind === 'image' ? await inspectImage(input, flags) : await inspectLayer(input, flags);
   } catch (error) {
     return reportFailure(error, flags);
   } finally {
-    read.close();
+    input?.close();
   }
 }
 
-async function inspectLayer({ source, name }: Argument, flags: ReadFlags): Promise<number> {
-  const output = new BufferedOutput();
-  const json = flags.json ? new JsonListing(output) : undefined;
-  try {
-    const plan = planLayer(source, { ...readOptions(flags), signal: abortOnSignals() });
-    const tally = new TypeTally();
-    for await (const planned of plan) {
-      if (json) await json.add(planned);
-      else await output.write(`${tally.empty ? LISTING_HEADER : ''}${listingRow(planned)}`);
+async function inspectLayer(input: Input, flags: InspectFlags): Promise<number> {
+  const tally = new TypeTally();
+  return await listLayer(input, flags, {
+    row(planned) {
+      const header = tally.empty ? LISTING_HEADER : '';
       tally.add(planned.operation);
-    }
-    const result = await plan;
-    if (json) await json.end({ result });
-    else
-      await output.write(
-        `\n${summary(displayPath(name), result)}\n${tally.table()}${anomalyTable(result.anomalies)}`,
-      );
-    await output.flush();
-    return 0;
-  } catch (error) {
-    await json?.fail(error);
-    await output.flush();
-    return reportFailure(error, flags);
-  }
+      return `${header}${listingRow(planned)}`;
+    },
+    end: (result) => `${layerSummary(input.name, result)}\n${tally.table()}${anomalyTable(result.anomalies)}`,
+  });
+}
+
+async function inspectImage(input: Input, flags: InspectFlags): Promise<number> {
+  const platform = platformOf(flags);
+  await using source = await openImage(input, { ...flags, scratch: tmpdir() });
+  const images = await inspectImages(source, { platform, signal: abortOnSignals() });
+  printResult(flags, { images }, images.map((image) => imageText(image)).join('\n'));
+  return 0;
 }

@@ -1,20 +1,12 @@
 import type { Image, PullEvent, Task } from '../../index.js';
-import { type GetFlags, getOptions, type RegistryFlags, registryOptions } from '../flags/get-flags.js';
-import { closeLayer, openLayer } from '../flags/layer-source.js';
-import type { RootFlags } from '../flags/root-flags.js';
-import { abortOnSignals, Interruption } from '../interruption.js';
-import { imageDocument } from '../render/image-document.js';
-import { imageSummary, PullTally } from '../render/image-summary.js';
+import { abortOnSignals, Interruption } from '../failure.js';
+import type { GetFlags, ImportFlags, PullFlags } from '../flags/image-flags.js';
+import { closeLayer, openLayer } from '../input.js';
+import { getOptions, registryOptions } from '../options.js';
+import { imageDocument, PullTally } from '../render/image.js';
 import { printResult } from '../render/print-result.js';
 import { createPullProgress } from '../render/progress/pull-progress.js';
-import { withStore } from './with-store.js';
-
-export interface PullFlags extends RootFlags, GetFlags, RegistryFlags {}
-
-export interface ImportFlags extends RootFlags, GetFlags {
-  readonly image?: readonly string[];
-  readonly name?: string;
-}
+import { withStore } from '../with-root.js';
 
 /** @returns the exit code */
 export async function pull(reference: string, flags: PullFlags): Promise<number> {
@@ -23,7 +15,7 @@ export async function pull(reference: string, flags: PullFlags): Promise<number>
     flags,
     async (store) => {
       const options = { ...getOptions(flags), ...(await registryOptions(flags)), signal };
-      await finish('Pulled', store.pull(reference, options), flags, (image) => [image]);
+      return await finish('Pulled', store.pull(reference, options), flags, (image) => [image]);
     },
     aftermath,
   );
@@ -38,7 +30,7 @@ export async function importImages(source: string, flags: ImportFlags): Promise<
       const options = { ...getOptions(flags), names: flags.image, name: flags.name, signal };
       const { source: from } = openLayer(source);
       try {
-        await finish('Imported', store.import(from, options), flags, (images) => images);
+        return await finish('Imported', store.import(from, options), flags, (images) => images);
       } finally {
         closeLayer(from);
       }
@@ -47,13 +39,13 @@ export async function importImages(source: string, flags: ImportFlags): Promise<
   );
 }
 
-/** Shows the task, and then what came of it. */
-async function finish<T>(
+/** Shows the progress of the task, and prints its result. @returns the exit code */
+async function finish<Result>(
   verb: string,
-  task: Task<T, PullEvent>,
-  flags: GetFlags & RootFlags,
-  imagesOf: (result: T) => readonly Image[],
-): Promise<void> {
+  task: Task<Result, PullEvent>,
+  flags: GetFlags,
+  imagesOf: (result: Result) => readonly Image[],
+): Promise<number> {
   const started = performance.now();
   const view = createPullProgress(flags.progress);
   const tally = new PullTally();
@@ -67,12 +59,13 @@ async function finish<T>(
   }
   const images = imagesOf(await task);
   const seconds = (performance.now() - started) / 1000;
-  const documents = images.map(imageDocument);
-  const summary = images.map((image) => imageSummary(verb, image, tally.of(image.name), seconds)).join('');
-  printResult(flags, { images: documents, seconds }, summary);
+  const summary = images.map((image) => tally.summary(verb, image, seconds)).join('');
+  printResult(flags, { images: images.map(imageDocument), seconds }, summary);
+  return 0;
 }
 
-/** What a failure leaves behind. */
 function aftermath(error: unknown): string | undefined {
-  return error instanceof Interruption ? 'what is whole stays; the same command goes on with it' : undefined;
+  return error instanceof Interruption
+    ? 'layers that are complete are kept; run the same command to continue'
+    : undefined;
 }

@@ -3,42 +3,33 @@ import { resolve } from 'node:path';
 import {
   type ContainerdConfigVersion,
   containerdConfig,
+  displayJson,
+  displayPath,
+  type LogEntry,
   openSnapshotter,
   serve as startDaemon,
 } from '../../index.js';
-import type { RootFlags } from '../flags/root-flags.js';
-import { abortOnSignals } from '../interruption.js';
-import { logLine } from '../render/log-line.js';
-import { reportFailure } from '../report-failure.js';
+import { abortOnSignals, reportFailure } from '../failure.js';
+import type { ServeFlags } from '../flags/serve-flags.js';
 
-/** Where the unit for systemd has them (`daemon/systemd/`). */
+/** The paths of the systemd units (`daemon/systemd/`). */
 const ROOT = '/var/lib/overlayer-containerd';
 const ADDRESS = '/run/overlayer/overlayer.sock';
 
-export interface ServeFlags extends Pick<RootFlags, 'root' | 'backend'> {
-  readonly address?: string;
-  readonly name?: string;
-  readonly containerdAddress?: string;
-  readonly metrics?: string;
-  readonly log: 'text' | 'json';
-  /** A part, or a file of its own of that version. */
-  readonly printContainerdConfig?: true | '2' | '3' | '4';
-  readonly onlyRemapIds?: boolean;
-}
-
-/** Until SIGTERM or SIGINT, which end it in good order. */
+/** Runs the daemon until SIGTERM or SIGINT, which stop it in good order. @returns the exit code */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const { root = ROOT, containerdAddress: containerd, log, ...rest } = flags;
+  const { root = ROOT, backend, address, name, containerdAddress: containerd, metrics, log } = flags;
   const say = (message: string, fields = {}) =>
     process.stderr.write(logLine({ time: new Date(), level: 'info', message, fields }, log));
   const stop = abortOnSignals();
   try {
     const daemon = await startDaemon({
-      ...{ ...rest, root, containerd },
+      ...{ root, backend, address, name, containerd, metrics },
       onLog: (entry) => process.stderr.write(logLine(entry, log)),
     });
-    const { address, metricsAddress } = daemon;
-    say('serving', { address, root, ...(metricsAddress === undefined ? {} : { metrics: metricsAddress }) });
+    const { metricsAddress } = daemon;
+    const listening = metricsAddress === undefined ? {} : { metrics: metricsAddress };
+    say('serving', { address: daemon.address, root, ...listening });
     if (!stop.aborted) await once(stop, 'abort');
     say('stopping', { reason: stop.reason.message });
     await daemon.close();
@@ -48,11 +39,12 @@ export async function serve(flags: ServeFlags): Promise<number> {
   }
 }
 
+/** Prints containerd's configuration for this daemon. @returns the exit code */
 export async function printContainerdConfig(flags: ServeFlags): Promise<number> {
   const { root = ROOT, backend, address = ADDRESS, name, onlyRemapIds } = flags;
   const { printContainerdConfig: version } = flags;
   try {
-    // What it is capable of depends on the kernel and the file system there.
+    // The capabilities depend on the kernel and on the file system of the root.
     await using snapshots = await openSnapshotter({ root, backend });
     const { capabilities } = snapshots.backend;
     process.stdout.write(
@@ -67,4 +59,17 @@ export async function printContainerdConfig(flags: ServeFlags): Promise<number> 
   } catch (error) {
     return reportFailure(error, {});
   }
+}
+
+/** One line: JSON, or time, level and message with `name=value` for each field. */
+function logLine({ time, level, message, fields }: LogEntry, form: 'text' | 'json'): string {
+  if (form === 'json') return `${displayJson({ time, level, message, ...fields })}\n`;
+  const words = Object.entries(fields).map(([name, value]) => `${name}=${quoted(String(value))}`);
+  return `${[time.toISOString(), level.padEnd(5), message, ...words].join(' ')}\n`;
+}
+
+/** Keys and errors come from callers, and may hold line ends and escape sequences. */
+function quoted(value: string): string {
+  const shown = displayPath(value);
+  return /[\s"=]/.test(shown) ? JSON.stringify(shown) : shown;
 }

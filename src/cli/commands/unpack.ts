@@ -1,78 +1,84 @@
 import { readdirSync } from 'node:fs';
-import {
-  displayJson,
-  displayPath,
-  type LayerResult,
-  OverlayerError,
-  openImageArchive,
-  type UnpackLayerOptions,
-  unpackLayer,
-} from '../../index.js';
-import { type Argument, checkOptions, readArgument } from '../flags/read-argument.js';
-import { type ReadFlags, readOptions } from '../flags/read-flags.js';
-import { abortOnSignals, Interruption } from '../interruption.js';
+import { tmpdir } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { formatPlatform, OverlayerError, openImageArchive, unpackImage, unpackLayer } from '../../index.js';
+import { abortOnSignals, Interruption, reportFailure } from '../failure.js';
+import type { UnpackFlags } from '../flags/layer-flags.js';
+import { checkOptions, type Input, openImage, openInput } from '../input.js';
+import { platformOf, readOptions } from '../options.js';
+import { formatSeconds } from '../render/format.js';
+import { unpackedImageSummary } from '../render/image.js';
+import { layerSummary } from '../render/layer-summary.js';
+import { printResult } from '../render/print-result.js';
 import { LateProgress } from '../render/progress/late-progress.js';
-import type { ProgressForm } from '../render/progress/progress.js';
-import { reportFailure } from '../report-failure.js';
 
-export interface UnpackFlags extends ReadFlags {
-  readonly target: 'directory' | 'overlay';
-  readonly rootless?: boolean;
-  readonly lower?: readonly string[];
-  readonly merge?: true;
-  readonly sync: boolean;
-  readonly dryRun?: true;
-  readonly progress: ProgressForm;
-  /** All options that the user has given. */
-  readonly given: readonly string[];
-}
-
-/** @returns the exit code */
-export async function unpack(argument: string, destination: string, flags: UnpackFlags): Promise<number> {
-  const read = await readArgument(argument, flags.given);
+/** Unpacks a layer or a whole image. @returns the exit code */
+export async function unpack(
+  argument: string,
+  destination: string,
+  flags: UnpackFlags,
+  given: readonly string[],
+): Promise<number> {
+  let input: Input | undefined;
   try {
-    checkOptions(read, flags.given);
-    if (read.kind === 'image') return await unpackAsImage(read, destination, flags);
-    if (flags.dryRun) {
-      const { dryRun } = await import('./dry-run.js');
-      return await dryRun(read, destination, flags);
-    }
-    return await unpackAsLayer(read, destination, flags);
+    input = await openInput(argument, given);
+    checkOptions(input, given);
+    if (input.kind !== 'image' && flags.dryRun) return await dryRun(input, destination, flags);
+    if (input.kind === 'image') await unpackWholeImage(input, destination, flags);
+    else await unpackOneLayer(input, destination, flags, given);
+    return 0;
   } catch (error) {
     return reportFailure(error, flags, aftermath(error, destination, flags));
   } finally {
-    read.close();
+    input?.close();
   }
 }
 
-async function unpackAsLayer(read: Argument, destination: string, flags: UnpackFlags): Promise<number> {
+/** Prints what an unpack would do. */
+async function dryRun(input: Input, destination: string, flags: UnpackFlags): Promise<number> {
+  const [{ listLayer }, { operationLines }] = await Promise.all([
+    import('./list-layer.js'),
+    import('../render/operation-text.js'),
+  ]);
+  return await listLayer(input, flags, {
+    row: operationLines,
+    end: (result) => layerSummary(`Would unpack ${input.name} into ${destination}`, result),
+  });
+}
+
+async function unpackOneLayer(
+  input: Input,
+  destination: string,
+  flags: UnpackFlags,
+  given: readonly string[],
+): Promise<void> {
+  const { target, rootless, lower: lowers, merge, sync } = flags;
+  const existing = merge ? 'merge' : 'refuse';
   const started = performance.now();
   const progress = new LateProgress(flags.progress);
   try {
-    const options = { ...unpackOptions(flags), signal: abortOnSignals() };
-    const result = await progress.show(unpackLayer(read.source, destination, options));
+    const signal = abortOnSignals();
+    const options = { ...readOptions(flags), target, rootless, lowers, existing, sync, signal } as const;
+    const layer = await progress.show(unpackLayer(input.source, destination, options));
     const seconds = (performance.now() - started) / 1000;
-    await printResult(result, { name: read.name, destination, seconds }, flags);
-    return 0;
+    printResult(
+      flags,
+      { destination, target, ...layer, seconds },
+      layerSummary(`Unpacked ${input.name} into ${destination} in ${formatSeconds(seconds)}`, layer),
+    );
   } catch (error) {
-    if (!(await holdsImages(error, read))) throw error;
-    const image = { ...read, kind: 'image' } as const;
-    checkOptions(image, flags.given);
-    return await unpackAsImage(image, destination, flags);
+    if (!(await holdsImages(error, input))) throw error;
+    const image = { ...input, kind: 'image' } as const;
+    checkOptions(image, given);
+    await unpackWholeImage(image, destination, flags);
   }
 }
 
-async function unpackAsImage(read: Argument, destination: string, flags: UnpackFlags): Promise<number> {
-  const { unpackWhole } = await import('./unpack-image.js');
-  return await unpackWhole(read, destination, flags);
-}
-
-/** Of a file whose images showed late, which is no layer for that reason. */
-async function holdsImages(error: unknown, { source }: Argument): Promise<boolean> {
+/** Some archives of images are recognized only by files near their end: they were not detected as images before. */
+async function holdsImages(error: unknown, { source }: Input): Promise<boolean> {
   if (!OverlayerError.is(error) || error.code !== 'InvalidArgument' || typeof source !== 'string')
     return false;
   try {
-    const { tmpdir } = await import('node:os');
     await (await openImageArchive(source, { scratch: tmpdir() })).close();
     return true;
   } catch (failure) {
@@ -81,31 +87,33 @@ async function holdsImages(error: unknown, { source }: Argument): Promise<boolea
   }
 }
 
-function unpackOptions(flags: UnpackFlags): UnpackLayerOptions {
-  return {
-    ...readOptions(flags),
-    target: flags.target,
-    rootless: flags.rootless,
-    lowers: flags.lower,
-    existing: flags.merge ? 'merge' : 'refuse',
-    sync: flags.sync,
-  };
-}
-
-async function printResult(
-  result: LayerResult,
-  done: { readonly name: string; readonly destination: string; readonly seconds: number },
-  { target, json }: UnpackFlags,
-): Promise<void> {
-  const { destination, name, seconds } = done;
-  if (json) {
-    process.stdout.write(`${displayJson({ destination, target, ...result, seconds }, 2)}\n`);
-    return;
+async function unpackWholeImage(input: Input, destination: string, flags: UnpackFlags): Promise<void> {
+  const { createPullProgress } = await import('../render/progress/pull-progress.js');
+  const started = performance.now();
+  const platform = platformOf(flags);
+  const { limits } = readOptions(flags);
+  const view = createPullProgress(flags.progress);
+  try {
+    await using source = await openImage(input, {
+      ...flags,
+      scratch: dirname(resolve(destination)),
+      onNotice: (notice) => view.tell(notice),
+    });
+    const { rootless, sync } = flags;
+    const options = { platform, limits, rootless, sync, signal: abortOnSignals() };
+    const task = unpackImage(source, destination, options);
+    for await (const event of task) view.tell(event);
+    await view.end();
+    const image = await task;
+    const seconds = (performance.now() - started) / 1000;
+    printResult(
+      flags,
+      { destination, ...image, platform: formatPlatform(image.platform), seconds },
+      unpackedImageSummary(`Unpacked ${input.name} into ${destination} in ${formatSeconds(seconds)}`, image),
+    );
+  } finally {
+    await view.end();
   }
-  const { formatSeconds } = await import('../render/format.js');
-  const { summary } = await import('../render/summary.js');
-  const heading = `Unpacked ${displayPath(name)} into ${displayPath(destination)} in ${formatSeconds(seconds)}`;
-  process.stdout.write(summary(heading, result));
 }
 
 function aftermath(error: unknown, destination: string, { merge }: UnpackFlags): string | undefined {

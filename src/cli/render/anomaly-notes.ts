@@ -1,21 +1,20 @@
-import { type AnomalyKind, type AnomalySummary, displayPath } from '../../index.js';
+import type { AnomalyKind, AnomalySummary } from '../../index.js';
 import { formatCount } from './format.js';
+import type { LabelledRow } from './print-result.js';
 
-/** What a tree is without, or can't do: a count alone would not tell. */
+/** The anomalies that make a tree differ from its layers: a count alone would hide what is missing. */
 const NOTES: { readonly [kind in AnomalyKind]?: string } = {
-  'device-skipped': 'is left out: only root may make devices',
+  'device-skipped': 'is left out: only root may create devices',
   'forged-whiteout': 'is left out: overlayfs would take a device 0:0 for a whiteout',
-  'setgid-skipped': 'has no setgid bit: it could not get its group',
-  'setuid-skipped': 'has no setuid bit: it could not get its owner',
+  'setgid-skipped': 'has no setgid bit, because its group could not be set',
+  'setuid-skipped': 'has no setuid bit, because its owner could not be set',
   'whiteout-as-attribute':
-    'had to be an attribute: in a container its directory can not be removed or renamed',
+    'is marked by an attribute: a container cannot remove or rename the directory that holds it',
   'xattr-skipped': 'lacks an extended attribute',
 };
 
-/** A row for each kind that has to be known, about the first of them; of several layers together. */
-export function anomalyNotes(
-  anomalies: readonly AnomalySummary[],
-): (readonly [label: 'note', text: string])[] {
+/** A row for each of these kinds, about its first example in all of the layers. */
+export function anomalyNotes(anomalies: readonly AnomalySummary[]): readonly LabelledRow[] {
   return (Object.keys(NOTES) as AnomalyKind[]).flatMap((kind) => {
     const found = anomalies.filter((each) => each.kind === kind);
     const first = found[0]?.examples[0];
@@ -23,6 +22,6 @@ export function anomalyNotes(
     const count = found.reduce((sum, each) => sum + each.count, 0);
     const detail = first.detail === undefined ? '' : ` (${first.detail})`;
     const more = count === 1 ? '' : `, and ${formatCount(count - 1)} more`;
-    return [['note', `${displayPath(`${first.entry}${detail}`)} ${NOTES[kind]}${more}`] as const];
+    return [['note', `${first.entry}${detail} ${NOTES[kind]}${more}`] as const];
   });
 }

@@ -6,24 +6,24 @@ const LINES = [
   ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
 ] as const;
 
-/** Of a digest, in tables. */
+/** The part of a digest that narrow tables show. */
 export const SHORT_DIGEST = 'sha256:'.length + 12;
 const LONG_DIGEST = /sha256:[0-9a-f]{64}/g;
 
 export interface ColumnsOptions {
-  /** Columns, by their heads, whose texts end at the same place. */
+  /** The heads of the columns whose texts are aligned at their right end. */
   readonly right?: readonly string[] | undefined;
   /**
-   * Characters of a line: where a row takes more, digests are cut short, but for the first column's.
+   * Characters in a line. If a row is longer, digests are shortened, except in the first column.
    *
-   * @default that of the terminal; else there is no bound
+   * @default that of the terminal; without a terminal there is no limit
    */
   readonly width?: number | undefined;
 }
 
 const BETWEEN = '   ';
 
-/** A table without lines, for people and for awk: a heading, a row a line. */
+/** A table without lines, for people and for awk: a heading, and a line for each row. */
 export function columns(
   head: readonly string[],
   rows: readonly (readonly string[])[],
@@ -45,7 +45,7 @@ function widthOf(rows: readonly (readonly string[])[]): number {
   return widths.reduce((sum, width) => sum + BETWEEN.length + width, -BETWEEN.length);
 }
 
-/** What a row is about stays whole: it is what other commands take. */
+/** The first column stays complete: other commands take it as an argument. */
 function shortened([name = '', ...rest]: readonly string[]): string[] {
   return [
     name,

@@ -5,13 +5,13 @@ import {
   type PlannedOperation,
   type TarEntry,
 } from '../../index.js';
-import { describeFailure } from '../report-failure.js';
+import { describeFailure } from '../failure.js';
+import type { BufferedOutput } from '../output.js';
 import { formatMode, formatTime } from './format.js';
-import type { BufferedOutput } from './output.js';
 
 /**
- * One JSON document, an operation a line, written as they come: `{"entries":[…],"result":{…}}`.
- * After a failure it ends with `"error"` in place of `"result"` and is valid all the same.
+ * One JSON document, written while the layer is read, a line for each operation: `{"entries":[…],"result":{…}}`. After a
+ * failure `"error"` stands in place of `"result"`, so that the document is still valid.
  */
 export class JsonListing {
   readonly #output: BufferedOutput;

@@ -1,26 +1,19 @@
 import { displayPath } from '../../index.js';
+import type { ListFlags } from '../flags/store-flags.js';
 import { type ColumnsOptions, columns } from './columns.js';
 import { formatTemplate } from './format-template.js';
 import { printResult } from './print-result.js';
 
-/** Options of every command that lists something, as commander gives them. */
-export interface ListFlags {
-  readonly json?: true;
-  readonly quiet?: true;
-  readonly format?: string;
-  readonly filter?: readonly string[];
-}
-
-export interface List<T> extends ColumnsOptions {
+interface List<T> extends ColumnsOptions {
   readonly head: readonly string[];
   readonly row: (item: T) => readonly string[];
-  /** What other commands take to name it. */
+  /** The name that other commands take. */
   readonly key: (item: T) => string;
   /** Its fields, for `--json` and `--format`. */
   readonly document: (item: T) => object;
 }
 
-/** Prints a list: as a table, by a template, as one JSON document, or what each is called. */
+/** Prints a list: as a table, by a template, as one JSON document, or only the names. */
 export function printList<T>(flags: ListFlags, items: readonly T[], list: List<T>): void {
   const { head, row, key, document } = list;
   if (flags.quiet) print(items.map((item) => displayPath(key(item))));

@@ -1,6 +1,21 @@
-import { displayJson } from '../../index.js';
+import { displayJson, displayPath } from '../../index.js';
 
-/** Says what came of it: in words, or with `--json` as one document. */
-export function printResult({ json }: { readonly json?: true }, document: unknown, text: string): void {
+/** Prints the result of a command: as text, or with `--json` as one document. */
+export function printResult(
+  { json }: { readonly json: true | undefined },
+  document: unknown,
+  text: string,
+): void {
   process.stdout.write(json ? `${displayJson(document, 2)}\n` : text);
+}
+
+/** A row without a value is left out. */
+export type LabelledRow = readonly [label: string, value: string | undefined];
+
+/** A heading, and below it a line for each label and its value. */
+export function labelledRows(heading: string, rows: readonly LabelledRow[]): string {
+  const lines = rows.flatMap(([label, value]) =>
+    value === undefined ? [] : [`  ${label.padEnd(10)} ${displayPath(value)}\n`],
+  );
+  return `${displayPath(heading)}\n${lines.join('')}`;
 }

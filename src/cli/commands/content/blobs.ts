@@ -1,15 +1,27 @@
 import { once } from 'node:events';
-import { type BlobHealth, type BlobInfo, type Digest, parseDigest, type Store } from '../../../index.js';
+import {
+  type BlobHealth,
+  type BlobInfo,
+  type ContentStore,
+  type Digest,
+  displayPath,
+  OverlayerError,
+  parseDigest,
+  type Store,
+} from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
-import type { RootFlags } from '../../flags/root-flags.js';
-import { abortOnSignals } from '../../interruption.js';
+import { abortOnSignals, forEachName } from '../../failure.js';
+import type { IngestFlags } from '../../flags/image-flags.js';
+import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
+import { closeLayer, openLayer } from '../../input.js';
+import { refuseTerminal } from '../../output.js';
 import { columns } from '../../render/columns.js';
 import { formatBytes, formatMinute } from '../../render/format.js';
-import { type ListFlags, printList } from '../../render/print-list.js';
+import { printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
-import { withExistingStore } from '../with-store.js';
+import { withExistingStore, withStore } from '../../with-root.js';
 
-export async function ls(flags: RootFlags & ListFlags): Promise<number> {
+export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     printList(flags, await listed(store, flags.filter), {
       head: ['DIGEST', 'SIZE', 'CREATED', 'LABELS'],
@@ -28,15 +40,16 @@ export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   });
 }
 
-export async function get(digest: string, flags: RootFlags): Promise<number> {
+export async function get(digest: string, flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async ({ content }) => {
+    refuseTerminal('redirect it: overlayer content get DIGEST > FILE');
     for await (const chunk of content.read(parseDigest(digest)))
       if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
   });
 }
 
-/** @returns the exit code: `DataLoss` when one is damaged */
-export async function verify(digests: readonly string[], flags: RootFlags): Promise<number> {
+/** @returns the exit code: that of `DataLoss` if a blob is damaged */
+export async function verify(digests: readonly string[], flags: StoreFlags): Promise<number> {
   const signal = abortOnSignals();
   return await withExistingStore(flags, async (store) => {
     const wanted: readonly Digest[] =
@@ -49,11 +62,61 @@ export async function verify(digests: readonly string[], flags: RootFlags): Prom
   });
 }
 
-export async function rm(digests: readonly string[], flags: RootFlags): Promise<number> {
+export async function rm(digests: readonly string[], flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async ({ content }) => {
-    for (const digest of digests) await content.delete(parseDigest(digest));
-    printResult(flags, { removed: digests }, digests.map((digest) => `Removed ${digest}\n`).join(''));
+    const { done: removed, code } = await forEachName(digests, flags, async (digest) => {
+      await content.delete(parseDigest(digest));
+      return digest;
+    });
+    printResult(flags, { removed }, removed.map((digest) => `Removed ${displayPath(digest)}\n`).join(''));
+    return code;
   });
+}
+
+export async function ingest(ref: string, flags: IngestFlags): Promise<number> {
+  return await withStore(flags, async ({ content }) => {
+    const { source } = openLayer('-');
+    try {
+      const blob = await ingestStream(content, ref, source as AsyncIterable<Uint8Array>, flags);
+      printResult(flags, blob, `${blob.digest} (${formatBytes(blob.size)})\n`);
+    } catch (error) {
+      // Wrong bytes must not stay: the right ones could not be ingested under the same REF.
+      if (OverlayerError.is(error) && error.expected !== undefined) await content.abort(ref).catch(() => {});
+      throw error;
+    } finally {
+      closeLayer(source);
+    }
+  });
+}
+
+async function ingestStream(
+  content: ContentStore,
+  ref: string,
+  source: AsyncIterable<Uint8Array>,
+  { expectedDigest, expectedSize, allowEmpty, label }: IngestFlags,
+): Promise<BlobInfo> {
+  const digest = expectedDigest === undefined ? undefined : parseDigest(expectedDigest);
+  const expected = { digest, size: expectedSize };
+  await using opened = await content.openIngest(ref, expected);
+  // An earlier run may have written the first bytes.
+  let skip = opened.offset;
+  for await (const chunk of source) {
+    const fresh = chunk.subarray(Math.min(skip, chunk.length));
+    skip -= chunk.length - fresh.length;
+    if (fresh.length > 0) await opened.write(fresh);
+  }
+  if (skip > 0)
+    throw new OverlayerError('FailedPrecondition', `Ingest "${ref}" has more bytes than standard input`, {
+      hint: 'overlayer content prune deletes old ingests',
+    });
+  if (opened.offset === 0 && digest === undefined && !allowEmpty) {
+    await opened.close();
+    await content.abort(ref);
+    throw new OverlayerError('DataLoss', 'Standard input is empty', {
+      hint: 'the command before the pipe may have failed; --allow-empty accepts empty input',
+    });
+  }
+  return await opened.commit({ ...expected, labels: label });
 }
 
 async function listed({ content }: Store, filters?: readonly string[]): Promise<readonly BlobInfo[]> {

@@ -1,15 +1,16 @@
 import { displayPath, type Lease, type LeaseResource } from '../../../index.js';
-import type { RootFlags } from '../../flags/root-flags.js';
+import { forEachName } from '../../failure.js';
+import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { counted, formatMinute } from '../../render/format.js';
-import { type ListFlags, printList } from '../../render/print-list.js';
+import { printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
-import { withExistingStore } from '../with-store.js';
+import { withExistingStore } from '../../with-root.js';
 
 interface ListedLease extends Lease {
   readonly resources: readonly LeaseResource[];
 }
 
-export async function ls(flags: RootFlags & ListFlags): Promise<number> {
+export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingStore(flags, async ({ content: { leases } }) => {
     const listed: ListedLease[] = [];
     for (const lease of await leases.list({ filters: flags.filter }))
@@ -23,10 +24,14 @@ export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   });
 }
 
-export async function rm(ids: readonly string[], flags: RootFlags): Promise<number> {
+export async function rm(ids: readonly string[], flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async ({ content: { leases } }) => {
-    for (const id of ids) await leases.delete(id);
-    printResult(flags, { removed: ids }, ids.map((id) => `Removed ${displayPath(id)}\n`).join(''));
+    const { done: removed, code } = await forEachName(ids, flags, async (id) => {
+      await leases.delete(id);
+      return id;
+    });
+    printResult(flags, { removed }, removed.map((id) => `Removed ${displayPath(id)}\n`).join(''));
+    return code;
   });
 }
 

@@ -1,24 +1,18 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createRuntimeSpec, displayPath, OverlayerError, parsePlatform } from '../../../index.js';
-import { fileFailure } from '../../flags/file-failure.js';
-import type { RootFlags } from '../../flags/root-flags.js';
-import { abortOnSignals } from '../../interruption.js';
+import { createRuntimeSpec, displayPath, OverlayerError } from '../../../index.js';
+import { abortOnSignals, fileFailure } from '../../failure.js';
+import type { BundleFlags } from '../../flags/image-flags.js';
+import { platformOf } from '../../options.js';
 import { counted } from '../../render/format.js';
 import { printResult } from '../../render/print-result.js';
-import { withExistingStore } from '../with-store.js';
+import { withExistingStore } from '../../with-root.js';
 
-export interface BundleFlags extends RootFlags {
-  readonly rootless?: true;
-  readonly os?: 'linux' | 'freebsd';
-  readonly platform?: string;
-}
-
-/** Makes a runtime bundle: `rootfs`, and `config.json` beside it. After a failure there is neither. */
+/** Makes a runtime bundle: `rootfs`, and `config.json` beside it. A failure leaves neither of them. */
 export async function bundle(name: string, directory: string, flags: BundleFlags): Promise<number> {
   const signal = abortOnSignals();
   return await withExistingStore(flags, async (store) => {
-    const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
+    const platform = platformOf(flags);
     const image = await store.images.get(name);
     const { config } = await image.contents({ platform });
     const rootfs = join(resolve(directory), 'rootfs');
@@ -47,7 +41,7 @@ export async function bundle(name: string, directory: string, flags: BundleFlags
   });
 }
 
-/** @returns whether it was not there before */
+/** @returns whether it is new */
 async function makeDirectory(directory: string): Promise<boolean> {
   try {
     await mkdir(directory);
@@ -58,7 +52,7 @@ async function makeDirectory(directory: string): Promise<boolean> {
   }
 }
 
-/** As `runc spec --rootless`: the caller is root in there, and there is nobody else. */
+/** As `runc spec --rootless`: the caller is root in the container, and no other id exists there. */
 function ownMappings() {
   const mapping = (hostID: number) => [{ containerID: 0, hostID, size: 1 }];
   return { uidMappings: mapping(process.geteuid!()), gidMappings: mapping(process.getegid!()) };
@@ -66,10 +60,10 @@ function ownMappings() {
 
 function taken(cause: NodeJS.ErrnoException): OverlayerError | undefined {
   if (cause.code !== 'EEXIST') return undefined;
-  return new OverlayerError('FailedPrecondition', 'There is a config.json already', { cause });
+  return new OverlayerError('FailedPrecondition', 'A config.json already exists there', { cause });
 }
 
 function omitted(labels: readonly string[]): string {
   if (labels.length === 0) return '';
-  return `  left out   ${counted(labels.length, 'label', 'labels')} that a runtime would obey: ${labels.map(displayPath).join(', ')}\n`;
+  return `  left out   ${counted(labels.length, 'label', 'labels')} that would configure the runtime: ${labels.map(displayPath).join(', ')}\n`;
 }

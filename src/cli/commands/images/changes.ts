@@ -1,36 +1,37 @@
 import { type CollectResult, displayPath, type Keeper } from '../../../index.js';
-import type { RootFlags } from '../../flags/root-flags.js';
-import { abortOnSignals } from '../../interruption.js';
+import { abortOnSignals, forEachName } from '../../failure.js';
+import type { StoreFlags } from '../../flags/store-flags.js';
 import { counted, formatBytes } from '../../render/format.js';
-import { imageDocument } from '../../render/image-document.js';
+import { imageDocument } from '../../render/image.js';
 import { printResult } from '../../render/print-result.js';
-import { withExistingStore } from '../with-store.js';
+import { withExistingStore } from '../../with-root.js';
 
-export async function tag(name: string, newName: string, flags: RootFlags): Promise<number> {
+export async function tag(name: string, newName: string, flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     const image = await store.images.tag(name, newName);
     printResult(flags, imageDocument(image), `Tagged ${displayPath(name)} as ${displayPath(image.name)}\n`);
   });
 }
 
-export async function rm(names: readonly string[], flags: RootFlags): Promise<number> {
+export async function rm(names: readonly string[], flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
-    const removed: string[] = [];
-    for (const name of names) {
-      const image = await store.images.get(name);
-      await store.images.remove(image.name);
-      removed.push(image.name);
-    }
+    const { done: removed, code } = await forEachName(names, flags, async (given) => {
+      const { name } = await store.images.get(given);
+      await store.images.remove(name);
+      return name;
+    });
+    if (removed.length === 0) return code;
     const { keepers: _, ...collected } = await store.images.prune();
     const text = removed.map((name) => `Removed ${displayPath(name)}\n`).join('');
     printResult(flags, { removed, collected }, `${text}${freed(collected)}`);
+    return code;
   });
 }
 
-export async function prune(flags: RootFlags): Promise<number> {
+export async function prune(flags: StoreFlags): Promise<number> {
   const signal = abortOnSignals();
   return await withExistingStore(flags, async (store) => {
-    // Who asks for it wants the room, also of what an interrupted pull would go on with.
+    // The user wants the space back, including that of interrupted pulls.
     const pruned = await store.images.prune({ ingestsIdleMs: 0, signal });
     printResult(flags, pruned, `${freed(pruned)}${pruned.keepers.map(keeperLine).join('')}`);
   });

@@ -1,13 +1,9 @@
 import { displayPath, exportImages as exportedBytes, type Image } from '../../../index.js';
-import type { RootFlags } from '../../flags/root-flags.js';
-import { writeOutput } from '../../flags/write-output.js';
-import { abortOnSignals } from '../../interruption.js';
+import { abortOnSignals } from '../../failure.js';
+import type { ExportFlags } from '../../flags/image-flags.js';
+import { writeOutput } from '../../output.js';
 import { printResult } from '../../render/print-result.js';
-import { withExistingStore } from '../with-store.js';
-
-export interface ExportFlags extends RootFlags {
-  readonly output: string;
-}
+import { withExistingStore } from '../../with-root.js';
 
 /** Writes images as an archive. @returns the exit code */
 export async function exportImages(names: readonly string[], flags: ExportFlags): Promise<number> {

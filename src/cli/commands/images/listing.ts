@@ -1,16 +1,17 @@
-import { formatPlatform, type Image, type ImageHealth, parsePlatform, type Store } from '../../../index.js';
+import { formatPlatform, type Image, type ImageHealth, type Store } from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
-import type { RootFlags } from '../../flags/root-flags.js';
+import type { InspectStoredFlags } from '../../flags/image-flags.js';
+import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
+import { platformOf } from '../../options.js';
 import { columns, SHORT_DIGEST } from '../../render/columns.js';
 import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
 import { formatTemplate } from '../../render/format-template.js';
-import { imageDocument } from '../../render/image-document.js';
-import { imageText } from '../../render/image-text.js';
-import { type ListFlags, printList } from '../../render/print-list.js';
+import { imageDocument, imageText } from '../../render/image.js';
+import { printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
-import { withExistingStore } from '../with-store.js';
+import { withExistingStore } from '../../with-root.js';
 
-export async function ls(flags: RootFlags & ListFlags): Promise<number> {
+export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     printList(flags, await store.images.list({ filters: flags.filter }), {
       head: ['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'],
@@ -26,7 +27,7 @@ export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   });
 }
 
-export async function tree(flags: RootFlags): Promise<number> {
+export async function tree(flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     const documents: object[] = [];
     const rows: (readonly string[])[] = [];
@@ -49,14 +50,10 @@ export async function tree(flags: RootFlags): Promise<number> {
   });
 }
 
-export async function inspect(
-  name: string,
-  flags: RootFlags & { readonly platform?: string; readonly format?: string },
-): Promise<number> {
+export async function inspect(name: string, flags: InspectStoredFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     const image = await store.images.get(name);
-    const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
-    const contents = await image.contents({ platform });
+    const contents = await image.contents({ platform: platformOf(flags) });
     const document = { ...imageDocument(image), ...contents };
     if (flags.format !== undefined)
       process.stdout.write(`${formatTemplate(flags.format, () => document)(image)}\n`);
@@ -69,7 +66,7 @@ export async function inspect(
   });
 }
 
-export async function usage(names: readonly string[], flags: RootFlags): Promise<number> {
+export async function usage(names: readonly string[], flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     const usages: { name: string; contentBytes: number; snapshotBytes: number; inodes: number }[] = [];
     for (const image of await chosen(store, names)) {
@@ -93,7 +90,7 @@ export async function usage(names: readonly string[], flags: RootFlags): Promise
 }
 
 /** @returns the exit code: `DataLoss` when layers are missing */
-export async function check(names: readonly string[], flags: RootFlags): Promise<number> {
+export async function check(names: readonly string[], flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
     const found: ({ readonly name: string } & ImageHealth)[] = [];
     for (const image of await chosen(store, names))

@@ -1,13 +1,11 @@
 import { displayPath, type Labels, OverlayerError } from '../../../index.js';
-import type { RootFlags } from '../../flags/root-flags.js';
+import { describeFailure, forEachName } from '../../failure.js';
+import type { LabelFlags, RemoveSnapshotFlags } from '../../flags/snapshot-flags.js';
+import type { StoreFlags } from '../../flags/store-flags.js';
 import { counted } from '../../render/format.js';
 import { printResult } from '../../render/print-result.js';
-import { describeFailure } from '../../report-failure.js';
-import { withExistingSnapshots, withSnapshots } from './with-snapshots.js';
-
-export interface LabelFlags extends RootFlags {
-  readonly label?: Labels;
-}
+import { withExistingSnapshots, withSnapshots } from '../../with-root.js';
+import { refuseMounted } from './refuse-mounted.js';
 
 export async function prepare(key: string, parent: string | undefined, flags: LabelFlags): Promise<number> {
   return await withSnapshots(flags, async (snapshots) => {
@@ -30,7 +28,7 @@ export async function commit(name: string, key: string, flags: LabelFlags): Prom
   });
 }
 
-export async function label(key: string, labels: Labels, flags: RootFlags): Promise<number> {
+export async function label(key: string, labels: Labels, flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const paths = Object.keys(labels).map((name) => `labels.${name}`);
     const updated = await snapshots.update(key, { labels }, { fieldpaths: paths });
@@ -38,23 +36,28 @@ export async function label(key: string, labels: Labels, flags: RootFlags): Prom
   });
 }
 
-export async function rm(keys: readonly string[], flags: RootFlags): Promise<number> {
+export async function rm(keys: readonly string[], flags: RemoveSnapshotFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
-    for (const key of keys) await snapshots.remove(key);
-    printResult(flags, { removed: keys }, `Removed ${displayPath(keys.join(', '))}\n`);
+    const { done: removed, code } = await forEachName(keys, flags, async (key) => {
+      if (!flags.force) await refuseMounted(snapshots, key);
+      await snapshots.remove(key);
+      return key;
+    });
+    printResult(flags, { removed }, removed.map((key) => `Removed ${displayPath(key)}\n`).join(''));
+    return code;
   });
 }
 
-export async function cleanup(flags: RootFlags): Promise<number> {
+export async function cleanup(flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const { removed, failed } = await snapshots.cleanup();
     const failures = failed.map(({ directory, error }) => ({ directory, ...describeFailure(error) }));
     const freed = counted(removed.length, 'directory', 'directories');
-    printResult(flags, { removed, failed: failures }, `Freed ${freed}\n`);
+    printResult(flags, { removed, failed: failures }, `Deleted ${freed}\n`);
     const [first] = failed;
     if (first === undefined) return;
     throw OverlayerError.is(first.error)
       ? first.error
-      : new OverlayerError('Internal', `Cannot free "${first.directory}"`, { cause: first.error });
+      : new OverlayerError('Internal', `Cannot delete "${first.directory}"`, { cause: first.error });
   });
 }

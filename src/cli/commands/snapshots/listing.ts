@@ -1,20 +1,19 @@
-import { displayPath, type SnapshotInfo, type Snapshotter, type SnapshotUsage } from '../../../index.js';
-import type { RootFlags } from '../../flags/root-flags.js';
+import type { SnapshotInfo, Snapshotter, SnapshotUsage } from '../../../index.js';
+import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { columns } from '../../render/columns.js';
 import { formatBytes, formatCount } from '../../render/format.js';
-import { type ListFlags, printList } from '../../render/print-list.js';
-import { printResult } from '../../render/print-result.js';
-import { type SnapshotTree, snapshotTrees, treeRows } from '../../render/snapshot-tree.js';
-import { withExistingSnapshots } from './with-snapshots.js';
+import { printList } from '../../render/print-list.js';
+import { labelledRows, printResult } from '../../render/print-result.js';
+import { withExistingSnapshots } from '../../with-root.js';
 
-/** In containerd's spelling. */
+/** As ctr spells them. */
 const KINDS: Readonly<Record<SnapshotInfo['kind'], string>> = {
   active: 'Active',
   view: 'View',
   committed: 'Committed',
 };
 
-export async function ls(flags: RootFlags & ListFlags): Promise<number> {
+export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     printList(flags, await listed(snapshots, flags.filter), {
       head: ['KEY', 'PARENT', 'KIND'],
@@ -25,7 +24,7 @@ export async function ls(flags: RootFlags & ListFlags): Promise<number> {
   });
 }
 
-export async function tree(flags: RootFlags): Promise<number> {
+export async function tree(flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const trees: readonly SnapshotTree[] = snapshotTrees(await listed(snapshots));
     const rows = treeRows(trees).map(({ label, kind }) => [label, KINDS[kind]]);
@@ -33,23 +32,22 @@ export async function tree(flags: RootFlags): Promise<number> {
   });
 }
 
-export async function info(key: string, flags: RootFlags): Promise<number> {
+export async function info(key: string, flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const found = await snapshots.stat(key);
-    const fields: readonly (readonly [name: string, value: string])[] = [
+    const text = labelledRows(found.name, [
       ['kind', KINDS[found.kind]],
       ['parent', found.parent ?? 'none'],
       ['created', found.createdAt.toISOString()],
       ['updated', found.updatedAt.toISOString()],
       ...Object.entries(found.labels).map(([name, value]) => ['label', `${name}=${value}`] as const),
-    ];
-    const lines = fields.map(([name, value]) => `  ${name.padEnd(10)} ${displayPath(value)}\n`);
-    printResult(flags, found, `${displayPath(found.name)}\n${lines.join('')}`);
+    ]);
+    printResult(flags, found, text);
   });
 }
 
-/** @param keys none: of all */
-export async function usage(keys: readonly string[], flags: RootFlags): Promise<number> {
+/** @param keys all snapshots, if empty */
+export async function usage(keys: readonly string[], flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const names = keys.length > 0 ? keys : (await listed(snapshots)).map(({ name }) => name);
     const usages: ({ readonly key: string } & SnapshotUsage)[] = [];
@@ -63,4 +61,32 @@ async function listed(snapshots: Snapshotter, filters?: readonly string[]): Prom
   const infos: SnapshotInfo[] = [];
   for await (const info of snapshots.walk({ filters })) infos.push(info);
   return infos;
+}
+
+interface SnapshotTree extends SnapshotInfo {
+  readonly children: readonly SnapshotTree[];
+}
+
+/** Each snapshot with its children. */
+function snapshotTrees(infos: readonly SnapshotInfo[]): SnapshotTree[] {
+  const trees = new Map(infos.map((info) => [info.name, { ...info, children: [] as SnapshotTree[] }]));
+  const roots: SnapshotTree[] = [];
+  for (const tree of trees.values()) {
+    // A parent that was created while the list was read can be missing from it.
+    const parent = tree.parent === undefined ? undefined : trees.get(tree.parent);
+    (parent?.children ?? roots).push(tree);
+  }
+  return roots;
+}
+
+/** A row for each snapshot, below its parent. `label` is the name, indented as ctr does. */
+function treeRows(
+  trees: readonly SnapshotTree[],
+  depth = 0,
+): { readonly label: string; readonly kind: SnapshotInfo['kind'] }[] {
+  const before = depth === 0 ? '' : `${'  '.repeat(depth - 1)} \\_ `;
+  return trees.flatMap(({ name, kind, children }) => [
+    { label: `${before}${name}`, kind },
+    ...treeRows(children, depth + 1),
+  ]);
 }

@@ -1,19 +1,19 @@
 import { join } from 'node:path';
 import { displayPath, type Mount, mountAll, unmountAll } from '../../../index.js';
-import type { RootFlags } from '../../flags/root-flags.js';
+import { reportFailure } from '../../failure.js';
+import type { StoreFlags } from '../../flags/store-flags.js';
 import { printResult } from '../../render/print-result.js';
-import { reportFailure } from '../../report-failure.js';
-import { withExistingSnapshots } from './with-snapshots.js';
+import { withExistingSnapshots } from '../../with-root.js';
 
-/** Prints what mounts a snapshot, as ctr does. */
-export async function mounts(target: string, key: string, flags: RootFlags): Promise<number> {
+/** Prints the commands that mount a snapshot, as ctr does. */
+export async function mounts(target: string, key: string, flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const found = await snapshots.mounts(key);
     printResult(flags, found, found.map((mount) => mountCommand(mount, target)).join(''));
   });
 }
 
-export async function mount(target: string, key: string, flags: RootFlags): Promise<number> {
+export async function mount(target: string, key: string, flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const found = await snapshots.mounts(key);
     await mountAll(found, target);

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import { parseLabels } from '../../flags/parse-value.js';
-import { addReadOptions, progressOption } from '../../flags/read-options.js';
-import { addListOptions, onStore } from '../../flags/store-options.js';
-import { addDiffOptions } from '../diff-program.js';
-import { addSnapshotsCheck } from './snapshots-check.js';
+import { addCommand, addGroup } from '../../flags/declare.js';
+import { DIFF_SNAPSHOT_FLAGS, UNPACK_SNAPSHOT_FLAGS } from '../../flags/layer-flags.js';
+import { CHECK_FLAGS, LABEL_FLAGS, REMOVE_SNAPSHOT_FLAGS } from '../../flags/snapshot-flags.js';
+import { listFlags, STORE_FLAGS } from '../../flags/store-flags.js';
+import { parseLabels } from '../../flags/values.js';
 
 const HELP = `
-Without --root it is /var/lib/overlayer for root; for others overlayer in $XDG_DATA_HOME, or in ~/.local/share.
+The default of --root is /var/lib/overlayer for root, and for other users
+overlayer in $XDG_DATA_HOME or ~/.local/share.
 
 Examples:
   overlayer snapshots unpack base.tar.gz --key base
@@ -15,117 +16,160 @@ Examples:
   overlayer snapshots mount /mnt web
   overlayer snapshots tree`;
 
+const CHECK_HELP = `Each committed snapshot has a manifest; check compares the files with it. --layer
+repairs the snapshots whose manifest or name (chainID) belongs to that layer.
+
+Examples:
+  overlayer snapshots check --quick
+  overlayer snapshots check --repair --layer base.tar.gz --layer app.tar.gz
+  overlayer snapshots check --prune --dry-run
+  overlayer snapshots check --rebuild
+
+The exit code is 15 (DataLoss) if damage remains. Files that belong to no
+snapshot are not damage.`;
+
 const KEY = 'the key of an active snapshot or a view, or the name of a committed one';
+const ACTIVE_OR_VIEW = 'the key of an active snapshot or a view';
 
-/** The commands on snapshots; arguments are in ctr's order. */
+/** The commands on snapshots. Arguments are in the order of ctr's. */
 export function addSnapshots(program: Command): void {
-  const snapshots = program
-    .command('snapshots')
-    .description('Keep layers as snapshots in parent chains, and mount them.')
-    .helpCommand(false)
-    .addHelpText('after', HELP);
-
+  const snapshots = addGroup(program, 'snapshots', 'Manage snapshots: layers, unpacked and stacked.');
+  snapshots.addHelpText('after', HELP);
   addListing(snapshots);
   addChanges(snapshots);
   addMounting(snapshots);
-  addSnapshotsCheck(snapshots);
-
-  addDiffOptions(onStore(snapshots, 'diff', 'Make a layer of what a snapshot changes in its parent.'))
-    .argument('<KEY>', KEY)
-    .action(async (key, flags) => {
-      const { diff } = await import('./diff.js');
-      process.exitCode = await diff(key, flags);
-    });
-
-  const unpack = onStore(snapshots, 'unpack', 'Unpack a layer into a committed snapshot, once.')
-    .argument('<LAYER>', 'a file, or - for standard input')
-    .requiredOption('--key <KEY>', 'the name of the snapshot; for a layer of an image its chainID')
-    .option('--parent <KEY>', 'the snapshot of the layer below')
-    .option('--label <LABEL=VALUE>', 'a label; may be repeated', parseLabels)
-    .addOption(progressOption());
-  addReadOptions(unpack).action(async (layer, flags) => {
-    const { unpack: run } = await import('./unpack.js');
-    process.exitCode = await run(layer, flags);
+  addCommand(snapshots, {
+    name: 'check',
+    summary: 'Compare snapshots with what is on disk, and repair them.',
+    operands: [],
+    flags: CHECK_FLAGS,
+    help: CHECK_HELP,
+    run: async (_, flags) => await (await import('./check.js')).check(flags),
+  });
+  addCommand(snapshots, {
+    name: 'diff',
+    summary: 'Make a layer from the changes of a snapshot to its parent.',
+    operands: [['<KEY>', KEY]],
+    flags: DIFF_SNAPSHOT_FLAGS,
+    run: async ([key], flags) => await (await import('../diff.js')).diffOfSnapshot(key, flags),
+  });
+  addCommand(snapshots, {
+    name: 'unpack',
+    summary: 'Unpack a layer into a committed snapshot.',
+    details: 'If the snapshot already exists, it must have been made from this layer.',
+    operands: [['<LAYER>', 'a file, or - for standard input']],
+    flags: UNPACK_SNAPSHOT_FLAGS,
+    run: async ([layer], flags) => await (await import('./unpack.js')).unpack(layer, flags),
   });
 }
 
 function addListing(snapshots: Command): void {
   const load = () => import('./listing.js');
-  addListOptions(onStore(snapshots, 'ls', 'List snapshots.'), 'kind==active or labels."a.b"~=/^x/').action(
-    async (flags) => {
-      process.exitCode = await (await load()).ls(flags);
-    },
-  );
-  onStore(snapshots, 'tree', 'List snapshots below their parents.').action(async (flags) => {
-    process.exitCode = await (await load()).tree(flags);
+  addCommand(snapshots, {
+    name: 'ls',
+    summary: 'List snapshots.',
+    operands: [],
+    flags: listFlags('name', 'kind==active'),
+    run: async (_, flags) => await (await load()).ls(flags),
   });
-  onStore(snapshots, 'info', 'Show kind, parent, times and labels of a snapshot.')
-    .argument('<KEY>', KEY)
-    .action(async (key, flags) => {
-      process.exitCode = await (await load()).info(key, flags);
-    });
-  onStore(snapshots, 'usage', 'Show what snapshots take on disk, each without its parents.')
-    .argument('[KEYS...]', 'all, if there are none')
-    .action(async (keys, flags) => {
-      process.exitCode = await (await load()).usage(keys, flags);
-    });
+  addCommand(snapshots, {
+    name: 'tree',
+    summary: 'List snapshots below their parents.',
+    operands: [],
+    flags: STORE_FLAGS,
+    run: async (_, flags) => await (await load()).tree(flags),
+  });
+  addCommand(snapshots, {
+    name: 'info',
+    summary: 'Show the kind, parent, times and labels of a snapshot.',
+    operands: [['<KEY>', KEY]],
+    flags: STORE_FLAGS,
+    run: async ([key], flags) => await (await load()).info(key, flags),
+  });
+  addCommand(snapshots, {
+    name: 'usage',
+    summary: 'Show the disk usage of snapshots, each without its parents.',
+    operands: [['[KEYS...]', 'default: all']],
+    flags: STORE_FLAGS,
+    run: async ([keys], flags) => await (await load()).usage(keys, flags),
+  });
 }
 
 function addChanges(snapshots: Command): void {
   const load = () => import('./changes.js');
-  const descriptions = {
-    prepare: 'Make an active snapshot, empty or on a parent.',
-    view: 'Make a snapshot that can only be read.',
+  const summaries = {
+    prepare: 'Create an active snapshot, which can be written to.',
+    view: 'Create a read-only view of a committed snapshot.',
   };
   for (const name of ['prepare', 'view'] as const)
-    onStore(snapshots, name, descriptions[name])
-      .argument('<KEY>', 'its key')
-      .argument('[PARENT]', 'the name of a committed snapshot')
-      .option('--label <LABEL=VALUE>', 'a label; may be repeated', parseLabels)
-      .action(async (key, parent, flags) => {
-        process.exitCode = await (await load())[name](key, parent, flags);
-      });
-  onStore(snapshots, 'commit', 'End an active snapshot: it can be a parent then.')
-    .argument('<NAME>', 'the name it gets')
-    .argument('<KEY>', 'the key of the active snapshot')
-    .option('--label <LABEL=VALUE>', 'a label; may be repeated', parseLabels)
-    .action(async (name, key, flags) => {
-      process.exitCode = await (await load()).commit(name, key, flags);
+    addCommand(snapshots, {
+      name,
+      summary: summaries[name],
+      operands: [
+        ['<KEY>', 'the key of the new snapshot'],
+        ['[PARENT]', 'the name of a committed snapshot (default: none, it is empty)'],
+      ],
+      flags: LABEL_FLAGS,
+      run: async ([key, parent], flags) => await (await load())[name](key, parent, flags),
     });
-  onStore(snapshots, 'label', 'Set labels of a snapshot.')
-    .argument('<KEY>', KEY)
-    .argument('<LABEL=VALUE...>', 'without a value the label goes', parseLabels)
-    .action(async (key, labels, flags) => {
-      process.exitCode = await (await load()).label(key, labels, flags);
-    });
-  onStore(snapshots, 'rm', 'Remove snapshots that have no children.')
-    .argument('<KEYS...>', 'in this order')
-    .action(async (keys, flags) => {
-      process.exitCode = await (await load()).rm(keys, flags);
-    });
-  onStore(snapshots, 'cleanup', 'Free what crashes left behind.').action(async (flags) => {
-    process.exitCode = await (await load()).cleanup(flags);
+  addCommand(snapshots, {
+    name: 'commit',
+    summary: 'Make an active snapshot permanent, so that it can be a parent.',
+    operands: [
+      ['<NAME>', 'the name of the committed snapshot'],
+      ['<KEY>', 'the key of the active snapshot'],
+    ],
+    flags: LABEL_FLAGS,
+    run: async ([name, key], flags) => await (await load()).commit(name, key, flags),
+  });
+  addCommand(snapshots, {
+    name: 'label',
+    summary: 'Set or remove labels of a snapshot.',
+    operands: [
+      ['<KEY>', KEY],
+      ['<LABEL=VALUE...>', 'an empty value removes the label', parseLabels],
+    ],
+    flags: STORE_FLAGS,
+    run: async ([key, labels], flags) => await (await load()).label(key, labels, flags),
+  });
+  addCommand(snapshots, {
+    name: 'rm',
+    summary: 'Remove snapshots that have no children.',
+    operands: [['<KEYS...>', 'removed in this order']],
+    flags: REMOVE_SNAPSHOT_FLAGS,
+    run: async ([keys], flags) => await (await load()).rm(keys, flags),
+  });
+  addCommand(snapshots, {
+    name: 'cleanup',
+    summary: 'Delete files that removed snapshots and crashes left behind.',
+    operands: [],
+    flags: STORE_FLAGS,
+    run: async (_, flags) => await (await load()).cleanup(flags),
   });
 }
 
 function addMounting(snapshots: Command): void {
   const load = () => import('./mounting.js');
-  const descriptions = {
+  const summaries = {
     mounts: 'Print the commands that mount a snapshot.',
     mount: 'Mount a snapshot.',
   };
   for (const name of ['mounts', 'mount'] as const)
-    onStore(snapshots, name, descriptions[name])
-      .argument('<TARGET>', 'the directory to mount on')
-      .argument('<KEY>', 'the key of an active snapshot or a view')
-      .action(async (target, key, flags) => {
-        process.exitCode = await (await load())[name](target, key, flags);
-      });
-  snapshots
-    .command('unmount')
-    .description('Unmount all that is mounted on a directory and below.')
-    .argument('<TARGET>', 'the directory')
-    .action(async (target) => {
-      process.exitCode = await (await load()).unmount(target);
+    addCommand(snapshots, {
+      name,
+      summary: summaries[name],
+      operands: [
+        ['<TARGET>', 'the directory to mount on'],
+        ['<KEY>', ACTIVE_OR_VIEW],
+      ],
+      flags: STORE_FLAGS,
+      run: async ([target, key], flags) => await (await load())[name](target, key, flags),
     });
+  addCommand(snapshots, {
+    name: 'unmount',
+    summary: 'Unmount everything on a directory and below it.',
+    operands: [['<TARGET>', 'the directory']],
+    flags: [],
+    run: async ([target]) => await (await load()).unmount(target),
+  });
 }

@@ -1,28 +1,13 @@
-import {
-  displayPath,
-  type Labels,
-  type Snapshotter,
-  type UnpackedSnapshot,
-  unpackSnapshot,
-} from '../../../index.js';
-import { closeLayer, openLayer } from '../../flags/layer-source.js';
-import { type ReadFlags, readOptions } from '../../flags/read-flags.js';
-import type { RootFlags } from '../../flags/root-flags.js';
-import { abortOnSignals, Interruption } from '../../interruption.js';
+import { displayPath, type Snapshotter, type UnpackedSnapshot, unpackSnapshot } from '../../../index.js';
+import { abortOnSignals, Interruption } from '../../failure.js';
+import type { UnpackSnapshotFlags } from '../../flags/layer-flags.js';
+import { closeLayer, openLayer } from '../../input.js';
+import { readOptions } from '../../options.js';
 import { formatSeconds } from '../../render/format.js';
+import { layerSummary } from '../../render/layer-summary.js';
 import { printResult } from '../../render/print-result.js';
 import { LateProgress } from '../../render/progress/late-progress.js';
-import type { ProgressForm } from '../../render/progress/progress.js';
-import { summary } from '../../render/summary.js';
-import { withSnapshots } from './with-snapshots.js';
-
-export interface UnpackSnapshotFlags extends RootFlags, ReadFlags {
-  readonly key: string;
-  readonly parent?: string;
-  readonly label?: Labels;
-  readonly progress: ProgressForm;
-  readonly json?: true;
-}
+import { withSnapshots } from '../../with-root.js';
 
 export async function unpack(layer: string, flags: UnpackSnapshotFlags): Promise<number> {
   const started = performance.now();
@@ -51,7 +36,9 @@ export async function unpack(layer: string, flags: UnpackSnapshotFlags): Promise
 }
 
 function describe({ snapshot, layer }: UnpackedSnapshot, source: string, seconds: number): string {
-  const key = displayPath(snapshot.name);
-  if (layer === undefined) return `Snapshot ${key} is there already\n`;
-  return summary(`Unpacked ${displayPath(source)} into snapshot ${key} in ${formatSeconds(seconds)}`, layer);
+  if (layer === undefined) return `Snapshot ${displayPath(snapshot.name)} already exists\n`;
+  return layerSummary(
+    `Unpacked ${source} into snapshot ${snapshot.name} in ${formatSeconds(seconds)}`,
+    layer,
+  );
 }

@@ -1,10 +1,11 @@
 import type { LayerProgress, Task } from '../../../index.js';
-import type { ProgressForm, ProgressView } from './progress.js';
+import type { ProgressForm } from '../../flags/image-flags.js';
+import type { ProgressView } from './layer-progress.js';
 
-/** Sooner a person sees nothing, so a short run need not load what shows it. */
+/** A person sees nothing earlier, so a short run does not load the display. */
 const LOAD_AFTER_MS = 300;
 
-/** Progress of work that does not wait for what shows it: it is loaded once there is something to show. */
+/** Shows progress, and loads the display in the meantime: the work does not wait for it. */
 export class LateProgress {
   readonly #form: ProgressForm;
   readonly #started = performance.now();
@@ -14,7 +15,7 @@ export class LateProgress {
 
   constructor(form: ProgressForm) {
     this.#form = form;
-    // A program wants every object, from the first to the last.
+    // A program reads every object, from the first to the last.
     if (form === 'json') this.#loading = this.#load();
   }
 
@@ -41,7 +42,7 @@ export class LateProgress {
   }
 
   async #load(): Promise<void> {
-    const { createProgress } = await import('./progress.js');
+    const { createProgress } = await import('./layer-progress.js');
     this.#view = createProgress(this.#form, this.#started);
     if (this.#latest) this.#view.update(this.#latest);
   }

@@ -1,14 +1,16 @@
 import type { MultiBar, SingleBar } from 'cli-progress';
-import type { PlannedLayer, PullEvent } from '../../../index.js';
-import { type LayerLine, layerShare, layerText } from './layer-line.js';
+import type { LayerState, PlannedLayer, PullEvent } from '../../../index.js';
+import { counted, formatBytes } from '../format.js';
 import { noticeText } from './notice-text.js';
-import type { PullView } from './pull-progress.js';
 
 const BAR_WIDTH = 24;
-/** Of a digest, as docker shows it. */
+/** Digits of a digest, as docker shows it. */
 const SHORT = 12;
-/** Of the terminal: for the prompt and what comes after. */
+/** Rows of the terminal that stay free, for the prompt. */
 const OTHER_ROWS = 2;
+
+/** The state of a layer, as its line shows it. */
+type LayerLine = LayerState | { readonly phase: 'done' | 'present' };
 
 interface Payload {
   readonly digest: string;
@@ -16,15 +18,15 @@ interface Payload {
 }
 
 /**
- * A line for each layer on the terminal, which stay when the work is done; where it has too few, for each that
- * is at work.
+ * A line for each layer, which stays on the terminal. If the terminal has fewer rows, only layers that are being fetched
+ * or unpacked have a line.
  */
-export class LayerBars implements PullView {
+export class LayerBars {
   readonly #loading = import('cli-progress').then(({ default: cliProgress }) => cliProgress);
   #multi: MultiBar | undefined;
   #layers: readonly PlannedLayer[] = [];
   #bars = new Map<number, SingleBar>();
-  /** What was told before the bars were loaded. */
+  /** The events before `cli-progress` was loaded. */
   #early: PullEvent[] | undefined = [];
 
   constructor() {
@@ -77,7 +79,7 @@ export class LayerBars implements PullView {
     this.#multi?.stop();
   }
 
-  /** Above the bars; where there are none yet, they would only come out with the first. */
+  /** Prints above the bars. `cli-progress` would hold the line back until there is a bar. */
   #say(line: string): void {
     if (this.#bars.size > 0) this.#multi!.log(line);
     else process.stderr.write(line);
@@ -109,4 +111,30 @@ function bar(line: LayerLine): string {
   if (share === undefined) return '';
   const filled = Math.round(share * BAR_WIDTH);
   return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} `;
+}
+
+/** From 0 to 1; undefined for a state without a bar. */
+function layerShare(line: LayerLine): number | undefined {
+  if (line.phase !== 'downloading' && line.phase !== 'unpacking') return undefined;
+  return line.compressedSize === 0 ? 1 : line.compressedBytes / line.compressedSize;
+}
+
+/** `downloading 12 MB of 30 MB` */
+function layerText(line: LayerLine): string {
+  switch (line.phase) {
+    case 'waiting':
+      return `waiting (${formatBytes(line.compressedSize)})`;
+    case 'downloading':
+      return `downloading ${formatBytes(line.compressedBytes)} of ${formatBytes(line.compressedSize)}`;
+    case 'unpacking':
+      return `unpacking ${counted(line.entries, 'entry', 'entries')}`;
+    case 'verifying':
+    case 'committing':
+    case 'done':
+      return line.phase;
+    case 'present':
+      return 'already there';
+    default:
+      return line satisfies never;
+  }
 }

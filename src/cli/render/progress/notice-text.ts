@@ -1,7 +1,7 @@
 import { displayPath, type PullEvent } from '../../../index.js';
 import { formatSeconds } from '../format.js';
 
-/** What one is to hear however little one wants to hear of the progress. */
+/** Events that are shown even without progress. */
 export type Notice = Extract<PullEvent, { readonly type: 'pass-over' | 'wait' | 'warning' }>;
 
 export function isNotice(event: PullEvent): event is Notice {

@@ -5,14 +5,14 @@ import {
   type PlannedOperation,
   type TarEntry,
 } from '../../index.js';
-import { formatBytes, formatTime } from './format.js';
+import { formatBytes, formatMode, formatTime } from './format.js';
 
-/** Columns of fixed widths: rows are printed as they come, so no width can follow the longest. */
+/** Fixed widths: rows are printed as they come, before the longest is known. */
 const COLUMNS = { mode: 10, owner: 11, size: 9, time: 16 };
 
 export const LISTING_HEADER = `${row('MODE', 'OWNER', 'SIZE', 'MODIFIED (UTC)')}NAME\n`;
 
-/** One entry of a layer as `ls -l` shows a file: the names as the archive spells them. */
+/** One entry of a layer in the form of `ls -l`, with names as the archive spells them. */
 export function listingRow({ operation, anomalies }: PlannedOperation): string {
   const { entry } = operation;
   const time = formatTime(entry.mtimeSec, 0).slice(0, COLUMNS.time).replace('T', ' ');
@@ -55,4 +55,34 @@ function sizeColumn({ type, size, devMajor, devMinor }: TarEntry): string {
 function target({ type, linkPath }: TarEntry): string {
   if (type === 'symlink') return ` -> ${displayPath(linkPath)}`;
   return type === 'hardlink' ? ` link to ${displayPath(linkPath)}` : '';
+}
+
+/** One operation of a dry run, and below it a line for each anomaly. */
+export function operationLines({ operation, anomalies }: PlannedOperation): string {
+  const notes = anomalies.map(
+    ({ kind, detail }) => `  ! ${kind}${detail === undefined ? '' : `: ${displayPath(detail)}`}\n`,
+  );
+  return `${operation.op.padEnd(16)}  ${displayPath(operation.path || '.')}${details(operation)}\n${notes.join('')}`;
+}
+
+function details(operation: Operation): string {
+  const { entry } = operation;
+  const attributes = `${formatMode(entry.mode)} ${entry.uid}:${entry.gid}`;
+  switch (operation.op) {
+    case 'file':
+      return ` (${attributes}, ${formatBytes(entry.size)})`;
+    case 'symlink':
+      return ` -> ${displayPath(entry.linkPath)}`;
+    case 'hardlink':
+      return ` = ${displayPath(operation.linkPath)}`;
+    case 'character-device':
+    case 'block-device':
+      return ` (${attributes}, ${entry.devMajor}, ${entry.devMinor})`;
+    case 'directory':
+    case 'fifo':
+      return ` (${attributes})`;
+    case 'whiteout':
+    case 'opaque':
+      return '';
+  }
 }

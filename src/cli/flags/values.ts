@@ -33,12 +33,20 @@ export function parseCount(text: string): number {
   return count;
 }
 
-/** For an option that may be given more than once. */
+/** Seconds since 1970. */
+export function parseEpoch(text: string): Date {
+  const time = new Date(Number(text) * 1000);
+  if (!/^\d+$/.test(text) || Number.isNaN(time.getTime()))
+    throw new InvalidArgumentError('It should be a number of seconds since 1970.');
+  return time;
+}
+
+/** For an option that may be repeated. */
 export function collect(text: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, text];
 }
 
-/** `NAME=VALUE`; for an option or argument that may be given more than once. */
+/** `NAME=VALUE`; for an option that may be repeated. */
 export function parseLabels(
   text: string,
   previous: Readonly<Record<string, string>> = {},

@@ -1,0 +1,92 @@
+import { flag, required, type ValuesOf, withDefault } from './declare.js';
+import { formatFlag, STORE_FLAGS } from './store-flags.js';
+import { collect, parseCount, parseLabels, parseSize } from './values.js';
+
+export const PLATFORM = flag(
+  '--platform <PLATFORM>',
+  'os/architecture[/variant] (default: that of this machine)',
+);
+
+const PROGRESS_FORMS = ['auto', 'plain', 'json', 'none'] as const;
+export type ProgressForm = (typeof PROGRESS_FORMS)[number];
+
+/** @param bars what a terminal shows */
+export const progressFlag = (bars: string) =>
+  withDefault(
+    flag(
+      '--progress <FORM>',
+      `progress on standard error; auto is ${bars} on a terminal, else plain`,
+      PROGRESS_FORMS,
+    ),
+    'auto',
+  );
+
+/** Options of the commands that ask registries. */
+export const REGISTRY_FLAGS = [
+  flag('--plain-http', 'connect without TLS'),
+  flag('--username <USER>', 'the registry user (default: what docker login or podman login has stored)'),
+  flag('--password-stdin', 'read the password from standard input'),
+  flag('--hosts-dir <DIR>', 'read hosts.toml files and certificates from here; may be repeated', collect),
+  flag('--min-rate <SIZE>', 'fewest bytes a second, averaged over 30 seconds (default: 64)', parseSize),
+  flag('--deadline <SECONDS>', 'longest time for the whole image (default: no limit)', parseCount),
+] as const;
+export type RegistryFlags = ValuesOf<typeof REGISTRY_FLAGS>;
+
+/** Options of the commands that get images into the store. */
+const GET_FLAGS = [
+  ...STORE_FLAGS,
+  PLATFORM,
+  flag(
+    '--concurrency <N>',
+    'layers at a time (default: half the number of cores, more for slow sources)',
+    parseCount,
+  ),
+  flag('--keep-blobs', 'keep the compressed layers, so that the image can be exported (the default)'),
+  flag('--discard-blobs', 'keep the snapshots only').conflicts('keepBlobs'),
+  progressFlag('a line for each layer'),
+] as const;
+export type GetFlags = ValuesOf<typeof GET_FLAGS>;
+
+export const PULL_FLAGS = [...GET_FLAGS, ...REGISTRY_FLAGS] as const;
+export type PullFlags = ValuesOf<typeof PULL_FLAGS>;
+
+export const IMPORT_FLAGS = [
+  ...GET_FLAGS,
+  flag('--image <NAME>', 'import only this image; may be repeated', collect),
+  flag('--name <NAME>', 'the name to give it (default: the one in SOURCE, else the digest)'),
+] as const;
+export type ImportFlags = ValuesOf<typeof IMPORT_FLAGS>;
+
+export const EXPORT_FLAGS = [
+  ...STORE_FLAGS,
+  required(flag('-o, --output <FILE>', 'the archive to write, or - for standard output')),
+] as const;
+export type ExportFlags = ValuesOf<typeof EXPORT_FLAGS>;
+
+export const MOUNT_FLAGS = [
+  ...STORE_FLAGS,
+  flag('--rw', 'allow writes; they are deleted when the image is unmounted'),
+  PLATFORM,
+] as const;
+export type MountFlags = ValuesOf<typeof MOUNT_FLAGS>;
+
+export const BUNDLE_FLAGS = [
+  ...STORE_FLAGS,
+  flag('--rootless', 'make it for a runtime without privileges: you are root in the container'),
+  flag('--os <OS>', 'the operating system to run on (default: that of the image)', ['linux', 'freebsd']),
+  PLATFORM,
+] as const;
+export type BundleFlags = ValuesOf<typeof BUNDLE_FLAGS>;
+
+export const INSPECT_STORED_FLAGS = [...STORE_FLAGS, PLATFORM, formatFlag('name').conflicts('json')] as const;
+export type InspectStoredFlags = ValuesOf<typeof INSPECT_STORED_FLAGS>;
+
+/** Of `content ingest`. */
+export const INGEST_FLAGS = [
+  ...STORE_FLAGS,
+  flag('--expected-digest <DIGEST>', 'fail unless the blob has this digest'),
+  flag('--expected-size <SIZE>', 'fail unless the blob has this size', parseSize),
+  flag('--allow-empty', 'accept empty input without --expected-digest'),
+  flag('--label <LABEL=VALUE>', 'set a label; may be repeated', parseLabels),
+] as const;
+export type IngestFlags = ValuesOf<typeof INGEST_FLAGS>;

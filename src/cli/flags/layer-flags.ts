@@ -1,0 +1,124 @@
+import { flag, grouped, required, type ValuesOf, withDefault } from './declare.js';
+import { PLATFORM, progressFlag, REGISTRY_FLAGS } from './image-flags.js';
+import { JSON_OUTPUT, STORE_FLAGS } from './store-flags.js';
+import { collect, parseCount, parseEpoch, parseLabels, parseSize } from './values.js';
+
+const PROGRESS = progressFlag('a bar');
+
+/** The limits of the library, by their names. */
+const LIMIT_FLAGS = grouped('Limits (a layer that exceeds one is refused):', [
+  flag('--max-bytes <SIZE>', 'uncompressed bytes (64G)', parseSize),
+  flag('--max-ratio <N>', 'uncompressed bytes for each compressed byte (1000)', parseCount),
+  flag('--max-window <SIZE>', 'memory to decompress zstd (256M)', parseSize),
+  flag('--max-entries <N>', 'entries (2000000)', parseCount),
+  flag('--max-path-length <SIZE>', "bytes of an entry's name or link target (4096)", parseSize),
+  flag('--max-path-depth <N>', "components of an entry's name (256)", parseCount),
+  flag('--max-header-bytes <SIZE>', 'bytes of an extension header (1M)', parseSize),
+  flag('--max-xattr-bytes <SIZE>', "bytes of an entry's extended attributes (256K)", parseSize),
+  flag('--max-work <N>', 'system calls for each entry, on average (64)', parseCount),
+  flag('--max-memory <SIZE>', 'memory for what is known of the entries (512M)', parseSize),
+]);
+
+/** An input with one of these is a layer, whatever is in it. */
+const DIGEST_FLAGS = [
+  flag('--digest <DIGEST>', 'fail unless the bytes of LAYER have this digest'),
+  flag('--diff-id <DIGEST>', 'fail unless the uncompressed bytes have this digest'),
+] as const;
+
+const READ_FLAGS = [
+  ...DIGEST_FLAGS,
+  flag('--allow-empty', 'accept empty input as an empty layer'),
+  flag('--gzip <DECODER>', 'use this gzip decoder (default: the fastest one)', ['isal', 'zlib']),
+] as const;
+export type ReadFlags = ValuesOf<readonly [...typeof READ_FLAGS, ...typeof LIMIT_FLAGS]>;
+
+const NO_DIGESTS = flag('--no-digests', 'do not compute digests');
+
+const TREE_FLAGS = [
+  withDefault(
+    flag('--target <FORM>', 'a merged tree, or an upperdir for overlayfs', ['directory', 'overlay']),
+    'directory',
+  ),
+  flag('--lower <DIR>', 'the directory of a lower layer, nearest first; may be repeated', collect),
+  flag('--merge', 'write into DEST even if it is not empty'),
+  flag('--dry-run', 'print operations and anomalies; write nothing'),
+] as const;
+
+const IMAGE_FLAGS = grouped('Images:', [
+  PLATFORM,
+  flag('--image <NAME>', 'the name or digest of the image, where there are several'),
+  ...REGISTRY_FLAGS,
+]);
+export type OpenImageFlags = ValuesOf<typeof IMAGE_FLAGS>;
+
+const longNames = (flags: readonly { readonly long?: string | undefined }[]): readonly string[] =>
+  flags.flatMap(({ long }) => long ?? []);
+/** Options without a meaning for the other kind of input: to ignore `--digest` or `--dry-run` would do harm. */
+export const ONLY_FOR = {
+  layer: longNames([...TREE_FLAGS, ...READ_FLAGS, NO_DIGESTS]),
+  image: longNames(IMAGE_FLAGS),
+} as const;
+export const LAYER_DIGESTS = longNames(DIGEST_FLAGS);
+
+export const UNPACK_FLAGS = [
+  ...TREE_FLAGS,
+  flag('--rootless', 'do not use privileges (the default unless root)'),
+  flag('--no-rootless', 'use privileges (the default for root)'),
+  flag('--no-sync', 'do not flush the file system before DEST appears'),
+  PROGRESS,
+  JSON_OUTPUT,
+  NO_DIGESTS,
+  ...READ_FLAGS,
+  ...LIMIT_FLAGS,
+  ...IMAGE_FLAGS,
+] as const;
+export type UnpackFlags = ValuesOf<typeof UNPACK_FLAGS>;
+
+export const INSPECT_FLAGS = [
+  JSON_OUTPUT,
+  NO_DIGESTS,
+  ...READ_FLAGS,
+  ...LIMIT_FLAGS,
+  ...IMAGE_FLAGS,
+] as const;
+export type InspectFlags = ValuesOf<typeof INSPECT_FLAGS>;
+
+/** Options of the commands that make a layer. */
+const OUTPUT_FLAGS = [
+  withDefault(flag('-o, --output <FILE>', 'the layer to write, or - for standard output'), '-'),
+  flag('--compression <FORM>', 'default: by the name of FILE (.tar, .tar.gz, .tar.zst), else gzip', [
+    'none',
+    'gzip',
+    'zstd',
+  ]),
+  epochFlag(),
+  PROGRESS,
+] as const;
+
+export const DIFF_FLAGS = [JSON_OUTPUT, ...OUTPUT_FLAGS] as const;
+export type DiffFlags = ValuesOf<typeof DIFF_FLAGS>;
+
+export const DIFF_SNAPSHOT_FLAGS = [...STORE_FLAGS, ...OUTPUT_FLAGS] as const;
+export type DiffSnapshotFlags = ValuesOf<typeof DIFF_SNAPSHOT_FLAGS>;
+
+/** Of `snapshots unpack`. */
+export const UNPACK_SNAPSHOT_FLAGS = [
+  ...STORE_FLAGS,
+  required(flag('--key <KEY>', 'the name of the new snapshot; for a layer of an image its chainID')),
+  flag('--parent <KEY>', 'the snapshot of the layer below'),
+  flag('--label <LABEL=VALUE>', 'set a label; may be repeated', parseLabels),
+  PROGRESS,
+  ...READ_FLAGS,
+  ...LIMIT_FLAGS,
+] as const;
+export type UnpackSnapshotFlags = ValuesOf<typeof UNPACK_SNAPSHOT_FLAGS>;
+
+function epochFlag() {
+  const option = flag(
+    '--source-date-epoch <SECONDS>',
+    'latest modification time, in seconds since 1970',
+    parseEpoch,
+  );
+  // An empty variable counts as unset.
+  return process.env['SOURCE_DATE_EPOCH'] === '' ? option : option.env('SOURCE_DATE_EPOCH');
+}

@@ -1,0 +1,120 @@
+import {
+  type AnomalySummary,
+  formatPlatform,
+  type Image,
+  type InspectedImage,
+  type Labels,
+  type PullEvent,
+  type UnpackedImage,
+} from '../../index.js';
+import { anomalyNotes } from './anomaly-notes.js';
+import { counted, formatBytes, formatCount, formatSeconds } from './format.js';
+import { type LabelledRow, labelledRows } from './print-result.js';
+
+/** An image as the fields of a JSON document. */
+export function imageDocument({ name, target, platform, labels, createdAt, updatedAt }: Image): object {
+  return { name, target, platform: formatPlatform(platform), labels, createdAt, updatedAt };
+}
+
+/** The parts of an image, and the process that it runs. */
+export function imageText(image: InspectedImage & { readonly labels?: Labels }): string {
+  const { name, target, labels = {}, descriptor, manifest, config, layers } = image;
+  const { user, env, entrypoint, cmd, workingDir } = config.process;
+  const words = (list: readonly string[]) =>
+    list.length === 0 ? 'none' : list.map((word) => JSON.stringify(word)).join(' ');
+  return labelledRows(name ?? target.digest, [
+    ['target', target.digest],
+    ['manifest', descriptor.digest],
+    ['config', manifest.config.digest],
+    ['platform', formatPlatform(config.platform)],
+    ['created', config.createdAt ?? 'unknown'],
+    ['entrypoint', words(entrypoint)],
+    ['cmd', words(cmd)],
+    ['user', user === '' ? 'root' : user],
+    ['directory', workingDir === '' ? '/' : workingDir],
+    ...env.map((variable) => ['env', variable] as const),
+    ...Object.entries(labels).map(([label, value]) => ['label', `${label}=${value}`] as const),
+    ...layers.flatMap(({ descriptor: { digest, size }, chainID }) => [
+      ['layer', `${digest} (${formatBytes(size)})`] as const,
+      ['chainID', chainID] as const,
+    ]),
+  ]);
+}
+
+/** An image that was unpacked into a directory. */
+export function unpackedImageSummary(heading: string, { platform, layers }: UnpackedImage): string {
+  const sum = (of: (layer: UnpackedImage['layers'][number]) => number) =>
+    layers.reduce((total, layer) => total + of(layer), 0);
+  const size = sum((layer) => layer.size);
+  const compressedSize = sum((layer) => layer.compressedSize);
+  const entries = sum((layer) => layer.entries);
+  return labelledRows(heading, [
+    ['platform', formatPlatform(platform)],
+    ['layers', formatCount(layers.length)],
+    ['size', `${formatBytes(size)} (${formatBytes(compressedSize)} compressed)`],
+    ['entries', counted(entries, 'entry', 'entries')],
+    ...anomalyNotes(layers.flatMap(({ anomalies }) => anomalies)),
+  ]);
+}
+
+interface Tally {
+  layers: number;
+  present: number;
+  compressedSize: number;
+  size: number;
+  entries: number;
+  readonly anomalies: AnomalySummary[];
+}
+
+/** Sums up the layers of a pull or an import, by the names of the images. */
+export class PullTally {
+  readonly #images = new Map<string, Tally>();
+  #current: Tally = emptyTally();
+
+  add(event: PullEvent): void {
+    switch (event.type) {
+      case 'plan':
+        this.#current = { ...emptyTally(), layers: event.layers.length };
+        this.#images.set(event.name, this.#current);
+        return;
+      case 'skip':
+        this.#current.present += 1;
+        return;
+      case 'commit':
+        this.#current.compressedSize += event.layer.compressedSize;
+        this.#current.size += event.layer.size;
+        this.#current.entries += event.layer.entries;
+        this.#current.anomalies.push(...event.layer.anomalies);
+        return;
+      case 'pass-over':
+      case 'progress':
+      case 'wait':
+      case 'warning':
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  /** `Pulled NAME in 2.1 s`, and below it what the image consists of. */
+  summary(verb: string, { name, target, platform }: Image, seconds: number): string {
+    const { layers, present, compressedSize, size, entries, anomalies } =
+      this.#images.get(name) ?? emptyTally();
+    const presentLayers = present === 0 ? '' : ` (${formatCount(present)} already there)`;
+    const unpacked: LabelledRow = [
+      'unpacked',
+      `${formatBytes(size)} (${formatBytes(compressedSize)} compressed), ${counted(entries, 'entry', 'entries')}`,
+    ];
+    return labelledRows(`${verb} ${name} in ${formatSeconds(seconds)}`, [
+      ['digest', target.digest],
+      ['platform', formatPlatform(platform)],
+      ['layers', `${formatCount(layers)}${presentLayers}`],
+      ...(present < layers ? [unpacked] : []),
+      ...anomalyNotes(anomalies),
+    ]);
+  }
+}
+
+function emptyTally(): Tally {
+  return { layers: 0, present: 0, compressedSize: 0, size: 0, entries: 0, anomalies: [] };
+}
