@@ -37,7 +37,7 @@ export function findPackage(): string | undefined {
 /**
  * Loads a package that may be absent. A bundler does not see the name, so native addons always stay out of the bundle.
  *
- * @throws what `require` throws in the first place, when no place has a package that loads
+ * @throws what `require` threw, when no place has a package that loads
  */
 export function requireOptional(name: string): unknown {
   const folder = findPackage();
@@ -50,5 +50,10 @@ export function requireOptional(name: string): unknown {
     } catch (error) {
       failures.push(error);
     }
-  throw failures[0];
+  throw failures.find((error) => !isNotFound(error)) ?? failures[0];
+}
+
+/** The package, or a file of it (an addon that is not built), is absent. */
+export function isNotFound(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
 }

@@ -1,12 +1,15 @@
 import { OverlayerError } from './errors.js';
-import { requireOptional } from './installed-package.js';
+import { isNotFound, requireOptional } from './installed-package.js';
 
 // The three packages with native code are optional dependencies. Each is loaded when it is first used, so what does not
 // need it works without it.
 
 export type Koffi = typeof import('koffi').default;
-export type Lmdb = typeof import('lmdb');
+type Lmdb = typeof import('lmdb');
 export type Zstd = typeof import('zstd-napi/binding.js');
+
+const ZSTD_HINT =
+  'use Node 22.15 or later, which has zstd, or npm install zstd-napi, which needs a C++ compiler, make and python3';
 
 let koffi: Koffi | undefined;
 let lmdb: Lmdb | undefined;
@@ -18,16 +21,16 @@ export function loadKoffi(): Koffi {
   return koffi;
 }
 
-/** Without koffi it does nothing: the first call that needs koffi fails. */
+/** Does nothing without koffi. */
 export function loadKoffiAhead(): void {
   try {
     loadKoffi();
   } catch {
-    // The first use says so.
+    // The first call that needs it throws this.
   }
 }
 
-/** The store of the snapshots' and images' records. @throws OverlayerError `Unimplemented` when lmdb is absent */
+/** Stores the records of snapshots, content and images. @throws OverlayerError `Unimplemented` when lmdb is absent */
 export function loadLmdb(): Lmdb {
   lmdb ??= load('lmdb', 'lmdb', 'keep records of snapshots and images') as Lmdb;
   return lmdb;
@@ -39,9 +42,6 @@ export function loadZstd(): Zstd {
   return zstd;
 }
 
-const ZSTD_HINT =
-  'use Node 22.15 or later, which has zstd, or npm install zstd-napi, which needs a C++ compiler, make and python3';
-
 function load(
   name: string,
   module: string,
@@ -51,7 +51,7 @@ function load(
   try {
     return requireOptional(module);
   } catch (cause) {
-    const absent = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+    const absent = isNotFound(cause);
     const why = absent ? 'is not installed, or not built' : 'does not load';
     throw new OverlayerError('Unimplemented', `Cannot ${task}: the package ${name} ${why}`, {
       hint,

@@ -2,12 +2,12 @@ import { crc32 as zlibCrc32 } from 'node:zlib';
 import { loadKoffi } from '../base/natives.js';
 import { ISAL_LIBRARY } from './isal.js';
 
-/** Goes on with the checksum `before` over the bytes from `start` to `end`. */
+/** @param before checksum of the bytes in front, 0 when there are none @returns that of all up to `end` */
 export type Crc32 = (before: number, bytes: Uint8Array, start: number, end: number) => number;
 
 let opened: Crc32 | undefined;
 
-/** The checksum of `zlib.crc32`: by ISA-L where it is installed, which takes a tenth of the time. */
+/** The checksum of `zlib.crc32`. ISA-L, where it is installed, takes a tenth of the time. */
 export function openCrc32(): Crc32 {
   opened ??= isalCrc32() ?? ((before, bytes, start, end) => zlibCrc32(bytes.subarray(start, end), before));
   return opened;
@@ -28,6 +28,6 @@ function isalCrc32(): Crc32 | undefined {
       return call(before, address + start, end - start);
     };
   } catch {
-    return undefined; // not installed
+    return undefined; // ISA-L or koffi is not installed
   }
 }

@@ -1,8 +1,8 @@
 import { OverlayerError } from '../base/errors.js';
 
-export type StreamFormat = 'none' | 'gzip' | 'zstd';
+type StreamFormat = 'none' | 'gzip' | 'zstd';
 
-/** As many first bytes as `detectFormat` wants to see, where there are so many. */
+/** `detectFormat` needs this many of the first bytes, or all bytes of a shorter stream. */
 export const DETECT_BYTES = 512;
 
 const REFUSED: readonly (readonly [name: string, magic: readonly number[]])[] = [
@@ -16,32 +16,32 @@ const REFUSED: readonly (readonly [name: string, magic: readonly number[]])[] = 
 ];
 
 /**
- * What a stream is, by its first bytes and never by its name or media type. Anything that is not a known
- * compression is taken for tar: the decoder tells if it is not.
+ * Detects the compression of a stream by its first bytes, never by a name or media type. Anything else counts as tar: the
+ * tar decoder refuses it if it is not.
  *
- * @throws OverlayerError `Unimplemented` for a compression that is known and not read
+ * @throws OverlayerError `Unimplemented` for xz, bzip2, lz4, lzip, compress and zip
  */
 export function detectFormat(head: Uint8Array): StreamFormat {
   if (startsWith(head, [0x1f, 0x8b])) return 'gzip';
   if (isZstdFrame(head)) return 'zstd';
   for (const [name, magic] of REFUSED) {
-    // A tar may begin with any letters: only one without a header there is something else.
+    // A tar may begin with these letters, as part of a name. Its header has `ustar` at 257.
     if (!startsWith(head, magic) || startsWith(head.subarray(257), [0x75, 0x73, 0x74, 0x61, 0x72])) continue;
     throw new OverlayerError('Unimplemented', `Cannot read the layer: it is compressed with ${name}`, {
-      hint: 'layers are tar, gzip or zstd: write it again as one of these',
+      hint: 'layers are tar, gzip or zstd: convert it to one of these',
       offset: 0,
     });
   }
   return 'none';
 }
 
-/** RFC 8878, 3.1: a frame, or one of the 16 kinds of skippable frame. */
+/** RFC 8878, 3.1: a frame, or one of the 16 types of skippable frame. */
 export function isZstdFrame(bytes: Uint8Array): boolean {
   if (bytes.length < 4) return false;
   return startsWith(bytes, [0x28, 0xb5, 0x2f, 0xfd]) || isZstdSkippable(bytes);
 }
 
-/** RFC 8878, 3.1.2: what every reader passes over. */
+/** RFC 8878, 3.1.2: every reader passes over these frames. */
 export function isZstdSkippable(bytes: Uint8Array): boolean {
   return (bytes[0]! & 0xf0) === 0x50 && startsWith(bytes.subarray(1), [0x2a, 0x4d, 0x18]);
 }

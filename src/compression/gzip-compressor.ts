@@ -1,15 +1,14 @@
 import { constants, createGzip } from 'node:zlib';
 import { OverlayerError } from '../base/errors.js';
-import type { Compressor } from './compressor.js';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput, Compressor } from './codec.js';
 import { ZlibSteps } from './zlib-steps.js';
 
 const { Z_FINISH, Z_NO_FLUSH } = constants;
-/** zlib's own default, and Go's: what image builders write. */
+/** The default of zlib and of Go, whose image builders use it. */
 const LEVEL = 6;
 const NOTHING = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 
-/** gzip through Node's zlib, whose header has neither a time nor a name. */
+/** gzip through Node's zlib. Its header has neither a time nor a name, so equal input gives equal output. */
 export class GzipCompressor implements Compressor {
   readonly #zlib: ZlibSteps;
 
@@ -28,7 +27,7 @@ export class GzipCompressor implements Compressor {
 
   end(): void {
     while (this.#zlib.step({ ...NOTHING, flush: Z_FINISH }).full) {
-      // There is more.
+      // The room was too small for the rest.
     }
   }
 

@@ -1,33 +1,33 @@
-/** Decodes one member (gzip) or frame (zstd) after the other. What stands between them is not its business. */
+/** Decodes members (gzip) or frames (zstd), one after the other. `MemberStream` handles the bytes between them. */
 export interface MemberDecoder {
   readonly format: MemberFormat;
-  /** A member follows, of which these first bytes have come. */
+  /** A member begins. @param magic its first bytes, `magicBytes` of them */
   begin(magic: Buffer): void;
   /**
-   * Takes bytes up to the member's end, or as many as there are.
+   * Takes bytes up to the member's end, or all of them.
    *
-   * @returns how many
-   * @throws MemberError, or OverlayerError for what is not damage
+   * @returns how many it took
+   * @throws MemberError for damage, OverlayerError for a form or size that is refused
    */
   take(input: Buffer, start: number, end: number): number;
   /** The member is complete, its checksum included. */
   readonly done: boolean;
-  /** The member holds nothing of the stream's content (a skippable frame). */
+  /** The member is a skippable frame: it has no part of the content. */
   readonly isSkippable: boolean;
-  /** Gives native memory back. */
+  /** Frees native memory. */
   close(): void;
 }
 
 export interface MemberFormat {
   readonly name: 'gzip' | 'zstd';
-  /** The format's word for a member. */
+  /** The format's own word for a member. */
   readonly unit: 'member' | 'frame';
-  /** By so many bytes a member is known. */
+  /** Length of the magic bytes. */
   readonly magicBytes: number;
   readonly isMagic: (bytes: Uint8Array) => boolean;
-  /** Whether zeros may fill up the stream, as on a tape. */
+  /** Zeros may follow the last member, as on a tape. */
   readonly mayBePadded: boolean;
 }
 
-/** Why a member can't be decoded; `MemberStream` says where. */
+/** A member is damaged. `MemberStream` adds the offset. */
 export class MemberError extends Error {}

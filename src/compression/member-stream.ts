@@ -1,28 +1,28 @@
 import { hasNonZero } from '../base/has-non-zero.js';
-import { corruptStream, type Decompressor, truncatedStream } from './decompressor.js';
+import { corruptStream, type Decompressor, truncatedStream } from './codec.js';
 import { detectFormat } from './detect.js';
 import { type MemberDecoder, MemberError } from './member-decoder.js';
 
 type State = 'between' | 'member' | 'padding';
 
 /**
- * A stream of members or frames, whoever decodes each: one rule for what may follow one. That is another, or nothing, or
- * zeros up to the end where the format takes them (RFC 1952, 2.2; RFC 8878, 3; `gzip -t` and `zstd -t` accept the same).
- * Anything else is damage: one wrong bit in the first bytes of a member would else end the stream there.
+ * Decompresses a stream of members or frames. After a member comes another one, or the end, or zeros up to the end where
+ * the format allows them (RFC 1952, 2.2; RFC 8878, 3). `gzip -t` and `zstd -t` accept the same. Anything else is damage:
+ * otherwise one wrong bit in the first bytes of a member would end the stream there.
  */
 export class MemberStream implements Decompressor {
   dataAfterStream = false;
   readonly #decoder: MemberDecoder;
   #state: State = 'between';
-  /** Bytes taken so far. */
+  /** Offset in the compressed bytes. */
   #position = 0;
-  /** Where the member in work begins. */
+  /** Offset of the current member. */
   #memberStart = 0;
-  /** Between members: the first bytes of what follows, until they tell what it is. */
+  /** The first bytes behind a member, until there are enough to tell what they are. */
   readonly #magic: Buffer;
   #magicFill = 0;
   #members = 0;
-  /** Those that have content. */
+  /** Members that have content. */
   #contents = 0;
 
   constructor(decoder: MemberDecoder) {
@@ -106,7 +106,7 @@ export class MemberStream implements Decompressor {
   }
 
   #noMember(): Error {
-    // Skippable frames begin streams of lz4, too.
+    // Streams of lz4 can begin with skippable frames as well.
     if (this.#contents === 0) detectFormat(this.#magic);
     return this.#corrupt(`neither another ${this.#decoder.format.unit} nor its end`);
   }

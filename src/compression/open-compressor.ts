@@ -1,8 +1,7 @@
-import type { Compressor } from './compressor.js';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput, Compressor } from './codec.js';
 import type { ZstdLibraryName } from './zstd-library.js';
 
-/** @param zstd a library, for tests @throws OverlayerError `Unimplemented`: there is no zstd */
+/** @param zstd for tests: this library alone @throws OverlayerError `Unimplemented` when there is no zstd */
 export async function openCompressor(
   format: 'gzip' | 'zstd',
   output: ByteOutput,

@@ -1,18 +1,18 @@
 import { OverlayerError } from '../base/errors.js';
-import type { ByteOutput, Decompressor } from './decompressor.js';
+import type { ByteOutput, Decompressor } from './codec.js';
 import { GzipMember, type Inflater } from './gzip-member.js';
 import type { MemberDecoder } from './member-decoder.js';
 import { MemberStream } from './member-stream.js';
 import type { ZstdLibraryName } from './zstd-library.js';
 
-/** The gzip decoders, fastest first; each is loaded only when it is its turn. */
+/** The gzip decoders, fastest first. A decoder is loaded when those before it are absent. */
 const GZIP = {
   isal: async (output) => {
     const { IsalInflater, loadIsal } = await import('./isal.js');
     const isal = loadIsal();
     return isal && new IsalInflater(isal, output);
   },
-  zlib: async (output) => new (await import('./zlib.js')).ZlibInflater(output),
+  zlib: async (output) => new (await import('./zlib-inflater.js')).ZlibInflater(output),
 } as const satisfies Record<string, (output: ByteOutput) => Promise<Inflater | undefined>>;
 
 export type GzipDecoderName = keyof typeof GZIP;
@@ -21,13 +21,13 @@ export const GZIP_DECODERS = Object.keys(GZIP) as readonly GzipDecoderName[];
 
 export interface DecompressorOptions {
   readonly gzip?: GzipDecoderName | undefined;
-  /** @default the first there is: for tests */
+  /** For tests: this library alone. @default the first that is there */
   readonly zstd?: ZstdLibraryName | undefined;
   /** As in `Limits`. */
   readonly maxWindow: number;
 }
 
-/** @throws OverlayerError `Unavailable` when the wanted gzip decoder is not here, `Unimplemented` when there is no zstd */
+/** @throws OverlayerError `Unavailable` when the wanted gzip decoder is not installed, `Unimplemented` when there is no zstd */
 export async function openDecompressor(
   format: 'gzip' | 'zstd',
   output: ByteOutput,
@@ -56,7 +56,7 @@ async function openZstd(
   wanted: ZstdLibraryName | undefined,
 ): Promise<MemberDecoder> {
   const [{ ZstdFrame }, { openZstdLibrary }] = await Promise.all([
-    import('./zstd.js'),
+    import('./zstd-frame.js'),
     import('./zstd-library.js'),
   ]);
   return new ZstdFrame(output, maxWindow, openZstdLibrary(wanted));

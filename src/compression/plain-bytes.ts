@@ -3,25 +3,28 @@ import { type AbortableOptions, orAborted } from '../base/abort.js';
 import { type ByteSource, readSource } from '../base/byte-source.js';
 import { OverlayerError } from '../base/errors.js';
 import { DEFAULT_LIMITS, limitError, RATIO_GRACE_BYTES } from '../base/limits.js';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput } from './codec.js';
 import { DETECT_BYTES, detectFormat } from './detect.js';
 import { type GzipDecoderName, openDecompressor } from './open-decompressor.js';
 
-/** Small: all that comes of one step is in memory at once, and a bomb of zstd gives 32 KiB for a byte. */
+/** All output of a step is in memory at once, and one byte of a zstd bomb gives 32 KiB. */
 const STEP_BYTES = 4096;
 const OUTPUT_BYTES = 256 * 1024;
 
-export interface PlainBytesOptions extends AbortableOptions {
-  /** @default the fastest there is, which takes 20 ms to load */
+interface PlainBytesOptions extends AbortableOptions {
+  /** @default the fastest that is installed, which takes 20 ms to load */
   readonly gzip?: GzipDecoderName | undefined;
 }
 
 /**
- * The uncompressed bytes of a stream, whichever of the known compressions it has; of a plain one they are its own.
- * On the caller's thread, in small steps: for archives that hold layers. A layer is decompressed by threads of its own.
+ * The uncompressed bytes of a stream: plain, gzip or zstd. It works on the caller's thread in small steps, and serves
+ * archives that hold layers; layers themselves are decompressed by worker threads.
  *
- * @throws OverlayerError `DataLoss`, `Unimplemented` as `Decompressor` and `detectFormat`; `ResourceExhausted` past the default `maxRatio` or `maxWindow`;
- *   `InvalidArgument` for a source of something else than bytes
+ * @throws OverlayerError
+ *   - `DataLoss`: the stream is damaged or cut off
+ *   - `Unimplemented`: another compression, or zstd where it is not installed
+ *   - `ResourceExhausted`: past the default `maxRatio` or `maxWindow`
+ *   - `InvalidArgument`: the source gives something else than bytes
  */
 export async function* plainBytes(
   source: ByteSource,
@@ -87,7 +90,7 @@ async function* decompress(
       withoutOption(() => decompressor.write(bytes, at, end));
       yield* output.takeFull();
     }
-    // The next bytes may be long in coming.
+    // The next chunk may take long to arrive.
     yield* output.takeAll();
   };
   try {
@@ -100,7 +103,7 @@ async function* decompress(
   }
 }
 
-/** The limits here are fixed: what the hint names for layers is no way out. */
+/** The limits are fixed here, so the hint of a layer, to raise one, would not help. */
 function withoutOption(work: () => void): void {
   try {
     work();
@@ -112,7 +115,7 @@ function withoutOption(work: () => void): void {
   }
 }
 
-/** Keeps copies of what comes out until they are taken, with an eye on how many come from how few. */
+/** Collects the output until it is taken, and enforces `maxRatio`. */
 class CollectedOutput implements ByteOutput {
   readonly bytes = Buffer.alloc(OUTPUT_BYTES);
   writeIndex = 0;

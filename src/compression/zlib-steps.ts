@@ -1,7 +1,7 @@
 import type { Gzip, InflateRaw } from 'node:zlib';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput } from './codec.js';
 
-/** What is below Node's streams, as minizlib (of node-tar) uses it, too: the same since Node 8. */
+/** The binding below Node's zlib streams. It is the same since Node 8; minizlib, of node-tar, uses it as well. */
 interface ZlibHandle {
   onerror: (message: string, errno: number, code: string) => void;
   writeSync(
@@ -16,41 +16,40 @@ interface ZlibHandle {
 }
 
 type ZlibStream = (Gzip | InflateRaw) & {
-  /** In the types of one of them only. */
+  /** Missing in the types of Gzip. */
   reset(): void;
   readonly _handle: ZlibHandle;
-  /** Bytes of output's room, and of input, that the last call left. */
+  /** What the last call left: bytes of room, and bytes of input. */
   readonly _writeState: Uint32Array;
 };
 
-/** Bytes to work on, and what zlib is to do with what it holds back. */
 export interface ZlibInput {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
-  /** `Z_NO_FLUSH`, `Z_FINISH` of node:zlib's constants. */
+  /** Whether to write out what is held back: `Z_NO_FLUSH` or `Z_FINISH` of node:zlib, `FLUSH` of zstd. */
   readonly flush: number;
 }
 
 export interface ZlibStep {
   readonly consumed: number;
-  /** Where in the output's memory stands what came out. */
+  /** Index in the output's memory of the bytes that were produced. */
   readonly start: number;
   readonly produced: number;
-  /** All room was used: more may be held back. */
+  /** All room was used, so more output may be held back. */
   readonly full: boolean;
 }
 
 /**
- * Node's zlib, synchronously and straight into the output's memory: as a stream, on a thread of libuv's pool and
- * through buffers of its own, it took 1.2 times as long.
+ * Node's zlib, called synchronously, with output straight into the output's memory. Node's stream of it takes 1.2 times as
+ * long: it has buffers of its own and a thread of libuv's pool.
  */
 export class ZlibSteps {
   readonly #stream: ZlibStream;
   readonly #output: ByteOutput;
   #failure: Error | undefined;
 
-  /** @param explain an error for what zlib says */
+  /** @param explain makes an error of zlib's message */
   constructor(stream: Gzip | InflateRaw, output: ByteOutput, explain: (message: string) => Error) {
     this.#stream = stream as ZlibStream;
     this.#output = output;
@@ -71,7 +70,7 @@ export class ZlibSteps {
     return { consumed: end - start - _writeState[1]!, start: index, produced, full: produced === room };
   }
 
-  /** For another stream. */
+  /** Begins another stream. */
   reset(): void {
     this.#stream.reset();
   }

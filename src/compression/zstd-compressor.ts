@@ -1,14 +1,13 @@
-import type { Compressor } from './compressor.js';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput, Compressor } from './codec.js';
 import { FLUSH, type ZstdLibrary, type ZstdSteps } from './zstd-library.js';
 
-/** More than a block and what ends a frame: ZSTD_CStreamOutSize() is 131,591. */
+/** Holds the last block and the end of a frame with room to spare: ZSTD_CStreamOutSize() is 131,591. */
 const HELD_BYTES = 192 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * One zstd frame. The library writes into memory of its own size, not into the output's: Node's zlib does not say whether a
- * frame is complete, so its last part must always find room to spare.
+ * Writes one zstd frame. The library writes into a buffer here, not into the output: Node's zlib does not tell whether a
+ * frame is complete, except by leaving room after its last part.
  */
 export class ZstdCompressor implements Compressor {
   readonly #output: ByteOutput;

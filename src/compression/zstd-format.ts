@@ -1,22 +1,22 @@
 import { MemberError } from './member-decoder.js';
 
-/** What a frame's header says (RFC 8878, 3.1.1.1). */
-export interface ZstdHeader {
-  /** Bytes of memory that decoding takes: how far back it refers. */
+/** The header of a frame (RFC 8878, 3.1.1.1). */
+interface ZstdHeader {
+  /** Bytes of earlier content that a block may refer to: decoding takes this much memory. */
   readonly windowSize: number;
-  /** 0: none. */
+  /** Number of the dictionary, 0 for none. */
   readonly dictionary: number;
-  /** Bytes of the frame's content, where the header says it. */
+  /** Bytes of the frame's content, where the header has the number. */
   readonly contentSize: number | undefined;
   /** A checksum of the content follows the last block. */
   readonly hasChecksum: boolean;
 }
 
-/** Of the field that says how long the content is, and of the dictionary's number, by the flags in the first byte. */
+/** Lengths of the fields for the content's size and the dictionary's number, by the flags in the first byte. */
 const CONTENT_SIZE_BYTES = [0, 2, 4, 8] as const;
 const DICTIONARY_BYTES = [0, 1, 2, 4] as const;
 
-/** Bytes of the header behind the magic, by the first of them. */
+/** @param descriptor first byte behind the magic @returns length of the header without the magic */
 export function zstdHeaderBytes(descriptor: number): number {
   const isSingle = isSingleSegment(descriptor);
   return 1 + (isSingle ? 0 : 1) + dictionaryBytes(descriptor) + contentSizeBytes(descriptor);
@@ -32,7 +32,7 @@ export function parseZstdHeader(header: Buffer): ZstdHeader {
   const sizeLength = contentSizeBytes(descriptor);
   const size =
     sizeLength === 0 ? undefined : contentSize(header, dictionaryAt + dictionaryLength, sizeLength);
-  // A single segment has no window of its own: it always has a size.
+  // A single segment has no field for the window: its window is its size, which it always has.
   return {
     windowSize: isSingle ? size! : windowSize(header[1]!),
     dictionary,
@@ -60,7 +60,7 @@ function windowSize(descriptor: number): number {
   return base + (base / 8) * (descriptor & 7);
 }
 
-/** RFC 8878, 3.1.1.1.4: in two bytes it is 256 less. */
+/** RFC 8878, 3.1.1.1.4: a field of two bytes has 256 less than the size. */
 function contentSize(header: Buffer, at: number, bytes: number): number {
   if (bytes === 8) return Number(header.readBigUInt64LE(at));
   return header.readUIntLE(at, bytes) + (bytes === 2 ? 256 : 0);
@@ -71,7 +71,7 @@ const CHECKSUM_BYTES = 4;
 const BLOCK = { raw: 0, repeated: 1, compressed: 2, reserved: 3 } as const;
 
 /**
- * Finds the end of a frame: reads the header of each block, behind the frame's own header, and passes over the rest
+ * Finds the end of a frame, from behind its header: reads the header of each block and passes over the rest
  * (RFC 8878, 3.1.1.2). Node's zlib does not tell where a frame ends.
  */
 export class ZstdBlocks {

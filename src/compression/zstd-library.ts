@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
 import { OverlayerError } from '../base/errors.js';
 import { loadZstd, type Zstd } from '../base/natives.js';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput } from './codec.js';
 import { MemberError } from './member-decoder.js';
 import { type ZlibInput, type ZlibStep, ZlibSteps } from './zlib-steps.js';
 
@@ -53,7 +53,7 @@ export function openZstdLibrary(wanted?: ZstdLibraryName): ZstdLibrary {
 }
 
 function napiLibrary(zstd: Zstd): ZstdLibrary {
-  /** @param call @returns bytes produced, and bytes consumed */
+  /** @param call returns bytes produced, and bytes consumed */
   const steps = (
     output: ByteOutput,
     call: (place: Buffer, input: Uint8Array, flush: number) => readonly [number, number],
@@ -93,7 +93,7 @@ function napiLibrary(zstd: Zstd): ZstdLibrary {
   };
 }
 
-/** What the types of Node 20 do not have. */
+/** The types of Node 20 do not have these. */
 interface NodeZstd {
   createZstdDecompress(options: object): zlib.InflateRaw;
   createZstdCompress(options: object): zlib.Gzip;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ByteOutput } from '../../src/compression/decompressor.js';
+import type { ByteOutput } from '../../src/compression/codec.js';
 import { openCompressor } from '../../src/compression/open-compressor.js';
 import type { ZstdLibraryName } from '../../src/compression/zstd-library.js';
 import { ZSTD_HERE } from '../helpers/decompress.js';

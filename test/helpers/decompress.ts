@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/base/limits.js';
-import type { ByteOutput } from '../../src/compression/decompressor.js';
+import type { ByteOutput } from '../../src/compression/codec.js';
 import {
   type DecompressorOptions,
   type GzipDecoderName,

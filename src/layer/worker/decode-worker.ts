@@ -1,6 +1,6 @@
 import { DATA } from '../../base/gate.js';
 import { handleJobs, threadData } from '../../base/worker-thread.js';
-import type { Decompressor } from '../../compression/decompressor.js';
+import type { Decompressor } from '../../compression/codec.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';
 import { findLinuxSystem } from '../../system/linux.js';

@@ -1,6 +1,5 @@
 import type { Ring } from '../../base/ring.js';
-import type { Compressor } from '../../compression/compressor.js';
-import type { ByteOutput } from '../../compression/decompressor.js';
+import type { ByteOutput, Compressor } from '../../compression/codec.js';
 import { openCompressor } from '../../compression/open-compressor.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import type { Compression } from '../options.js';

@@ -3,7 +3,7 @@ import { OverlayerError } from '../../base/errors.js';
 import { DATA, SPACE } from '../../base/gate.js';
 import { limitError, RATIO_GRACE_BYTES } from '../../base/limits.js';
 import type { Ring } from '../../base/ring.js';
-import type { ByteOutput } from '../../compression/decompressor.js';
+import type { ByteOutput } from '../../compression/codec.js';
 import type { System } from '../../system/system.js';
 import type { FileRange } from '../options.js';
 import { FileQueue } from './file-queue.js';

@@ -17,8 +17,12 @@ async function count(items) {
 
 async function layersOf(opening) {
   const source = await opening;
-  const [image] = await inspectImages(source);
-  return image.layers.length;
+  try {
+    const [image] = await inspectImages(source);
+    return image.layers.length;
+  } finally {
+    await source.close();
+  }
 }
 
 const operations = {

@@ -1,12 +1,12 @@
 import { OverlayerError } from '../base/errors.js';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput } from './codec.js';
 import { isZstdFrame, isZstdSkippable } from './detect.js';
 import { type MemberDecoder, MemberError, type MemberFormat } from './member-decoder.js';
 import { parseZstdHeader, ZstdBlocks, zstdHeaderBytes } from './zstd-format.js';
 import { FLUSH, WINDOW_LOG_MAX, type ZstdLibrary, type ZstdSteps } from './zstd-library.js';
 
 const MAGIC_BYTES = 4;
-/** Of a skippable frame: its length. */
+/** The length field of a skippable frame. */
 const LENGTH_BYTES = 4;
 const MAX_HEADER_BYTES = 14;
 const MIB = 2 ** 20;
@@ -21,7 +21,7 @@ const FORMAT: MemberFormat = {
 
 type Part = 'header' | 'body' | 'skip' | 'done';
 
-/** A frame of zstd, or a skippable frame. A library decodes the blocks; where they end is read here. */
+/** Decodes zstd frames, and passes over skippable ones. A library decodes the blocks; `ZstdBlocks` finds their end. */
 export class ZstdFrame implements MemberDecoder {
   readonly format = FORMAT;
   isSkippable = false;
@@ -101,7 +101,7 @@ export class ZstdFrame implements MemberDecoder {
       throw new OverlayerError(
         'Unimplemented',
         `Cannot decompress the layer: it is zstd with a dictionary (number ${dictionary})`,
-        { hint: 'decompress it first, with its dictionary, and pipe it in' },
+        { hint: 'decompress it with its dictionary first, and pipe it in' },
       );
     if (windowSize > this.#maxWindow) throw windowTooLarge(windowSize, this.#maxWindow);
     this.#blocks = new ZstdBlocks(hasChecksum);
@@ -116,7 +116,7 @@ export class ZstdFrame implements MemberDecoder {
     const taken = this.#blocks.take(input, start, end);
     this.#decompress(input, start, start + taken);
     if (this.#blocks.done) {
-      // The library does not look at the size where the last block is empty and the frame comes in pieces.
+      // The library does not check the size when the last block is empty and the frame comes in pieces.
       if (this.#contentSize !== undefined && this.#contentSize !== this.#produced)
         throw new MemberError('wrong length of a frame');
       this.#part = 'done';
@@ -129,7 +129,7 @@ export class ZstdFrame implements MemberDecoder {
       const step = this.#decoder.step({ bytes, start: at, end, flush: FLUSH.continue });
       this.#produced += step.produced;
       at += step.consumed;
-      // A full output may mean that more is held back.
+      // When all room is used, more output may be held back.
       full = step.full;
     }
   }

@@ -1,5 +1,5 @@
 import { constants, crc32, createInflateRaw } from 'node:zlib';
-import type { ByteOutput } from './decompressor.js';
+import type { ByteOutput } from './codec.js';
 import type { Inflater } from './gzip-member.js';
 import { MemberError } from './member-decoder.js';
 import { ZlibSteps } from './zlib-steps.js';
@@ -8,8 +8,8 @@ const { Z_NO_FLUSH } = constants;
 const TRAILER_BYTES = 8;
 
 /**
- * Deflated data through Node's zlib. Its decoder of whole gzip streams does not let one see where a member ends, and decides
- * by itself what may follow.
+ * Inflates through Node's zlib. Node's decoder of whole gzip streams does not tell where a member ends, and has rules of its
+ * own for the bytes behind it.
  */
 export class ZlibInflater implements Inflater {
   readonly #output: ByteOutput;
@@ -44,7 +44,7 @@ export class ZlibInflater implements Inflater {
       this.#count(step.start, step.produced);
       at += step.consumed;
       isFull = step.full;
-      // It stops, with room and input left, at the end of the data alone.
+      // With room and input left, zlib stops only at the end of the data.
       if (!isFull && at < end) this.#inflated = true;
     }
     return at - start + this.#takeTrailer(input, at, end);
