@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join } from 'node:path';
 
 /** Not imported: webpack replaces the calls of an imported `createRequire`, and looks up the names when it bundles. */
-const { createRequire } = process.getBuiltinModule('node:module');
+const nodeModule = process.getBuiltinModule('node:module');
 
 /**
  * A bundler puts this module into a file of the app's, so no other file of the package lies at a fixed place beside it.
@@ -10,7 +10,7 @@ const { createRequire } = process.getBuiltinModule('node:module');
  */
 function lookups(): NodeJS.Require[] {
   const places = [bundlePath(), process.argv[1]].filter((place) => place !== undefined);
-  return places.filter(isPlace).map((place) => createRequire(place));
+  return places.filter(isPlace).map((place) => nodeModule.createRequire(place));
 }
 
 /** @returns URL or path of this module, or of the bundle that contains it */
@@ -42,7 +42,7 @@ export function findPackage(): string | undefined {
 export function requireOptional(name: string): unknown {
   const folder = findPackage();
   // pnpm lets only overlayer itself see overlayer's dependencies.
-  const own = folder === undefined ? [] : [createRequire(join(folder, 'package.json'))];
+  const own = folder === undefined ? [] : [nodeModule.createRequire(join(folder, 'package.json'))];
   const failures: unknown[] = [];
   for (const require of [...lookups(), ...own])
     try {

@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LAYER, PackedApp, REPOSITORY } from './packed-app.js';
 
 const BUNDLERS = join(REPOSITORY, 'test/package/bundlers');
-const DONE = { entries: 123, kind: 'committed' };
+const DONE = { entries: 123, kind: 'committed', registry: 'TimeoutError' };
 
 let app: PackedApp;
 beforeAll(() => {

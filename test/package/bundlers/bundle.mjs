@@ -7,6 +7,10 @@ const outfile = `${root}/${bundler}-${format}/main.${format === 'cjs' ? 'cjs' : 
 const outdir = `${root}/${bundler}-${format}`;
 const entry = `${root}/main.js`;
 
+/** esbuild, and Vite for libraries, give CommonJS packages no `require` in an ES module: the documentation has this line. */
+const REQUIRE =
+  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
 const bundlers = {
   async esbuild() {
     const { build } = await import('esbuild');
@@ -14,6 +18,7 @@ const bundlers = {
     await build({
       ...{ entryPoints: [entry], outfile, bundle: true, platform: 'node', packages },
       ...{ format: format === 'cjs' ? 'cjs' : 'esm', logLevel: 'warning' },
+      ...(format === 'esm' ? { banner: { js: REQUIRE } } : {}),
     });
   },
   async webpack() {
@@ -59,7 +64,10 @@ const bundlers = {
             formats: [format === 'cjs' ? 'cjs' : 'es'],
             fileName: () => `main.${format === 'cjs' ? 'cjs' : 'mjs'}`,
           },
-          rolldownOptions: { external: [/^node:/, ...builtinModules] },
+          rolldownOptions: {
+            external: [/^node:/, ...builtinModules],
+            output: format === 'cjs' ? {} : { banner: REQUIRE },
+          },
         },
       });
   },
