@@ -106,6 +106,19 @@ describe('README', () => {
   });
 });
 
+test('pages for users name options and commands that exist, and every command', async () => {
+  const completion = await runIn(clone, 'npx', ['overlayer', 'completion', 'bash']);
+  const known = new Set(completion.match(/--[a-z-]+|\b[a-z]+\b/g));
+  const pages = ['command-line', 'snapshots', 'containerd', 'registries'].map((name) =>
+    readPage(`docs/${name}.md`),
+  );
+  const firstCells = pages.flatMap((page) => page.match(/^\| [^|]*(?:\\\|[^|]*)*/gm) ?? []);
+  const options = firstCells.flatMap((cell) => cell.match(/--[a-z-]+[a-z]/g) ?? []);
+  expect(options.filter((option) => !known.has(option))).toEqual([]);
+  const commands = /words='(?<commands>[a-z ]+) --version/.exec(completion)!.groups!['commands']!.split(' ');
+  for (const command of commands) expect(pages.join()).toMatch(new RegExp(`\\b${command}\\b`));
+});
+
 describe('CONTRIBUTING', () => {
   const map = readPage('CONTRIBUTING.md');
 
