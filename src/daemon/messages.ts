@@ -1,4 +1,5 @@
-// The messages of `proto/` as they are in TypeScript: what is not set has its default (`''`, 0, none).
+// The messages of `proto/` as TypeScript sees them. A field that is not set has its default (`''`, 0, no elements); a
+// message that is not set is null. `test/daemon/messages.test.ts` compares both.
 
 export interface TimestampMessage {
   readonly seconds: number;
@@ -13,6 +14,11 @@ export type LabelsMessage = Readonly<Record<string, string>>;
 
 /** The answer where there is nothing to say. */
 export type EmptyMessage = Readonly<Record<string, never>>;
+
+export interface AnyMessage {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
 
 export interface MountMessage {
   readonly type: string;
@@ -30,10 +36,14 @@ export interface DescriptorMessage {
 
 /** Of containerd's namespaces service. */
 export interface ListNamespacesResponse {
-  readonly namespaces: readonly { readonly name: string }[];
+  readonly namespaces: readonly { readonly name: string; readonly labels: LabelsMessage }[];
 }
 
 /** Of containerd's introspection service. */
 export interface PluginsResponse {
-  readonly plugins: readonly { readonly exports: LabelsMessage }[];
+  readonly plugins: readonly {
+    readonly type: string;
+    readonly id: string;
+    readonly exports: LabelsMessage;
+  }[];
 }

@@ -1,8 +1,16 @@
-import type { DescriptorMessage, LabelsMessage, MountMessage, TimestampMessage } from '../messages.js';
+import type {
+  AnyMessage,
+  DescriptorMessage,
+  LabelsMessage,
+  MountMessage,
+  TimestampMessage,
+} from '../messages.js';
 
 export interface ApplyRequest {
   readonly diff: DescriptorMessage | null;
   readonly mounts: readonly MountMessage[];
+  /** For containerd's stream processors. A layer that is read here needs none. */
+  readonly payloads: Readonly<Record<string, AnyMessage>>;
   readonly syncFs: boolean;
 }
 
