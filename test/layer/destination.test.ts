@@ -135,7 +135,7 @@ describe('a directory that holds something', noHang, () => {
     mkdirSync(box.dest);
     writeFileSync(join(box.dest, 'mine'), 'mine');
     const error = await box.failure(bad, { existing: 'merge' });
-    expect(error.hint).toContain('stays');
+    expect(error.hint).toContain('stay');
     expect(readFileSync(join(box.dest, 'mine'), 'utf8')).toBe('mine');
   });
 

@@ -85,6 +85,6 @@ describe('a hard link to what no entry before it makes', () => {
       expect(error.message).toContain(
         'hard link target "target" does not exist, since no entry before the link makes it',
       );
-      expect(error.hint).toMatch(/^if it comes later in this archive, write it before its links/);
+      expect(error.hint).toMatch(/^write the target before its links/);
     });
 });
