@@ -47,17 +47,22 @@ const ATTEMPTS = 16;
  * @returns a descriptor that holds it, until it is closed; `held` when another has it
  * @throws OverlayerError `Unavailable`
  */
-export function makeLockedDirectory(system: System, parent: number, name: string): number | 'held' {
+export function makeLockedDirectory(
+  system: System,
+  parent: number,
+  name: string,
+  shown: string = name,
+): number | 'held' {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     try {
       system.makeDirectory(parent, name, 0o700);
     } catch (error) {
-      if (!isErrno(error, 'EEXIST')) throw refused(name, error);
+      if (!isErrno(error, 'EEXIST')) throw refused(shown, error);
     }
-    const lock = lockDirectory(system, parent, name);
+    const lock = lockDirectory(system, parent, name, shown);
     if (lock !== 'gone') return lock;
   }
-  throw new OverlayerError('Unavailable', `Other processes remove "${name}" as often as it is made`);
+  throw new OverlayerError('Unavailable', `Other processes remove "${shown}" as often as it is made`);
 }
 
 function refused(shown: string, error: unknown): unknown {

@@ -11,9 +11,10 @@ export type { ListOptions } from '../metadata/filter-by.js';
 export type { Labels, UpdateOptions } from '../metadata/labels.js';
 export type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.js';
 export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './backends/backend.js';
-export { type OpenSnapshotterOptions, openSnapshotter } from './open-snapshotter.js';
+export { openSnapshotter } from './open-snapshotter.js';
 export type {
   CommitOptions,
+  OpenSnapshotterOptions,
   PrepareOptions,
   SnapshotInfo,
   SnapshotPatch,
@@ -44,7 +45,8 @@ export type {
   LeftoverKind,
 } from './check/check-report.js';
 export type { CleanupResult } from './check/cleanup.js';
-export { type RebuildResult, rebuildMetadata } from './check/rebuild-metadata.js';
+export { rebuildMetadata } from './check/rebuild-metadata.js';
+export type { RebuildResult } from './check/rebuild-root.js';
 
 // What all entry points share: cancelling, errors, tasks.
 

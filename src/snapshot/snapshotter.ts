@@ -5,7 +5,7 @@ import type { ListOptions } from '../metadata/filter-by.js';
 import type { Labels, UpdateOptions } from '../metadata/labels.js';
 import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.js';
 import type { Mount } from '../mount/mount.js';
-import type { Capability } from './backends/backend.js';
+import type { Capability, SnapshotBackend } from './backends/backend.js';
 import type { CheckOptions, CheckProgress, CheckReport } from './check/check-report.js';
 import type { CleanupResult } from './check/cleanup.js';
 
@@ -141,7 +141,10 @@ export interface Snapshotter extends AsyncDisposable {
    */
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo>;
 
-  /** @throws OverlayerError `NotFound` */
+  /** @returns undefined when there is no such snapshot, also for a text that can't be a key or name */
+  find(key: string): Promise<SnapshotInfo | undefined>;
+
+  /** As `find`. @throws OverlayerError `NotFound` */
   stat(key: string): Promise<SnapshotInfo>;
 
   /**
@@ -210,6 +213,20 @@ export interface Snapshotter extends AsyncDisposable {
 
   /** Waits for what is under way. A second time does nothing. After it, all else rejects with `FailedPrecondition`. */
   close(): Promise<void>;
+}
+
+/** Where the snapshots are, and their layout on disk. */
+export interface OpenSnapshotterOptions {
+  /** Directory of the snapshots and their metadata. It is made when it does not exist, with mode 0700. */
+  readonly root: string;
+  /**
+   * `overlay`: each snapshot is a layer, and overlayfs joins layers. `native`: each snapshot is a whole tree, copied from
+   * its parent's. An object is a backend of your own.
+   *
+   * @default the backend of the snapshots that exist. In a new root, `overlay` where file system and kernel allow it,
+   *   else `native`
+   */
+  readonly backend?: 'overlay' | 'native' | SnapshotBackend | undefined;
 }
 
 /** Parent and labels of the new snapshot. */

@@ -1,3 +1,4 @@
+import { ifFound } from '../../src/base/if-found.js';
 import { ProgressTask } from '../../src/base/task.js';
 import type {
   ListSnapshotsResponse,
@@ -55,6 +56,9 @@ function grpcSnapshotter(
     async commit(key, { name, parent, labels }) {
       await ask('commit', { key, name, parent, labels });
       return await this.stat(name);
+    },
+    find(key) {
+      return ifFound(this.stat(key));
     },
     stat: async (key) => info((await ask<StatResponse>('stat', { key })).info),
     update: async (name, { labels }, { fieldpaths: paths = [] } = {}) =>

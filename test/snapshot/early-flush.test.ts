@@ -1,8 +1,7 @@
 import { rmSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { EarlyFlush } from '../../src/snapshot/fill/early-flush.js';
-import { FlushPoint } from '../../src/snapshot/fill/flush-point.js';
+import { EarlyFlush, FlushPoint } from '../../src/snapshot/fill/flush-point.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
 let directory: string;

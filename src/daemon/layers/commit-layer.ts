@@ -8,9 +8,8 @@ import { orUndefined } from '../convert.js';
 import type { CallContext } from '../grpc/calls.js';
 import type { CommitRequest } from '../snapshots/snapshots-messages.js';
 import { applyToMounts, type OwnSnapshots } from './apply-to-mounts.js';
-import { isExtraction } from './filled-snapshots.js';
+import { isExtraction, type UnpackedLayer, unpackedLayer } from './filled-snapshots.js';
 import type { OpenLayer } from './open-layer.js';
-import { type UnpackedLayer, unpackedLayer } from './unpacked-layer.js';
 
 export interface CommitLayerOptions {
   readonly own: OwnSnapshots;
@@ -34,7 +33,7 @@ export async function commitLayer(
   const parent = orUndefined(request.parent);
   const active = await own.snapshots.stat(key);
   const isLate = parent !== undefined && active.parent === undefined;
-  const layer = unpackedLayer(active.labels);
+  const layer = unpackedLayer(active);
   if (isLate) checkUnpacked(active, layer);
   if (layer?.needs === 'links' || (isLate && layer?.needs !== undefined)) {
     await unpackAgain({ own, open }, { key, name, parent, labels, layer }, context);

@@ -1,12 +1,22 @@
 import { dirname } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
+import type { NeedsLowers } from '../../layer/apply/lowers-later.js';
+import type { Digest } from '../../oci/digest.js';
 import { type FillPlace, LayerFill } from '../../snapshot/fill/layer-fill.js';
 import type { Seal } from '../../snapshot/fill/seal.js';
 import { unpackPlace } from '../../snapshot/fill/unpack-place.js';
 import { UNPACKED_LAYER_LABEL } from '../../snapshot/labels.js';
-import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
 import { readRecordFile } from '../../snapshot/store/record-file.js';
-import { type UnpackedLayer, unpackedLayerLabel } from './unpacked-layer.js';
+
+/** A layer that this differ has unpacked into a snapshot before its parent was known. */
+export interface UnpackedLayer {
+  /** The blob's digest. */
+  readonly digest: Digest;
+  readonly listsRoot: boolean;
+  /** Undefined: the layer comes out the same on any lower layers. */
+  readonly needs?: NeedsLowers | undefined;
+}
 
 /**
  * Snapshots that were filled with one layer and will be committed. The layer's manifest is written right after the layer,
@@ -56,8 +66,8 @@ export class FilledSnapshots {
   }
 
   /**
-   * Writes down, in the snapshot's labels, which layer was unpacked there before it is known what is below: a commit has
-   * to know, also after a restart.
+   * Stores which layer was unpacked before its parent was known. The commit needs it, also after a restart of the daemon,
+   * so it is a label of the snapshot (`overlayer/layer`).
    *
    * @param layer undefined when there is more than one
    */
@@ -65,7 +75,7 @@ export class FilledSnapshots {
     const record = await readRecordFile(dirname(directory));
     if (typeof record === 'string')
       throw new OverlayerError('DataLoss', `Cannot tell whose directory "${directory}" is: ${record}`);
-    const labels = unpackedLayerLabel(layer);
+    const labels = layer && { [UNPACKED_LAYER_LABEL]: JSON.stringify(layer) };
     await this.#snapshots.update(record.name, { labels }, { fieldpaths: [`labels.${UNPACKED_LAYER_LABEL}`] });
   }
 
@@ -120,4 +130,10 @@ async function sealAfter(earlier: Promise<unknown>, fill: LayerFill): Promise<Se
 /** Whether containerd has made the snapshot to unpack a layer, as its key says (core/unpack, UnpackKeyPrefix). */
 export function isExtraction(key: string): boolean {
   return /(?:^|\/)extract-[^/]*$/.test(key);
+}
+
+/** The layer that `FilledSnapshots.note` has stored. */
+export function unpackedLayer({ labels }: Pick<SnapshotInfo, 'labels'>): UnpackedLayer | undefined {
+  const label = labels[UNPACKED_LAYER_LABEL];
+  return label === undefined ? undefined : JSON.parse(label);
 }

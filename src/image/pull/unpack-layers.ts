@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { availableParallelism, totalmem } from 'node:os';
 import { OverlayerError } from '../../base/errors.js';
-import { ifFound } from '../../base/if-found.js';
 import { Semaphore } from '../../base/semaphore.js';
 import type { Tell } from '../../base/task.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
@@ -91,7 +90,7 @@ type Turn = Promise<() => void>;
 const MOST_STALE = 2;
 
 async function isCommitted(snapshots: Snapshotter, name: string): Promise<boolean> {
-  return (await ifFound(snapshots.stat(name)))?.kind === 'committed';
+  return (await snapshots.find(name))?.kind === 'committed';
 }
 
 class LayerChain {

@@ -174,7 +174,7 @@ class RecordedImage implements Image {
     }
     const layers = { present: 0, total: contents?.layers.length ?? 0 };
     for (const { chainID } of contents?.layers ?? []) {
-      const found = await ifFound(this.#parts.snapshots.stat(chainID));
+      const found = await this.#parts.snapshots.find(chainID);
       if (found?.kind === 'committed') layers.present += 1;
     }
     const isComplete =

@@ -1,10 +1,11 @@
+import { release } from 'node:os';
 import { OverlayerError } from '../../base/errors.js';
-import type { MetadataStore } from '../../metadata/metadata-store.js';
-import type { OverlaySupport } from '../../mount/overlay-support.js';
+import type { MetadataStore, Value } from '../../metadata/metadata-store.js';
+import { type OverlaySupport, probeOverlay } from '../../mount/overlay-support.js';
+import { readOwnProc } from '../../system/own-proc.js';
 import type { SnapshotBackend } from './backend.js';
 import { NativeBackend } from './native-backend.js';
 import { OverlayBackend } from './overlay-backend.js';
-import { overlaySupport } from './remembered-support.js';
 
 export interface BackendChoice {
   readonly backend: SnapshotBackend;
@@ -15,9 +16,10 @@ export interface BackendChoice {
 }
 
 /**
- * @param wanted by the caller; @param used by the snapshots that are there
- * @throws OverlayerError `FailedPrecondition`: overlayfs it has to be, and it does not work there;
- *   `InvalidArgument`: no such backend
+ * @param wanted by the caller
+ * @param used by the existing snapshots
+ * @throws OverlayerError `FailedPrecondition`: `overlay` is wanted or used, and overlayfs does not work there;
+ *   `InvalidArgument`: there is no such backend
  */
 export async function chooseBackend(
   wanted: 'overlay' | 'native' | SnapshotBackend | undefined,
@@ -49,4 +51,49 @@ export async function chooseBackend(
 
 function why(wanted: string | undefined): string {
   return wanted === undefined ? 'the snapshots there are of this backend' : 'it was asked for';
+}
+
+const SUPPORT_KEY = ['overlay support'];
+
+interface RememberedSupport {
+  readonly circumstances: string;
+  readonly support: OverlaySupport;
+}
+
+/**
+ * The result of `probeOverlay`, which takes 10 to 50 ms, is stored. Overlayfs is probed again under another kernel or with
+ * other privileges, and each time if it did not work.
+ */
+async function overlaySupport(store: MetadataStore, snapshots: string): Promise<OverlaySupport> {
+  const now = circumstances();
+  const known = store.read((transaction) => transaction.get(SUPPORT_KEY)) as unknown as
+    | RememberedSupport
+    | undefined;
+  const remembered = known && { ...known.support, reason: undefined };
+  if (known?.circumstances === now) return remembered!;
+  const { reason, ...support } = await probe(snapshots, remembered);
+  // The caller does not wait for the disk. A result that could not be stored is probed again next time.
+  if (support.supported)
+    store
+      .write((transaction) =>
+        transaction.put(SUPPORT_KEY, { circumstances: now, support } as unknown as Value),
+      )
+      .catch(() => {});
+  return { reason, ...support };
+}
+
+/** A read-only file system can't be probed. Its snapshots can be mounted read-only, and the stored result says how. */
+async function probe(snapshots: string, remembered: OverlaySupport | undefined): Promise<OverlaySupport> {
+  try {
+    return await probeOverlay(snapshots);
+  } catch (error) {
+    if (remembered === undefined || !OverlayerError.is(error) || error.errno !== 'EROFS') throw error;
+    return remembered;
+  }
+}
+
+/** Everything that the result depends on, except the file system, which is always the root's. */
+function circumstances(): string {
+  const rights = readOwnProc('status')?.match(/^(?:CapEff|Seccomp):.*$/gm) ?? [];
+  return [release(), process.geteuid!(), readOwnProc('uid_map'), ...rights].join(' ');
 }

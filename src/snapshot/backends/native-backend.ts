@@ -1,26 +1,23 @@
 import { chownSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Mount } from '../../mount/mount.js';
 import { flushFileSystem } from '../fill/flush-point.js';
+import { makeTree, treeOf } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { BackendSnapshot, SnapshotBackend } from './backend.js';
 import { mappedRoot } from './id-mapping.js';
-import { makeRoot } from './make-root.js';
-
-const tree = (directory: string) => join(directory, 'fs');
 
 /**
- * Each snapshot is a whole tree, `fs`: a copy of its parent's, whose blocks are shared where the file system can
- * (xfs, btrfs, bcachefs). Works anywhere, without overlayfs.
+ * Each snapshot is a whole tree, `fs`, which starts as a copy of its parent's. File systems with reflinks (xfs, btrfs,
+ * bcachefs) share the blocks. It works on every file system and needs no overlayfs.
  */
 export class NativeBackend implements SnapshotBackend {
   readonly name = 'native';
   readonly capabilities = [];
   readonly #platform: NodeJS.Platform;
 
-  /** @param platform that the mounts are for */
+  /** @param platform of the system that mounts the snapshots */
   constructor(platform: NodeJS.Platform = process.platform) {
     this.#platform = platform;
   }
@@ -29,17 +26,17 @@ export class NativeBackend implements SnapshotBackend {
     { directory, parents, kind, labels }: BackendSnapshot,
     { signal }: AbortableOptions = {},
   ): Promise<undefined> {
-    const copy = tree(directory);
-    makeRoot(copy);
+    const copy = treeOf(directory);
+    makeTree(copy);
     // A view of a parent is a mount of it.
     if (parents[0] !== undefined && kind === 'active')
-      await treeThreads.run({ type: 'copy', from: tree(parents[0]), to: copy }, signal);
+      await treeThreads.run({ type: 'copy', from: treeOf(parents[0]), to: copy }, signal);
     const owner = mappedRoot(labels);
     if (owner !== undefined) chownSync(copy, owner.uid, owner.gid);
   }
 
   mounts({ directory, parents, kind, readOnly }: BackendSnapshot): readonly Mount[] {
-    const source = tree(kind === 'view' ? (parents[0] ?? directory) : directory);
+    const source = treeOf(kind === 'view' ? (parents[0] ?? directory) : directory);
     const access = readOnly ? 'ro' : 'rw';
     return this.#platform === 'freebsd'
       ? [{ type: 'nullfs', source, options: [access] }]
@@ -47,10 +44,10 @@ export class NativeBackend implements SnapshotBackend {
   }
 
   usage({ directory }: BackendSnapshot, { signal }: AbortableOptions = {}): Promise<SnapshotUsage> {
-    return treeThreads.run({ type: 'measure', directory: tree(directory) }, signal);
+    return treeThreads.run({ type: 'measure', directory: treeOf(directory) }, signal);
   }
 
   async sync({ directory }: BackendSnapshot): Promise<void> {
-    await flushFileSystem(tree(directory));
+    await flushFileSystem(treeOf(directory));
   }
 }

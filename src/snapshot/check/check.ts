@@ -1,16 +1,14 @@
 import { statSync } from 'node:fs';
 import { checkOptions } from '../../base/check-arguments.js';
 import type { Tell } from '../../base/task.js';
-import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { parseDigest } from '../../oci/digest.js';
-import type { SnapshotBackend } from '../backends/backend.js';
 import { DIFF_ID_LABEL } from '../labels.js';
 import { readRecordFile } from '../store/record-file.js';
-import type { SnapshotDirectories } from '../store/snapshot-directories.js';
 import { hasKnownLayout, hasManifest, manifestOf, treeOf } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import { VerifyCounts } from '../trees/verify-snapshot.js';
+import type { CheckContext } from './check-context.js';
 import {
   CHECK_OPTIONS,
   type CheckFinding,
@@ -25,13 +23,6 @@ import { findLeftovers, pruneLeftovers } from './leftovers.js';
 import { repairSnapshot } from './repair-snapshot.js';
 
 const PROGRESS_INTERVAL_MS = 100;
-/** containerd's (core/snapshots): the layer of a snapshot. */
-
-export interface CheckContext {
-  readonly store: MetadataStore;
-  readonly directories: SnapshotDirectories;
-  readonly backend: SnapshotBackend;
-}
 
 /** Compares metadata, directories and mounts. See `Snapshotter.check`. */
 export async function checkSnapshots(

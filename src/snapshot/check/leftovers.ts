@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { listRecords } from '../../metadata/snapshot-records.js';
 import { findStaleMounts } from '../../mount/stale-mounts.js';
-import type { CheckContext } from './check.js';
+import type { CheckContext } from './check-context.js';
 import { type OpenFinding, openFinding } from './check-report.js';
 import { cleanUp, withOrphans } from './cleanup.js';
 

@@ -9,14 +9,22 @@ import { toOverlayerError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD } from '../../system/system.js';
-import { metadataDamage } from '../store/metadata-damage.js';
+import type { SnapshotInfo } from '../snapshotter.js';
 import { type RecordFile, readRecordFile } from '../store/record-file.js';
-import { describeRoot } from '../store/root-records.js';
+import { describeRoot, metadataDamage } from '../store/root-metadata.js';
 import { SnapshotDirectories } from '../store/snapshot-directories.js';
 import { snapshotInfo } from '../store/snapshot-info.js';
-import { treeOf } from '../store/snapshot-tree.js';
+import { hasKnownLayout, treeOf } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import type { RebuildResult } from './rebuild-metadata.js';
+
+/** The snapshots that are back in the metadata, and the directories that are not. */
+export interface RebuildResult {
+  readonly recovered: readonly SnapshotInfo[];
+  /** Directories that are no snapshots any more, and why. `check` with `prune`, or `cleanup`, frees them. */
+  readonly lost: readonly { readonly directory: string; readonly reason: string }[];
+  /** Path of the damaged metadata, which are kept. Undefined when there were none. */
+  readonly kept: string | undefined;
+}
 
 interface Candidate {
   readonly directory: string;
@@ -62,13 +70,13 @@ async function rebuild(root: string, directories: SnapshotDirectories): Promise<
     const directory = join(directories.path, name);
     const file = await readRecordFile(directory);
     if (typeof file === 'string') lost.push({ directory, reason: file });
-    else if (!existsSync(treeOf(directory)) && isOwn(file))
+    else if (!existsSync(treeOf(directory)) && hasKnownLayout(file.backend))
       lost.push({ directory, reason: 'its tree is gone' });
     else found.push({ directory, file });
   }
   const { whole, rejected } = choose(found);
   const records = await Promise.all(whole.map(toRecord));
-  // Ids rise for ever: those of what is being removed are not given out again either.
+  // An id is never used twice, so ids of directories that are being removed count too.
   const lastId = Math.max(
     0,
     ...names.map(({ name }) => Number(/\d+/.exec(name)?.[0] ?? 0)).filter(Number.isSafeInteger),
@@ -77,7 +85,7 @@ async function rebuild(root: string, directories: SnapshotDirectories): Promise<
   return { recovered: records.map(snapshotInfo), lost: [...lost, ...rejected], kept };
 }
 
-/** Each name once, the latest; parents before children, and none without its parent. */
+/** Takes the latest directory for each name, and no snapshot without its parent. Parents come before children. */
 function choose(found: readonly Candidate[]): {
   readonly whole: readonly Candidate[];
   readonly rejected: RebuildResult['lost'];
@@ -112,17 +120,13 @@ function choose(found: readonly Candidate[]): {
 
 async function toRecord({ directory, file }: Candidate): Promise<NamedRecord> {
   const { id, name, kind, parent, labels, createdAt } = file;
-  const tree = isOwn(file) ? treeOf(directory) : directory;
+  const tree = hasKnownLayout(file.backend) ? treeOf(directory) : directory;
   const usage =
     kind === 'committed' ? await treeThreads.run({ type: 'measure', directory: tree }) : undefined;
   return { id, name, kind, parent, labels, createdAt, updatedAt: createdAt, usage, staged: false };
 }
 
-function isOwn({ backend }: RecordFile): boolean {
-  return backend === 'overlay' || backend === 'native';
-}
-
-/** The new metadata are whole before they get their name. @returns where the old are */
+/** Renames the new metadata into place once they are complete. @returns the path of the old ones */
 async function replaceMetadata(
   root: string,
   records: readonly NamedRecord[],

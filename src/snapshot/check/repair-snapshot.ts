@@ -10,7 +10,7 @@ import { writeRecordFile } from '../store/record-file.js';
 import type { StagedDirectory } from '../store/snapshot-directories.js';
 import { hasKnownLayout, manifestOf, treeOf } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import type { CheckContext } from './check.js';
+import type { CheckContext } from './check-context.js';
 import type { CheckOptions, OpenFinding } from './check-report.js';
 
 interface RepairOptions {

@@ -1,7 +1,6 @@
 import { dirname } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
-import { ifFound } from '../../base/if-found.js';
 import { needsLowers } from '../../layer/apply/lowers-later.js';
 import type { LayerResult, LayerSource, PlanLayerOptions } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
@@ -183,7 +182,7 @@ async function findCommitted(
   snapshots: Snapshotter,
   { name, parent, diffID, labels }: FillSnapshotOptions,
 ): Promise<SnapshotInfo | undefined> {
-  const found = await ifFound(snapshots.stat(name));
+  const found = await snapshots.find(name);
   if (found === undefined) return undefined;
   const labelled = found.labels[UNCOMPRESSED_LABEL];
   const differs =

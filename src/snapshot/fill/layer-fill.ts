@@ -6,8 +6,7 @@ import type { SnapshotBackend } from '../backends/backend.js';
 import { hasKnownLayout } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import { describeContents } from './describe-contents.js';
-import { EarlyFlush } from './early-flush.js';
-import { FlushPoint } from './flush-point.js';
+import { EarlyFlush, FlushPoint } from './flush-point.js';
 import type { DescribedContents, Seal } from './seal.js';
 import type { UnpackPlace } from './unpack-place.js';
 

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { PAUSE_MS, type SnapshotDirectories } from './snapshot-directories.js';
-import { checkSnapshotName } from './snapshot-name.js';
+import { checkSnapshotName } from './snapshot-info.js';
 
 /** Locks on names, over all processes that have the snapshots open. */
 export class NameLocks {

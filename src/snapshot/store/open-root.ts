@@ -1,26 +1,30 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import { openLmdbStore } from '../../metadata/lmdb-store.js';
-import type { MetadataStore } from '../../metadata/metadata-store.js';
+import type { Key, MetadataStore, WriteTransaction } from '../../metadata/metadata-store.js';
+import { listRecords } from '../../metadata/snapshot-records.js';
+import type { OverlaySupport } from '../../mount/overlay-support.js';
 import { makePrivateDirectory } from '../../rootfs/private-directory.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import type { System } from '../../system/system.js';
 import { chooseBackend } from '../backends/choose-backend.js';
-import { convertStoredWhiteouts } from '../check/whiteout-form.js';
-import type { OpenSnapshotterOptions } from '../open-snapshotter.js';
-import type { Snapshotter } from '../snapshotter.js';
-import { metadataLost } from './metadata-damage.js';
-import { checkVersion, describeRoot, readBackend } from './root-records.js';
+import type { OpenSnapshotterOptions, Snapshotter } from '../snapshotter.js';
+import { treeThreads } from '../trees/tree-threads.js';
+import { checkVersion, describeRoot, metadataLost, readBackend } from './root-metadata.js';
 import { SnapshotDirectories } from './snapshot-directories.js';
+import { treeOf } from './snapshot-tree.js';
 import { StoredSnapshotter } from './stored-snapshotter.js';
 
-/** What is below a root: one metadata store, which the snapshots share with whatever else is kept there. */
-export interface OpenedRoot {
-  /** Its real path. */
+const CONVERTED_KEY: Key = ['whiteouts are devices'];
+
+/** An open root. Snapshots, images and blobs share its metadata store. */
+interface OpenedRoot {
+  /** Its real path, without symlinks. */
   readonly path: string;
   readonly system: System;
-  /** Goes with the snapshots: closed by them. */
+  /** Closing the snapshots closes it. */
   readonly store: MetadataStore;
   readonly snapshots: Snapshotter;
 }
@@ -57,7 +61,7 @@ async function open(system: System, options: OpenSnapshotterOptions): Promise<Op
   }
 }
 
-/** A root belongs to the backend that first opens it; of two that do so at once, to one. */
+/** A root belongs to the backend that opens it first. When two open it at once, one of them gets it. */
 async function claim(
   store: MetadataStore,
   root: string,
@@ -75,4 +79,41 @@ async function claim(
   throw new OverlayerError('FailedPrecondition', `The snapshots in "${root}" are of the backend "${owner}"`, {
     hint: `open them with "${owner}", or choose another root for "${name}"`,
   });
+}
+
+/**
+ * Makes devices of whiteouts that are attributes. Earlier versions wrote them without privileges, and so does a process
+ * that may not make devices. A container can't remove a directory over such a whiteout. The conversion runs once, when
+ * the root is opened. A layer that can't be converted still hides the same files, and the next opening tries again.
+ */
+async function convertStoredWhiteouts(
+  store: MetadataStore,
+  directories: SnapshotDirectories,
+  { whiteoutDevices }: OverlaySupport,
+): Promise<void> {
+  const isDone = store.read((transaction) => transaction.get(CONVERTED_KEY) === true);
+  // The caller does not wait for the disk. A change that could not be stored makes the next opening convert again.
+  const remember = (change: (transaction: WriteTransaction) => void) => store.write(change).catch(() => {});
+  // Layers that are unpacked from now on have to be converted later.
+  if (isDone && !whiteoutDevices) remember((transaction) => transaction.delete(CONVERTED_KEY));
+  if (isDone || !whiteoutDevices) return;
+  const records = store.read((transaction) => listRecords(transaction));
+  const committed = records.filter(({ kind }) => kind === 'committed');
+  const converted = await Promise.all(committed.map(({ id }) => convertLayer(directories, id)));
+  if (converted.every(Boolean)) remember((transaction) => transaction.put(CONVERTED_KEY, true));
+}
+
+/** @returns whether the layer is converted or gone */
+async function convertLayer(directories: SnapshotDirectories, id: number): Promise<boolean> {
+  const directory = directories.pathOf(id);
+  const tree = treeOf(directory);
+  try {
+    await directories.hold(id, async () => {
+      if (existsSync(tree)) await treeThreads.run({ type: 'convert-whiteouts', tree, scratch: directory });
+    });
+    return true;
+  } catch (error) {
+    if (!OverlayerError.is(error)) throw error;
+    return false;
+  }
 }

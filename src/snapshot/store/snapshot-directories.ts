@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
-import { closeQuietly } from '../../rootfs/directory.js';
-import { lockDirectory } from '../../rootfs/lock-directory.js';
+import { closeQuietly, OPEN_DIRECTORY } from '../../rootfs/directory.js';
+import { lockDirectory, makeLockedDirectory } from '../../rootfs/lock-directory.js';
 import { removeTree } from '../../rootfs/trees/remove-tree.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { syncDirectory } from '../../system/sync-directory.js';
-import { AT_FDCWD, isErrno, O, type System, SystemError } from '../../system/system.js';
+import { AT_FDCWD, isErrno, type System, SystemError } from '../../system/system.js';
 import { treeThreads } from '../trees/tree-threads.js';
 
-const OPEN_DIRECTORY = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 /** Each attempt fails only when another process's cleanup takes the new directory within microseconds. */
 const ATTEMPTS = 16;
 /** Between two looks at whether a lock is free. */
@@ -112,15 +111,8 @@ export class SnapshotDirectories {
    */
   takeNameLock(name: string): (() => void) | undefined {
     const directory = `lock-${createHash('sha256').update(name).digest('hex')}`;
-    const lock = asOverlayerError(`Cannot lock "${name}"`, () => {
-      try {
-        this.#system.makeDirectory(this.#descriptor, directory, 0o700);
-      } catch (error) {
-        if (!isErrno(error, 'EEXIST')) throw error;
-      }
-      return this.lock(directory);
-    });
-    if (lock === undefined) return undefined;
+    const lock = makeLockedDirectory(this.#system, this.#descriptor, directory, join(this.path, directory));
+    if (lock === 'held') return undefined;
     return () =>
       asOverlayerError(`Cannot give back the lock of "${name}"`, () => {
         try {

@@ -1,14 +1,20 @@
 import type { Fields } from '../../metadata/filter.js';
 import { labelOf } from '../../metadata/labels.js';
+import { checkName } from '../../metadata/name.js';
 import type { NamedRecord } from '../../metadata/snapshot-records.js';
 import type { SnapshotInfo } from '../snapshotter.js';
+
+/** @throws OverlayerError `InvalidArgument`: it can't be a key, a name or a parent */
+export function checkSnapshotName(name: string): void {
+  checkName('Name of a snapshot', name);
+}
 
 export function snapshotInfo(record: NamedRecord): SnapshotInfo {
   const { name, kind, parent, labels, createdAt, updatedAt } = record;
   return { name, kind, parent, labels, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt) };
 }
 
-/** What `walk`'s filters can ask of a snapshot. The rest of a label's path is its name, dots and all. */
+/** The fields that filters of `walk` know. A label's name may contain dots. */
 export function snapshotFields(record: NamedRecord): Fields {
   return ([field, ...rest]) => {
     switch (field) {

@@ -44,8 +44,7 @@ import { type RecordFile, writeRecordFile } from './record-file.js';
 import { settleSnapshot } from './settle-snapshot.js';
 import type { SnapshotDirectories } from './snapshot-directories.js';
 import { SnapshotIds } from './snapshot-ids.js';
-import { snapshotFields, snapshotInfo } from './snapshot-info.js';
-import { checkSnapshotName } from './snapshot-name.js';
+import { checkSnapshotName, snapshotFields, snapshotInfo } from './snapshot-info.js';
 import { hasKnownLayout } from './snapshot-tree.js';
 
 type RecordedSnapshot = Omit<RecordFile, 'backend' | 'manifest'>;
@@ -149,6 +148,13 @@ export class StoredSnapshotter implements Snapshotter {
         }
       };
       return snapshotInfo(await this.#directories.hold(check().record.id, commit, { signal }));
+    });
+  }
+
+  find(key: string): Promise<SnapshotInfo | undefined> {
+    return this.#run(`Cannot read snapshot "${key}"`, () => {
+      const record = this.#store.read((transaction) => findRecord(transaction, key));
+      return record && snapshotInfo(record);
     });
   }
 

@@ -5,7 +5,7 @@ import type { FileFacts } from '../../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { ConvertRequest } from './convert-whiteouts.js';
-import type { InheritRequest } from './inherit-unlisted.js';
+import type { InheritRequest } from './inherit-attributes.js';
 import type { MendRequest } from './mend-tree.js';
 import type { VerifyRequest, VerifyResult } from './verify-snapshot.js';
 

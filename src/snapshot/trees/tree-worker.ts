@@ -1,16 +1,16 @@
 import { OverlayerError } from '../../base/errors.js';
 import { handleJobs } from '../../base/worker-thread.js';
 import { writeManifest } from '../../layer/manifest/write-manifest.js';
+import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
 import { copyTree } from '../../rootfs/trees/copy-tree.js';
 import { measureUsage } from '../../rootfs/trees/measure-usage.js';
 import { removeTree } from '../../rootfs/trees/remove-tree.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { meterSystem } from '../../system/metered-system.js';
-import { AT_FDCWD, O, type System } from '../../system/system.js';
+import { AT_FDCWD, type System } from '../../system/system.js';
 import { convertWhiteouts } from './convert-whiteouts.js';
-import { copyRecordedRoot } from './copy-root.js';
-import { inheritUnlisted } from './inherit-unlisted.js';
+import { copyRecordedRoot, inheritUnlisted } from './inherit-attributes.js';
 import { mendTree } from './mend-tree.js';
 import type { Stoppable, TreeJobs } from './tree-threads.js';
 import { verifySnapshot } from './verify-snapshot.js';
@@ -75,10 +75,5 @@ function doing<T>(what: string, work: () => T): T {
 }
 
 function withDirectory<T>(path: string, use: (descriptor: number) => T): T {
-  const descriptor = system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY | O.NONBLOCK, 0);
-  try {
-    return use(descriptor);
-  } finally {
-    system.close(descriptor);
-  }
+  return withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, use);
 }

@@ -3,7 +3,8 @@ import type { ManifestEnd } from '../../layer/manifest/manifest-line.js';
 import { readManifest, verifyManifest } from '../../layer/manifest/read-manifest.js';
 import { type TreeDamage, verifyTree } from '../../layer/manifest/verify-tree.js';
 import type { DiffID } from '../../oci/digest.js';
-import { AT_FDCWD, O, type System } from '../../system/system.js';
+import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { AT_FDCWD, type System } from '../../system/system.js';
 
 /** How far a thread has come with a tree that it verifies, in memory that the caller's thread reads. */
 export class VerifyCounts {
@@ -65,10 +66,7 @@ export function verifyPath(
   content: boolean,
   progress?: (entries: number, bytes: number) => void,
 ): TreeDamage[] {
-  const root = system.openAt(AT_FDCWD, tree, O.RDONLY | O.DIRECTORY, 0);
-  try {
-    return verifyTree(system, root, readManifest(manifest), { content, progress });
-  } finally {
-    system.close(root);
-  }
+  return withChild(system, AT_FDCWD, tree, OPEN_DIRECTORY, (root) =>
+    verifyTree(system, root, readManifest(manifest), { content, progress }),
+  );
 }

@@ -5,6 +5,7 @@ export const creationCases = cases({
   'in a new root nothing is found': async (context) => {
     const { snapshots } = context;
     await refuses('NotFound', snapshots.stat('a'));
+    for (const name of ['a', '', 'a\0b']) assert.equal(await snapshots.find(name), undefined);
     await refuses('NotFound', snapshots.mounts('a'));
     await refuses('NotFound', snapshots.usage('a'));
     await refuses('NotFound', snapshots.remove('a'));
@@ -82,7 +83,10 @@ export const creationCases = cases({
     const keys = ['extract-1-AbCd sha256:00ff', 'k8s.io/17/web', '中文 ключ 🐳', '.', '..', 'é'];
     for (const key of keys) await context.make('active', key);
     assert.deepEqual(await context.names(), keys.sort());
-    for (const key of keys) assert.equal((await context.snapshots.stat(key)).name, key);
+    for (const key of keys) {
+      assert.equal((await context.snapshots.stat(key)).name, key);
+      assert.equal((await context.snapshots.find(key))?.name, key);
+    }
   },
 
   'a label of containerd’s size fits, a longer one does not': async ({ make, snapshots }) => {

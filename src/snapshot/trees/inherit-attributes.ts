@@ -1,26 +1,43 @@
+import { dirname } from 'node:path';
+import { rewriteRoot } from '../../layer/manifest/write-manifest.js';
 import { isDirectory, OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
 import { isOpaque, lookupLower } from '../../rootfs/lower-layers.js';
+import { copyAttributes } from '../../rootfs/trees/copy-up.js';
 import { type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { isOfImage } from '../../rootfs/xattrs.js';
 import { AT_FDCWD, type Stat, type System, type Times } from '../../system/system.js';
-import { copyRoot } from './copy-root.js';
+import { hasManifest, manifestOf } from '../store/snapshot-tree.js';
+
+/** Copies owner, mode, extended attributes and times of a directory. */
+export function copyRoot(system: System, from: number, to: number): void {
+  const stat = system.stat(from);
+  copyAttributes(system, from, to, stat);
+  system.setTimes(to, stat);
+}
+
+/** `copyRoot` that also updates the manifest. @param tree the path of `to` */
+export function copyRecordedRoot(system: System, from: number, to: number, tree: string): void {
+  copyRoot(system, from, to);
+  const directory = dirname(tree);
+  if (hasManifest(directory)) rewriteRoot(system, manifestOf(directory), to);
+}
 
 export interface InheritRequest {
-  /** An upperdir that a layer was unpacked into when nobody knew what would be below. */
+  /** An upperdir. Its layer was unpacked before its lower layers were known. */
   readonly tree: string;
   /** Nearest first. */
   readonly lowers: readonly string[];
-  /** Made right before the tree. */
+  /** A directory that was made right before the tree. */
   readonly older: string;
 }
 
 /**
- * Gives directories that the layer does not list the attributes of the lower ones, as they would have if the layer had
- * been unpacked upon those.
+ * Gives directories that the layer does not list the attributes of the lower directories. They would have them if the
+ * layer had been unpacked onto its lower layers.
  *
- * Which they are shows the tree: what a layer lists has the time that the layer says, which was before it was unpacked.
- * A directory that is younger than the tree and as every unpacker makes one (root's, mode 0755, without attributes) was
- * made here because a path led through it.
+ * The tree shows which directories those are. A directory that the layer lists has the time of its entry, which is older
+ * than the unpack. A directory that is younger than the tree, belongs to root, and has mode 0755 and no extended
+ * attributes was made by the unpacker, because the path of an entry led through it.
  */
 export function inheritUnlisted(system: System, { tree, lowers, older }: InheritRequest): void {
   const opened: number[] = [];
@@ -29,7 +46,7 @@ export function inheritUnlisted(system: System, { tree, lowers, older }: Inherit
     opened.push(descriptor);
     return descriptor;
   };
-  /** Lower directories of each that the walk is in, nearest first. */
+  /** For each open directory of the walk: its lower directories, nearest first. */
   const levels: (readonly number[])[] = [];
   const leave = () => {
     for (const descriptor of levels.pop()!) system.close(descriptor);
@@ -48,7 +65,7 @@ export function inheritUnlisted(system: System, { tree, lowers, older }: Inherit
       }
       if (!isDirectory(stat) || stat.isMountRoot) return false;
       const lower = lookupLower(system, levels.at(-1) ?? roots, name);
-      if (lower?.kind !== 'directory') return false; // nor has what is in it anything below
+      if (lower?.kind !== 'directory') return false; // its children have no lower directories either
       levels.push(lower.descriptors);
       return withChild(system, parent, name, OPEN_DIRECTORY, (directory) => {
         inheritIfUnlisted(directory, stat, lower.descriptors[0]!);
