@@ -15,15 +15,15 @@ import { readOnlyMount, shownLayers } from '../mount/overlay-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
 
 /**
- * A layer of what `right` shows and `left` does not, as containerd's Diff service makes it (services/diff/v1).
+ * Makes a layer of the changes from `left` to `right`, as containerd's Diff service does (services/diff/v1).
  *
- * Where the uppermost layer of `right` is the one layer that `left` does not have, that layer is read and nothing else,
- * and nothing is mounted. Else both are mounted to be read, where nobody else looks, and compared. Owners are those
- * of the disk, also where the mounts map them.
+ * If the uppermost layer of `right` is the only layer that `left` lacks, only that layer is read, and nothing is mounted.
+ * Else both are mounted read-only in a private place, and compared. Owners are those on the disk, even if the mounts map
+ * them.
  *
- * @param left the tree to be changed; no mounts, or an empty directory, for a first layer
+ * @param left mounts of the tree before the changes. A first layer has no mounts, or an empty directory
  * @throws OverlayerError as `createDiff` and `mountAll`
- * @throws `signal.reason` when the signal asks for the end
+ * @throws `signal.reason` after an abort
  */
 export function diffMounts(
   left: readonly Mount[],
@@ -62,7 +62,7 @@ async function findUpperdir(
   return isFirst || isDeepStrictEqual(lowers, layers) ? { upper, lowers } : undefined;
 }
 
-/** A snapshotter that has nothing to show shows an empty directory. */
+/** Some snapshotters mount an empty directory for a snapshot without contents. */
 async function isEmpty([directory, ...others]: readonly string[]): Promise<boolean> {
   if (directory === undefined || others.length > 0) return directory === undefined;
   try {
@@ -73,13 +73,13 @@ async function isEmpty([directory, ...others]: readonly string[]): Promise<boole
 }
 
 interface ShownTree extends AsyncDisposable {
-  /** Undefined where there are no mounts. */
+  /** Undefined when there are no mounts. */
   readonly directory: string | undefined;
 }
 
 async function showTree(mounts: readonly Mount[]): Promise<ShownTree> {
   const layers = shownLayers(mounts);
-  // One directory by itself needs no mount, and no privileges.
+  // A single directory is read where it is, without a mount and without privileges.
   if (layers !== undefined && layers.length < 2)
     return { directory: layers[0], [Symbol.asyncDispose]: async () => {} };
   const { mountTemporarily } = await import('../mount/mounting.js');

@@ -7,12 +7,12 @@ import type { Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
 
 /**
- * A layer of what a snapshot of any kind changes in its parent's tree; of all of it, where it has no parent. Of overlay
- * snapshots only their own directory is read, and nothing is mounted. The snapshot may be in use: what is written to it
- * meanwhile is in the layer or not, but no file is cut short in it.
+ * Makes a layer of the changes of a snapshot to its parent's tree, or of the whole tree if there is no parent. For overlay
+ * snapshots only their own directory is read, and nothing is mounted. The snapshot may be in use: a change during the call
+ * is in the layer or not, but no file in it is cut short.
  *
  * @throws OverlayerError as `createDiff`; `NotFound`: no such snapshot
- * @throws `signal.reason` when the signal asks for the end
+ * @throws `signal.reason` after an abort
  *
  * @example
  * const diff = diffSnapshot(snapshots, 'web', { compression: 'zstd' });
@@ -37,7 +37,7 @@ async function* runDiffOfSnapshot(
   options.signal?.throwIfAborted();
   const { kind, parent } = await snapshots.stat(key);
   const views: string[] = [];
-  /** What is committed is only seen through a view. */
+  /** A committed snapshot has mounts only as a view. */
   const view = async (name: string): Promise<readonly Mount[]> => {
     const temporary = temporaryKey(name, 'mount');
     const mounts = await snapshots.view(temporary, { parent: name, signal: options.signal });

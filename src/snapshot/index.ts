@@ -44,7 +44,7 @@ export type {
   DamageKind,
   LeftoverKind,
 } from './check/check-report.js';
-export type { CleanupResult } from './check/cleanup.js';
+export type { CleanupResult } from './check/leftovers.js';
 export { rebuildMetadata } from './check/rebuild-metadata.js';
 export type { RebuildResult } from './check/rebuild-root.js';
 

@@ -1,19 +1,19 @@
 // The names are containerd's (core/snapshots, snapshotter.go).
 
-/** The chainID of the layer that is wanted. See `snapshotter.ts`. */
+/** The name of the snapshot that will be committed: the layer's chainID. See `snapshotter.ts`. */
 export const SNAPSHOT_REF_LABEL = 'containerd.io/snapshot.ref';
-/** Digest of the uncompressed layer. */
+/** The layer's diffID. */
 export const DIFF_ID_LABEL = 'containerd.io/snapshot/diff-id';
-/** "containerID:hostID:size", several parted by commas; both together. */
+/** "containerID:hostID:size", several separated by commas. Both labels are needed. */
 export const UIDMAPPING_LABEL = 'containerd.io/snapshot/uidmapping';
 export const GIDMAPPING_LABEL = 'containerd.io/snapshot/gidmapping';
-/** The parent's name. */
+/** The name of a parent that the commit will bring. */
 export const PARENT_CHAIN_ID_LABEL = 'containerd.io/snapshot/parent-chain-id';
-/** Digest of the uncompressed layer, established. */
+/** The diffID, computed while the layer was unpacked. */
 export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 
-/** Ours, on an active snapshot: whoever fills it holds the lock of this name, and is dead if nobody holds it. */
+/** On an active snapshot of `unpackSnapshot`. Its process holds the lock of this name, so a free lock means that it died. */
 export const UNPACKING_LABEL = 'overlayer/unpacking';
 
-/** Ours, on an active snapshot without a parent: the blob that was unpacked there, and what it needs of lower layers. */
+/** The daemon's, on an active snapshot without a parent: the unpacked layer, and its need of lower layers (JSON). */
 export const UNPACKED_LAYER_LABEL = 'overlayer/layer';

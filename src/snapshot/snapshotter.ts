@@ -7,19 +7,19 @@ import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.j
 import type { Mount } from '../mount/mount.js';
 import type { Capability, SnapshotBackend } from './backends/backend.js';
 import type { CheckOptions, CheckProgress, CheckReport } from './check/check-report.js';
-import type { CleanupResult } from './check/cleanup.js';
+import type { CleanupResult } from './check/leftovers.js';
 
 /**
  * # Snapshots
  *
- * A snapshot is the state of a directory tree. The tree of a snapshot is its parent's with its own changes over it,
- * so that a chain of snapshots is an image's layers, one upon another.
+ * A snapshot is the state of a directory tree. Its tree is its parent's tree with its own changes on top. A chain of
+ * snapshots therefore holds the layers of an image, one on another.
  *
  * There are three kinds:
  *
- * - **active**: can be written to. `prepare` makes it, `commit` ends it.
- * - **committed**: does not change any more, and can be a parent. Only `commit` makes it.
- * - **view**: can be read only, and not be committed. `view` makes it.
+ * - **active**: can be written to. `prepare` makes it, and `commit` turns it into a committed snapshot.
+ * - **committed**: never changes, and can be a parent. Only `commit` makes it.
+ * - **view**: can only be read, and can't be committed. `view` makes it.
  *
  * ```text
  *          prepare(key, { parent })            commit(key, { name })
@@ -28,24 +28,23 @@ import type { CleanupResult } from './check/cleanup.js';
  *    └──── view(key, { parent }) ───▶ view                            can be a parent
  * ```
  *
- * Active snapshots and views go by the **key** that they were made with; committed ones by the **name** that they
- * got. Keys and names are one set: neither may be taken when the other is to be used. A key is yours to choose and
- * of no consequence (an id of a container, say). A name is what others look for: for an image's layers it is the
- * chainID. A **parent** is the name of a committed snapshot.
+ * An active snapshot or a view has a **key**, a committed snapshot has a **name**. Keys and names share one namespace: a
+ * text is the key or the name of one snapshot at most. You choose the key, for example the id of a container. Others look
+ * for the name. The name of an image's layer is its chainID. A **parent** is the name of a committed snapshot.
  *
- * Nothing is mounted by a snapshotter. `prepare`, `view` and `mounts` tell what to mount, and `withMount` or
- * `mountAll` do it. Unmount before you commit or remove.
+ * A snapshotter mounts nothing. `prepare`, `view` and `mounts` return what to mount, and `withMount` or `mountAll` mount
+ * it. Unmount a snapshot before you commit or remove it.
  *
- * The contract is containerd's (core/snapshots), and so are its words and error codes. What comes first here is the
- * snapshot acted upon: containerd's `Commit(name, key)` is `commit(key, { name })`.
+ * The contract, its words and its error codes are containerd's (core/snapshots). One order differs: the first argument is
+ * the snapshot that the call acts on. containerd's `Commit(name, key)` is `commit(key, { name })`.
  *
- * ## A layer into a snapshot, and the next layer on it
+ * ## Unpack a layer, and the next layer on it
  * ```ts
  * await unpackSnapshot(snapshots, 'base.tar.gz', { name: baseChainID });
  * await unpackSnapshot(snapshots, 'next.tar.gz', { name: nextChainID, parent: baseChainID });
  * ```
  *
- * ## Anything else into a snapshot
+ * ## Write anything else into a snapshot
  * ```ts
  * const mounts = await snapshots.prepare('import-1', { parent: nextChainID });
  * await withMount(mounts, (directory) => writeFile(join(directory, 'etc/hostname'), 'web'));
@@ -60,103 +59,99 @@ import type { CleanupResult } from './check/cleanup.js';
  * ```
  *
  * ## Layers that need not be unpacked
- * The label `containerd.io/snapshot.ref` tells `prepare` which snapshot you are about to fill and commit: its name.
- * (containerd's docs/snapshotters/remote-snapshotter.md.) Then there are two more outcomes:
+ * The label `containerd.io/snapshot.ref` tells `prepare` the name of the snapshot that you are going to commit
+ * (containerd's docs/snapshotters/remote-snapshotter.md). `prepare` then has two more outcomes:
  *
- * - It rejects with `AlreadyExists`, and `stat` finds a committed snapshot of that name: the layer is there, because
- *   somebody was faster or the backend could supply it. Go on with the next layer. Where `stat` rejects with
- *   `NotFound`, it is your key that is taken: choose another.
- * - The last of the mounts is read-only: the backend has filled the snapshot. There is nothing to unpack; commit it.
+ * - It rejects with `AlreadyExists`, and `find` returns a committed snapshot of that name. Another caller was faster, or
+ *   the backend supplied the layer. Go on with the next layer. When `find` returns nothing, your key is taken: choose
+ *   another key.
+ * - The last mount is read-only. The backend has filled the snapshot: commit it, and unpack nothing.
  *
- * ## Layers that are unpacked at once
- * Where the backend's capabilities have `rebase`, a layer can be unpacked before its parent is committed: `prepare` without
- * a parent, and `commit` with it. The label `containerd.io/snapshot/parent-chain-id` tells `prepare` that a parent will
- * come. What it returns then is for whoever unpacks the layer, and not to be mounted: an overlay of an upperdir alone,
- * which keeps what the layer deletes.
- *
- * ## Cancelling
- * After an abort a call rejects with `signal.reason`, as it is, and leaves nothing behind: `prepare` and `view` make no
- * snapshot, `commit` leaves it active, `usage` and `check` change nothing, `cleanup` and `remove` keep what they have not
- * removed yet. An abort that comes too late to have an effect is ignored: the call resolves.
+ * ## Layers that are unpacked at the same time
+ * A backend with the capability `rebase` can unpack a layer before its parent is committed. Call `prepare` without a
+ * parent, and `commit` with it. The label `containerd.io/snapshot/parent-chain-id` tells `prepare` that a parent will
+ * come. `prepare` then returns an overlay that has only an upperdir. It can't be mounted. It tells the program that
+ * unpacks the layer where to write, and keeps the layer's whiteouts.
  *
  * ## After a crash
- * At any instant a snapshot is whole or does not exist. What was committed is on disk, its contents before its name.
- * Active snapshots and views stay; what is in an active one may be cut short. `cleanup` frees what was under way.
+ * A snapshot is whole, or it does not exist. Committed snapshots are on disk, their contents before their names. Active
+ * snapshots and views stay, but files in an active snapshot may be cut short. `cleanup` frees the directories that
+ * interrupted calls left.
  *
- * Several processes may use the same root at once.
+ * Several processes may use the same root at the same time.
  */
 export interface Snapshotter extends AsyncDisposable {
   readonly backend: {
     readonly name: string;
-    /** Why it was chosen, a sentence for people. */
+    /** Why it was chosen: a sentence for people. */
     readonly reason: string;
     readonly capabilities: readonly Capability[];
   };
 
   /**
-   * Makes an active snapshot, empty or on a parent. The parent stays as it is, and can't be removed meanwhile.
+   * Makes an active snapshot, empty or on a parent. The parent does not change, and can't be removed while it has children.
    *
    * Time and disk: `overlay` makes two directories; `native` copies the parent's tree, unless the file system shares blocks.
    *
    * @returns what to mount to write to it
    * @throws `signal.reason` after an abort: there is no snapshot
    * @throws OverlayerError
-   *   - `AlreadyExists`: the key is taken, or the layer of `containerd.io/snapshot.ref` is there
-   *   - `NotFound`: no such parent
-   *   - `InvalidArgument`: the parent is not committed; a key or label that can't be
+   *   - `AlreadyExists`: the key is taken, or the snapshot that `containerd.io/snapshot.ref` names is committed
+   *   - `NotFound`: there is no such parent
+   *   - `InvalidArgument`: the parent is not committed; a key or label is invalid
    *   - `ResourceExhausted`: the disk is full
    */
   prepare(key: string, options?: PrepareOptions): Promise<readonly Mount[]>;
 
   /**
-   * As `prepare`, but what is to be mounted can only be read, and the snapshot only be removed. Of a store on a read-only
-   * file system the parent is shown, and there is no snapshot.
+   * As `prepare`, but the mounts are read-only, and the snapshot can't be committed. On a read-only file system it makes
+   * no snapshot: the mounts show the parent.
    */
   view(key: string, options?: PrepareOptions): Promise<readonly Mount[]>;
 
   /**
-   * What to mount for an active snapshot or a view: the same as when it was made.
+   * The mounts that `prepare` or `view` returned for the snapshot.
    *
-   * @throws OverlayerError `NotFound`, `FailedPrecondition` (it is committed: make a view of it)
+   * @throws OverlayerError `NotFound`; `FailedPrecondition`: the snapshot is committed, so make a view of it
    */
   mounts(key: string): Promise<readonly Mount[]>;
 
   /**
-   * Ends an active snapshot, whose state now is that of the new, committed one. The key is free again; children and
-   * views may be made of the name. Labels are not handed down: the committed snapshot has those given here.
+   * Makes an active snapshot permanent, under a name. The committed snapshot can be a parent, and the key is free again.
+   * Its labels are those of the options, not those of the active snapshot.
    *
    * It resolves once contents and name are on disk.
    *
-   * With a late parent, and the label `containerd.io/snapshot.ref`, directories that the layer does not list take owner,
-   * mode, attributes and times of the parent's, as if the layer had been unpacked upon it.
+   * Some directories of a layer that was unpacked before its parent have no entry in the layer. They take owner, mode,
+   * attributes and times of the parent's directories, if the snapshot has the label `containerd.io/snapshot.ref`.
    *
    * @throws `signal.reason` after an abort: the snapshot is still active
    * @throws OverlayerError
-   *   - `NotFound`: no such key, or parent
+   *   - `NotFound`: there is no such key or parent
    *   - `AlreadyExists`: the name is taken
-   *   - `FailedPrecondition`: not an active snapshot; the late parent is not committed
-   *   - `InvalidArgument`: it has another parent already; a name or label that can't be
-   *   - `Unimplemented`: a late parent, and a backend that can't do that
-   *   - `ResourceExhausted`, `DataLoss`: it can't be brought to the disk. It is still active then
+   *   - `FailedPrecondition`: the snapshot is not active; `parent` is not committed
+   *   - `InvalidArgument`: the snapshot has another parent; a name or label is invalid
+   *   - `Unimplemented`: `parent` is given, and the backend has no `rebase`
+   *   - `ResourceExhausted`, `DataLoss`: the contents can't be written to the disk. The snapshot is still active
    */
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo>;
 
-  /** @returns undefined when there is no such snapshot, also for a text that can't be a key or name */
+  /** @returns undefined when there is no such snapshot, also for an invalid key or name */
   find(key: string): Promise<SnapshotInfo | undefined>;
 
   /** As `find`. @throws OverlayerError `NotFound` */
   stat(key: string): Promise<SnapshotInfo>;
 
   /**
-   * Changes labels. No other field can be changed. By default the patch's labels replace all labels.
+   * Changes labels. No other field can be changed. Without `fieldpaths`, the patch's labels replace all labels.
    *
    * @throws OverlayerError `NotFound`; `InvalidArgument` (a field path to anything but labels, an invalid label)
    */
   update(key: string, patch: SnapshotPatch, options?: UpdateOptions): Promise<SnapshotInfo>;
 
   /**
-   * What the snapshot takes by itself, without its parents: measured now for an active one, when it was committed
-   * for a committed one. A view takes nothing.
+   * Disk space of the snapshot without its parents. An active snapshot is measured now. A committed one was measured by
+   * its commit. A view takes no space.
    *
    * @throws OverlayerError `NotFound`
    * @throws `signal.reason` after an abort
@@ -165,30 +160,30 @@ export interface Snapshotter extends AsyncDisposable {
 
   /**
    * All snapshots in the order of their names. Filters know the fields `name`, `parent`, `kind` and `labels.NAME`.
-   * Snapshots may be made and removed during the walk: each is given as it is when its turn comes.
+   * Snapshots may be made and removed during the walk. Each is returned as it is when its turn comes.
    *
-   * @throws OverlayerError `InvalidArgument` (a filter that can't be read)
+   * @throws OverlayerError `InvalidArgument` : a filter has a syntax error
    * @throws `signal.reason` after an abort
    */
   walk(options?: ListOptions): AsyncIterable<SnapshotInfo>;
 
   /**
-   * Takes a snapshot of any kind away. Its parent stays, and may be removed after it.
+   * Removes a snapshot of any kind. Its parent stays, and can be removed afterwards.
    *
-   * It is gone at once; its space is free when this resolves, or after `cleanup` where that does not work (something
-   * is mounted in there).
+   * The snapshot disappears at once. Its space is free when the call resolves. Where its directory can't be removed, for
+   * example because something is mounted there, `cleanup` frees the space later.
    *
-   * @throws OverlayerError `NotFound`, `FailedPrecondition` (it has children)
+   * @throws OverlayerError `NotFound`; `FailedPrecondition`: it has children
    * @throws `signal.reason` after an abort. The snapshot is whole, or it is gone and its space is freed in the background
    */
   remove(key: string, options?: AbortableOptions): Promise<void>;
 
   /**
-   * Runs `use` while nobody else does so for the same name, in this process or any other that has the same root
-   * open. It keeps nobody from anything else: `unpackSnapshot` takes it so that a layer is unpacked once. The lock
-   * ends with the process.
+   * Runs `use` while it holds the lock of a name. One caller holds it at a time, over all processes that have the root
+   * open. The lock excludes only other calls of `withLock`. `unpackSnapshot` takes it, so that a layer is unpacked once.
+   * It ends with the process.
    *
-   * @throws what `use` throws; `signal.reason` when the signal ends the waiting
+   * @throws what `use` throws; `signal.reason` after an abort while it waits
    */
   withLock<T>(name: string, use: () => Promise<T>, options?: AbortableOptions): Promise<T>;
 
@@ -201,17 +196,21 @@ export interface Snapshotter extends AsyncDisposable {
   cleanup(options?: AbortableOptions): Promise<CleanupResult>;
 
   /**
-   * Compares metadata with what is on disk and what is mounted: snapshots whose directory or parent is gone; files of
-   * committed snapshots that are gone, cut short or changed, by the manifest that each gets when it is committed; what
-   * belongs to no snapshot. Repairs and frees where the options say so, and nothing else. Others may be at work
-   * meanwhile.
+   * Compares the metadata with the disk and the mounts. It finds
    *
-   * @throws OverlayerError `DataLoss` when the metadata can't be read: see `rebuildMetadata`
-   * @throws `signal.reason` when the signal asks for the end
+   * - snapshots whose directory or parent is missing
+   * - files of committed snapshots that are missing, cut short or changed. Each committed snapshot has a manifest with
+   *   the checksums of its files
+   * - directories and mounts that belong to no snapshot
+   *
+   * It repairs and frees only what the options ask for. Other processes may use the snapshots during the check.
+   *
+   * @throws OverlayerError `DataLoss`: the metadata can't be read (see `rebuildMetadata`)
+   * @throws `signal.reason` after an abort
    */
   check(options?: CheckOptions): Task<CheckReport, CheckProgress>;
 
-  /** Waits for what is under way. A second time does nothing. After it, all else rejects with `FailedPrecondition`. */
+  /** Waits for running calls. Later calls of other methods reject with `FailedPrecondition`. A second close does nothing. */
   close(): Promise<void>;
 }
 
@@ -245,7 +244,7 @@ export const PREPARE_OPTIONS = {
 /** Name and labels of the committed snapshot. */
 export interface CommitOptions extends AbortableOptions {
   readonly name: string;
-  /** For a snapshot that was prepared without one (`rebase` in the backend's capabilities). @default as it is */
+  /** For a snapshot that was prepared without a parent. The backend needs the capability `rebase`. @default unchanged */
   readonly parent?: string | undefined;
   /** @default none */
   readonly labels?: Labels | undefined;
@@ -265,7 +264,7 @@ export interface SnapshotPatch {
 
 /** The record of a snapshot. */
 export interface SnapshotInfo {
-  /** Its key, or its name when it is committed. */
+  /** The key, or the name of a committed snapshot. */
   readonly name: string;
   readonly kind: SnapshotKind;
   readonly parent: string | undefined;

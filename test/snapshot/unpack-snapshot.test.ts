@@ -240,7 +240,7 @@ describe.each(BACKENDS)('%s, owners mapped', (_, make) => {
     expect(await refusal({ name: 'next', parent: 'base' })).toMatchObject({ code: 'FailedPrecondition' });
     const other = { name: 'next', parent: 'base', labels: mapping('0:6000:100') };
     expect(await refusal(other)).toMatchObject({ code: 'FailedPrecondition' });
-    expect((await refusal({ name: 'base' })).message).toContain('its owners are mapped otherwise');
+    expect((await refusal({ name: 'base' })).message).toContain('it maps owners in another way');
     expect((await infos()).map(({ name }) => name)).toEqual(['base']);
   });
 

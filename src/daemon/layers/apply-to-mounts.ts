@@ -11,31 +11,32 @@ import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import type { FilledSnapshots } from './filled-snapshots.js';
 
-export interface ApplyToMountsOptions extends Required<Pick<ReadLayerOptions, 'signal'>> {
+interface ApplyToMountsOptions extends Required<Pick<ReadLayerOptions, 'signal'>> {
   readonly digest: Digest;
   /** Flush the file system when the layer is there. */
   readonly sync: boolean;
-  /** No more layers will come below what the mounts show. @default a commit may bring some (`rebase`) */
+  /** The commit brings no lower layers (`rebase`). @default false */
   readonly isFinal?: boolean | undefined;
 }
 
-/** Where a daemon's own snapshots are. */
+/** The daemon's own snapshots. */
 export interface OwnSnapshots {
   readonly snapshots: Snapshotter;
-  /** Their directories' parent, without symlinks. */
+  /** The parent of their directories, without symlinks. */
   readonly directory: string;
   readonly filled: FilledSnapshots;
 }
 
 /**
- * Unpacks a layer as if it were written through the mounts, of whatever snapshotter. Nothing is mounted where the
- * directories behind them can be told: a bind mount's, an overlay's upperdir. Of overlays without lower layers, which are
- * there to unpack several layers at once, whiteouts are kept. What else such a layer needs of those below is done when
- * it is committed (`commitLayer`); that is impossible for another's snapshots.
+ * Unpacks a layer with the same result as through the mounts, which may be of any snapshotter. It writes straight into the
+ * source of a bind mount or the upperdir of an overlay, and mounts nothing. Other mounts are mounted.
  *
- * @param open opens the layer, once it is known where it goes
- * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: they can only be read; `Unimplemented`:
- * another's snapshot, and the layer needs those below
+ * An overlay without lower layers is a snapshot whose parent comes later. Its whiteouts are kept. A layer that needs its
+ * lower layers for more than that is unpacked again by `commitLayer`. This works for the daemon's own snapshots only.
+ *
+ * @param open opens the layer. It is called when the destination is known
+ * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: the mounts are read-only; `Unimplemented`:
+ * the snapshot is another snapshotter's, and the layer needs its lower layers
  */
 export async function applyToMounts(
   open: () => Promise<LayerSource>,
@@ -67,7 +68,7 @@ export async function applyToMounts(
   }
 }
 
-/** Into a snapshot of this daemon's, which is sealed for its commit. */
+/** Unpacks into a snapshot of this daemon, and seals it for its commit. */
 async function applyToOwn(
   open: () => Promise<LayerSource>,
   mounts: readonly Mount[],

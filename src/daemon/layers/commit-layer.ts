@@ -17,12 +17,12 @@ export interface CommitLayerOptions {
 }
 
 /**
- * Commits a snapshot, which may get its parent only now: containerd unpacks the layers of an image at once (`rebase`).
- * A layer comes out as if it had been unpacked upon its parent: one that needs what is below it is unpacked again, from
- * its blob, which whoever pulls the image still holds.
+ * Commits a snapshot. containerd unpacks the layers of an image at the same time (`rebase`), so the snapshot may get its
+ * parent only now. The result is that of an unpack onto the parent. A layer that needs its lower layers is unpacked again
+ * from its blob, which the client that pulls the image still holds.
  *
- * @throws OverlayerError as `Snapshotter.commit` and `applyToMounts`; `FailedPrecondition`: somebody else has unpacked it,
- * in a way that loses whiteouts
+ * @throws OverlayerError as `Snapshotter.commit` and `applyToMounts`; `FailedPrecondition`: another differ has unpacked the
+ * layer and lost its whiteouts
  */
 export async function commitLayer(
   { own, open }: CommitLayerOptions,
@@ -44,8 +44,9 @@ export async function commitLayer(
 }
 
 /**
- * On the bind mount of a snapshot without a parent, other differs leave no mark of what a layer deletes. Where the labels
- * say that a parent will come there is none, and nothing gets lost (`OverlayBackend.mounts`); containerd 2.2 does not.
+ * Other differs lose the whiteouts of a layer that they unpack through the bind mount of a snapshot without a parent. A
+ * snapshot with the label for a later parent has no bind mount (`OverlayBackend.mounts`), but containerd 2.2 does not set
+ * that label.
  */
 function checkUnpacked({ name, labels }: SnapshotInfo, layer: UnpackedLayer | undefined): void {
   if (!(isExtraction(name) || SNAPSHOT_REF_LABEL in labels)) {
@@ -74,7 +75,7 @@ interface AgainOptions {
   readonly layer: UnpackedLayer;
 }
 
-/** Into another snapshot, in whose place it is committed. After a failure all is as before. */
+/** Unpacks the layer into another snapshot on the parent, and commits that one. A failure changes nothing. */
 async function unpackAgain(
   { own, open }: CommitLayerOptions,
   { key, name, parent, labels, layer: { digest } }: AgainOptions,
@@ -93,7 +94,7 @@ async function unpackAgain(
         await snapshots.commit(again, sealed({ name, labels }, (await filled.take(again)) ?? {}));
       } catch (error) {
         await filled.forget(again);
-        await snapshots.remove(again).catch(() => {}); // `cleanup` does it: the first error says more
+        await snapshots.remove(again).catch(() => {}); // else `cleanup` removes it: the first error says more
         throw error;
       }
       await filled.forget(key);

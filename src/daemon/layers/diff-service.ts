@@ -10,7 +10,7 @@ import type { ApplyRequest, ApplyResponse, DiffRequest, DiffResponse } from './d
 import type { OpenLayer } from './open-layer.js';
 import { storeDiff } from './store-diff.js';
 
-export interface DiffServiceOptions {
+interface DiffServiceOptions {
   readonly own: OwnSnapshots;
   readonly open: OpenLayer;
   readonly containerd: ContainerdContent;
@@ -18,16 +18,15 @@ export interface DiffServiceOptions {
 }
 
 /**
- * `containerd.services.diff.v1.Diff`. What it does not do is `Unimplemented`: containerd goes on to its next differ
- * then.
+ * `containerd.services.diff.v1.Diff`. After `Unimplemented`, containerd tries its next differ.
  */
 export function diffService({ own, open, containerd, onLayer }: DiffServiceOptions): Methods {
   return {
     async Apply(request: ApplyRequest, context: CallContext): Promise<ApplyResponse> {
       const { diff, mounts, syncFs } = request;
       const { mediaType, digest: text } = required(diff, 'diff');
-      // Whether it is one that we read. What is said to containerd's processors is not for it then: they are chosen by the
-      // media type (core/diff, BinaryHandler), and Kubernetes' part of containerd 1.7 has word for them with every layer.
+      // Throws for media types that need one of containerd's stream processors (core/diff, BinaryHandler). The request's
+      // payloads for processors are ignored: Kubernetes' part of containerd 1.7 sends them with every layer.
       layerCompression(mediaType);
       const digest = parseDigest(text);
       const layer = await applyToMounts(() => open(digest, context), mounts.map(fromMount), own, {

@@ -28,7 +28,7 @@ export interface UnpackedLayer {
  */
 export class FilledSnapshots {
   readonly #snapshots: Snapshotter;
-  /** By the directory that the layer goes into. Undefined: the contents are unknown. */
+  /** The key is the directory of the snapshot's tree. Undefined: the contents are unknown. */
   readonly #seals = new Map<string, Promise<Seal | undefined>>();
 
   constructor(snapshots: Snapshotter) {
@@ -48,7 +48,7 @@ export class FilledSnapshots {
     work: (fill: LayerFill) => Promise<T>,
   ): Promise<T> {
     const earlier = this.#seals.get(directory);
-    // A commit waits for what is still being written.
+    // A commit waits for writes of earlier fills.
     const unknown = Promise.resolve(earlier).then(() => undefined);
     unknown.catch(() => {});
     this.#seals.set(directory, unknown);
@@ -83,8 +83,8 @@ export class FilledSnapshots {
    * For the commit.
    *
    * @returns undefined when the contents are unknown
-   * @throws OverlayerError what has failed since the layer was applied. It may not be on the disk, and no later flush
-   * would tell: the snapshot can only be removed
+   * @throws OverlayerError the seal has failed. The layer may not be on the disk, and no later flush would report that, so
+   * the snapshot can only be removed
    */
   async take(key: string): Promise<Seal | undefined> {
     const directory = await this.#directoryOf(key);
@@ -94,7 +94,7 @@ export class FilledSnapshots {
     return isExtraction(key) ? seal : undefined;
   }
 
-  /** For the removal of a snapshot that nothing writes to any more. */
+  /** Waits for the seal and drops it, before the snapshot is removed. */
   async forget(key: string): Promise<void> {
     const directory = await this.#directoryOf(key);
     if (directory === undefined) return;
@@ -102,7 +102,7 @@ export class FilledSnapshots {
     this.#seals.delete(directory);
   }
 
-  /** Of a snapshot that may have been filled. */
+  /** @returns undefined when the snapshot can't have been filled */
   async #directoryOf(key: string): Promise<string | undefined> {
     if (this.#seals.size === 0) return undefined;
     try {

@@ -7,7 +7,7 @@ import type { CallContext } from '../grpc/calls.js';
 
 export type OpenLayer = (digest: Digest, context: CallContext) => Promise<LayerSource>;
 
-/** Opens blobs: our own store may have one, where containerd has that for its content; else it is in containerd's. */
+/** Opens a blob in overlayer's content store, which containerd may use as its own, or else in containerd's. */
 export function layerOpener(content: ContentStore, containerd: ContainerdContent): OpenLayer {
   return async (digest, context) =>
     (await ifFound(content.path(digest))) ?? (await containerd.open(digest, context));

@@ -13,10 +13,9 @@ import type { DescriptorMessage } from '../messages.js';
 import type { DiffRequest } from './diff-messages.js';
 
 /**
- * Makes a layer and puts it into the content store of the containerd that asks, labelled with its diffID.
+ * Makes a layer, and writes it into the content store of the calling containerd with a label for its diffID.
  *
- * @throws OverlayerError as `diffMounts`; `Unimplemented`: another media type than a layer's, or nobody says in which
- * namespace it is asked for
+ * @throws OverlayerError as `diffMounts`; `Unimplemented`: the media type is not a layer's, or the namespace is unknown
  */
 export async function storeDiff(
   request: DiffRequest,
@@ -29,7 +28,7 @@ export async function storeDiff(
   const right = request.right.map(fromMount);
   const namespace = context.namespace ?? (await namespaceOf(right));
   const diff = diffMounts(left.map(fromMount), right, {
-    // Docker's plain type says nothing of its bytes; what it is called for is no compression.
+    // Docker's plain media type does not say the compression. A caller that asks for it wants none.
     compression: compression === 'unknown' ? 'none' : compression,
     sourceDateEpoch: sourceDateEpoch === null ? undefined : new Date(sourceDateEpoch.seconds * 1000),
     signal: context.signal,
@@ -43,8 +42,8 @@ export async function storeDiff(
 }
 
 /**
- * containerd 1.7 does not tell a differ in which namespace it is asked. Its names of snapshots begin with that
- * (core/metadata, createKey: `namespace/number/key`), and are in the record beside the snapshot's tree.
+ * containerd 1.7 does not send the namespace to a differ. The record beside the snapshot's tree has containerd's name of the
+ * snapshot, which begins with the namespace (core/metadata, createKey: `namespace/number/key`).
  */
 async function namespaceOf(mounts: readonly Mount[]): Promise<string> {
   const [uppermost] = shownLayers(mounts) ?? [];
@@ -52,5 +51,8 @@ async function namespaceOf(mounts: readonly Mount[]): Promise<string> {
   const name = typeof record === 'object' ? record.name : '';
   const [, namespace] = /^([^/]+)\/\d+\//.exec(name) ?? [];
   if (namespace !== undefined) return namespace;
-  throw new OverlayerError('Unimplemented', 'Nobody says in which namespace the layer is to be');
+  throw new OverlayerError(
+    'Unimplemented',
+    'The namespace for the layer is unknown: the call and the snapshot do not name it',
+  );
 }

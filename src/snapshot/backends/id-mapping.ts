@@ -4,21 +4,21 @@ import { type IdRange, imageRoot, type OwnerMap } from '../../layer/apply/shift-
 import type { Labels } from '../../metadata/labels.js';
 import { GIDMAPPING_LABEL, UIDMAPPING_LABEL } from '../labels.js';
 
-/** The host's ids for root of the containers that will use the snapshot. */
-export interface RootPair {
+/** The host's ids of the container's root. */
+interface RootPair {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** 2^32-1 is no id: chown(2) takes it for "leave it". */
+/** 2^32-1 is no id: for chown(2) it means "unchanged". */
 const LAST_ID = 2 ** 32 - 2;
 
 /**
  * Reads the labels that map ids.
  *
  * @returns undefined when there are none
- * @throws OverlayerError `InvalidArgument`: only one of them, not "containerID:hostID:size[,…]", ranges that overlap,
- * or root not mapped
+ * @throws OverlayerError `InvalidArgument`: one of the two labels is missing, or is not "containerID:hostID:size[,…]";
+ * ranges overlap; root is not mapped
  */
 export function ownerMap(labels: Labels): OwnerMap | undefined {
   const [uids, gids] = [labels[UIDMAPPING_LABEL], labels[GIDMAPPING_LABEL]];
@@ -31,19 +31,19 @@ export function mappedRoot(labels: Labels): RootPair | undefined {
   return map && imageRoot(map);
 }
 
-/** The labels but for those that map ids. */
+/** The labels without those that map ids. */
 export function withoutMapping(labels: Labels): Labels {
   const { [UIDMAPPING_LABEL]: _, [GIDMAPPING_LABEL]: __, ...others } = labels;
   return others;
 }
 
-/** Those that map ids alone. */
+/** Only the labels that map ids. */
 function mappingLabels(labels: Labels): Labels {
   const names = [UIDMAPPING_LABEL, GIDMAPPING_LABEL];
   return Object.fromEntries(Object.entries(labels).filter(([name]) => names.includes(name)));
 }
 
-/** Whether labels map ids in the same way. */
+/** Whether the labels map ids in the same way. */
 export function haveSameOwners(a: Labels, b: Labels = {}): boolean {
   return isDeepStrictEqual(mappingLabels(a), mappingLabels(b));
 }
@@ -61,8 +61,8 @@ function parseRange(label: string, part: string): IdRange {
   const number = (name: string) => Number(match?.groups?.[name]);
   const range = { container: number('container'), host: number('host'), size: number('size') };
   if (Math.max(range.container, range.host) + range.size - 1 <= LAST_ID) return range;
-  throw new OverlayerError('InvalidArgument', `Not a mapping in label "${label}": "${part}"`, {
-    hint: 'containerID:hostID:size, several parted by commas; both labels together',
+  throw new OverlayerError('InvalidArgument', `Label "${label}" has no valid mapping: "${part}"`, {
+    hint: 'write containerID:hostID:size, separate several by commas, and set both labels',
   });
 }
 

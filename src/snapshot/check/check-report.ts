@@ -5,21 +5,21 @@ import type { DiffID } from '../../oci/digest.js';
 
 /** How thoroughly a check looks, and what it may change. */
 export interface CheckOptions extends AbortableOptions {
-  /** Files are looked at and not read: it finds those that are gone, cut short or have other attributes. @default false */
+  /** Compares sizes and attributes, and reads no file. It finds missing, shortened and changed files. @default false */
   readonly quick?: boolean | undefined;
   /**
-   * Asked once for each damaged snapshot, about the first thing that is wrong with it: its layer, to take from it
-   * what is damaged. Of a snapshot whose manifest knows its layer, no other is taken (`diffID`). Record files are
-   * written anew without asking.
+   * Returns the layer of a damaged snapshot, from which the damaged files are replaced. It is called once for each damaged
+   * snapshot, with its first finding. If the manifest knows the layer (`diffID`), another layer is refused. Record files
+   * are rewritten without a layer.
    *
    * @default nothing is repaired
    */
   readonly repair?:
     | ((finding: CheckFinding) => LayerSource | undefined | Promise<LayerSource | undefined>)
     | undefined;
-  /** Free what belongs to no snapshot: orphaned directories. @default false */
+  /** Removes directories that belong to no snapshot. @default false */
   readonly prune?: boolean | undefined;
-  /** Change nothing, and say what would be done. @default false */
+  /** Changes nothing, and reports what would be done. @default false */
   readonly dryRun?: boolean | undefined;
 }
 
@@ -33,10 +33,10 @@ export const CHECK_OPTIONS = {
 
 /** How far a check has come. */
 export interface CheckProgress {
-  /** Snapshots that are done, of how many. */
+  /** Snapshots that are checked, of `totalSnapshots`. */
   readonly snapshots: number;
   readonly totalSnapshots: number;
-  /** Files, directories and all else that were compared. */
+  /** Files, directories and other entries that were compared. */
   readonly entries: number;
   /** Bytes of files that were read. */
   readonly bytes: number;
@@ -44,51 +44,54 @@ export interface CheckProgress {
 
 /** What is wrong with a snapshot. */
 export type DamageKind =
-  /** A snapshot's directory, or the tree in it, is gone. */
+  /** The snapshot's directory, or the tree in it, is missing. */
   | 'missing-directory'
-  /** The snapshot that it is on is gone. */
+  /** The parent snapshot is missing. */
   | 'missing-parent'
-  /** A file (or directory …) of its layer is gone. */
+  /** An entry of the layer is missing. */
   | 'missing'
-  /** A file is not what its layer says: in content, attributes or kind. */
+  /** An entry differs from the layer in content, attributes or type. */
   | 'modified'
-  /** A file that no layer brought. */
+  /** The layer has no such entry. */
   | 'added'
-  /** The manifest is damaged or gone: of the files, nothing is known. */
+  /** The manifest is damaged or missing. The files can't be checked. */
   | 'manifest'
-  /** What the metadata could be rebuilt from is damaged or gone. */
+  /** The record file, from which the metadata could be rebuilt, is damaged or missing. */
   | 'record-file';
 
 /** What belongs to no snapshot. */
 export type LeftoverKind =
-  /** A directory that no snapshot has, and nobody is at work on. */
+  /** A directory that belongs to no snapshot, and that no process works on. */
   | 'orphan'
-  /** A mount of a snapshot that is gone. It is never unmounted: somebody may be using it. */
+  /** A mount of a snapshot that was removed. It is never unmounted: it may be in use. */
   | 'stale-mount';
 
 /** One thing that is wrong, or left over, and what was done about it. */
 export interface CheckFinding {
   readonly kind: DamageKind | LeftoverKind;
-  /** Key or name of the snapshot that is damaged; undefined for what belongs to none. */
+  /** Key or name of the damaged snapshot. Undefined for orphans and stale mounts. */
   readonly snapshot: string | undefined;
   readonly parent: string | undefined;
-  /** Within the snapshot's tree for `missing`, `modified` and `added` ('' is its root); else on this system. */
+  /** Relative to the snapshot's tree for `missing`, `modified` and `added` ('' is its root). Else an absolute path. */
   readonly path: string;
   /** A sentence for people. */
   readonly detail: string;
-  /** Of the layer that could repair it, where that is known. */
+  /** The diffID of the layer that can repair it, if known. */
   readonly diffID: DiffID | undefined;
   readonly outcome: 'found' | 'would-repair' | 'repaired' | 'would-prune' | 'pruned' | 'failed';
-  /** Why it could not be repaired or pruned. */
+  /** The failure of the repair or the removal. */
   readonly error: unknown;
 }
 
 /** What a check has found. */
 export interface CheckReport extends CheckProgress {
   readonly findings: readonly CheckFinding[];
-  /** Committed snapshots that have no manifest, since their backend lays them out in its own way, or not all of their files could be read: they can't be judged. */
+  /**
+   * Committed snapshots that have no manifest and can't be checked. Their backend has a layout of its own, or the process
+   * that committed them could not read all files.
+   */
   readonly unverified: readonly string[];
-  /** Something is damaged, and was not repaired. */
+  /** There is damage that was not repaired. */
   readonly damaged: boolean;
 }
 
@@ -98,9 +101,9 @@ export function isDamage({ kind }: Pick<CheckFinding, 'kind'>): boolean {
   return !LEFTOVERS.includes(kind);
 }
 
-export type NewFinding = Pick<CheckFinding, 'kind' | 'path' | 'detail'> & Partial<CheckFinding>;
+type NewFinding = Pick<CheckFinding, 'kind' | 'path' | 'detail'> & Partial<CheckFinding>;
 
-/** A finding whose outcome is still to be said. */
+/** A finding whose outcome is not final. */
 export type OpenFinding = { -readonly [K in keyof CheckFinding]: CheckFinding[K] };
 
 export function openFinding(finding: NewFinding): OpenFinding {

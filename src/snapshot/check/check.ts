@@ -89,7 +89,7 @@ class Check {
   }
 
   async #damageOf(record: NamedRecord): Promise<OpenFinding[]> {
-    // It may be removed or committed meanwhile, and then what is seen says nothing.
+    // Findings count only if the snapshot was not removed or committed during the check.
     const isStill = () => {
       const now = this.#context.store.read((transaction) => findRecord(transaction, record.name));
       return now !== undefined && now.id === record.id && now.kind === record.kind;
@@ -181,7 +181,7 @@ class Check {
   }
 }
 
-/** A snapshot can only be repaired on a sound parent. */
+/** Parents come first, because a snapshot can only be repaired on a sound parent. */
 function parentsFirst(records: readonly NamedRecord[]): NamedRecord[] {
   const byName = new Map(records.map((record) => [record.name, record]));
   const ordered = new Set<NamedRecord>();

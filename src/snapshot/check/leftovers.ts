@@ -1,34 +1,46 @@
 import { join } from 'node:path';
-import { listRecords } from '../../metadata/snapshot-records.js';
+import type { AbortableOptions } from '../../base/abort.js';
+import { findRecord, listRecords, removeRecord } from '../../metadata/snapshot-records.js';
 import { findStaleMounts } from '../../mount/stale-mounts.js';
+import { UNPACKING_LABEL } from '../labels.js';
 import type { CheckContext } from './check-context.js';
 import { type OpenFinding, openFinding } from './check-report.js';
-import { cleanUp, withOrphans } from './cleanup.js';
 
-/** What belongs to no snapshot: on disk, and among the mounts. */
-export async function findLeftovers({ store, directories }: CheckContext): Promise<OpenFinding[]> {
-  const recorded = () =>
-    store.read((transaction) => new Set(listRecords(transaction).map(({ id }) => String(id))));
-  const orphans = await withOrphans(directories, recorded, async (names) => names);
-  const ids = recorded();
+/** The directories that a cleanup removed, and those that it could not remove. */
+export interface CleanupResult {
+  /** Names of the directories below `snapshots/` that were removed. */
+  readonly removed: readonly string[];
+  /** Directories that could not be removed, and why. */
+  readonly failed: readonly { readonly directory: string; readonly error: unknown }[];
+}
+
+type Context = Pick<CheckContext, 'store' | 'directories'>;
+
+/** See `Snapshotter.cleanup`. */
+export async function cleanUp(context: Context, options: AbortableOptions): Promise<CleanupResult> {
+  await removeDeadUnpacks(context);
+  return await removeOrphans(context, options);
+}
+
+/** Finds directories and mounts that belong to no snapshot. */
+export async function findLeftovers(context: Context): Promise<OpenFinding[]> {
+  const { path: snapshots } = context.directories;
+  const orphans = await withOrphans(context, async (names) => names);
+  const ids = recordedIds(context);
   return [
     ...orphans.map((name) =>
-      openFinding({
-        kind: 'orphan',
-        path: join(directories.path, name),
-        detail: 'no snapshot has this directory',
-      }),
+      openFinding({ kind: 'orphan', path: join(snapshots, name), detail: 'no snapshot has this directory' }),
     ),
-    // One that is being made or removed is an orphan at most.
-    ...findStaleMounts(directories.path, (name) => ids.has(name)).map(({ mountPoint, detail }) =>
+    // A directory that is being made or removed counts as an orphan only.
+    ...findStaleMounts(snapshots, (name) => ids.has(name)).map(({ mountPoint, detail }) =>
       openFinding({ kind: 'stale-mount', path: mountPoint, detail }),
     ),
   ];
 }
 
-/** Frees orphans, and says so in the findings. */
+/** Removes orphans, and sets the outcome of their findings. */
 export async function pruneLeftovers(
-  { store, directories }: CheckContext,
+  context: Context,
   findings: readonly OpenFinding[],
   dryRun: boolean,
 ): Promise<void> {
@@ -37,13 +49,70 @@ export async function pruneLeftovers(
     for (const finding of prunable) finding.outcome = 'would-prune';
     return;
   }
-  const { failed } = await cleanUp(directories, () =>
-    store.read((transaction) => new Set(listRecords(transaction).map(({ id }) => String(id)))),
-  );
-  const errors = new Map(failed.map(({ directory, error }) => [join(directories.path, directory), error]));
+  const { failed } = await removeOrphans(context);
+  const { path: snapshots } = context.directories;
+  const errors = new Map(failed.map(({ directory, error }) => [join(snapshots, directory), error]));
   for (const finding of prunable) {
     const error = errors.get(finding.path);
     finding.outcome = error === undefined ? 'pruned' : 'failed';
     if (error !== undefined) finding.error = error;
   }
+}
+
+/** Removes the records of unpacks whose process has died, as their free locks show. Their directories become orphans. */
+async function removeDeadUnpacks({ store, directories }: Context): Promise<void> {
+  const unpacks = store.read((transaction) =>
+    listRecords(transaction).filter(({ kind, labels }) => kind === 'active' && UNPACKING_LABEL in labels),
+  );
+  for (const { name, labels } of unpacks) {
+    const release = directories.takeNameLock(labels[UNPACKING_LABEL]!);
+    if (release === undefined) continue;
+    try {
+      await store.write((transaction) => {
+        if (findRecord(transaction, name) !== undefined) removeRecord(transaction, name);
+      });
+    } finally {
+      release();
+    }
+  }
+}
+
+function removeOrphans(context: Context, { signal }: AbortableOptions = {}): Promise<CleanupResult> {
+  return withOrphans(context, async (names) => {
+    const removed: string[] = [];
+    const failed: { directory: string; error: unknown }[] = [];
+    for (const name of names)
+      try {
+        signal?.throwIfAborted();
+        await context.directories.remove(name, { signal });
+        removed.push(name);
+      } catch (error) {
+        signal?.throwIfAborted();
+        failed.push({ directory: name, error });
+      }
+    return { removed, failed };
+  });
+}
+
+/** Runs `use` with the names of directories that have no record. It holds their locks, so that no process begins work there. */
+async function withOrphans<T>(context: Context, use: (names: readonly string[]) => Promise<T>): Promise<T> {
+  const { directories } = context;
+  const before = recordedIds(context);
+  const suspects = directories.list().filter(({ name, kind }) => kind !== 'foreign' && !before.has(name));
+  const locks = new Map<string, number>();
+  try {
+    for (const { name } of suspects) {
+      const lock = directories.lock(name);
+      if (lock !== undefined) locks.set(name, lock);
+    }
+    // Until now the process that made a directory could record it. From now on it does not get the lock.
+    const recorded = recordedIds(context);
+    return await use([...locks.keys()].filter((name) => !recorded.has(name)));
+  } finally {
+    for (const lock of locks.values()) directories.unlock(lock);
+  }
+}
+
+function recordedIds({ store }: Context): ReadonlySet<string> {
+  return store.read((transaction) => new Set(listRecords(transaction).map(({ id }) => String(id))));
 }

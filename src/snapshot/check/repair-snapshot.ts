@@ -22,8 +22,8 @@ interface RepairOptions {
 const NEEDS_LAYER: readonly string[] = ['missing-directory', 'missing', 'modified', 'added', 'manifest'];
 
 /**
- * Repairs a committed snapshot: its layer is unpacked anew beside it, verified, and what is damaged is replaced from
- * there. Says in the findings what became of them.
+ * Repairs a committed snapshot: unpacks its layer again in a new directory, verifies it, and replaces the damaged files
+ * from there. Sets the outcome of the findings.
  */
 export async function repairSnapshot(
   context: CheckContext,
@@ -53,7 +53,7 @@ export async function repairSnapshot(
   }
 }
 
-/** @returns what is still damaged */
+/** @returns the damage that is left */
 async function replaceDamage(
   context: CheckContext,
   record: NamedRecord,
@@ -87,7 +87,7 @@ async function replaceDamage(
     }
     return left;
   } finally {
-    if (!published) await staged.discard().catch(() => {}); // `cleanup` tries again
+    if (!published) await staged.discard().catch(() => {}); // else `cleanup` removes it
     staged.release();
   }
 }

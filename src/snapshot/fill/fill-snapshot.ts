@@ -20,19 +20,19 @@ import { type Seal, sealed } from './seal.js';
 import { isStaged, unpackPlace } from './unpack-place.js';
 
 export interface FillSnapshotOptions extends AbortableOptions {
-  /** Of the committed snapshot. */
+  /** Name of the committed snapshot. */
   readonly name: string;
   readonly parent?: string | undefined;
   readonly labels?: Labels | undefined;
   readonly diffID?: DiffID | undefined;
   /**
-   * Settles when the parent is committed; the layer is unpacked meanwhile, which takes a backend with `rebase`.
-   * @default the parent is there
+   * Settles when the parent is committed. The layer is unpacked before that, for which the backend needs `rebase`.
+   * @default the parent is committed
    */
   readonly parentCommitted?: Promise<unknown> | undefined;
   /**
-   * Opens the layer and hands it to `unpack`; the layer is verified when both are done. Only called when there
-   * is no such snapshot; and a second time for a layer that turns out to depend on what its parent holds.
+   * Opens the layer and passes it to `unpack`. The layer is verified when both have resolved. It is called only when there
+   * is no such snapshot. It is called again for a layer that relies on its lower layers and was unpacked without them.
    */
   readonly fill: (unpack: Unpack) => Promise<LayerResult>;
 }
@@ -44,7 +44,7 @@ type UnpackOptions = Omit<PlanLayerOptions, 'digests'>;
 /** The snapshot of a layer, and what was read to fill it. */
 export interface UnpackedSnapshot {
   readonly snapshot: SnapshotInfo;
-  /** Undefined when the snapshot was there already, or the backend had the layer: the source was not read then. */
+  /** Undefined when the snapshot existed or the backend supplied the layer. The source was not read then. */
   readonly layer: LayerResult | undefined;
 }
 
@@ -156,13 +156,9 @@ async function checkParentOwners(
   { parent, labels }: FillSnapshotOptions,
 ): Promise<void> {
   if (parent === undefined || haveSameOwners((await snapshots.stat(parent)).labels, labels)) return;
-  throw new OverlayerError(
-    'FailedPrecondition',
-    `The owners of the parent "${parent}" are mapped otherwise`,
-    {
-      hint: 'unpack all layers of an image with the same labels',
-    },
-  );
+  throw new OverlayerError('FailedPrecondition', `The parent "${parent}" maps owners in another way`, {
+    hint: 'unpack all layers of an image with the same labels',
+  });
 }
 
 async function fillOrFind(snapshots: Snapshotter, options: FillSnapshotOptions): Promise<UnpackedSnapshot> {
@@ -194,15 +190,15 @@ async function findCommitted(
           ? `its layer has the diffID ${labelled}`
           : haveSameOwners(found.labels, labels)
             ? undefined
-            : 'its owners are mapped otherwise';
+            : 'it maps owners in another way';
   if (differs === undefined) return found;
-  throw new OverlayerError('AlreadyExists', `Snapshot "${name}" already exists, and is another: ${differs}`);
+  throw new OverlayerError('AlreadyExists', `Snapshot "${name}" already exists and differs: ${differs}`);
 }
 
-/** Labels that map ids stay where the layer itself is to have the owners that they say. */
+/** Keeps labels that map ids only if mounts can't map them: the files themselves get the mapped owners then. */
 function mapOwners(snapshots: Snapshotter, options: FillSnapshotOptions): FillSnapshotOptions {
   const { labels = {} } = options;
-  ownerMap(labels); // whether they make sense
+  ownerMap(labels); // throws for invalid labels
   const mountsMap = snapshots.backend.capabilities.includes('remap-ids');
   return mountsMap ? { ...options, labels: withoutMapping(labels) } : options;
 }

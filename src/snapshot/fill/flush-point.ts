@@ -6,12 +6,13 @@ import { fromSystemError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { AT_FDCWD, asSystemError } from '../../system/system.js';
 
-/** Disks have nothing to gain from more, and libuv has four threads for all that a process waits for. */
+/** More flushes at a time make no disk faster, and libuv has four threads for all blocking calls of the process. */
 const flushes = new Semaphore(2);
 
 /**
- * An instant from which on no write is lost unnoticed. Of those that were, the kernel tells whoever flushes next, and
- * whoever had the file system open before (syncfs(2), since Linux 5.8): a flush behind another's hears of none.
+ * Hears of every write that is lost after it was made. The kernel reports lost writes to the next flush, and to
+ * descriptors that were opened before the loss (syncfs(2), since Linux 5.8). A descriptor that is opened after another
+ * program's flush hears of none.
  */
 export class FlushPoint implements Disposable {
   readonly directory: string;
@@ -19,9 +20,9 @@ export class FlushPoint implements Disposable {
   readonly #descriptor: number;
 
   /**
-   * @param directory on the file system that is going to be written to
-   * @param name that errors have for it
-   * @throws OverlayerError
+   * @param directory any directory on the file system that will be written to
+   * @param name of the directory in error messages
+   * @throws OverlayerError the directory can't be opened
    */
   constructor(directory: string, name = directory) {
     this.directory = directory;
@@ -33,7 +34,7 @@ export class FlushPoint implements Disposable {
     }
   }
 
-  /** @throws OverlayerError what was written since is not all on the disk */
+  /** @throws OverlayerError not everything that was written since is on the disk */
   async flush(): Promise<void> {
     const leave = await flushes.enter();
     try {
@@ -45,7 +46,7 @@ export class FlushPoint implements Disposable {
     }
   }
 
-  /** Not while it flushes. */
+  /** Call it after `flush` has settled. */
   [Symbol.dispose](): void {
     openLinuxSystem().close(this.#descriptor);
   }
@@ -55,31 +56,31 @@ export class FlushPoint implements Disposable {
   }
 }
 
-/** Brings all of the file system that a directory is on to the disk. @throws OverlayerError */
+/** Flushes the file system of a directory to the disk. @throws OverlayerError as `FlushPoint` */
 export async function flushFileSystem(directory: string, name = directory): Promise<void> {
   using now = new FlushPoint(directory, name);
   await now.flush();
 }
 
-/** Less is not worth a commit of the file system's journal; 20 to 100 MB make no difference. */
+/** Each flush commits the file system's journal, which fewer bytes are not worth. 20 to 100 MB measure the same. */
 const STEP_BYTES = 32e6;
 /**
- * A journal of 64 MB, as a file system of 6 GB has, is full after some 60,000 new files: all that make files have to wait
- * then, 0.1 s each time, while the kernel empties it.
+ * A file system of 6 GB has a journal of 64 MB, which about 60,000 new files fill. Every call that makes a file then waits
+ * 0.1 s for the kernel to empty it.
  */
 const STEP_ENTRIES = 12_000;
 
 /**
- * Has the disk write what a layer brings while it is being unpacked, so that its commit has little left to wait for. That
- * pays most where layers come one after the other: five of 1.35 GB go through containerd in 7.2 s instead of 8.2; an
- * import, which unpacks the next layer while one is committed, takes up to 3 % less time, where it shows at all.
+ * Flushes a layer to the disk in steps while it is being unpacked, so that its commit waits for less. Layers that come one
+ * after another gain most: containerd unpacks five of 1.35 GB in 7.2 s instead of 8.2 s. An import gains at most 3 %,
+ * because it unpacks the next layer during a commit.
  */
 export class EarlyFlush {
   readonly #directory: string;
   #begunAt: Pick<LayerProgress, 'bytes' | 'entries'> = { bytes: 0, entries: 0 };
   #isFlushing = false;
 
-  /** @param directory on the file system that the layer goes to */
+  /** @param directory any directory on the file system of the layer */
   constructor(directory: string) {
     this.#directory = directory;
   }
@@ -90,7 +91,7 @@ export class EarlyFlush {
     if (this.#isFlushing || isLittle) return;
     this.#begunAt = { bytes, entries };
     this.#isFlushing = true;
-    // After one that fails there is no other; whoever waits for the bytes to be there has a `FlushPoint`.
+    // After a failure there is no other early flush. The commit's `FlushPoint` reports the failure.
     flushFileSystem(this.#directory).then(
       () => (this.#isFlushing = false),
       () => {},

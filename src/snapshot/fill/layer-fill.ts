@@ -13,14 +13,14 @@ import type { UnpackPlace } from './unpack-place.js';
 /** Where a layer goes: into a directory, or through mounts where the directory behind them can't be written to. */
 export type FillPlace = Omit<UnpackPlace, 'mayGetLowers'> | { readonly mounts: readonly Mount[] };
 
-export interface FillOptions {
+interface FillOptions {
   /** The snapshot that the place belongs to. @default another snapshotter's: there is nothing to seal */
   readonly snapshot?: FilledSnapshot | undefined;
   /** The caller removes the snapshot after a failure, so no error speaks of what stays there. */
   readonly temporary: boolean;
 }
 
-export interface FilledSnapshot {
+interface FilledSnapshot {
   readonly backend: Pick<SnapshotBackend, 'name'>;
   /** It holds the tree and its manifest. */
   readonly directory: string;
@@ -43,6 +43,8 @@ export class LayerFill implements Disposable {
   readonly #snapshot: FilledSnapshot | undefined;
   readonly #temporary: boolean;
   readonly #start: FlushPoint | undefined;
+  /** Whether `apply` was called. A second call makes the contents unknown. */
+  #hasBegun = false;
   #applied: AppliedLayer | undefined;
   #hasOtherWriters = false;
 
@@ -64,6 +66,8 @@ export class LayerFill implements Disposable {
   /** @throws OverlayerError as `unpackLayer`, and as `withMount` where the place is mounts */
   async apply(source: LayerSource, options: FillLayerOptions): Promise<AppliedLayer> {
     const place = this.#place;
+    if (this.#hasBegun) this.#hasOtherWriters = true;
+    this.#hasBegun = true;
     if ('mounts' in place) {
       const { mounts } = place;
       const how = { ...options, existing: 'merge', temporary: false } as const;
@@ -107,7 +111,7 @@ export class LayerFill implements Disposable {
     return { inheritsRoot, described: await this.#describe(applied, start) };
   }
 
-  /** Not while it seals. */
+  /** Call it after `seal` has settled. */
   [Symbol.dispose](): void {
     this.#start?.[Symbol.dispose]();
   }

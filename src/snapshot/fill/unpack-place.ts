@@ -4,26 +4,26 @@ import { parseMountOptions } from '../../mount/mount-options.js';
 import { overlayLayers } from '../../mount/overlay-layers.js';
 import type { Capability } from '../backends/backend.js';
 
-/** Where a layer is unpacked to, and how, so that it comes out as if it were written through the mounts. */
+/** The directory behind mounts, and how to unpack there with the same result as through the mounts. */
 export interface UnpackPlace extends Pick<UnpackLayerOptions, 'target' | 'lowers' | 'existing'> {
   readonly destination: string;
-  /** Lower layers may come later: there are none, and whiteouts are kept. */
+  /** There are no lower layers, and a commit may bring some. Whiteouts are kept. */
   readonly mayGetLowers: boolean;
 }
 
-export interface PreparedSnapshot {
+interface PreparedSnapshot {
   readonly mounts: readonly Mount[];
   readonly parent: string | undefined;
   readonly capabilities: readonly Capability[];
 }
 
 /**
- * The directories behind the mounts of an active snapshot.
+ * Finds the directory behind the mounts of an active snapshot.
  *
- * A snapshot without a parent that may get one when it is committed (`rebase`) keeps its whiteouts, as overlayfs
- * writes them: there may be something below to hide.
+ * Where a commit may give the snapshot its first parent (`rebase`), whiteouts are kept in the form of overlayfs. They hide
+ * files of the later parent.
  *
- * @returns undefined for what can only be written to through its mounts
+ * @returns undefined when the snapshot can only be written through its mounts
  */
 export function unpackPlace({ mounts, parent, capabilities }: PreparedSnapshot): UnpackPlace | undefined {
   const [mount] = mounts;
@@ -39,7 +39,7 @@ export function unpackPlace({ mounts, parent, capabilities }: PreparedSnapshot):
   return { destination: upper, target: 'overlay', lowers, mayGetLowers: lowers.length === 0 };
 }
 
-/** Whether the backend has filled the snapshot itself: see `snapshotter.ts`, "Layers that need not be unpacked". */
+/** Whether the backend has filled the snapshot itself (`snapshotter.ts`, "Layers that need not be unpacked"). */
 export function isStaged(mounts: readonly Mount[]): boolean {
   const last = mounts.at(-1);
   return last !== undefined && parseMountOptions(last.type, last.options).flags.has('ro');

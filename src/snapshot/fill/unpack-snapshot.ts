@@ -13,11 +13,11 @@ import { fillSnapshot, type UnpackedSnapshot } from './fill-snapshot.js';
 
 /** Which layer it is, and the snapshot that it becomes. */
 export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'> {
-  /** Of the committed snapshot. For a layer of an image: its chainID. */
+  /** Name of the committed snapshot. A layer of an image has its chainID as name. */
   readonly name: string;
-  /** Name of the snapshot of the layer below. @default none: it is the lowest */
+  /** Name of the snapshot of the layer below. @default none: the layer is the lowest */
   readonly parent?: string | undefined;
-  /** Beside those that say which layer it is. */
+  /** Added to the labels that name the layer. @default none */
   readonly labels?: Labels | undefined;
 }
 
@@ -30,20 +30,19 @@ const UNPACK_SNAPSHOT_OPTIONS = {
 } satisfies OptionNames<UnpackSnapshotOptions>;
 
 /**
- * Makes a committed snapshot of a layer: unpacks it straight into the snapshot's directory, with nothing mounted,
- * verifies it, brings it to the disk and commits it.
+ * Unpacks a layer into a new snapshot, verifies it, flushes it to the disk and commits it. Nothing is mounted.
  *
- * Asked for twice at once, also by two processes, a layer is unpacked once: whoever is second waits, and gets the
- * snapshot of the first. A failure leaves nothing behind.
+ * Two calls for the same name at the same time, also from two processes, unpack the layer once: the second call waits and
+ * returns the snapshot of the first. A failure leaves nothing behind.
  *
  * The snapshot gets containerd's labels for a layer: `containerd.io/snapshot.ref`, `containerd.io/uncompressed`,
  * `containerd.io/snapshot/diff-id` and `containerd.io/snapshot/parent-chain-id` (core/unpack, unpacker.go).
  *
  * @throws OverlayerError as `unpackLayer` and `Snapshotter.prepare`, and
- *   - `AlreadyExists`: the name is taken by something else than this layer on this parent
- *   - `InvalidArgument`: labels that map ids and make no sense; an owner that they do not map
- *   - `FailedPrecondition`: the parent's owners are not mapped so
- * @throws `signal.reason` when the signal asks for the end
+ *   - `AlreadyExists`: the name belongs to a snapshot with another layer, parent, kind or mapping of owners
+ *   - `InvalidArgument`: the labels that map ids are invalid, or do not map an owner in the layer
+ *   - `FailedPrecondition`: the parent maps owners in another way
+ * @throws `signal.reason` after an abort
  *
  * @example
  * const { snapshot } = await unpackSnapshot(snapshots, 'layer.tar.gz', { name: chainID, parent: parentChainID });

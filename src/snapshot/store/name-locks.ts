@@ -4,7 +4,7 @@ import { OverlayerError } from '../../base/errors.js';
 import { PAUSE_MS, type SnapshotDirectories } from './snapshot-directories.js';
 import { checkSnapshotName } from './snapshot-info.js';
 
-/** Locks on names, over all processes that have the snapshots open. */
+/** Locks of names, over all processes that have the snapshots open. */
 export class NameLocks {
   readonly #directories: SnapshotDirectories;
   readonly #holding = new Set<Promise<unknown>>();
@@ -14,7 +14,7 @@ export class NameLocks {
     this.#directories = directories;
   }
 
-  /** Whether somebody holds one, or waits for it, through this object. */
+  /** Whether a lock is held or waited for through this object. */
   get held(): boolean {
     return this.#holding.size > 0;
   }
@@ -29,7 +29,7 @@ export class NameLocks {
     }
   }
 
-  /** Lets nobody wait any longer, and waits for those who hold one. */
+  /** Rejects waiting callers, and waits until all locks are released. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#holding);
@@ -45,7 +45,7 @@ export class NameLocks {
     }
   }
 
-  /** A thread that slept in flock(2) could not be called off, so one has to look again and again. */
+  /** Polls, because an abort could not wake a thread that sleeps in flock(2). */
   async #take(name: string, signal: AbortSignal | undefined): Promise<() => void> {
     for (;;) {
       signal?.throwIfAborted();

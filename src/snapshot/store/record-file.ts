@@ -11,21 +11,20 @@ const VERSION = 1;
 
 const sync = promisify(fsync);
 
-/** What the metadata can be rebuilt from: a snapshot's record, as it was when it was made or committed. */
+/** A snapshot's record as it was when the snapshot was made or committed. The metadata can be rebuilt from it. */
 export interface RecordFile
   extends Pick<NamedRecord, 'id' | 'name' | 'kind' | 'parent' | 'labels' | 'createdAt'> {
   readonly backend: string;
-  /** There is a manifest beside it. */
+  /** The directory has a manifest, too. */
   readonly manifest: boolean;
 }
 
 /**
- * Writes `<snapshot's directory>/record`, in place of the one that is there: a line of JSON, and a line with its
- * checksum (CRC-32).
+ * Writes or replaces `<snapshot's directory>/record`: a line of JSON, and a line with its checksum (CRC-32).
  *
- * That of an active snapshot or a view is written before the directory gets its name, and not synced by itself.
- * That of a committed one is on disk after its contents and before its metadata, so that whatever the metadata name
- * can be rebuilt. Labels that are changed later are in the metadata alone.
+ * The record of an active snapshot or a view is written before the directory gets its name, and is not synced by itself.
+ * The record of a committed snapshot is on disk after its contents and before its metadata. Every committed snapshot in
+ * the metadata can therefore be rebuilt. Only the metadata have labels that are changed later.
  */
 export async function writeRecordFile(
   directory: string,
@@ -38,8 +37,8 @@ export async function writeRecordFile(
 }
 
 /**
- * Writes it beside the one that is there, whose place it takes by `placeRecordFile`. Without `sync` the caller brings
- * it to the disk in between, together with the contents that it speaks of.
+ * Writes the new record file beside the current one. `placeRecordFile` then replaces the current one. Without `sync` the
+ * caller flushes the file in between, together with the contents of the snapshot.
  */
 export async function stageRecordFile(
   directory: string,
@@ -62,7 +61,7 @@ export async function stageRecordFile(
   }
 }
 
-/** Its new name is on disk then. */
+/** Renames the staged record file into place, and syncs its directory. */
 export async function placeRecordFile(directory: string): Promise<void> {
   renameSync(staged(directory), join(directory, 'record'));
   await syncDirectory(directory);
@@ -72,7 +71,7 @@ function staged(directory: string): string {
   return join(directory, 'record.new');
 }
 
-/** @returns why not, when there is none that can be read */
+/** @returns the record, or a sentence that says why it can't be read */
 export async function readRecordFile(directory: string): Promise<RecordFile | string> {
   let text: string;
   try {

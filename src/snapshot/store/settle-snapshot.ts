@@ -8,11 +8,11 @@ import { placeRecordFile, type RecordFile, stageRecordFile } from './record-file
 import { manifestOf } from './snapshot-tree.js';
 
 /**
- * Brings a snapshot to the disk that is about to be committed, its manifest and its record file with it. The record
- * file says that it is committed, and is seen only when all of that is there.
+ * Flushes a snapshot that will be committed, with its manifest and record file, to the disk. The record file, which says
+ * that the snapshot is committed, is renamed into place only after that.
  *
- * @param described the manifest is written already
- * @returns what it takes
+ * @param described given when the manifest is written and still true
+ * @returns the disk space of the snapshot
  * @throws `signal.reason` after an abort: the record file is as it was
  */
 export async function settleSnapshot(

@@ -12,30 +12,30 @@ import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD, isErrno, type System, SystemError } from '../../system/system.js';
 import { treeThreads } from '../trees/tree-threads.js';
 
-/** Each attempt fails only when another process's cleanup takes the new directory within microseconds. */
+/** An attempt fails only when another process's cleanup locks the new directory within microseconds. */
 const ATTEMPTS = 16;
-/** Between two looks at whether a lock is free. */
+/** Between two attempts to take a lock. */
 export const PAUSE_MS = 20;
 
-/** What a name below `snapshots/` says. */
-export type DirectoryKind =
-  /** A snapshot's, named by its id: whole, unless no record has that id. */
+/** The meaning of a name below `snapshots/`. */
+type DirectoryKind =
+  /** A snapshot's directory, named by its id. It is an orphan if no record has that id. */
   | 'snapshot'
-  /** Being made (`new-…`), by a process that holds its lock. */
+  /** Being made (`new-…`). The process that makes it holds its lock. */
   | 'staged'
   /** Being removed (`rm-…`). */
   | 'removed'
-  /** Nothing but a lock (`lock-…`): of whoever holds it, or died with it. */
+  /** The lock of a name (`lock-…`). It stays when its holder dies. */
   | 'lock'
-  /** Not ours. */
+  /** Not made by overlayer. */
   | 'foreign';
 
 /**
  * `<root>/snapshots`: a directory for each snapshot, named by its id.
  *
- * Metadata says what exists, so a directory comes before its record and goes after it. Whoever is at work on one
- * without a record holds a lock (flock) on it, which ends with the process: that is how `cleanup` knows what a dead
- * one has left.
+ * The metadata say which snapshots exist. A directory is therefore made before its record, and removed after it. A process
+ * that works on a directory without a record holds its lock (flock), which ends with the process. A free lock tells
+ * `cleanup` that the process has died.
  */
 export class SnapshotDirectories {
   readonly path: string;
@@ -56,7 +56,7 @@ export class SnapshotDirectories {
     return join(this.path, String(id));
   }
 
-  /** A new, empty and locked directory, which only its owner can look into. */
+  /** Makes an empty directory with mode 0700, and takes its lock. */
   stage(): StagedDirectory {
     return asOverlayerError(`Cannot make a directory in "${this.path}"`, () => {
       for (let attempt = 1; ; attempt++) {
@@ -70,13 +70,13 @@ export class SnapshotDirectories {
     });
   }
 
-  /** A descriptor that holds the lock; undefined when another has it, or the directory is gone. */
+  /** @returns a descriptor that holds the lock; undefined when it is held, or the directory is gone */
   lock(name: string): number | undefined {
     const lock = lockDirectory(this.#system, this.#descriptor, name, join(this.path, name));
     return typeof lock === 'number' ? lock : undefined;
   }
 
-  /** Of a directory that nobody else knows of: without its lock it goes. */
+  /** Locks a directory that no other process knows. It is removed when that fails. */
   #lockNew(name: string): number | undefined {
     try {
       return this.lock(name);
@@ -90,10 +90,10 @@ export class SnapshotDirectories {
     closeQuietly(this.#system, descriptor);
   }
 
-  /** Runs `use` when nobody else is at work on a snapshot; not for those who are themselves. */
+  /** Waits for the lock of a snapshot's directory, and holds it while `use` runs. It is not reentrant. */
   async hold<T>(id: number, use: () => Promise<T>, { signal }: AbortableOptions = {}): Promise<T> {
     let lock = this.lock(String(id));
-    // Where it is gone, `use` finds that out.
+    // `use` finds out when the directory is gone.
     for (; lock === undefined && existsSync(this.pathOf(id)); lock = this.lock(String(id))) {
       signal?.throwIfAborted();
       await setTimeout(PAUSE_MS, undefined, { signal }).catch(() => {});
@@ -106,17 +106,18 @@ export class SnapshotDirectories {
   }
 
   /**
-   * Takes the lock of a name that has no directory of its own. @returns undefined when another has it; else what
-   * gives it back
+   * Takes the lock of a name, which is a directory made for it.
+   *
+   * @returns a function that releases it; undefined when it is held
    */
   takeNameLock(name: string): (() => void) | undefined {
     const directory = `lock-${createHash('sha256').update(name).digest('hex')}`;
     const lock = makeLockedDirectory(this.#system, this.#descriptor, directory, join(this.path, directory));
     if (lock === 'held') return undefined;
     return () =>
-      asOverlayerError(`Cannot give back the lock of "${name}"`, () => {
+      asOverlayerError(`Cannot release the lock of "${name}"`, () => {
         try {
-          // First: whoever has it open meanwhile sees that it is gone, and makes a new one.
+          // Before the unlock: a process that has the directory open then sees that it is gone, and makes a new one.
           this.#system.removeDirectory(this.#descriptor, directory);
         } finally {
           this.unlock(lock);
@@ -124,12 +125,12 @@ export class SnapshotDirectories {
       });
   }
 
-  /** Names of all that is there, with what they say. */
+  /** All names in the directory, and their kinds. */
   list(): { readonly name: string; readonly kind: DirectoryKind }[] {
     return this.#system.list(this.#descriptor).map(({ name }) => ({ name, kind: kindOf(name) }));
   }
 
-  /** Out of the way at once, then bit by bit. A crash in between leaves an `rm-…` for `cleanup`. */
+  /** Renames the directory to `rm-…`, and removes that. A crash in between leaves it to `cleanup`. */
   async remove(name: string, { signal }: AbortableOptions = {}): Promise<void> {
     const removed = this.#setAside(name);
     if (removed === undefined) return;
@@ -137,7 +138,7 @@ export class SnapshotDirectories {
       await treeThreads.run({ type: 'remove', parent: this.path, name: removed }, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      // A thread takes descriptors and memory, of which a process that has something to undo may have none left.
+      // A thread needs descriptors and memory. After a failure the process may have none left.
       if (OverlayerError.is(error) && !['Internal', 'ResourceExhausted'].includes(error.code)) throw error;
       asOverlayerError(`Cannot remove "${join(this.path, removed)}"`, () => this.#removeHere(removed));
     }
@@ -152,7 +153,7 @@ export class SnapshotDirectories {
     }
   }
 
-  /** @returns the name that it has then; undefined when it is not there */
+  /** @returns the new name; undefined when there is no such directory */
   #setAside(name: string): string | undefined {
     if (name.startsWith('rm-')) return name;
     const removed = `rm-${name}-${randomBytes(3).toString('hex')}`;
@@ -160,7 +161,7 @@ export class SnapshotDirectories {
       this.#system.renameNew(this.#descriptor, name, this.#descriptor, removed);
       return removed;
     } catch (error) {
-      // What can't be renamed goes where it is.
+      // A directory that can't be renamed is removed under its own name.
       return isErrno(error, 'ENOENT') ? undefined : name;
     }
   }
@@ -171,7 +172,7 @@ export class SnapshotDirectories {
   }
 }
 
-/** Descriptors that are kept to undo what has failed for want of them: those of a directory, and of one in it. */
+/** Two descriptors kept in reserve. A removal needs them when the process has run out of descriptors. */
 class SpareDescriptors {
   readonly #system: System;
   readonly #directory: number;
@@ -183,7 +184,7 @@ class SpareDescriptors {
     this.keep();
   }
 
-  /** As far as there are any. */
+  /** Opens as many as the process still gets. */
   keep(): void {
     try {
       while (this.#kept.length < 2)
@@ -198,7 +199,7 @@ class SpareDescriptors {
   }
 }
 
-/** A directory on its way to be a snapshot's. Ends with `release`, after `discard` when it did not become one. */
+/** The directory of a snapshot that is being made. Call `publish` or `discard`, then `release`. */
 export class StagedDirectory {
   readonly #system: System;
   readonly #directories: SnapshotDirectories;
@@ -218,7 +219,7 @@ export class StagedDirectory {
     return join(this.#directories.path, this.#name);
   }
 
-  /** Gives it its lasting name, on disk: a record that follows never names a directory that a power cut undid. */
+  /** Renames the directory to its id, and syncs that. A later record never names a directory that a power cut has undone. */
   async publish(id: number): Promise<void> {
     asOverlayerError(`Cannot make the directory of snapshot ${id}`, () =>
       this.#system.renameNew(this.#parent, this.#name, this.#parent, String(id)),

@@ -1,7 +1,7 @@
 import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { reserveIds } from '../../metadata/snapshot-records.js';
 
-/** Taken at once, so that only one snapshot in so many waits for two transactions. Those left over are not used. */
+/** Ids are reserved in blocks: only one snapshot of a block waits for two transactions. Ids that are left over stay unused. */
 const BLOCK = 32;
 
 interface Block {
@@ -10,8 +10,8 @@ interface Block {
 }
 
 /**
- * Ids are given out before there is a record, since the directory comes first. They rise, and none is given out
- * twice, in all processes and after any crash.
+ * Gives out ids. A snapshot has its id before its record, since its directory is made first. Ids rise. No id is given out
+ * twice, in any process and after any crash.
  */
 export class SnapshotIds {
   readonly #store: MetadataStore;
@@ -39,7 +39,7 @@ export class SnapshotIds {
     }
   }
 
-  /** Unless somebody else who waited has begun a new one already. */
+  /** Does nothing when another caller that waited has already reserved a new block. */
   #forget(reserved: Promise<Block>): void {
     if (this.#reserved === reserved) this.#reserved = undefined;
   }

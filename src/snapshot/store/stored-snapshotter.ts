@@ -26,7 +26,7 @@ import type { BackendSnapshot, SnapshotBackend, Supplied } from '../backends/bac
 import type { BackendChoice } from '../backends/choose-backend.js';
 import { checkSnapshots } from '../check/check.js';
 import type { CheckOptions, CheckProgress, CheckReport } from '../check/check-report.js';
-import { type CleanupResult, cleanUp } from '../check/cleanup.js';
+import { type CleanupResult, cleanUp } from '../check/leftovers.js';
 import { sealOf } from '../fill/seal.js';
 import { SNAPSHOT_REF_LABEL } from '../labels.js';
 import {
@@ -38,7 +38,6 @@ import {
   type SnapshotPatch,
   type Snapshotter,
 } from '../snapshotter.js';
-import { forgetDeadUnpacks } from './dead-unpacks.js';
 import { closed, NameLocks } from './name-locks.js';
 import { type RecordFile, writeRecordFile } from './record-file.js';
 import { settleSnapshot } from './settle-snapshot.js';
@@ -49,10 +48,10 @@ import { hasKnownLayout } from './snapshot-tree.js';
 
 type RecordedSnapshot = Omit<RecordFile, 'backend' | 'manifest'>;
 
-/** Read in one go by `walk`. A transaction must not stay open while the caller thinks: it holds space. */
+/** Records that `walk` reads in one transaction. An open transaction holds space, so none stays open between events. */
 const WALK_BATCH = 256;
 
-/** The one implementation of the contract: records in a metadata store, directories, and a backend for the rest. */
+/** The implementation of the contract: records in a metadata store, directories, and a backend for their layout. */
 export class StoredSnapshotter implements Snapshotter {
   readonly backend: Snapshotter['backend'];
   readonly #backend: SnapshotBackend;
@@ -96,18 +95,14 @@ export class StoredSnapshotter implements Snapshotter {
     return this.#run(`Cannot tell the mounts of snapshot "${key}"`, () => {
       const { snapshot } = this.#get(key);
       if (snapshot.kind === 'committed')
-        throw new OverlayerError(
-          'FailedPrecondition',
-          `Snapshot "${key}" is committed: it can't be mounted`,
-          {
-            hint: 'make a view of it',
-          },
-        );
+        throw new OverlayerError('FailedPrecondition', `Snapshot "${key}" is committed and has no mounts`, {
+          hint: 'make a view of it',
+        });
       return this.#backend.mounts(snapshot);
     });
   }
 
-  /** A view without a directory of its own, for which there is none on a read-only file system. */
+  /** A view without a directory of its own, on a read-only file system. */
   #show(name: string): readonly Mount[] {
     const { directory, labels, parents } = this.#get(name).snapshot;
     const shown = { directory, parents: [directory, ...parents], kind: 'view', labels } as const;
@@ -122,7 +117,7 @@ export class StoredSnapshotter implements Snapshotter {
       signal?.throwIfAborted();
       checkSnapshotName(name);
       checkLabels(labels);
-      // What can be refused is refused before the work.
+      // Every refusal comes before the work.
       const check = () =>
         this.#store.read((transaction) => {
           const record = checkCommit(transaction, key, { name, parent });
@@ -209,7 +204,7 @@ export class StoredSnapshotter implements Snapshotter {
 
   #remove(key: string, signal: AbortSignal | undefined): Promise<void> {
     return this.#run(`Cannot remove snapshot "${key}"`, async () => {
-      // So that nobody takes what we are at work on for an orphan.
+      // The lock keeps a cleanup from taking the directory for an orphan.
       const { id } = this.#store.read((transaction) => getRecord(transaction, key));
       const lock = this.#directories.lock(String(id));
       try {
@@ -235,8 +230,7 @@ export class StoredSnapshotter implements Snapshotter {
     return this.#run('Cannot clean up', async () => {
       checkOptions('cleanup', options, ABORTABLE_OPTIONS);
       options.signal?.throwIfAborted();
-      await forgetDeadUnpacks(this.#store, this.#directories);
-      return await cleanUp(this.#directories, () => this.#recordedIds(), options);
+      return await cleanUp({ store: this.#store, directories: this.#directories }, options);
     });
   }
 
@@ -315,21 +309,20 @@ export class StoredSnapshotter implements Snapshotter {
     }
     const name = labels[SNAPSHOT_REF_LABEL];
     if (name === undefined)
-      throw new OverlayerError('Internal', `Backend "${this.#backend.name}" supplies what nobody asked for`);
+      throw new OverlayerError(
+        'Internal',
+        `Backend "${this.#backend.name}" supplies a layer without the label "${SNAPSHOT_REF_LABEL}"`,
+      );
     checkSnapshotName(name);
-    const usage = await settleSnapshot(this.#backend, snapshot, {
-      ...record,
-      name,
-      kind: 'committed',
-      createdAt: Date.now(),
-    });
+    const committed = { ...record, name, kind: 'committed', createdAt: Date.now() } as const;
+    const usage = await settleSnapshot(this.#backend, snapshot, committed);
     await this.#store.write((transaction) => {
       createRecord(transaction, record);
       commitRecord(transaction, record.name, { name, parent: undefined, labels, usage });
     });
   }
 
-  /** A commit has failed: the record file is to say what is true. */
+  /** After a failed commit, writes the record that is in the metadata. */
   async #restoreRecordFile(directory: string, id: number): Promise<void> {
     const now = this.#store.read((transaction) =>
       listRecords(transaction).find((record) => record.id === id),
@@ -364,10 +357,6 @@ export class StoredSnapshotter implements Snapshotter {
     return getAncestors(transaction, { parent }).map(({ id }) => this.#directories.pathOf(id));
   }
 
-  #recordedIds(): ReadonlySet<string> {
-    return this.#store.read((transaction) => new Set(listRecords(transaction).map(({ id }) => String(id))));
-  }
-
   #checkCanRebase(): void {
     if (this.#backend.capabilities.includes('rebase')) return;
     throw new OverlayerError(
@@ -377,9 +366,9 @@ export class StoredSnapshotter implements Snapshotter {
     );
   }
 
-  /** @param failure what to say when the kernel refuses something */
+  /** @param failure begins the message of an error from the kernel */
   async #run<T>(failure: string, operation: () => T | Promise<T>): Promise<T> {
-    // Whoever holds a lock is at work, and `close` waits for it.
+    // `close` waits for holders of locks, which may still call other methods.
     if (this.#closed && !this.#locks.held) throw closed();
     const running = (async () => await operation())();
     this.#running.add(running);
@@ -393,7 +382,7 @@ export class StoredSnapshotter implements Snapshotter {
   }
 }
 
-/** See `snapshotter.ts`, "Layers that need not be unpacked". */
+/** Refuses to unpack a layer that is committed (`snapshotter.ts`, "Layers that need not be unpacked"). */
 function checkWanted(transaction: ReadTransaction, labels: Labels): void {
   const wanted = labels[SNAPSHOT_REF_LABEL];
   if (wanted !== undefined && findRecord(transaction, wanted)?.kind === 'committed')

@@ -3,23 +3,23 @@ import { isWhiteout, isWhiteoutDevice, statIfThere } from '../../rootfs/lower-la
 import { walkTree } from '../../rootfs/trees/walk-tree.js';
 import { AT_FDCWD, S, type Stat, type System, type Times } from '../../system/system.js';
 
-/** overlayfs passes over marks that it does not know. */
+/** Overlayfs ignores marks that it does not know. */
 const TIMES_MARK = 'user.overlay.converting';
 const OPAQUE_MARK = 'user.overlay.opaque';
-/** Its value for a directory that has whiteouts in the form of attributes: "x". */
+/** Value of the opaque mark, "x": the directory has whiteouts that are attributes. */
 const HAS_ATTRIBUTES = 0x78;
 const NEW_WHITEOUT = 'whiteout.new';
 
 export interface ConvertRequest {
   readonly tree: string;
-  /** A directory on the same file system, which the caller has to itself. */
+  /** A directory on the same file system that only the caller uses. */
   readonly scratch: string;
 }
 
 /**
- * Makes devices of a layer's whiteouts that are attributes (`layer/apply/overlay-marks.ts`). Each takes the other's place at
- * once, so that the layer hides the same at any instant, for mounts of it as well. After a crash it goes on where it
- * was: the directories still say that they have such whiteouts, and what their times were.
+ * Replaces a layer's whiteouts that are attributes by devices (`layer/apply/overlay-marks.ts`). Each replacement is one
+ * rename, so that the layer hides the same files at any instant, also in mounts. After a crash the next call goes on: the
+ * directories are still marked, and the mark holds their times.
  */
 export function convertWhiteouts(system: System, { tree, scratch }: ConvertRequest): void {
   withChild(system, AT_FDCWD, scratch, OPEN_DIRECTORY, (from) =>
@@ -44,12 +44,12 @@ function convertIn(system: System, directory: number, stat: Stat, scratch: numbe
     system.rename(scratch, NEW_WHITEOUT, directory, name);
   }
   system.setTimes(directory, times);
-  // Last what says that there is something to do.
+  // The marks go last, because they say that there is something to convert.
   system.removeXattr(directory, TIMES_MARK);
   system.removeXattr(directory, OPAQUE_MARK);
 }
 
-/** Those that the directory had before the first whiteout was replaced. */
+/** The times that the directory had before its first whiteout was replaced. */
 function keepTimes(system: System, directory: number, { mtimeSec, mtimeNsec }: Stat): Times {
   const kept = system.getXattr(directory, TIMES_MARK);
   const [sec, nsec] =
@@ -59,7 +59,7 @@ function keepTimes(system: System, directory: number, { mtimeSec, mtimeNsec }: S
 }
 
 function makeWhiteout(system: System, scratch: number): void {
-  // A process that has died may have left one.
+  // A process that has died may have left a whiteout.
   if (statIfThere(system, scratch, NEW_WHITEOUT) !== undefined) system.unlink(scratch, NEW_WHITEOUT);
   system.makeNode(scratch, NEW_WHITEOUT, S.IFCHR, 0, 0);
 }

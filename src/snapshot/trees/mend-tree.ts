@@ -8,23 +8,23 @@ import { AT_FDCWD, isErrno, type System } from '../../system/system.js';
 import { verifyPath } from './verify-snapshot.js';
 
 const LINK_NAME = 'link';
-/** Links need what they link to, and directories' times change with what is put into them. */
+/** A link needs its target first, and a directory's times change when entries are put into it. */
 const PASSES = 4;
 
 export interface MendRequest {
   readonly tree: string;
-  /** The same layer, unpacked anew on the same file system. What is needed is taken from it. */
+  /** The same layer, unpacked again on the same file system. Entries are moved out of it. */
   readonly spare: string;
-  /** An empty directory there. */
+  /** An empty directory on the same file system. */
   readonly scratch: string;
   readonly manifest: string;
 }
 
 /**
- * Makes a tree what its manifest says, and writes nothing but what is not: each file is put in the place of the
- * damaged one at once. A file of `spare` that is not as the manifest says is not taken.
+ * Restores a tree to its manifest, and changes only damaged entries. Each damaged file is replaced by one rename. A file of
+ * `spare` that differs from the manifest is not used.
  *
- * @returns what is still damaged
+ * @returns the damage that is left
  */
 export function mendTree(system: System, request: MendRequest): readonly TreeDamage[] {
   const { tree, spare, scratch, manifest } = request;
@@ -64,7 +64,7 @@ class Mender {
     for (const { path, expected } of damage)
       if (path !== '')
         this.#ifThere(() => this.#at(path, (parent, name) => this.#place(parent, name, expected)));
-    // Children before parents, whose times they change.
+    // Children come before parents, because they change their parents' times.
     for (const { expected } of [...damage].reverse())
       if (expected !== undefined && isDirectoryEntry(expected)) this.#ifThere(() => this.#describe(expected));
   }
@@ -82,7 +82,7 @@ class Mender {
       this.#system.makeDirectory(parent, name, 0o700);
       return;
     }
-    // Only a directory can't be replaced at once.
+    // A rename can't replace a directory.
     if (existing !== undefined && isDirectory(existing)) removeTree(this.#system, parent, name);
     if (expected.type === 'hardlink') this.#link(parent, name, expected.link!);
     else
@@ -94,11 +94,11 @@ class Mender {
   #link(parent: number, name: string, target: string): void {
     this.#at(target, (from, targetName) => this.#system.link(from, targetName, this.#links, LINK_NAME));
     this.#system.rename(this.#links, LINK_NAME, parent, name);
-    // Renaming one name of a file to another of its names does nothing, and leaves both.
+    // rename(2) does nothing when both names are links of one file, and leaves both names.
     removeTree(this.#system, this.#links, LINK_NAME);
   }
 
-  /** Gives a directory its attributes: extended ones of the spare, the others of the manifest. */
+  /** Sets a directory's attributes: extended attributes from the spare, all others from the manifest. */
   #describe(expected: ManifestEntry): void {
     const system = this.#system;
     this.#open(this.#root, expected.path, (directory) => {
@@ -131,14 +131,14 @@ class Mender {
     this.#open(root, path.slice(0, Math.max(slash, 0)), (parent) => use(parent, path.slice(slash + 1)));
   }
 
-  /** Component by component, and through no symlink: a manifest's paths lead through directories only. */
+  /** Opens one component after another and follows no symlink: paths in a manifest lead through directories only. */
   #open(root: number, path: string, use: (directory: number) => void): void {
     using descent = new Descent(this.#system, root);
     if (path !== '') for (const name of path.split('/')) descent.enter(name);
     use(descent.directory);
   }
 
-  /** What is not there now is found missing by the next pass. */
+  /** The next pass finds entries that are missing now. */
   #ifThere(use: () => void): void {
     try {
       use();

@@ -6,7 +6,7 @@ import type { DiffID } from '../../oci/digest.js';
 import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
 import { AT_FDCWD, type System } from '../../system/system.js';
 
-/** How far a thread has come with a tree that it verifies, in memory that the caller's thread reads. */
+/** Progress of a thread that verifies a tree, in memory that the caller's thread reads. */
 export class VerifyCounts {
   readonly memory: SharedArrayBuffer;
   readonly #counts: Float64Array;
@@ -25,7 +25,7 @@ export class VerifyCounts {
     return this.#counts[0]!;
   }
 
-  /** That were read. */
+  /** Bytes of files that were read. */
   get bytes(): number {
     return this.#counts[1]!;
   }
@@ -40,12 +40,12 @@ export interface VerifyRequest {
 
 export interface VerifyResult {
   readonly damage: readonly TreeDamage[];
-  /** What is wrong with the manifest: then nothing is known of the tree. */
+  /** A sentence that says what is wrong with the manifest. The tree can't be checked then. */
   readonly manifestDamage: string | undefined;
   readonly diffID: DiffID | undefined;
 }
 
-/** Carried out by a thread of its own. */
+/** Verifies a tree by its manifest. A tree thread runs it. */
 export function verifySnapshot(system: System, request: VerifyRequest): VerifyResult {
   let end: ManifestEnd;
   try {
