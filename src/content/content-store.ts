@@ -9,9 +9,9 @@ import type { LeaseResource, Leases } from './leases.js';
 /**
  * # Content
  *
- * Blobs by their digest. A blob is whole, verified and on disk, or not there: an **ingest** collects its bytes under
- * a **ref** of the caller's choice, and `commit` makes a blob of them. An ingest outlives the process; whoever opens
- * its ref again goes on where it ended.
+ * Blobs by their digest. A blob is whole, verified and on disk, or it does not exist. An **ingest** collects its bytes
+ * under a **ref** that the caller chooses, and `commit` makes a blob of them. An ingest outlives the process: to open its
+ * ref again continues it.
  *
  * ```ts
  * await using ingest = await content.openIngest(`layer-${digest}`, { digest, size });
@@ -24,17 +24,17 @@ import type { LeaseResource, Leases } from './leases.js';
  * once.
  *
  * ## What is there
- * The file says: a blob is there when its file is. Labels and times are in the metadata store; a blob without a record
- * there (a crash cut its commit short, or the metadata were made anew) is one without labels, as old as its file. So
- * labels are sure only when `commit` or `update` has resolved, and whoever finds a blob sets those that it needs.
+ * A blob exists when its file exists. Labels and times are in the metadata store. A blob can lack a record there, after a
+ * crash during its commit or after the metadata were rebuilt: it has no labels then, and is as old as its file. Labels are
+ * certain once `commit` or `update` has resolved. A caller that finds a blob sets the labels that it needs.
  *
- * ## What is not used
- * What nothing refers to is taken away by the garbage collection; a **lease** keeps blobs and ingests from it until it
- * is deleted or expires. See `leases.ts` and `sweep`.
+ * ## Garbage collection
+ * `sweep` deletes blobs that nothing refers to, and idle ingests. A **lease** keeps blobs and ingests until it is deleted
+ * or expires. See `Leases`.
  *
- * ## What is damaged
- * A disk can lose what it had. `verify` finds a damaged blob, and touches nothing. To heal it, delete it and fetch it
- * again; or ingest it again as it is: a commit puts its verified bytes in the place of those that are there.
+ * ## Damage
+ * `verify` finds a damaged blob and changes nothing. To repair it, delete it and fetch it again, or ingest it again: a
+ * commit replaces the file with the verified bytes.
  */
 export interface ContentStore {
   readonly leases: Leases;
@@ -51,46 +51,47 @@ export interface ContentStore {
   walk(options?: ListOptions): AsyncIterable<BlobInfo>;
   /** As `Snapshotter.update`. @throws OverlayerError `NotFound`, `InvalidArgument` */
   update(digest: Digest, patch: BlobPatch, options?: UpdateOptions): Promise<BlobInfo>;
-  /** Whoever reads it goes on; leases on it stay. @throws OverlayerError `NotFound` */
+  /** Deletes a blob. Reads that have begun continue; leases on it stay. @throws OverlayerError `NotFound` */
   delete(digest: Digest): Promise<void>;
 
-  /** The file that holds the blob: for whoever reads it by path. Not to be written to. @throws OverlayerError `NotFound` */
+  /** Path of the file that holds the blob. It must not be written to. @throws OverlayerError `NotFound` */
   path(digest: Digest): Promise<string>;
-  /** The blob's bytes, from an offset on. @throws OverlayerError `NotFound`, `InvalidArgument` (an offset past its end) */
+  /** Reads the blob's bytes, from an offset. @throws OverlayerError `NotFound`, `InvalidArgument` (an offset past its end) */
   read(digest: Digest, options?: ReadBlobOptions): AsyncIterable<Uint8Array>;
 
   /**
-   * Begins an ingest, or goes on with the one of this ref.
+   * Begins an ingest, or continues the one with this ref.
    *
    * @throws OverlayerError
-   *   - `Unavailable`: somebody else, in this process or another, is writing to it
+   *   - `Unavailable`: it has another writer, in this process or another
    *   - `AlreadyExists`: the blob of the expected digest is there, and has the expected size
    *   - `FailedPrecondition`: it was begun with another expected size, or has more bytes already
    */
   openIngest(ref: string, options?: OpenIngestOptions): Promise<Ingest>;
   /** @throws OverlayerError `NotFound` */
   ingest(ref: string): Promise<IngestInfo>;
-  /** By the order of their refs. */
+  /** All ingests in the order of their refs. */
   ingests(): Promise<readonly IngestInfo[]>;
-  /** Takes an ingest and its bytes away. @throws OverlayerError `NotFound`, `Unavailable` (it is being written to) */
+  /** Deletes an ingest and its bytes. @throws OverlayerError `NotFound`, `Unavailable` (it is being written to) */
   abort(ref: string): Promise<void>;
 
   /**
-   * Reads a blob again, and compares it with its digest.
+   * Reads a blob and compares it with its digest.
    *
    * @throws OverlayerError `NotFound`; `DataLoss` when the disk can't read it
+   * @throws `signal.reason` after an abort
    */
   verify(digest: Digest, options?: AbortableOptions): Promise<BlobHealth>;
 
   /**
-   * Takes away what nobody uses: blobs that `mark`'s answer does not keep, and ingests that nobody has written to for
-   * long. Nothing goes that a lease holds. Others may be at work meanwhile: a blob goes only when, from before `mark`
-   * was called until it goes, no lease held it, no commit made it and no update labelled it. So `mark` may take its
-   * time, and what it finds may be out of date by the end: whoever has changed that had a lease (`leases.ts`).
+   * Deletes blobs that `mark`'s answer does not keep, and ingests without a recent write. It deletes nothing that a lease
+   * holds. Other callers may work at the same time: a blob is deleted only if no lease held it, no commit made it and no
+   * update labelled it from before the call of `mark` until its deletion. So `mark` may take its time, and its findings
+   * may be out of date at the end: a caller that changed the references held a lease (see `Leases`).
    *
-   * @param mark finds what is referred to, and says of each digest whether to keep it. It gets what leases held when
-   *   the collection began: that may refer to more.
-   * @throws `signal.reason` when the signal asks for the end; what has gone is gone
+   * @param mark finds the references, and answers for each digest whether to keep it. Its parameter is what leases held
+   *   when the collection began: those blobs may refer to more.
+   * @throws `signal.reason` after an abort; what is deleted by then stays deleted
    */
   sweep(
     mark: (held: readonly LeaseResource[]) => Promise<(digest: Digest) => boolean>,
@@ -128,13 +129,14 @@ export const READ_BLOB_OPTIONS = {
 
 /** What is known of the blob before its bytes come. */
 export interface OpenIngestOptions {
-  /** Of the blob to be. @default unknown */
+  /** Digest of the future blob. @default unknown */
   readonly digest?: Digest | undefined;
-  /** Bytes of the blob to be. @default unknown, or as it was begun */
+  /** Size of the future blob, in bytes. @default unknown, or as it was begun */
   readonly size?: number | undefined;
   /**
-   * Whether more bytes than `size` are refused when they are written, or only by a commit that says no other size, as
-   * containerd's stores do it. @default 'limit'
+   * `limit`: a write past `size` is refused. `hint`: only a commit without another size refuses them, as in containerd's
+   * stores.
+   * @default 'limit'
    */
   readonly sizeIs?: 'limit' | 'hint' | undefined;
 }
@@ -148,28 +150,27 @@ export const OPEN_INGEST_OPTIONS = {
 /** The state of an ingest. */
 export interface IngestInfo {
   readonly ref: string;
-  /** Bytes that are there. */
+  /** Bytes that were written. */
   readonly offset: number;
-  /** Bytes of the blob to be; undefined when unknown. */
+  /** Size of the future blob, in bytes; undefined when unknown. */
   readonly size: number | undefined;
   readonly startedAt: ExactDate;
-  /** Of the last write. */
+  /** Time of the last write. */
   readonly updatedAt: ExactDate;
 }
 
 /**
- * One writer of one ingest. `close` without `commit` keeps what is there, for another time. Its calls take their turns,
- * also when one does not wait for the one before.
+ * One writer of one ingest. `close` without `commit` keeps the bytes for another writer. Calls are carried out one after
+ * the other, even if the caller does not await them.
  */
 export interface Ingest extends AsyncDisposable {
   readonly ref: string;
-  /** Bytes that are there: where to go on. */
+  /** Bytes that were written: the offset at which to continue. */
   readonly offset: number;
-  /** The file that collects the bytes, for whoever reads along. */
+  /** Path of the file that collects the bytes. It can be read while it grows. */
   readonly path: string;
   /**
-   * Appends. The chunk must stay as it is until this resolves. When it is refused, nothing of it is there, and more can
-   * be written.
+   * Appends a chunk, which must not change until this resolves. A refused chunk leaves no bytes, and more can be written.
    *
    * @throws OverlayerError `ResourceExhausted` (a full disk, or past the expected size)
    */
@@ -177,15 +178,15 @@ export interface Ingest extends AsyncDisposable {
   /** Keeps the first `length` bytes. @default 0 @throws OverlayerError `InvalidArgument` (there are fewer) */
   truncate(length?: number): Promise<void>;
   /**
-   * Verifies the bytes, brings them to the disk and makes the blob; ends the ingest. Where the blob is there already,
-   * its labels stay, beside those given here. Leases of the ingest hold the blob from then on.
+   * Verifies the bytes, writes them to the disk, makes the blob and ends the ingest. A blob that exists keeps its labels,
+   * and gets those given here. Leases on the ingest hold the blob afterwards.
    *
    * @throws OverlayerError
    *   - `AlreadyExists`: with `existing: 'refuse'`, the blob is there. The ingest is gone; its leases hold the blob
    *   - `FailedPrecondition`: another size or digest than expected; the ingest is as it was
-   *   - `DataLoss`, `ResourceExhausted`: the disk has not taken the bytes. They are gone, for nobody knows which of
-   *     them it has, and the ingest begins anew. Or it has not taken the metadata: this writer is closed then
-   * @throws `signal.reason` when the signal asks for the end; the ingest is as it was
+   *   - `DataLoss`, `ResourceExhausted`: the disk did not take the bytes. It is unknown which of them it has, so all are
+   *     deleted and the ingest begins anew. Or the disk did not take the metadata: this writer is closed then
+   * @throws `signal.reason` after an abort; the ingest is as it was
    */
   commit(options?: CommitIngestOptions): Promise<BlobInfo>;
   /** A second time does nothing. */
@@ -200,13 +201,12 @@ export interface CommitIngestOptions extends AbortableOptions {
   readonly size?: number | undefined;
   readonly labels?: Labels | undefined;
   /**
-   * The digest of the very bytes that are in the ingest, by one who has hashed them all, on their way or in its file.
-   * They are not read again.
+   * Digest of the bytes in the ingest, computed by the caller over all of them. They are not read again.
    */
   readonly hashed?: Digest | undefined;
   /**
-   * What to do where the blob is there already: put these verified bytes in its place, or leave it, as containerd's
-   * stores do (plugins/content/local, core/metadata). One of another size is damaged, and is replaced either way.
+   * When the blob exists: `replace` puts these verified bytes in its place; `refuse` fails, as containerd's stores do
+   * (plugins/content/local, core/metadata). A blob of another size is damaged: both replace it.
    * @default 'replace'
    */
   readonly existing?: 'replace' | 'refuse' | undefined;
@@ -228,7 +228,7 @@ export type BlobHealth =
 
 /** What a sweep may delete. */
 export interface SweepOptions extends AbortableOptions {
-  /** Ingests go that nobody has written to for so many milliseconds. @default 24 hours */
+  /** Deletes ingests whose last write is older than this, in milliseconds. @default 24 hours */
   readonly ingestsIdleMs?: number | undefined;
 }
 

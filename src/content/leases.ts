@@ -5,11 +5,12 @@ import type { Labels } from '../metadata/labels.js';
 /**
  * # Leases
  *
- * A lease keeps what it names from the garbage collection, in all processes, until it ends: it is deleted, it expires,
- * or the process ends that it is tied to. It may name what is not there yet. No call finds a lease that has ended.
+ * A lease keeps what it names from the garbage collection, in all processes, until it ends. It ends when it is deleted,
+ * when it expires, or with the process that it is tied to. It may name what does not exist yet. No call finds a lease that
+ * has ended.
  *
- * Whoever relies on something that nothing refers to yet holds a lease on it *before* looking whether it is there, and
- * until something refers to it. Then there is no moment at which a collection could take it:
+ * A caller that relies on something without a reference takes a lease on it *before* it checks whether it exists, and
+ * holds the lease until there is a reference. Then no collection can delete it in between:
  *
  * ```ts
  * const { id } = await content.leases.create({ tiedToProcess: true });
@@ -18,24 +19,24 @@ import type { Labels } from '../metadata/labels.js';
  * await content.leases.delete(id);
  * ```
  *
- * It holds what it names, and not what that refers to: a pull names every blob of the image.
+ * A lease holds what it names, and not what that refers to: a pull names every blob of the image.
  *
  * (containerd: core/leases. Its types are plural there, and that of snapshots has the snapshotter's name.)
  */
 export interface Leases {
   /** @throws OverlayerError `AlreadyExists`, `InvalidArgument` (an id, a label, a time that can't be) */
   create(options?: CreateLeaseOptions): Promise<Lease>;
-  /** What it held is the next collection's, unless something else holds it. @throws OverlayerError `NotFound` */
+  /** Ends a lease. The next collection deletes what nothing else holds. @throws OverlayerError `NotFound` */
   delete(id: string): Promise<void>;
   /** Undefined when there is no such lease, or it has ended. @throws OverlayerError `InvalidArgument` (not an id) */
   find(id: string): Promise<Lease | undefined>;
   /** All leases in the order of their ids. Filters know the fields `id` and `labels.NAME`. @throws OverlayerError `InvalidArgument` (a filter that can't be read) */
   list(options?: ListOptions): Promise<readonly Lease[]>;
-  /** A second time does nothing. @throws OverlayerError `NotFound` (no such lease), `InvalidArgument` */
+  /** Makes a lease hold something. A second time does nothing. @throws OverlayerError `NotFound` (no such lease), `InvalidArgument` */
   add(id: string, resource: LeaseResource): Promise<void>;
-  /** Fine when it does not hold it. @throws OverlayerError `NotFound` (no such lease) */
+  /** Ends the hold on something. Does nothing when there is none. @throws OverlayerError `NotFound` (no such lease) */
   remove(id: string, resource: LeaseResource): Promise<void>;
-  /** @throws OverlayerError `NotFound` */
+  /** What a lease holds. @throws OverlayerError `NotFound` */
   resources(id: string): Promise<readonly LeaseResource[]>;
 }
 
