@@ -7,7 +7,7 @@ import { asSystemError, isErrno } from '../../system/system.js';
 import { TarDecoder } from '../../tar/decoder.js';
 import { ARCHIVE_LIMITS, memberName } from './archive-members.js';
 
-/** Undefined for a pipe and the like. @throws OverlayerError `NotFound`, `InvalidArgument`, `PermissionDenied` */
+/** @returns undefined when it is not a regular file, as a pipe @throws OverlayerError `NotFound`, `InvalidArgument`, `PermissionDenied` */
 export async function openArchiveFile(path: string): Promise<FileHandle | undefined> {
   try {
     const stats = await stat(path);
@@ -25,19 +25,19 @@ export async function openArchiveFile(path: string): Promise<FileHandle | undefi
   }
 }
 
-/** From its beginning; the handle stays open. */
+/** Reads the file from its start and leaves the handle open. */
 export function readHandle(handle: FileHandle): ByteSource {
   return handle.createReadStream({ start: 0, autoClose: false });
 }
 
-/** Of the uncompressed archive: what is looked at. */
+/** Bytes of the uncompressed archive that are examined. */
 const HEAD_BYTES = 256 * 1024;
 
-/** What docker, containerd, skopeo, buildah, umoci and go-containerregistry put into archives of images, and no layer has. */
+/** Members that docker, containerd, skopeo, buildah, umoci and go-containerregistry write into image archives. Layers have no such files. */
 const IMAGE_MEMBER =
   /^(oci-layout|repositories|blobs\/sha256\/[0-9a-f]{64}|(sha256:)?[0-9a-f]{64}(\.(json|tar|tar\.gz|tar\.zst)|\/layer\.tar)?)$/;
 
-/** Whether a file is an archive, compressed or not, with a member of image archives among its first. */
+/** Whether a file begins as an image archive, compressed or not. */
 export async function beginsAsImages(path: string): Promise<boolean> {
   const handle = await openArchiveFile(path);
   if (handle === undefined) return false;
@@ -48,7 +48,7 @@ export async function beginsAsImages(path: string): Promise<boolean> {
   }
 }
 
-/** Reads no further than it takes to tell. */
+/** Whether one of the first members is one of an image archive. Reads no more than needed. */
 export async function hasImageMember(bytes: ByteSource): Promise<boolean> {
   let found = false;
   const decoder = new TarDecoder(
@@ -62,13 +62,13 @@ export async function hasImageMember(bytes: ByteSource): Promise<boolean> {
     ARCHIVE_LIMITS,
   );
   try {
-    // Before anything else is done: by what need not be loaded first.
+    // zlib needs no native package, which would have to be loaded first.
     for await (const chunk of plainBytes(bytes, { gzip: 'zlib' })) {
       decoder.write(chunk);
       if (found || decoder.position >= HEAD_BYTES) break;
     }
   } catch (error) {
-    // What comes up to a fault tells, too.
+    // The members before the error are enough to decide.
     if (!OverlayerError.is(error)) throw error;
   }
   return found;

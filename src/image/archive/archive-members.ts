@@ -7,19 +7,19 @@ import { cleanPath } from '../../layer/plan/clean-path.js';
 import type { TarEntry } from '../../tar/types.js';
 import { hashFile, type LocalFile, sizeOf } from '../source/local-file.js';
 
-/** Of archives that hold layers: all names are kept, so fewer of them, and shorter ones, than a layer may have. */
+/** Limits of image archives. All names are kept in memory, so the limits are lower than those of layers. */
 export const ARCHIVE_LIMITS: Partial<Limits> = {
   ...DEFAULT_LIMITS,
   maxEntries: 65_536,
   maxPathLength: 1024,
 };
 
-/** As the kernel's own limit. */
+/** The kernel's limit (path_resolution(7)). */
 const MAX_LINKS = 40;
 
 type Member =
   | { readonly type: 'file'; readonly file: LocalFile }
-  /** Where it may lead, by how it is read: from its own directory, or else from the root. */
+  /** Candidates: the target relative to the link's directory, then relative to the root. */
   | { readonly type: 'link'; readonly targets: readonly string[] };
 
 interface Repeated {
@@ -29,14 +29,14 @@ interface Repeated {
 }
 
 /**
- * The files of an image archive by their names. Nothing is ever written under these names: they are only looked up, as
- * text, so a name that leads elsewhere leads nowhere.
+ * The files of an image archive by their names. The names are only keys of a map and are never used as paths, so a hostile
+ * name can't escape.
  */
 export class ArchiveMembers {
   readonly #members = new Map<string, Member>();
   readonly #repeated: Repeated[] = [];
 
-  /** Anything but a link is passed over. */
+  /** Ignores entries that are not links. */
   addLink(entry: TarEntry): void {
     const targets = linkTargets(entry);
     if (targets.length > 0) this.#add(entry, { type: 'link', targets });
@@ -47,9 +47,9 @@ export class ArchiveMembers {
   }
 
   /**
-   * All members are there. A name may be there several times with the same bytes: of two readers, each could take another.
+   * Call it after the last member. A repeated name must have the same bytes: readers disagree on which one counts.
    *
-   * @throws OverlayerError `InvalidArgument` where they have not the same bytes
+   * @throws OverlayerError `InvalidArgument` when the bytes of a repeated name differ
    */
   async checkRepeated(options: AbortableOptions): Promise<void> {
     const hashes = new Map<LocalFile, string>();
@@ -69,14 +69,14 @@ export class ArchiveMembers {
     return this.#follow(cleanName(name) ?? '', 0);
   }
 
-  /** The directory, below the root, that has one of these files. */
+  /** A directory below the root that has one of these files. */
   findDirectory(files: readonly string[]): string | undefined {
     for (const name of this.#members.keys())
       if (files.includes(posix.basename(name)) && posix.dirname(name) !== '.') return posix.dirname(name);
     return undefined;
   }
 
-  /** @throws OverlayerError `InvalidArgument` for a link that leads in a circle, or on and on */
+  /** @throws OverlayerError `InvalidArgument` after `MAX_LINKS` links, as in a circle */
   #follow(name: string, links: number): LocalFile | undefined {
     const member = this.#members.get(name);
     if (member?.type !== 'link') return member?.file;
@@ -95,7 +95,7 @@ export class ArchiveMembers {
   }
 }
 
-/** Undefined for a name that is not its own clean form: no image has such members. */
+/** Undefined for a name that is not in its clean form: no image archive has such members. */
 export function memberName({ path }: TarEntry): string | undefined {
   return cleanName(path);
 }
@@ -106,7 +106,7 @@ function cleanName(path: string): string | undefined {
 }
 
 /**
- * Whether somebody may want the entry's bytes: then it is for `addFile`, and otherwise for `addLink`.
+ * Whether the entry is a file, for `addFile`. Pass all other entries to `addLink`.
  *
  * @throws OverlayerError `Unimplemented` for a sparse file: its bytes are not what the archive has
  */
@@ -121,9 +121,8 @@ export function isMemberFile(entry: TarEntry): boolean {
 }
 
 /**
- * Where a link leads by its text, as docker writes it for a layer that is there already; nowhere if out of the archive.
- * Some writers mean the root by a symlink's target without a slash (containerd#12890): the layer's diffID tells whether
- * it is what was meant.
+ * The possible targets of a link. docker writes links for repeated layers. Targets outside of the archive are dropped.
+ * Some writers give symlink targets relative to the root (containerd#12890). The layer's diffID verifies the choice.
  */
 function linkTargets({ type, path, linkPath }: TarEntry): readonly string[] {
   if (linkPath.startsWith('/')) return [];
@@ -147,7 +146,7 @@ async function isSame(
       one.type === 'link' && other.type === 'link' && one.targets.join('\0') === other.targets.join('\0')
     );
   if (sizeOf(one.file) !== sizeOf(other.file)) return false;
-  // That of the first is asked for as often as it is repeated.
+  // The first file of a name is compared with each repetition: hash it once.
   const hash = hashes.get(one.file) ?? (await hashFile(one.file, options));
   hashes.set(one.file, hash);
   return hash === (await hashFile(other.file, options));

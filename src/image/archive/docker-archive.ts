@@ -17,11 +17,11 @@ import { hashFile, type LocalFile, readStart, readWholeFile, sizeOf } from '../s
 
 export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
-/** Images and layers that one archive may name, all together: each name can stand for work that is much larger. */
+/** Images, tags and layers that one archive may name: each name can cause much larger work. */
 const MAX_NAMED = 65_536;
 
 const ImageSchema = v.object({ Config: v.string(), RepoTags: list(TextSchema), Layers: list(v.string()) });
-/** Its tags alone, of one that is not right otherwise. */
+/** The tags of an entry that is otherwise malformed. */
 const TagsSchema = v.object({ RepoTags: v.fallback(list(TextSchema), []) });
 
 type DockerImage = v.InferOutput<typeof ImageSchema>;
@@ -33,10 +33,10 @@ const LAYER_TYPES = {
 } as const;
 
 /**
- * The images of an archive as `docker save`, skopeo and buildah write it (containerd, core/images/archive). It holds no
- * manifests as registries have them: one of Docker's schema 2 is made for each image, always with the same bytes.
+ * Lists the images of an archive that `docker save`, skopeo or buildah wrote (containerd, core/images/archive). Such an
+ * archive has no registry manifests: a Docker schema 2 manifest is made for each image, always with the same bytes.
  *
- * @throws OverlayerError `InvalidArgument`, `Unimplemented`; `ResourceExhausted` for more than anybody has
+ * @throws OverlayerError `InvalidArgument`, `Unimplemented`; `ResourceExhausted` for more than `MAX_NAMED` names
  */
 export async function readDockerArchive(
   find: FindFile,
@@ -49,7 +49,7 @@ class DockerArchive {
   readonly #find: FindFile;
   readonly #options: AbortableOptions;
   readonly #blobs = new Map<Digest, LocalFile>();
-  /** What was found out about a file: several images share their layers, and hostile ones anything. */
+  /** Results by file: images share layers, and hostile archives may share any file. */
   readonly #configs = new Map<LocalFile, Config>();
   readonly #layers = new Map<LocalFile, Descriptor>();
 
@@ -79,7 +79,7 @@ class DockerArchive {
         const target = await this.#image(image);
         images.push(...namesOf(image).map((name) => ({ name, target })));
       } catch (error) {
-        // Nobody needs it who wants another.
+        // A malformed image does not affect the others.
         if (!isCode(error, 'InvalidArgument', 'NotFound', 'Unimplemented')) throw error;
         const tags = v.is(TagsSchema, entry) ? v.parse(TagsSchema, entry) : { RepoTags: [] };
         passedOver.push(...namesOf(tags).map((name) => ({ name, error })));
@@ -112,7 +112,7 @@ class DockerArchive {
     return config;
   }
 
-  /** A plain layer's digest is its diffID, which the archive claims and whoever reads the layer verifies. */
+  /** The digest of an uncompressed layer is its diffID. The config claims it, and unpacking verifies it. */
   async #layer(file: LocalFile, diffID: DiffID): Promise<Descriptor> {
     const known = this.#layers.get(file);
     if (known !== undefined) return known;
@@ -141,7 +141,7 @@ class DockerArchive {
   }
 }
 
-/** One that has none is an image as well. */
+/** An image without tags has the name undefined. */
 function namesOf({ RepoTags }: Pick<DockerImage, 'RepoTags'>): readonly (string | undefined)[] {
   return RepoTags.length === 0 ? [undefined] : RepoTags.map(storedName);
 }

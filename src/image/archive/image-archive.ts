@@ -18,14 +18,14 @@ import { ContentMembers, ScratchMembers } from './member-stores.js';
 import { indexArchive, ingestArchive, type MemberStore } from './read-members.js';
 
 export interface OpenImageArchiveOptions extends OpenImagesOptions {
-  /** Where blobs are kept of an archive that is a stream, or compressed as a whole. @default none: then `scratch` */
+  /** Store for the blobs of a stream, or of a compressed archive. @default none: `scratch` is used */
   readonly content?: ContentStore | undefined;
-  /** Id of a lease that keeps those blobs from the garbage collection. @default none: then nobody may collect meanwhile */
+  /** Id of a lease that protects those blobs from garbage collection. @default none: no collection may run meanwhile */
   readonly lease?: string | undefined;
   /**
-   * A directory on whose file system those blobs are kept without a content store, in a file without a name, until the
-   * source is closed. It needs room for all of them.
-   * @default none: then only blobs that are small can be kept, in memory
+   * Directory for those blobs when there is no content store. They are written to an unnamed file on its file system, which
+   * needs space for all of them, until the source is closed.
+   * @default none: only small blobs are kept, in memory
    */
   readonly scratch?: string | undefined;
 }
@@ -39,13 +39,13 @@ export async function readImageArchive(
   if (typeof source !== 'string') return await openStream('archive', source, options);
   options.signal?.throwIfAborted();
   const handle = await openArchiveFile(source);
-  // No regular file: its bytes come as a stream.
+  // It is not a regular file, so it is read as a stream.
   if (handle === undefined) return await openStream(source, openSource(source).bytes!, options);
   let kept = false;
   try {
     if (await isCompressed(handle, source)) return await openStream(source, readHandle(handle), options);
     const images = await readingImages(source, async () => {
-      // What has the path later may be another file.
+      // The descriptor's path stays this file when another file takes the name.
       const members = await indexArchive(handle, descriptorPath(handle.fd, source), options);
       return await readImages(members, options);
     });

@@ -17,7 +17,7 @@ export class ContentMembers implements MemberStore {
   readonly #lease: string | undefined;
   readonly #refs = `archive-${randomUUID()}`;
 
-  /** @param lease id of one that keeps the blobs from the garbage collection */
+  /** @param lease id of the lease that protects the blobs from garbage collection */
   constructor(content: ContentStore, lease: string | undefined) {
     this.#content = content;
     this.#lease = lease;
@@ -37,7 +37,7 @@ export class ContentMembers implements MemberStore {
     return { digest, bytes: { path, offset: 0, length: entry.size } };
   }
 
-  /** @returns the digest of the blob, which is in the store now, or was before */
+  /** @returns the digest of the blob, which is in the store afterwards */
   async #store({ entry, body }: TarEntryReader, ref: string, expected: Digest | undefined): Promise<Digest> {
     const ingest = await this.#open(ref, entry.size, expected);
     if (ingest === undefined) return expected!;
@@ -54,17 +54,17 @@ export class ContentMembers implements MemberStore {
       await ingest.commit({ hashed }).catch(async (error: unknown) => {
         if (!isCode(error, 'AlreadyExists')) throw error;
         await ingest.close();
-        await this.#content.abort(ref).catch(() => {}); // nobody waits for it
+        await this.#content.abort(ref).catch(() => {}); // a failed cleanup leaves an idle ingest, which the next collection removes
       });
       return hashed;
     } catch (error) {
       await ingest.close();
-      await this.#content.abort(ref).catch(() => {}); // the first error tells more
+      await this.#content.abort(ref).catch(() => {}); // the first error is the cause
       throw error;
     }
   }
 
-  /** Undefined when the blob is there. */
+  /** Undefined when the blob is already in the store. */
   async #open(ref: string, size: number, digest: Digest | undefined): Promise<Ingest | undefined> {
     try {
       return await this.#content.openIngest(ref, { size, digest });

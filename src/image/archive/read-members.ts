@@ -12,14 +12,13 @@ import type { TarEntry } from '../../tar/types.js';
 import type { LocalFile } from '../source/local-file.js';
 import { ARCHIVE_LIMITS, ArchiveMembers, isMemberFile, memberName } from './archive-members.js';
 
-/** Between two layers there are one or two headers. */
+/** One or two headers stand between two layers. */
 const WINDOW_BYTES = 16 * 1024;
 
 /**
- * The members of an archive in a regular file, by its headers alone: the bodies are passed over, and later read where they
- * are.
+ * Lists the members of an archive in a regular file. Reads the headers only; bodies are read in place later.
  *
- * @param path leads to the same file
+ * @param path a path of the same file
  * @throws OverlayerError as `TarDecoder`
  */
 export async function indexArchive(
@@ -46,12 +45,12 @@ export async function indexArchive(
     const { bytesRead } = await handle.read(window, 0, WINDOW_BYTES, decoder.position);
     if (bytesRead === 0 || !takeHeaders(decoder, window.subarray(0, bytesRead), size)) break;
   }
-  decoder.end(); // says what is missing, if something is
+  decoder.end(); // throws when the archive is truncated
   await members.checkRepeated({ signal });
   return members;
 }
 
-/** Decodes the headers in the window, up to a body that goes beyond it. @returns false when one ends beyond the file */
+/** Decodes the headers in the window, until a body passes its end. @returns false when a body passes the end of the file */
 function takeHeaders(decoder: TarDecoder, window: Buffer, size: number): boolean {
   const start = decoder.position;
   while (decoder.position < start + window.length && !decoder.finished) {
@@ -63,7 +62,7 @@ function takeHeaders(decoder: TarDecoder, window: Buffer, size: number): boolean
   return true;
 }
 
-/** Members up to this size stay in memory, until all of them together reach the bound. */
+/** Members up to this size stay in memory, up to `MEMORY_BYTES` together. */
 const SMALL_BYTES = 1024 ** 2;
 const MEMORY_BYTES = 32 * 1024 ** 2;
 
@@ -74,8 +73,8 @@ export interface MemberStore {
 }
 
 /**
- * The members of an archive that comes as a stream, plain or compressed. What is large goes into `store` on its way; what
- * is small stays in memory.
+ * Reads the members of an archive from a stream, compressed or not. Large members go into `store`; small ones stay in
+ * memory.
  *
  * @throws OverlayerError as `readTar`, `plainBytes` and `store`
  */

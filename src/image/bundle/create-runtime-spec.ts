@@ -31,7 +31,7 @@ export async function createRuntimeSpec(
   options: CreateRuntimeSpecOptions,
 ): Promise<CreatedRuntimeSpec> {
   checkOptions('createRuntimeSpec', options, CREATE_RUNTIME_SPEC_OPTIONS);
-  // Late, as all that the public entry need not load at once.
+  // Loaded when used: the public entry stays small.
   const { buildRuntimeSpec } = await import('./build-runtime-spec.js');
   return await buildRuntimeSpec(config, options);
 }

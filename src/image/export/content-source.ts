@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.js';
 import type { ImageSource } from '../source/image-source.js';
 import type { ImageRecord } from '../store/image-records.js';
 
-/** An image of a store, as a source: of the blobs that are kept. */
+/** An image of a store as a source. Only blobs in the content store can be opened. */
 export function contentSource(
   content: ContentStore,
   { name, target }: Pick<ImageRecord, 'name' | 'target'>,
@@ -30,7 +30,7 @@ async function pathOf(content: ContentStore, digest: Digest): Promise<string> {
   }
 }
 
-/** Of an image that is there: its blob was not kept, or is gone. */
+/** The error for a blob of a recorded image that was discarded, or removed. */
 export function notKept(digest: Digest, cause?: unknown): OverlayerError {
   return new OverlayerError('NotFound', `Blob ${digest} is not in the content store`, {
     hint: 'remove the image, then pull or import it again without --discard-blobs: what is unpacked is not fetched',

@@ -6,25 +6,25 @@ import type { SourceImage } from '../source/image-source.js';
 
 /** What was written. */
 export interface ExportResult {
-  /** Bytes of the archive. */
+  /** Size of the archive in bytes. */
   readonly size: number;
 }
 
 /**
- * Writes images as an archive with the OCI layout, which docker can load, too: a `manifest.json` stands beside the index.
- * Its blobs are those of the images, byte for byte, so all digests stay as they are; of an image for several platforms
- * those that are there. The same images always give the same bytes, whatever their order (containerd, core/images/archive).
+ * Writes images as an archive in the OCI layout. `docker load` reads it too: the archive also has a `manifest.json`. Blobs
+ * are copied byte for byte, so all digests stay the same. Of an image for several platforms, the platforms in the store are
+ * written. The same images always give the same bytes, in whatever order they are given (containerd, core/images/archive).
  *
- * Nothing may take the blobs away meanwhile: the images are recorded, or the caller has a lease.
+ * The blobs must stay in the store until the task ends: record the images, or hold a lease.
  *
- * @param images with their names
- * @returns a task whose events are the bytes of the archive. After a failure the bytes that came before are not to be used.
- *   Awaited without a loop, it verifies what would be exported.
+ * @param images descriptors and names of the images
+ * @returns a task whose events are the bytes of the archive. Do not use these bytes when the task fails. Awaited without a
+ *   loop, the task only verifies the blobs.
  * @throws OverlayerError
- *   - `InvalidArgument`: no images
- *   - `NotFound`: an image is not there, or not whole
+ *   - `InvalidArgument`: `images` is empty
+ *   - `NotFound`: an image, or a part of it, is not in the store
  *   - `DataLoss`: a blob is damaged
- * @throws `signal.reason` when the signal asks for the end
+ * @throws `signal.reason` when the signal aborts
  *
  * @example
  * await pipeline(exportImages(content, images), createWriteStream('image.tar'));
@@ -36,7 +36,7 @@ export function exportImages(
 ): Task<ExportResult, Uint8Array> {
   return new DataTask(async function* () {
     checkOptions('exportImages', options, ABORTABLE_OPTIONS);
-    // Late, as all that the public entry need not load at once.
+    // Loaded when used: the public entry stays small.
     const { writeImageArchive } = await import('./write-image-archive.js');
     let size = 0;
     for await (const bytes of writeImageArchive(content, images, options)) {

@@ -8,7 +8,7 @@ import { isIndex, isManifest, isNonDistributable } from '../../oci/media-types.j
 import { readDocument } from '../source/blob-bytes.js';
 import { contentSource, notKept } from './content-source.js';
 
-/** What the content store has of an image. */
+/** The blobs of an image in the content store. */
 export interface ImageBlobs {
   readonly blobs: ReadonlyMap<Digest, Descriptor>;
   /** In the order of the index. */
@@ -16,14 +16,14 @@ export interface ImageBlobs {
 }
 
 export interface PresentManifest {
-  /** As the index has it: with a platform, perhaps. */
+  /** The descriptor in the index, which may have a platform. */
   readonly descriptor: Descriptor;
   readonly manifest: ImageManifest;
 }
 
 /**
- * Everything that an image's index or manifest leads to. What an index names may be absent, as after a pull for one
- * platform; of a manifest that is there all has to be there, but for layers that are not to be distributed.
+ * Finds all blobs that an image's index or manifest refers to. A manifest of an index may be absent, as after a pull for
+ * one platform. All blobs of a present manifest must be present, except non-distributable layers.
  *
  * @throws OverlayerError `NotFound`; `DataLoss` for a damaged document; as `parseManifest`
  */
@@ -35,7 +35,7 @@ export async function findImageBlobs(
   const source = contentSource(content, { name: target.digest, target });
   const blobs = new Map<Digest, Descriptor>();
   const manifests: PresentManifest[] = [];
-  // A document is looked at once, so that no cycle matters, and one after the other, so that no depth does.
+  // Each document is read once, so cycles end; the list of pending ones replaces recursion.
   const pending = [target];
   for (let descriptor = pending.pop(); descriptor !== undefined; descriptor = pending.pop()) {
     const { digest, mediaType } = descriptor;

@@ -32,7 +32,7 @@ export async function* writeImageArchive(
   try {
     yield* archive as AsyncIterable<Uint8Array>;
   } catch (error) {
-    await written; // what has ended it tells more
+    await written; // its error is the cause
     throw error;
   } finally {
     archive.destroy();
@@ -40,7 +40,7 @@ export async function* writeImageArchive(
   await written;
 }
 
-/** Members by their names, without owners and times. */
+/** Writes members in the order of their names, without owners and times. */
 async function writeArchive(
   archive: Pack,
   content: ContentStore,
@@ -66,7 +66,7 @@ async function writeArchive(
 
 type EntryFields = Partial<Header> & Pick<Header, 'name'>;
 
-/** What the members have in common. */
+/** The fields that all members share. */
 function headers(fields: EntryFields): EntryFields {
   return { mode: 0o444, uid: 0, gid: 0, mtime: new Date(0), ...fields };
 }
@@ -79,12 +79,12 @@ function byDigest(a: Descriptor, b: Descriptor): number {
   return compare(a.digest, b.digest);
 }
 
-/** By their characters' codes: in every language the same. */
+/** Compares code units: independent of the locale. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** An image, and what there is of it. */
+/** An image and its blobs in the store. */
 interface ExportedImage extends ImageBlobs {
   readonly image: SourceImage;
 }
@@ -113,7 +113,7 @@ function namedDescriptor({ name, target }: SourceImage): object {
   };
 }
 
-/** Tools that know the annotation of the specification alone take it for a tag. */
+/** Tools that only know the annotation of the specification read it as a tag. */
 function nameAnnotations(name: string | undefined): Record<string, string> {
   if (name === undefined) return {};
   const tag = storedReference(name)?.tag;
@@ -122,7 +122,7 @@ function nameAnnotations(name: string | undefined): Record<string, string> {
     : { [NAME_ANNOTATION]: name, [REF_NAME_ANNOTATION]: tag };
 }
 
-/** What `docker load` reads: of an image for several platforms it gets one, that of this host if there is such. */
+/** The `manifest.json` of `docker load`. Of an image for several platforms it names one, this host's if present. */
 function dockerDocument(images: readonly ExportedImage[]): object {
   const entries = new Map<string, { Config: string; RepoTags: string[]; Layers: string[] }>();
   for (const { image, manifests } of images) {
@@ -153,7 +153,7 @@ function chooseManifest(manifests: readonly PresentManifest[]): PresentManifest 
     );
 }
 
-/** As docker shows it, but always with the tag. */
+/** Docker's short form, always with the tag. */
 function dockerTag(name: string | undefined): string | undefined {
   const reference = name === undefined ? undefined : storedReference(name);
   if (reference?.tag === undefined) return undefined;
@@ -163,7 +163,7 @@ function dockerTag(name: string | undefined): string | undefined {
 }
 
 /**
- * A blob's bytes, compared with its descriptor on their way: all of them are given before an error tells of a digest.
+ * Reads a blob and compares it with its descriptor. A wrong digest is reported after the last byte.
  *
  * @throws OverlayerError `NotFound`; `DataLoss` when they are not what the descriptor says
  */

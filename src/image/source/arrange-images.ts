@@ -9,20 +9,20 @@ import { ifComplete, readImage } from '../pull/choose-manifest.js';
 import { sha256 } from './blob-bytes.js';
 import type { PassedOver, SourceImage } from './image-source.js';
 
-/** Of manifests: with more of them side by side each is an image by itself. */
+/** With more manifests each one is an image by itself. */
 const MAX_LOOKED_AT = 1000;
 
 export interface ArrangedImages {
   readonly images: readonly SourceImage[];
   readonly passedOver: readonly PassedOver[];
-  /** Indexes that nobody wrote, by their digests. */
+  /** Indexes that were made here, by their digests. */
   readonly made: ReadonlyMap<Digest, Uint8Array>;
 }
 
 /**
- * What the entries of a layout or an archive are to its user. Manifests of one name, or of none, each for another platform,
- * are one image for several platforms: an index of them is made, always with the same bytes. What is no image, as a
- * signature that refers to one, is passed over. The manifests are looked at only where there are several.
+ * Groups the entries of a layout or an archive into images. Manifests with the same name, or without a name, and with
+ * distinct platforms form one image: an index is made for them, always with the same bytes. Entries that are not images,
+ * such as signatures, are passed over. The manifests are read only when there are several.
  */
 export async function arrangeImages(
   entries: readonly SourceImage[],
@@ -54,7 +54,7 @@ export async function arrangeImages(
   return { images, passedOver, made };
 }
 
-/** @returns the platform of a manifest; undefined for what can't be told; the error of what is no image */
+/** @returns the platform of a manifest; undefined when it is unknown; an error when the manifest is not an image */
 async function lookAt(
   target: Descriptor,
   documents: Documents,
@@ -65,7 +65,7 @@ async function lookAt(
     return ifComplete(target.platform) ?? ifComplete(config.platform);
   } catch (error) {
     if (!OverlayerError.is(error)) throw error;
-    // Whoever wants one that is not whole hears of it then.
+    // An incomplete image is reported when it is opened.
     return isCode(error, 'Unimplemented') ? error : ifComplete(target.platform);
   }
 }

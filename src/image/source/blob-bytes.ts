@@ -12,10 +12,7 @@ import type { ImageSource } from './image-source.js';
 
 const FILE_PIECE_BYTES = 1024 ** 2;
 
-/**
- * The same bytes, whether they are those of a file or come from elsewhere. Each piece stays as it is until the
- * next is asked for.
- */
+/** The bytes of a source, also where it is a file. Each chunk stays valid until the next one is requested. */
 export function bytesOf(source: LayerSource): ByteSource {
   if (source instanceof LentBytes) return source.lent;
   if (source instanceof URL) return bytesOf(pathOf(source));
@@ -23,10 +20,7 @@ export function bytesOf(source: LayerSource): ByteSource {
   return readRange(typeof source === 'string' ? { path: source, offset: 0, length: Infinity } : source);
 }
 
-/**
- * Always into the same memory: a stream takes new memory for each piece, hundreds of megabytes before it is
- * free again.
- */
+/** Reads into one buffer: a stream allocates one for each chunk, hundreds of megabytes before a collection. */
 async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<Uint8Array, void, void> {
   const buffer = Buffer.allocUnsafe(FILE_PIECE_BYTES);
   const file = await open(path);
@@ -42,17 +36,17 @@ async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<U
   }
 }
 
-/** Whether its bytes need not come through this thread. */
+/** Whether worker threads can read the source without this thread. */
 export function isFile(source: LayerSource): source is string | URL | FileRange {
   return typeof source === 'string' || source instanceof URL || ('path' in source && 'offset' in source);
 }
 
 /**
- * A small blob of a source, whole and verified.
+ * Reads a whole document of a source into memory and verifies it.
  *
  * @throws OverlayerError
- *   - `DataLoss`: its size or digest is another
- *   - `ResourceExhausted`: more than any document may have
+ *   - `DataLoss`: its size or digest differs from the descriptor's
+ *   - `ResourceExhausted`: it exceeds `MAX_DOCUMENT_BYTES`
  */
 export async function readDocument(
   source: ImageSource,
@@ -113,12 +107,12 @@ export function otherSize({ digest, size }: Descriptor, actual: string): Overlay
   );
 }
 
-/** What a source lends: each piece stays as it is until the next is asked for. */
+/** Bytes that a source lends: each chunk stays valid until the next one is requested. */
 export interface Lent extends AsyncIterable<Uint8Array> {
   destroy(): void;
 }
 
-/** Bytes for everybody, as copies that stay; who is done with a piece when it asks for the next takes `lent` (`bytesOf`). */
+/** Iterates over copies, which stay valid. A consumer that needs each chunk only until the next takes `lent` (`bytesOf`). */
 export class LentBytes implements AsyncIterable<Uint8Array> {
   readonly lent: Lent;
 
@@ -130,7 +124,7 @@ export class LentBytes implements AsyncIterable<Uint8Array> {
     for await (const piece of this.lent) yield Buffer.from(piece);
   }
 
-  /** Nobody reads it, or any more. */
+  /** No consumer reads on. */
   destroy(): void {
     this.lent.destroy();
   }

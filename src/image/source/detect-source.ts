@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import { type ByteSource, readSource } from '../../base/byte-source.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 
-/** What `openImageLayout`, or `openImageArchive`, opens. */
+/** `layout` is for `openImageLayout`, `archive` for `openImageArchive`. */
 export type StoredImageKind = 'layout' | 'archive';
 
 /**
- * What a path leads to, by content: a directory with an OCI layout; an archive, compressed or not, with something among its
- * first files that image archives have and layers have not; undefined for all else, as a layer, or a pipe, which can be
- * read only once. Of an archive whose images show later, `unpackLayer` and `planLayer` say that it is no layer.
+ * Detects by content whether a path is an OCI layout or an image archive, compressed or not. An archive is detected by its
+ * first 256 KiB: it has a file there that image archives have and layers do not. Undefined for all else: a layer, or a
+ * pipe, which can be read only once. `unpackLayer` and `planLayer` refuse an image archive that is not detected here.
  *
  * @throws OverlayerError `NotFound`, `PermissionDenied`
  */
 export async function detectSource(path: string): Promise<StoredImageKind | undefined> {
   if (isDirectory(path)) return existsSync(join(path, 'oci-layout')) ? 'layout' : undefined;
-  // Late, as all that the public entry need not load at once.
+  // Loaded when used: the public entry stays small.
   const { beginsAsImages } = await import('../archive/archive-file.js');
   return (await beginsAsImages(path)) ? 'archive' : undefined;
 }
@@ -31,11 +31,11 @@ function isDirectory(path: string): boolean {
 /** What a stream holds, and a stream of the same bytes. */
 export interface DetectedStream {
   readonly kind: 'archive' | undefined;
-  /** All bytes, those that were looked at included. */
+  /** All bytes of the source, including those that were examined. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** `detectSource` for bytes that come once. It waits for the first 256 KiB of an uncompressed archive, or the end. */
+/** `detectSource` for a stream. It waits for the first 256 KiB of the uncompressed archive, or for the end. */
 export async function detectStream(source: ByteSource): Promise<DetectedStream> {
   const { hasImageMember } = await import('../archive/archive-file.js');
   const reader = readSource(source);
@@ -46,7 +46,7 @@ export async function detectStream(source: ByteSource): Promise<DetectedStream> 
     ended = done === true || value === undefined;
     return done || value === undefined ? { done: true, value: undefined } : { value };
   };
-  /** Without an end of its own: who stops looking does not stop the source. */
+  /** Has no `return` method: the end of the examination does not end the source. */
   const head = {
     [Symbol.asyncIterator]: () => ({
       next: async () => {

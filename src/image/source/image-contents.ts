@@ -11,7 +11,7 @@ import type { ImageRecord } from '../store/image-records.js';
 import { checkDigest, readDocument, sha256 } from './blob-bytes.js';
 import type { ImageSource, SourceImage } from './image-source.js';
 
-/** What an image is made of, for one platform. */
+/** The documents and layers of an image for one platform. */
 export interface ImageContents {
   readonly descriptor: Descriptor;
   readonly manifest: ImageManifest;

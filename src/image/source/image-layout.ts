@@ -62,7 +62,7 @@ const IS_LINUX = process.platform === 'linux';
 class LayoutDirectory {
   readonly #path: string;
   readonly #realPath: string;
-  /** Undefined where it is of no use. */
+  /** Undefined except on Linux. */
   readonly #root: number | undefined;
   readonly #files = new Map<string, LocalFile & { readonly descriptor: number }>();
 
@@ -110,7 +110,7 @@ class LayoutDirectory {
   }
 
   #openBelow(directory: number, [name = '', ...rest]: readonly string[]): number {
-    // With O_PATH nothing is opened yet: neither a device nor a FIFO hears of it.
+    // O_PATH only names the file: it opens neither a device nor a FIFO.
     const descriptor = openSync(`${descriptorPath(directory, '')}/${name}`, O.PATH | O_NOFOLLOW);
     try {
       const isFile = rest.length === 0;
@@ -150,13 +150,13 @@ function checkType(stat: Stats, name: string, wanted: 'file' | 'directory'): voi
 }
 
 interface KnownDirectory {
-  /** What it has, all of it. */
+  /** The directory has all of these. */
   readonly names: readonly string[];
   readonly what: string;
   readonly hint: string;
 }
 
-/** What people take for an OCI layout, the most telling first. */
+/** Directories that users mistake for an OCI layout, the most specific first. */
 const KNOWN: readonly KnownDirectory[] = [
   {
     names: ['version', 'manifest.json'],
@@ -210,7 +210,7 @@ const KNOWN: readonly KnownDirectory[] = [
   },
 ];
 
-/** What a directory is that is no OCI layout, and what to do with it. */
+/** Identifies a directory that is not an OCI layout. */
 function knownDirectory(has: (name: string) => boolean): Pick<KnownDirectory, 'what' | 'hint'> | undefined {
   return KNOWN.find(({ names }) => names.every(has));
 }

@@ -6,23 +6,23 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 
 /**
- * Where images come from: a registry, an OCI layout, an archive. It tells which images there are, and gives the bytes
- * of blobs; whoever asks for a blob compares it with its descriptor: a source need verify nothing.
+ * A registry, an OCI layout or an archive. A source lists images and gives the bytes of their blobs. It verifies nothing:
+ * the caller compares each blob with its descriptor.
  */
 export interface ImageSource extends AsyncDisposable {
   /** For people: `docker.io`, `image.tar`. */
   readonly description: string;
-  /** The images that it was asked for, or all that it has. @throws OverlayerError `NotFound` */
+  /** The images that were chosen when the source was opened, or all of them. @throws OverlayerError `NotFound` */
   images(options?: ListSourceImagesOptions): Promise<readonly SourceImage[]>;
-  /** What is beside the images, and can't be used as one. @default nothing */
+  /** Entries that are not images, or can't be read. @default none */
   readonly passedOver?: readonly PassedOver[] | undefined;
   /**
    * The bytes of a blob.
    *
    * @throws OverlayerError
    *   - `NotFound`
-   *   - `InvalidArgument`: an offset past its end; in a layout something else than a file
-   *   - `Unavailable`, `Unauthenticated`, `PermissionDenied`: a registry's
+   *   - `InvalidArgument`: the offset is past the blob's end; the blob in a layout is not a regular file
+   *   - `Unavailable`, `Unauthenticated`, `PermissionDenied`: the answer of a registry
    */
   open(blob: Descriptor, options?: OpenBlobOptions): Promise<OpenBlob>;
   /** Closes files and connections. A second time does nothing. */
@@ -41,37 +41,37 @@ export const OPEN_IMAGES_OPTIONS = {
 
 /** What the caller knows of the image already. */
 export interface ListSourceImagesOptions extends AbortableOptions {
-  /** What the image was the last time. A registry need not send its manifest again when it still is. @default none */
+  /** The descriptor that the image had before. While it is the same, a registry sends no manifest. @default none */
   readonly known?: Descriptor | undefined;
 }
 
 /** An image in a source. */
 export interface SourceImage {
-  /** As the source has it; canonical (`docker.io/library/debian:12`) where it is a reference. */
+  /** The name in the source. A reference is in its canonical form: `docker.io/library/debian:12`. */
   readonly name: string | undefined;
   /** Of its manifest, or its index. */
   readonly target: Descriptor;
 }
 
-/** An entry of a layout or an archive that is no image (a signature), or can't be read. */
+/** An entry of a layout or an archive that is not an image (a signature), or can't be read. */
 export interface PassedOver {
   readonly name: string | undefined;
-  /** Where it can be told. */
+  /** Undefined when the entry has none that can be read. */
   readonly digest?: Digest | undefined;
-  /** Why it is passed over; whoever asks for it by its name gets this. */
+  /** The reason. Opening the entry by its name throws this error. */
   readonly error: OverlayerError;
 }
 
 /** Where to begin. */
 export interface OpenBlobOptions extends AbortableOptions {
-  /** Bytes to leave out at the beginning. @default 0 */
+  /** Bytes of the blob to skip at its start. @default 0 */
   readonly offset?: number | undefined;
 }
 
 /** An opened blob. */
 export interface OpenBlob {
-  /** A part of a file where there is one: it is read without going through this thread. */
+  /** A range of a file where possible: worker threads read it without this thread. */
   readonly bytes: LayerSource;
-  /** Where the bytes begin: 0 when the source can't leave out what was asked. */
+  /** Offset of the first byte in the blob: 0 when the source can't skip bytes. */
   readonly offset: number;
 }

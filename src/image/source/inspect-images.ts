@@ -17,16 +17,16 @@ const INSPECT_IMAGES_OPTIONS = {
 export interface InspectedImage extends SourceImage, ImageContents {}
 
 /**
- * What the images of a source are made of, by their documents alone: no layer is read, and no verifier asked.
+ * Reads the manifest and config of each image of a source. Reads no layer, and asks no verifier.
  *
- * @throws OverlayerError as `unpackImage` for an image's documents; and as the source
+ * @throws OverlayerError as `unpackImage` for an image's documents, and as the methods of the source
  */
 export async function inspectImages(
   source: ImageSource,
   options: InspectImagesOptions = {},
 ): Promise<readonly InspectedImage[]> {
   checkOptions('inspectImages', options, INSPECT_IMAGES_OPTIONS);
-  // Late, as all that the public entry need not load at once.
+  // Loaded when used: the public entry stays small.
   const { readSourceImages } = await import('./image-contents.js');
   return await readSourceImages(source, options.platform, options);
 }

@@ -8,7 +8,7 @@ import { imageName } from './image-name.js';
 import type { LocalImages } from './local-file.js';
 import { type LocalFile, readWholeFile } from './local-file.js';
 
-/** A file by its name in an OCI layout, of which nothing else is ever asked for than the names of its specification. */
+/** Finds a file of an OCI layout. It is only called with names of the image layout specification. */
 export type FindFile = (name: string) => LocalFile | undefined;
 
 export const LAYOUT_FILE = 'oci-layout';
@@ -17,16 +17,16 @@ export const INDEX_FILE = 'index.json';
 const LayoutSchema = v.object({ imageLayoutVersion: maybe(v.string()) });
 
 /**
- * The images of an OCI layout (OCI image spec, image-layout.md). What its index leads to is not looked at.
+ * Lists the images of an OCI layout (OCI image spec, image-layout.md). Reads its index, and no manifest.
  *
- * @throws OverlayerError as `parseIndex`; `InvalidArgument` when it is no layout
+ * @throws OverlayerError as `parseIndex`; `InvalidArgument` when it is not a layout
  */
 export async function readLayout(find: FindFile): Promise<LocalImages> {
   checkVersion(await readWholeFile(need(find, LAYOUT_FILE), LAYOUT_FILE));
   const { manifests, unreadable } = parseIndex(await readWholeFile(need(find, INDEX_FILE), INDEX_FILE));
   return {
     images: manifests
-      // Anything else is to be ignored (image-layout.md, "index.json").
+      // The specification requires to ignore other media types (image-layout.md, "index.json").
       .filter(({ mediaType }) => isManifest(mediaType) || isIndex(mediaType))
       .map((target) => ({ name: imageName(target.annotations), target })),
     passedOver: unreadable.map(({ annotations, error }) => ({ name: imageName(annotations), error })),

@@ -8,10 +8,10 @@ import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
 import { bytesOf } from './blob-bytes.js';
 import type { PassedOver, SourceImage } from './image-source.js';
 
-/** A file of an image layout or an image archive, wherever its bytes are. */
+/** A file of an image layout or an image archive, in memory or in a file. */
 export interface LocalFile {
   readonly bytes: Uint8Array | FileRange;
-  /** Where it is known because somebody has hashed the bytes. */
+  /** Known when the bytes have been hashed already. */
   readonly digest?: Digest | undefined;
 }
 
@@ -27,14 +27,14 @@ export function sizeOf({ bytes }: LocalFile): number {
   return bytes.length;
 }
 
-/** A part of it; both numbers are within it. */
+/** The bytes from `start` to `end`, which are both within the file. */
 export function cutFile({ bytes }: LocalFile, start: number, end: number): Uint8Array | FileRange {
   if (bytes instanceof Uint8Array) return bytes.subarray(start, end);
   return { path: bytes.path, offset: bytes.offset + start, length: end - start };
 }
 
 /**
- * A document: all of it, in memory.
+ * Reads a document into memory.
  *
  * @throws OverlayerError `ResourceExhausted` past `MAX_DOCUMENT_BYTES` (CVE-2023-25153), before anything is read
  */
@@ -48,7 +48,7 @@ export async function readWholeFile(file: LocalFile, what: string): Promise<Uint
   return await readAll(file);
 }
 
-/** The first bytes, at most so many. */
+/** Reads at most `length` bytes from the file's start. */
 export async function readStart(file: LocalFile, length: number): Promise<Uint8Array> {
   const bytes = cutFile(file, 0, Math.min(length, sizeOf(file)));
   return await readAll({ bytes });
@@ -67,7 +67,7 @@ async function readAll(file: LocalFile): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-/** Each piece stays as it is until the next is asked for. */
+/** Each chunk stays valid until the next one is requested. */
 async function* readStored(
   file: LocalFile,
   { signal }: AbortableOptions = {},

@@ -10,10 +10,10 @@ import { isNamed } from './image-name.js';
 import type { ImageSource, OpenBlob, OpenBlobOptions, PassedOver, SourceImage } from './image-source.js';
 import { cutFile, type LocalImages, sizeOf } from './local-file.js';
 
-/** Of images, in an error. */
+/** Names in one error message. */
 const MAX_LISTED = 10;
 
-/** A source of images that are in a layout or an archive. */
+/** The images of a layout or an archive. */
 export class LocalImageSource implements ImageSource {
   readonly description: string;
   readonly #stored: LocalImages;
@@ -28,8 +28,8 @@ export class LocalImageSource implements ImageSource {
   }
 
   /**
-   * @param names of the images that are asked for, or their digests; undefined for all of them
-   * @param close lets the files go
+   * @param names names or digests of the images to open; undefined for all images
+   * @param close closes the files
    * @throws OverlayerError `NotFound`; `InvalidArgument` for a name that several images have
    */
   static async open(

@@ -2,12 +2,12 @@ import { checkOptions } from '../../base/check-arguments.js';
 import { type ImageSource, OPEN_IMAGES_OPTIONS, type OpenImagesOptions } from './image-source.js';
 
 /**
- * The images in a directory with the OCI layout (OCI image spec, image-layout.md), as skopeo, umoci and buildah write it.
+ * Opens a directory in the OCI layout (OCI image spec, image-layout.md). skopeo, umoci and buildah write such directories.
  *
  * @throws OverlayerError
- *   - `NotFound`: there is no such directory, or no such image in it
- *   - `InvalidArgument`: it is no layout, or its index is malformed
- *   - `Unimplemented`: a layout of another version
+ *   - `NotFound`: the directory, or an image of `names`, does not exist
+ *   - `InvalidArgument`: the directory is not a layout, or its index is malformed
+ *   - `Unimplemented`: the layout has another version than 1
  *   - `PermissionDenied`
  */
 export async function openImageLayout(
@@ -15,7 +15,7 @@ export async function openImageLayout(
   options: OpenImagesOptions = {},
 ): Promise<ImageSource> {
   checkOptions('openImageLayout', options, OPEN_IMAGES_OPTIONS);
-  // Late, as all that the public entry need not load at once.
+  // Loaded when used: the public entry stays small.
   const { readImageLayout } = await import('./image-layout.js');
   return await readImageLayout(directory, options);
 }
