@@ -33,7 +33,7 @@ export function readHandle(handle: FileHandle): ByteSource {
 /** Bytes of the uncompressed archive that are examined. */
 const HEAD_BYTES = 256 * 1024;
 
-/** Members that docker, containerd, skopeo, buildah, umoci and go-containerregistry write into image archives. Layers have no such files. */
+/** Members of image archives by docker, containerd, skopeo, buildah, umoci and go-containerregistry. Layers have none. */
 const IMAGE_MEMBER =
   /^(oci-layout|repositories|blobs\/sha256\/[0-9a-f]{64}|(sha256:)?[0-9a-f]{64}(\.(json|tar|tar\.gz|tar\.zst)|\/layer\.tar)?)$/;
 
@@ -48,7 +48,7 @@ export async function beginsAsImages(path: string): Promise<boolean> {
   }
 }
 
-/** Whether one of the first members is one of an image archive. Reads no more than needed. */
+/** Whether one of the first members belongs to an image archive. Reads no more than needed. */
 export async function hasImageMember(bytes: ByteSource): Promise<boolean> {
   let found = false;
   const decoder = new TarDecoder(

@@ -14,14 +14,14 @@ import {
 import { isIndex, isManifest } from '../../oci/media-types.js';
 import { completePlatform, formatPlatform, type Platform, rankPlatform } from '../../oci/platform.js';
 
-/** Reads the documents of an image. */
+/** Reads and parses the documents of an image. */
 export interface Documents {
   index(descriptor: Descriptor): Promise<ImageIndex>;
   manifest(descriptor: Descriptor): Promise<ImageManifest>;
   config(descriptor: Descriptor): Promise<ImageConfig>;
 }
 
-/** Documents out of their verified bytes. */
+/** @param read returns the verified bytes of a document */
 export function documentsOf(read: (descriptor: Descriptor) => Promise<Uint8Array>): Documents {
   return {
     index: async (descriptor) => parseIndex(await read(descriptor), descriptor.mediaType),
@@ -39,13 +39,13 @@ export interface ChosenManifest {
 const ANY: Platform = { os: 'any', architecture: 'any' };
 
 /**
- * The manifest for a platform: the best of those in an index and the indexes in it, or the only one, if it is
- * for that platform. Only the chosen one has to be right.
+ * Chooses the manifest for a platform: the best one of an index and its nested indexes, or the only one if it is for that
+ * platform. Errors in other manifests are ignored.
  *
  * @param name of the image, for errors
- * @returns with the config's platform complete: by the index, and by what was asked for where none of them says it
- * @throws OverlayerError `NotFound`: there is none for that platform
- * @throws OverlayerError `InvalidArgument`, `Unimplemented`: what the documents say makes no image
+ * @returns the manifest, with the platform of its config completed from the index and from `platform`
+ * @throws OverlayerError `NotFound`: the image has no manifest for the platform
+ * @throws OverlayerError `InvalidArgument`, `Unimplemented`: the documents do not describe an image
  */
 export async function chooseManifest(
   name: string,
@@ -71,13 +71,13 @@ interface Ranked extends Candidate {
   readonly rank: number;
 }
 
-/** Of two as good the first is taken, or the one that can be read. */
+/** Of two manifests with the same rank, the first one that can be read is better. */
 function isBetter(one: Ranked, other: Ranked): boolean {
   if (one.rank !== other.rank) return one.rank < other.rank;
   return one.error === undefined && other.error !== undefined;
 }
 
-/** What was chosen by what the index says of it. @throws OverlayerError `NotFound` that says so where it is not there */
+/** Reads a manifest that was chosen by its platform in the index. @throws OverlayerError `NotFound` */
 async function readListed(
   name: string,
   { descriptor, platform }: Candidate,
@@ -96,7 +96,7 @@ async function readListed(
   }
 }
 
-/** Why nothing of the image can be chosen. */
+/** The error for an image without a manifest for the platform. */
 function noneFor(
   name: string,
   platform: Platform,
@@ -121,23 +121,23 @@ function noneFor(
   );
 }
 
-/** Indexes within indexes: nobody makes more than two. */
+/** Depth of nested indexes; tools make two at most. */
 const MAX_DEPTH = 4;
-/** Documents that an index leads to; those that don't say their platform are read. */
+/** Documents below an index. Those without a platform in the index are read. */
 const MAX_DOCUMENTS = 1000;
 
-/** What could be chosen. */
+/** A manifest that can be chosen. */
 interface Candidate {
   readonly descriptor: Descriptor | undefined;
-  /** Undefined where nobody can tell. */
+  /** Undefined when it is unknown. */
   readonly platform: Platform | undefined;
-  /** What had to be read to know its platform. */
+  /** The documents, when they were read to find the platform. */
   readonly image?: ChosenManifest | undefined;
-  /** Why it can't be read. */
+  /** The error of reading it. */
   readonly error?: OverlayerError | undefined;
 }
 
-/** What an image's manifest or index leads to, one by one: only what is chosen stays in memory. */
+/** Yields the manifests below a target one by one, so that only the chosen one stays in memory. */
 async function* candidatesOf(target: Descriptor, documents: Documents): AsyncGenerator<Candidate> {
   if (!isIndex(target.mediaType)) {
     yield await readCandidate(target, documents);
@@ -150,7 +150,7 @@ async function* candidatesOf(target: Descriptor, documents: Documents): AsyncGen
     else yield await orUnreadable(entry, () => listed(entry, documents));
 }
 
-/** What an index leads to, and the indexes in it, in their order: manifests, and what can't be read. */
+/** The manifests and unreadable entries of an index and its nested indexes, in order. */
 class Entries {
   readonly #documents: Documents;
   readonly #seen = new Set<Digest>();
@@ -183,7 +183,7 @@ class Entries {
   }
 }
 
-/** Its platform as the index says it, or else by its config. */
+/** Takes the platform of the index, or else of the config. */
 async function listed(descriptor: Descriptor, documents: Documents): Promise<Candidate> {
   const platform = ifComplete(descriptor.platform);
   return platform === undefined ? await readCandidate(descriptor, documents) : { descriptor, platform };
@@ -206,7 +206,7 @@ export async function readImage(descriptor: Descriptor, documents: Documents): P
   return { descriptor, manifest, config: await documents.config(manifest.config) };
 }
 
-/** What can't be read may be for another platform: then nobody needs it. */
+/** A manifest that can't be read may be for another platform, so its error is kept instead of thrown. */
 async function orUnreadable<T>(
   { platform }: Descriptor,
   read: () => Promise<T>,
@@ -228,7 +228,7 @@ function checkIsImage(manifest: ImageManifest): void {
     });
 }
 
-/** A platform that says both its os and its architecture. */
+/** The platform when it has both an os and an architecture. */
 export function ifComplete(platform: Platform | undefined): Platform | undefined {
   return platform !== undefined && platform.os !== '' && platform.architecture !== '' ? platform : undefined;
 }

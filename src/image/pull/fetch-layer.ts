@@ -12,21 +12,21 @@ import { openBlobIngest, type PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
 import { SupplyWatch } from './supply-watch.js';
 
-/** What one hears of a layer meanwhile. */
+/** Receives the progress of one layer. */
 interface LayerListener {
   onState(state: LayerState): void;
-  /** Its bytes come slower than they are unpacked. */
+  /** The network is slower than unpacking. */
   onStarved(): void;
 }
 
-/** The bytes of an earlier time were damaged, and are gone: try again, without them. */
+/** Bytes of an earlier pull were damaged and have been deleted: the layer has to be fetched again. */
 export class StaleBytesError extends Error {
   override readonly name = 'StaleBytesError';
 }
 
 /**
- * Gives a layer to `unpack`, out of the content store or from the source as it comes, and verifies it. What was
- * kept at an earlier time, a whole blob or a part, is not asked for again.
+ * Unpacks and verifies a layer from the content store, or from the source while it is fetched. A complete or partial blob
+ * of an earlier pull is not fetched again.
  *
  * @throws StaleBytesError
  */
@@ -46,8 +46,8 @@ export async function fetchLayer(
 }
 
 /**
- * @param come how many bytes of the blob have come so far, of earlier times too; undefined where they are all
- * at hand
+ * @param come returns the number of bytes of the blob so far, including those of earlier pulls; undefined when the whole
+ *   blob is present
  */
 type Read = (source: LayerSource, come?: () => number) => Promise<LayerResult>;
 
@@ -56,7 +56,7 @@ interface Fetching {
   readonly watch: SupplyWatch;
 }
 
-/** @returns undefined when the blob is not there */
+/** @returns undefined when the store does not have the blob */
 async function readStored(
   { parts: { content }, signal }: PullContext,
   { descriptor: { digest } }: PlannedLayer,
@@ -79,7 +79,7 @@ async function readOnce(
   { read, watch }: Fetching,
 ): Promise<LayerResult> {
   const { bytes } = await watch.wait(openLayer(source, descriptor, { signal }));
-  // A part of a file need not come through this thread.
+  // Worker threads read a file range without this thread.
   if (isFile(bytes)) return await read(bytes);
   return await readTee(new Tee(descriptor, bytesOf(bytes), { watch }), read);
 }
@@ -122,7 +122,7 @@ async function readAndKeep(
     });
   } catch (error) {
     if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
-    // Somebody has fetched it while we waited.
+    // Another pull has fetched the blob while this one waited for the lock.
     const stored = await readStored(context, layer, read);
     if (stored === undefined) throw error;
     return stored;
@@ -162,13 +162,13 @@ async function readLayer(
   return result;
 }
 
-/** Of a layer that is unpacked. */
+/** The progress of a layer that is unpacked. */
 export function stateOf({ descriptor }: PlannedLayer, result: LayerResult): Omit<LayerState, 'phase'> {
   const { size } = descriptor;
   return { compressedBytes: size, compressedSize: size, bytes: result.size, entries: result.entries };
 }
 
-/** @param come how many bytes of the blob have come so far; undefined where they are all at hand */
+/** @param come the number of bytes of the blob so far; undefined when the whole blob is present */
 export function stateWhileRead(
   { size }: Descriptor,
   progress: LayerProgress,
@@ -183,14 +183,14 @@ function isDataLoss(error: unknown): boolean {
 }
 
 interface TeeOptions {
-  /** Has some of the bytes already, and gets the others too. */
+  /** Has the first bytes of the blob, and gets the rest. */
   readonly ingest?: Ingest;
   readonly watch?: SupplyWatch;
 }
 
 /**
- * The bytes of a blob on their way to whoever unpacks it: first those that an ingest has already, then those
- * that come, which it gets too. Never more than the descriptor says.
+ * The bytes of a blob for unpacking: first those of the ingest, then those of the source, which are also written to the
+ * ingest. Never more bytes than the descriptor's size.
  */
 export class Tee {
   readonly #descriptor: Descriptor;
@@ -201,7 +201,7 @@ export class Tee {
   #bytes: number;
   #left = false;
 
-  /** @param rest of the blob, from the end of the ingest on */
+  /** @param rest the blob from the end of the ingest on */
   constructor(descriptor: Descriptor, rest: ByteSource, { ingest, watch }: TeeOptions = {}) {
     this.#descriptor = descriptor;
     this.#rest = readSource(rest);
@@ -210,7 +210,7 @@ export class Tee {
     this.#bytes = ingest?.offset ?? 0;
   }
 
-  /** Those that have come, of earlier times too. */
+  /** Number of bytes so far, including those of earlier pulls. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -230,7 +230,7 @@ export class Tee {
       if (done || value === undefined || this.#left) break;
       this.#bytes += value.length;
       if (this.#bytes > this.#descriptor.size) throw otherSize(this.#descriptor, 'more');
-      // On its way to the disk while it is unpacked.
+      // The write to the disk runs while the chunk is unpacked.
       this.#written = this.#ingest?.write(value) ?? this.#written;
       this.#written.catch(() => {});
       yield value;
@@ -238,7 +238,7 @@ export class Tee {
     }
   }
 
-  /** Nobody reads any more; the ingest is left alone once this resolves. */
+  /** Ends the reading. When it resolves, no write to the ingest is running. */
   async leave(): Promise<void> {
     this.#left = true;
     this.#rest.cancel();

@@ -4,16 +4,16 @@ import { layerCompression } from '../../oci/media-types.js';
 import type { ChosenManifest } from './choose-manifest.js';
 import type { PlannedLayer } from './pull-event.js';
 
-/** The kernel's OVL_MAX_STACK: with more, nobody could mount the image. */
+/** The kernel's OVL_MAX_STACK: an image with more layers can't be mounted. */
 const MAX_LAYERS = 500;
 
 /**
- * The layers of an image, the lowest first.
+ * Pairs the layers of a manifest with the diffIDs of its config, the lowest layer first.
  *
  * @throws OverlayerError
- *   - `InvalidArgument`: the manifest and the config don't have the same number of layers
- *   - `ResourceExhausted`: more layers than overlayfs takes
- *   - `Unimplemented`: layers that are none
+ *   - `InvalidArgument`: the manifest and the config have different numbers of layers
+ *   - `ResourceExhausted`: more layers than overlayfs supports
+ *   - `Unimplemented`: a layer has an unknown media type
  */
 export function planLayers({ manifest, config }: ChosenManifest): readonly PlannedLayer[] {
   const { layers } = manifest;

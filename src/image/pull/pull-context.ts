@@ -7,21 +7,21 @@ import type { ImageSource } from '../source/image-source.js';
 import { collectGarbage } from '../store/garbage.js';
 import type { StoreParts } from '../store/store-parts.js';
 
-/** What the parts of one pull have in common. */
+/** The state that all parts of one pull share. */
 export interface PullContext {
   readonly parts: StoreParts;
   readonly source: ImageSource;
   readonly lease: PullLease;
-  /** Of layers, in the content store. */
+  /** Whether blobs of layers stay in the content store. */
   readonly keepBlobs: boolean;
-  /** Of each layer. */
+  /** Limits of each layer. */
   readonly limits: Partial<Limits> | undefined;
   readonly signal: AbortSignal;
 }
 
 /**
- * The lease of one pull on all that it uses, with what it has made itself. End it with `release` or `undo`. The lease of
- * a pull whose process was killed has ended with the process.
+ * The lease of one pull on all resources that it uses. Also records which of them the pull made. End it with `release` or
+ * `undo`. When the process is killed the lease ends with it.
  */
 export class PullLease {
   readonly #parts: StoreParts;
@@ -38,36 +38,36 @@ export class PullLease {
     return new PullLease(parts, id);
   }
 
-  /** Before looking whether they are there. */
+  /** Call it before looking whether the resources exist. */
   async hold(...resources: readonly LeaseResource[]): Promise<void> {
-    // At once: they share a write to the disk.
+    // Concurrently: they share one write to the disk.
     await Promise.all(resources.map((resource) => this.#parts.content.leases.add(this.id, resource)));
   }
 
-  /** This pull has made it, or is about to. */
+  /** Records that this pull has made the resource, or is about to. */
   noteMade({ type, id }: LeaseResource): void {
     if (type === 'content') this.#made.blobs.add(id);
     else if (type === 'snapshot') this.#made.snapshots.add(id);
     else if (type === 'ingest') this.#made.ingests.add(id);
   }
 
-  /** All that it holds, this has made. */
+  /** Records that this pull has made all resources that it holds. */
   async noteAllMade(): Promise<void> {
     for (const resource of await this.#parts.content.leases.resources(this.id)) this.noteMade(resource);
   }
 
-  /** The pull needs it no more: an image leads to all that it holds, or the next collection may have it. */
+  /** Ends the lease: an image uses its resources, or the next collection may delete them. */
   async release(): Promise<void> {
-    // A user can delete the lease of a running pull.
+    // A user may have deleted the lease meanwhile.
     await ifFound(this.#parts.content.leases.delete(this.id));
   }
 
-  /** Takes back what this pull has made and nobody else uses. */
+  /** Ends the lease, and deletes what this pull made and no other process uses. */
   async undo(): Promise<void> {
     const { content } = this.#parts;
     for (const ref of this.#made.ingests)
       await content.abort(ref).catch((error: unknown) => {
-        if (!OverlayerError.is(error)) throw error; // it has become a blob, or somebody else writes to it
+        if (!OverlayerError.is(error)) throw error; // it is a blob by now, or another process writes to it
       });
     await this.release();
     const { blobs, snapshots } = this.#made;
@@ -76,9 +76,9 @@ export class PullLease {
 }
 
 /**
- * Opens an ingest while nobody else has it: whoever fetches the same blob, in this process or another, waits.
+ * Opens an ingest under a lock. Other fetches of the same blob, in this process or another, wait.
  *
- * @throws OverlayerError `AlreadyExists` when the blob of `options.digest` is there
+ * @throws OverlayerError `AlreadyExists` when the store has the blob of `options.digest`
  */
 export async function openBlobIngest<T>(
   { parts: { content, snapshots }, lease, signal }: PullContext,

@@ -18,22 +18,22 @@ import type { PlannedLayer, PullEvent } from './pull-event.js';
 import { StoredDocuments } from './stored-documents.js';
 import { defaultConcurrency, fixedConcurrency, unpackLayers } from './unpack-layers.js';
 
-/** What every way to get an image into a store can be told. */
+/** Options of `pull` and `import`. */
 export interface GetImageOptions extends AdmitOptions {
   /** @default that of this host */
   readonly platform?: Platform | undefined;
   /**
-   * Layers that are fetched and unpacked at once.
+   * Number of layers that are fetched and unpacked concurrently.
    *
-   * @default half as many as there are cores, each has two threads; up to as many as there are cores while their bytes
-   * come slower than they are unpacked; fewer where memory is short
+   * @default half the number of cores, since each layer has two threads; up to the number of cores while the network is
+   *   slower than unpacking; fewer when memory is short
    */
   readonly concurrency?: number | undefined;
-  /** Keep the layers' blobs in the content store: they can be exported then, and pushed. @default true */
+  /** Keep the blobs of layers in the content store. Export needs them. @default true */
   readonly keepBlobs?: boolean | undefined;
-  /** Of each layer. @default DEFAULT_LIMITS */
+  /** Limits of each layer. @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
-  /** Of the image. */
+  /** Labels of the image. @default none */
   readonly labels?: Labels | undefined;
 }
 
@@ -47,12 +47,11 @@ export const GET_IMAGE_OPTIONS = {
 } satisfies OptionNames<GetImageOptions>;
 
 /**
- * Makes an image of the store out of one of a source: documents first, then the layers as a chain of snapshots,
- * in one pass. The image is there once all of it is verified and on disk.
+ * Copies an image of a source into the store: first its documents, then its layers as a chain of snapshots, in one pass.
+ * The image is recorded when all of it is verified and on disk.
  *
- * After a failure nothing stays that the pull has made, and what was whole before is whole. After an
- * interruption, or when the source can't be reached, layers that are committed and what there is of others stay
- * until the next collection (`Images.prune`): a pull before that goes on with them.
+ * A failed pull deletes all that it made. After an abort, or when the source is unavailable, committed layers and partial
+ * blobs stay until the next collection (`Images.prune`), and the next pull resumes with them.
  */
 export async function pullImage(
   parts: StoreParts,
@@ -91,18 +90,18 @@ export async function pullImage(
     return record;
   } catch (error) {
     await documents.kept().catch(() => {});
-    // The error of the pull says more than one of its undoing.
+    // The error of the pull is the cause; one of the cleanup is not reported.
     await (isWorthKeeping(error, signal) ? lease.release() : lease.undo()).catch(() => {});
     throw error;
   }
 }
 
-/** As `parsePlatform` reads it. */
+/** In the form of `parsePlatform`. */
 function platformLabel({ os, architecture, variant }: Platform): string {
   return formatPlatform({ os, architecture, variant });
 }
 
-/** The config leads to the snapshots. */
+/** Makes the config refer to the snapshots. */
 async function refer(
   { content, snapshots }: StoreParts,
   { manifest: { config } }: ChosenManifest,
@@ -113,7 +112,7 @@ async function refer(
   if (paths.length > 0) await content.update(config.digest, { labels }, { fieldpaths: paths });
 }
 
-/** Nothing is wrong with what there is. */
+/** Whether the data that was fetched is good. */
 function isWorthKeeping(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted || (OverlayerError.is(error) && error.code === 'Unavailable');
 }

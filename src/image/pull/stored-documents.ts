@@ -11,8 +11,8 @@ import type { PullContext } from './pull-context.js';
 import { openBlobIngest } from './pull-context.js';
 
 /**
- * The documents of an image that is pulled: out of the content store, or the source, and then kept there with
- * what they lead to.
+ * Reads the documents of an image that is pulled from the content store or the source, and keeps them in the store with
+ * labels that refer to their children.
  */
 export class StoredDocuments implements Documents {
   readonly #context: PullContext;
@@ -39,10 +39,10 @@ export class StoredDocuments implements Documents {
   }
 
   /**
-   * Until those that were read are on the disk: nobody needs to wait for that to go on with what they say (30 ms for
-   * two). In any case before the lease goes.
+   * Waits until the documents are on disk. The pull goes on with their content meanwhile, which saves 30 ms for two
+   * documents. Call it before the lease ends.
    *
-   * @throws what one of them failed with
+   * @throws the error of a document that could not be stored
    */
   async kept(): Promise<void> {
     await Promise.allSettled(this.#keeping.values());
@@ -71,7 +71,7 @@ export class StoredDocuments implements Documents {
     return parsed;
   }
 
-  /** @returns undefined when it is not there, or damaged */
+  /** @returns undefined when the store does not have it, or its bytes are damaged */
   async #stored({ digest }: Descriptor): Promise<Uint8Array | undefined> {
     const chunks: Uint8Array[] = [];
     try {
@@ -86,7 +86,7 @@ export class StoredDocuments implements Documents {
 
   #keepLater(descriptor: Descriptor, bytes: Uint8Array, labels: Labels): void {
     const keeping = this.#keep(descriptor, bytes, labels);
-    keeping.catch(() => {}); // `kept` tells
+    keeping.catch(() => {}); // `kept` reports the error
     this.#keeping.set(descriptor.digest, keeping);
   }
 

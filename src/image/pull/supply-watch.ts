@@ -1,19 +1,19 @@
-/** Within 100 ms a fast connection falls behind now and then, when others need the cores. */
+/** Shorter periods, such as 100 ms, report fast connections as slow when other work needs the cores. */
 const PERIOD_MS = 250;
 
-/** Watches whether the bytes of a layer come slower than they are unpacked. Stop it with `using`. */
+/** Detects that the network is slower than unpacking. Stop it with `using`. */
 export class SupplyWatch implements Disposable {
   readonly #timer: NodeJS.Timeout;
   #periodBegan = performance.now();
   #waitBegan: number | undefined;
   #waitedMs = 0;
 
-  /** @param onStarved at the end of each period of which more than half was spent on waiting */
+  /** @param onStarved called at the end of each period of which more than half was spent waiting */
   constructor(onStarved: () => void, periodMs = PERIOD_MS) {
     this.#timer = setInterval(() => this.#endPeriod() && onStarved(), periodMs);
   }
 
-  /** One at a time. */
+  /** Measures one wait. Waits must not overlap. */
   async wait<T>(bytes: Promise<T>): Promise<T> {
     this.#waitBegan = performance.now();
     try {

@@ -11,21 +11,20 @@ import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';
 import type { PullContext } from './pull-context.js';
 import type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull-event.js';
 
-/** What the threads of one layer take, and what they hold of it. */
+/** Memory of the threads of one layer, with the part of the layer that they hold. */
 const BYTES_EACH = 128 * 1024 ** 2;
 
-/** Layers at once. */
+/** The number of concurrent layers. */
 interface Concurrency {
   readonly first: number;
-  /** While the bytes of those at work come slower than they are unpacked. */
+  /** The bound while the network is slower than unpacking. */
   readonly most: number;
 }
 
 /**
- * A layer keeps two threads at work when its bytes are there in time, so that half as many layers as there are cores keep
- * all cores busy: on two cores an image of 1.35 GB takes 5.1 s one layer after the other, and 5.7 s by two at once, whose
- * threads each compile their code. Where a connection gives too little, several give more: a layer for each core. Fewer
- * where memory is short.
+ * Half as many layers as cores: a layer keeps two threads busy when its bytes arrive in time. On two cores an image of
+ * 1.35 GB takes 5.1 s one layer at a time, and 5.7 s two at a time, since each thread compiles its code. When connections
+ * are slow, several of them are faster: up to one layer per core. Fewer when memory is short.
  */
 export function defaultConcurrency(): Concurrency {
   const constrained = process.constrainedMemory();
@@ -48,8 +47,8 @@ interface UnpackLayersOptions {
 }
 
 /**
- * Makes a chain of snapshots of layers, the lowest first. What is there already stays as it is, and costs
- * nothing. Where the backend allows it, layers are unpacked before those below are there, and committed in order.
+ * Makes a chain of snapshots of layers, the lowest first. Existing snapshots are reused. When the backend can rebase,
+ * layers are unpacked concurrently and committed in order.
  *
  * @throws the first layer's failure; the others have ended by then
  */
@@ -60,7 +59,7 @@ export async function unpackLayers(context: PullContext, options: UnpackLayersOp
     tell({ type: 'skip', index, chainID });
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
-  // Each layer listens, in several places: that is no leak.
+  // Each layer adds several listeners: many of them are no leak.
   setMaxListeners(0, signal);
   const chain = new LayerChain({ ...context, signal }, options);
   const all = layers.map((_, index) => (index < present ? undefined : chain.add(index)));
@@ -71,7 +70,7 @@ export async function unpackLayers(context: PullContext, options: UnpackLayersOp
   throw failed.signal.reason;
 }
 
-/** Whoever looks has the lock, so that a garbage collection sees the lease, or this sees what it has done. */
+/** Looks under the lock: a garbage collection either sees the lease, or has already deleted the snapshot. */
 async function countPresent(
   { parts, signal }: PullContext,
   layers: readonly PlannedLayer[],
@@ -83,10 +82,10 @@ async function countPresent(
   return layers.length;
 }
 
-/** The wait for a place among those at work. @returns what gives it back */
+/** Resolves when the layer may start, to a function that ends its turn. */
 type Turn = Promise<() => void>;
 
-/** Somebody else may leave more. */
+/** Another process may leave damaged bytes again. */
 const MOST_STALE = 2;
 
 async function isCommitted(snapshots: Snapshotter, name: string): Promise<boolean> {
@@ -99,7 +98,7 @@ class LayerChain {
   readonly #slots: Semaphore;
   #size: number;
   readonly #isParallel: boolean;
-  /** The layer that was added last. */
+  /** The layer that was last added. */
   #below: Promise<unknown> | undefined;
 
   constructor(context: PullContext, options: UnpackLayersOptions) {
@@ -108,7 +107,7 @@ class LayerChain {
     this.#size = options.concurrency.first;
     this.#slots = new Semaphore(this.#size);
     const { capabilities } = context.parts.snapshots.backend;
-    // Of one at a time too: the next is unpacked while the last is committed.
+    // Also with one layer at a time: the next one is unpacked while the last one is committed.
     this.#isParallel = capabilities.includes('rebase');
   }
 
@@ -126,10 +125,9 @@ class LayerChain {
       bytes: 0,
       entries: 0,
     });
-    // A layer that is taken up late holds up all above it: they have their turns in the order in which they are
-    // committed, whichever is ready first.
+    // Turns are given in the order of the commits: a layer that starts late delays all layers above it.
     const turn = this.#slots.enter(this.#context.signal);
-    turn.catch(() => {}); // the layer may fail without having waited for it
+    turn.catch(() => {}); // the layer may fail before it waits for its turn
     try {
       if (!this.#isParallel) await below;
       await this.#make(index, this.#isParallel ? below : undefined, turn);
@@ -148,7 +146,7 @@ class LayerChain {
     else this.#options.tell({ type: 'commit', index, chainID, layer: result });
   }
 
-  /** Anew for each kind of bytes of an earlier time that turn out to be damaged: a blob, and a part of one. */
+  /** Starts again when bytes of an earlier pull are damaged: first a blob, then a partial blob. */
   async #fillFresh(
     index: number,
     below: Promise<unknown> | undefined,
@@ -182,7 +180,7 @@ class LayerChain {
           onState: ({ phase, ...state }) => this.#tell(index, phase, state),
           onStarved: () => this.#widen(),
         });
-        // What is left is to wait for the layers below.
+        // The layer now only waits for the layers below.
         leave();
         this.#tell(index, 'committing', stateOf(layer, result));
         lease.noteMade({ type: 'snapshot', id: chainID });
@@ -191,7 +189,7 @@ class LayerChain {
     });
   }
 
-  /** Another connection brings what one can't. */
+  /** Adds a concurrent layer: another connection increases the throughput. */
   #widen(): void {
     if (this.#size === this.#options.concurrency.most) return;
     this.#size += 1;

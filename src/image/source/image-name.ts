@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import { parseReference, type Reference } from '../reference.js';
 
-/** Annotations of an index entry: containerd and docker write the reference into the first; the second is the OCI image spec's (annotations.md). */
+/** Annotations of index entries: the first is containerd's and docker's, the second the OCI image spec's (annotations.md). */
 export const NAME_ANNOTATION = 'io.containerd.image.name';
 export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name';
 

@@ -7,7 +7,7 @@ import type { ImageRecord } from './image-records.js';
 import { type VerifyImageOptions, verifyImage } from './verify-image.js';
 
 export interface AdmitOptions extends AbortableOptions {
-  /** Who says whether the image may come in, once it is known which it is. @default as of `verifyImage` */
+  /** Options of the verifiers, which are asked once the image's descriptor is known. @default those of `verifyImage` */
   readonly verify?: Omit<VerifyImageOptions, 'signal'> | undefined;
 }
 
@@ -17,8 +17,8 @@ export const ADMIT_OPTIONS = {
 } satisfies OptionNames<AdmitOptions>;
 
 /**
- * An image that its verifiers have let in. Nothing else gets into a store or into a directory, wherever it comes from: a
- * registry, an archive, a layout, or a source of the caller's own.
+ * An image that the verifiers have accepted. Stores and unpacking accept no other type, so every source is verified:
+ * registries, archives, layouts, and sources of the caller.
  */
 export class AdmittedImage {
   readonly name: string;
@@ -30,7 +30,7 @@ export class AdmittedImage {
   }
 
   /**
-   * @param name under which it is stored; of one that has none its digest
+   * @param name the name to store it under; its digest when it has no name
    * @throws OverlayerError `PermissionDenied`: a verifier refuses it; and as `verifyImage`
    */
   static async admit(
@@ -43,7 +43,7 @@ export class AdmittedImage {
     throw new OverlayerError('PermissionDenied', `Image "${displayPath(name)}" is refused: ${reason}`);
   }
 
-  /** One of a store: its verifiers were asked when it came in. */
+  /** An image of a store. Its verifiers were asked when it entered the store. */
   static ofStore({ name, target }: Pick<ImageRecord, 'name' | 'target'>): AdmittedImage {
     return new AdmittedImage(name, target);
   }

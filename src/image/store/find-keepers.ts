@@ -4,23 +4,23 @@ import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { chainOf, followAll, imageRoots, isPulled, labelledRoots, listSnapshots } from './garbage.js';
 import type { StoreParts } from './store-parts.js';
 
-/** What keeps data that no image leads to. */
+/** A lease, snapshot or blob that keeps data which no image uses. */
 export interface Keeper {
-  /** `blob`: one that stays by its label `containerd.io/gc.root`. `snapshot`: one that no pull made. */
+  /** `blob`: has the label `containerd.io/gc.root`. `snapshot`: was not made by a pull. */
   readonly type: 'lease' | 'snapshot' | 'blob';
-  /** Id of the lease, name of the snapshot, digest of the blob. */
+  /** Id of the lease, name of the snapshot, or digest of the blob. */
   readonly id: string;
-  /** The process that a lease ends with. */
+  /** Id of the process whose end ends the lease. */
   readonly process?: number | undefined;
-  /** What it keeps: no image leads to any of it. */
+  /** Blobs that it keeps and no image uses. */
   readonly blobs: readonly Digest[];
-  /** Layers of images, by their names. */
+  /** Names of snapshots of layers that it keeps and no image uses. */
   readonly snapshots: readonly string[];
-  /** What that takes, together. */
+  /** Disk space of these blobs and snapshots, in bytes. */
   readonly bytes: number;
 }
 
-/** What else than images keeps blobs and layers from the collection; what two keep counts for each. */
+/** Finds what keeps unused blobs and layers from collection. Data with two keepers counts for each. */
 export async function findKeepers(parts: StoreParts): Promise<readonly Keeper[]> {
   const infos = await listSnapshots(parts);
   const byName = new Map(infos.map((info) => [info.name, info]));
@@ -59,7 +59,7 @@ export async function findKeepers(parts: StoreParts): Promise<readonly Keeper[]>
   return keepers;
 }
 
-/** Those that are there, and what they take. */
+/** The blobs that are present, and the size of all. */
 async function measure(
   { content, snapshots }: StoreParts,
   digests: readonly string[],

@@ -9,9 +9,9 @@ import { listImages } from './image-records.js';
 import type { StoreParts } from './store-parts.js';
 
 interface CollectOptions extends AbortableOptions {
-  /** Ingests go that nobody has written to for so many milliseconds. @default 24 hours */
+  /** Milliseconds without a write after which an ingest is deleted. @default 86,400,000 (24 hours) */
   readonly ingestsIdleMs?: number | undefined;
-  /** Nothing but these may go. @default anything */
+  /** The only data that may be deleted. @default all data */
   readonly only?:
     | { readonly blobs: ReadonlySet<string>; readonly snapshots: ReadonlySet<string> }
     | undefined;
@@ -20,20 +20,20 @@ interface CollectOptions extends AbortableOptions {
 /** What a garbage collection has deleted. */
 export interface CollectResult {
   readonly blobs: readonly Digest[];
-  /** Refs. */
+  /** Refs of ingests. */
   readonly ingests: readonly string[];
-  /** Names. */
+  /** Names of snapshots. */
   readonly snapshots: readonly string[];
-  /** What they took, together. */
+  /** Disk space that was freed, in bytes. */
   readonly bytes: number;
 }
 
 /**
- * Takes away what neither an image nor a lease leads to: blobs, ingests that nobody goes on with, and of the
- * snapshots those that a pull made. What is mounted, or has children, stays; so does all that somebody begins
- * to use meanwhile, in this process or another (`content/leases.ts`).
+ * Deletes data that no image and no lease uses: blobs, idle ingests, and snapshots that a pull made. Snapshots that are
+ * mounted or have children stay. Data that this process or another one begins to use meanwhile stays too
+ * (`content/leases.ts`).
  *
- * @throws `signal.reason` when the signal asks for the end; what has gone is gone
+ * @throws `signal.reason` when the signal aborts; deletions up to then stay
  */
 export async function collectGarbage(
   parts: StoreParts,
@@ -62,7 +62,7 @@ async function removeUnused(
   for (const { name } of childrenFirst(await listSnapshots(parts))) {
     if (used.snapshots.has(name) || only?.has(name) === false) continue;
     signal?.throwIfAborted();
-    // Whoever counts on it has a lease on it, and then looks whether it is there with this lock.
+    // A user of the snapshot first takes a lease on it, then looks for it while it holds this lock.
     await snapshots.withLock(name, async () => {
       if ((await findUsed(parts, await heldByLeases(parts))).snapshots.has(name)) return;
       try {
@@ -71,7 +71,7 @@ async function removeUnused(
         bytes += usage.bytes;
         names.push(name);
       } catch (error) {
-        // Somebody has put one upon it, or removed it, right now.
+        // Another process has just made a child of it, or removed it.
         if (!OverlayerError.is(error) || !['FailedPrecondition', 'NotFound'].includes(error.code))
           throw error;
       }
@@ -96,9 +96,9 @@ interface Used {
 }
 
 /**
- * What images, labels and leases lead to, and the snapshots that no pull made.
+ * Finds the data that images, labels and leases use, and the snapshots that no pull made.
  *
- * @param held by leases. It is read before the images: a pull records its image before it ends its lease.
+ * @param held resources of leases, read before the images: a pull records its image before it ends its lease
  */
 async function findUsed(parts: StoreParts, held: readonly LeaseResource[]): Promise<Used> {
   const roots = [...imageRoots(parts), ...(await labelledRoots(parts))];
@@ -110,20 +110,20 @@ async function findUsed(parts: StoreParts, held: readonly LeaseResource[]): Prom
   return { blobs, snapshots: withParents(await listSnapshots(parts), snapshots) };
 }
 
-/** Digests of what the images name. */
+/** Digests of the images' targets. */
 export function imageRoots({ metadata }: StoreParts): string[] {
   return metadata.read((transaction) => listImages(transaction).map(({ target }) => target.digest));
 }
 
-/** Blobs that stay by a label of their own. */
+/** Digests of blobs that a label keeps. */
 export async function labelledRoots({ content }: StoreParts): Promise<string[]> {
   const roots: string[] = [];
-  // Not by a filter, whose regular expressions take 20 ms to load.
+  // A filter would load the regular expression engine, which takes 20 ms.
   for await (const { digest, labels } of content.walk()) if (ROOT_LABEL in labels) roots.push(digest);
   return roots;
 }
 
-/** Blobs, all that their labels lead to, and the snapshots at the ends, without those below them. */
+/** Blobs, all blobs that their labels refer to, and the snapshots that these refer to, without their parents. */
 export async function followAll(
   parts: StoreParts,
   roots: readonly string[],
@@ -133,7 +133,7 @@ export async function followAll(
   return { blobs, snapshots };
 }
 
-/** A blob, and all that its labels lead to. */
+/** Follows the labels of one blob. */
 async function follow(
   { content, snapshots }: StoreParts,
   root: string,
@@ -145,19 +145,19 @@ async function follow(
     if (blobs.has(digest)) continue;
     blobs.add(digest);
     const blob = await content.find(parseDigest(digest));
-    if (blob === undefined) continue; // it was not kept
+    if (blob === undefined) continue; // the blob was discarded
     const references = referencesOf(blob.labels, snapshots.backend.name);
     todo.push(...references.content);
     for (const name of references.snapshots) found.add(name);
   }
 }
 
-/** A layer of an image, which goes when nothing needs it. */
+/** Whether a pull made the snapshot, so that a collection may delete it. */
 export function isPulled({ kind, labels }: SnapshotInfo): boolean {
   return kind === 'committed' && LAYER_BLOB_LABEL in labels;
 }
 
-/** Snapshots in use: those found, those that no pull made, and all below them. */
+/** Snapshots in use: those found, those that no pull made, and the parents of both. */
 function withParents(infos: readonly SnapshotInfo[], found: ReadonlySet<string>): ReadonlySet<string> {
   const byName = new Map(infos.map((info) => [info.name, info]));
   const used = new Set<string>();
@@ -168,12 +168,12 @@ function withParents(infos: readonly SnapshotInfo[], found: ReadonlySet<string>)
       used.add(name);
     }
   }
-  // One that a lease names may not be there yet.
+  // A lease may name a snapshot that does not exist yet.
   for (const name of found) used.add(name);
   return used;
 }
 
-/** A snapshot and all below it. */
+/** A snapshot and its ancestors. */
 export function* chainOf(
   top: SnapshotInfo | undefined,
   byName: ReadonlyMap<string, SnapshotInfo>,
@@ -189,7 +189,7 @@ export async function listSnapshots({ snapshots }: StoreParts): Promise<readonly
 
 async function heldByLeases({ content }: StoreParts): Promise<readonly LeaseResource[]> {
   const held: LeaseResource[] = [];
-  // One that has ended meanwhile ended after its image was recorded.
+  // A lease that ends meanwhile ends after its image is recorded.
   for (const { id } of await content.leases.list())
     held.push(...((await ifFound(content.leases.resources(id))) ?? []));
   return held;

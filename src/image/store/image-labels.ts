@@ -2,28 +2,27 @@ import type { Labels } from '../../metadata/labels.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import type { ImageIndex, ImageManifest } from '../../oci/manifest.js';
 
-// References from a blob to what it is nothing without, by containerd's labels (docs/garbage-collection.md).
+// containerd's labels by which a blob refers to blobs and snapshots that it needs (docs/garbage-collection.md).
 
 const CONTENT = 'containerd.io/gc.ref.content.';
 const SNAPSHOT = 'containerd.io/gc.ref.snapshot.';
-/** Not to be collected, whatever refers to it. */
+/** Protects a blob from collection. */
 export const ROOT_LABEL = 'containerd.io/gc.root';
 
 /**
- * Ours, on a committed snapshot: a pull made it, of the blob with this digest, and the garbage collection may
- * take it.
+ * On a committed snapshot, by overlayer: a pull made it from the blob with this digest, and a collection may delete it.
  */
 export const LAYER_BLOB_LABEL = 'overlayer/layer-blob';
-/** Ours, on an image: the platform that it was got for last. */
+/** On an image, by overlayer: the platform of its last pull. */
 export const PLATFORM_LABEL = 'overlayer/platform';
-/** Ours, on an active snapshot or a view: where the image is mounted. */
+/** On an active snapshot or a view, by overlayer: the directory on which the image is mounted. */
 export const MOUNTED_ON_LABEL = 'overlayer/mounted-on';
 
 export function indexLabels({ manifests }: ImageIndex): Labels {
   return Object.fromEntries(manifests.map(({ digest }, at) => [`${CONTENT}m.${at}`, digest]));
 }
 
-/** @param keepsLayers without, their blobs may be collected once they are unpacked */
+/** @param keepsLayers false: the blobs of layers may be collected after they are unpacked */
 export function manifestLabels({ config, layers }: ImageManifest, keepsLayers: boolean): Labels {
   const kept = keepsLayers ? layers : [];
   return {
@@ -32,7 +31,7 @@ export function manifestLabels({ config, layers }: ImageManifest, keepsLayers: b
   };
 }
 
-/** For a config: the snapshot of the uppermost layer. */
+/** Labels of a config: it refers to the snapshot of the top layer. */
 export function configLabels(backend: string, chainID: ChainID | undefined): Labels {
   return chainID === undefined ? {} : { [`${SNAPSHOT}${backend}`]: chainID };
 }
@@ -42,7 +41,7 @@ interface References {
   readonly snapshots: readonly string[];
 }
 
-/** What the labels of a blob refer to, by the spelling that containerd allows too (`….l.0`, `….l/name`). */
+/** Reads the references of a blob. containerd also allows the forms `….l.0` and `….l/name`. */
 export function referencesOf(labels: Labels, backend: string): References {
   const named = (...prefixes: readonly string[]) =>
     Object.entries(labels)

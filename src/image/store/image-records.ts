@@ -12,7 +12,7 @@ const recordKey = (name: string): Key => ['image', name];
 /** The record of an image: a name for a manifest or an index. */
 export interface ImageRecord {
   readonly name: string;
-  /** Of its manifest, or its index. */
+  /** Descriptor of its manifest or index. */
   readonly target: Descriptor;
   readonly labels: Labels;
   readonly createdAt: Date;
@@ -31,12 +31,12 @@ function getImage(transaction: ReadTransaction, name: string): ImageRecord {
   return image;
 }
 
-/** In the order of their names. */
+/** Sorted by name. */
 export function listImages(transaction: ReadTransaction): ImageRecord[] {
   return [...transaction.entries(RECORDS)].map(({ key, value }) => decodeImage(key[1] as string, value));
 }
 
-/** What had the name until now is another image from now on; labels stay where `labels` has none of that name. */
+/** Replaces the image that has the name. Its labels stay, except those that `labels` replaces. */
 export function putImage(
   transaction: WriteTransaction,
   { name, target, labels = {} }: Pick<ImageRecord, 'name' | 'target'> & { readonly labels?: Labels },
@@ -49,7 +49,7 @@ export function putImage(
     target,
     labels: checkLabels({ ...before?.labels, ...labels }),
     createdAt: before?.createdAt ?? new Date(now),
-    // Two updates within a millisecond are told apart too.
+    // Two updates within a millisecond get different times.
     updatedAt: new Date(Math.max(now, (before?.updatedAt.getTime() ?? 0) + 1)),
   };
   transaction.put(recordKey(name), encodeImage(image));
@@ -71,7 +71,7 @@ function encodeImage({ target, labels, createdAt, updatedAt }: ImageRecord): Val
   };
 }
 
-/** @throws OverlayerError `DataLoss` when it is not a record */
+/** @throws OverlayerError `DataLoss` when the record is malformed */
 function decodeImage(name: string, value: Value): ImageRecord {
   try {
     const { target, labels, createdAt, updatedAt } = value as { readonly [field: string]: Value };

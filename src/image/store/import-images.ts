@@ -18,7 +18,7 @@ import type { ImageRecord } from './image-records.js';
 import type { ImportOptions } from './store.js';
 import type { StoreParts } from './store-parts.js';
 
-/** Images of a layout or an archive, one after the other. Those that are whole stay when a later one fails. */
+/** Imports the images of a layout or an archive in sequence. Complete images stay when a later one fails. */
 export async function importImages(
   parts: StoreParts,
   from: string | URL | ByteSource,
@@ -26,7 +26,7 @@ export async function importImages(
   tell: Tell<PullEvent>,
 ): Promise<readonly ImageRecord[]> {
   const given = options.name === undefined ? undefined : parseReference(options.name).name;
-  // For what an archive that can only be read once puts into the content store on its way.
+  // Protects the blobs that a streamed archive writes into the content store before its images are recorded.
   const lease = await PullLease.take(parts);
   try {
     await using source = await openSource(parts, from, lease, options);
@@ -48,13 +48,13 @@ export async function importImages(
     for (const image of admitted) records.push(await pullImage(parts, source, image, options, tell));
     return records;
   } finally {
-    // What has become part of an image stays.
+    // Blobs of recorded images stay.
     await lease.noteAllMade();
     await lease.undo();
   }
 }
 
-/** Of two images of one name only the second would stay. @throws OverlayerError `InvalidArgument` */
+/** Two images with one name would replace one another. @throws OverlayerError `InvalidArgument` */
 function checkNames(images: readonly SourceImage[], description: string): void {
   const digests = new Map<string, Digest>();
   for (const { name, target } of images) {
@@ -87,6 +87,6 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch {
-    return false; // whoever opens it says why
+    return false; // opening it reports the error
   }
 }

@@ -8,13 +8,13 @@ import { toOverlayerError } from '../../system/errno-code.js';
 import { MOUNTED_ON_LABEL } from './image-labels.js';
 
 interface MountedImage {
-  /** Of the uppermost layer; undefined for an image without layers. */
+  /** ChainID of the top layer; undefined for an image without layers. */
   readonly chainID: ChainID | undefined;
   readonly directory: string;
   readonly writable: boolean;
 }
 
-/** Mounts an image's snapshots by one of its own, whose label says where, so that `unmountImage` finds it. */
+/** Mounts an image by a snapshot whose label names the directory, by which `unmountImage` finds it. */
 export async function mountImage(
   snapshots: Snapshotter,
   { chainID, directory, writable }: MountedImage,
@@ -35,7 +35,7 @@ export async function mountImage(
   }
 }
 
-/** @throws OverlayerError `NotFound` when no image is mounted there */
+/** @throws OverlayerError `NotFound` when no image is mounted on the directory */
 export async function unmountImage(snapshots: Snapshotter, directory: string): Promise<void> {
   const target = await realDirectory(directory);
   const keys: string[] = [];

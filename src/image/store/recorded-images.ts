@@ -86,7 +86,7 @@ export class RecordedImages implements Images {
     return new RecordedImage(this.#parts, record);
   }
 
-  /** By its name as it is, or as people write it. */
+  /** Finds an image by its exact name, or by a short form of it. */
   #find(name: string): ImageRecord | undefined {
     const canonical = canonicalName(name);
     return this.#parts.metadata.read(
@@ -103,7 +103,7 @@ export class RecordedImages implements Images {
   }
 }
 
-/** As containerd names them. */
+/** The fields of containerd's filters for images. */
 function fieldsOf({ name, target, labels }: ImageRecord): Fields {
   return ([field, ...rest]) => {
     if (field === 'labels') return labelOf(labels, rest.join('.'));
@@ -118,7 +118,7 @@ function notFound(name: string): OverlayerError {
   });
 }
 
-/** An image by its record, as it was when it was asked for. */
+/** An image as its record was when it was read. */
 class RecordedImage implements Image {
   readonly name: string;
   readonly target: Descriptor;
@@ -200,7 +200,7 @@ class RecordedImage implements Image {
     });
   }
 
-  /** Each once. */
+  /** Without duplicates. */
   #blobsOf({ descriptor, manifest }: ImageContents): readonly Descriptor[] {
     const all = [this.target, descriptor, manifest.config, ...manifest.layers];
     return [...new Map(all.map((blob) => [blob.digest, blob])).values()];

@@ -25,7 +25,7 @@ import {
 } from './store.js';
 import type { StoreParts } from './store-parts.js';
 
-/** A store that is all below one root, with one metadata store. */
+/** An image store below one root, with one metadata store. */
 export class RootStore implements Store {
   readonly images: RecordedImages;
   readonly #parts: StoreParts;
@@ -113,7 +113,7 @@ export class RootStore implements Store {
 
   async #end(): Promise<void> {
     await Promise.all(this.#running);
-    // With the metadata, which the content needs until then.
+    // This closes the metadata store, which the content store needs until here.
     await this.snapshots.close();
   }
 }

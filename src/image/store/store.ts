@@ -19,21 +19,21 @@ import type { ImageRecord } from './image-records.js';
 /**
  * # A store of images
  *
- * Everything is below one root: an image is a name for a manifest (or an index of manifests, for several
- * platforms); the manifest leads to a config and layers, which are blobs in `content`; each layer is unpacked
- * into a snapshot upon that of the layer below, whose name is its chainID.
+ * All data is below one root. An image is a name for a manifest, or for an index of manifests for several platforms. A
+ * manifest refers to a config and layers, which are blobs in `content`. Each layer is unpacked into a snapshot, whose name
+ * is the layer's chainID and whose parent is the snapshot of the layer below.
  *
  * ```ts
  * await using store = await openStore({ root });
- * const task = store.pull('debian:12');            // begins at once
- * for await (const event of task) show(event);     // if you want to watch
+ * const task = store.pull('debian:12');            // starts immediately
+ * for await (const event of task) show(event);     // optional: shows the progress
  * const image = await task;
  * await image.mount('/mnt', { writable: true });
  * await store.unmount('/mnt');
  * ```
  *
- * At any instant, crashes included, an image is whole or not there. Several processes may use a store at once:
- * what two of them pull is fetched and unpacked once.
+ * An image is recorded only when it is complete, also after a crash. Several processes may use one store. Two processes
+ * that pull the same blob fetch and unpack it once.
  */
 export interface Store extends AsyncDisposable {
   readonly snapshots: Snapshotter;
@@ -41,36 +41,35 @@ export interface Store extends AsyncDisposable {
   readonly images: Images;
 
   /**
-   * Gets an image from a registry. What is there already is not asked for; an earlier pull that was interrupted
-   * is gone on with.
+   * Pulls an image from a registry. Blobs and snapshots in the store are not fetched again. An interrupted pull is resumed.
    *
-   * @param reference as people write it: `debian:12`
+   * @param reference short or canonical: `debian:12`, `docker.io/library/debian:12`
    * @throws OverlayerError
    *   - as `openRegistry`, `unpackLayer` and `Snapshotter.commit`
-   *   - `NotFound`: no such image, or not for this platform
-   *   - `DataLoss`: a blob has another size or digest, a layer another diffID
+   *   - `NotFound`: the image does not exist, or not for this platform
+   *   - `DataLoss`: the size or digest of a blob, or the diffID of a layer, is wrong
    *   - `PermissionDenied`: a verifier refuses it
-   *   - `InvalidArgument`, `Unimplemented`: what the registry has there makes no image
-   * @throws `signal.reason` when the signal asks for the end
+   *   - `InvalidArgument`, `Unimplemented`: the documents do not describe an image
+   * @throws `signal.reason` when the signal aborts
    */
   pull(reference: string, options?: PullOptions): Task<Image, PullEvent>;
 
   /**
-   * Gets images out of an OCI layout (a directory) or an archive (a file, or its bytes as they come), all of
-   * them or those that are named. Verifiers are asked for each, as by `pull`, before the first of them is got.
+   * Imports images from an OCI layout (a directory) or an archive (a file or a stream): all images, or those of `names`.
+   * The verifiers are asked for each image, as by `pull`, before the first image is imported.
    *
    * @throws OverlayerError as `pull`, `openImageLayout` and `openImageArchive`
    */
   import(source: string | URL | ByteSource, options?: ImportOptions): Task<readonly Image[], PullEvent>;
 
   /**
-   * Unmounts what `Image.mount` has mounted there. What was written to it goes.
+   * Unmounts an image that `Image.mount` mounted on the directory. Deletes what was written to it.
    *
    * @throws OverlayerError `NotFound`
    */
   unmount(directory: string): Promise<void>;
 
-  /** Waits for what is under way. A second time does nothing. */
+  /** Waits for running pulls and imports, then closes the store. A second call does nothing. */
   close(): Promise<void>;
 }
 
@@ -82,9 +81,9 @@ export interface PullOptions extends GetImageOptions, OpenRegistryOptions {}
 
 /** Which images are imported, and as what. */
 export interface ImportOptions extends GetImageOptions {
-  /** Of the images that are wanted, or their digests. @default all that are there */
+  /** Names or digests of the images to import. @default all images */
   readonly names?: readonly string[] | undefined;
-  /** What the image, of which there is one only then, is to be called. @default as it is called in there; else its digest */
+  /** Name for the image; needs that exactly one image is imported. @default the name in the source, else the digest */
   readonly name?: string | undefined;
 }
 
@@ -100,34 +99,34 @@ export const IMPORT_OPTIONS = {
 } satisfies OptionNames<ImportOptions>;
 
 /**
- * Names may be given as people write them (`debian`), and are canonical (`docker.io/library/debian:latest`)
- * where they are references.
+ * The images of a store. Arguments may be short names (`debian`). The names of images are canonical references
+ * (`docker.io/library/debian:latest`), or other names of a layout or archive.
  */
 export interface Images {
   /** @throws OverlayerError `NotFound` */
   get(name: string): Promise<Image>;
-  /** Undefined when there is no such image. */
+  /** @returns undefined when the image does not exist */
   find(name: string): Promise<Image | undefined>;
   /**
-   * All images in the order of their names. Filters know the fields `name`, `target.digest`, `target.mediatype` and
+   * Lists images in the order of their names. Filters have the fields `name`, `target.digest`, `target.mediatype` and
    * `labels.NAME`.
    *
-   * @throws OverlayerError `InvalidArgument` (a filter that can't be read)
+   * @throws OverlayerError `InvalidArgument`: malformed filter
    */
   list(options?: ListOptions): Promise<readonly Image[]>;
   /**
-   * Gives an image one more name; whatever had that name has lost it.
+   * Gives an image another name. An image that had this name loses it.
    *
    * @throws OverlayerError `NotFound`, `InvalidArgument`
    */
   tag(name: string, newName: string): Promise<Image>;
-  /** Takes a name away; `prune` takes what nothing else leads to then. @throws OverlayerError `NotFound` */
+  /** Removes a name. `prune` deletes the data that no image uses then. @throws OverlayerError `NotFound` */
   remove(name: string): Promise<void>;
   /**
-   * Takes away what neither an image nor a lease leads to: blobs, what is left of ingests, and of the snapshots
-   * those that a pull made. What is mounted stays. The result says what was taken and what keeps the rest.
+   * Deletes data that no image and no lease uses: blobs, interrupted ingests, and snapshots that a pull made. Mounted
+   * snapshots stay. The result lists what was deleted, and what keeps other unused data.
    *
-   * @throws `signal.reason` when the signal asks for the end; what has gone is gone
+   * @throws `signal.reason` when the signal aborts; deletions up to then stay
    */
   prune(options?: PruneOptions): Promise<PruneResult>;
 }
@@ -135,9 +134,9 @@ export interface Images {
 /** What a garbage collection may delete. */
 export interface PruneOptions extends AbortableOptions {
   /**
-   * Of an interrupted pull, what has come of a blob goes when nobody has written to it for so many milliseconds.
+   * Milliseconds without a write after which the partial blob of an interrupted pull is deleted.
    *
-   * @default 24 hours
+   * @default 86,400,000 (24 hours)
    */
   readonly ingestsIdleMs?: number | undefined;
 }
@@ -149,37 +148,37 @@ export const PRUNE_OPTIONS = {
 
 /** What a garbage collection has deleted, and what keeps the rest. */
 export interface PruneResult extends CollectResult {
-  /** What keeps blobs and layers that no image leads to. */
+  /** Leases, snapshots and labels that keep data which no image uses. */
   readonly keepers: readonly Keeper[];
 }
 
 /** An image in a store. */
 export interface Image extends ImageRecord {
-  /** For which it was pulled last. */
+  /** The platform of the last pull. */
   readonly platform: Platform;
-  /** Its manifest, config and layers. @throws OverlayerError `NotFound` (not for that platform), `DataLoss` */
+  /** Reads its manifest, config and layers. @throws OverlayerError `NotFound` (not for that platform), `DataLoss` */
   contents(options?: ImagePlatformOptions): Promise<ImageContents>;
-  /** What is there of it, and what it takes; what it shares with other images too. */
+  /** Disk usage of its blobs and snapshots, including those that it shares with other images. */
   usage(options?: ImagePlatformOptions): Promise<ImageUsage>;
-  /** Which parts of it are there. Their bytes are not read: see `ContentStore.verify` and `Snapshotter.check`. */
+  /** Counts its parts that are present. Reads none of their bytes: see `ContentStore.verify` and `Snapshotter.check`. */
   check(options?: ImagePlatformOptions): Promise<ImageHealth>;
   /**
-   * Mounts its root filesystem: to be read, or with a layer of its own to write to, which goes with `unmount`.
+   * Mounts its root filesystem read-only, or with a writable layer, which `unmount` deletes.
    *
    * @throws OverlayerError as `mountAll`; `FailedPrecondition` when its layers are not unpacked
    */
   mount(directory: string, options?: MountImageOptions): Promise<void>;
   /**
-   * `unpackImage` of the blobs in the content store. Its verifiers were asked when it came into the store.
+   * Unpacks its blobs from the content store, as `unpackImage`. Asks no verifiers: they were asked when it entered the store.
    *
-   * @throws OverlayerError `NotFound` for one that was not kept
+   * @throws OverlayerError `NotFound` when a blob was not kept
    */
   unpackTo(directory: string, options?: Omit<UnpackImageOptions, 'verify'>): Task<UnpackedImage, PullEvent>;
 }
 
 /** For which platform the image is meant. */
 export interface ImagePlatformOptions {
-  /** @default that for which it was pulled last */
+  /** @default the platform of the last pull */
   readonly platform?: Platform | undefined;
 }
 
@@ -200,22 +199,22 @@ export const MOUNT_IMAGE_OPTIONS = {
 
 /** Disk space of an image, parts that it shares with others included. */
 export interface ImageUsage {
-  /** Bytes of the blobs that are kept. */
+  /** Size of its blobs in the content store, in bytes. */
   readonly contentBytes: number;
-  /** Of the snapshots of its layers. */
+  /** Usage of the snapshots of its layers. */
   readonly snapshots: SnapshotUsage;
 }
 
 /** Which parts of an image are in the store. */
 export interface ImageHealth {
   readonly isComplete: boolean;
-  /** Blobs of layers and documents, and how many of them there are. */
+  /** Blobs of layers and documents. Sizes are in bytes. */
   readonly blobs: {
     readonly present: number;
     readonly total: number;
     readonly bytes: number;
     readonly totalBytes: number;
   };
-  /** Snapshots of layers, and how many of them there are. */
+  /** Snapshots of layers. */
   readonly layers: { readonly present: number; readonly total: number };
 }

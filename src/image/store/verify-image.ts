@@ -9,13 +9,13 @@ import { OverlayerError } from '../../base/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { platformDocument } from '../../oci/platform.js';
 
-/** Whether an image may be pulled, and why. */
+/** Whether an image may be used, and the reason. */
 export interface Judgement {
   readonly ok: boolean;
   readonly reason: string;
 }
 
-/** One that judges in this process. What it throws keeps the image out, too. */
+/** A verifier in this process. An error that it throws refuses the image. */
 export type ImageVerifier = (
   name: string,
   target: Descriptor,
@@ -25,11 +25,11 @@ export type ImageVerifier = (
 export interface VerifyImageOptions extends AbortableOptions {
   /** An absolute path. Every file in it is a verifier. @default '/opt/containerd/image-verifier/bin' */
   readonly directory?: string | undefined;
-  /** How many of them are asked, the first by name; a negative number: all. @default 10 */
+  /** Number of programs to ask, in the order of their names. A negative number means all. @default 10 */
   readonly maxVerifiers?: number | undefined;
-  /** How long one may take, in milliseconds. @default 10,000 */
+  /** Time limit of one program in milliseconds. @default 10,000 */
   readonly timeoutMs?: number | undefined;
-  /** Asked after those of the directory. @default none */
+  /** Functions to ask after the programs of the directory. @default none */
   readonly verifiers?: readonly ImageVerifier[] | undefined;
 }
 
@@ -42,22 +42,21 @@ const VERIFY_IMAGE_OPTIONS = {
 } satisfies OptionNames<VerifyImageOptions>;
 
 /**
- * Asks all verifiers, one after the other, until one says no. A directory that is empty, or not there, has no
- * objection.
+ * Asks all verifiers in sequence until one refuses the image. An empty or missing directory refuses nothing.
  *
  * A program is called as containerd does it (plugin `io.containerd.image-verifier.v1.bindir`,
  * docs/image-verification.md): `-name NAME -digest DIGEST -stdin-media-type
- * application/vnd.oci.descriptor.v1+json`, with the target's descriptor on stdin. Exit code 0 means yes, any other no;
- * the reason is what it writes to stdout, 32 KiB of it. What it writes to stderr is shown by `NODE_DEBUG=overlayer`.
+ * application/vnd.oci.descriptor.v1+json`, with the target's descriptor on stdin. Exit code 0 accepts the image, any
+ * other refuses it. The reason is the first 32 KiB of stdout. `NODE_DEBUG=overlayer` shows stderr.
  *
  * @param name of the image, canonical: `docker.io/library/debian:12`
- * @param target of its manifest, or its index
- * @throws OverlayerError where one does not judge; then the image is not to be pulled, either
- *   - `FailedPrecondition`: it can't be run, or was killed
- *   - `Unavailable`: it took too long
+ * @param target the descriptor of its manifest or index
+ * @throws OverlayerError when a verifier gives no judgement; do not use the image then
+ *   - `FailedPrecondition`: a program can't be run, or was killed
+ *   - `Unavailable`: a program exceeded `timeoutMs`
  *   - `PermissionDenied`: the directory can't be read
- *   - `InvalidArgument`
- * @throws `signal.reason`, and what a function in `verifiers` throws
+ *   - `InvalidArgument`: `directory` is not absolute
+ * @throws `signal.reason`, and errors of the functions in `verifiers`
  */
 export async function verifyImage(
   name: string,
@@ -96,7 +95,7 @@ export async function verifyImage(
   return { ok: true, reason: reasons.join(', ') };
 }
 
-/** In the order of their names' bytes; undefined where there is no such directory. */
+/** Sorted by the bytes of their names; undefined when the directory does not exist. */
 async function listPrograms(directory: string): Promise<string[] | undefined> {
   try {
     const names = await readdir(directory);
@@ -134,14 +133,14 @@ async function runVerifier(
   signal?.throwIfAborted();
   const args = ['-name', name, '-digest', target.digest];
   args.push('-stdin-media-type', 'application/vnd.oci.descriptor.v1+json');
-  // A process group of its own, so that nothing that it starts outlives the time.
+  // A process group of its own, so that its children are killed with it.
   const child = spawn(path, args, { stdio: 'pipe', detached: true });
   const tooLate = AbortSignal.timeout(timeoutMs);
   const end = signal === undefined ? tooLate : AbortSignal.any([tooLate, signal]);
   const kill = () => killGroup(child);
   end.addEventListener('abort', kill, { once: true });
   try {
-    // One that does not read it to its end breaks the pipe; that is no failure.
+    // A program that does not read stdin to its end breaks the pipe, which is no failure.
     child.stdin.on('error', () => {});
     child.stdin.end(`${JSON.stringify(toJson(target))}\n`);
     const stdout = collect(child.stdout);
@@ -159,7 +158,7 @@ async function runVerifier(
   }
 }
 
-/** When it has ended, and all who could still write for it. */
+/** Resolves when the program has ended and its output is closed. */
 function exitOf(child: ChildProcess, path: string, end: AbortSignal): Promise<number> {
   return new Promise((resolve, reject) => {
     child.on('error', (error) => reject(failed(path, error.message, error)));
@@ -176,7 +175,7 @@ function failed(path: string, why: string, cause?: unknown): OverlayerError {
   });
 }
 
-/** Keeps the beginning and reads on, so that whoever writes more is not stopped. */
+/** Keeps the first bytes and reads on, so that a program that writes more does not block. */
 function collect(stream: Readable): () => { readonly text: string; readonly truncated: boolean } {
   const chunks: Buffer[] = [];
   let room = MAX_OUTPUT_BYTES;
@@ -194,7 +193,7 @@ function killGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended.
+    // The group has ended.
   }
 }
 
@@ -206,10 +205,8 @@ function toJson({ platform, ...descriptor }: Descriptor): object {
 const HEADER_BYTES = 20;
 
 /**
- * That the kernel itself can run a file. Of one that it can't, Node's `spawn` (execvp) makes a shell script: an empty
- * file would then be a verifier that says yes to everything.
- *
- * @throws Error with what is wrong, as a system call would
+ * Checks that the kernel can run a file. Node's `spawn` (execvp) runs any other file as a shell script, so an empty file
+ * would be a verifier that accepts every image.
  */
 async function assertProgram(path: string): Promise<void> {
   const header = await readHeader(path);
@@ -219,13 +216,13 @@ async function assertProgram(path: string): Promise<void> {
   throw new Error('it is no program of this machine, and no script that begins with #!');
 }
 
-/** What it is that the kernel runs, or not: ELF, of how many bits, in which order, for which machine (elf(5)). */
+/** ELF magic, class, byte order, version and machine (elf(5)). */
 function kindOf(header: Buffer): Buffer {
   return Buffer.concat([header.subarray(0, 6), header.subarray(18, 20)]);
 }
 
 async function readHeader(path: string): Promise<Buffer> {
-  // Of a pipe nobody waits for the other end.
+  // Opening a FIFO must not block.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
