@@ -33,7 +33,7 @@ export function readHandle(handle: FileHandle): ByteSource {
 /** Bytes of the uncompressed archive that are examined. */
 const HEAD_BYTES = 256 * 1024;
 
-/** Members of image archives by docker, containerd, skopeo, buildah, umoci and go-containerregistry. Layers have none. */
+/** Members of the archives of docker, containerd, skopeo, buildah, umoci and go-containerregistry; no layer has them. */
 const IMAGE_MEMBER =
   /^(oci-layout|repositories|blobs\/sha256\/[0-9a-f]{64}|(sha256:)?[0-9a-f]{64}(\.(json|tar|tar\.gz|tar\.zst)|\/layer\.tar)?)$/;
 
