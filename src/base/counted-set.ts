@@ -1,12 +1,12 @@
-/** What a string in a set takes beside its characters. */
+/** Memory of a string in a set, without its characters. */
 const BYTES_OF_ONE = 96;
 
-/** A set of strings whose memory is told of. */
+/** A set of strings that reports its memory. */
 export class CountedSet {
   readonly #strings = new Set<string>();
   readonly #keep: (bytes: number) => void;
 
-  /** @param keep is told of each string's bytes; negative ones when it goes */
+  /** @param keep called with the bytes of each added string, and with negative bytes for a deleted one */
   constructor(keep: (bytes: number) => void) {
     this.#keep = keep;
   }

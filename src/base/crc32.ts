@@ -4,8 +4,8 @@ const ONE = 0x80000000;
 const ONE_BYTE = 0x00800000;
 
 /**
- * What `zlib.crc32` gives after `count` zeros more, in a time that grows with the number's length: holes of sparse
- * files can be as long as an archive likes to say. Each zero multiplies the remainder by x^8.
+ * The CRC-32 after `count` more zero bytes, in time logarithmic in `count`: an archive may declare holes of any length. Each
+ * zero byte multiplies the remainder by x^8.
  */
 export function crc32OfZeros(crc: number, count: number): number {
   let factor = ONE;
@@ -17,7 +17,7 @@ export function crc32OfZeros(crc: number, count: number): number {
   return ~multiply(factor, ~crc >>> 0) >>> 0;
 }
 
-/** Of polynomials over GF(2), modulo that of the checksum. */
+/** Multiplies polynomials over GF(2), modulo the checksum's polynomial. */
 function multiply(a: number, b: number): number {
   let product = 0;
   let shifted = b;

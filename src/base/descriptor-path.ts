@@ -1,8 +1,7 @@
 /**
- * A path by which the file behind a descriptor of this process is opened again, although another file may have its name by
- * then.
+ * A path that opens the file of a descriptor of this process again, even when another file has taken its name.
  *
- * @param name the file's own path: Windows and the BSDs have no other
+ * @param name the file's own path, which is returned on Windows and the BSDs
  */
 export function descriptorPath(descriptor: number, name: string): string {
   if (process.platform === 'linux') return `/proc/self/fd/${descriptor}`;

@@ -3,7 +3,7 @@
  * (`src/cli/exit-code.ts`) and, later, the daemon's gRPC statuses.
  */
 export type ErrorCode =
-  /** The caller's options, or bytes of the archive, make no sense. */
+  /** Invalid options, or a malformed archive or document. */
   | 'InvalidArgument'
   | 'NotFound'
   | 'AlreadyExists'
@@ -11,14 +11,14 @@ export type ErrorCode =
   /** A limit was reached (`Limits`), or the disk is full. */
   | 'ResourceExhausted'
   | 'FailedPrecondition'
-  /** The caller's signal asked for the end. */
+  /** The caller's signal was aborted. */
   | 'Cancelled'
   /** A valid form that overlayer does not read (xz, bzip2, multi-volume archives …). */
   | 'Unimplemented'
   /** Bytes are damaged: wrong digest, truncated or corrupt stream. */
   | 'DataLoss'
   | 'Unavailable'
-  /** A registry wants to know who asks, or does not believe it. */
+  /** A registry requires credentials, or refuses those that it got. */
   | 'Unauthenticated'
   | 'Internal';
 

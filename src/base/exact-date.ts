@@ -1,4 +1,4 @@
-/** A date with the nanoseconds that the system's clock and its files have. JavaScript's own ends at milliseconds. */
+/** A date with nanoseconds, as file times and the system's clock have them. A JavaScript date has milliseconds. */
 export class ExactDate extends Date {
   /** Of the second: 0 to 999,999,999. */
   readonly nanoseconds: number;

@@ -1,10 +1,10 @@
 /**
- * Names on Linux are bytes, strings are not. A name that is valid UTF-8 is that string; any other byte is a
- * lone surrogate U+DC80–U+DCFF, as in Python (PEP 383). `encodePath(decodePath(bytes))` gives the bytes back.
+ * Decodes a Linux file name, which is a byte sequence. Valid UTF-8 is decoded as usual. Each invalid byte becomes a lone
+ * surrogate U+DC80–U+DCFF, as in Python (PEP 383), so that `encodePath(decodePath(bytes))` returns the same bytes.
  */
 export function decodePath(bytes: Buffer): string {
   const text = bytes.toString('utf8');
-  // U+FFFD stands for what was invalid, unless the archive itself spells it: encoding back tells.
+  // U+FFFD marks invalid bytes, unless the name itself contains it: encoding the text again decides.
   if (!text.includes('\uFFFD') || Buffer.from(text, 'utf8').equals(bytes)) return text;
   return decodeEscaped(bytes);
 }
@@ -27,8 +27,8 @@ export function encodePath(path: string): Buffer {
 }
 
 /**
- * The name as a person can read it on a terminal: control characters, what reorders text, line separators and invisible
- * format characters are shown as escapes, `\x1b` or `\u202e`.
+ * The name in a form that is safe on a terminal. Control characters, bidirectional controls, line separators and invisible
+ * format characters are escaped: `\x1b`, `\u202e`.
  */
 export function displayPath(path: string): string {
   let shown = '';
@@ -43,18 +43,18 @@ export function displayPath(path: string): string {
 }
 
 /**
- * Characters that are not seen and change how other text is shown: bidirectional controls reorder it, separators break the
- * line, the others are invisible. Joiners (U+200C, U+200D) are none of these: words of several scripts have them.
+ * Characters that are invisible or change how other text is shown: bidirectional controls, line separators, format
+ * characters. Joiners (U+200C, U+200D) are not included, since words of several scripts contain them.
  */
 const UNSEEN =
   /[\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\u{e0001}|[\u{e0020}-\u{e007f}]/u;
 
-/** Those, and the controls that JSON.stringify leaves in strings: DEL and C1. */
+/** `UNSEEN`, and the control characters that JSON.stringify does not escape: DEL and C1. */
 const UNSAFE_IN_JSON = new RegExp(`[\\u007f-\\u009f]|${UNSEEN.source}`, 'gu');
 
-/** As JSON.stringify, and safe to be shown on a terminal: such characters of strings are escaped. */
+/** As JSON.stringify, but escapes all characters that are unsafe on a terminal. */
 export function displayJson(value: unknown, indent?: number): string {
-  // Outside of strings, JSON has none of them.
+  // JSON has these characters in strings only.
   return JSON.stringify(value, undefined, indent).replace(UNSAFE_IN_JSON, (character) =>
     Array.from(
       { length: character.length },
@@ -86,7 +86,7 @@ function decodeEscaped(bytes: Buffer): string {
   return text;
 }
 
-/** Length of the valid UTF-8 sequence at `at`, 0 where there is none. */
+/** Length of the valid UTF-8 sequence at `at`; 0 when it is invalid. */
 function sequenceLength(bytes: Buffer, at: number): number {
   const lead = bytes[at]!;
   const length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;

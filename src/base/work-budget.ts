@@ -1,15 +1,15 @@
 import { type Limits, limitError } from './limits.js';
 
-/** Any layer may make so many calls: only then do they have to stand in a relation to its entries. */
+/** Calls that every layer may make, regardless of its number of entries. */
 const WORK_GRACE: number = 2 ** 18;
-/** So many more lower layers allow as many calls again: a name may have to be looked for in each. */
+/** Each further group of this many lower layers allows as many calls again: a name may be looked up in each layer. */
 const LOWERS_OF_AN_ENTRY = 8;
-/** Between two looks at whether somebody wants the end. A call takes 1 to 10 µs. */
+/** Calls between two checks for an abort. A call takes 1 to 10 µs. */
 const LOOK_EVERY = 64;
 
 /**
- * What a layer makes us do and keep in memory, beside its bytes. An archive of a few kilobytes can ask for millions of
- * calls to the kernel: whatever is done in a loop is charged here, and stops at the limits `maxWork` and `maxMemory`.
+ * Counts the system calls and the memory that a layer causes. An archive of a few kilobytes can cause millions of system
+ * calls, so all work in loops is charged here, up to the limits `maxWork` and `maxMemory`.
  */
 export class WorkBudget {
   readonly #limits: Limits;
@@ -23,8 +23,8 @@ export class WorkBudget {
   #entry: { readonly path: string; readonly offset: number } | undefined;
 
   /**
-   * @param options `lowers`: how many lower layers there are. @default 0
-   *   `look`: is called now and then, and throws when somebody wants the end
+   * @param options `lowers`: number of lower layers. @default 0
+   *   `look`: called every 64 calls; throws to abort
    */
   constructor(
     limits: Limits,
@@ -38,14 +38,14 @@ export class WorkBudget {
     this.#allowed = WORK_GRACE * scale;
   }
 
-  /** From here on the work is this entry's. It is allowed some more. */
+  /** Starts an entry, which allows further calls. Errors name the entry. */
   begin(entry: { readonly path: string; readonly offset: number }): void {
     this.#entry = entry;
     this.#allowed += this.#callsOfAnEntry;
   }
 
   /**
-   * @param calls to the kernel, or what takes as long
+   * @param calls system calls, or work that takes as long
    * @throws OverlayerError `ResourceExhausted`, and what `look` throws
    */
   charge(calls = 1): void {
@@ -58,15 +58,15 @@ export class WorkBudget {
     this.look();
   }
 
-  /** Whether somebody wants the end: before what takes long by itself. @throws what `look` throws */
+  /** Checks for an abort. Call it before a long system call. @throws the error of `look` */
   look(): void {
     this.#sinceLook = 0;
     this.#look();
   }
 
   /**
-   * Charges nothing for `work`, and looks as ever: a removal takes as long as it took to make what goes, which was paid
-   * for then.
+   * Does `work` without charges, but with checks for an abort. It is for removals, whose work was charged when the files were
+   * made.
    */
   free<T>(work: () => T): T {
     const wasFree = this.#isFree;
@@ -78,7 +78,7 @@ export class WorkBudget {
     }
   }
 
-  /** So many bytes more stay in memory until the layer is done. @throws OverlayerError `ResourceExhausted` */
+  /** Charges bytes that stay in memory until the end of the layer. @throws OverlayerError `ResourceExhausted` */
   keep(bytes: number): void {
     this.#memory += bytes;
     if (this.#memory > this.#limits.maxMemory) throw this.#exceeds('maxMemory');

@@ -6,7 +6,7 @@ type Meaning = readonly [code: ErrorCode, reason: string, hint?: string];
 
 const CHANGING = 'something else is changing the tree';
 
-/** What a refusal means, whatever was asked for. */
+/** Code, reason and hint for each errno. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENOSPC: [
     'ResourceExhausted',
@@ -44,7 +44,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   EAGAIN: ['Unavailable', 'its path keeps changing', CHANGING],
 };
 
-/** What it means in a tree that nobody but us should be at: it was another when it was looked at. */
+/** Meanings in a tree that only overlayer should change: another process has changed it. */
 const MEANINGS_IN_TREE: Readonly<Record<string, Meaning>> = {
   ENOENT: ['NotFound', 'it is gone', CHANGING],
   EEXIST: ['FailedPrecondition', 'something else made it', CHANGING],
@@ -52,19 +52,19 @@ const MEANINGS_IN_TREE: Readonly<Record<string, Meaning>> = {
   EISDIR: ['FailedPrecondition', 'it became a directory', CHANGING],
 };
 
-/** Calls that take privileges, without which `rootless` leaves out what they are for. */
+/** Calls that need privileges. The `rootless` option skips what they are for. */
 const PRIVILEGED = ['fchown', 'fchownat', 'mknodat', 'fsetxattr', 'setxattrat', 'fchmod', 'fchmodat2'];
 
-/** What was being done. */
+/** The operation that failed. */
 type Subject =
   /** A sentence: `Cannot open "x"`. */
   | string
-  /** An entry of an archive, which was being unpacked. */
+  /** An archive entry that was being unpacked. */
   | { readonly path: string; readonly offset: number }
-  /** Something in a tree, which was being read. */
+  /** A path in a tree that was being read. */
   | { readonly inTree: string };
 
-/** A refusal of the kernel in overlayer's words. */
+/** Translates an error of a system call. */
 export function fromSystemError(error: SystemError, subject: Subject): OverlayerError {
   const { errno, syscall } = error;
   const what = sentenceOf(subject);
@@ -80,7 +80,7 @@ export function fromSystemError(error: SystemError, subject: Subject): Overlayer
   });
 }
 
-/** A refusal of the kernel, through `System` or node:fs, in overlayer's words; any other error as it is. */
+/** Translates an error of `System` or node:fs; returns any other error as it is. */
 export function toOverlayerError(error: unknown, subject: Subject): unknown {
   const refused = error instanceof Error && 'syscall' in error;
   return refused ? fromSystemError(asSystemError(error, ''), subject) : error;
@@ -93,7 +93,7 @@ function sentenceOf(subject: Subject): string {
     : `Cannot unpack entry "${displayPath(subject.path)}"`;
 }
 
-/** The call, and what it was about where the sentence does not name that. */
+/** The system call, with its path unless the sentence names it. */
 function describeCall({ syscall, path }: SystemError, sentence: string): string {
   const shown = displayPath(path);
   return path === '' || sentence.includes(`${shown}"`) ? syscall : `${syscall} "${shown}"`;

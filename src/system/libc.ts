@@ -20,7 +20,7 @@ export function loadLibc(): LibraryHandle {
   return loadKoffi().load('libc.so.6');
 }
 
-/** What the last call of this thread was refused for. */
+/** Throws the errno of this thread's last call. */
 export function fail(syscall: string, path = ''): never {
   const number = loadKoffi().errno();
   throw new SystemError(ERRNO_NAMES.get(number) ?? `errno ${number}`, syscall, path);
@@ -30,12 +30,12 @@ export function check(result: number, syscall: string, path = ''): number {
   return result < 0 ? fail(syscall, path) : result;
 }
 
-/** A function of libc: it blocks this thread, or has one of libuv's wait for it. */
+/** A function of libc. A call blocks this thread; `async` runs it in a thread of libuv. */
 export type ForeignFunction = ((...args: unknown[]) => number) & {
   async(...args: [...unknown[], (error: Error | null, result: number) => void]): void;
 };
 
-/** For a call that waits long: this thread goes on meanwhile. */
+/** For a long call: this thread continues meanwhile. */
 export function checkLater(
   call: ForeignFunction,
   args: readonly unknown[],
@@ -46,7 +46,7 @@ export function checkLater(
     call.async(...args, (error, result) => {
       try {
         if (error) throw error;
-        resolve(check(result, syscall, path)); // errno is that of the call only in here
+        resolve(check(result, syscall, path)); // errno is valid in this callback only
       } catch (refusal) {
         reject(refusal);
       }
@@ -54,7 +54,7 @@ export function checkLater(
   });
 }
 
-/** ASCII and other well-formed names go as they are (koffi encodes them); the rest as bytes. */
+/** koffi encodes well-formed names; others are passed as bytes. */
 export function cString(path: string): string | Buffer {
   return path.isWellFormed() ? path : Buffer.concat([encodePath(path), Buffer.of(0)]);
 }

@@ -58,7 +58,7 @@ export function openLinuxMountSystem(): MountSystem {
     check(c.fsconfig(SYS.fsconfig, fileSystem, command, key, bytes, 0), 'fsconfig', what);
   };
 
-  /** What a descriptor that gives a message at a time has to give now. */
+  /** Reads all pending messages of a descriptor with one message per read. */
   const readMessages = (descriptor: number): string[] => {
     const message = Buffer.alloc(MESSAGE_BYTES);
     const messages: string[] = [];
@@ -145,15 +145,15 @@ export function openLinuxMountSystem(): MountSystem {
 const CLONE_VM = 0x100;
 const CLONE_VFORK = 0x4000;
 const CLONE_NEWUSER = 0x10000000;
-/** Also for a child that tells its parent nothing when it ends. */
+/** Waits also for a child without an exit signal. */
 const __WALL = 0x40000000;
 const STACK_BYTES = 64 * 1024;
 
 /**
- * A user namespace comes into being with a process, and no process of several threads can enter one. So a child is
- * made that borrows this thread's memory (as in vfork) and does nothing but call `_exit`: it stays as a zombie,
- * which has the namespace still, until its mappings are written and the namespace is held by a descriptor.
- * It sends no SIGCHLD and is waited for by its id, so that no other code of this process gets to know of it.
+ * Makes a user namespace and returns a descriptor of it. A process with several threads can't enter a namespace, so a child
+ * process makes it. The child shares this thread's memory (as in vfork) and only calls `_exit`. As a zombie it still has
+ * the namespace, until the mappings are written and the descriptor is open. It sends no SIGCHLD and is waited for by its
+ * id, so that other code of this process does not notice it.
  */
 export function makeUserNamespace(libc: LibraryHandle, { uids, gids }: IdMap): number {
   const clone = libc.func('int clone(void *, uint64_t, int, uint64_t)') as (...args: unknown[]) => number;

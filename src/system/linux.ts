@@ -19,7 +19,7 @@ import { bindXattrsAt } from './xattrs-at.js';
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
 const AT_EMPTY_PATH = 0x1000;
-/** What a network file system or FUSE remembers of a file may be older than what was written to it by another name. */
+/** A network file system or FUSE may cache attributes that are older than a write by another name. */
 const AT_STATX_FORCE_SYNC = 0x2000;
 const STATX_BASIC_STATS = 0x7ff;
 const CLOCK_REALTIME = 0;
@@ -39,15 +39,15 @@ const SYS_FCHMODAT2 = 452;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
-/** openat2 gives up with EAGAIN when a rename races with `..`; a race that lasts this long is an attack. */
+/** openat2 fails with EAGAIN when a rename races with `..`. A race that lasts for this many attempts is an attack. */
 const RESOLVE_ATTEMPTS = 64;
 
 let opened: System | undefined;
 
 /**
  * libc through koffi, synchronously: 125 to 225 ns a call, where `fs` promises cost 20 µs and more.
- * Memory goes in as a plain number (its address): a typed array would cost 50 ns more, a view 100.
- * A thread has one: to make it takes 0.4 ms.
+ * Memory is passed by its address as a number: a typed array costs 50 ns more, a view 100.
+ * Each thread has one system, which takes 0.4 ms to make.
  *
  * @throws OverlayerError `Unimplemented` on any other system than Linux, and without koffi
  */
@@ -56,7 +56,7 @@ export function openLinuxSystem(): System {
   return opened;
 }
 
-/** @returns undefined where no call can be made: on any other system than Linux, and without koffi */
+/** @returns undefined on other systems than Linux, and without koffi */
 export function findLinuxSystem(): System | undefined {
   try {
     return openLinuxSystem();
@@ -254,7 +254,7 @@ function bindLinuxSystem(): System {
         hasFchmodat2 = koffi.errno() !== constants.errno.ENOSYS;
         if (!isMissing(koffi.errno())) fail('fchmodat2', name);
       }
-      // A path descriptor's /proc link leads to it alone.
+      // The /proc link of an O_PATH descriptor always leads to this file.
       const descriptor = system.openAt(directory, name, O.PATH, 0);
       try {
         if (c.chmod(`/proc/self/fd/${descriptor}`, mode) < 0) {
@@ -285,7 +285,7 @@ function bindLinuxSystem(): System {
     getXattrAt: (directory, file, name) =>
       xattrValue(xattrsAt.get(directory, file, name, scratchAddress, scratch.length), 'getxattrat', name),
     listXattrsAt(directory, file) {
-      // The kernel makes room for as much as it is offered; most files have none.
+      // The kernel allocates a buffer of the offered size; most files have no attributes.
       const length = xattrsAt.list(directory, file, scratchAddress, 0);
       if (length === 0) return [];
       const filled = length < 0 ? length : xattrsAt.list(directory, file, scratchAddress, scratch.length);
@@ -296,7 +296,7 @@ function bindLinuxSystem(): System {
       if (c.renameat2(fromDirectory, from, directory, to, RENAME_NOREPLACE) === 0) return;
       const number = koffi.errno();
       if (number !== constants.errno.EINVAL && !isMissing(number)) fail('renameat2', name);
-      // NFS, FUSE and others have no RENAME_NOREPLACE. A directory takes the place of an empty one, and of nothing else.
+      // NFS, FUSE and others lack RENAME_NOREPLACE. renameat lets a directory replace only an empty directory.
       system.makeDirectory(directory, name, 0o700);
       try {
         renameTo(fromDirectory, fromName, directory, name);
@@ -324,10 +324,10 @@ function bindLinuxSystem(): System {
     },
     descriptorLimit() {
       check(c.getrlimit(RLIMIT_NOFILE, scratchAddress), 'getrlimit');
-      return wide(words, 0); // struct rlimit, of which the first number counts
+      return wide(words, 0); // rlim_cur of struct rlimit
     },
     clearThreadUmask() {
-      // Only this thread gets its own working directory, root and umask: the caller's process keeps its.
+      // This thread gets its own working directory, root and umask; the rest of the process keeps its own.
       if (c.unshare(CLONE_FS) < 0) return false;
       c.umask(0);
       return true;
@@ -336,7 +336,7 @@ function bindLinuxSystem(): System {
   return system;
 }
 
-/** A kernel that is older than a call, or a sandbox (seccomp) that was made before it. */
+/** Whether the kernel is older than the call, or a sandbox (seccomp) blocks it. */
 function isMissing(errno: number): boolean {
   return errno === constants.errno.ENOSYS || errno === constants.errno.EPERM;
 }
@@ -371,7 +371,7 @@ function readStatx(words: DataView): Stat {
   };
 }
 
-/** Of 64 bits; without a BigInt, whose making costs more than the call to the kernel does. Exact up to 2^53. */
+/** A 64-bit number, exact up to 2^53. A BigInt would cost more than the system call. */
 function wide(words: DataView, at: number): number {
   return words.getUint32(at + 4, true) * 2 ** 32 + words.getUint32(at, true);
 }

@@ -1,10 +1,10 @@
 import type { WorkBudget } from '../base/work-budget.js';
 import type { DirectoryEntry, System } from './system.js';
 
-/** What is free: no work of the kernel's, or the end of what was paid for, which may not fail. */
+/** Calls without a charge: they do no work in the kernel, or release resources and must not fail. */
 const FREE: readonly (keyof System)[] = ['address', 'close', 'clearThreadUmask', 'descriptorLimit'];
 
-/** A system whose calls are charged to a budget, each name that it lists too: no loop of calls goes uncounted. */
+/** Charges all calls of a system to a budget, and each name that `list` returns. */
 export function meterSystem(system: System, budget: Pick<WorkBudget, 'charge' | 'look'>): System {
   type Call = (a: unknown, b: unknown, c: unknown, d: unknown, e: unknown) => unknown;
   const metered = { ...system };

@@ -8,32 +8,32 @@ export interface MountInfo {
   readonly parent: number;
   /** `major:minor` of the file system. */
   readonly device: string;
-  /** What of the file system is seen: `/`, or for a bind mount the directory in it. */
+  /** The mounted directory of the file system: `/`, or another one for a bind mount. */
   readonly root: string;
   readonly mountPoint: string;
-  /** Of this mount: `rw`, `nosuid` … */
+  /** Options of this mount: `rw`, `nosuid` … */
   readonly options: readonly string[];
   readonly type: string;
   readonly source: string;
-  /** Of the file system, separated by commas, as it writes them. */
+  /** Options of the file system, separated by commas. */
   readonly superOptions: string;
 }
 
-/** The mounts that this process sees, in no order that says anything. @throws OverlayerError without /proc */
+/** The mounts of this process's mount namespace, in no defined order. @throws OverlayerError `FailedPrecondition` without /proc */
 export function readMountInfo(): MountInfo[] {
   const text = readOwnProc('mountinfo');
   if (text === undefined) throw procMissing('Cannot tell what is mounted');
   return parseMountInfo(Buffer.from(text, 'latin1'));
 }
 
-/** Of the mounts that are stacked on a path, the one that is seen. */
+/** The topmost mount on a path. */
 export function topMount(mounts: readonly MountInfo[], path: string): MountInfo | undefined {
   const stacked = mounts.filter(({ mountPoint }) => mountPoint === path);
   const covered = new Set(stacked.map(({ parent }) => parent));
   return stacked.find(({ id }) => !covered.has(id));
 }
 
-/** What is mounted on a mount, and on that, in an order in which it can be unmounted. */
+/** All mounts below a mount, in an order in which they can be unmounted. */
 export function mountsOn(mounts: readonly MountInfo[], top: MountInfo): MountInfo[] {
   const children = new Map<number, MountInfo[]>();
   for (const mount of mounts) {

@@ -7,8 +7,8 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 
 /**
- * Tells systemd how this process is (sd_notify(3)), where systemd wants to know: in a datagram, a kind of socket that Node
- * has not.
+ * Reports the state of this process to systemd (sd_notify(3)), if it set `NOTIFY_SOCKET`. The socket is a datagram socket,
+ * which Node does not have.
  *
  * @throws SystemError
  */
@@ -23,7 +23,7 @@ export function notifySystemd(state: string): void {
   try {
     const address = Buffer.concat([Buffer.alloc(2), encodePath(path)]);
     new Uint16Array(address.buffer, address.byteOffset, 1)[0] = AF_UNIX;
-    if (path.startsWith('@')) address[2] = 0; // a name that is in no directory
+    if (path.startsWith('@')) address[2] = 0; // an abstract socket
     const text = Buffer.from(state);
     check(send(descriptor, text, text.length, MSG_NOSIGNAL, address, address.length), 'sendto', path);
   } finally {

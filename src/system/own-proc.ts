@@ -18,7 +18,7 @@ export function hasProc(): boolean {
   return existsSync('/proc/self');
 }
 
-/** @param what can't be done without it */
+/** @param what the operation that needs /proc */
 export function procMissing(what: string): OverlayerError {
   return new OverlayerError('FailedPrecondition', `${what}: /proc is not mounted`, {
     hint: 'mount -t proc proc /proc',

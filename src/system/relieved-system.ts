@@ -1,6 +1,6 @@
 import { isErrno, type System } from './system.js';
 
-/** A system that opens something once more after `relieve`, which closes what can be closed, when too much is open. */
+/** A system that retries an open after too many open files. `relieve` closes idle descriptors before. */
 export function relieveSystem(system: System, relieve: () => void): System {
   const again = (open: () => number): number => {
     try {

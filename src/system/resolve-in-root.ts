@@ -1,18 +1,18 @@
 import { O, type System, SystemError } from './system.js';
 
-/** As the kernel's. */
+/** The kernel's limit. */
 const MAX_SYMLINKS = 40;
 const ON_THE_WAY = O.PATH | O.DIRECTORY;
 
 export interface ResolveCalls extends Pick<System, 'openAt' | 'close'> {
-  /** Where a symlink leads; undefined for what is none, or not there. */
+  /** The target of a symlink; undefined for anything else, or when the name does not exist. */
   targetOf(directory: number, name: string): string | undefined;
 }
 
 /**
- * What openat2(2) does with RESOLVE_IN_ROOT, where the kernel does not have it (Linux before 5.6) or a sandbox refuses it:
- * name by name, each below the descriptor of the one before. What another process does to the tree meanwhile can't
- * lead out of it, since no symlink and no `..` is ever opened.
+ * Replaces openat2(2) with RESOLVE_IN_ROOT when the kernel lacks it (Linux before 5.6) or a sandbox blocks it. Resolves name
+ * by name, each below the descriptor of the one before. No symlink and no `..` is ever opened, so concurrent changes of the
+ * tree can't lead out of it.
  */
 export function resolveInRoot(
   calls: ResolveCalls,
@@ -42,7 +42,7 @@ export function resolveInRoot(
   return calls.openAt(way.directory, '.', flags, 0);
 }
 
-/** The last first. */
+/** Names in reverse order. */
 function namesOf(path: string): string[] {
   return path
     .split('/')
@@ -50,7 +50,7 @@ function namesOf(path: string): string[] {
     .reverse();
 }
 
-/** From the root to a directory, of which alone a descriptor is kept. */
+/** The way from the root to a directory. Only the directory's descriptor is kept open. */
 class Way implements Disposable {
   readonly #calls: ResolveCalls;
   readonly #root: number;
@@ -74,7 +74,7 @@ class Way implements Disposable {
     this.#names = [...this.#names, name];
   }
 
-  /** To where it has come from; the root is above itself. */
+  /** Goes to the parent; the root is its own parent. */
   up(): void {
     this.restart(this.#names.slice(0, -1));
   }

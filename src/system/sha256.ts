@@ -1,15 +1,15 @@
 import { type Koffi, loadKoffi } from '../base/natives.js';
 
-/** A running sha256 over memory that is given by its address. */
+/** A running sha256. */
 export interface Sha256 {
   update(bytes: Uint8Array, start: number, end: number): void;
-  /** Ends it. @returns lower-case hexadecimal digits */
+  /** Ends the hash. @returns lower-case hexadecimal digits */
   hex(): string;
-  /** Another thread can go on with it, in turns, from this; 0 where it can't leave its thread. */
+  /** Another thread can continue the hash by this handle; 0 when that is not possible. */
   readonly handle: number;
 }
 
-/** OpenSSL's digest interface, as the Node binary itself exports it for addons. */
+/** OpenSSL's digest interface, which the Node binary exports for addons. */
 interface Evp {
   address: Koffi['address'];
   create(): number;
@@ -22,7 +22,7 @@ interface Evp {
 
 let loaded: Evp | undefined | null = null;
 
-/** A digest that threads can share; where Node has no OpenSSL to link to, one of `node:crypto`. */
+/** A hash that threads can share. When Node exports no OpenSSL, it is one of `node:crypto`. */
 export function openSha256(): Sha256 {
   const evp = loadEvp();
   if (evp === undefined) return new CryptoSha256();
@@ -31,7 +31,7 @@ export function openSha256(): Sha256 {
   return new EvpSha256(evp, context);
 }
 
-/** Goes on with the digest of another thread. */
+/** Continues the hash of another thread. */
 export function attachSha256(handle: number): Sha256 {
   return new EvpSha256(loadEvp()!, handle);
 }
@@ -65,7 +65,7 @@ class EvpSha256 implements Sha256 {
 
 class CryptoSha256 implements Sha256 {
   readonly handle = 0;
-  // Loaded only here: it takes 4 ms.
+  // Loaded when used: it takes 4 ms.
   readonly #hash = process.getBuiltinModule('node:crypto').createHash('sha256');
 
   update(bytes: Uint8Array, start: number, end: number): void {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 
 const sync = promisify(fsync);
 
-/** What was renamed in it is on disk then. Not through `System`, whose calls hold up the event loop. */
+/** Makes renames in a directory durable (fsync). Does not use `System`, whose calls block the event loop. */
 export async function syncDirectory(path: string): Promise<void> {
   const directory = openSync(path, 'r');
   try {

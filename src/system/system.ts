@@ -1,14 +1,14 @@
 /**
- * The one seam to the kernel: the calls Node has no word for, and those whose cost counts, all relative to a
- * directory descriptor. Tests put an object that refuses (EPERM, ENOSPC, EIO) in its place.
+ * The one seam to the kernel: system calls that Node lacks, and those whose cost matters, all relative to a directory
+ * descriptor. Tests replace it by an object that fails (EPERM, ENOSPC, EIO).
  *
- * Names are strings in the form of `base/path-bytes.ts`. Every call throws `SystemError` when the kernel
- * refuses; nothing follows a symlink in the last component.
+ * Names are strings in the form of `base/path-bytes.ts`. Every call throws `SystemError` when the system
+ * call fails. No call follows a symlink in the last component.
  */
 export interface System {
   /**
-   * openat2(2): `path` is resolved below `directory` as if that were the root, symlinks and `..` included; or
-   * not at all (ELOOP) where a symlink is on it.
+   * openat2(2): resolves `path` with `directory` as the root, also for symlinks and `..`. With `refuse`, a symlink on the
+   * path fails (ELOOP).
    */
   openInRoot(directory: number, path: string, flags: number, symlinks: 'follow' | 'refuse'): number;
   openAt(directory: number, name: string, flags: number, mode: number): number;
@@ -21,34 +21,34 @@ export interface System {
   /** pread(2). @returns bytes read, 0 at the end */
   readAt(descriptor: number, address: number, length: number, position: number): number;
   truncate(descriptor: number, size: number): void;
-  /** fallocate(2): the disk has room for that many bytes from the file's start. With `keep` its size stays as it is. */
+  /** fallocate(2): reserves disk space for the first bytes of the file. With `keep` the file's size does not change. */
   allocate(descriptor: number, bytes: number, size: 'grow' | 'keep'): void;
   /** ioctl(2) FICLONE: the whole file, sharing its blocks until one of the two is written. */
   cloneFile(from: number, to: number): void;
   /** copy_file_range(2). @returns bytes copied, which may be fewer; 0 at the end */
   copyRange(from: number, to: number, position: number, length: number): number;
-  /** lseek(2) SEEK_DATA, which moves the descriptor there. Undefined when only a hole is left. */
+  /** lseek(2) SEEK_DATA, which also moves the descriptor. Undefined when only a hole follows. */
   seekData(descriptor: number, position: number): number | undefined;
-  /** lseek(2) SEEK_HOLE; the end of the file is one. */
+  /** lseek(2) SEEK_HOLE; the end of the file counts as a hole. */
   seekHole(descriptor: number, position: number): number;
   makeDirectory(directory: number, name: string, mode: number): void;
   makeNode(directory: number, name: string, mode: number, major: number, minor: number): void;
   symlink(target: string, directory: number, name: string): void;
-  /** A symlink as target is linked itself. */
+  /** A symlink is linked itself, not its target. */
   link(fromDirectory: number, fromName: string, directory: number, name: string): void;
   unlink(directory: number, name: string): void;
   removeDirectory(directory: number, name: string): void;
   readLink(directory: number, name: string): string;
   stat(descriptor: number): Stat;
   statAt(directory: number, name: string): Stat;
-  /** The magic number of the file system that it is on (statfs(2)). */
+  /** The magic number of the descriptor's file system (statfs(2)). */
   fileSystemType(descriptor: number): number;
-  /** Names in a directory, `.` and `..` left out. */
+  /** Names in a directory, without `.` and `..`. */
   list(descriptor: number): DirectoryEntry[];
   chown(descriptor: number, uid: number, gid: number): void;
   chownAt(directory: number, name: string, uid: number, gid: number): void;
   chmod(descriptor: number, mode: number): void;
-  /** Not for symlinks, which have no mode. */
+  /** Fails for symlinks, which have no mode. */
   chmodAt(directory: number, name: string, mode: number): void;
   setTimes(descriptor: number, times: Times): void;
   setTimesAt(directory: number, name: string, times: Times): void;
@@ -57,28 +57,28 @@ export interface System {
   removeXattr(descriptor: number, name: string): void;
   getXattr(descriptor: number, name: string): Uint8Array | undefined;
   listXattrs(descriptor: number): string[];
-  /** These two of a name in an open directory, whatever it is: nothing is opened or followed. */
+  /** An attribute of a name in an open directory, of any type. Opens and follows nothing. */
   getXattrAt(directory: number, file: string, name: string): Uint8Array | undefined;
   listXattrsAt(directory: number, file: string): string[];
-  /** Of a directory: renameat2(2) with RENAME_NOREPLACE, which refuses what has the name already (EEXIST). */
+  /** Renames a directory: renameat2(2) with RENAME_NOREPLACE, which fails when the name exists (EEXIST). */
   renameNew(fromDirectory: number, fromName: string, directory: number, name: string): void;
-  /** renameat(2): what has the name already is replaced, at once. */
+  /** renameat(2): atomically replaces an existing file. */
   rename(fromDirectory: number, fromName: string, directory: number, name: string): void;
-  /** flock(2), until the descriptor is closed. @returns false when another has it */
+  /** flock(2): locks until the descriptor is closed. @returns false when another descriptor has the lock */
   tryLock(descriptor: number): boolean;
   /** syncfs(2) */
   syncFileSystem(descriptor: number): void;
-  /** The same, away from this thread: it may take seconds. */
+  /** syncfs(2) in another thread: it may take seconds. */
   flushFileSystem(descriptor: number): Promise<void>;
-  /** fsync(2) of a directory: a rename in it is on disk. */
+  /** fsync(2) of a directory: makes a rename in it durable. */
   syncDirectory(descriptor: number): void;
-  /** clock_gettime(2) CLOCK_REALTIME. The kernel's own times of files may be some milliseconds older. */
+  /** clock_gettime(2) CLOCK_REALTIME. The kernel sets file times from a clock that may be some milliseconds behind. */
   clock(): Clock;
-  /** Address of the memory behind `bytes`; good while `bytes` is referred to. */
+  /** Address of the memory of `bytes`; valid while `bytes` is referenced. */
   address(bytes: Uint8Array): number;
-  /** getrlimit(2): how many files this process may have open. */
+  /** getrlimit(2): the limit of open files of this process. */
   descriptorLimit(): number;
-  /** Gives this thread, and only it, a umask of 0. @returns false where that is refused (some seccomp profiles) */
+  /** Sets the umask of this thread only to 0. @returns false when it is blocked (some seccomp profiles) */
   clearThreadUmask(): boolean;
 }
 
@@ -101,7 +101,7 @@ export interface Stat extends Times {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
-  /** Of 512 bytes each, that it fills on disk. */
+  /** Blocks of 512 bytes on disk. */
   readonly blocks: number;
   /** Inode number; exact up to 2^53. */
   readonly ino: number;
@@ -110,23 +110,23 @@ export interface Stat extends Times {
   readonly devMinor: number;
   readonly rdevMajor: number;
   readonly rdevMinor: number;
-  /** Something is mounted here, and this is its root (Linux 5.8). */
+  /** Whether it is the root of a mount (Linux 5.8). */
   readonly isMountRoot: boolean;
 }
 
 export interface DirectoryEntry {
   readonly name: string;
-  /** As `Stat.ino`, on most file systems. */
+  /** Equal to `Stat.ino` on most file systems. */
   readonly ino: number;
   /** d_type of readdir(3): one of `DT`, or another. */
   readonly type: number;
 }
 
-/** The kernel said no. */
+/** A system call failed. */
 export class SystemError extends Error {
   override readonly name = 'SystemError';
   constructor(
-    /** `ENOENT` and so on. */
+    /** The errno's name: `ENOENT`. */
     readonly errno: string,
     readonly syscall: string,
     readonly path: string,
@@ -140,10 +140,10 @@ export function isErrno(error: unknown, ...errnos: readonly string[]): error is 
 }
 
 /**
- * A refusal that came by way of node:fs.
+ * Converts an error of node:fs.
  *
- * @param path of what was refused, where the error does not say it
- * @throws the error itself, where it is no refusal of the kernel
+ * @param path the path, when the error does not have one
+ * @throws the error itself, when it is not one of a system call
  */
 export function asSystemError(error: unknown, path: string): SystemError {
   if (error instanceof SystemError) return error;
@@ -152,7 +152,7 @@ export function asSystemError(error: unknown, path: string): SystemError {
   return new SystemError(code, syscall, own);
 }
 
-/** Values of Linux's <fcntl.h> and <sys/stat.h>, the same on every architecture Node runs on, but where noted. */
+/** Values of Linux's <fcntl.h> and <sys/stat.h>. They are the same on all of Node's architectures, except where noted. */
 export const O = {
   RDONLY: 0,
   WRONLY: 0o1,
@@ -168,10 +168,10 @@ export const O = {
     process.arch === 'arm64' || process.arch === 'arm' || process.arch === 'ppc64' ? 0o100000 : 0o400000,
 } as const;
 
-/** In the place of a directory descriptor: the working directory. */
+/** The working directory, in place of a directory descriptor. */
 export const AT_FDCWD = -100;
 
-/** Of <dirent.h>: what a directory says of an entry. */
+/** d_type of <dirent.h>. */
 export const DT = { UNKNOWN: 0, DIR: 4, REG: 8 } as const;
 
 export const S = {

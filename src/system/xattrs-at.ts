@@ -3,7 +3,7 @@ import { loadKoffi } from '../base/natives.js';
 import { cString, type ForeignFunction } from './libc.js';
 import { hasProc, procMissing } from './own-proc.js';
 
-/** On every architecture, since Linux 6.13. */
+/** The numbers are the same on every architecture. Since Linux 6.13. */
 const SYS = { setxattrat: 463, getxattrat: 464, listxattrat: 465 } as const;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 /** struct xattr_args: value 8, size 4, flags 4. */
@@ -11,7 +11,7 @@ const ARGUMENTS_BYTES = 16;
 
 type Path = string | Buffer;
 
-/** Results and errno as those of the kernel's calls. */
+/** Results and errno are those of the system calls. */
 interface XattrsAt {
   set(directory: number, file: string, name: string, value: Uint8Array): number;
   get(directory: number, file: string, name: string, into: number, size: number): number;
@@ -19,8 +19,8 @@ interface XattrsAt {
 }
 
 /**
- * Extended attributes of a name in an open directory, whatever it is: nothing is opened or followed. Where the kernel does
- * not have the calls, by a path through /proc, which takes four times as long.
+ * Extended attributes of a name in an open directory, of any type. Opens and follows nothing. An older kernel is asked by a
+ * path through /proc, which takes four times as long.
  */
 export function bindXattrsAt(fn: (signature: string) => ForeignFunction): XattrsAt {
   const c = {
@@ -47,10 +47,10 @@ export function bindXattrsAt(fn: (signature: string) => ForeignFunction): Xattrs
     if (areThere) {
       const result = call(cString(file));
       const errno = koffi.errno();
-      // Of a file system EPERM says something else than of a sandbox that hides the calls.
+      // EPERM may come from the file system, or from a sandbox that blocks the calls: the path decides.
       if (result >= 0 || ![constants.errno.ENOSYS, constants.errno.EPERM].includes(errno)) return result;
     }
-    // The descriptor's link stands for the directory; the calls do not follow the last name.
+    // The descriptor's link is the directory; the calls do not follow the last name.
     const result = byPath(cString(`/proc/self/fd/${directory}/${file}`));
     if (result >= 0) areThere = false;
     else if (koffi.errno() === constants.errno.ENOENT && !hasProc())

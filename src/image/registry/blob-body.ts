@@ -5,15 +5,15 @@ import type { HttpResponse } from './http/http-response.js';
 import { PassingFailure, type Retries } from './http/retries.js';
 import type { Operation } from './repository.js';
 
-/** Bytes of a blob: from `start` to before `end`. */
+/** Bytes of a blob from `start` up to, not including, `end`. */
 interface Part {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * The part that an answer with status 206 says that it is (RFC 9110, 14.4); undefined where that is nothing, or
- * contradicts the length of the answer, or that of the blob.
+ * Reads the `Content-Range` of a response with status 206 (RFC 9110, 14.4). Undefined when it is missing or malformed, or
+ * contradicts the length of the response or the blob.
  */
 export function contentRange(response: HttpResponse, size: number): Part | undefined {
   const pattern = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/;
@@ -24,23 +24,23 @@ export function contentRange(response: HttpResponse, size: number): Part | undef
   return isRight && (response.length ?? end - start) === end - start ? { start, end } : undefined;
 }
 
-/** A server that breaks off after this much is met with patience, one that does at every byte is not. */
+/** A connection that breaks after this many bytes resets the count of retries. */
 const PROGRESS_BYTES = 1024 ** 2;
 
-/** Asks for a blob's bytes from an offset on; the answer may begin before it. */
+/** Requests a blob from an offset on; the response may begin before it. */
 type OpenAt = (offset: number) => Promise<BlobResponse>;
 
 export interface BlobResponse {
   readonly response: HttpResponse;
-  /** What it has of the blob. */
+  /** The part of the blob in the response. */
   readonly part: Part;
 }
 
 /**
- * A blob's bytes as they come. Where they break off they go on, by another request; one byte more than the
- * descriptor has, and they end.
+ * The bytes of a blob. When a response breaks off, another request continues it. The body fails at the first byte beyond
+ * the descriptor's size.
  *
- * @throws OverlayerError while they are read: `Unavailable`; `DataLoss` when there are more than the descriptor says
+ * @throws OverlayerError while they are read: `Unavailable`; `DataLoss` when the blob is larger than its descriptor says
  */
 export class BlobBody implements Lent {
   readonly #blob: Descriptor;
@@ -48,7 +48,7 @@ export class BlobBody implements Lent {
   readonly #retries: Retries;
   readonly #signal: AbortSignal;
   #current: BlobResponse | undefined;
-  /** Of the next byte for the reader. */
+  /** Offset of the reader's next byte. */
   #at: number;
   #isLetGo = false;
 
@@ -82,7 +82,7 @@ export class BlobBody implements Lent {
     }
   }
 
-  /** Nobody reads it, or any more. */
+  /** No consumer reads on. */
   destroy(): void {
     this.#isLetGo = true;
     this.#current?.response.destroy();
@@ -91,7 +91,7 @@ export class BlobBody implements Lent {
   async *#rest(current: BlobResponse): AsyncGenerator<Uint8Array, void, void> {
     this.#current = current;
     const { response, part } = current;
-    // It came too late: what is read of it now is an error.
+    // The response came after `destroy`: reading it fails.
     if (this.#isLetGo) response.destroy();
     const { size } = this.#blob;
     let from = part.start;
@@ -106,7 +106,7 @@ export class BlobBody implements Lent {
       if (progress >= PROGRESS_BYTES) this.#retries.reset();
       if (fresh.length > 0) yield fresh;
     }
-    // A server may give less than it was asked for, and say so: it is asked for the next part.
+    // A server may send and announce a shorter part: the next part is requested.
     const isPart = from === part.end && progress >= PROGRESS_BYTES;
     if (this.#at < size && !isPart) throw new PassingFailure(this.#endsEarly(response));
   }

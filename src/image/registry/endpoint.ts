@@ -11,37 +11,37 @@ import { isNotTLS } from './http/network-failure.js';
 import { PassingFailure } from './http/retries.js';
 import type { RegistryNotice } from './registry-notice.js';
 
-/** The server's own challenge, that of a redirect's target, and each once more when a token has expired. */
+/** One challenge of the server, one of a redirect's target, and each again after a token has expired. */
 const MAX_CHALLENGES = 4;
-/** Redirect targets with a challenge. */
+/** Redirect targets that may send a challenge. */
 const MAX_TARGETS = 16;
 
 export interface EndpointRequest extends Pick<HttpRequest, 'method' | 'headers'> {
   readonly signal: AbortSignal;
-  /** For the message: `manifest 12`. */
+  /** The object, for messages: `manifest 12`. */
   readonly what: string;
-  /** Statuses that are no failure. */
+  /** Statuses that are not a failure. */
   readonly accepts: readonly number[];
 }
 
 interface EndpointOptions {
   readonly client: HttpClient;
-  /** Of the repository, best first. */
+  /** URLs of the repository, best first. */
   readonly bases: readonly URL[];
-  /** For the server itself, and for nobody else. */
+  /** Authorizes requests to this server only. */
   readonly authorizer: Authorizer;
   readonly scope: string;
 }
 
-/** A server that has the repository: a mirror, or the registry itself. */
+/** A server of the repository: a mirror, or the registry itself. */
 export class Endpoint {
   readonly host: RegistryHost;
-  /** One, once it is known how the server is to be spoken to. */
+  /** A single URL once a request has succeeded. */
   #bases: readonly URL[];
   readonly #client: HttpClient;
   readonly #authorizer: Authorizer;
   readonly #scope: string;
-  /** For redirect targets, by origin. */
+  /** Authorizers of redirect targets, by origin. */
   readonly #targets = new Map<string, Authorizer>();
 
   constructor(host: RegistryHost, { client, bases, authorizer, scope }: EndpointOptions) {
@@ -53,7 +53,7 @@ export class Endpoint {
   }
 
   /**
-   * @param path below the repository's own: `manifests/12`
+   * @param path relative to the repository: `manifests/12`
    * @throws PassingFailure; OverlayerError `NotFound`, `Unauthenticated`, `PermissionDenied`, `Unavailable`
    */
   async request(path: string, request: EndpointRequest): Promise<HttpResponse> {
@@ -77,7 +77,7 @@ export class Endpoint {
     await this.#client.close();
   }
 
-  /** For the server that was asked, or for a redirect's target, which gets an anonymous token at most. */
+  /** The authorizer of the server, or of a redirect's target, which gets anonymous tokens only. */
   #authorizerOf(answered: URL, asked: URL): Authorizer | undefined {
     const { origin, host, pathname } = answered;
     if (origin === asked.origin) return this.#authorizer;
@@ -116,19 +116,19 @@ export class Endpoint {
   }
 }
 
-/** What a server that knows no TLS does with whoever begins it. One that is not trusted is never asked without. */
+/** Whether the failure may be that of a server without TLS. A server with an untrusted certificate is not retried without TLS. */
 function mayBePlain(error: unknown): boolean {
   return error instanceof PassingFailure || isNotTLS(Object(error).cause);
 }
 
 interface OpenEndpointOptions extends Patience {
-  /** For the registry itself. */
+  /** Credentials for the registry itself. */
   readonly credentials: Credentials | undefined;
   readonly ending: AbortSignal;
   readonly tell: (notice: RegistryNotice) => void;
 }
 
-/** A repository at a server. Its credentials go to no other server. */
+/** Opens a repository at a server. Its credentials are sent to no other server. */
 export function openEndpoint(
   host: RegistryHost,
   { domain, repository }: Reference,
@@ -153,7 +153,7 @@ function given(credentials: Credentials): FoundCredentials {
   return { credentials: [credentials], warnings: [], hint };
 }
 
-/** `https://registry.example/v2/library/debian/`; of another server's, with `?ns=docker.io` (containerd, docs/hosts.md). */
+/** `https://registry.example/v2/library/debian/`; a mirror gets `?ns=docker.io` (containerd, docs/hosts.md). */
 function repositoryURL(api: URL, { domain, repository }: Pick<Reference, 'domain' | 'repository'>): URL {
   const url = new URL(`${api.pathname.replace(/\/$/, '')}/${repository}/`, api);
   if (isForeign(api, domain)) url.searchParams.set('ns', domain);

@@ -13,19 +13,19 @@ const ACCEPT = MANIFEST_MEDIA_TYPES.join(', ');
 
 export interface ResolvedManifest {
   readonly target: Descriptor;
-  /** Where they came with it. */
+  /** Undefined when only the digest was requested. */
   readonly bytes: Uint8Array | undefined;
 }
 
 /**
- * The manifest or index that a reference names.
+ * Resolves a reference to its manifest or index.
  *
- * @param known what it was the last time: HEAD, which rate limits don't count, asks whether it still is. Only the digest of
- *   the answer counts: some registries refuse HEAD, and its length and type are often wrong
+ * @param known the descriptor of the last pull. A HEAD request, which rate limits don't count, checks whether it is still
+ *   current. Only the digest of the response is used: some registries refuse HEAD, and its length and type are often wrong
  * @throws OverlayerError as `Repository.request`, and
- *   - `DataLoss`: it is not what the reference's digest says
- *   - `ResourceExhausted`: it has more than 4 MiB
- *   - `Unimplemented`: something else than an image
+ *   - `DataLoss`: the manifest does not have the digest of the reference
+ *   - `ResourceExhausted`: it is larger than 4 MiB
+ *   - `Unimplemented`: it is not an image
  */
 export async function resolveManifest(
   { tag, digest }: Reference,
@@ -43,7 +43,7 @@ export async function resolveManifest(
   return { target: { mediaType, digest: actual, size: bytes.length }, bytes };
 }
 
-/** The bytes of a manifest; they are what its descriptor says. @throws OverlayerError as `resolveManifest` */
+/** Reads a manifest and verifies it. @throws OverlayerError as `resolveManifest` */
 export async function readManifest(manifest: Descriptor, operation: Operation): Promise<Uint8Array> {
   const { digest, size } = manifest;
   const { response, bytes } = await get(digest, operation);
@@ -83,7 +83,7 @@ async function ask(
 
 async function get(name: string, operation: Operation) {
   const { retries, signal } = operation;
-  // A body that breaks off is too short to go on with: it is asked for again.
+  // Manifests are small: after a broken connection the whole body is requested again.
   return await retries.run(async () => {
     const response = await ask('GET', name, operation);
     const bytes = await response.read(MAX_REGISTRY_MANIFEST_BYTES, `Manifest ${name}`);
@@ -91,7 +91,7 @@ async function get(name: string, operation: Operation) {
   }, signal);
 }
 
-/** What the registry says; what it can't mean is no help. */
+/** The digest in the response's header; undefined when it is malformed. */
 function toldDigest(response: HttpResponse): Digest | undefined {
   const text = response.header('docker-content-digest');
   try {
@@ -109,11 +109,11 @@ function anotherDigest({ url }: HttpResponse, expected: Digest, actual: Digest):
 }
 
 /**
- * What a registry's answer is: what the document says of itself, else what the registry says, else what its fields
- * make of it. Many registries and proxies send a general `Content-Type`, or none.
+ * The media type of a manifest: the one in the document, else the `Content-Type`, else one derived from the document's
+ * fields. Many registries and proxies send a general `Content-Type`, or none.
  *
  * @param name of the manifest, for the message
- * @throws OverlayerError `Unimplemented`: something else than an image; `Unavailable`: not the answer of a registry
+ * @throws OverlayerError `Unimplemented`: it is not an image; `Unavailable`: the response is not a registry's
  */
 function manifestMediaType(response: HttpResponse, bytes: Uint8Array, name: string): string {
   const [type = ''] = (response.header('content-type') ?? '').split(';');
@@ -138,7 +138,7 @@ function fieldsOf(bytes: Uint8Array): Fields {
   }
 }
 
-/** OCI's documents need not say what they are (image spec, manifest.md, image-index.md). */
+/** `mediaType` is optional in OCI documents (image spec, manifest.md, image-index.md). */
 function shapeOf({ mediaType, schemaVersion, manifests, config, layers }: Fields): string | undefined {
   if (mediaType !== undefined || schemaVersion !== 2) return undefined;
   const isIndex = Array.isArray(manifests);

@@ -5,58 +5,59 @@ import type { ImageSource } from '../source/image-source.js';
 import type { Credentials } from './auth/credentials.js';
 import type { RegistryNotice } from './registry-notice.js';
 
-/** Of milliseconds that a timer can wait (25 days). */
+/** The largest delay of a timer in milliseconds (25 days). */
 const MAX_COUNT = 2 ** 31 - 1;
 
 /** How a registry and its mirrors are asked. */
 export interface OpenRegistryOptions {
   /**
-   * For the reference's registry, not for its mirrors.
-   * @default those of `docker login`, `podman login` or `skopeo login`: of the file `REGISTRY_AUTH_FILE`, or else of
-   *   `config.json` in `DOCKER_CONFIG` or `~/.docker`, of `containers/auth.json` in `XDG_RUNTIME_DIR` (or in `/run`, and the
-   *   user's id), and in `XDG_CONFIG_HOME` or `~/.config`; and the credential helpers (`docker-credential-*`) that they name
+   * Credentials for the reference's registry. They are not sent to mirrors.
+   * @default those of `docker login`, `podman login` or `skopeo login`. The files are `REGISTRY_AUTH_FILE`, or else
+   *   `config.json` in `DOCKER_CONFIG` or `~/.docker`, and `containers/auth.json` in `XDG_RUNTIME_DIR` (else
+   *   `/run/containers/UID`) and in `XDG_CONFIG_HOME` or `~/.config`. Credential helpers (`docker-credential-*`) that these
+   *   files name are asked.
    */
   readonly credentials?: Credentials | undefined;
   /**
-   * URLs by registry that are asked before it, in this order: `{ 'docker.io': ['https://mirror.example'] }`. `/v2` is
-   * added to a URL that does not have it. Each is told whose image it is asked for (`?ns=docker.io`).
+   * Mirrors by registry: `{ 'docker.io': ['https://mirror.example'] }`. They are asked in this order, before the registry.
+   * `/v2` is added to URLs that lack it. Requests name the registry (`?ns=docker.io`).
    * @default none but those of `hostsDirectories`
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
-   * Directories that have one for each registry (`registry.example_5000_`, `registry.example:5000`, else `_default`), with
+   * Directories with a subdirectory for each registry (`registry.example_5000_`, `registry.example:5000`, else `_default`), with
    * a `hosts.toml` (containerd, docs/hosts.md: `server`, mirrors as `host`, and their `capabilities`, `ca`, `client`,
-   * `skip_verify`, `header` and `override_path`) or with certificates (`*.crt` vouches for the registry; `NAME.cert` and
-   * `NAME.key` are shown to it). Only files of root or the user are read, and none that everybody may write to.
+   * `skip_verify`, `header` and `override_path`) or with certificates (`*.crt` are authorities for the registry; `NAME.cert`
+   * and `NAME.key` are a client certificate). Files must belong to root or the user, and must not be world-writable.
    * @default `containerd/certs.d`, `docker/certs.d` and `containers/certs.d` in `XDG_CONFIG_HOME` or `~/.config`, and in `/etc`
    */
   readonly hostsDirectories?: readonly string[] | undefined;
   /**
-   * Do without TLS. A registry on this machine (`localhost`, `127.0.0.1`) is tried without it anyway.
+   * Use HTTP without TLS. A registry on this machine (`localhost`, `127.0.0.1`) is tried without TLS in any case.
    * @default false
    */
   readonly plainHTTP?: boolean | undefined;
   /**
-   * How often in a row a request, or a blob that breaks off, is tried again after a failure that may pass. Between
-   * two tries are 0.1 to 5 seconds, or as long as the registry asks for (`Retry-After`). One that asks for more than a
-   * minute is not tried again: the error's hint says when to come back.
+   * Consecutive retries of a request, or of a blob that breaks off, after a temporary failure. The delay is 0.1 to 5
+   * seconds, or the registry's `Retry-After`. When that exceeds a minute, the request fails, and the error's hint tells when
+   * to try again.
    * @default 5
    */
   readonly retries?: number | undefined;
   /**
-   * How long a server may say nothing, and how long its answer may take to begin, in milliseconds.
+   * Limit for a server's silence, and for the start of its response, in milliseconds.
    * @default 30,000
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * How many bytes a second have to come of a body, on the average of each `timeoutMs` in which it is waited for; else
-   * it is asked for again, from there on. 0: any number.
+   * Lowest rate of a body in bytes per second, averaged over each `timeoutMs` of waiting. A slower body is requested again
+   * from its current offset. 0 accepts any rate.
    * @default 64
    */
   readonly minBytesPerSecond?: number | undefined;
-  /** How long the source may be asked, in milliseconds: after it, all requests fail. @default for ever */
+  /** Lifetime of the source in milliseconds. All requests fail after it. @default unlimited */
   readonly deadlineMs?: number | undefined;
-  /** Hears of waits and of what is not as it should be. @default nobody */
+  /** Called for delays and for problems that do not stop the work. @default none */
   readonly onNotice?: ((notice: RegistryNotice) => void) | undefined;
 }
 
@@ -73,20 +74,20 @@ export const OPEN_REGISTRY_OPTIONS = {
 } satisfies OptionNames<OpenRegistryOptions>;
 
 /**
- * Opens an image of a registry (OCI distribution spec). Nothing is asked before its first use. Proxies are those that
- * the environment names (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`, in small letters or capitals). A server is
- * trusted by Node's own list of certificates, `NODE_EXTRA_CA_CERTS`, and the system's store or what `SSL_CERT_FILE` and
- * `SSL_CERT_DIR` name in its place.
+ * Opens an image of a registry (OCI distribution spec). The first request is sent when the source is first used. Proxies
+ * are those of the environment (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`, in lower or upper case). Trusted
+ * certificates are Node's own list, `NODE_EXTRA_CA_CERTS`, and the system's store, or `SSL_CERT_FILE` and `SSL_CERT_DIR` in
+ * its place.
  *
  * Its methods fail with these codes, besides those of `ImageSource`:
- *   - `Unauthenticated`: the registry wants credentials, or others
+ *   - `Unauthenticated`: the registry requires credentials, or refuses those that it got
  *   - `PermissionDenied`, `NotFound`
- *   - `Unavailable`: no answer, or not one that helps, several times over
- *   - `DataLoss`: a manifest of another digest; while a blob is read: more bytes than its descriptor says
- *   - `ResourceExhausted`: a manifest of more than 4 MiB
- *   - `FailedPrecondition`: its `hosts.toml` lets nobody be asked
+ *   - `Unavailable`: no usable response after all retries
+ *   - `DataLoss`: a manifest has a wrong digest; a blob is larger than its descriptor says
+ *   - `ResourceExhausted`: a manifest is larger than 4 MiB
+ *   - `FailedPrecondition`: the `hosts.toml` allows no server
  *
- * @param reference as people write it (`debian:12`), or parsed
+ * @param reference short, canonical (`debian:12`) or parsed
  * @throws OverlayerError `InvalidArgument`; `NotFound`, `PermissionDenied`: a `hosts.toml`, or what it names, can't be read
  *
  * @example
@@ -104,7 +105,7 @@ export async function openRegistry(
   checkCount('minBytesPerSecond', minBytesPerSecond, 0);
   if (deadlineMs !== undefined) checkCount('deadlineMs', deadlineMs, 1);
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
-  // Late: whoever pulls nothing need not wait for an HTTP client to load.
+  // Loaded when used: other work need not wait for the HTTP client.
   const loading = import('./registry-source.js');
   const { HostDirectories } = await import('./hosts/host-directories.js');
   const { registryHosts } = await import('./hosts/registry-hosts.js');

@@ -1,11 +1,11 @@
-/** What a user should know while a registry is asked. */
+/** A message for the user while a registry is asked. */
 export type RegistryNotice =
-  /** A request has failed, and is sent again after a delay. */
+  /** A request has failed and is retried after a delay. */
   | { readonly type: 'wait'; readonly delayMs: number; readonly reason: string }
   /** A problem that does not stop the work, such as a credential helper that fails. */
   | { readonly type: 'warning'; readonly message: string };
 
-/** Tells each warning once, and waits at the same time as one. */
+/** Passes on each warning once, and concurrent delays as one. */
 export function onceEach(tell: (notice: RegistryNotice) => void): (notice: RegistryNotice) => void {
   const told = new Set<string>();
   let waitsUntil = 0;

@@ -23,7 +23,7 @@ import { onceEach, type RegistryNotice } from './registry-notice.js';
 import { type Operation, Repository } from './repository.js';
 
 export interface RegistrySourceOptions extends Patience {
-  /** Of which the registry itself is the last. */
+  /** Servers in the order of requests; the registry itself is the last. */
   readonly hosts: readonly RegistryHost[];
   readonly credentials: Credentials | undefined;
   readonly retries: number;
@@ -31,7 +31,7 @@ export interface RegistrySourceOptions extends Patience {
   readonly onNotice: ((notice: RegistryNotice) => void) | undefined;
 }
 
-/** One image of a registry (OCI distribution spec, "Pull"). Where else a descriptor says a blob is, nobody goes. */
+/** One image of a registry (OCI distribution spec, "Pull"). The URLs of descriptors are not followed. */
 export class RegistrySource implements ImageSource {
   readonly description: string;
   readonly #reference: Reference;
@@ -40,7 +40,7 @@ export class RegistrySource implements ImageSource {
   readonly #ending = new AbortController();
   readonly #deadline: NodeJS.Timeout | undefined;
   readonly #repository: Repository;
-  /** Nobody is asked twice for the same manifest. */
+  /** The manifest is requested only once. */
   #resolved: ResolvedManifest | undefined;
 
   constructor(reference: Reference, options: RegistrySourceOptions) {
@@ -94,7 +94,7 @@ export class RegistrySource implements ImageSource {
     return { repository: this.#repository, retries: new Retries(this.#retries, this.#tell), signal };
   }
 
-  /** A server need not do ranges, or not this one: then the blob begins at its beginning. */
+  /** Requests a blob from an offset on. A server without support for the range sends the whole blob. */
   async #openAt(
     blob: Descriptor,
     offset: number,
@@ -107,7 +107,7 @@ export class RegistrySource implements ImageSource {
     };
     const whole = { start: 0, end: size };
     if (offset > 0) {
-      // Some servers refuse, or pass over, a range without an end.
+      // Some servers refuse or ignore a range without an end.
       const response = await ask({ range: `bytes=${offset}-${size - 1}` }, [200, 206, 416]);
       if (response.status === 200) return { response, part: whole };
       const part = response.status === 206 ? contentRange(response, size) : undefined;

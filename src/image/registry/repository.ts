@@ -5,25 +5,25 @@ import type { HttpResponse } from './http/http-response.js';
 import { PassingFailure, type Retries } from './http/retries.js';
 import type { RegistryNotice } from './registry-notice.js';
 
-/** What the requests for one thing have in common. */
+/** The state that the requests for one object share. */
 export interface Operation {
   readonly repository: Repository;
   readonly retries: Retries;
-  /** The caller's, and that of the source's end. */
+  /** Aborted by the caller, or by the source's end. */
   readonly signal: AbortSignal;
 }
 
 interface RepositoryRequest extends EndpointRequest {
-  /** It resolves a tag, which some mirrors are not trusted to do. */
+  /** The request resolves a tag, which some mirrors may not do. */
   readonly resolves?: boolean | undefined;
 }
 
-/** A repository, wherever it is to be had. */
+/** A repository at all servers that have it. */
 export class Repository {
   readonly #name: string;
   readonly #tell: (notice: RegistryNotice) => void;
   readonly #all: readonly Endpoint[];
-  /** Those that still answer. The registry itself is the last. */
+  /** Servers that still respond. The registry itself is the last. */
   #endpoints: readonly Endpoint[];
 
   constructor(
@@ -43,9 +43,9 @@ export class Repository {
   }
 
   /**
-   * The answer of the first that has it.
+   * Returns the response of the first server that has the object.
    *
-   * @throws OverlayerError what the registry itself comes to, as `Endpoint.request`
+   * @throws OverlayerError the failure of the registry itself, as `Endpoint.request`
    * @throws `signal.reason`
    */
   async request(path: string, request: RepositoryRequest, retries: Retries): Promise<HttpResponse> {
@@ -69,18 +69,18 @@ export class Repository {
         request.signal.throwIfAborted();
         outcome = error;
         if (!endpoint.host.isMirror) break;
-        // HEAD is a question that some can't answer.
+        // Some servers do not support HEAD.
         if (request.method !== 'HEAD') this.#giveUp(endpoint, error);
       }
     }
     throw outcome;
   }
 
-  /** For this request; one that is down, and would cost its time-out for each blob, for all. */
+  /** Skips a mirror for this request. A mirror that is down is dropped, since each blob would wait for its timeout. */
   #giveUp(mirror: Endpoint, failure: unknown): void {
     if (failure instanceof PassingFailure)
       this.#endpoints = this.#endpoints.filter((endpoint) => endpoint !== mirror);
-    // Mirrors need not have everything.
+    // Mirrors may be incomplete.
     if (OverlayerError.is(failure) && failure.code === 'NotFound') return;
     this.#tell({ type: 'warning', message: `${(failure as Error).message}; asking the next server` });
   }

@@ -5,10 +5,10 @@ import { basicAuthorization, type Credentials } from './credentials.js';
 import { type Challenge, fetchToken, parseChallenges } from './fetch-token.js';
 import type { FoundCredentials } from './find-credentials.js';
 
-/** A token that ends while its request is on the way is of no use. */
+/** Tokens are renewed this long before they expire, since the request takes time. */
 const EARLY_MS = 5_000;
 
-/** The schemes that we know, the best first. */
+/** Supported schemes, the best first. */
 const SCHEMES: readonly string[] = ['bearer', 'basic'];
 
 interface Authorization {
@@ -16,22 +16,22 @@ interface Authorization {
   readonly expiresAt: number;
 }
 
-/** What one server asked for. */
+/** The challenges of one server. */
 interface Asked {
   readonly challenges: readonly Challenge[];
   readonly origin: URL;
-  /** The header that it has refused. */
+  /** The `Authorization` header that the server refused. */
   readonly refused: string | undefined;
 }
 
-/** What one server wants to be told, found out when it first asks, and renewed when it ends. */
+/** The authorization for one server. It is fetched at the first challenge, and renewed before it expires. */
 export class Authorizer {
   readonly #client: HttpClient;
   readonly #scope: string;
   readonly #find: () => Promise<FoundCredentials>;
   #found: Promise<FoundCredentials> | undefined;
   #current: (Authorization & { readonly asked: Asked }) | undefined;
-  /** A token that expires soon is still good for the request that it was fetched for. */
+  /** A new token is used for its first request, even when it expires soon. */
   #isFresh = false;
   #next: Promise<string | undefined> | undefined;
 
@@ -41,12 +41,12 @@ export class Authorizer {
     this.#find = find;
   }
 
-  /** What to do about a refusal. @param looksUp credentials, if nothing has yet: that may ask a person */
+  /** The hint for a refusal. @param looksUp look up credentials if that was not done yet; a helper may prompt the user */
   async hint(looksUp: boolean): Promise<string | undefined> {
     return (await (looksUp ? this.#lookUp() : this.#found))?.hint;
   }
 
-  /** The header for the next request; none before anything was asked for. */
+  /** The header for the next request; undefined before the first challenge. */
   async header(signal: AbortSignal): Promise<string | undefined> {
     const current = this.#current;
     const isFresh = this.#isFresh;
@@ -56,20 +56,20 @@ export class Authorizer {
       return await this.#renew({ ...current.asked, refused: undefined }, signal);
     } catch {
       signal.throwIfAborted();
-      // The server may send another challenge by now.
+      // The server may send another challenge now.
       this.#current = undefined;
       return undefined;
     }
   }
 
   /**
-   * Whether there is another header for a request that the server refused.
+   * Tries to get another header for a request that the server refused. @returns whether there is one
    *
    * @throws PassingFailure; OverlayerError as `fetchToken`
    */
   async answer(response: HttpResponse, signal: AbortSignal): Promise<boolean> {
     const { authorization: refused, url: origin } = response;
-    // Somebody else's request was refused as well, and has been answered.
+    // A concurrent request was refused too, and has got a new header already.
     if (this.#current !== undefined && this.#current.header !== refused) return true;
     const offered = parseChallenges(response.header('www-authenticate') ?? '');
     const challenges = SCHEMES.flatMap(
@@ -78,7 +78,7 @@ export class Authorizer {
     return (await this.#renew({ challenges, origin, refused }, signal)) !== undefined;
   }
 
-  /** For all who wait at once; the first one's signal does not end it for the others. */
+  /** Concurrent requests share one renewal, which the signal of none of them aborts. */
   async #renew(asked: Asked, signal: AbortSignal): Promise<string | undefined> {
     this.#next ??= this.#authorize(asked).finally(() => {
       this.#next = undefined;
@@ -88,7 +88,7 @@ export class Authorizer {
     return await orAborted(() => next, signal);
   }
 
-  /** Tries each challenge with each of the credentials, until one gives an authorization. */
+  /** Tries each challenge with all credentials, until one gives an authorization. */
   async #authorize(asked: Asked): Promise<string | undefined> {
     const { credentials } = await this.#lookUp();
     const failures: unknown[] = [];
@@ -130,7 +130,7 @@ export class Authorizer {
   }
 }
 
-/** Undefined stands for an anonymous token. */
+/** Undefined means an anonymous token. */
 function candidatesFor(
   { scheme }: Challenge,
   credentials: readonly Credentials[],

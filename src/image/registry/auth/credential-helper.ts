@@ -5,20 +5,19 @@ import { OverlayerError } from '../../../base/errors.js';
 import { displayPath } from '../../../base/path-bytes.js';
 import type { Credentials } from './credentials.js';
 
-/** It may ask a person for a key's passphrase. */
+/** A helper may prompt the user for the passphrase of a key. */
 const TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 1024 ** 2;
 /** docker-credential-helpers, credentials/error.go. */
 const NOT_FOUND = 'credentials not found in native keychain';
 
 /**
- * Asks `docker-credential-NAME get` (docker-credential-helpers). The name is from the user's own configuration, and
- * the program from the user's own PATH, as docker has it: the one program that is not from a fixed place. Directories of
- * PATH that depend on where one is are passed over.
+ * Runs `docker-credential-NAME get` (docker-credential-helpers). The user's configuration names the helper, and it is
+ * found on the user's PATH, as docker does it. Relative directories of PATH are skipped.
  *
- * @param file that names it
- * @returns undefined where it has none for this server
- * @throws OverlayerError `FailedPrecondition`: there is no such program, or it fails
+ * @param file the configuration file that names the helper
+ * @returns undefined when the helper has no credentials for the server
+ * @throws OverlayerError `FailedPrecondition`: the program does not exist, or fails
  */
 export async function askCredentialHelper(
   name: string,
@@ -57,7 +56,7 @@ function run(path: string, server: string): Promise<string | undefined> {
       else if (stdout.trim() === NOT_FOUND) resolve(undefined);
       else reject(new Error(whyFailed(error, stdout), { cause: error }));
     });
-    // One that does not read what it is asked breaks the pipe; its exit says more.
+    // A program that does not read stdin breaks the pipe; its exit status is reported.
     child.stdin?.on('error', () => {});
     child.stdin?.end(server);
   });
@@ -69,7 +68,7 @@ function whyFailed({ killed, code }: ExecFileException, stdout: string): string 
   return displayPath(stdout.trim().slice(0, 200)) || 'it failed without a word';
 }
 
-/** As execvp(3), but never from a directory that depends on where we are. */
+/** As execvp(3), but never in a relative directory. */
 function findProgram(program: string): string {
   const isName = !program.includes('/');
   const directories = isName ? (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute) : [];

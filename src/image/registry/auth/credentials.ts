@@ -1,9 +1,9 @@
-/** How a registry is told who asks. */
+/** Credentials for a registry. */
 export type Credentials =
   | { readonly username: string; readonly password: string }
-  /** An OAuth 2 refresh token, as `docker login` keeps it: it is exchanged for tokens that a registry takes. */
+  /** An OAuth 2 refresh token, as `docker login` stores it. It is exchanged for registry tokens. */
   | { readonly identityToken: string }
-  /** A token that the registry takes as it is. */
+  /** A token that is sent to the registry as it is. */
   | { readonly registryToken: string };
 
 /** `Basic …` (RFC 7617). */

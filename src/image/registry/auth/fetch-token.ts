@@ -3,11 +3,11 @@ import type { HttpClient, HttpRequest } from '../http/http-client.js';
 import { responseFailure } from '../http/http-response.js';
 import { basicAuthorization, type Credentials } from './credentials.js';
 
-/** How a server wants to be asked: one part of a `WWW-Authenticate` header. */
+/** One challenge of a `WWW-Authenticate` header. */
 export interface Challenge {
   /** In lower case: `bearer`, `basic`. */
   readonly scheme: string;
-  /** By their names in lower case. */
+  /** Values by names in lower case. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
@@ -16,7 +16,7 @@ const SCHEME = new RegExp(`[\\s,]*(${TOKEN})`, 'y');
 const PARAMETER = new RegExp(`[\\s,]*(${TOKEN})[ \\t]*=[ \\t]*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 'y');
 const TOKEN68 = /[ \t]+[\w\-.~+/]+=*(?=[ \t]*(?:,|$))/y;
 
-/** Reads `WWW-Authenticate` (RFC 9110, 11.6.1). What follows the first thing that is none of it is left out. */
+/** Parses `WWW-Authenticate` (RFC 9110, 11.6.1). Ignores all after the first malformed part. */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = [];
   let at = 0;
@@ -37,7 +37,7 @@ export function parseChallenges(header: string): Challenge[] {
 }
 
 const MAX_ANSWER_BYTES = 1024 ** 2;
-/** For a server that doesn't say (distribution, "Token Authentication Specification"). */
+/** Lifetime when the server gives none (distribution, "Token Authentication Specification"). */
 const DEFAULT_LIFETIME_S = 60;
 const CLIENT_ID = 'overlayer';
 
@@ -48,20 +48,20 @@ interface Token {
 }
 
 interface TokenRequest {
-  /** Of the scheme `bearer`. */
+  /** A challenge of the scheme `bearer`. */
   readonly challenge: Challenge;
-  /** Who asked for it: a token is not fetched over a worse connection than it is for. */
+  /** The server that sent the challenge. The token is not fetched over a less secure connection. */
   readonly origin: URL;
-  /** Where the challenge doesn't say. */
+  /** Scope when the challenge has none. */
   readonly scope: string;
   readonly credentials: Credentials | undefined;
-  /** What to do about a refusal. */
+  /** The hint for a refusal. */
   readonly hint: string;
 }
 
 /**
- * Gets a token from where the challenge says: by GET, with a name and password where there are any; an identity token
- * is exchanged by POST (distribution, "Token Authentication", "OAuth 2").
+ * Fetches a token from the challenge's realm: by GET, with the username and password if there are any. An identity token is
+ * exchanged by POST (distribution, "Token Authentication", "OAuth 2").
  *
  * @throws PassingFailure; OverlayerError `Unauthenticated`, `PermissionDenied`, `Unavailable`
  */
@@ -86,7 +86,7 @@ export async function fetchToken(client: HttpClient, asked: TokenRequest): Promi
   return { token: found, expiresAt: fetchedAt + lifetime * 1000 };
 }
 
-/** Fills in what goes into the URL, or into the body. */
+/** Adds the parameters to the URL, or to the body. */
 function requestFor(
   realm: URL,
   form: URLSearchParams,

@@ -6,17 +6,17 @@ import { askCredentialHelper } from './credential-helper.js';
 import type { Credentials } from './credentials.js';
 
 export interface FoundCredentials {
-  /** The best first. Empty: go on anonymously. */
+  /** Best first. Empty: continue anonymously. */
   readonly credentials: readonly Credentials[];
-  /** Problems with files and helpers. They are no failures, since a public image needs no credentials. */
+  /** Problems with files and helpers. They are not failures, since public images need no credentials. */
   readonly warnings: readonly string[];
-  /** For the error, when the registry refuses: names the file. */
+  /** Hint for the error of a refusal. It names the file. */
   readonly hint: string;
 }
 
 /**
- * What docker or podman would present to a registry. Of the files that `authFilePaths` gives the first decides that has
- * something for it: from the helper for it, else from the helper for all, else from the file itself.
+ * Finds the credentials that docker or podman would use. The first file of `authFilePaths` with credentials for the registry
+ * counts. They are taken from its helper for the registry, else from its helper for all registries, else from the file.
  *
  * @param domain of the registry
  */
@@ -64,7 +64,7 @@ function helperKey(domain: string): string {
   return domain === 'docker.io' ? 'https://index.docker.io/v1/' : domain;
 }
 
-/** All that an entry has: a registry that refuses one of them may take another. */
+/** All credentials of an entry: a registry that refuses one may accept another. */
 function credentialsOf(entry: AuthEntry | undefined): readonly Credentials[] {
   const { identitytoken, registrytoken } = entry ?? {};
   const named = entry && namedCredentials(entry);
@@ -75,11 +75,11 @@ function credentialsOf(entry: AuthEntry | undefined): readonly Credentials[] {
   ];
 }
 
-/** As docker's cli/config reads them: `auth`, else `username` and `password`, which many a generator writes. */
+/** As docker's cli/config: `auth`, else `username` and `password`, which some tools write. */
 function namedCredentials({ auth, username, password }: AuthEntry): Credentials | undefined {
   if (auth === undefined)
     return username === undefined || password === undefined ? undefined : { username, password };
-  // Docker cuts off NULs at the end, which old versions wrote (cli/config/configfile).
+  // Docker removes NULs at the end, which old versions wrote (cli/config/configfile).
   const text = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
   const colon = text.indexOf(':');
   return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
@@ -87,11 +87,11 @@ function namedCredentials({ auth, username, password }: AuthEntry): Credentials 
 
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
-/** What `docker login`, `podman login` or `skopeo login` wrote down, as far as it is about credentials. */
+/** The credentials in a file of `docker login`, `podman login` or `skopeo login`. */
 interface AuthFile {
-  /** By registry, in the forms that `authKeys` gives. */
+  /** Entries by registry, with keys in the form of `authKeys`. */
   readonly auths: ReadonlyMap<string, AuthEntry>;
-  /** Name of the helper that has them all: `docker-credential-NAME`. */
+  /** Name of the helper for all registries: `docker-credential-NAME`. */
   readonly credsStore: string | undefined;
   /** Names of helpers by registry. */
   readonly credHelpers: ReadonlyMap<string, string>;
@@ -141,7 +141,7 @@ async function readAuthFile(path: string): Promise<AuthFile | undefined> {
   };
 }
 
-/** What a registry's entry may be called, the most exact name first: podman has them for repositories too. */
+/** Keys of a registry's entry, the most specific first. podman also has entries for repositories. */
 function authKeys(domain: string, repository: string): string[] {
   const parts = [domain, ...repository.split('/')];
   return parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));

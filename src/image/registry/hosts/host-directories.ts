@@ -8,7 +8,7 @@ import { certificatesIn, NO_SETTINGS, type TLSSettings } from './server-trust.js
 
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
-/** Where containerd, docker and podman look for the configuration of registries: the user's own first. */
+/** The directories of containerd, docker and podman for the configuration of registries, the user's first. */
 function defaultDirectories(): readonly string[] {
   const own = process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
   return ['containerd', 'docker', 'containers'].flatMap((name) =>
@@ -18,7 +18,7 @@ function defaultDirectories(): readonly string[] {
 
 /** The configuration of registries: a directory for each, with a `hosts.toml` or with certificates (`*.crt`, `*.cert`, `*.key`). */
 export class HostDirectories {
-  /** Problems that do not stop the pull. */
+  /** Problems that do not stop a pull. */
   readonly warnings: string[] = [];
   readonly #directories: readonly string[];
 
@@ -27,9 +27,9 @@ export class HostDirectories {
   }
 
   /**
-   * The servers for a registry; undefined where no file says anything.
+   * Reads the servers for a registry; undefined when no `hosts.toml` exists.
    *
-   * @throws OverlayerError `InvalidArgument`, `PermissionDenied`: without the file nobody knows which server to ask
+   * @throws OverlayerError `InvalidArgument`, `PermissionDenied`: the file decides which server is asked, so its errors are fatal
    */
   async servers(host: string): Promise<readonly HostEntry[] | undefined> {
     for (const directory of this.#of(host)) {
@@ -47,7 +47,7 @@ export class HostDirectories {
     const settings = { ...NO_SETTINGS, ca: [] as string[], clients: [] as { cert: string; key: string }[] };
     for (const directory of this.#of(host)) {
       const names = this.#list(directory);
-      // Certificates beside a hosts.toml are for the servers that name them there.
+      // Certificates beside a hosts.toml belong to the servers that the file assigns them to.
       if (names.includes('hosts.toml')) continue;
       const read = async (name: string) => await this.#readOrWarn(join(directory, name));
       for (const name of names) {
@@ -125,7 +125,7 @@ async function readTrusted(path: string): Promise<string | undefined> {
   return await readSmallFile(path, MAX_FILE_BYTES, (stats) => checkOwner(path, stats));
 }
 
-/** In a user namespace the files of the real root have another owner: that of the root directory. */
+/** In a user namespace the files of the real root have the owner of the root directory. */
 function checkOwner(path: string, { uid, mode }: Stats): void {
   const owners = [0, process.geteuid?.(), statSync('/').uid];
   if (!owners.includes(uid))

@@ -3,9 +3,9 @@ import * as v from 'valibot';
 import { OverlayerError } from '../../../base/errors.js';
 import { checkFields, maybe } from '../../../oci/document.js';
 
-/** One server of a `hosts.toml`, as far as it matters for a pull. */
+/** One server of a `hosts.toml`, with the fields that a pull needs. */
 export interface HostEntry {
-  /** Of the API; undefined: that of the registry itself. */
+  /** URL of the API; undefined means that of the registry. */
   readonly url: URL | undefined;
   readonly canPull: boolean;
   readonly canResolve: boolean;
@@ -39,8 +39,8 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
- * Reads a `hosts.toml` (containerd, docs/hosts.md): the mirrors in their order, and the server that is asked last. Fields
- * that are not in `HostEntry` are passed over.
+ * Reads a `hosts.toml` (containerd, docs/hosts.md): the mirrors in their order, and the server that is asked last. Other
+ * fields than those of `HostEntry` are ignored.
  *
  * @throws OverlayerError `InvalidArgument` that names the file and the field
  */
@@ -82,7 +82,7 @@ function hostEntry(
     ca: [ca].flat().map(path),
     clients: (typeof client === 'string' ? [client] : client).map((pair) => {
       const [certificate, key = ''] = typeof pair === 'string' ? [pair] : pair;
-      // One file may have both.
+      // One file may hold both.
       return [path(certificate), path(key || certificate)];
     }),
     skipVerify: skip_verify,
@@ -97,7 +97,7 @@ function apiURL(text: string, isWhole: boolean, wrong: (why: string) => Overlaye
   if (!['https:', 'http:'].includes(url.protocol)) throw wrong(`"${text}" is neither https nor http`);
   if (url.username !== '' || url.password !== '')
     throw wrong(`"${url.host}" has credentials, which have no place there`);
-  // Docker Hub's API is at another host than its name.
+  // The API of Docker Hub has another host name.
   if (url.host === 'docker.io') url.host = 'registry-1.docker.io';
   const path = url.pathname.replace(/\/+$/, '');
   url.pathname = isWhole || path.endsWith('/v2') ? path : `${path}/v2`;

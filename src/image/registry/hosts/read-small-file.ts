@@ -3,11 +3,11 @@ import { open } from 'node:fs/promises';
 import { OverlayerError } from '../../../base/errors.js';
 
 /**
- * The text of a file of configuration.
+ * Reads a configuration file.
  *
- * @param check throws where the file may not be used
- * @returns undefined where there is no such file
- * @throws OverlayerError `PermissionDenied`; `InvalidArgument`: it is none, or too large
+ * @param check throws when the file may not be used
+ * @returns undefined when the file does not exist
+ * @throws OverlayerError `PermissionDenied`; `InvalidArgument`: it is a directory, or larger than `maxBytes`
  */
 export async function readSmallFile(
   path: string,

@@ -4,17 +4,17 @@ import type { HostDirectories } from './host-directories.js';
 import type { HostEntry } from './hosts-file.js';
 import { NO_SETTINGS, type TLSSettings } from './server-trust.js';
 
-/** A server that has a registry's images, and how to connect to it. */
+/** A server with a registry's images, and the settings of its connections. */
 export interface RegistryHost {
   readonly isMirror: boolean;
-  /** Of its API: `https://registry.example/v2`. Several: the first that answers. */
+  /** URLs of its API: `https://registry.example/v2`. Of several the first that responds is used. */
   readonly urls: readonly URL[];
   /** Whether it may resolve tags. */
   readonly canResolve: boolean;
-  /** Sent to this server only. */
+  /** Headers that are sent to this server only. */
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TLSSettings;
-  /** Whether redirects and token servers without TLS are followed, if it has none itself. */
+  /** Whether a server without TLS may redirect to, or get tokens from, other servers without TLS. */
   readonly plainHTTP: boolean;
 }
 
@@ -27,10 +27,10 @@ const DOCKER_HUB = 'docker.io';
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
 
 /**
- * Who is asked for a registry's images, in this order: the mirrors that are given, those of its `hosts.toml`, itself.
+ * The servers for a registry's images in the order of requests: the given mirrors, those of its `hosts.toml`, itself.
  *
- * @throws OverlayerError `InvalidArgument` for a mirror that is no URL, or has no TLS and `plainHTTP` is not given; and as
- *   `HostDirectories.servers` and `settings`
+ * @throws OverlayerError `InvalidArgument` for a mirror with a malformed URL, or without TLS unless `plainHTTP` is set; and
+ *   as `HostDirectories.servers` and `settings`
  */
 export async function registryHosts(
   domain: string,
@@ -60,12 +60,12 @@ export async function registryHosts(
   return all.filter((_, index) => pulling[index - hosts.length] ?? true);
 }
 
-/** Whether a server stands in for the registry: then it has to be told for which. */
+/** Whether a server is a mirror, which needs the registry's name in each request. */
 export function isForeign({ protocol, host }: URL, domain: string): boolean {
   return host !== new URL(`${protocol}//${domain === DOCKER_HUB ? DOCKER_HUB_HOST : domain}`).host;
 }
 
-/** Its name in the directories of certificates. */
+/** Name of the server's directory of certificates. */
 function hostOf(entry: HostEntry | undefined, domain: string): string {
   const host = entry?.url?.host ?? domain;
   return host === DOCKER_HUB_HOST ? DOCKER_HUB : host;
@@ -79,7 +79,7 @@ function both(one: TLSSettings, other: TLSSettings): TLSSettings {
   };
 }
 
-/** A registry on this machine often has no TLS; that is found out. */
+/** A registry on this machine often has no TLS: both URLs are tried. */
 function registryURLs(domain: string, plainHTTP: boolean): readonly URL[] {
   const host = domain === DOCKER_HUB ? DOCKER_HUB_HOST : domain;
   const [secure, plain] = [new URL(`https://${host}/v2`), new URL(`http://${host}/v2`)];
@@ -87,7 +87,7 @@ function registryURLs(domain: string, plainHTTP: boolean): readonly URL[] {
   return isLoopback(secure) ? [secure, plain] : [secure];
 }
 
-/** Of the API. One that has its own place below `/v2` keeps it (a proxy's project). */
+/** URL of the API. A path below `/v2` is kept: it may be the project of a proxy. */
 function mirrorURL(text: string, plainHTTP: boolean): URL {
   const wrong = (why: string) => new OverlayerError('InvalidArgument', `Not a mirror: "${text}": ${why}`);
   if (!URL.canParse(text)) throw wrong('it is no URL');

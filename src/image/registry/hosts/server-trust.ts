@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { SecureContext } from 'node:tls';
 import { OverlayerError } from '../../../base/errors.js';
 
-/** How connections by TLS to one server are verified and authenticated. */
+/** TLS settings of the connections to one server. */
 export interface TLSSettings {
-  /** Certificate authorities in PEM, beside those that are trusted anyway. */
+  /** Further certificate authorities in PEM. */
   readonly ca: readonly string[];
   readonly clients: readonly { readonly cert: string; readonly key: string }[];
   /** Accept any certificate. */
@@ -21,7 +21,7 @@ export interface TrustOptions {
 
 export const NO_SETTINGS: TLSSettings = { ca: [], clients: [], skipVerify: false };
 
-/** Error codes for a chain that does not end at a trusted authority. */
+/** Error codes of certificate chains without a trusted authority. */
 const UNKNOWN_ISSUER = /^(UNABLE_TO_|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|CERT_UNTRUSTED)/;
 
 /** Whether a larger list of authorities might help. */
@@ -29,27 +29,27 @@ export function isUnknownIssuer(error: unknown): boolean {
   return UNKNOWN_ISSUER.test(String(Object(error).code));
 }
 
-/** The TLS options of connections that are made for one server. */
+/** TLS options of the connections to one server and its redirect targets. */
 export class ServerTrust {
   readonly #settings: TLSSettings;
   readonly #hostname: string;
   /** With the client's certificates, and without. */
   readonly #contexts = new Map<boolean, Promise<SecureContext>>();
 
-  /** @param hostname of the server: no other gets client certificates, or goes without verification */
+  /** @param hostname the server; client certificates and `skipVerify` apply to no other */
   constructor(hostname: string, settings: TLSSettings) {
     this.#hostname = hostname;
     this.#settings = settings;
   }
 
-  /** For the first try: Node's own list of authorities. The system's takes 40 ms to load. */
+  /** Options of the first attempt, with Node's own authorities. The system's take 40 ms to load. */
   async options(hostname: string): Promise<TrustOptions> {
     const { ca } = this.#settings;
     if (this.#contexts.size > 0 || ca.length > 0 || this.#tells(hostname)) return await this.widest(hostname);
     return this.#isBlind(hostname) ? { rejectUnauthorized: false } : {};
   }
 
-  /** For a server that the first list does not verify. @throws OverlayerError `InvalidArgument` */
+  /** Options with all authorities, for a server that the first attempt does not verify. @throws OverlayerError `InvalidArgument` */
   async widest(hostname: string): Promise<TrustOptions> {
     const tells = this.#tells(hostname);
     const context = this.#contexts.get(tells) ?? this.#makeContext(tells);
@@ -67,7 +67,7 @@ export class ServerTrust {
 
   async #makeContext(tells: boolean): Promise<SecureContext> {
     const { ca, clients } = this.#settings;
-    // Late: who pulls from this machine needs no TLS.
+    // Loaded when used: a registry on this machine needs no TLS.
     const { createSecureContext } = await import('node:tls');
     const trusted = [...ca.flatMap(certificatesIn), ...(await trustedCertificates())];
     const own = tells ? { cert: clients.map(({ cert }) => cert), key: clients.map(({ key }) => key) } : {};
@@ -80,7 +80,7 @@ export class ServerTrust {
   }
 }
 
-/** One that is damaged would keep out all. */
+/** A damaged certificate would make the whole list invalid. */
 function isCertificate(text: string): boolean {
   try {
     return new X509Certificate(text).raw.length > 0;
@@ -92,7 +92,7 @@ function isCertificate(text: string): boolean {
 const MAX_FILE_BYTES = 16 * 1024 ** 2;
 const MAX_FILES = 10_000;
 
-/** The system's store of each distribution; the first that exists is used (as Go's crypto/x509). */
+/** Certificate stores of distributions; the first one that exists is used (as in Go's crypto/x509). */
 const FILES: readonly string[] = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
@@ -104,8 +104,8 @@ const FILES: readonly string[] = [
 const DIRECTORIES: readonly string[] = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
 /**
- * All certificates that this system, this process and Node trust, in PEM: the system's store, or what `SSL_CERT_FILE` and
- * `SSL_CERT_DIR` name in its place; `NODE_EXTRA_CA_CERTS`; those that come with Node. What can't be read is left out.
+ * All trusted certificates in PEM: the system's store, or `SSL_CERT_FILE` and `SSL_CERT_DIR` in its place;
+ * `NODE_EXTRA_CA_CERTS`; and Node's own. Files that can't be read are skipped.
  */
 async function trustedCertificates(): Promise<readonly string[]> {
   const { SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS } = process.env;
@@ -119,7 +119,7 @@ async function trustedCertificates(): Promise<readonly string[]> {
   return [...found];
 }
 
-/** The certificates of a text that may have other things in it. */
+/** The certificates of a text that may also contain other data. */
 export function certificatesIn(text: string): readonly string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }

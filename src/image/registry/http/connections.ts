@@ -6,14 +6,14 @@ import type { HttpProxy } from './route.js';
 
 /** 64 KiB cost a fifth more time, 512 KiB no less. */
 const READ_BYTES = 256 * 1024;
-/** TLS gives no more at once. */
+/** The size of a TLS record. */
 const TLS_READ_BYTES = 16 * 1024;
 /** Less may end within the headers of an answer, no more than that: undici keeps those in the memory in which they came. */
 const MOST_HEADERS_BYTES = 16 * 1024;
 
 /**
- * Connections that read into the same two memories by turns, where a socket would take new memory for each read: to collect
- * that took 0.3 of the 0.7 s that it took to receive 352 MB. Whoever gets the bytes of a body has to copy them, at once.
+ * Connections that read into two buffers in turn. A socket allocates a buffer for each read; collecting these took 0.3 of
+ * the 0.7 s for 352 MB. The receiver of a body must copy each chunk immediately.
  */
 export function reusingConnector(timeoutMs: number, trust: ServerTrust): buildConnector.connector {
   const sessions = new Map<string, Buffer>();
@@ -32,7 +32,7 @@ export function reusingConnector(timeoutMs: number, trust: ServerTrust): buildCo
         callback: (length, memory) => {
           const bytes = memory.subarray(0, length);
           if (length < MOST_HEADERS_BYTES) return socket?.push(Buffer.from(bytes)) ?? false;
-          // What was read before is free again unless somebody has it still to read.
+          // The last buffer is free again unless its bytes are still unread.
           next = socket?.readableLength === 0 && spare !== undefined ? spare : Buffer.allocUnsafeSlow(size);
           spare = memory;
           return socket?.push(bytes) ?? false;
@@ -75,7 +75,7 @@ interface Timeouts {
   readonly bodyTimeout: number;
 }
 
-/** Connections to servers, through proxies. */
+/** Connections to servers through proxies. */
 export class Tunnels {
   readonly #timeouts: Timeouts;
   readonly #trust: ServerTrust;
@@ -99,11 +99,11 @@ export class Tunnels {
   }
 
   async #open(hostname: string, proxy: URL): Promise<Dispatcher> {
-    // The whole: its parts alone have no `connect`.
+    // The whole package: its parts have no `connect`.
     const { Pool, ProxyAgent } = await import('undici');
     return new ProxyAgent({
       ...this.#timeouts,
-      // undici lets the proxy resolve names in any case.
+      // undici always lets the proxy resolve names.
       uri: proxy.href.replace(/^socks5h:/, 'socks5:'),
       clientFactory: (origin, options) => new Pool(origin, { ...options, ...this.#timeouts }),
       requestTls: await this.#trust.widest(hostname),

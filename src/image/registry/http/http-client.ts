@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-// All of undici, with `fetch` and what else there is, takes 110 ms to load, this 40.
+// This part loads in 40 ms, all of undici in 110.
 import Agent from 'undici/lib/dispatcher/agent.js';
 import { OverlayerError } from '../../../base/errors.js';
 import { basicAuthorization } from '../auth/credentials.js';
@@ -15,31 +15,31 @@ const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 export interface HttpRequest {
-  /** @default `ending` of the client; another has to end with that, too */
+  /** Must also abort when `ending` of the client does. @default `ending` */
   readonly signal?: AbortSignal | undefined;
-  /** Redirects of a POST are not followed: what it carries is for nobody else. @default 'GET' */
+  /** Redirects of a POST are not followed: its body is for this server only. @default 'GET' */
   readonly method?: 'GET' | 'HEAD' | 'POST' | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** For the server of the URL alone: it goes to no other that it redirects to (CVE-2020-15157). */
+  /** Sent to the URL's server only, and not to redirect targets (CVE-2020-15157). */
   readonly authorization?: string | undefined;
   /** As `authorization`. */
   readonly ownHeaders?: Readonly<Record<string, string>> | undefined;
-  /** The authorization for a server that the first redirects to. @default none */
+  /** The authorization for a redirect target. @default none */
   readonly authorizationFor?: ((target: URL) => Promise<string | undefined>) | undefined;
   readonly body?: string | undefined;
 }
 
 interface HttpClientOptions extends Patience {
-  /** Of the server that it is for. */
+  /** Host name of the server. */
   readonly hostname: string;
   readonly tls: TLSSettings;
-  /** Follow links from plain HTTP to plain HTTP on other machines, too. */
+  /** Follow redirects from HTTP to HTTP on other machines. */
   readonly plainHTTP: boolean;
   /** Ends all requests. */
   readonly ending: AbortSignal;
 }
 
-/** Requests for one server, and to where it leads, over connections that are kept; through the environment's proxies. */
+/** Sends requests to one server and its redirect targets, over persistent connections and the environment's proxies. */
 export class HttpClient {
   readonly #agent: Dispatcher;
   readonly #tunnels: Tunnels;
@@ -55,9 +55,9 @@ export class HttpClient {
   }
 
   /**
-   * The answer, redirects followed, whatever its status.
+   * Follows redirects, and returns a response of any status.
    *
-   * @throws PassingFailure when there is none; OverlayerError `Unavailable` when there will be none
+   * @throws PassingFailure for a temporary failure; OverlayerError `Unavailable` for a permanent one
    */
   async request(url: URL, request: HttpRequest): Promise<HttpResponse> {
     let { authorization, ownHeaders } = request;
@@ -83,7 +83,7 @@ export class HttpClient {
     }
   }
 
-  /** Where a server says to go; undefined where that is no URL, or has less protection than there was. */
+  /** The target of a redirect or a realm; undefined when it is malformed, or less secure than `from`. */
   linked(link: string, from: URL): URL | undefined {
     if (!URL.canParse(link, from.href)) return undefined;
     const url = new URL(link, from);
@@ -93,7 +93,7 @@ export class HttpClient {
       : undefined;
   }
 
-  /** Ends all connections. (An agent forgets those that others of their origin outlived: `ending` ends each request.) */
+  /** Closes all connections. (An agent forgets some connections of an origin, so `ending` also ends each request.) */
   async close(): Promise<void> {
     await Promise.all([this.#agent.destroy(), this.#tunnels.close()]);
   }
@@ -118,7 +118,7 @@ export class HttpClient {
         method,
         headers: {
           'user-agent': 'overlayer',
-          // A blob's digest is that of the bytes as they are stored.
+          // A blob's digest is that of its stored bytes.
           'accept-encoding': 'identity',
           ...ownHeaders,
           ...headers,
@@ -126,7 +126,7 @@ export class HttpClient {
           ...(authorization === undefined ? {} : { authorization }),
         },
         body: body ?? null,
-        // Or each HEAD would cost a connection.
+        // Otherwise each HEAD closes its connection.
         reset: false,
       },
       exchange,
@@ -139,7 +139,7 @@ export class HttpClient {
     }
   }
 
-  /** Without TLS, a proxy is asked for the URL; with it, for a tunnel to the server. */
+  /** A proxy gets the whole URL for HTTP, and a request for a tunnel for HTTPS. */
   async #dispatch({ url, proxy }: Route): Promise<DispatchTarget> {
     const path = url.pathname + url.search;
     if (proxy === undefined) return { dispatcher: this.#agent, origin: url.origin, path, headers: {} };

@@ -2,18 +2,18 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { SupplyWatch } from '../../pull/supply-watch.js';
 
-/** With so many bytes that nobody has taken, the server has to wait. */
+/** The connection is paused when this many bytes are not yet read. */
 const HELD_BYTES = 256 * 1024;
 
-/** How a server may be waited for. */
+/** Time limits for a server. */
 export interface Patience {
-  /** How long it may say nothing; and how long its answer may take to begin, whatever it says before. */
+  /** Limit for silence, and for the start of the response, in milliseconds. */
   readonly timeoutMs: number;
-  /** How many bytes of a body have to come, on the average of each `timeoutMs` in which somebody waits for them. */
+  /** Lowest rate of a body, averaged over each `timeoutMs` of waiting for it. */
   readonly minBytesPerSecond: number;
 }
 
-/** The server keeps sending, but too slowly. */
+/** The server sends too slowly. */
 export class TooSlowError extends Error {
   override readonly name = 'TooSlowError';
 }
@@ -24,11 +24,11 @@ export interface ResponseHead {
 }
 
 /**
- * A request and its answer, as undici tells of them. The body's bytes are copied as they come: they are in memory that the
- * connection uses again (`reusingConnector`).
+ * A request and its response, as undici's handler. The bytes of the body are copied immediately, since the connection
+ * reuses their buffer (`reusingConnector`).
  */
 export class HttpExchange implements Dispatcher.DispatchHandler {
-  /** Rejects with what went wrong, or with the signal's reason. */
+  /** Rejects with the failure, or with the signal's reason. */
   readonly head: Promise<ResponseHead>;
   readonly #signal: AbortSignal;
   readonly #patience: Patience;
@@ -55,10 +55,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * All bytes of the body that have come, once there are some; undefined after the last. They stay as they are until the
-   * next are asked for.
+   * Waits for bytes of the body and returns all that have come; undefined at the end. They stay valid until the next call.
    *
-   * @throws what it ended with, after the bytes that came before; `signal.reason`
+   * @throws the failure, after the bytes that came before it; `signal.reason`
    */
   async next(): Promise<Uint8Array | undefined> {
     this.#signal.throwIfAborted();
@@ -73,7 +72,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     return bytes;
   }
 
-  /** Nobody wants the answer, or the rest of it: its connection is closed if that is not all there. */
+  /** Ends the exchange. Closes its connection unless the response is complete. */
   destroy(reason: unknown = new Error('Nobody reads the answer')): void {
     if (this.#end !== undefined) return;
     this.#finish(reason);
@@ -144,21 +143,20 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 }
 
 /**
- * Bytes on their way from whoever has some now and then to whoever takes all there are, in two memories by turns: what is
- * taken stays as it is until the next is. New memory for each piece would bring on collections of all memory: they took a
- * fifth of the time in which a body was received.
+ * A byte queue of two buffers. `take` returns all bytes so far, which stay valid until the next `take`. A buffer for each
+ * chunk would cause full collections, which took a fifth of the time of receiving a body.
  */
 class Halves {
   #filling = Buffer.alloc(0);
   #taken = Buffer.alloc(0);
   #length = 0;
 
-  /** Bytes to take. */
+  /** Number of bytes in the queue. */
   get length(): number {
     return this.#length;
   }
 
-  /** Copies them. How many there may be is for the caller to say: there is room for all. */
+  /** Copies the bytes into the queue, which has no bound of its own. */
   add(bytes: Uint8Array): void {
     const length = this.#length + bytes.length;
     if (length > this.#filling.length) {

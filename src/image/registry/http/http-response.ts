@@ -6,16 +6,16 @@ import { networkFailure } from './network-failure.js';
 import { PassingFailure } from './retries.js';
 import { type Route, routeName } from './route.js';
 
-/** What is read of a body that nobody wants, so that its connection can be used again. */
+/** Bounds for reading an unused body so that its connection can be reused. */
 const MAX_LEFTOVER_BYTES = 64 * 1024;
 const MAX_LEFTOVER_MS = 1000;
 const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
 
-/** An answer whose body is still to come. It is to be read, or discarded. */
+/** A response. Its body must be read, or discarded. */
 export class HttpResponse {
-  /** Who answered, redirects followed. */
+  /** The route of the response, after redirects. */
   readonly route: Route;
-  /** The authorization that its request had. */
+  /** The `Authorization` header of its request. */
   readonly authorization: string | undefined;
   readonly status: number;
   readonly #headers: ResponseHead['headers'];
@@ -42,21 +42,21 @@ export class HttpResponse {
     return Array.isArray(value) ? value.join(', ') : value;
   }
 
-  /** A header that is a number of bytes. */
+  /** The `Content-Length` in bytes. */
   get length(): number | undefined {
     const text = this.header('content-length');
     return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   }
 
-  /** Whether it says that its body is compressed, which was not asked for. */
+  /** Whether its headers declare a gzip body, which was not requested. */
   get isEncoded(): boolean {
     return /^(x-)?gzip$/i.test(this.header('content-encoding') ?? '');
   }
 
   /**
-   * Each stays as it is until the next is asked for.
+   * Chunks of the body. Each stays valid until the next one is requested.
    *
-   * @throws PassingFailure when it breaks off
+   * @throws PassingFailure when the connection breaks
    */
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
     try {
@@ -73,15 +73,15 @@ export class HttpResponse {
   }
 
   /**
-   * The whole body, decompressed where `isEncoded`.
+   * Reads the whole body, and decompresses it if `isEncoded`.
    *
-   * @param what it is, for the message
-   * @throws OverlayerError `ResourceExhausted` when it is longer; `DataLoss`: it can't be decompressed; PassingFailure
-   *   when it breaks off
+   * @param what the object, for messages
+   * @throws OverlayerError `ResourceExhausted`: it is longer than `maxBytes`; `DataLoss`: damaged gzip; PassingFailure when the
+   *   connection breaks
    */
   async read(maxBytes: number, what: string): Promise<Buffer> {
     const bytes = await this.#collect(maxBytes, what);
-    // Some servers say so of a body that is not compressed.
+    // Some servers declare gzip for a body that is not compressed.
     if (!this.isEncoded || !bytes.subarray(0, 2).equals(GZIP_MAGIC)) return bytes;
     try {
       return gunzipSync(bytes, { maxOutputLength: maxBytes });
@@ -102,7 +102,7 @@ export class HttpResponse {
     return Buffer.concat(chunks);
   }
 
-  /** Reads a short body that nobody needs, so that its connection can be used again. A slow one is cut off. */
+  /** Reads an unused short body, so that its connection can be reused. A long or slow one is cut off. */
   async discard(): Promise<void> {
     const timer = setTimeout(() => this.destroy(), MAX_LEFTOVER_MS);
     await this.#collect(MAX_LEFTOVER_BYTES, 'What nobody wants').catch(() => {});
@@ -120,7 +120,7 @@ function tooLong(what: string, { host }: URL, maxBytes: number): OverlayerError 
 
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_MESSAGE_LENGTH = 200;
-/** A hundred years: later than any date that can be told. */
+/** A hundred years, so that the date can be formatted. */
 const MAX_RETRY_AFTER_S = 100 * 365 * 24 * 3600;
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
 
@@ -130,7 +130,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   404: 'NotFound',
 };
 
-/** The credentials are missing, or not good enough. */
+/** Credentials are missing or refused. */
 const REFUSALS = [401, 403];
 
 const HINTS: Readonly<Record<number, string>> = {
@@ -140,9 +140,9 @@ const HINTS: Readonly<Record<number, string>> = {
 };
 
 /**
- * What an answer that was not hoped for means, and what the registry has to say (distribution spec, "Error codes").
+ * The error for an unexpected status, with the registry's message (distribution spec, "Error codes").
  *
- * @param refusalHint what to do where the registry wants to know who asks
+ * @param refusalHint returns the hint for missing or refused credentials
  */
 export async function responseFailure(
   response: HttpResponse,
@@ -162,7 +162,7 @@ export async function responseFailure(
   return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
 }
 
-/** Without TLS a proxy can answer in the place of the server; these are the statuses that proxies use. */
+/** Without TLS a proxy may have sent the response; these are the statuses of proxies. */
 function proxyHint({ status, route: { url, proxy } }: HttpResponse): string | undefined {
   if (proxy === undefined || url.protocol === 'https:' || ![403, 407, 502, 503, 504].includes(status))
     return undefined;
@@ -170,7 +170,7 @@ function proxyHint({ status, route: { url, proxy } }: HttpResponse): string | un
   return `does the proxy say that? ${proxy.variable} names it${how}, and no_proxy what it is not for`;
 }
 
-/** The registry's words, as far as they can be shown. */
+/** The registry's message, shortened and safe to display. */
 function messageOf(body: Buffer): string | undefined {
   let json: unknown;
   try {

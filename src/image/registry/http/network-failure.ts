@@ -6,7 +6,7 @@ import { proxyName, type Route } from './route.js';
 
 const NOT_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
 
-/** Error codes of system calls and of undici, in words. */
+/** Messages for error codes of system calls and of undici. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ECONNRESET: 'the connection was closed',
@@ -33,10 +33,10 @@ const HINTS: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: 'is the clock of this machine right?',
 };
 
-/** Errors that another try does not change. */
+/** Errors that a retry does not change. */
 const LASTING = /^(ENOTFOUND|UND_ERR_HEADERS_OVERFLOW|CERT_|ERR_TLS_)/;
 
-/** What became of a request that got no answer, or of a body that broke off. */
+/** The failure of a request without a response, or of a body that breaks off. */
 export function networkFailure(cause: unknown, { url, proxy }: Route): OverlayerError | PassingFailure {
   if (OverlayerError.is(cause)) return cause;
   const unavailable = (why: string, hint?: string) => {
@@ -58,12 +58,12 @@ export function networkFailure(cause: unknown, { url, proxy }: Route): Overlayer
   return LASTING.test(code) ? error : new PassingFailure(error);
 }
 
-/** A server that speaks plain HTTP was asked for TLS. */
+/** Whether a server without TLS was contacted by TLS. */
 export function isNotTLS(error: unknown): boolean {
   return NOT_TLS.includes(codeOf(error));
 }
 
-/** Of several addresses that were tried (`AggregateError`), the first. */
+/** The code of the first address when several were tried (`AggregateError`). */
 function codeOf(cause: unknown): string {
   const { code, errors } = Object(cause) as { code?: unknown; errors?: readonly unknown[] };
   return String(code ?? Object(errors?.[0]).code ?? '');

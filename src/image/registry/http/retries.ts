@@ -4,20 +4,20 @@ import type { RegistryNotice } from '../registry-notice.js';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
-/** A server may ask for any time. Past this the request fails, and the error says when to come back. */
+/** A server may ask for any delay. Beyond this one the request fails, and the error tells when to try again. */
 const MAX_ASKED_DELAY_MS = 60_000;
-/** Shorter delays of our own are not told. */
+/** Shorter delays are not reported unless the server asked for them. */
 const LONG_DELAY_MS = 3000;
 const UNITS = [
   ['days', 24 * 3_600_000],
   ['hours', 3_600_000],
 ] as const;
 
-/** A failure that may be gone another time. */
+/** A temporary failure: a retry may succeed. */
 export class PassingFailure extends Error {
-  /** What is thrown when there is no other time. */
+  /** The error to throw when there are no more retries. */
   readonly error: OverlayerError;
-  /** What the server asked for (`Retry-After`). */
+  /** The server's `Retry-After`. */
   readonly delayMs: number | undefined;
 
   constructor(error: OverlayerError, delayMs?: number) {
@@ -27,7 +27,7 @@ export class PassingFailure extends Error {
   }
 }
 
-/** How often, and after how long, something is tried again. */
+/** Counts retries and waits between them. */
 export class Retries {
   readonly #most: number;
   readonly #tell: (notice: RegistryNotice) => void;
@@ -38,12 +38,12 @@ export class Retries {
     this.#tell = tell;
   }
 
-  /** It went well for a while: what comes now is another failure. */
+  /** Call it after progress: the next failure counts as the first. */
   reset(): void {
     this.#done = 0;
   }
 
-  /** The work's outcome; after a passing failure it is done again. */
+  /** Does `work`, and repeats it after temporary failures. */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (;;) {
       try {
@@ -54,7 +54,7 @@ export class Retries {
     }
   }
 
-  /** Waits until it is time for another try. Throws what is no passing failure, or one too many. */
+  /** Waits before a retry. Throws a permanent failure, or the last temporary one. */
   async wait(failure: unknown, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (!(failure instanceof PassingFailure)) throw failure;
@@ -62,7 +62,7 @@ export class Retries {
     if (asked > MAX_ASKED_DELAY_MS) throw comeBackLater(error, asked);
     if (this.#done >= this.#most) throw error;
     const backOff = Math.min(FIRST_DELAY_MS * 2 ** this.#done, MAX_DELAY_MS);
-    // The jitter keeps many clients of one registry from coming back all at once.
+    // The jitter spreads the retries of many clients.
     const jittered = backOff * (0.5 + Math.random() / 2);
     const delayMs = Math.round(Math.max(jittered, asked));
     this.#done++;

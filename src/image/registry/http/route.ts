@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { OverlayerError } from '../../../base/errors.js';
 
-/** Whether a host of a URL is this machine, whatever its name server says: nobody can listen in there. */
+/** Whether the host of a URL is this machine by its name alone, so that no other machine can read the traffic. */
 export function isLoopback({ hostname }: URL): boolean {
   return /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }
@@ -9,7 +9,7 @@ export function isLoopback({ hostname }: URL): boolean {
 /** A proxy that the environment names. */
 export interface HttpProxy {
   readonly url: URL;
-  /** That names it. */
+  /** The environment variable that names it. */
   readonly variable: string;
 }
 
@@ -17,10 +17,10 @@ const PROTOCOLS: readonly string[] = ['http:', 'https:', 'socks5:', 'socks5h:'];
 const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 /**
- * The proxy for a URL, as curl and Go choose it: `https_proxy` or `http_proxy`, else `all_proxy`, in small letters or
- * capitals; none for what `no_proxy` names. None leads to this machine.
+ * The proxy for a URL, as curl and Go choose it: `https_proxy` or `http_proxy`, else `all_proxy`, in lower or upper case.
+ * There is none for hosts of `no_proxy`, and for this machine.
  *
- * @throws OverlayerError `InvalidArgument`: a variable that names no proxy
+ * @throws OverlayerError `InvalidArgument`: a malformed variable
  */
 export function proxyOf(url: URL): HttpProxy | undefined {
   if (isLoopback(url) || isExcepted(url)) return undefined;
@@ -43,7 +43,7 @@ function parseProxy(text: string, variable: string): URL {
   });
 }
 
-/** `*`; a domain, and all below it; an address; a network. Each but the first may have a port. */
+/** Entries are `*`, a domain with its subdomains, an address, or a network. All but `*` may have a port. */
 function isExcepted(url: URL): boolean {
   const list = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
   const hostname = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
@@ -77,18 +77,18 @@ function covers(name: string, hostname: string): boolean {
   return domain !== '' && (hostname === domain || hostname.endsWith(`.${domain}`));
 }
 
-/** Where a request goes. */
+/** The target of a request, and its proxy. */
 export interface Route {
   readonly url: URL;
   readonly proxy: HttpProxy | undefined;
 }
 
-/** For a message: `registry.example`, and the proxy that may have answered in its place. */
+/** For messages: `registry.example`, and the proxy that may have sent the response. */
 export function routeName({ url, proxy }: Route): string {
   return `${url.host}${proxy === undefined ? '' : ` through the proxy ${proxyName(proxy)}`}`;
 }
 
-/** Without the credentials that it may have. */
+/** Without its credentials. */
 export function proxyName({ url: { protocol, host }, variable }: HttpProxy): string {
   return `${protocol}//${host} of ${variable}`;
 }
