@@ -9,20 +9,20 @@ import { takeBack } from './trees/remove-tree.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 /**
- * - `new`: nothing is there; the tree is made beside it and renamed once it is whole
- * - `empty`: an empty directory is filled where it is (it may be a mount point), and emptied after a failure
- * - `merge`: what is there is written into, and stays after a failure
+ * - `new`: the path does not exist; the tree is made beside it, and renamed when it is complete
+ * - `empty`: an empty directory is filled in place, since it may be a mount point, and emptied after a failure
+ * - `merge`: an existing tree is changed in place, and stays changed after a failure
  */
 export type DestinationKind = 'new' | 'empty' | 'merge';
 
-/** The directory that an unpack fills, and how it comes into view. `commit` or `discard` it, then it is closed. */
+/** The directory that an unpack fills. End it with `commit` or `discard`, which close it. */
 export class Destination {
   readonly kind: DestinationKind;
   /** The directory to write into. */
   readonly descriptor: number;
   readonly #system: System;
   readonly #parent: number;
-  /** Of the directory that `#parent` is. */
+  /** Path of the directory `#parent`. */
   readonly #parentPath: string;
   readonly #name: string;
   #staging: string;
@@ -45,9 +45,9 @@ export class Destination {
   }
 
   /**
-   * @param notEmpty what to do about a destination that is not empty, and is refused
-   * @throws OverlayerError `NotFound` when the parent directory is missing, `FailedPrecondition` when there is
-   * something that is not an empty directory (with `merge`: not a directory), `PermissionDenied`
+   * @param notEmpty the hint when a destination is refused because it is not empty
+   * @throws OverlayerError `NotFound`: the parent directory does not exist; `FailedPrecondition`: the destination is not an
+   *   empty directory (with `merge`: not a directory); `PermissionDenied`
    */
   static open(
     system: System,
@@ -64,9 +64,9 @@ export class Destination {
   }
 
   /**
-   * Brings the tree into view, after it is on disk when `sync` says so.
+   * Gives the tree its name. With `sync` the tree is on disk before.
    *
-   * @throws OverlayerError `AlreadyExists` when something else has taken the name meanwhile; what was written goes
+   * @throws OverlayerError `AlreadyExists` when another file has taken the name; the tree is deleted then
    */
   commit(sync: boolean): void {
     try {
@@ -92,14 +92,14 @@ export class Destination {
         `Cannot finish "${this.#name}": something else has made it meanwhile`,
       );
     }
-    this.#staging = this.#name; // from here on that is what a failure has to take away
+    this.#staging = this.#name; // from now on a failure deletes the tree by this name
     if (sync) system.syncDirectory(this.#parent);
   }
 
   /**
-   * Takes back what was written; after `merge` that can't be done.
+   * Deletes what was written, except with `merge`.
    *
-   * @returns what could not be removed, in words; undefined where nothing stays
+   * @returns a sentence on what could not be deleted; undefined when all is deleted
    */
   discard(): string | undefined {
     try {
@@ -159,14 +159,14 @@ function openNew(system: System, path: string): Destination {
   return withClosing(system, (keep) => {
     const parent = openParent(system, realParent(absolute), keep);
     const staging = stagingName(name);
-    // Nobody else looks in before it is whole: a setuid file could be run (CVE-2021-41103).
+    // No other user may enter it before it is complete, and run a setuid file (CVE-2021-41103).
     system.makeDirectory(parent.descriptor, staging, 0o700);
     try {
       const descriptor = keep(system.openAt(parent.descriptor, staging, OPEN_DIRECTORY, 0));
       // A default ACL of the parent would change every mode below.
       for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
         if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
-      // A setgid parent hands down its group, and the bit.
+      // A setgid parent passes on its group and the bit.
       system.chown(descriptor, process.geteuid!(), process.getegid!());
       system.chmod(descriptor, 0o700);
       return new Destination(system, 'new', parent, name, staging, descriptor);
@@ -185,7 +185,7 @@ function openParent(
   return { descriptor: keep(system.openAt(AT_FDCWD, path, OPEN_DIRECTORY, 0)), path };
 }
 
-/** Closes what was kept open when `open` fails half-way. */
+/** Closes the kept descriptors when `open` fails. */
 function withClosing<T>(system: System, open: (keep: (descriptor: number) => number) => T): T {
   const kept: number[] = [];
   try {
@@ -210,13 +210,13 @@ function realParent(path: string): string {
   }
 }
 
-/** Hidden, beside the destination, and told apart from it by whoever finds it after a power cut. */
+/** A hidden name beside the destination, which is recognizable after a power cut. */
 function stagingName(name: string): string {
-  // A file system takes 255 bytes; cutting may split a character, whose rest goes.
+  // A name has at most 255 bytes. The cut may split a character, whose rest is removed.
   const start = Buffer.from(name)
     .subarray(0, 200)
     .toString()
     .replace(/\uFFFD+$/, '');
-  // Not a secret, only a name of its own: making it fails if it is taken. (node:crypto costs 3 ms to load.)
+  // The name need not be secret: mkdir fails if it is taken. (node:crypto takes 3 ms to load.)
   return `.${start}.overlayer-${Math.random().toString(36).slice(2, 10)}`;
 }

@@ -2,14 +2,14 @@ import type { System } from '../system/system.js';
 import { closeDirectory, type Directory } from './directory.js';
 
 /**
- * Open directories by where they are below the root, the least recently used closed first. containerd makes
- * 468,000 stat calls on an image of 70,288 entries; with this a file costs none.
+ * Open directories by their paths below the root. The least recently used one is closed first. containerd makes 468,000
+ * stat calls for an image of 70,288 entries; with this cache a file needs none.
  */
 export class DirectoryCache {
   readonly #system: System;
   readonly #closing: (directory: Directory) => void;
   readonly #open = new Map<string, Directory>();
-  /** In use: they stay open until `unpin`. */
+  /** Directories in use, which stay open until `unpin`. */
   readonly #pinned: Directory[] = [];
   readonly #forgotten = new Set<Directory>();
   readonly #maxDescriptors: number;
@@ -18,9 +18,9 @@ export class DirectoryCache {
   #last: Directory | undefined;
 
   /**
-   * @param closing is told of a directory before it is closed
-   * @param maxDescriptors kept open, those of lower directories included. Tar lists a directory's children together, so a
-   *   few would do; hostile orders lose only speed
+   * @param closing called before a directory is closed
+   * @param maxDescriptors bound of open descriptors, including those of lower directories. Archives list the children of a
+   *   directory together, so a few suffice; other orders only cost time
    */
   constructor(system: System, closing: (directory: Directory) => void, maxDescriptors: number) {
     this.#system = system;
@@ -49,7 +49,7 @@ export class DirectoryCache {
   }
 
   /**
-   * Closes the least recently used, until so many descriptors are left, or only the directory that was asked for last and
+   * Closes the least recently used directories until at most `descriptors` are open. Keeps the last requested directory and
    * those in use.
    */
   shrink(descriptors: number): void {
@@ -60,19 +60,19 @@ export class DirectoryCache {
     }
   }
 
-  /** Stays open until `unpin`, even when it is forgotten. */
+  /** Keeps the directory open until `unpin`, even when it is dropped. */
   pin(directory: Directory): void {
     this.#pinned.push(directory);
   }
 
-  /** The one that was pinned last. */
+  /** Unpins the directory that was pinned last. */
   unpin(): void {
     const directory = this.#pinned.pop()!;
     if (this.#pinned.includes(directory) || !this.#forgotten.delete(directory)) return;
     closeDirectory(this.#system, directory);
   }
 
-  /** Forgets one path: its directory's attributes have changed. */
+  /** Drops one path. */
   drop(path: string): void {
     const directory = this.#open.get(path);
     if (directory === undefined) return;
@@ -87,12 +87,12 @@ export class DirectoryCache {
     }
   }
 
-  /** Forgets all: a directory that any path may lead through is gone. */
+  /** Drops all paths, since any of them may lead through a directory that was removed. */
   clear(): void {
     for (const path of [...this.#open.keys()]) this.drop(path);
   }
 
-  /** Closes all, and tells nobody. */
+  /** Closes all directories without calling `closing`. */
   abandon(): void {
     for (const directory of [...this.#open.values(), ...this.#forgotten])
       closeDirectory(this.#system, directory);

@@ -1,17 +1,17 @@
 import { O, S, type Stat, type System, SystemError, type Times } from '../system/system.js';
 
-/** To read it; a FIFO in its place keeps nobody waiting. */
+/** Flags that open a directory to read it. NONBLOCK: a FIFO with the name does not block. */
 export const OPEN_DIRECTORY: number = O.RDONLY | O.DIRECTORY | O.NONBLOCK;
 
-/** An open directory below the root, and the directories of lower layers it is merged with, nearest first. */
+/** An open directory below the root, and the directories of lower layers that merge with it, nearest first. */
 export interface Directory {
   readonly descriptor: number;
   readonly lowers: readonly number[];
-  /** Where it is below the root, without symlinks, however it was reached: they may be gone by the end. */
+  /** Path below the root without symlinks, which may be deleted before the end. */
   readonly path: string;
-  /** Device and inode: two paths through different symlinks are one directory. */
+  /** Device and inode, which identify a directory that is reached by several paths. */
   readonly id: string;
-  /** Group that new files get, where the directory's setgid bit hands down its own. */
+  /** The group of new files when the directory has the setgid bit. */
   readonly groupForNew: number | undefined;
   readonly stat: Stat;
 }
@@ -39,7 +39,7 @@ export function statId(stat: Stat): string {
   return `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
 }
 
-/** A file never leads anywhere; what does may be on the way of any open path. */
+/** Whether a path can lead through it: directories and symlinks. */
 export function mayBePartOfAPath(stat: Stat): boolean {
   const type = stat.mode & S.IFMT;
   return type === S.IFDIR || type === S.IFLNK;
@@ -65,7 +65,7 @@ export function withChild<T>(
   }
 }
 
-/** Of a directory there is nothing left to write: that closing it fails changes nothing. */
+/** Closes a directory. An error does not matter, since a directory has no unwritten data. */
 export function closeQuietly(system: System, descriptor: number): void {
   try {
     system.close(descriptor);
@@ -74,7 +74,7 @@ export function closeQuietly(system: System, descriptor: number): void {
   }
 }
 
-/** Gives an open directory the times that it had, where writing into it or reading it has changed them. */
+/** Restores the times of an open directory, if they have changed. */
 export function restoreTimes(system: System, descriptor: number, times: Times): void {
   const now = system.stat(descriptor);
   const isSame =

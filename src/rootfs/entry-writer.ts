@@ -13,7 +13,7 @@ const PERMISSIONS = 0o777;
 const OWNER_ALL = 0o700;
 const CREATE_FILE = O.WRONLY | O.CREAT | O.EXCL;
 
-/** What could not be done as the entry says, and is left out. */
+/** A part of an entry that can't be applied and is skipped. */
 type Omission =
   | 'xattr-skipped'
   | 'device-skipped'
@@ -27,12 +27,12 @@ interface Owner {
 }
 
 /**
- * Makes one entry in an open directory, its attributes in the order that keeps them: owner (which clears setuid
- * and capabilities), extended attributes, mode, times. Nothing is made over something that is there: that is
- * EEXIST, for the caller to settle.
+ * Creates entries in open directories. Sets attributes in the order in which no step changes an earlier one: owner (which
+ * clears setuid and capabilities), extended attributes, mode, times. Replaces nothing: an existing name is EEXIST, which the
+ * caller handles.
  *
- * Runs in a thread whose umask is 0, so that a file's mode is right from its creation: a file of root's costs
- * four calls (open, write, times, close), of which all but the first can be left to another thread.
+ * Its thread has the umask 0, so that a file has the right mode from its creation. A file of root needs four system calls
+ * (open, write, times, close). Another thread can do all but the first.
  */
 export class EntryWriter {
   readonly #system: System;
@@ -40,7 +40,7 @@ export class EntryWriter {
   readonly #directories: KeptDirectories;
   readonly #omit: (omission: Omission, entry: TarEntry, detail?: string) => void;
   readonly #refusesModes: boolean;
-  /** The root keeps everybody else out until all is done. */
+  /** Only the owner may enter the root until the unpack ends. */
   readonly #privateRoot: boolean;
   readonly #finisher: FileFinisher;
   readonly #checksum: RunningChecksum | undefined;
@@ -48,7 +48,7 @@ export class EntryWriter {
   #chownRefused = false;
   #file = -1;
   #fileOffset = 0;
-  /** The file's content so far stands in the finisher's memory, from here to there, and is not written. */
+  /** The file's content so far is in the finisher's memory from `#keptStart` to `#keptEnd`, and not yet written. */
   #kept = false;
   #keptStart = 0;
   #keptEnd = 0;
@@ -63,9 +63,9 @@ export class EntryWriter {
       readonly exactModes: boolean;
       readonly privateRoot: boolean;
       readonly finisher: FileFinisher;
-      /** The finisher is to know the files' checksums. */
+      /** Compute the checksums of files for the finisher. */
       readonly checksums: boolean;
-      /** Who is root in the image, on this host. */
+      /** The ids on this host of the image's root. */
       readonly imageRoot: Owner;
     },
     omit: (omission: Omission, entry: TarEntry, detail?: string) => void,
@@ -81,7 +81,7 @@ export class EntryWriter {
     this.#omit = omit;
   }
 
-  /** What is made may not have the mode that was asked for, and may have attributes that nobody asked for. */
+  /** Whether a new file may get another mode than requested, or inherited attributes. */
   get #exactModes(): boolean {
     return this.#refusesModes || this.#directories.inherits;
   }
@@ -89,13 +89,13 @@ export class EntryWriter {
   beginFile(directory: Directory, name: string, entry: TarEntry): void {
     this.#file = this.#system.openAt(directory.descriptor, name, CREATE_FILE, entry.mode & PERMISSIONS);
     this.#fileOffset = 0;
-    // Writing takes capabilities away, so that attributes have to come after it; and a hole is not in memory.
+    // A write clears capabilities, so attributes are set after it; and holes are not in memory.
     this.#kept = entry.size <= this.#finisher.maxBytes && entry.xattrs === undefined && !entry.sparse;
     this.#keptStart = this.#keptEnd = -1;
     this.#checksum?.begin();
   }
 
-  /** Ranges come in order; a gap is a hole. */
+  /** Ranges are in order; a gap is a hole. */
   data(bytes: Uint8Array, start: number, end: number, position: number): void {
     if (!this.#kept || !this.#keep(bytes, start, end)) this.#write(bytes, start, end, position);
   }
@@ -105,7 +105,7 @@ export class EntryWriter {
     const address = this.#addressOf(bytes) + start;
     if (position === this.#fileOffset) this.#system.write(this.#file, address, end - start);
     else this.#system.pwrite(this.#file, address, end - start, position);
-    // pwrite leaves the file's own offset behind: from a hole on, all is pwrite.
+    // pwrite does not move the file's offset: after a hole all writes are pwrite.
     if (position === this.#fileOffset) this.#fileOffset += end - start;
   }
 
@@ -117,7 +117,7 @@ export class EntryWriter {
     return this.#bufferAddress;
   }
 
-  /** @returns false when the content is not in one piece of the finisher's memory: it is written up to here then */
+  /** @returns false when the content is not contiguous in the finisher's memory; it is then written up to here */
   #keep(bytes: Uint8Array, start: number, end: number): boolean {
     const finisher = this.#finisher;
     const first = this.#keptStart < 0;
@@ -157,14 +157,14 @@ export class EntryWriter {
       mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(entry, owner) : -1,
       times: timesOf(entry),
       checksum: this.#checksum?.end(kept ? 0 : size) ?? -1,
-      // Without privileges a whiteout is a file, and may get the inode of one that is gone.
+      // Without privileges a whiteout is a file, and may reuse the inode of a deleted file.
       isPlain: xattrs === undefined && !this.#exactModes && !this.#identity.rootless,
     };
     this.#file = -1;
     this.#finisher.take(tail, entry);
   }
 
-  /** Closes a file that was begun and never ended. */
+  /** Closes a file that was begun but not ended. */
   abandonFile(): void {
     if (this.#file < 0) return;
     this.#system.close(this.#file);
@@ -192,8 +192,8 @@ export class EntryWriter {
   }
 
   /**
-   * A directory over a directory replaces its attributes (image spec, layer.md, "Existing Directories"). It may not be
-   * among the open ones.
+   * An entry for an existing directory replaces its attributes (image spec, layer.md, "Existing Directories"). The directory
+   * must not be open.
    */
   replaceAttributes(directory: Directory, name: string, entry: TarEntry): void {
     const { descriptor: parent } = directory;
@@ -213,7 +213,7 @@ export class EntryWriter {
     }
   }
 
-  /** The same of the root, which stays open. */
+  /** `replaceAttributes` of the root, which stays open. */
   replaceRootAttributes(root: Directory, entry: TarEntry): void {
     const { descriptor } = root;
     clearXattrs(this.#system, descriptor);
@@ -228,7 +228,7 @@ export class EntryWriter {
     this.#describeNode(directory, name, entry);
   }
 
-  /** @returns whether it could be made */
+  /** @returns false when it was skipped */
   makeNode(directory: Directory, name: string, entry: TarEntry, type: number): boolean {
     try {
       this.#system.makeNode(
@@ -249,7 +249,7 @@ export class EntryWriter {
     return true;
   }
 
-  /** @returns whose it is */
+  /** @returns the owner of the new file */
   #describeNode(directory: Directory, name: string, entry: TarEntry): Owner {
     const { descriptor } = directory;
     const owner = this.#chown(directory, entry, (uid, gid) =>
@@ -262,8 +262,8 @@ export class EntryWriter {
   }
 
   /**
-   * @param parent undefined when the directory was there before, so that its owner may be anyone
-   * @param isPrivate nobody else may enter it yet
+   * @param parent undefined when the directory existed before, so that its owner is unknown
+   * @param isPrivate deny access to all other users for now
    */
   #describeDirectory(
     descriptor: number,
@@ -281,9 +281,8 @@ export class EntryWriter {
   }
 
   /**
-   * The mode without the setuid and setgid bits that would act for somebody else than the image says. Without
-   * privileges the caller stands for the image's root, and has its setuid files: in a container that has no other id,
-   * they act for root.
+   * The mode without setuid and setgid bits that would take effect for another user than the image's. Without privileges the
+   * caller is the image's root and owns its setuid files. A container that maps no other id runs them as root.
    */
   #grantable(entry: TarEntry, owner: Owner): number {
     const isRight = (id: 'uid' | 'gid') =>
@@ -305,7 +304,7 @@ export class EntryWriter {
     return entry.uid !== this.#identity.uid || entry.gid !== (directory.groupForNew ?? this.#identity.gid);
   }
 
-  /** @returns whose the entry is now; what was there before may be somebody else's */
+  /** @returns the owner of the entry afterwards */
   #chown(
     directory: Directory | undefined,
     entry: TarEntry,
@@ -319,7 +318,7 @@ export class EntryWriter {
       } catch (error) {
         if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
         if (!this.#identity.rootless) throw error.errno === 'EINVAL' ? withoutId(entry, error) : error;
-        // Without privileges it will be refused for every file: no need to ask again.
+        // Without privileges chown fails for every file, so it is not tried again.
         this.#chownRefused = this.#identity.uid !== 0;
       }
     }
@@ -347,7 +346,7 @@ export class EntryWriter {
   }
 }
 
-/** chown(2) takes any owner but one that has no id in the user namespace. */
+/** chown(2) fails with EINVAL only for an owner that the user namespace does not map. */
 function withoutId({ uid, gid }: TarEntry, cause: SystemError): OverlayerError {
   return new OverlayerError('FailedPrecondition', `the user namespace does not map the owner ${uid}:${gid}`, {
     hint: 'leave out owners that are not mapped (the rootless option, --rootless), or map more ids',

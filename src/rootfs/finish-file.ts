@@ -1,27 +1,28 @@
 import type { System, Times } from '../system/system.js';
 
-/** What is left to do on a regular file that has its name: numbers only, so that another thread can do it. */
+/** The remaining work on a created regular file. It consists of numbers, so that another thread can do it. */
 export interface FileTail {
   readonly descriptor: number;
-  /** The whole content, where it is still to be written: `length` bytes of the finisher's memory. */
+  /** Offset of the content in the finisher's memory, if it is not yet written. */
   readonly start: number;
   readonly length: number;
-  /** -1: it has the right owner. */
+  /** -1: the owner is already right. */
   readonly uid: number;
   readonly gid: number;
-  /** -1: it has the right mode. */
+  /** -1: the mode is already right. */
   readonly mode: number;
   readonly times: Times;
-  /** Of what is written of the content (CRC-32); -1: nobody asks for it. */
+  /** CRC-32 of the content that is already written; -1 when no checksum is needed. */
   readonly checksum: number;
-  /** It has no extended attributes, whoever might have given it some. */
+  /** It certainly has no extended attributes. */
   readonly isPlain: boolean;
 }
 
 /**
- * All but closing it, in the order that keeps each: content, owner, mode, times. Can be done again after a failure.
+ * Writes content, owner, mode and times, in the order in which no step changes an earlier one. Does not close the file.
+ * After a failure it can be repeated.
  *
- * @param memory address of the finisher's
+ * @param memory address of the finisher's memory
  */
 export function finishFile(system: System, tail: FileTail, memory: number): void {
   const { descriptor, start, length, uid, gid, mode, times } = tail;
@@ -31,18 +32,18 @@ export function finishFile(system: System, tail: FileTail, memory: number): void
   system.setTimes(descriptor, times);
 }
 
-/** Takes files off a writer's hands, to be finished by whichever thread has the time. */
+/** Takes files of a writer, which any idle thread finishes. */
 export interface FileFinisher {
-  /** The memory their content has to stand in. */
+  /** The memory that must contain their content. */
   readonly bytes: Uint8Array;
-  /** Larger ones are written as they come. */
+  /** Larger files are written by the writer. */
   readonly maxBytes: number;
-  /** What stands at `start` and behind it has to stay. */
+  /** Keeps the memory from `start` on unchanged. */
   keep(start: number): void;
-  /** No file needs it any more. */
+  /** Ends `keep`: no file needs the memory. */
   letGo(): void;
-  /** To finish and close: the descriptor is the finisher's from here on, also after an error. */
+  /** Finishes and closes the file. The finisher owns the descriptor from now on, also after an error. */
   take(tail: FileTail, entry: { readonly path: string; readonly offset: number }): void;
-  /** Until all that were taken are finished. */
+  /** Waits until all taken files are finished. */
   finish(): void;
 }

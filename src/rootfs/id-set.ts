@@ -2,12 +2,12 @@ const FREE = -1;
 const GONE = -2;
 const FIRST_PLACES = 64;
 
-/** A set of `statId`s: 11 to 32 bytes each, where a set of strings takes 100. */
+/** A set of `statId`s. Each takes 11 to 32 bytes; in a set of strings it would take 100. */
 export class IdSet {
   readonly #inodes = new Map<string, InodeSet>();
   readonly #keep: (bytes: number) => void;
 
-  /** @param keep is told of the memory that it takes */
+  /** @param keep called with the bytes of memory that the set allocates */
   constructor(keep: (bytes: number) => void) {
     this.#keep = keep;
   }
@@ -35,11 +35,11 @@ function parse(id: string): { readonly device: string; readonly inode: number } 
   return { device: id.slice(0, colon), inode: Number(id.slice(colon + 1)) };
 }
 
-/** A table in which the place after a taken one is the next to look at. The file system chooses inodes, not the layer. */
+/** A hash table with linear probing. The file system chooses the inodes, so a layer can't cause collisions. */
 class InodeSet {
   readonly #keep: (bytes: number) => void;
   #places: Float64Array;
-  /** Places that are not free, those of inodes that are gone included. */
+  /** Places that are not free, including those of deleted inodes. */
   #taken = 0;
 
   constructor(keep: (bytes: number) => void) {
@@ -78,7 +78,7 @@ class InodeSet {
     return new Float64Array(places).fill(FREE);
   }
 
-  /** The place that it has, or would get. Inodes are numbered in runs, and scattered here (Fibonacci hashing). */
+  /** The place of an inode, or the free place for it. Fibonacci hashing scatters consecutive inodes. */
   #placeOf(inode: number): number {
     const places = this.#places;
     const last = places.length - 1;

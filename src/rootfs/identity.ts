@@ -3,17 +3,17 @@ import type { Stat } from '../system/system.js';
 
 const OWNER_ALL = 0o700;
 
-/** Who we are to the file system, and what may be left out for it. */
+/** The ids of this process, and what it may skip without privileges. */
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
-  /** What only root may do (owners, devices, some attributes) is left out and reported, not an error. */
+  /** Owners, devices and attributes that need root are skipped and reported, instead of failing. */
   readonly rootless: boolean;
-  /** Nobody keeps us from giving files to any owner. In a user namespace, owners without an id there are refused. */
+  /** Root of the initial user namespace, which may set any owner. A user namespace refuses owners that it does not map. */
   readonly isRoot: boolean;
 }
 
-/** @param rootless @default unless root of the initial user namespace: no other may make devices */
+/** @param rootless @default true unless root of the initial user namespace, since only that may make devices */
 export function resolveIdentity(rootless: boolean | undefined): Identity {
   const isRoot = isRealRoot();
   return { uid: process.geteuid!(), gid: process.getegid!(), rootless: rootless ?? !isRoot, isRoot };
@@ -22,11 +22,11 @@ export function resolveIdentity(rootless: boolean | undefined): Identity {
 function isRealRoot(): boolean {
   if (process.geteuid!() !== 0) return false;
   const map = readOwnProc('uid_map');
-  // Without /proc it can't be told: whoever is not will be refused, and can say so.
+  // Without /proc it is unknown. A user who is not root gets an error then, and can set `rootless`.
   return map === undefined || /^\s*0\s+0\s+4294967295\s*$/.test(map);
 }
 
-/** Whether a directory refuses its own owner, who is not root. */
+/** Whether the mode of a directory denies access to its owner, who is not root. */
 export function isShut({ mode, uid }: Stat, ownUid: number): boolean {
   return ownUid !== 0 && uid === ownUid && (mode & OWNER_ALL) !== OWNER_ALL;
 }

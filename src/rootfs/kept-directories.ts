@@ -10,28 +10,28 @@ import { DEFAULT_ACL } from './xattrs.js';
 const OWNER_ALL = 0o700;
 const PERMISSIONS = 0o7777;
 
-/** What a directory has to be again when nothing is written into it any more. */
+/** Attributes that a directory gets back when it is closed. */
 interface Kept {
   readonly times: Times;
-  /** A mode that would keep its own owner out meanwhile. */
+  /** The mode, if it was changed to give access meanwhile. */
   readonly mode: number | undefined;
-  /** What is made in the directory would inherit it. */
+  /** The default ACL, which new files would inherit. */
   readonly defaultAcl: Uint8Array | undefined;
 }
 
 /**
- * Lets a directory be written into while it is open, and leaves it as it was found: its times, which writing changes,
- * and what would be in the way. So all that waits for the end of a layer is what its open directories were, however many
- * it lists and in whatever order; one that is opened again says itself what it has to be.
+ * Makes open directories writable, and restores their times, modes and default ACLs when they are closed. The attributes of
+ * open directories only are kept in memory, so memory does not grow with the number or order of a layer's directories. A
+ * directory that is opened again has its right attributes.
  */
 export class KeptDirectories {
   readonly #system: System;
   readonly #identity: Identity;
-  /** By path, of those that are open. */
+  /** Attributes of open directories, by path. */
   readonly #kept = new Map<string, Kept>();
-  /** Those that the layer has an entry for, rather than only for something in them. */
+  /** Directories that have an entry in the layer. */
   readonly #listed: IdSet;
-  /** Directories that were let in by their names, and are about to be opened. */
+  /** Original modes of directories that were made accessible and are about to be opened. */
   readonly #letIn = new Map<string, number>();
   /** Some directory may have a default ACL. */
   #seesAcls: boolean;
@@ -50,7 +50,7 @@ export class KeptDirectories {
     this.#seesAcls = options.seesAcls;
   }
 
-  /** What is made may get attributes from a directory that this layer does not list, and a mode that nobody asked for. */
+  /** Whether new files may inherit an ACL, and so another mode, from a directory without an entry in the layer. */
   get inherits(): boolean {
     return this.#inherits;
   }
@@ -66,15 +66,15 @@ export class KeptDirectories {
     this.#seesAcls ||= hasDefaultAcl;
   }
 
-  /** It was removed; its identity may be given to another. */
+  /** The directory was removed: the file system may reuse its inode. */
   readonly delete = (id: string): void => {
     this.#listed.delete(id);
   };
 
   /**
-   * A directory has been opened, and may be written into.
+   * Prepares an opened directory for writing.
    *
-   * @param isPrivate nobody else may enter it meanwhile
+   * @param isPrivate deny access to all other users meanwhile
    */
   opened(directory: Directory, isPrivate = false): void {
     const { stat, descriptor, id, path } = directory;
@@ -88,8 +88,8 @@ export class KeptDirectories {
   }
 
   /**
-   * A directory does not let us open it, or look into it.
-   * @returns whether it does now
+   * Makes a directory accessible whose mode denies access.
+   * @returns whether it is accessible now
    */
   refused(parent: Directory, name: string): boolean {
     const stat = this.#system.statAt(parent.descriptor, name);
@@ -99,7 +99,7 @@ export class KeptDirectories {
     return true;
   }
 
-  /** It is about to be closed, and nothing more is written into it. @throws OverlayerError */
+  /** Restores a directory before it is closed. @throws OverlayerError */
   closing(directory: Directory): void {
     const kept = this.#kept.get(directory.path);
     if (kept === undefined) return;
@@ -118,7 +118,7 @@ export class KeptDirectories {
     restoreTimes(this.#system, descriptor, times);
   }
 
-  /** Of a directory that the layer lists. Others hand theirs down, as they do to whatever is made in them. */
+  /** Removes the default ACL of a directory with an entry in the layer. Other directories pass theirs on to new files. */
   #withholdAcl({ descriptor, id }: Directory): Uint8Array | undefined {
     if (!this.#seesAcls) return undefined;
     const acl = this.#system.getXattr(descriptor, DEFAULT_ACL);

@@ -3,16 +3,16 @@ import { fromSystemError } from '../system/errno-code.js';
 import { isErrno, type System, SystemError } from '../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
 
-/** What file systems without locks say, and sandboxes that refuse them. */
+/** Errors of file systems without locks, and of sandboxes that block them. */
 const NO_LOCKS = ['ENOLCK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPERM'];
 
 /**
- * Takes the lock (flock) of a directory, which ends with the process.
+ * Locks a directory (flock). The lock ends with the process.
  *
- * @param shown what people know it by
- * @returns a descriptor that holds it, until it is closed; `held` when another has it, in this process or any other;
- * `gone` when there is no such directory, or it was removed right now
- * @throws OverlayerError `FailedPrecondition`: there are no locks
+ * @param shown the path in messages
+ * @returns a descriptor that holds the lock until it is closed; `held` when this process or another one has the lock; `gone`
+ *   when the directory does not exist, or was removed meanwhile
+ * @throws OverlayerError `FailedPrecondition`: the file system has no locks
  */
 export function lockDirectory(
   system: System,
@@ -38,13 +38,13 @@ export function lockDirectory(
   return outcome === 'locked' ? descriptor : outcome;
 }
 
-/** Each attempt fails only when another process removes the directory that was made right now. */
+/** An attempt fails only when another process removes the new directory. */
 const ATTEMPTS = 16;
 
 /**
- * Takes the lock of a directory, which is made where there is none.
+ * Locks a directory, and makes it if it does not exist.
  *
- * @returns a descriptor that holds it, until it is closed; `held` when another has it
+ * @returns a descriptor that holds the lock until it is closed; `held` when this process or another one has the lock
  * @throws OverlayerError `Unavailable`
  */
 export function makeLockedDirectory(

@@ -4,11 +4,11 @@ import { isDirectory, OPEN_DIRECTORY } from './directory.js';
 /** Prefixes of overlayfs's own extended attributes: `userxattr` mounts use the second. */
 export const OVERLAY_PREFIXES = ['trusted.overlay.', 'user.overlay.'] as const;
 
-/** What a name is in the lower layers, seen as overlayfs would show them. */
+/** A name in the lower layers, as overlayfs shows it. */
 type LowerName =
   /** Open descriptors of the directories that merge, nearest first. The caller closes them. */
   | { readonly kind: 'directory'; readonly descriptors: readonly number[] }
-  /** In the directory `descriptor`, which is one of those that were asked. */
+  /** `descriptor` is the lower directory that has the name. */
   | { readonly kind: 'other'; readonly descriptor: number; readonly stat: Stat };
 
 /** Looks `name` up in lower directories, nearest first, as overlayfs does. */
@@ -19,7 +19,7 @@ export function lookupLower(system: System, lowers: readonly number[], name: str
       const stat = statIfThere(system, lower, name);
       if (stat === undefined) continue;
       if (!isDirectory(stat)) {
-        // Whatever it is, it hides what is below; a directory above it hides it.
+        // It hides all layers below, and a directory above hides it.
         if (descriptors.length > 0 || isWhiteout(system, lower, name, stat)) break;
         return { kind: 'other', descriptor: lower, stat };
       }
@@ -38,7 +38,7 @@ export function isOpaque(system: System, directory: number): boolean {
   return OVERLAY_PREFIXES.some((prefix) => system.getXattr(directory, `${prefix}opaque`)?.[0] === 0x79);
 }
 
-/** The same of a name in an open directory. */
+/** `isOpaque` of a name in an open directory. */
 export function isOpaqueAt(system: System, directory: number, name: string): boolean {
   return OVERLAY_PREFIXES.some(
     (prefix) => system.getXattrAt(directory, name, `${prefix}opaque`)?.[0] === 0x79,
@@ -54,7 +54,7 @@ export function isWhiteout(system: System, directory: number, name: string, stat
       (prefix) => system.getXattrAt(directory, name, `${prefix}whiteout`) !== undefined,
     );
   } catch (error) {
-    if (isErrno(error, 'EACCES')) return false; // ours can be read by whoever made them
+    if (isErrno(error, 'EACCES')) return false; // overlayer can read the marks that it made
     throw error;
   }
 }

@@ -5,8 +5,8 @@ import { OPEN_DIRECTORY, withChild } from './directory.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
 /**
- * Makes a directory of ours if need be, for its owner alone. Permissions as containerd's since CVE-2021-41103: nobody
- * else may reach setuid files of an image.
+ * Makes a directory of overlayer if it does not exist, with access for its owner only. As in containerd since
+ * CVE-2021-41103, other users can't reach setuid files of an image.
  *
  * @returns its real path
  */
@@ -18,11 +18,11 @@ export async function makePrivateDirectory(system: System, path: string): Promis
 }
 
 async function makeDirectory(path: string): Promise<void> {
-  // By itself: making several, Node calls a full disk ENOENT, and never returns where the kernel says so of a name in a
-  // directory that is there, as in /proc.
+  // Not with `recursive`: Node then reports a full disk as ENOENT, and never returns when mkdir in an existing directory
+  // fails with ENOENT, as in /proc.
   if (!existsSync(path)) makeOne(firstMissing(resolve(path)));
   if (existsSync(path)) return;
-  // Late: it takes 26 ms to load, and seldom is more than one missing.
+  // Loaded when used: it takes 26 ms, and mostly only one directory is missing.
   const { ensureDir } = await import('fs-extra/esm');
   await ensureDir(path, 0o700);
 }
@@ -36,11 +36,11 @@ function makeOne(path: string): void {
   try {
     mkdirSync(path, 0o700);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // else somebody was faster
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // otherwise another process has made it
   }
 }
 
-/** What a directory is made in may hand it a group, and default ACLs that would change every mode in a layer. */
+/** Removes what the parent passed on: the group, and default ACLs, which would change the modes of a layer. */
 function keepToOurselves(system: System, path: string): void {
   withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, (directory) => {
     try {
@@ -49,10 +49,10 @@ function keepToOurselves(system: System, path: string): void {
       const { uid, gid } = system.stat(directory);
       const [ownUid, ownGid] = [process.geteuid!(), process.getegid!()];
       if (uid !== ownUid || gid !== ownGid) system.chown(directory, ownUid, ownGid);
-      // Also where it has the mode: a disk that has failed says so here, and not only when it is first written to.
+      // Also when the mode is right: a failed disk is then detected here, before the first write.
       system.chmod(directory, 0o700);
     } catch (error) {
-      // What can't be changed can be read all the same.
+      // A read-only directory can still be read.
       if (!isErrno(error, 'EROFS')) throw error;
     }
   });

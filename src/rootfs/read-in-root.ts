@@ -6,17 +6,16 @@ import { OPEN_DIRECTORY, withChild } from './directory.js';
 import { statIfThere } from './lower-layers.js';
 import { NO_EVENTS, Rootfs } from './rootfs.js';
 
-/** As the kernel's. */
+/** The kernel's limit. */
 const MAX_SYMLINKS = 40;
 
 /**
- * The content of a file as a process would find it whose root that directory is: symlinks lead nowhere else
- * (CVE-2024-9676).
+ * Reads a file as a process with this root directory would. Symlinks can't lead outside of the root (CVE-2024-9676).
  *
  * @param path relative to the root
- * @returns undefined where there is nothing
- * @throws OverlayerError `InvalidArgument`: it is no regular file, or symlinks have no end; `ResourceExhausted`: it is
- *   longer; SystemError
+ * @returns undefined when the file does not exist
+ * @throws OverlayerError `InvalidArgument`: not a regular file, or more than 40 symlinks; `ResourceExhausted`: longer than
+ *   `maxBytes`; SystemError
  */
 export function readInRoot(system: System, root: string, path: string, maxBytes: number): Buffer | undefined {
   return withChild(system, AT_FDCWD, realpathSync(root), OPEN_DIRECTORY, (descriptor) => {
@@ -56,7 +55,7 @@ function read(rootfs: Rootfs, path: string, maxBytes: number): Buffer | undefine
   throw refused('symlinks lead to symlinks without end');
 }
 
-/** What is before the last name, without slashes at its ends; the root is ''. */
+/** Splits off the last name. The parent has no slashes at its ends; the root is ''. */
 function split(path: string): { readonly parent: string; readonly name: string } {
   const names = path.split('/').filter((name) => name !== '' && name !== '.');
   return { parent: names.slice(0, -1).join('/'), name: names.at(-1) ?? '.' };

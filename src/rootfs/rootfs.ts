@@ -5,36 +5,36 @@ import { type Directory, describeDirectory, joinPath, OPEN_DIRECTORY } from './d
 import { DirectoryCache } from './directory-cache.js';
 import { isOpaque, lookupLower } from './lower-layers.js';
 
-/** As the kernel's own limit is 40, and containerd's 255. */
+/** containerd's limit; the kernel's is 40. */
 const MAX_SYMLINKS = 255;
-/** More do not make it faster. */
+/** More open directories are not faster. */
 const MAX_OPEN = 256;
-/** Paths through symlinks, and symlinks on them, that are remembered, and those of one path more. */
+/** Bound of remembered paths through symlinks, and of remembered symlinks; one path may exceed it. */
 const MAX_REMEMBERED = 1024;
 
-/** What to do about a path that is not there: make it, make what a lower layer has, or nothing. */
+/** What to do about missing directories of a path: create them, create those that a lower layer has, or nothing. */
 type Missing = 'create' | 'create-if-in-lowers' | 'leave';
 
-/** What happens on the way to a directory, told to whoever knows what the layer is. */
+/** Called while a path is resolved. */
 export interface RootfsEvents {
   /**
-   * A directory was made because a path leads through it: `like` is the nearest lower layer's directory
-   * whose attributes it takes, undefined where there is none. It is `opened` next.
+   * A directory was made because a path leads through it. `like` is the directory of the nearest lower layer, whose attributes
+   * it takes; undefined when there is none. `opened` is called next.
    */
   implicitDirectory(created: Directory, like: number | undefined): void;
-  /** A directory below the root is open, and may be written into. */
+  /** A directory below the root was opened for writing. */
   opened(directory: Directory): void;
-  /** It is about to be closed. */
+  /** The directory is about to be closed. */
   closing(directory: Directory): void;
-  /** The directory `name` can't be opened or looked into (EACCES). @returns whether that has changed */
+  /** The directory `name` denies access (EACCES). @returns whether access is possible now */
   refused(parent: Directory, name: string): boolean;
-  /** Something that is no directory stands in the way. Removes it, or throws. */
+  /** A file that is not a directory is on the path. Removes it, or throws. */
   blocked(parent: Directory, name: string, stat: Stat, path: string): void;
-  /** One component of a path has been resolved, by whatever means. */
+  /** One component of a path was resolved. */
   step(): void;
 }
 
-/** For whoever writes nothing: nothing happens then. */
+/** For readers, which need no events. */
 export const NO_EVENTS: RootfsEvents = {
   implicitDirectory() {},
   opened() {},
@@ -45,22 +45,22 @@ export const NO_EVENTS: RootfsEvents = {
 };
 
 /**
- * A root file system being written: the only place that joins an archive's path to it. A path is resolved by
- * descriptors below the root, symlinks as inside a chroot; no check of the string stands in for that, and what
- * another process does to the tree meanwhile can't lead outside.
+ * A root filesystem that is written. Only this class joins an archive's path to the root. Paths are resolved relative to
+ * descriptors below the root, with symlinks as in a chroot. No string check replaces that, so concurrent changes of the tree
+ * can't lead outside.
  */
 export class Rootfs {
   readonly system: System;
   readonly root: Directory;
   readonly #events: RootfsEvents;
   readonly #cache: DirectoryCache;
-  /** Where paths lead that go through symlinks, and where those symlinks lead. */
+  /** Real paths of paths through symlinks, and the targets of these symlinks. */
   readonly #places = new Map<string, string>();
   readonly #links = new Map<string, string>();
 
   /**
-   * @param lowers roots of the lower layers, nearest first; their descriptors stay the caller's
-   * @param maxOpen descriptors of directories that are kept open
+   * @param lowers descriptors of the lower layers' roots, nearest first; the caller closes them
+   * @param maxOpen bound of open descriptors of directories
    */
   constructor(
     system: System,
@@ -80,8 +80,8 @@ export class Rootfs {
   }
 
   /**
-   * The directory at a clean relative path ('' is the root). A later call may close it, but for what stands between
-   * `beginUse` and `endUse`.
+   * Opens the directory at a clean relative path ('' is the root). A later call may close it, except between `beginUse` and
+   * `endUse`.
    */
   open(path: string, missing: 'create'): Directory;
   open(path: string, missing: Missing): Directory | undefined;
@@ -106,7 +106,7 @@ export class Rootfs {
     this.#cache.unpin();
   }
 
-  /** Closes a directory: it is about to get other attributes. */
+  /** Closes a directory whose attributes are about to change. */
   forget(path: string): void {
     this.#cache.drop(path);
   }
@@ -116,19 +116,19 @@ export class Rootfs {
     return this.#links.has(path);
   }
 
-  /** A directory or symlink was removed, or hidden: any open path may have led through it. */
+  /** Closes all directories after a directory or symlink was removed or hidden: any path may have led through it. */
   forgetAll(): void {
     this.#places.clear();
     this.#links.clear();
     this.#cache.clear();
   }
 
-  /** Closes the directories that are not in use: somebody needs the descriptors. */
+  /** Closes the directories that are not in use, to free descriptors. */
   closeIdle(): void {
     this.#cache.shrink(0);
   }
 
-  /** Closes all directories, each as it has to be in the end. */
+  /** Closes all directories, with their final attributes. */
   finish(): void {
     this.forgetAll();
   }
@@ -146,7 +146,7 @@ export class Rootfs {
     return place === '' ? this.root : this.#cache.get(place);
   }
 
-  /** One call to the kernel, where no lower layer has a say in it, and no symlink is on the way. */
+  /** Opens the directory by one system call, if there are no lower layers and no symlink is on the path. */
   #openAtOnce(path: string): Directory | undefined {
     if (this.root.lowers.length > 0) return undefined;
     try {
@@ -176,13 +176,13 @@ export class Rootfs {
     }
   }
 
-  /** Component by component, through this layer and those below as overlayfs would merge them. */
+  /** Resolves component by component, through this layer and the lower ones as overlayfs merges them. */
   #walk(path: string, missing: Missing): Directory | undefined {
     const slash = Math.max(path.lastIndexOf('/'), 0);
     const parent = this.#known(path.slice(0, slash));
     let at = parent ?? this.root;
     const todo = (parent === undefined ? path : path.slice(slash)).split('/').reverse();
-    /** Symlinks whose targets are not all gone through, and how much is to do after each. */
+    /** Symlinks whose targets are being resolved, and the number of components that remain after each. */
     const open: { readonly link: string; readonly left: number }[] = [];
     let links = 0;
     for (;;) {
@@ -192,7 +192,7 @@ export class Rootfs {
       this.#events.step();
       if (name === '' || name === '.') continue;
       if (name === '..') {
-        // Its parent may be closed: from the root on, where no symlink is on the way.
+        // The parent may be closed: start at the root, on a path without symlinks.
         todo.push(...at.path.split('/').slice(0, -1).reverse());
         at = this.root;
         continue;
@@ -215,7 +215,7 @@ export class Rootfs {
     }
   }
 
-  /** @returns the directory below, the target of a symlink, or undefined where there is nothing */
+  /** @returns the directory, the target of a symlink, or undefined when the name does not exist */
   #step(directory: Directory, name: string, below: string, missing: Missing): Directory | string | undefined {
     const known = this.#known(below) ?? this.#links.get(below);
     if (known !== undefined) return known;
@@ -281,7 +281,7 @@ export class Rootfs {
 
   #create(parent: Directory, name: string, path: string, lowers: readonly number[]): Directory {
     const descriptor = this.#orClose(lowers, () => {
-      // 0700 keeps everybody out until the attributes are right.
+      // 0700 denies access to other users until the attributes are set.
       this.system.makeDirectory(parent.descriptor, name, 0o700);
       return this.system.openAt(parent.descriptor, name, OPEN_DIRECTORY, 0);
     });

@@ -1,7 +1,7 @@
 import { crc32OfZeros } from '../base/crc32.js';
 import { openCrc32 } from '../compression/crc32.js';
 
-/** The checksum (CRC-32) of one file's content after the other, taken from the bytes as they go by. */
+/** Computes the CRC-32 of files in sequence, while their bytes are written. */
 export class RunningChecksum {
   readonly #crc32 = openCrc32();
   #checksum = 0;
@@ -19,7 +19,7 @@ export class RunningChecksum {
     this.#position = position + (end - start);
   }
 
-  /** Of `size` bytes. */
+  /** @param size the file's length in bytes @returns the CRC-32 */
   end(size: number): number {
     this.#skipTo(size);
     return this.#checksum;

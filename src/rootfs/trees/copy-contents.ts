@@ -1,9 +1,9 @@
 import { isErrno, type System } from '../../system/system.js';
 
 const BUFFER_BYTES = 1024 * 1024;
-/** The kernel copies so many at once, in 20 ms and more: in between it can be heard that somebody wants the end. */
+/** Bytes per system call, which take 20 ms or more. Aborts are checked between two calls. */
 const PIECE_BYTES = 64 * 1024 ** 2;
-/** What the kernel says where a call does not work between these two files, or on this file system. */
+/** Errors of a call that does not work between these files, or on this file system. */
 const UNSUITED = ['EOPNOTSUPP', 'ENOTSUP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY', 'EPERM', 'ETXTBSY'];
 
 /**
@@ -13,7 +13,7 @@ const UNSUITED = ['EOPNOTSUPP', 'ENOTSUP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY'
 export function copyContents(system: System, from: number, to: number, size: number): void {
   if (size === 0 || tryClone(system, from, to)) return;
   for (const { start, end } of dataRanges(system, from, size)) copyExtent(system, from, to, start, end);
-  // A hole at the end has to be there too.
+  // This also makes a hole at the end.
   system.truncate(to, size);
 }
 
@@ -42,7 +42,7 @@ function copyExtent(system: System, from: number, to: number, start: number, end
 }
 
 function readAndWrite(system: System, from: number, to: number, start: number, end: number): void {
-  system.seekData(from, start); // reads go on from there
+  system.seekData(from, start); // moves the file offset for the reads
   const buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, end - start));
   const address = system.address(buffer);
   for (let position = start; position < end; ) {
@@ -54,8 +54,8 @@ function readAndWrite(system: System, from: number, to: number, start: number, e
 }
 
 /**
- * The parts of an open file's first `size` bytes that hold data, in order; between them are holes. The descriptor
- * stands at the start of a part while it is looked at.
+ * The ranges with data of an open file's first `size` bytes, in order. Holes are between them. The file offset is at the start
+ * of a range while it is yielded.
  */
 export function* dataRanges(
   system: System,

@@ -7,9 +7,9 @@ import { removeTree } from './remove-tree.js';
 import { type WalkedEntry, walkTree } from './walk-tree.js';
 
 /**
- * Fills the empty directory `to` with a copy of `from`, however deep: contents (sharing blocks where the file system
- * can), holes, hard links, devices, owners, modes, extended attributes and times, those of the directory itself
- * included. What is mounted below `from` is left out.
+ * Fills the empty directory `to` with a copy of `from`, however deep: contents (shared blocks where the file system
+ * can), holes, hard links, devices, owners, modes, extended attributes and times, also those of the directory itself.
+ * Skips what is mounted below `from`.
  */
 export function copyTree(system: System, from: number, to: number): void {
   copyEntries(system, from, to);
@@ -39,15 +39,15 @@ function copyEntries(system: System, from: number, to: number): void {
   walkTree(system, from, enter, { left });
 }
 
-/** After all that is in it: what is put into a directory changes its times. */
+/** Call it after all children: each new child changes the directory's times. */
 function copyDirectory(system: System, from: number, to: number, stat: Stat): void {
   copyAttributes(system, from, to, stat);
   system.setTimes(to, stat);
 }
 
 /**
- * Copies of files that have several names. Each has a name in a directory of its own, from which the further ones are
- * linked: in a deep tree a path from the root could be longer than the kernel takes, and would take long to follow.
+ * Copies of files with several hard links. Each copy also has a name in a temporary directory, to which further names are
+ * linked. In a deep tree a path from the root could exceed the kernel's limit, and would be slow to resolve.
  */
 class LinkedCopies implements Disposable {
   readonly #system: System;
@@ -56,13 +56,13 @@ class LinkedCopies implements Disposable {
   readonly #copied = new Set<string>();
   #directory: number | undefined;
 
-  /** @param root of the copy, in which that directory is made when it is needed, and removed in the end */
+  /** @param root the copy, in which the temporary directory is made when needed and removed at the end */
   constructor(system: System, root: number) {
     this.#system = system;
     this.#root = root;
   }
 
-  /** @param copy makes `name` in the open directory `to`, of the first name of a file */
+  /** @param copy makes `name` in the open directory `to`; called for the first name of a file */
   place(original: Stat, to: number, name: string, copy: () => void): void {
     this.#directory ??= this.#open();
     const id = statId(original);

@@ -2,7 +2,7 @@ import { isErrno, O, S, type Stat, type System } from '../../system/system.js';
 import { isMark } from '../xattrs.js';
 import { copyContents } from './copy-contents.js';
 
-/** Is told that an owner may not be given, and is left out; without it that fails. */
+/** Called when an owner can't be set and is skipped. Without it the copy fails. */
 export type OnRefusedOwner = (() => void) | undefined;
 
 /** Copies `name` from a lower directory into the upper one, as overlayfs does before it is written to. */
@@ -70,13 +70,13 @@ export function copyAttributes(
   system.chmod(to, mode);
 }
 
-/** @returns the mode that goes with the owner that it has then: setuid and setgid are for no other */
+/** @returns the mode for the resulting owner: without setuid and setgid when the owner was skipped */
 function giveOwner(chown: () => void, { mode }: Stat, onRefusedOwner: OnRefusedOwner): number {
   try {
     chown();
     return mode & 0o7777;
   } catch (error) {
-    // EINVAL: it has no id in the user namespace.
+    // EINVAL: the user namespace does not map the owner.
     if (onRefusedOwner === undefined || !isErrno(error, 'EPERM', 'EINVAL')) throw error;
     onRefusedOwner();
     return mode & 0o1777;

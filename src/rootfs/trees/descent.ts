@@ -1,36 +1,36 @@
 import { isErrno, type System, SystemError } from '../../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY, statId } from '../directory.js';
 
-/** Few trees are deeper, and a process that may open 100 files (`ulimit -n`) has room for two descents. */
+/** Few trees are deeper. A process with a limit of 100 open files (`ulimit -n`) can have two descents. */
 const MOST_OPEN = 16;
 const CLOSED = -1;
 
 interface Level {
   descriptor: number;
-  /** `statId`, of one that was closed. */
+  /** `statId` of a closed directory. */
   id: string;
 }
 
 /**
- * The directories from a root down to where a walk is. A tree may be deeper than a process may open files: of a long
- * way only the lowest directories are open. The others are opened again through `..`, and have to be what they were.
+ * The directories from a root to the current position of a walk. A tree may be deeper than the limit of open files, so only
+ * the lowest directories are open. The others are opened again through `..`, and must have the same identity.
  */
 export class Descent implements Disposable {
   readonly #system: System;
   readonly #levels: Level[];
 
-  /** @param root an open directory, which stays the caller's */
+  /** @param root an open directory, which the caller closes */
   constructor(system: System, root: number) {
     this.#system = system;
     this.#levels = [{ descriptor: root, id: '' }];
   }
 
-  /** The lowest one, open until the next call. */
+  /** The current directory, open until the next call. */
   get directory(): number {
     return this.#levels.at(-1)!.descriptor;
   }
 
-  /** Opens a directory in it, and goes there. @throws SystemError, and stays where it is */
+  /** Enters a child directory. @throws SystemError, and stays in the current directory */
   enter(name: string): void {
     const descriptor = this.#open(name);
     const idle = this.#levels.length - MOST_OPEN;
@@ -38,7 +38,7 @@ export class Descent implements Disposable {
     if (idle > 0) this.#close(this.#levels[idle]!);
   }
 
-  /** Goes up. @throws SystemError `EAGAIN`: the directory was moved meanwhile; and stays where it is */
+  /** Goes to the parent. @throws SystemError `EAGAIN`: the directory was moved meanwhile; stays in the current directory */
   leave(): void {
     const parent = this.#levels.at(-2)!;
     if (parent.descriptor === CLOSED) this.#reopen(parent);
@@ -59,7 +59,7 @@ export class Descent implements Disposable {
     level.descriptor = descriptor;
   }
 
-  /** Where a process has no descriptor left, as after what is to be undone for that, it does with those of this way. */
+  /** Without free descriptors, closes those of this descent first. A cleanup after EMFILE needs this. */
   #open(name: string): number {
     try {
       return this.#system.openAt(this.directory, name, OPEN_DIRECTORY, 0);

@@ -5,21 +5,21 @@ import { walkTree } from './walk-tree.js';
 const BLOCK_BYTES = 512;
 
 /**
- * ext4, xfs and tmpfs say from the first what a file will take on disk. Others know it only once it is there: zfs,
- * and any that compresses.
+ * ext4, xfs and tmpfs report a file's final blocks before it is on disk. Others, such as zfs and those that compress, only
+ * after that.
  */
 const KNOW_BEFORE_SYNC: readonly number[] = [0xef53, 0x58465342, 0x01021994];
-/** xfs reserves more for a file that is open. */
+/** Without xfs, which reserves more blocks while a file is open. */
 const KNOW_BEFORE_CLOSE: readonly number[] = [0xef53, 0x01021994];
 
-/** What a tree takes on disk, its root included. */
+/** Disk usage of a tree, including its root. */
 export interface TreeUsage {
-  /** Of the blocks that it fills; a file with several hard links counts once. */
+  /** Bytes of its blocks. A file with several hard links counts once. */
   readonly bytes: number;
   readonly inodes: number;
 }
 
-/** Adds up the entries of a walk, as du(1) counts: blocks, not lengths; what is mounted there not at all. */
+/** Adds up the entries of a walk as du(1): blocks instead of lengths, and without mounted file systems. */
 export class UsageCount {
   readonly #seen = new Set<string>();
   #bytes = 0;
@@ -34,7 +34,7 @@ export class UsageCount {
     this.addOne(stat.blocks);
   }
 
-  /** What has one name. */
+  /** Adds a file with one name. */
   addOne(blocks: number): void {
     this.#bytes += blocks * BLOCK_BYTES;
     this.#inodes += 1;
@@ -45,7 +45,7 @@ export class UsageCount {
   }
 }
 
-/** What an open directory and all below it take on disk. */
+/** Disk usage of an open directory and all below it. */
 export function measureUsage(system: System, directory: number): TreeUsage {
   const count = new UsageCount();
   walkTree(system, directory, ({ path, stat }) => {
@@ -56,12 +56,12 @@ export function measureUsage(system: System, directory: number): TreeUsage {
   return count.usage;
 }
 
-/** Whether what is counted below an open directory stays so when it is brought to the disk. */
+/** Whether block counts below an open directory are final before a sync. */
 export function isCountedBeforeSync(system: System, directory: number): boolean {
   return KNOW_BEFORE_SYNC.includes(system.fileSystemType(directory));
 }
 
-/** Whether a file's blocks stay when it is closed, too. */
+/** Whether block counts are also final before a file is closed. */
 export function isCountedBeforeClose(system: System, directory: number): boolean {
   return KNOW_BEFORE_CLOSE.includes(system.fileSystemType(directory));
 }

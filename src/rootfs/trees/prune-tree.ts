@@ -3,19 +3,19 @@ import { isDirectory, restoreTimes, statId } from '../directory.js';
 import { isShut } from '../identity.js';
 import { Descent } from './descent.js';
 
-/** What is to go of a tree. Directories are known by their `statId`. */
+/** Decides what is removed from a tree. Directories are identified by their `statId`. */
 export interface Pruning {
-  /** Whether this goes, which is no directory. */
+  /** Whether a file that is not a directory is removed. */
   goes(parentId: string, parent: number, name: string, stat: Stat): boolean;
-  /** Whether a directory may hold what is to go; all of it stays otherwise. */
+  /** Whether to enter a directory. All of it stays otherwise. */
   enters(id: string): boolean;
-  /** Whether a directory stays even if nothing is left in it. */
+  /** Whether a directory stays even when it is empty. */
   stays(parentId: string, name: string, id: string): boolean;
-  /** A directory is gone, or has been entered and stays. */
+  /** Called after a directory was removed, or was entered and stays. */
   left(id: string, fate: 'gone' | 'stays'): void;
 }
 
-/** A directory on the way down. */
+/** A directory that has been entered. */
 interface Level {
   readonly name: string;
   readonly id: string;
@@ -26,10 +26,10 @@ interface Level {
 }
 
 /**
- * Removes what `pruning` says from an open directory and all below it, however deep, and the directories in which nothing
- * is left. Those that stay keep their times and modes.
+ * Removes from an open directory, at any depth, what `pruning` selects, and directories that become empty. The other
+ * directories keep their times and modes.
  *
- * @param uid of this process
+ * @param uid user id of this process
  * @param only one name in the directory. @default all
  */
 export function pruneTree(

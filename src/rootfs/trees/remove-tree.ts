@@ -10,7 +10,7 @@ import {
 import { isDirectory, statId } from '../directory.js';
 import { Descent } from './descent.js';
 
-/** What is left to remove of a directory, once it is entered. */
+/** The remaining entries of a directory that has been entered. */
 interface Pending {
   readonly name: string;
   readonly id: string;
@@ -19,10 +19,10 @@ interface Pending {
 }
 
 /**
- * Removes `name` and all below it, however deep, never through a symlink and never across a mount. Fine when it is
- * not there, or somebody else is removing it too.
+ * Removes `name` and all below it, at any depth. Follows no symlink and enters no mount. Succeeds when it does not exist, or
+ * another process removes it too.
  *
- * @param removed is told the `statId` of each directory that goes: the file system may give it to another
+ * @param removed called with the `statId` of each removed directory, which the file system may reuse
  */
 export function removeTree(
   system: System,
@@ -60,7 +60,7 @@ function removeEntries(
   }
 }
 
-/** @returns undefined where it is gone, and the descent where it was */
+/** @returns undefined when the directory was removed; the descent then stays in the parent */
 function enter(system: System, descent: Descent, name: string, around: Stat): Pending | undefined {
   const parent = descent.directory;
   try {
@@ -68,12 +68,12 @@ function enter(system: System, descent: Descent, name: string, around: Stat): Pe
       descent.enter(name);
     } catch (error) {
       if (!isErrno(error, 'EACCES')) throw error;
-      // A directory of ours without the permissions to look into it.
+      // A directory of this user without permission to read it.
       system.chmodAt(parent, name, 0o700);
       descent.enter(name);
     }
   } catch (error) {
-    // Somebody has removed it, or has put something else in its place.
+    // Another process has removed or replaced it.
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
     unlinkIfThere(system, parent, name);
     return undefined;
@@ -81,14 +81,14 @@ function enter(system: System, descent: Descent, name: string, around: Stat): Pe
   const { directory } = descent;
   const inside = system.stat(directory);
   const sameDevice = inside.devMajor === around.devMajor && inside.devMinor === around.devMinor;
-  // A mount point refuses to go (EBUSY), and what is mounted there stays whole. A bind mount is of the same device.
+  // A mount point can't be removed (EBUSY); its content stays. A bind mount may be on the same device.
   const isMount = !sameDevice || inside.isMountRoot;
   const entries = isMount ? [] : withWritable(system, directory, () => system.list(directory));
   return { name, id: statId(inside), entries, next: 0 };
 }
 
 function leave(system: System, descent: Descent, { name, id }: Pending, removed: (id: string) => void): void {
-  // Before it goes: of a removed directory some file systems do not know what is above.
+  // Before the removal: on some file systems a removed directory has no `..`.
   withWritable(system, descent.directory, () => descent.leave());
   removed(id);
   try {
@@ -117,7 +117,7 @@ function unlinkIfThere(system: System, directory: number, name: string): boolean
   }
 }
 
-/** Without privileges a directory of an image may refuse its own owner; it is about to go anyway. */
+/** Without privileges a directory of an image may deny access to its owner. It is removed anyway, so its mode is changed. */
 function withWritable<T>(system: System, directory: number, use: () => T): T {
   try {
     return use();
@@ -128,15 +128,15 @@ function withWritable<T>(system: System, directory: number, use: () => T): T {
   }
 }
 
-/** A refusal may be of the moment: too many open files, a network file system that had lost its server. */
+/** A failure may be temporary: too many open files, a network file system without its server. */
 const ATTEMPTS = 3;
 
 /**
- * Removes what a failed unpack has written, and does not fail: what can't be removed is told, after everything else went.
+ * Removes what a failed unpack has written. Does not fail: it removes all it can and reports the rest.
  *
- * @param name what to remove in the open directory; undefined: all in it
- * @param path how people know it
- * @returns what stays, in words; undefined where nothing does
+ * @param name the name to remove in the open directory; undefined removes all its entries
+ * @param path the path in messages
+ * @returns a sentence on what could not be removed; undefined when all is removed
  */
 export function takeBack(
   system: System,

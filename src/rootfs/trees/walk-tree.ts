@@ -2,9 +2,9 @@ import { type DirectoryEntry, type Stat, type System, SystemError } from '../../
 import { isDirectory } from '../directory.js';
 import { Descent } from './descent.js';
 
-/** Something in a tree, while the walk is at it. */
+/** An entry that the walk visits. */
 export interface WalkedEntry {
-  /** Relative to the root, which is ''. */
+  /** Path relative to the root; '' is the root. */
   readonly path: string;
   /** Its name in the open directory `parent`; '.' is that directory itself. */
   readonly parent: number;
@@ -13,13 +13,13 @@ export interface WalkedEntry {
 }
 
 interface WalkOptions {
-  /** Is asked before a name is looked at: what the caller knows is not shown. */
+  /** Called before a name is examined. Entries for which it returns true are not visited. */
   readonly isKnown?: ((entry: DirectoryEntry, path: string) => boolean) | undefined;
-  /** Is told of each directory below the root that was entered, after all that is in it, while it is still open. */
+  /** Called for each entered directory below the root, after its children, while it is open. */
   readonly left?: ((directory: number, stat: Stat) => void) | undefined;
 }
 
-/** A directory that the walk is in. */
+/** A directory that has been entered. */
 interface Entered {
   readonly name: string;
   readonly stat: Stat;
@@ -28,10 +28,10 @@ interface Entered {
 }
 
 /**
- * Shows an open directory and all below it, however deep: each directory before what is in it, names in the order of
- * JavaScript's strings. What is mounted there is shown and not entered.
+ * Visits an open directory and all below it, at any depth: each directory before its children, names in the order of
+ * JavaScript strings. Mount points are visited but not entered.
  *
- * @param visit @returns false for a directory that is not to be entered
+ * @param visit returns false for a directory that should not be entered
  */
 export function walkTree(
   system: System,
@@ -43,13 +43,13 @@ export function walkTree(
   try {
     walk.run();
   } catch (error) {
-    // By itself the kernel says no more than the last name.
+    // The error of the system call only has the last name.
     throw error instanceof SystemError ? new SystemError(error.errno, error.syscall, walk.at) : error;
   }
 }
 
 class Walk implements Disposable {
-  /** What the walk is at. */
+  /** The current path. */
   at = '.';
   readonly #system: System;
   readonly #root: number;
@@ -57,7 +57,7 @@ class Walk implements Disposable {
   readonly #options: WalkOptions;
   readonly #descent: Descent;
   readonly #entered: Entered[] = [];
-  /** Of the directory that the walk is in. Not kept for each: in a deep tree they would take the square of its depth. */
+  /** Path of the current directory. Paths of all levels would take memory quadratic in the depth. */
   #path = '';
 
   constructor(system: System, root: number, visit: (entry: WalkedEntry) => boolean, options: WalkOptions) {
@@ -111,7 +111,7 @@ class Walk implements Disposable {
   }
 }
 
-/** Which of two paths such a walk shows first, as for `Array.sort`. */
+/** Compares two paths by the order of `walkTree`, for `Array.sort`. */
 export function compareWalked(a: string, b: string): number {
   if (a === b) return 0;
   const [left, right] = [a.split('/'), b.split('/')];
