@@ -1,12 +1,11 @@
 import { RE2JS } from 're2js';
 import { OverlayerError } from '../base/errors.js';
 
-/** What a filter can ask of: the value at a path, undefined when there is none. */
+/** Returns the value at a path; undefined when there is none. */
 export type Fields = (path: readonly string[]) => string | undefined;
 
 /**
- * Of RE2's instructions. Its time is at most that of each of them at each character: half a second for the longest
- * label there can be.
+ * Bound of RE2 instructions. RE2 takes at most one step per instruction and character: half a second for the longest label.
  */
 const MAX_PATTERN_INSTRUCTIONS = 1000;
 const MAX_PATTERN_CHARACTERS = 4096;
@@ -17,13 +16,13 @@ interface Selector {
 }
 
 /**
- * Reads filters in containerd's language (pkg/filters): `kind==active,labels."a.b"!=x`. In one filter all parts
- * parted by commas have to hold; of several filters, one. Without any, all passes.
+ * Reads filters in containerd's language (pkg/filters): `kind==active,labels."a.b"!=x`. In one filter all
+ * conditions, separated by commas, must hold. Of several filters one must match. Without filters everything matches.
  *
- * - `path==value`, `path!=value`, `path~=regex`, and `path` alone: there is such a field
- * - a regular expression is RE2's, as containerd's is: no pattern can make it take for ever, as JavaScript's can
- * - a value, or a part of a path, with other characters than letters, digits and `_` stands in double quotes; after
- *   `~=` slashes or bars do too
+ * - `path==value`, `path!=value`, `path~=regex`, and `path` alone: the field exists
+ * - regular expressions are RE2's, as in containerd: they take linear time, unlike JavaScript's
+ * - a value, or a part of a path, with other characters than letters, digits and `_` needs double quotes; after `~=`
+ *   slashes or bars are allowed too
  *
  * @throws OverlayerError `InvalidArgument`
  */

@@ -18,13 +18,13 @@ import type {
 } from './metadata-store.js';
 import { reserveLockFile, reserveSpare } from './reserve-space.js';
 
-/** What LMDB says of a damaged file: lmdb.h, MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID. */
+/** LMDB's errors for a damaged file: lmdb.h, MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID. */
 const DAMAGED = [-30797, -30796, -30795, -30794, -30793];
 const { EACCES, EIO, ENOSPC } = os.errno;
-/** Less is free on a full disk, more where a disk fails. */
+/** A full disk has less free space than this; a failing disk has more. */
 const FULL = 1 << 20;
 
-/** How lmdb tells the refusals of the kernel. */
+/** Codes of lmdb for errors of system calls. */
 const ERRNOS: ReadonlyMap<number | string | undefined, string> = new Map<number | string, string>([
   [EACCES, 'EACCES'],
   ['EACCES', 'EACCES'],
@@ -32,14 +32,14 @@ const ERRNOS: ReadonlyMap<number | string | undefined, string> = new Map<number 
   [ENOSPC, 'ENOSPC'],
 ]);
 
-/** lmdb's types want to be allowed to change a key. */
+/** lmdb's types require mutable keys. */
 type LmdbKey = (string | number)[];
 
 /**
  * A metadata store in one LMDB file (and `<path>-lock` beside it).
  *
- * @throws OverlayerError `DataLoss` when the file is damaged, `ResourceExhausted` when the disk is full and it is a
- * new one, `PermissionDenied`
+ * @throws OverlayerError `DataLoss`: the file is damaged; `ResourceExhausted`: the disk is full and the file is new;
+ * `PermissionDenied`
  */
 export function openLmdbStore(path: string, system: System = openLinuxSystem()): MetadataStore {
   return asOverlayerErrors(path, () => {
@@ -54,9 +54,9 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
       readOnly,
       noSubdir: true,
       encoding: 'json',
-      // Each transaction is on disk before it counts: the other way trusts that a power cut is noticed.
+      // A transaction is on disk before it counts. Overlapping sync relies on detecting a power cut.
       overlappingSync: false,
-      // Take the writer's lock when there is something to write, not once more for each turn of the event loop.
+      // Take the writer's lock only to write, and not in each turn of the event loop.
       eventTurnBatching: false,
       maxDbs: 1,
     });
@@ -72,15 +72,15 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
 
 interface Environment {
   readonly database: Database<Value, LmdbKey>;
-  /** Its file system is: what is there can be read. */
+  /** Whether the file system is read-only. */
   readonly readOnly: boolean;
   readonly id: string;
   users: number;
 }
 
 /**
- * A process has each file open once (lmdb.h, "Do not have open an LMDB database twice in the same process"): to open it
- * again, this thread would wait for the lock of a write that waits for this thread.
+ * A process opens each file once (lmdb.h, "Do not have open an LMDB database twice in the same process"). A second open would
+ * wait for the lock of a write that waits for this thread.
  */
 const shared = new Map<string, Environment>();
 
@@ -115,7 +115,7 @@ class LmdbStore implements MetadataStore {
   read<T>(use: (transaction: ReadTransaction) => T): T {
     this.#checkOpen();
     return asOverlayerErrors(this.#path, () => {
-      // Or what is read is as old as this turn of the event loop, whatever other processes have written since.
+      // Otherwise reads do not see writes of other processes since the start of this turn of the event loop.
       this.#database.resetReadTxn();
       const snapshot = this.#database.useReadTransaction();
       try {
@@ -129,7 +129,7 @@ class LmdbStore implements MetadataStore {
   async write<T>(change: (transaction: WriteTransaction) => T): Promise<T> {
     this.#checkOpen();
     if (this.#environment.readOnly) throw translate(this.#path, new SystemError('EROFS', 'open', this.#path));
-    // A child transaction, since only that is rolled back when it throws; several share one write to the disk.
+    // Only a child transaction is rolled back when it throws. Several of them share one write to the disk.
     const written = this.#database.childTransaction(() =>
       change(new LmdbTransaction(this.#database, {})),
     ) as Promise<T>;
@@ -163,7 +163,7 @@ class LmdbStore implements MetadataStore {
   }
 }
 
-/** lmdb takes the transaction as an option of each call; inside a write it knows it by itself. */
+/** A read passes its transaction as an option of each call. Inside a write lmdb knows the transaction. */
 class LmdbTransaction implements WriteTransaction {
   readonly #database: Database<Value, LmdbKey>;
   readonly #within: { readonly transaction?: ReturnType<Database['useReadTransaction']> };
@@ -182,7 +182,7 @@ class LmdbTransaction implements WriteTransaction {
 
   *entries(prefix: Key, after: Key = prefix): Generator<Entry> {
     for (const { key, value } of this.#database.getRange({ start: after as LmdbKey, ...this.#within })) {
-      // lmdb gives the only part of a key as it is.
+      // lmdb returns a key with a single part without an array.
       const parts: Key = Array.isArray(key) ? key : [key];
       if (!beginsWith(parts, prefix)) return;
       if (parts.length !== after.length || !beginsWith(parts, after)) yield { key: parts, value };
@@ -210,7 +210,7 @@ function asOverlayerErrors<T>(path: string, use: () => T): T {
   }
 }
 
-/** lmdb tells why a commit has failed by a second rejection, which would end the process if nobody took it. */
+/** lmdb reports the cause of a failed commit by a second promise. Its rejection must be handled, or it ends the process. */
 async function causeOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { readonly commitError?: Promise<never> };
   return commitError === undefined ? error : await commitError.catch((cause: unknown) => cause);
@@ -228,7 +228,7 @@ function translate(path: string, error: unknown): unknown {
   return code === undefined ? error : new OverlayerError('Internal', `${what}: ${message}`, { cause: error });
 }
 
-/** LMDB takes a write that was cut short for an input/output error. */
+/** LMDB reports a short write as an input/output error. */
 function isFull(path: string): boolean {
   const { bavail, bsize } = statfsSync(dirname(path));
   return bavail * bsize < FULL;

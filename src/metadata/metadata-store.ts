@@ -1,7 +1,7 @@
-/** Keys order by their parts: numbers before strings, numbers by value, strings by their UTF-8 bytes. */
+/** Keys are ordered by their parts: numbers before strings, numbers by value, strings by their UTF-8 bytes. */
 export type Key = readonly (string | number)[];
 
-/** What `JSON.stringify` keeps. */
+/** A JSON value. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [name: string]: Value };
 
 export interface Entry {
@@ -9,10 +9,10 @@ export interface Entry {
   readonly value: Value;
 }
 
-/** A view of the store that stays as it was when the transaction began. Not to be used once it is over. */
+/** A snapshot of the store at the start of the transaction. Invalid after the transaction. */
 export interface ReadTransaction {
   get(key: Key): Value | undefined;
-  /** Entries whose key is `prefix` and more parts, in order; only those that come after `after`. */
+  /** Entries in order whose keys extend `prefix` and are greater than `after`. */
   entries(prefix: Key, after?: Key): Iterable<Entry>;
 }
 
@@ -22,23 +22,22 @@ export interface WriteTransaction extends ReadTransaction {
 }
 
 /**
- * A small transactional store, as containerd's bbolt is to it. Functions given to it are synchronous, so that
- * nobody can wait for anything while holding a transaction.
+ * A small transactional store, as bbolt in containerd. Its callbacks are synchronous, so that no transaction stays open while
+ * other work is awaited.
  *
- * Several processes may have the same store open. There is one writer at a time and any number of readers, who
- * never wait for it.
+ * Several processes may have a store open. There is one writer at a time. Readers never wait for it.
  */
 export interface MetadataStore {
   /** @throws OverlayerError `DataLoss` when the store is damaged, `FailedPrecondition` once it is closed */
   read<T>(use: (transaction: ReadTransaction) => T): T;
   /**
-   * All that `change` wrote is stored, or nothing when it throws. Resolves once it is on disk; until then others
-   * don't see it, but further transactions of this process may. No other `change` runs meanwhile, in any process: what
-   * it does outside of the store is safe from theirs.
+   * Stores all writes of `change`, or none when it throws. Resolves when they are on disk. Until then other processes do not
+   * see them, but later transactions of this process may. No other `change` runs meanwhile in any process, so its effects
+   * outside of the store are exclusive too.
    *
    * @throws OverlayerError as `read`, and `ResourceExhausted` when the disk is full
    */
   write<T>(change: (transaction: WriteTransaction) => T): Promise<T>;
-  /** A second time does nothing. */
+  /** A second call does nothing. */
   close(): Promise<void>;
 }

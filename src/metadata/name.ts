@@ -1,12 +1,12 @@
 import { OverlayerError } from '../base/errors.js';
 
-/** A key of the metadata store has room for this. */
+/** Fits into a key of the metadata store. */
 const MAX_NAME_BYTES = 1024;
 
 /**
- * @param what has the name, for the message: `Key of a snapshot`, `Ref`
- * @param maxBytes where it is only a part of a key
- * @throws OverlayerError `InvalidArgument` for what can't be a name
+ * @param what the object with the name, for messages: `Key of a snapshot`, `Ref`
+ * @param maxBytes bound when the name is only a part of a key
+ * @throws OverlayerError `InvalidArgument` for an invalid name
  */
 export function checkName(what: string, name: string, maxBytes = MAX_NAME_BYTES): void {
   const wrong = faultOf(name, maxBytes);
@@ -14,7 +14,7 @@ export function checkName(what: string, name: string, maxBytes = MAX_NAME_BYTES)
     throw new OverlayerError('InvalidArgument', `${what} ${wrong}: ${JSON.stringify(name)}`);
 }
 
-/** What can't be a name is nowhere to be found, and a store may not even be able to look for it. */
+/** Whether a lookup makes sense: an invalid name does not exist, and may not be a valid key. */
 export function canBeName(name: string): boolean {
   return faultOf(name, MAX_NAME_BYTES) === undefined;
 }

@@ -1,15 +1,14 @@
 import { statSync } from 'node:fs';
 import { AT_FDCWD, isErrno, O, type System } from '../system/system.js';
 
-/** What LMDB takes for 126 readers, and some. */
+/** LMDB's size for 126 readers, rounded up. */
 const LOCK_BYTES = 12 * 1024;
-/** For the pages of a few hundred changes: LMDB writes each page anew, and uses old ones again. */
+/** Pages of a few hundred changes: LMDB writes pages anew, and reuses old ones. */
 const SPARE_BYTES = 256 * 1024;
 
 /**
- * LMDB maps its lock file, and the first touch of a page that the disk has no room for would end the process
- * (SIGBUS): it gets its room before. Only when it is new, since closing a file takes away the locks (fcntl) that the
- * process has on it.
+ * Reserves disk space for LMDB's lock file. LMDB maps the file, and the first access to a page without disk space would end the
+ * process (SIGBUS). Only a new file is opened, since closing it would release the process's locks (fcntl) on it.
  *
  * @throws SystemError ENOSPC
  */
@@ -18,7 +17,7 @@ export function reserveLockFile(system: System, path: string): void {
   reserve(system, path, LOCK_BYTES, 'grow');
 }
 
-/** On a full disk snapshots can be removed, for which something has to be written; unless it is full already. */
+/** Reserves space so that snapshots can be removed on a full disk, which needs writes. Does nothing if it is already full. */
 export function reserveSpare(system: System, path: string): void {
   try {
     reserve(system, path, statSync(path).size + SPARE_BYTES, 'keep');
@@ -32,7 +31,7 @@ function reserve(system: System, path: string, bytes: number, size: 'grow' | 'ke
   try {
     system.allocate(file, bytes, size);
   } catch (error) {
-    // Some file systems can't: there it goes without.
+    // Some file systems can't reserve space.
     if (!isErrno(error, 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS')) throw error;
   } finally {
     system.close(file);

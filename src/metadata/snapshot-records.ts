@@ -3,20 +3,20 @@ import { type Labels, updateLabels } from './labels.js';
 import type { Key, ReadTransaction, Value, WriteTransaction } from './metadata-store.js';
 import { canBeName } from './name.js';
 
-/** See `snapshot/snapshotter.ts`, which tells what each kind is for. */
+/** The kinds are described in `snapshot/snapshotter.ts`. */
 export type SnapshotKind = 'active' | 'view' | 'committed';
 
-/** What a snapshot takes by itself, without its parents. */
+/** Disk usage of a snapshot without its parents. */
 export interface SnapshotUsage {
-  /** Bytes of the blocks it fills; a file with several hard links counts once. */
+  /** Bytes of its blocks. A file with several hard links counts once. */
   readonly bytes: number;
-  /** Files, directories and all else, its root included. */
+  /** Number of files, directories and others, including its root. */
   readonly inodes: number;
 }
 
-/** What is stored of a snapshot, by its key or name. */
+/** The stored record of a snapshot, by its key or name. */
 interface SnapshotRecord {
-  /** Names its directory. Stays when it is committed, and is never given to another. */
+  /** Name of its directory. A commit does not change it, and it is never reused. */
   readonly id: number;
   readonly kind: SnapshotKind;
   readonly parent: string | undefined;
@@ -24,9 +24,9 @@ interface SnapshotRecord {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Of committed ones: what it was then. */
+  /** Usage at the commit; undefined for other kinds. */
   readonly usage: SnapshotUsage | undefined;
-  /** Active, and already filled by the backend: it may only be committed. */
+  /** Whether it is active and already filled by the backend, so that it may only be committed. */
   readonly staged: boolean;
 }
 
@@ -40,7 +40,7 @@ function encodeRecord(record: SnapshotRecord): Value {
   };
 }
 
-/** @throws OverlayerError `DataLoss` when it is not a record */
+/** @throws OverlayerError `DataLoss` when the record is malformed */
 function decodeRecord(name: string, value: Value): SnapshotRecord {
   const record = value as unknown as Partial<SnapshotRecord> | null;
   const sound =
@@ -59,7 +59,7 @@ function decodeRecord(name: string, value: Value): SnapshotRecord {
 }
 
 // The rules of containerd's core/snapshots/storage, one function for each of its operations. Beside the records
-// there is an index from each parent to its children (both by id), so that no operation looks at all snapshots.
+// an index maps each parent to its children (both by id), so that no operation reads all snapshots.
 
 const RECORDS: Key = ['snapshot'];
 const recordKey = (name: string): Key => ['snapshot', name];
@@ -74,13 +74,13 @@ type NewRecord = Pick<NamedRecord, 'name' | 'id' | 'kind' | 'parent' | 'labels' 
 
 interface CommitRecord {
   readonly name: string;
-  /** For a snapshot that has no parent yet. */
+  /** The parent of a snapshot that has none yet. */
   readonly parent: string | undefined;
   readonly labels: Labels;
   readonly usage: SnapshotUsage;
 }
 
-/** Gives out `count` ids and @returns the first. They only ever rise, over all processes. */
+/** Reserves `count` ids. Ids ascend over all processes. @returns the first id */
 export function reserveIds(transaction: WriteTransaction, count: number): number {
   const next = (transaction.get(NEXT_ID) as number | undefined) ?? 1;
   transaction.put(NEXT_ID, next + count);
@@ -110,13 +110,13 @@ export function getAncestors(
   return ancestors;
 }
 
-/** Those that have `name` as their parent, in the order they were made. */
+/** The children of `name`, in the order of their creation. */
 function* getChildren(transaction: ReadTransaction, name: string): Generator<NamedRecord> {
   const prefix: Key = ['child', getRecord(transaction, name).id];
   for (const { value } of transaction.entries(prefix)) yield getRecord(transaction, value as string);
 }
 
-/** Snapshots by their names' order, from the one that follows `after`; at most `limit` of them. */
+/** At most `limit` snapshots after the name `after`, sorted by name. */
 export function listRecords(transaction: ReadTransaction, after?: string, limit = Infinity): NamedRecord[] {
   const records: NamedRecord[] = [];
   for (const { key, value } of transaction.entries(
@@ -163,7 +163,7 @@ export function updateRecord(
   paths: readonly string[],
 ): NamedRecord {
   const record = getRecord(transaction, name);
-  // Two updates within a millisecond are told apart too.
+  // Two updates within a millisecond get different times.
   const updatedAt = Math.max(Date.now(), record.updatedAt + 1);
   const updated = { ...record, labels: updateLabels(record.labels, labels, paths), updatedAt };
   putRecord(transaction, updated);
@@ -171,9 +171,9 @@ export function updateRecord(
 }
 
 /**
- * What can be known of a commit before its work is done.
+ * Checks a commit before its work is done.
  *
- * @returns the active snapshot, with the parent that it will have
+ * @returns the active snapshot, with its future parent
  * @throws OverlayerError as `commitRecord`
  */
 export function checkCommit(
@@ -199,7 +199,7 @@ export function checkCommit(
 }
 
 /**
- * The active snapshot `key` becomes the committed one `name`, with the same id and none of its labels.
+ * Turns the active snapshot `key` into the committed snapshot `name`, with the same id and without its labels.
  *
  * @throws OverlayerError
  *   - `NotFound`: no `key`, or no `parent`
@@ -233,7 +233,7 @@ export function removeRecord(transaction: WriteTransaction, name: string): Named
   return record;
 }
 
-/** Into a new store: parents first. Ids from `nextId` on will be given out. */
+/** Writes records into a new store. Parents come first. The next new id is `nextId`. */
 export function restoreRecords(
   transaction: WriteTransaction,
   records: readonly NamedRecord[],

@@ -16,7 +16,7 @@ export const MEDIA_TYPE = {
   dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
 } as const;
 
-/** What a registry is told that we read, the best first. */
+/** Media types for the `Accept` header, the best first. */
 export const MANIFEST_MEDIA_TYPES: readonly string[] = [
   MEDIA_TYPE.index,
   MEDIA_TYPE.manifest,
@@ -24,10 +24,10 @@ export const MANIFEST_MEDIA_TYPES: readonly string[] = [
   MEDIA_TYPE.dockerManifest,
 ];
 
-/** What a layer's media type says of its bytes. Of Docker's plain type that is nothing: what it names is often gzip. */
+/** The compression that a layer's media type declares. Docker's plain type is often used for gzip. */
 type LayerCompression = 'none' | 'gzip' | 'zstd' | 'unknown';
 
-/** Layers that are not to be pushed to other registries; Docker calls them foreign. */
+/** Layers that may not be pushed to other registries. Docker calls them foreign. */
 const NON_DISTRIBUTABLE: Readonly<Record<string, LayerCompression>> = {
   'application/vnd.oci.image.layer.nondistributable.v1.tar': 'none',
   'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip': 'gzip',
@@ -55,8 +55,8 @@ export function isManifest(mediaType: string): boolean {
 }
 
 /**
- * Media types of an image's config: its own, and what registries of 2016 and 2017 have written in their place, as docker
- * takes them (distribution/distribution#1621).
+ * Media types of an image's config. Registries of 2016 and 2017 wrote others, which docker accepts
+ * (distribution/distribution#1621).
  */
 const CONFIGS: readonly string[] = [
   ...[MEDIA_TYPE.config, MEDIA_TYPE.dockerConfig],
@@ -75,7 +75,7 @@ export function isNonDistributable(mediaType: string): boolean {
   return Object.hasOwn(NON_DISTRIBUTABLE, mediaType);
 }
 
-/** By the ocicrypt project, which adds to the type of the layer in it. */
+/** ocicrypt adds a suffix to the media type of the layer. */
 export function isEncryptedLayer(mediaType: string): boolean {
   return mediaType.endsWith('+encrypted');
 }

@@ -1,9 +1,9 @@
 import { arch, endianness } from 'node:os';
 import { OverlayerError } from '../base/errors.js';
 
-/** What an image runs on (OCI image spec, image-index.md "platform"). */
+/** The platform of an image (OCI image spec, image-index.md "platform"). */
 export interface Platform {
-  /** In a document `''` where it says none: that is for any. */
+  /** `''` when a document has none, which means any. */
   readonly os: string;
   /** As `os`. */
   readonly architecture: string;
@@ -18,7 +18,8 @@ const WORD = /^[A-Za-z0-9_.-]+$/;
 const KNOWN_OS = ['linux', 'windows', 'darwin', 'macos', 'freebsd'];
 
 /**
- * Reads `linux/arm64/v8`; of one word, the host has the rest: `arm64`, `linux`. Normalised as by `normalizePlatform`.
+ * Parses `linux/arm64/v8`. A single word is an architecture or an os, and the host's platform has the rest: `arm64`, `linux`.
+ * The result is normalized as by `normalizePlatform`.
  *
  * @throws OverlayerError `InvalidArgument`
  */
@@ -43,7 +44,7 @@ export function parsePlatform(text: string): Platform {
   return normalizePlatform({ os: host.os, architecture: os });
 }
 
-/** As `parsePlatform` reads it: `linux/arm/v7`, `windows(10.0.17763)/amd64`. */
+/** Formats for `parsePlatform`: `linux/arm/v7`, `windows(10.0.17763)/amd64`. */
 export function formatPlatform({ os, architecture, variant, osVersion }: Platform): string {
   const system = osVersion === undefined ? os : `${os}(${osVersion})`;
   return [system, architecture, ...(variant ? [variant] : [])].join('/');
@@ -54,7 +55,7 @@ export function platformDocument({ os, architecture, variant, osVersion }: Platf
   return { architecture, os, 'os.version': osVersion, variant };
 }
 
-/** A platform with what `other` says where it says nothing itself. */
+/** Fills in missing fields from `other`. */
 export function completePlatform(platform: Platform, other: Platform): Platform {
   if (platform.os !== '' && platform.architecture !== '') return platform;
   return {
@@ -65,7 +66,7 @@ export function completePlatform(platform: Platform, other: Platform): Platform 
   };
 }
 
-/** One spelling for each platform, as containerd has it (containerd/platforms, database.go). */
+/** Converts to containerd's spelling (containerd/platforms, database.go). */
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: _, ...rest } = platform;
   const os = platform.os.toLowerCase();
@@ -106,7 +107,7 @@ function normalizeArchitecture(
   }
 }
 
-/** Node's words for what Go, and so the specification, calls otherwise. */
+/** Go's names, which the specification uses, by Node's names. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   x64: 'amd64',
   ia32: '386',
@@ -114,7 +115,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   mipsel: 'mipsle',
 };
 
-/** Where this process runs, normalised. macOS and Windows run containers of Linux, in a virtual machine. */
+/** The normalized platform of this process. It is `linux` on macOS and Windows, which run containers in a virtual machine. */
 export function hostPlatform(): Platform {
   const architecture = arch();
   return normalizePlatform({
@@ -124,7 +125,7 @@ export function hostPlatform(): Platform {
 }
 
 /**
- * How well something for `offered` runs where `wanted` is asked for: 0 is best, undefined not at all. As containerd's
+ * Ranks an image for `offered` on the platform `wanted`: 0 is best, undefined means that it does not run. As containerd's
  * default matcher (containerd/platforms, compare.go): older variants of an architecture run on newer ones, and 32 bits
  * on 64.
  */
@@ -133,13 +134,13 @@ export function rankPlatform(offered: Platform, wanted: Platform): number | unde
   const target = normalizePlatform(wanted);
   if (os !== '' && os !== target.os) return undefined;
   const runs = compatible(target.architecture, target.variant ?? '');
-  // What says no architecture is for any, but behind what says this one.
+  // An image without an architecture runs on any, but ranks last.
   if (architecture === '') return runs.length;
   const rank = runs.indexOf(`${architecture}/${variant}`);
   return rank === -1 ? undefined : rank;
 }
 
-/** What runs on an architecture, in its normal spelling, the best first. */
+/** Architectures whose images run on a normalized architecture, the best first. */
 function compatible(architecture: string, variant: string): readonly string[] {
   const own = `${architecture}/${variant}`;
   switch (architecture) {
@@ -159,7 +160,7 @@ function compatible(architecture: string, variant: string): readonly string[] {
   }
 }
 
-/** Levels below that of a variant (`v7`), down to the lowest, the highest first. */
+/** Levels below a variant (`v7`) down to `lowest`, in descending order. */
 function older(variant: string, lowest: number): readonly number[] {
   const level = Number(/^v(\d)$/.exec(variant)?.[1] ?? 0);
   return Array.from({ length: Math.max(level - lowest, 0) }, (_, index) => level - 1 - index);

@@ -4,15 +4,15 @@ import { FormatError } from './format-error.js';
 const NUL = 0;
 const SPACE = 0x20;
 
-/** Why a field is not a number. */
+/** A field is not a number. */
 export class NumericError extends FormatError {}
 
 /**
- * A numeric field: octal digits after spaces, ended by spaces, a NUL or the field's end (POSIX.1-2017 pax, "ustar
- * Interchange Format"), or GNU's base-256 when the first bit is set. Empty is 0.
+ * Parses a numeric field: octal digits after spaces, ended by spaces, a NUL or the field's end (POSIX.1-2017 pax, "ustar
+ * Interchange Format"), or GNU's base-256 when the first bit is set. An empty field is 0.
  *
- * Digits after a NUL are refused: Go reads them, GNU tar only after a single NUL, Python and libarchive read 0. So are
- * digits after the spaces that end a number: GNU tar stops there, and all others refuse them.
+ * Digits after a NUL are an error: Go reads them, GNU tar reads them after a single NUL, Python and libarchive read 0. Digits
+ * after the spaces that end a number are an error too: GNU tar ignores them, all others refuse them.
  *
  * @throws NumericError when it is neither, or beyond 2^53
  */
@@ -29,7 +29,7 @@ export function parseNumeric(bytes: Uint8Array, start: number, length: number): 
     value = value * 8 + digit;
   }
   const isEmpty = at === digits;
-  if (!isEmpty && bytes[at] === NUL) return value; // as nearly all writers end it
+  if (!isEmpty && bytes[at] === NUL) return value; // nearly all writers end a number like this
   at = skipSpaces(bytes, at, end);
   if (at < end && bytes[at] !== NUL) throw new NumericError('is not an octal number');
   if (isEmpty)
@@ -47,7 +47,7 @@ function skipSpaces(bytes: Uint8Array, start: number, end: number): number {
 
 function parseBase256(bytes: Uint8Array, start: number, length: number): number {
   const negative = (bytes[start]! & 0x40) !== 0;
-  // Two's complement: of a negative number every bit is turned over, and one is added at the end.
+  // Two's complement: invert the bits of a negative number, and add one at the end.
   const flip = negative ? 0xff : 0;
   let value = (bytes[start]! ^ flip) & 0x3f;
   for (let at = start + 1; at < start + length; at++) {
@@ -57,7 +57,7 @@ function parseBase256(bytes: Uint8Array, start: number, length: number): number 
   return negative ? -value - 1 : value;
 }
 
-/** Everything in tar comes in blocks of this many bytes. */
+/** Size of a tar block in bytes. */
 export const BLOCK = 512;
 
 /** Offsets and lengths in a header block (POSIX.1-2017, pax, "ustar Interchange Format"). */
@@ -81,14 +81,14 @@ export function isZeroBlock(bytes: Uint8Array, start: number): boolean {
   return !hasNonZero(bytes, start, start + BLOCK);
 }
 
-/** Bytes that fill a body's last block. */
+/** Padding bytes after a body of `size` bytes. */
 export function paddingOf(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
 }
 
 /**
- * The header's checksum is the sum of its bytes with the checksum field taken as spaces. Some old writers
- * summed signed bytes; every reader accepts that too.
+ * The checksum is the sum of the header's bytes, with the checksum field as spaces. Some old writers summed signed bytes,
+ * which all readers accept.
  */
 export function checksumMatches(bytes: Uint8Array, start: number): boolean {
   const [offset, length] = FIELD.checksum;
@@ -103,7 +103,7 @@ export function checksumMatches(bytes: Uint8Array, start: number): boolean {
   return sum === expected || sum - 256 * countHigh(bytes, start) === expected;
 }
 
-/** Four bytes at a time where they lie so: a third of the time, for something done for every header. */
+/** Sums four bytes at a time when they are aligned, which takes a third of the time. It is done for every header. */
 export function sumBytes(bytes: Uint8Array, start: number): number {
   const address = bytes.byteOffset + start;
   let sum = 0;
@@ -112,7 +112,7 @@ export function sumBytes(bytes: Uint8Array, start: number): number {
     return sum;
   }
   const words = wordsOf(bytes);
-  let pairs = 0; // two sums of at most 2 * 128 * 255, side by side
+  let pairs = 0; // two sums of at most 2 * 128 * 255 in one number
   for (let at = address >> 2, end = (address + BLOCK) >> 2; at < end; at++) {
     const word = words[at]!;
     pairs += (word & 0x00ff00ff) + ((word >>> 8) & 0x00ff00ff);
@@ -123,7 +123,7 @@ export function sumBytes(bytes: Uint8Array, start: number): number {
 let lastBuffer: ArrayBufferLike = new ArrayBuffer(0);
 let lastWords: Int32Array<ArrayBufferLike> = new Int32Array(lastBuffer);
 
-/** The same memory comes again and again: a view of it costs more than the sum. */
+/** Keeps the view of the last buffer: a new view costs more than the sum. */
 function wordsOf({ buffer }: Uint8Array): Int32Array<ArrayBufferLike> {
   if (buffer !== lastBuffer) {
     lastBuffer = buffer;
@@ -132,7 +132,7 @@ function wordsOf({ buffer }: Uint8Array): Int32Array<ArrayBufferLike> {
   return lastWords;
 }
 
-/** Bytes that a signed sum takes as 256 less. */
+/** Number of bytes of 128 and more, which a signed sum counts as 256 less. */
 function countHigh(bytes: Uint8Array, start: number): number {
   const [offset, length] = FIELD.checksum;
   let high = 0;
@@ -141,7 +141,7 @@ function countHigh(bytes: Uint8Array, start: number): number {
   return high;
 }
 
-/** How a header spells what ustar has no room for. A magic that is only like ustar's or GNU's is `v7`, as in Go and GNU tar. */
+/** The format of a header. A magic that only resembles ustar's or GNU's is `v7`, as in Go and GNU tar. */
 export type HeaderForm = 'v7' | 'ustar' | 'gnu' | 'star';
 
 export function headerForm(bytes: Uint8Array, start: number): HeaderForm {
@@ -155,7 +155,7 @@ export function headerForm(bytes: Uint8Array, start: number): HeaderForm {
   if (!isUstar) return 'v7';
   if (bytes[at + 5] !== 0)
     return bytes[at + 5] === 0x20 && bytes[at + 6] === 0x20 && bytes[at + 7] === 0 ? 'gnu' : 'v7';
-  // star's extended header ends in "tar\0"; its prefix is shorter, to make room for two more times.
+  // star's header ends in "tar\0". Its prefix is shorter, since two times follow it.
   const tail = start + 508;
   const isStar =
     bytes[tail] === 0x74 && bytes[tail + 1] === 0x61 && bytes[tail + 2] === 0x72 && bytes[tail + 3] === 0;
@@ -164,7 +164,7 @@ export function headerForm(bytes: Uint8Array, start: number): HeaderForm {
 
 export const STAR_PREFIX_LENGTH = 131;
 
-/** GNU's two times, which stand where ustar has its prefix. */
+/** GNU's two times, at the place of ustar's prefix. */
 export const GNU_TIMES = [
   [345, 12],
   [357, 12],

@@ -23,20 +23,18 @@ type State = 'header' | 'extension' | 'map' | 'data' | 'padding' | 'zero-block' 
 /**
  * A strict, synchronous, incremental tar decoder: bytes in, entries and their data out, no I/O.
  *
- * Reads ustar, PAX (global headers too), GNU long names, base-256 numbers, GNU sparse files (old, 0.0, 0.1,
- * 1.0), star's prefix and v7. Where readers of tar are known to disagree, so that one archive could be two,
- * it refuses: it is an error when a PAX size contradicts the header's, when extension headers of the two
- * families mix, when something other than a file seems to have a body, when a number is negative or overflows.
+ * Reads ustar, PAX (also global headers), GNU long names, base-256 numbers, GNU sparse files (old, 0.0, 0.1, 1.0), star's
+ * prefix and v7. Refuses archives that tar readers are known to read differently: a PAX size that contradicts the header's,
+ * PAX mixed with GNU extension headers, an entry other than a file with a body, a negative number, an overflow.
  *
- * Errors are `OverlayerError`: `InvalidArgument` for a malformed archive, `Unimplemented` for a type of entry
- * it does not read, `DataLoss` for one that ends too early, `ResourceExhausted` for a limit; each with `entry`
- * and `offset`.
+ * Errors are `OverlayerError`: `InvalidArgument` for a malformed archive, `Unimplemented` for an unsupported
+ * type of entry, `DataLoss` for a truncated archive, `ResourceExhausted` for a limit. Each has `entry` and `offset`.
  */
 export class TarDecoder {
   readonly #sink: TarSink;
   readonly #limits: Limits;
   readonly #chain: HeaderChain;
-  /** Collects a block that comes in pieces. */
+  /** Collects a block that arrives in several chunks. */
   readonly #block = Buffer.alloc(BLOCK);
   #blockFill = 0;
   #state: State = 'header';
@@ -45,12 +43,12 @@ export class TarDecoder {
   /** Entries and global headers. */
   #charged = 0;
   #entry: TarEntry | undefined;
-  /** What errors say of the entry in work, while its header is still being read. */
+  /** Name and offset of the current entry, for errors while its header is read. */
   #name: string | undefined;
   #offset: number | undefined;
-  /** The entry before this header, where it gives a size and must not have a body. */
+  /** The previous entry, if it has a size although its type has no body. */
   #sized: TarEntry | undefined;
-  /** Bytes of the entry's body that are still to come, and of the padding behind them. */
+  /** Remaining bytes of the entry's body, and of its padding. */
   #bodyLeft = 0;
   #paddingLeft = 0;
   #filePosition = 0;
@@ -67,7 +65,7 @@ export class TarDecoder {
     this.#chain = new HeaderChain(this.#limits);
   }
 
-  /** Bytes taken so far. */
+  /** Bytes decoded so far. */
   get position(): number {
     return this.#position;
   }
@@ -76,22 +74,22 @@ export class TarDecoder {
     return this.#entries;
   }
 
-  /** Bytes that `skip` leaves out now: the rest of an entry's body, and the padding behind it. */
+  /** Bytes that `skip` would skip: the rest of the entry's body, and its padding. */
   get skippable(): number {
     return this.#state === 'data' || this.#state === 'padding' ? this.#bodyLeft + this.#paddingLeft : 0;
   }
 
-  /** The end marker has come: nothing that follows belongs to the archive. */
+  /** Whether the end marker was read. Bytes after it do not belong to the archive. */
   get finished(): boolean {
     return this.#state === 'after';
   }
 
-  /** Something other than zeros followed the end of the archive. */
+  /** Whether bytes other than zeros follow the end of the archive. */
   get dataAfterArchive(): boolean {
     return this.#dataAfterArchive;
   }
 
-  /** Takes `bytes` from `start` to `end`. Calls the sink; throws what the sink throws. */
+  /** Decodes `bytes` from `start` to `end`. Calls the sink, and throws its errors. */
   write(bytes: Uint8Array, start = 0, end = bytes.length): void {
     const input =
       bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -130,10 +128,10 @@ export class TarDecoder {
     }
   }
 
-  /** Goes on behind what is `skippable`, for whoever reads an archive in its place. The sink does not get it. */
+  /** Skips the `skippable` bytes, for callers that read bodies in place. The sink does not get them. */
   skip(): void {
     const left = this.skippable;
-    if (left === 0) return; // headers and maps have to be seen
+    if (left === 0) return; // headers and maps can't be skipped
     const inBody = this.#state === 'data';
     this.#position += left;
     this.#bodyLeft = 0;
@@ -143,12 +141,12 @@ export class TarDecoder {
   }
 
   /**
-   * The archive is over. POSIX wants two blocks of zeros at its end; some writers (umoci's `insert`) leave them out, and
-   * the last padding too.
+   * Ends the archive. POSIX requires two blocks of zeros at its end. Some writers (umoci's `insert`) omit them and the last
+   * padding.
    *
-   * @param options `requireMarker`: take such an archive for one that is cut off. @default true
-   * @returns whether the end was marked
-   * @throws OverlayerError `DataLoss` when it ended too early
+   * @param options `requireMarker`: treat such an archive as truncated. @default true
+   * @returns whether the archive had an end marker
+   * @throws OverlayerError `DataLoss` when it is truncated
    */
   end({ requireMarker = true }: { readonly requireMarker?: boolean } = {}): boolean {
     if (this.#state === 'zero-block') {
@@ -159,13 +157,13 @@ export class TarDecoder {
     const betweenEntries = this.#state === 'header' && this.#blockFill === 0 && !this.#chain.begun;
     if (betweenEntries && this.#position === 0) return true; // an empty blob is an empty layer
     if ((betweenEntries || this.#state === 'padding') && !requireMarker) return false;
-    // Between entries the fault is not the last one's.
+    // Between entries the error does not belong to the last entry.
     if (this.#state === 'header') this.#forget();
     const what = betweenEntries ? 'archive has no end marker (two blocks of zeros)' : 'archive is cut off';
     throw this.#failure('DataLoss', what, { hint: 'get the layer anew: it is not whole' });
   }
 
-  /** Whole blocks that have to be seen at once: headers and sparse maps. */
+  /** Reads headers and sparse maps, which need whole blocks. */
   #takeBlock(input: Buffer, at: number, end: number): number {
     if (this.#blockFill === 0 && end - at >= BLOCK) {
       this.#readBlock(input, at);
@@ -192,7 +190,7 @@ export class TarDecoder {
         case 'zero-block':
           if (!isZeroBlock(bytes, start)) {
             this.#forget();
-            this.#position = offset; // the fault is this block
+            this.#position = offset; // the error is at this block
             throw new HeaderError('a lone block of zeros stands between entries');
           }
           this.#state = 'after';
@@ -203,7 +201,7 @@ export class TarDecoder {
     });
   }
 
-  /** After a failure there is no going on, and a fault of the format gets its place. */
+  /** Ends decoding after an error, and adds the offset to a format error. */
   #guard(work: () => void): void {
     try {
       work();
@@ -219,7 +217,7 @@ export class TarDecoder {
     this.#state = 'zero-block';
   }
 
-  /** Nothing is said of an entry. */
+  /** Forgets the entry for errors. */
   #forget(): void {
     this.#name = undefined;
     this.#offset = undefined;
@@ -248,7 +246,7 @@ export class TarDecoder {
   }
 
   #beginExtension(type: ExtensionType, size: number): void {
-    // Others come before an entry, two at the most.
+    // Other extension headers belong to an entry, which has two at most.
     if (type === 'pax-global') this.#charge({ offset: this.#chain.offset });
     this.#chain.beginExtension(type, size);
     this.#paddingLeft = paddingOf(size);
@@ -362,8 +360,8 @@ export class TarDecoder {
   }
 
   /**
-   * Only a file has a body. Where something else has a size, and a header follows at once, all readers agree; where
-   * none follows, the body may be there, which libarchive believes of hard links and others do not.
+   * Only a file has a body. When another entry has a size and a header follows immediately, all readers agree. Otherwise a
+   * body may follow: libarchive reads one for hard links, other readers do not.
    */
   #bodyInDoubt({ type, path, offset }: TarEntry): OverlayerError {
     this.#offset = offset;
@@ -387,7 +385,7 @@ export class TarDecoder {
   }
 }
 
-/** Bytes of a path; exact only where it could pass the limit. */
+/** Length of a path in bytes; exact only when it could exceed the limit. */
 function byteLength(path: string, limit: number): number {
   return path.length * 3 <= limit ? path.length : encodePath(path).length;
 }

@@ -7,13 +7,13 @@ const XATTR = 'SCHILY.xattr.';
 const SPARSE = 'GNU.sparse.';
 const KEYS = ['path', 'linkpath', 'size', 'uid', 'gid', 'mtime', 'atime', 'SCHILY.realsize'] as const;
 type Key = (typeof KEYS)[number] | typeof XATTR | typeof SPARSE;
-/** By their length; the last one, for all longer ones, is empty. */
+/** Keys by their length. The last list is for longer keys, and empty. */
 const KEYS_OF_LENGTH = Array.from({ length: 17 }, (_, length) => KEYS.filter((key) => key.length === length));
 const EMPTY = new Uint8Array(0);
-/** Escaped in the name of an attribute, as GNU tar does it: a key ends at the first equals sign. */
+/** GNU tar's escapes in names of attributes, since a key ends at the first equals sign. */
 const ESCAPES: Readonly<Record<string, string>> = { '%3D': '=', '%25': '%' };
 
-/** What extended headers say of the entry that follows (or, global ones, of all that follow). */
+/** The fields of extended headers for the next entry, or of global headers for all following entries. */
 export interface Extension {
   path?: string | undefined;
   linkPath?: string | undefined;
@@ -32,9 +32,9 @@ export interface Extension {
 }
 
 /**
- * Takes the records of one PAX header into `extension`. An owner or time with an empty value unsets what was said
- * before, global headers included. So it would be with names and sizes by POSIX, but readers disagree: GNU tar and Python
- * take an empty name, libarchive and Python a size of 0. Unknown keys are passed over, as POSIX asks.
+ * Reads the records of one PAX header into `extension`. An owner or time with an empty value unsets earlier values, also of
+ * global headers. POSIX has the same rule for names and sizes, but readers disagree: GNU tar and Python read an empty name,
+ * libarchive and Python a size of 0. Unknown keys are ignored, as POSIX requires.
  *
  * @throws PaxError
  * @throws OverlayerError `ResourceExhausted` for too many bytes of extended attributes
@@ -91,7 +91,7 @@ export function readPaxHeader(
   });
 }
 
-/** The key from `start` to `end`, or what it begins with, where that means something. */
+/** The known key, or known prefix of a key, from `start` to `end`. */
 function knownKey(bytes: Buffer, start: number, end: number): Key | undefined {
   const length = end - start;
   for (const key of KEYS_OF_LENGTH[Math.min(length, KEYS_OF_LENGTH.length - 1)]!)
@@ -137,12 +137,12 @@ function readSparseRecord(extension: Extension, name: string, bytes: Buffer, fro
   }
 }
 
-/** The keyword of an extended attribute's record. */
+/** The key of an extended attribute's record. */
 export function xattrKey(name: string): string {
   return XATTR + name.replace(/[%=]/g, (char) => (char === '=' ? '%3D' : '%25'));
 }
 
-/** Format 0.0 repeats two keys in turn: offset, numbytes, offset, numbytes … */
+/** Format 0.0 alternates two keys: offset, numbytes, offset, numbytes … */
 function addSparseNumber(extension: Extension, name: 'offset' | 'numbytes', value: string): void {
   extension.sparseNumbers ??= [];
   const numbers = extension.sparseNumbers;

@@ -1,7 +1,7 @@
-/** A fault of the archive, as the readers of its parts throw it: the decoder adds the place, and the entry if it is missing. */
+/** A malformed archive. The decoder adds the offset, and the entry's name if it is missing. */
 export class FormatError extends Error {
   readonly code: 'InvalidArgument' | 'Unimplemented';
-  /** Name of the entry at fault, where the decoder can't know it yet. */
+  /** Name of the entry, when the decoder does not know it yet. */
   readonly entry: string | undefined;
 
   constructor(

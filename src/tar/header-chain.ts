@@ -4,7 +4,7 @@ import { HeaderError, readText } from './header.js';
 import { PaxError } from './pax.js';
 import type { EntryType } from './types.js';
 
-/** Types that say how to read the next header, rather than being an entry. */
+/** Types of headers that extend the next header and are not entries. */
 export type ExtensionType = 'pax' | 'pax-global' | 'gnu-long-name' | 'gnu-long-link';
 
 type HeaderType = EntryType | ExtensionType | 'old-gnu-sparse' | { readonly unsupported: string };
@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<string, HeaderType>> = {
   '4': 'block-device',
   '5': 'directory',
   '6': 'fifo',
-  // A contiguous file is a file that asked for contiguous space.
+  // A contiguous file is read as a regular file.
   '7': 'file',
   x: 'pax',
   // Sun's early extended header has the same records.
@@ -46,9 +46,9 @@ export function isExtension(type: HeaderType): type is ExtensionType {
   return type === 'pax' || type === 'pax-global' || type === 'gnu-long-name' || type === 'gnu-long-link';
 }
 
-/** All that the headers in front of an entry say of it. */
+/** The content of all extension headers before an entry. */
 export interface Said {
-  /** Where the first of them begins. */
+  /** Offset of the first header. */
   readonly offset: number;
   readonly pax: Extension;
   readonly longName: string | undefined;
@@ -57,18 +57,18 @@ export interface Said {
 
 const NOTHING: Extension = {};
 
-/** What a global header may say of all entries that follow, as POSIX has it. */
+/** Fields that a global header may set for all following entries (POSIX). */
 type Global = Pick<Extension, (typeof GLOBAL)[number]>;
 const GLOBAL = ['uid', 'gid', 'mtime', 'atime'] as const satisfies readonly (keyof Extension)[];
 
 /**
- * The extended headers in front of an entry. They may not come in ways that readers of tar take differently:
- * two PAX headers, PAX beside GNU long names, a long name twice (CVE-2025-62518 and its kin).
+ * The extension headers before an entry. Refuses combinations that tar readers read differently: two PAX headers, PAX with
+ * GNU long names, a repeated long name (CVE-2025-62518 and similar).
  */
 export class HeaderChain {
   readonly #limits: Limits;
   #global: Global | undefined;
-  /** Bytes of all global headers so far: nothing else bounds them, since no entry need follow. */
+  /** Bytes of all global headers. They need their own bound, since no entry has to follow them. */
   #globalBytes = 0;
   #offset = 0;
   #begun = false;
@@ -77,7 +77,7 @@ export class HeaderChain {
   #longLink: string | undefined;
   #type: ExtensionType = 'pax';
   #size = 0;
-  /** Collects a body that comes in pieces. */
+  /** Collects a body that arrives in several chunks. */
   #body = Buffer.alloc(0);
   #fill = 0;
 
@@ -85,7 +85,7 @@ export class HeaderChain {
     this.#limits = limits;
   }
 
-  /** Headers have come, and their entry has not. */
+  /** Whether headers were read without their entry. */
   get begun(): boolean {
     return this.#begun;
   }
@@ -94,7 +94,7 @@ export class HeaderChain {
     return this.#offset;
   }
 
-  /** A header stands at `offset`: the chain's first, or one more. */
+  /** Adds a header at `offset` to the chain. */
   begin(offset: number): void {
     if (this.#begun) return;
     this.#begun = true;
@@ -119,16 +119,16 @@ export class HeaderChain {
     this.#fill = 0;
   }
 
-  /** The body is all there. */
+  /** Whether the extension header's body is complete. */
   get complete(): boolean {
     return this.#fill === this.#size;
   }
 
-  /** Takes the body from `start`, or as much of it as there is. @returns bytes taken */
+  /** Reads the available part of the body from `start`. @returns the number of bytes read */
   take(input: Buffer, start: number, end: number): number {
     const taken = Math.min(this.#size - this.#fill, end - start);
     if (taken === this.#size) {
-      // The common case: in one piece, and read where it stands. A buffer of its own costs 1 µs an entry.
+      // The common case: the body is in one chunk and is read in place. A copy costs 1 µs per entry.
       this.#fill = taken;
       this.#read(input, start, start + taken);
       return taken;
@@ -165,10 +165,10 @@ export class HeaderChain {
     }
   }
 
-  /** The entry has come: the chain begins anew. */
+  /** Ends the chain at its entry. */
   finish(): Said {
     const local = this.#pax ?? NOTHING;
-    // Local records come before global ones.
+    // Local records override global ones.
     const pax = this.#global === undefined ? local : { ...this.#global, ...local };
     const said = { offset: this.#offset, pax, longName: this.#longName, longLink: this.#longLink };
     this.#begun = false;

@@ -5,10 +5,10 @@ import { xattrKey } from './extension.js';
 import type { PaxTime } from './pax.js';
 import type { EntryType, TarEntry } from './types.js';
 
-/** What is said of a member that is to be written. A directory's path ends in a slash. */
+/** The header of a member to write. A directory's path ends in a slash. */
 export type TarHeader = Omit<TarEntry, 'atimeSec' | 'atimeNsec' | 'sparse' | 'offset'>;
 
-/** So many zeros end an archive. */
+/** Number of zero bytes at the end of an archive. */
 export const END_MARKER_BYTES: number = 2 * BLOCK;
 
 const TYPEFLAGS: Readonly<Record<EntryType, string>> = {
@@ -21,31 +21,30 @@ const TYPEFLAGS: Readonly<Record<EntryType, string>> = {
   fifo: '6',
 };
 const PAX_TYPEFLAG = 'x';
-/** What readers that know no PAX would call it: as Python's tarfile. */
+/** The name of a PAX header for readers without PAX, as in Python's tarfile. */
 const PAX_NAME = '././@PaxHeader';
 const PAX_MODE = 0o644;
 
-/** Octal digits with a NUL after them hold less than this: in a field of 8 bytes, and of 12. */
+/** Bounds of octal numbers with a NUL in fields of 8 and of 12 bytes. */
 const SHORT_LIMIT = 8 ** 7;
 const LONG_LIMIT = 8 ** 11;
 
-/** With a name, a time and the like. */
+/** Size of a PAX body with a name, a time and similar records. */
 const USUAL_PAX_BYTES = BLOCK;
 
 /**
- * Encodes headers, always into the same memory: to allocate a block for each took a third of the time that it takes to walk a tree.
+ * Encodes headers into one buffer. Allocating a block for each header took a third of the time of walking a tree.
  *
- * tar-stream, which writes other archives, is a stream, and can hold neither attributes that are no text nor names that
- * are no UTF-8.
+ * tar-stream, which writes other archives here, is a stream. It supports neither binary attributes nor names that are not
+ * UTF-8.
  */
 export class HeaderEncoder {
   readonly #block = Buffer.alloc(BLOCK);
   readonly #blocks = Buffer.alloc(2 * BLOCK + USUAL_PAX_BYTES);
 
   /**
-   * The blocks before a member's content: ustar, and before it a PAX header for what ustar has no room for. Names of
-   * users and groups are left out, and nothing depends on where or when it is written. The memory is written again by
-   * the next call.
+   * Encodes the blocks before a member's content: a ustar header, after a PAX header for values that ustar can't hold. Omits
+   * names of users and groups. The same header always gives the same bytes. The next call overwrites the buffer.
    *
    * POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; `SCHILY.xattr` as star and GNU tar write it.
    *
@@ -82,7 +81,7 @@ function check(header: TarHeader): void {
 function recordsOf(header: TarHeader): PaxRecord[] {
   const { path, linkPath, size, uid, gid, mtimeSec, mtimeNsec, xattrs } = header;
   const records: PaxRecord[] = [];
-  // POSIX wants UTF-8 in these; other bytes are announced.
+  // POSIX requires UTF-8 in these, or a record that announces other bytes.
   if (!path.isWellFormed() || !linkPath.isWellFormed()) records.push(['hdrcharset', 'BINARY']);
   if (!fitsText(path, FIELD.name)) records.push(['path', encodePath(path)]);
   if (!fitsText(linkPath, FIELD.linkname)) records.push(['linkpath', encodePath(linkPath)]);
@@ -104,7 +103,7 @@ function putPaxHeader(blocks: Buffer, size: number): void {
   endHeader(blocks, 0, PAX_TYPEFLAG);
 }
 
-/** What does not fit has a PAX record: of a name the beginning is put, of a number 0. */
+/** Values that do not fit have a PAX record: here a name is cut, and a number is 0. */
 function putHeader(blocks: Buffer, start: number, header: TarHeader): void {
   putText(blocks, start, FIELD.name, header.path);
   putNumber(blocks, start, FIELD.mode, header.mode);
@@ -129,7 +128,7 @@ function endHeader(blocks: Buffer, start: number, typeflag: string): void {
   blocks[at + 6] = 0;
 }
 
-/** Its offset and its length; taken apart by numbers, which is done for every field of every entry. */
+/** Offset and length. Indexed by numbers, which is faster, since it is done for every field of every entry. */
 type Field = readonly [offset: number, length: number];
 
 function fitsText(text: string, field: Field): boolean {
@@ -170,7 +169,7 @@ type PaxRecord = readonly [key: string, value: string | Uint8Array];
 const EQUALS = Buffer.from('=');
 const LINE_FEED = Buffer.from('\n');
 
-/** The body of an extended header: see `visitPaxRecords`. */
+/** Encodes the body of an extended header; see `visitPaxRecords`. */
 function paxRecords(records: readonly PaxRecord[]): Buffer {
   const parts: Uint8Array[] = [];
   let text = '';
@@ -188,13 +187,13 @@ function paxRecords(records: readonly PaxRecord[]): Buffer {
   return parts.length === 0 ? end : Buffer.concat([...parts, end]);
 }
 
-/** The length of a record counts its own digits. @param rest all others, a space, `=` and the line's end among them */
+/** A record's length includes its own digits. @param rest the number of other bytes, with the space, `=` and line feed */
 function lengthOf(rest: number): number {
   const length = rest + String(rest).length;
   return rest + String(length).length;
 }
 
-/** Decimal seconds with as many digits as it takes. */
+/** Formats decimal seconds without trailing zeros. */
 function paxTime({ sec, nsec }: PaxTime): string {
   const isBefore = sec < 0 && nsec > 0;
   const whole = isBefore ? -(sec + 1) : Math.abs(sec);

@@ -9,10 +9,10 @@ import {
 } from './block.js';
 import { FormatError } from './format-error.js';
 
-/** Why a header can't be read. */
+/** A header is malformed. */
 export class HeaderError extends FormatError {}
 
-/** What a text field holds, up to the first NUL. */
+/** The text of a field up to the first NUL. */
 export function readText(bytes: Buffer, start: number, length: number): string {
   let end = start;
   let ascii = true;
@@ -22,12 +22,12 @@ export function readText(bytes: Buffer, start: number, length: number): string {
     if (byte > 0x7f) ascii = false;
   }
   if (end === start) return '';
-  // latin1 is the fastest way to a string (50 ns), and ASCII is the same in it.
+  // latin1 is the fastest decoder (50 ns), and right for ASCII.
   return ascii ? bytes.toString('latin1', start, end) : decodePath(bytes.subarray(start, end));
 }
 
 /**
- * The name that a header block gives by itself.
+ * The name in a header block.
  *
  * @throws HeaderError for a prefix that only some readers put before the name
  */
@@ -48,7 +48,7 @@ export function readName(bytes: Buffer, start: number, form: HeaderForm): string
       if (holdsTimes(bytes, start)) return name;
       throw new HeaderError('a GNU header has a prefix: readers disagree on the name', { entry: name });
     case 'v7':
-      // Python reads it always, libarchive where the magic is like ustar's.
+      // Python always reads it, libarchive when the magic resembles ustar's.
       throw new HeaderError('a header that is not ustar has a prefix: readers disagree on the name', {
         entry: name,
       });
@@ -72,7 +72,7 @@ type NumberField = 'mode' | 'uid' | 'gid' | 'size' | 'mtime' | 'devmajor' | 'dev
 export function readNumber(bytes: Buffer, start: number, field: NumberField): number {
   const [offset, length] = FIELD[field];
   const value = readNumberAt(bytes, start + offset, length, field);
-  // Times before 1970 are the one thing that may be negative.
+  // Only times may be negative: before 1970.
   if (value < 0 && field !== 'mtime') throw new HeaderError(`field ${field} is negative`);
   return value;
 }

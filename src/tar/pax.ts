@@ -1,9 +1,9 @@
 import { FormatError } from './format-error.js';
 
-/** Why a PAX header can't be read. */
+/** A PAX header is malformed. */
 export class PaxError extends FormatError {}
 
-/** Takes one record: where in the bytes its key begins, which ends before an equals sign, and where its value stands. */
+/** Called with the offset of a record's key, which ends before an equals sign, and with the range of its value. */
 type PaxVisitor = (key: number, start: number, end: number) => void;
 
 const LINE_FEED = 0x0a;
@@ -11,16 +11,16 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const EQUALS = 0x3d;
 const ZERO = 0x30;
-/** Decimal digits of a record's length: more would be beyond any limit. */
+/** Decimal digits of a record's length. Longer numbers exceed every limit. */
 const MAX_LENGTH_DIGITS = 10;
 
 /**
- * The records of an extended header: `LENGTH KEY=VALUE\n`, LENGTH in decimal and counting itself
- * (POSIX.1-2017 pax, "pax Extended Header"). Values are bytes: extended attributes are binary.
+ * Visits the records of an extended header: `LENGTH KEY=VALUE\n`. LENGTH is decimal and includes itself (POSIX.1-2017 pax,
+ * "pax Extended Header"). Values are bytes, since extended attributes are binary.
  *
- * Most layers have such a header for every entry, and a hostile one may have nothing else, so nothing is allocated.
+ * Allocates nothing: most layers have such a header for every entry, and a hostile layer may have nothing else.
  *
- * @throws PaxError when the lengths and the bytes disagree
+ * @throws PaxError when a length does not match the bytes
  */
 export function visitPaxRecords(bytes: Buffer, start: number, end: number, visit: PaxVisitor): void {
   let at = start;
@@ -51,7 +51,7 @@ export function visitPaxRecords(bytes: Buffer, start: number, end: number, visit
   }
 }
 
-/** A whole number of a record, such as `size`, perhaps after zeros; undefined when it is none or beyond 2^53. */
+/** Parses a whole number, such as `size`, with optional leading zeros; undefined when malformed or beyond 2^53. */
 export function parsePaxInteger(bytes: Buffer, start: number, end: number): number | undefined {
   let first = start;
   while (first < end - 1 && bytes[first] === ZERO) first++;
@@ -73,7 +73,7 @@ export interface PaxTime {
   readonly nsec: number;
 }
 
-/** A time of a record: decimal seconds since the epoch, perhaps negative; digits beyond the ninth are dropped. */
+/** Parses a time: decimal seconds since 1970, optionally negative. Digits after the ninth are dropped. */
 export function parsePaxTime(bytes: Buffer, start: number, end: number): PaxTime | undefined {
   const negative = bytes[start] === 0x2d;
   let point = start;

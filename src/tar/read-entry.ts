@@ -4,7 +4,7 @@ import { HeaderError, readName, readNumber, readText } from './header.js';
 import type { Said } from './header-chain.js';
 import type { EntryType, TarEntry } from './types.js';
 
-/** ustar's size field is full at this value; writers put it, or 0, where a PAX record gives the size. */
+/** The largest size in ustar. Writers set it, or 0, when a PAX record has the size. */
 const USTAR_MAX_SIZE = 0o77777777777;
 const MAX_ID = 0xfffffffe; // (uid_t)-1 means "leave it" to chown
 const MAX_DEVICE = 0xffffffff;
@@ -13,15 +13,13 @@ export function entryName(bytes: Buffer, start: number, { pax, longName }: Said)
   return pax.sparseName ?? pax.path ?? longName ?? readName(bytes, start, headerForm(bytes, start));
 }
 
-/** Bytes that the archive stores for the entry. */
+/** Number of bytes that the archive stores for the entry. */
 export function entryStoredSize(bytes: Buffer, start: number, { pax }: Said): number {
   return reconcileSize(readNumber(bytes, start, 'size'), pax.size);
 }
 
 /**
- * The entry of a header block, with all that was said of it before.
- *
- * @param size bytes of the file once written
+ * Reads the entry of a header block, with the fields of its extension headers.
  * @throws HeaderError
  */
 export function readEntry(
@@ -43,7 +41,7 @@ export function readEntry(
       'it has records of a sparse file, but no full size: readers disagree on its content',
     );
   const type = resolveType(what.type, path, bytes[start + FIELD.typeflag[0]]!);
-  // Without a PAX record they agree where a header follows at once: see `TarDecoder`.
+  // Without a PAX record readers agree when a header follows immediately: see `TarDecoder`.
   if (type !== 'file' && pax.size !== undefined && pax.size > 0)
     throw new HeaderError(
       `a ${type} has a size of ${pax.size} by its PAX record: readers disagree on whether a body follows`,
@@ -74,7 +72,7 @@ export function readEntry(
   };
 }
 
-/** v7 had no type for directories, only the slash; with a type that says "file" it is read both ways. */
+/** v7 marks directories by a slash only. Readers disagree on a slash with the type "file". */
 function resolveType(type: EntryType, path: string, typeflag: number): EntryType {
   if (type !== 'file' || !path.endsWith('/')) return type;
   if (typeflag !== 0)

@@ -17,7 +17,7 @@ const READ_TAR_OPTIONS = {
 /** An entry and its data. */
 export interface TarEntryReader {
   readonly entry: TarEntry;
-  /** The entry's bytes in order, holes as zeros. Read it before the next entry is asked for, or not at all. */
+  /** The entry's bytes in order, with holes as zeros. Read it before the next entry is requested, or not at all. */
   body(): AsyncGenerator<Uint8Array, void, void>;
 }
 
@@ -29,10 +29,10 @@ type Event =
 const HOLE_CHUNK = new Uint8Array(64 * 1024);
 
 /**
- * The entries of an uncompressed archive, one at a time, in its order. A body that is not read is passed over.
- * Memory holds one chunk of the source.
+ * Yields the entries of an uncompressed archive in order. Bodies that are not read are skipped. Holds one chunk of the source
+ * in memory.
  *
- * @throws OverlayerError as `TarDecoder` does
+ * @throws OverlayerError as `TarDecoder`
  */
 export async function* readTar(
   source: ByteSource,
@@ -41,7 +41,7 @@ export async function* readTar(
   checkOptions('readTar', options, READ_TAR_OPTIONS);
   const events = decodeEvents(source, options);
   for await (const event of events) {
-    if (event.type !== 'entry') continue; // what is left of a body that nobody read to its end
+    if (event.type !== 'entry') continue; // the rest of a body that was not read to its end
     const { entry } = event;
     yield { entry, body: () => readBody(entry, events) };
   }
@@ -81,7 +81,7 @@ async function* decodeEvents(source: ByteSource, options: ReadTarOptions): Async
   );
   for await (const chunk of iterateSource(source)) {
     options.signal?.throwIfAborted();
-    // Small steps keep the list of events short, whatever the size of the source's chunks.
+    // Small steps keep the list of events short for large chunks.
     for (let at = 0; at < chunk.length; at += 65536) {
       let failure: unknown;
       try {
@@ -89,7 +89,7 @@ async function* decodeEvents(source: ByteSource, options: ReadTarOptions): Async
       } catch (error) {
         failure = error;
       }
-      // What came before a fault comes first, however the source cuts its chunks.
+      // Events before an error are yielded first, independent of the size of chunks.
       yield* events;
       events = [];
       if (failure !== undefined) throw failure;

@@ -9,18 +9,18 @@ export interface SparseRange {
   readonly length: number;
 }
 
-/** Why a sparse map can't be. */
+/** A sparse map is malformed. */
 export class SparseError extends FormatError {}
 
-/** A map that comes in blocks of its own. */
+/** Reads a map from blocks of its own. */
 export interface SparseMapReader {
-  /** Whether the blocks are counted in the entry's stored size. */
+  /** Whether the entry's stored size includes the blocks. */
   readonly inBody: boolean;
-  /** Takes the block at `start`. @returns the map once it is complete */
+  /** Reads the block at `start`. @returns the map when it is complete */
   push(bytes: Buffer, start: number): SparseRange[] | undefined;
 }
 
-/** Ranges rise, do not overlap, lie in the file, and hold together what the archive stores. */
+/** Checks that ranges ascend, do not overlap, are within the file, and have the stored size in total. */
 export function checkSparseMap(map: readonly SparseRange[], realSize: number, storedSize: number): void {
   let end = 0;
   let stored = 0;
@@ -46,7 +46,7 @@ const OLD_GNU = {
 
 /** The full size of the file whose header of type `S` stands at `start`. */
 export function oldGnuSize(bytes: Buffer, start: number): number {
-  // Where ustar has its prefix; Go refuses it, GNU tar and libarchive make an ordinary file of it.
+  // The field is in ustar's prefix. Go refuses such a header, GNU tar and libarchive read an ordinary file.
   if (headerForm(bytes, start) !== 'gnu')
     throw new SparseError("a sparse file of type S is not in GNU's form: readers disagree on its content");
   const size = readNumberAt(bytes, start + OLD_GNU.realSize, 12, 'realsize');
@@ -68,7 +68,7 @@ export function oldGnuMap(bytes: Buffer, start: number): SparseRange[] | SparseM
   };
 }
 
-/** The map that PAX records give, or announce. */
+/** The map of PAX records, or a reader for one in the body. */
 export function paxMap({
   sparseMajor,
   sparseMinor,
@@ -95,7 +95,7 @@ function readOldGnuRanges(bytes: Uint8Array, start: number, count: number, map: 
     const offset = parseNumeric(bytes, at, 12);
     const length = parseNumeric(bytes, at + 12, 12);
     if (offset < 0 || length < 0) throw new SparseError('sparse map has a negative number');
-    // GNU tar ends a map with an empty range at the file's end; it holds nothing.
+    // GNU tar ends a map with an empty range at the end of the file.
     if (length > 0) map.push({ offset, length });
   }
 }
@@ -112,7 +112,7 @@ function parseSparseList(numbers: readonly string[]): SparseRange[] {
   return map;
 }
 
-/** Format 1.0: the map stands before the data as decimal numbers, one a line, padded to a block. */
+/** Format 1.0: the map is before the data, as one decimal number per line, padded to a block. */
 class SparseTextReader implements SparseMapReader {
   readonly inBody = true;
   readonly #numbers: string[] = [];

@@ -1,4 +1,4 @@
-/** What an entry is; contiguous files (`7`) are files. */
+/** The type of an entry. Contiguous files (`7`) are files. */
 export type EntryType =
   | 'file'
   | 'directory'
@@ -9,16 +9,16 @@ export type EntryType =
   | 'fifo';
 
 /**
- * One member of an archive, all its headers (PAX, GNU, sparse) taken together.
+ * One member of an archive, with the content of all its headers (PAX, GNU, sparse).
  *
- * Names are bytes in tar. They are given as strings: valid UTF-8 as usual, every other byte as a lone
- * surrogate U+DC80–U+DCFF (Python's "surrogateescape"), so that nothing is lost; `encodePath` turns them back.
+ * Names in tar are bytes. They are decoded as UTF-8; each invalid byte becomes a lone surrogate U+DC80–U+DCFF (Python's
+ * "surrogateescape"). `encodePath` returns the same bytes.
  */
 export interface TarEntry {
-  /** As the archive spells it: not cleaned, perhaps hostile. */
+  /** The name as in the archive: not cleaned, possibly hostile. */
   readonly path: string;
   readonly type: EntryType;
-  /** Bytes of the file once written; for a sparse file its full size, holes included. 0 unless a file. */
+  /** Size of the extracted file in bytes, including holes. 0 for other types. */
   readonly size: number;
   /** Permission bits and setuid, setgid, sticky: 0 to 0o7777. */
   readonly mode: number;
@@ -27,22 +27,22 @@ export interface TarEntry {
   /** Modification time: whole seconds (negative before 1970) and nanoseconds 0 to 999,999,999. */
   readonly mtimeSec: number;
   readonly mtimeNsec: number;
-  /** Access time, where a PAX record gives one; otherwise undefined. */
+  /** Access time of a PAX record: seconds and nanoseconds. Undefined without one. */
   readonly atimeSec: number | undefined;
   readonly atimeNsec: number | undefined;
-  /** Target of a symlink or hard link, as the archive spells it; otherwise ''. */
+  /** Target of a symlink or hard link as in the archive; '' for other types. */
   readonly linkPath: string;
   readonly devMajor: number;
   readonly devMinor: number;
-  /** `SCHILY.xattr.*` records, names without that prefix; undefined when there are none. */
+  /** Values of `SCHILY.xattr.*` records by names without this prefix; undefined when there are none. */
   readonly xattrs: ReadonlyMap<string, Uint8Array> | undefined;
-  /** True when data come for some ranges only; the rest are holes. */
+  /** Whether the file has holes, which get no data. */
   readonly sparse: boolean;
-  /** Where the entry's first header (extensions included) begins, in bytes from the archive's start. */
+  /** Offset of the entry's first header, extension headers included, in bytes of the uncompressed archive. */
   readonly offset: number;
 }
 
-/** Receives an archive from `TarDecoder`, in its order, synchronously. */
+/** Receives the entries of an archive from `TarDecoder`, in order and synchronously. */
 export interface TarSink {
   /** A new entry begins; its data follow. */
   entry(entry: TarEntry): void;
@@ -51,6 +51,6 @@ export interface TarSink {
    * input: copy what you keep. Never called for an empty file.
    */
   data(bytes: Uint8Array, start: number, end: number, position: number): void;
-  /** The current entry is complete. Called for every entry, of whatever type. */
+  /** The current entry is complete. Called for every entry of any type. */
   entryEnd(): void;
 }
