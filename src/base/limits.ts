@@ -66,7 +66,7 @@ export function limitError(
   limit: number,
   where: { readonly entry?: string | undefined; readonly offset?: number | undefined } = {},
 ): OverlayerError {
-  return new OverlayerError('ResourceExhausted', `Layer passes the limit ${name} of ${limit}`, {
+  return new OverlayerError('ResourceExhausted', `Layer exceeds the limit ${name} of ${limit}`, {
     ...where,
     hint: `raise ${name} if you trust this layer`,
   });

@@ -15,6 +15,8 @@ import { LAYER_DIGESTS, ONLY_FOR, type OpenImageFlags } from './flags/layer-flag
 import { registryOptions } from './options.js';
 
 const REGISTRY = 'docker://';
+/** `debian:12`, `example.org/app@sha256:…`: few files have such names. */
+const LIKE_REFERENCE = /^[a-z0-9][\w./-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})$/;
 
 /**
  * A layer as the command line names it: a file, or `-` for standard input.
@@ -70,8 +72,13 @@ async function kindOf(path: string, isLayer: boolean): Promise<Input['kind']> {
   try {
     return (await detectSource(path)) === undefined ? 'layer' : 'image';
   } catch (error) {
-    if (OverlayerError.is(error)) return undefined;
-    throw error;
+    if (!OverlayerError.is(error)) throw error;
+    if (error.code === 'NotFound' && LIKE_REFERENCE.test(path))
+      throw new OverlayerError('NotFound', `File "${path}" does not exist`, {
+        hint: `an image of a registry is docker://${path}`,
+        cause: error,
+      });
+    return undefined;
   }
 }
 

@@ -159,7 +159,12 @@ export class TarDecoder {
     if ((betweenEntries || this.#state === 'padding') && !requireMarker) return false;
     // Between entries the error does not belong to the last entry.
     if (this.#state === 'header') this.#forget();
-    const what = betweenEntries ? 'archive has no end marker (two blocks of zeros)' : 'archive is cut off';
+    const isShort = this.#state === 'header' && this.#position === 0;
+    const what = betweenEntries
+      ? 'archive has no end marker (two blocks of zeros)'
+      : isShort
+        ? `not a tar archive: it has ${this.#blockFill} bytes, less than one header`
+        : 'archive is cut off';
     throw this.#failure('DataLoss', what, { hint: 'get the layer anew: it is not whole' });
   }
 

@@ -351,3 +351,35 @@ test('a store that one may not read is not called empty', async (context) => {
     expect(status).toBe(7);
   }
 });
+
+test.each<[string, string[], string, number, RegExp]>([
+  [
+    'an import of nothing',
+    ['import', '-'],
+    '',
+    15,
+    /^overlayer: Standard input is empty: the command before the pipe/,
+  ],
+  ['text', ['inspect', '-'], 'hello\n', 15, /not a tar archive: it has 6 bytes, less than one header/],
+  [
+    'a reference',
+    ['unpack', 'debian:12', 'x'],
+    '',
+    5,
+    /"debian:12" does not exist: .* docker:\/\/debian:12\n$/,
+  ],
+  ['docker:// before a reference', ['pull', 'docker://127.0.0.1:1/x'], '', 14, /127\.0\.0\.1:1/],
+  [
+    'no hosts',
+    ['pull', 'x', '--hosts-dir', '/none'],
+    '',
+    5,
+    /^overlayer: Cannot use --hosts-dir "\/none": ENOENT/,
+  ],
+])('%s: the error names the reason', async (_, args, input, code, says) => {
+  const cwd = temporaryDirectory();
+  const env = { ...process.env, OVERLAYER_ROOT: join(cwd, 'store') };
+  const result = await overlayer(args, { cwd, env, input: Buffer.from(input) });
+  expect(result).toMatchObject({ code, stdout: '' });
+  expect(result.stderr).toMatch(says);
+});

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { parseSize } from '../../src/cli/flags/values.js';
+import { createProgram } from '../../src/cli/program.js';
 import { DEFAULT_LIMITS } from '../../src/index.js';
 import { overlayer } from './helpers.js';
 
@@ -36,4 +38,26 @@ test('the limits in the help are the limits', async () => {
     parseSize(size!),
   ]);
   expect(Object.fromEntries(shown)).toEqual(DEFAULT_LIMITS);
+});
+
+test('every help fits 80 columns, and no summary is wrapped', () => {
+  const helpOf = (command: Command): string => {
+    const parts: string[] = [];
+    command.configureOutput({ writeOut: (part) => void parts.push(part), getOutHelpWidth: () => 80 });
+    command.outputHelp();
+    return parts.join('');
+  };
+  const commandsOf = (command: Command): Command[] => [command, ...command.commands.flatMap(commandsOf)];
+  const texts = commandsOf(createProgram('1')).map(helpOf);
+  expect(texts.length).toBeGreaterThan(40);
+  for (const text of texts) {
+    for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    const [, list = ''] = /^Commands:\n((?: .*\n)+)/m.exec(text) ?? [];
+    for (const line of list.split('\n').filter(Boolean)) expect(line).toMatch(/^ {2}\w+ +\S/);
+  }
+});
+
+test('help COMMAND is the help of the command', async () => {
+  const [asked, option] = await Promise.all([overlayer(['help', 'pull']), overlayer(['pull', '--help'])]);
+  expect(asked).toEqual(option);
 });

@@ -49,12 +49,42 @@ test.each([
   [['images', 'ls', '-q', '--filter', 'name~=app:1'], 'docker.io/library/app:1\n'],
   [['images', 'ls', '-q', '--filter', 'labels.at==0'], 'docker.io/library/app:0\n'],
   [['images', 'ls', '-q', '--filter', 'labels.none'], ''],
-  [['images', 'ls', '-q', '--filter', 'target.digest~=^sha256:', '--filter', 'name==x'], /:0\n.*:1\n$/],
+  [['images', 'ls', '-q', '--filter', 'target.digest~=^sha256:', '--filter', 'name~=^x$'], /:0\n.*:1\n$/],
   [['content', 'leases', 'ls', '-q', '--filter', 'labels.why!=tests'], ''],
 ])('--filter: %j', async (args, expected) => {
   expect(await prints(...args)).toEqual(
     typeof expected === 'string' ? expected : expect.stringMatching(expected),
   );
+});
+
+test.each([
+  [
+    'images',
+    'platform',
+    /^overlayer: No field "platform" to filter by: --filter takes name, target\.digest, .*labels\.NAME\n$/,
+  ],
+  ['images', 'name==app:1', /^overlayer: Field "name" is never "app:1": .*docker\.io\/library\/app:1\n$/],
+  [
+    'snapshots',
+    'kind==Committed',
+    /^overlayer: Field "kind" is never "Committed": it is active, view, committed\n$/,
+  ],
+  ['content', 'labels.a==b,name==x', /^overlayer: No field "name" to filter by: /],
+])('--filter that can match nothing: %s ls %s', async (group, filter, says) => {
+  const { code, stderr } = await refused(group, 'ls', '--filter', filter);
+  expect(code).toBe(3);
+  expect(stderr).toMatch(says);
+});
+
+test('what can be removed is, the rest is reported, and the first failure is the exit code', async () => {
+  await using store = await openStore({ root, backend: 'native' });
+  for (const id of ['first', 'second']) await store.content.leases.create({ id });
+  const result = await overlayer(['content', 'leases', 'rm', 'first', 'none', 'second', '--root', root]);
+  expect(result).toMatchObject({ code: 5, stdout: 'Removed first\nRemoved second\n' });
+  expect(result.stderr).toMatch(/^overlayer: .*"none".*\n$/);
+  const images = await overlayer(['images', 'rm', 'none', 'nor-this', '--root', root]);
+  expect(images).toMatchObject({ code: 5, stdout: '' });
+  expect(images.stderr).toMatch(/none.*\n.*nor-this.*\n$/);
 });
 
 describe('--format', () => {
@@ -75,6 +105,8 @@ describe('--format', () => {
 
   test.each([
     ['{{.nmae}}', /^overlayer: There is no field "nmae" here: --format can show name, target, /],
+    ['json', /^overlayer: Not a template: "json": --json prints JSON/],
+    ['table {{.name}}', /^overlayer: Not a template: "table /],
     ['{{range .labels}}x{{end}}', /^overlayer: Not a field: "\{\{range \.labels\}\}" of the template/],
   ])('%s is refused', async (template, says) => {
     const { code, stderr } = await refused('images', 'ls', '--format', template);

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -114,7 +114,7 @@ describe('in one line, with its exit code', () => {
     ['a filter that is none', ['ls', '--filter', '=='], 3, /^overlayer: Cannot read filter .*\n$/],
     ['another digest', ['unpack', 'base.tar', '--key', 'x', '--diff-id', sha256(NEXT)], 15, /another diffID/],
     ['no key', ['unpack', 'base.tar'], 2, /--key.*see overlayer snapshots unpack --help\n$/],
-    ['a label that is none', ['label', 'base', 'x'], 2, /such as name=value; see overlayer snapshots label/],
+    ['a label that is none', ['label', 'base', 'x'], 3, /such as name=value; see overlayer snapshots label/],
     ['an unknown command', ['lss'], 2, /unknown command 'lss' \(Did you mean ls\?\)/],
   ])('%s', async (_, args, code, says) => {
     await twoLayers();
@@ -197,3 +197,36 @@ test('in a terminal the tables are as wide as they need to be', async (context) 
   await terminal.shows(/^KEY +PARENT +KIND\nbase +Committed\nnext +base +Committed\nKEY +KIND\n/m);
   expect(terminal.screen()).toMatch(/^ \\_ next +Committed$/m);
 });
+
+test('a key of another layer is an error', async () => {
+  await twoLayers();
+  const { code, stderr } = await snapshots('unpack', 'next.tar', '--key', 'base');
+  expect(code).toBe(6);
+  expect(stderr).toContain(`Snapshot "base" already exists and has the layer ${sha256(BASE)}`);
+  const missing = await snapshots('unpack', '-', '--key', 'base', '--diff-id', sha256(NEXT));
+  expect(missing.code).toBe(6);
+});
+
+test.for(['native', 'overlay'])(
+  'a mounted snapshot is not removed, unless by force: %s',
+  async (backend, context) => {
+    if (process.getuid?.() !== 0) return context.skip('it mounts');
+    needsProgram(context, 'unshare');
+    const script = `set -e
+
+    o() { "$0" "$1" "\${@:2}"; }
+    mkdir target
+    o "$1" snapshots prepare --root store --backend ${backend} web >&2
+    o "$1" snapshots mount --root store --backend ${backend} target web >&2
+    echo data > target/file
+    o "$1" snapshots rm --root store --backend ${backend} web || echo refused $?
+    cat target/file
+    o "$1" snapshots rm --root store --backend ${backend} --force web`;
+    const { stdout, stderr } = spawnSync('unshare', ['-m', 'bash', '-c', script, process.execPath, MAIN], {
+      cwd: directory,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('refused 9\ndata\nRemoved web\n');
+    expect(stderr).toContain(`overlayer: Snapshot "web" is mounted on "${join(directory, 'target')}"`);
+  },
+);

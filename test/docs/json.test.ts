@@ -38,6 +38,7 @@ const COMMANDS: readonly (readonly [type: string, command: string, input?: strin
   ['Inspected', 'inspect layer.tar.gz'],
   ['Inspected', 'unpack --dry-run layer.tar.gz nothing'],
   ['Inspected', 'inspect --max-entries 3 layer.tar.gz'],
+  ['InspectedImages', 'inspect layout'],
   ['MadeLayer', 'diff empty rootfs -o made.tar.gz'],
   ['Got', 'import layout --name app:1 --root store'],
   ['Images', 'images ls --root store'],

@@ -1,4 +1,4 @@
-import type { Image, PullEvent, Task } from '../../index.js';
+import { type Image, OverlayerError, type PullEvent, type Task } from '../../index.js';
 import { abortOnSignals, Interruption } from '../failure.js';
 import type { GetFlags, ImportFlags, PullFlags } from '../flags/image-flags.js';
 import { closeLayer, openLayer } from '../input.js';
@@ -8,6 +8,9 @@ import { printResult } from '../render/print-result.js';
 import { createPullProgress } from '../render/progress/pull-progress.js';
 import { withStore } from '../with-root.js';
 
+/** `unpack` and `inspect` need it before a reference; here it is optional. */
+const REGISTRY_SCHEME = /^docker:\/\//;
+
 /** @returns the exit code */
 export async function pull(reference: string, flags: PullFlags): Promise<number> {
   const signal = abortOnSignals();
@@ -15,7 +18,12 @@ export async function pull(reference: string, flags: PullFlags): Promise<number>
     flags,
     async (store) => {
       const options = { ...getOptions(flags), ...(await registryOptions(flags)), signal };
-      return await finish('Pulled', store.pull(reference, options), flags, (image) => [image]);
+      return await finish(
+        'Pulled',
+        store.pull(reference.replace(REGISTRY_SCHEME, ''), options),
+        flags,
+        (image) => [image],
+      );
     },
     aftermath,
   );
@@ -31,6 +39,8 @@ export async function importImages(source: string, flags: ImportFlags): Promise<
       const { source: from } = openLayer(source);
       try {
         return await finish('Imported', store.import(from, options), flags, (images) => images);
+      } catch (error) {
+        throw source === '-' ? emptyInput(error) : error;
       } finally {
         closeLayer(from);
       }
@@ -62,6 +72,15 @@ async function finish<Result>(
   const summary = images.map((image) => tally.summary(verb, image, seconds)).join('');
   printResult(flags, { images: images.map(imageDocument), seconds }, summary);
   return 0;
+}
+
+/** An archive without a byte has another reason than one of another format. */
+function emptyInput(error: unknown): unknown {
+  if (!OverlayerError.is(error) || (process.stdin as { bytesRead?: number }).bytesRead !== 0) return error;
+  return new OverlayerError('DataLoss', 'Standard input is empty', {
+    hint: 'the command before the pipe may have failed',
+    cause: error,
+  });
 }
 
 function aftermath(error: unknown): string | undefined {

@@ -6,14 +6,18 @@ const FIELD = /^\s*(json\s+)?\.((?:\w+|"[^"]*")(?:\.(?:\w+|"[^"]*"))*)?\s*$/;
 const ESCAPES: Readonly<Record<string, string>> = { '\\t': '\t', '\\n': '\n' };
 
 /**
- * Reads a template as docker's `--format` has them, of which it knows fields alone: `{{.name}}\t{{json .labels}}`. The
- * first part of a field is found whatever its case, for docker's are in capitals.
+ * Reads a template in the form of docker's `--format`, with fields only: `{{.name}}\t{{json .labels}}`. The case of the
+ * first part of a field does not matter, because docker's fields begin with a capital.
  *
  * @param document the fields of an item
  * @returns makes the text of an item
- * @throws OverlayerError `InvalidArgument`: the template has another action, or the item no such field
+ * @throws OverlayerError `InvalidArgument` for another action, or a field that the item does not have
  */
 export function formatTemplate<T>(template: string, document: (item: T) => object): (item: T) => string {
+  if (/^(?:json|table\b.*)$/s.test(template))
+    throw new OverlayerError('InvalidArgument', `Not a template: "${template}"`, {
+      hint: '--json prints JSON; without --format a list is a table',
+    });
   const text = template.replace(/\\[tn]/g, (written) => ESCAPES[written]!);
   for (const [place, action] of text.matchAll(PLACE)) {
     if (!FIELD.test(action!))

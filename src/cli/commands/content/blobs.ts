@@ -20,9 +20,13 @@ import { formatBytes, formatMinute } from '../../render/format.js';
 import { printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import { withExistingStore, withStore } from '../../with-root.js';
+import { checkFilters } from '../check-filters.js';
+
+const FIELDS = { digest: 'any', size: 'any', labels: 'labels' } as const;
 
 export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
+    checkFilters(flags.filter, FIELDS);
     printList(flags, await listed(store, flags.filter), {
       head: ['DIGEST', 'SIZE', 'CREATED', 'LABELS'],
       right: ['SIZE'],

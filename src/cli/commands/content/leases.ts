@@ -5,13 +5,17 @@ import { counted, formatMinute } from '../../render/format.js';
 import { printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import { withExistingStore } from '../../with-root.js';
+import { checkFilters } from '../check-filters.js';
 
 interface ListedLease extends Lease {
   readonly resources: readonly LeaseResource[];
 }
 
+const FIELDS = { id: 'any', labels: 'labels' } as const;
+
 export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingStore(flags, async ({ content: { leases } }) => {
+    checkFilters(flags.filter, FIELDS);
     const listed: ListedLease[] = [];
     for (const lease of await leases.list({ filters: flags.filter }))
       listed.push({ ...lease, resources: await leases.resources(lease.id) });

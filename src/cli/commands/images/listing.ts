@@ -1,4 +1,4 @@
-import { formatPlatform, type Image, type ImageHealth, type Store } from '../../../index.js';
+import { formatPlatform, type Image, type ImageHealth, OverlayerError, type Store } from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
 import type { InspectStoredFlags } from '../../flags/image-flags.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
@@ -10,9 +10,14 @@ import { imageDocument, imageText } from '../../render/image.js';
 import { printList } from '../../render/print-list.js';
 import { printResult } from '../../render/print-result.js';
 import { withExistingStore } from '../../with-root.js';
+import { checkFilters } from '../check-filters.js';
+
+const FIELDS = { name: 'any', 'target.digest': 'any', 'target.mediatype': 'any', labels: 'labels' } as const;
 
 export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingStore(flags, async (store) => {
+    checkFilters(flags.filter, FIELDS);
+    refuseShortName(flags.filter);
     printList(flags, await store.images.list({ filters: flags.filter }), {
       head: ['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'],
       row: ({ name, target, platform, updatedAt }) => [
@@ -25,6 +30,17 @@ export async function ls(flags: ListFlags): Promise<number> {
       document: imageDocument,
     });
   });
+}
+
+/** Images are stored by their complete names, which a filter compares with. @throws OverlayerError `InvalidArgument` */
+function refuseShortName(filters: readonly string[] = []): void {
+  for (const filter of filters) {
+    const [, name] = /^\s*name\s*==\s*"?([\w.:-]+)"?\s*$/.exec(filter) ?? [];
+    if (name === undefined || name.startsWith('sha256:')) continue;
+    throw new OverlayerError('InvalidArgument', `Field "name" is never "${name}"`, {
+      hint: `a complete name is such as docker.io/library/${name.includes(':') ? name : `${name}:latest`}`,
+    });
+  }
 }
 
 export async function tree(flags: StoreFlags): Promise<number> {

@@ -5,6 +5,7 @@ import { formatBytes, formatCount } from '../../render/format.js';
 import { printList } from '../../render/print-list.js';
 import { labelledRows, printResult } from '../../render/print-result.js';
 import { withExistingSnapshots } from '../../with-root.js';
+import { checkFilters } from '../check-filters.js';
 
 /** As ctr spells them. */
 const KINDS: Readonly<Record<SnapshotInfo['kind'], string>> = {
@@ -13,8 +14,11 @@ const KINDS: Readonly<Record<SnapshotInfo['kind'], string>> = {
   committed: 'Committed',
 };
 
+const FIELDS = { name: 'any', parent: 'any', kind: Object.keys(KINDS), labels: 'labels' } as const;
+
 export async function ls(flags: ListFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
+    checkFilters(flags.filter, FIELDS);
     printList(flags, await listed(snapshots, flags.filter), {
       head: ['KEY', 'PARENT', 'KIND'],
       row: ({ name, parent = '', kind }) => [name, parent, KINDS[kind]],

@@ -16,8 +16,9 @@ Examples:
   overlayer snapshots mount /mnt web
   overlayer snapshots tree`;
 
-const CHECK_HELP = `Each committed snapshot has a manifest; check compares the files with it. --layer
-repairs the snapshots whose manifest or name (chainID) belongs to that layer.
+const CHECK_HELP = `Each committed snapshot has a manifest; check compares the files with it.
+--layer repairs the snapshots whose manifest or name (chainID) belongs to that
+layer.
 
 Examples:
   overlayer snapshots check --quick
