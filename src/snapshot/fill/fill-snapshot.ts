@@ -19,7 +19,7 @@ import { temporaryKey } from '../temporary-key.js';
 import { type Seal, sealed } from './seal.js';
 import { isStaged, unpackPlace } from './unpack-place.js';
 
-export interface FillSnapshotOptions extends AbortableOptions {
+interface FillSnapshotOptions extends AbortableOptions {
   /** Name of the committed snapshot. */
   readonly name: string;
   readonly parent?: string | undefined;

@@ -3,9 +3,9 @@ import { type AppliedLayer, type ApplyLayerOptions, applyLayer } from '../../lay
 import type { Mount } from '../../mount/mount.js';
 import { withMount } from '../../mount/mounting.js';
 import type { SnapshotBackend } from '../backends/backend.js';
+import { describeContents } from '../store/settle-snapshot.js';
 import { hasKnownLayout } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import { describeContents } from './describe-contents.js';
 import { EarlyFlush, FlushPoint } from './flush-point.js';
 import type { DescribedContents, Seal } from './seal.js';
 import type { UnpackPlace } from './unpack-place.js';

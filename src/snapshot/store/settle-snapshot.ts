@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises';
 import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
+import type { ManifestSource } from '../../layer/manifest/write-manifest.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { BackendSnapshot, SnapshotBackend } from '../backends/backend.js';
-import { describeContents } from '../fill/describe-contents.js';
 import type { DescribedContents } from '../fill/seal.js';
+import { treeThreads } from '../trees/tree-threads.js';
 import { placeRecordFile, type RecordFile, stageRecordFile } from './record-file.js';
-import { manifestOf } from './snapshot-tree.js';
+import { hasKnownLayout, manifestOf, treeOf } from './snapshot-tree.js';
 
 /**
  * Flushes a snapshot that will be committed, with its manifest and record file, to the disk. The record file, which says
@@ -34,5 +36,23 @@ export async function settleSnapshot(
     // The next commit writes it anew where this fails, too.
     if (described === undefined) await rm(manifestOf(directory), { force: true }).catch(() => {});
     throw error;
+  }
+}
+
+/** Writes a manifest of what is in a snapshot's tree now. */
+export async function describeContents(
+  { name }: Pick<SnapshotBackend, 'name'>,
+  directory: string,
+  known: Pick<ManifestSource, 'facts' | 'diffID'> = {},
+  signal?: AbortSignal,
+): Promise<DescribedContents> {
+  if (!hasKnownLayout(name)) return { usage: undefined };
+  const [tree, manifest] = [treeOf(directory), manifestOf(directory)];
+  try {
+    return { usage: await treeThreads.run({ type: 'manifest', tree, manifest, ...known }, signal) };
+  } catch (error) {
+    // Without privileges the process can't read every file. A later check could not read them either.
+    if (!OverlayerError.is(error) || error.code !== 'PermissionDenied') throw error;
+    return { usage: undefined };
   }
 }
