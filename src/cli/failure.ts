@@ -3,7 +3,7 @@ import { displayJson, displayPath, type ErrorCode, OverlayerError } from '../ind
 import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
 
 /** The options with which a user asks for output that a program can read. */
-export interface FailureFlags {
+interface FailureFlags {
   readonly json?: boolean | undefined;
   readonly progress?: string | undefined;
 }

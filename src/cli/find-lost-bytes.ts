@@ -1,16 +1,15 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
-/** Node's stand-in for bytes that are no UTF-8. */
+/** Node puts it in place of bytes that are not UTF-8. */
 const REPLACED = '\uFFFD';
-/** Default places are below these. */
+/** The variables that default paths begin with. */
 const VARIABLES = ['OVERLAYER_ROOT', 'XDG_DATA_HOME', 'HOME'];
 
 /**
- * Node gives arguments, variables and the working directory as strings, and bytes that are no UTF-8 are lost in them: a
- * command would use another file than the one that it was given.
+ * Node decodes arguments, variables and the working directory as UTF-8. Other bytes are lost, so that a command would use
+ * another file than the one it was given.
  *
- * @param args as the user has given them
- * @returns which of them has such bytes, in words; undefined when none has
+ * @returns the name of one with such bytes, as the subject of a sentence; undefined if there is none
  */
 export function findLostBytes(args: readonly string[]): string | undefined {
   const argument = args.find((text) => isLost(text, listIn('cmdline')));
@@ -26,13 +25,13 @@ export function findLostBytes(args: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** @param spelled what the kernel has in the place of the text */
+/** @param spelled reads the bytes of the same texts from the kernel */
 function isLost(text: string, spelled: () => readonly Buffer[]): boolean {
   if (!text.includes(REPLACED)) return false;
   try {
     return !spelled().some((bytes) => bytes.equals(Buffer.from(text)));
   } catch {
-    return true; // without /proc nobody can tell
+    return true; // without /proc there is no way to know
   }
 }
 

@@ -1,4 +1,4 @@
-/** What docker, podman, ctr, skopeo, crane or umoci call it, and the command that does it here. */
+/** Command names of docker, podman, ctr, skopeo, crane and umoci, with the command of overlayer that does the same. */
 export const ANSWERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   overlayer: {
     save: 'export',
@@ -53,7 +53,7 @@ export const ANSWERS: Readonly<Record<string, Readonly<Record<string, string>>>>
   },
 };
 
-/** `overlayer export does that` for a command that others have under another name. */
+/** `overlayer export does that`, for the name of a command in another tool. */
 export function knownElsewhere(parent: string, word: string): string | undefined {
   const answers = ANSWERS[parent];
   if (answers === undefined || !Object.hasOwn(answers, word)) return undefined;

@@ -6,24 +6,24 @@ const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
     .version;
 
-/** Commands on layers. */
+/** The commands that unpack or read layers. */
 const NEED_THREADS: readonly string[] = ['unpack', 'inspect', 'diff', 'pull', 'import'];
 
 /**
- * undici's HTTP parser is WebAssembly. It is given a few hundred pieces a second, and runs well as it is first compiled; V8
- * would compile it again, better, in every pull: that took 0.17 s of processor time and 35 MB.
+ * undici's HTTP parser is WebAssembly, and gets only a few hundred chunks a second. V8 would compile it a second time, with
+ * optimization, in every pull: that took 0.17 s of processor time and 35 MB.
  */
 const NO_SECOND_COMPILING = '--wasm-tiering-budget=2000000000';
 
 async function main(args: readonly string[]): Promise<void> {
-  // Answered before anything else is loaded: scripts ask for the version at every start.
+  // Scripts ask for the version at every start: it is printed before anything else is loaded.
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     process.stdout.write(`${version()}\n`);
     return;
   }
   const command = args[0] === 'snapshots' ? args[1] : args[0];
   if (command !== undefined && NEED_THREADS.includes(command)) {
-    // The threads start while the rest is loaded and the options are read.
+    // The threads start while the rest is loaded and the options are parsed.
     const { warmUp } = await import('../layer/index.js');
     warmUp();
   }

@@ -5,7 +5,7 @@ const SELECTOR =
   /\s*([A-Za-z]\w*(?:\.(?:[A-Za-z]\w*|"(?:[^"\\]|\\.)*"))*)\s*(?:(==|!=|~=)\s*("(?:[^"\\]|\\.)*"|\/(?:[^/\\]|\\.)*\/|\|(?:[^|\\]|\\.)*\||[^\s,"]+))?\s*(?:,|$)/y;
 
 /** A field of the listed items, and the words that it can have; without words it can have any value. */
-export type FilterFields = Readonly<Record<string, readonly string[] | 'any' | 'labels'>>;
+type FilterFields = Readonly<Record<string, readonly string[] | 'any' | 'labels'>>;
 
 /**
  * Refuses a filter that can never match: the library ignores fields that it does not know, as containerd does. A filter that

@@ -1,6 +1,6 @@
 import type { CompletedCommand, CompletedOption, Values } from './model.js';
 
-/** Needs nothing but bash 4: no bash-completion package, and no start of Node for each key. */
+/** Needs only bash 4: no bash-completion package, and no Node process for each key. */
 export function bashScript(program: CompletedCommand): string {
   const { name } = program;
   return `# bash completion for ${name}
@@ -19,7 +19,7 @@ complete -o bashdefault -o default -F _${name} ${name}
 `;
 }
 
-/** A program or a command that has commands: their names, then what the one at `position` takes. */
+/** For a program or command with subcommands: their names, then the completions of the one at `position`. */
 function groupLines({ options, commands }: CompletedCommand, position: number): string[] {
   const words = [...commands.map(({ name }) => name), ...options.map(({ flag }) => flag)].join(' ');
   return [
@@ -50,7 +50,7 @@ function commandLines(command: CompletedCommand, position: number): string[] {
   ];
 }
 
-/** One case for all options whose values are completed alike. */
+/** One case for all options with the same completions. */
 function valueCases(options: readonly CompletedOption[]): string[] {
   const flags = new Map<string, string[]>();
   for (const { flag, values } of options)

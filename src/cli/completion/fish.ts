@@ -3,7 +3,7 @@ import type { CompletedCommand, CompletedOption, Values } from './model.js';
 export function fishScript(program: CompletedCommand): string {
   const { name } = program;
   return `# fish completion for ${name}
-# Whether the line has these commands: with nothing after them, or whatever.
+# at: the line is these commands; in: the line begins with these commands.
 function __${name}_at
   set -l words (commandline -opc)
   set words[1] ${name}

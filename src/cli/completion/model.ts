@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander';
 
-/** What a value is completed with: one of some words, a path, a directory, or nothing. */
+/** The completions of a value: one of these words, a path, a directory, or none. */
 export type Values = readonly string[] | 'path' | 'directory' | 'free';
 
 export interface CompletedOption {

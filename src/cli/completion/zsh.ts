@@ -1,6 +1,6 @@
 import type { CompletedCommand, CompletedOption, Values } from './model.js';
 
-/** Works both as a file of `$fpath` and sourced from `.zshrc`. */
+/** Works as a file in `$fpath` and when sourced by `.zshrc`. */
 export function zshScript(program: CompletedCommand): string {
   const { name } = program;
   return `#compdef ${name}
@@ -18,7 +18,7 @@ fi
 `;
 }
 
-/** A program or a command that has commands: their names, then what the one that is there takes. */
+/** For a program or command with subcommands: their names, then the completions of the one on the line. */
 function groupLines({ options, commands }: CompletedCommand): string[] {
   return [
     'commands=(',
@@ -54,7 +54,7 @@ function commandLines(command: CompletedCommand): string[] {
   return [`_arguments ${specs.join(' \\\n        ')}`];
 }
 
-/** An asterisk: the option may come again. */
+/** The asterisk allows the option to be repeated. */
 function optionSpec({ flag, description, values }: CompletedOption): string {
   const text = description.replace(/[[\]:\\]/g, '\\$&');
   return quote(values === undefined ? `*${flag}[${text}]` : `*${flag}=[${text}]:value:${action(values)}`);

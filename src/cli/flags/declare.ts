@@ -85,7 +85,7 @@ type OperandValue<Each extends Operand> = Each extends readonly [string, string,
       ? string | undefined
       : string;
 
-export interface CommandDeclaration<Operands extends readonly Operand[], Flags extends readonly Flag[]> {
+interface CommandDeclaration<Operands extends readonly Operand[], Flags extends readonly Flag[]> {
   readonly name: string;
   /** One line: the list of commands shows it. */
   readonly summary: string;
