@@ -26,7 +26,7 @@ export interface ImageManifest {
 export interface ImageIndex {
   readonly mediaType: string;
   readonly manifests: readonly Descriptor[];
-  /** Entries that can't be read: whoever wants one of the others need not care. */
+  /** Entries that can't be read. They do not affect the others. */
   readonly unreadable: readonly UnreadableEntry[];
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
