@@ -5,7 +5,7 @@ import { type Digest, parseDigest } from '../oci/digest.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, isErrno, S, type System } from '../system/system.js';
 
-export interface BlobFile {
+interface BlobFile {
   readonly size: number;
   readonly writtenAt: ExactDate;
 }

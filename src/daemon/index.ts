@@ -11,8 +11,9 @@ export {
   type ContainerdConfigVersion,
   containerdConfig,
 } from './containerd/containerd-config.js';
+export type { Daemon, ServeOptions } from './daemon.js';
 export type { LogEntry } from './grpc/log-entry.js';
-export { type Daemon, type ServeOptions, serve } from './serve.js';
+export { serve } from './serve.js';
 
 // What all entry points share: errors.
 

@@ -9,6 +9,7 @@ import { warmUp } from '../layer/unpack-layer.js';
 import { notifySystemd } from '../system/notify-systemd.js';
 import { ContainerdContent } from './containerd/containerd-content.js';
 import { contentService } from './content/content-service.js';
+import type { Daemon, ServeOptions } from './daemon.js';
 import { activatedSocket } from './grpc/activated-socket.js';
 import { Calls } from './grpc/calls.js';
 import { Connections } from './grpc/connections.js';
@@ -21,7 +22,6 @@ import { type ListeningSocket, listenOn, type OnConnection } from './grpc/socket
 import { diffService } from './layers/diff-service.js';
 import { FilledSnapshots } from './layers/filled-snapshots.js';
 import { layerOpener } from './layers/open-layer.js';
-import type { Daemon, ServeOptions } from './serve.js';
 import { snapshotsService } from './snapshots/snapshots-service.js';
 
 const CONTAINERD = '/run/containerd/containerd.sock';

@@ -11,7 +11,7 @@ import { listTree } from './list-tree.js';
 /** Writes into a directory, by its path. */
 export type Change = (directory: string) => void;
 
-export interface ContextOptions {
+interface ContextOptions {
   /** A new directory for one case. */
   readonly directory: string;
   readonly open: (root: string) => Promise<Snapshotter>;

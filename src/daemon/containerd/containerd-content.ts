@@ -13,7 +13,7 @@ import type { ListNamespacesResponse, PluginsResponse } from '../messages.js';
 import { ask, type Client, connect, inNamespace } from './containerd-client.js';
 import { ContainerdLeases } from './containerd-leases.js';
 
-export interface WriteOptions {
+interface WriteOptions {
   /** Of the ingest; one that is there begins anew. @default a new one, which goes when this fails */
   readonly ref: string | undefined;
   readonly namespace: string;
@@ -22,7 +22,7 @@ export interface WriteOptions {
   readonly signal: AbortSignal;
 }
 
-export interface WrittenBlob {
+interface WrittenBlob {
   readonly digest: Digest;
   readonly size: number;
   readonly labels: Labels;

@@ -1,4 +1,5 @@
-import type { ContentStore } from '../../content/content-store.js';
+import type { ContentStore, IngestInfo } from '../../content/content-store.js';
+import { filterBy } from '../../metadata/filter-by.js';
 import { parseDigest } from '../../oci/digest.js';
 import { required, toBlobInfo, toIngestStatus } from '../convert.js';
 import { batches } from '../grpc/batches.js';
@@ -19,7 +20,6 @@ import type {
   WriteRequest,
 } from './content-messages.js';
 import { ContentWriters } from './content-writers.js';
-import { listIngests } from './list-ingests.js';
 
 /**
  * `containerd.services.content.v1.Content`: the contract of `ContentStore`, as messages. One set of blobs for all
@@ -79,4 +79,14 @@ export function contentService(content: ContentStore): Methods {
       return {};
     },
   };
+}
+
+/** Filters know the field `ref` alone. @throws OverlayerError `InvalidArgument` (a filter that can't be read) */
+async function listIngests(
+  content: ContentStore,
+  filters: readonly string[],
+): Promise<readonly IngestInfo[]> {
+  const passes = await filterBy(filters);
+  const ingests = await content.ingests();
+  return ingests.filter(({ ref }) => passes(([field]) => (field === 'ref' ? ref : undefined)));
 }

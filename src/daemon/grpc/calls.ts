@@ -25,7 +25,7 @@ export interface FinishedCall {
 }
 
 /** What all kinds of gRPC's calls have. */
-export interface AnyCall extends Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPath'> {
+interface AnyCall extends Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPath'> {
   readonly request?: unknown;
   on(event: 'cancelled', listener: () => void): unknown;
 }

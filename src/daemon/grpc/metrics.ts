@@ -97,7 +97,7 @@ export class Metrics {
   }
 }
 
-export interface MetricsServer {
+interface MetricsServer {
   /** HOST:PORT */
   readonly address: string;
   close(): Promise<void>;

@@ -19,7 +19,7 @@ import type {
   UsageResponse,
 } from './snapshots-messages.js';
 
-export interface SnapshotsServiceOptions extends CommitLayerOptions {
+interface SnapshotsServiceOptions extends CommitLayerOptions {
   /** By which containerd's configuration calls it. */
   readonly name: string;
 }
