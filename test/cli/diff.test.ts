@@ -96,7 +96,7 @@ describe('SOURCE_DATE_EPOCH', () => {
 
   test.for(['yesterday', '-1', '1.5', '1e30'])('%s makes no sense', async (text) => {
     const { code, stderr } = await run(['diff', 'lower', 'upper', '-o', 'x'], { SOURCE_DATE_EPOCH: text });
-    expect(code).toBe(2);
+    expect(code).toBe(3);
     expect(stderr).toContain('SOURCE_DATE_EPOCH');
   });
 });
