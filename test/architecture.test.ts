@@ -29,6 +29,8 @@ const FOREIGN_CALLS = ['src/system/', 'src/compression/', 'src/base/natives.ts']
 /** What a thread runs: esbuild makes it of the room's own `…-worker.ts`. */
 const BUILT_THREAD = /\/threads\/\w+\.cjs$/;
 const HARD_LOOK = 400;
+/** In one folder. */
+const MOST_FILES = 20;
 
 function entryOf(room: string): string {
   return `src/${room}/index.ts`;
@@ -130,6 +132,62 @@ test('every relative import names a file that exists', () => {
   const named = sources.flatMap((file) => imports(file).files);
   expect(named.length).toBeGreaterThan(sources.length);
   expect(named.filter((name) => !paths.has(name))).toEqual([]);
+});
+
+/** Circles of imports, types included: groups of files that lead to each other. By Tarjan's algorithm. */
+function circles(files: readonly SourceFile[]): string[][] {
+  const importsOf = new Map(files.map((file) => [file.path, imports(file).files]));
+  const found: string[][] = [];
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (path: string) => {
+    order.set(path, order.size);
+    lowest.set(path, order.get(path)!);
+    stack.push(path);
+    for (const next of importsOf.get(path)!) {
+      if (!importsOf.has(next)) continue;
+      if (!order.has(next)) visit(next);
+      if (stack.includes(next)) lowest.set(path, Math.min(lowest.get(path)!, lowest.get(next)!));
+    }
+    if (lowest.get(path) !== order.get(path)) return;
+    const group = stack.splice(stack.indexOf(path));
+    if (group.length > 1 || importsOf.get(path)!.includes(path)) found.push(group.sort());
+  };
+  for (const { path } of files) if (!order.has(path)) visit(path);
+  return found;
+}
+
+test.each([
+  [
+    'a circle of two',
+    { 'src/a.ts': "import { b } from './b.js';", 'src/b.ts': "import { a } from './a.js';" },
+  ],
+  [
+    'a circle of types over three',
+    {
+      'src/a.ts': "import type { B } from './b.js';",
+      'src/b.ts': "import type { C } from './c.js';",
+      'src/c.ts': "import type { A } from './a.js';",
+    },
+  ],
+  [
+    'a circle over a late import',
+    { 'src/a.ts': "const b = await import('./b.js');", 'src/b.ts': "import { a } from './a.js';" },
+  ],
+])('%s is found', (_, texts) => {
+  const files = Object.entries(texts).map(([path, text]) => ({ path, text }));
+  expect(circles(files)).toEqual([Object.keys(texts)]);
+});
+
+test('no file imports itself by way of others, not even for a type', () => {
+  expect(circles(sources)).toEqual([]);
+});
+
+test('no folder is a drawer', () => {
+  const counts = new Map<string, number>();
+  for (const { path } of sources) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+  expect([...counts].filter(([, count]) => count > MOST_FILES)).toEqual([]);
 });
 
 test('the dependencies are the packages that src imports', () => {
