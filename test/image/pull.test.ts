@@ -11,6 +11,7 @@ import { MEDIA_TYPE } from '../../src/oci/media-types.js';
 import { DockerRegistry, push } from '../helpers/docker-registry.js';
 import { describe as describeBlob, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
 import { type Meddling, RegistryProxy, send } from '../helpers/registry-proxy.js';
+import { failureOf } from '../helpers/sandbox.js';
 import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { EMPTY, TestStore } from './use-store.js';
@@ -143,6 +144,38 @@ describe('a layer whose bytes come slowly', () => {
 test('blobs of layers are not kept where they are not wanted', async () => {
   const image = await box.store.pull(`${registry.host}/some/image:1`, { keepBlobs: false });
   expect(await image.check()).toMatchObject({ blobs: { present: 2, total: 5 }, layers: { present: 3 } });
+});
+
+describe('blobs that a pull is to keep, of layers that are there already', () => {
+  const pull = () => box.store.pull(`${registry.host}/some/image:1`);
+
+  test('are fetched if they were not kept, and nothing is unpacked again', async () => {
+    await box.store.pull(`${registry.host}/some/image:1`, { keepBlobs: false });
+    const task = pull();
+    const types = new Set<string>();
+    for await (const { type } of task) types.add(type);
+    expect(types).toEqual(new Set(['plan', 'progress', 'skip']));
+    expect(await (await task).check()).toMatchObject({ isComplete: true, blobs: { present: 5, total: 5 } });
+  });
+
+  test('are fetched if one was lost', async () => {
+    const image = await pull();
+    await box.store.content.delete(SECOND.digest);
+    expect((await image.check()).isComplete).toBe(false);
+    expect((await (await pull()).check()).isComplete).toBe(true);
+  });
+
+  test('are verified: one that is not the layer of the snapshot is refused, and not kept', async () => {
+    const image = await box.store.pull(`${registry.host}/some/image:1`, { keepBlobs: false });
+    const proxy = await through(SECOND.digest, async ({ response }) => {
+      response.writeHead(200);
+      response.end(Buffer.alloc(SECOND.size));
+      return true;
+    });
+    expect(await failureOf(box.store.pull(`${proxy.host}/some/image:1`))).toMatchObject({ code: 'DataLoss' });
+    expect(await box.store.content.find(SECOND.digest)).toBeUndefined();
+    expect(await image.check()).toMatchObject({ isComplete: false, layers: { present: 3 } });
+  });
 });
 
 describe('interrupted by a signal', () => {

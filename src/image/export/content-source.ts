@@ -33,7 +33,7 @@ async function pathOf(content: ContentStore, digest: Digest): Promise<string> {
 /** The error for a blob of a recorded image that was discarded, or removed. */
 export function notKept(digest: Digest, cause?: unknown): OverlayerError {
   return new OverlayerError('NotFound', `Blob ${digest} is not in the content store`, {
-    hint: 'remove the image, then pull or import it again without --discard-blobs: what is unpacked is not fetched',
+    hint: 'pull or import the image again without --discard-blobs: layers that are unpacked stay, and their blobs are fetched',
     cause,
   });
 }

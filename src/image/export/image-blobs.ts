@@ -54,7 +54,7 @@ export async function findImageBlobs(
   }
   if (manifests.length > 0) return { blobs, manifests };
   throw new OverlayerError('NotFound', `Nothing of image ${target.digest} is in the content store`, {
-    hint: 'remove the image, then pull or import it again without --discard-blobs: what is unpacked is not fetched',
+    hint: 'pull or import the image again without --discard-blobs: layers that are unpacked stay, and their blobs are fetched',
   });
 }
 

@@ -1,8 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { availableParallelism, totalmem } from 'node:os';
-import { OverlayerError } from '../../base/errors.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
 import { Semaphore } from '../../base/semaphore.js';
 import type { Tell } from '../../base/task.js';
+import type { LayerSource, PlanLayerOptions } from '../../layer/options.js';
+import { planLayer } from '../../layer/plan-layer.js';
+import { isNonDistributable } from '../../oci/media-types.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { inLayer } from '../source/open-layer.js';
@@ -53,17 +56,15 @@ interface UnpackLayersOptions {
  * @throws the first layer's failure; the others have ended by then
  */
 export async function unpackLayers(context: PullContext, options: UnpackLayersOptions): Promise<void> {
-  const { layers, tell } = options;
+  const { layers } = options;
   const present = await countPresent(context, layers);
-  for (const [index, { chainID }] of layers.slice(0, present).entries())
-    tell({ type: 'skip', index, chainID });
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   // Each layer adds several listeners: many of them are no leak.
   setMaxListeners(0, signal);
   const chain = new LayerChain({ ...context, signal }, options);
-  const all = layers.map((_, index) => (index < present ? undefined : chain.add(index)));
-  for (const layer of all) layer?.catch((error: unknown) => failed.abort(error));
+  const all = layers.map((_, index) => (index < present ? chain.skip(index) : chain.add(index)));
+  for (const layer of all) layer.catch((error: unknown) => failed.abort(error));
   const outcomes = await Promise.allSettled(all);
   if (outcomes.every(({ status }) => status === 'fulfilled')) return;
   context.signal.throwIfAborted();
@@ -117,6 +118,48 @@ class LayerChain {
     return added;
   }
 
+  /** For a layer whose snapshot is there. */
+  async skip(index: number): Promise<void> {
+    let turn: Turn | undefined;
+    try {
+      await this.#skip(index, () => (turn = this.#slots.enter(this.#context.signal)));
+    } finally {
+      turn?.then(
+        (leave) => leave(),
+        () => {},
+      );
+    }
+  }
+
+  /** Fetches the layer's blob if it is to be kept and is not there: it was not kept before, or was lost. */
+  async #skip(index: number, enter: () => Turn): Promise<void> {
+    const layer = this.#options.layers[index]!;
+    const { parts, keepBlobs } = this.#context;
+    const { digest, mediaType } = layer.descriptor;
+    if (keepBlobs && !isNonDistributable(mediaType) && !(await parts.content.find(digest))) {
+      await enter();
+      await this.#fetchBlob(index);
+    }
+    this.#options.tell({ type: 'skip', index, chainID: layer.chainID });
+  }
+
+  /** The blob is verified as if it were unpacked: its diffID is the one that the snapshot was made of. */
+  async #fetchBlob(index: number): Promise<void> {
+    const layer = this.#options.layers[index]!;
+    const verify = async (source: LayerSource, options: PlanLayerOptions) => await planLayer(source, options);
+    try {
+      await this.#orAgain(index, () =>
+        fetchLayer(this.#context, layer, verify, {
+          onState: ({ phase, ...state }) => this.#tell(index, phase, state),
+          onStarved: () => this.#widen(),
+        }),
+      );
+    } catch (error) {
+      // An archive may leave out a layer that its reader has.
+      if (!isCode(error, 'NotFound')) throw error;
+    }
+  }
+
   async #unpack(index: number, below: Promise<unknown> | undefined): Promise<void> {
     const layer = this.#options.layers[index]!;
     this.#tell(index, 'waiting', {
@@ -140,21 +183,17 @@ class LayerChain {
   }
 
   async #make(index: number, below: Promise<unknown> | undefined, turn: Turn): Promise<void> {
-    const { layer: result } = await this.#fillFresh(index, below, turn);
+    const { layer: result } = await this.#orAgain(index, () => this.#fill(index, below, turn));
     const { chainID } = this.#options.layers[index]!;
-    if (result === undefined) this.#options.tell({ type: 'skip', index, chainID });
+    if (result === undefined) await this.#skip(index, () => turn);
     else this.#options.tell({ type: 'commit', index, chainID, layer: result });
   }
 
   /** Starts again when bytes of an earlier pull are damaged: first a blob, then a partial blob. */
-  async #fillFresh(
-    index: number,
-    below: Promise<unknown> | undefined,
-    turn: Turn,
-  ): Promise<UnpackedSnapshot> {
+  async #orAgain<T>(index: number, attempt: () => Promise<T>): Promise<T> {
     for (let stale = 0; ; stale++)
       try {
-        return await this.#fill(index, below, turn);
+        return await attempt();
       } catch (error) {
         if (!(error instanceof StaleBytesError))
           throw inLayer(this.#options.layers[index]!.descriptor.digest, error);
