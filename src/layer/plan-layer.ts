@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { checkOptions } from '../base/check-arguments.js';
-import { SPACE } from '../base/gate.js';
 import { resolveLimits } from '../base/limits.js';
 import { DataTask, type Task } from '../base/task.js';
+import { SPACE } from '../base/threads/gate.js';
 import { useSource } from './open-source.js';
 import { type LayerResult, type LayerSource, PLAN_LAYER_OPTIONS, type PlanLayerOptions } from './options.js';
 import type { PlannedOperation } from './plan/operation.js';

@@ -2,7 +2,7 @@ import { close, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileS
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
-import { WorkerThread } from '../base/worker-thread.js';
+import { WorkerThread } from '../base/threads/worker-thread.js';
 import { OPEN_DIRECTORY, withChild } from '../rootfs/directory.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
 import { OVERLAY_PREFIXES } from '../rootfs/lower-layers.js';

@@ -1,4 +1,4 @@
-import { handleJobs } from '../base/worker-thread.js';
+import { handleJobs } from '../base/threads/worker-thread.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
 import { SystemError } from '../system/system.js';

@@ -1,6 +1,6 @@
 import { rmdir, symlink, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { WorkerThread } from '../base/worker-thread.js';
+import { WorkerThread } from '../base/threads/worker-thread.js';
 import type { MountCall } from '../system/mount-system.js';
 import { SystemError } from '../system/system.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Pool } from '../../src/base/pool.js';
+import { Pool } from '../../src/base/threads/pool.js';
 
 class Item {
   broken = false;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { threadFailure } from '../../src/base/worker-thread.js';
+import { threadFailure } from '../../src/base/threads/worker-thread.js';
 
 describe('a thread that does not start', () => {
   test('for lack of descriptors: the hint says what to do', () =>

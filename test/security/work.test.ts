@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { AbortedError } from '../../src/base/gate.js';
+import { AbortedError } from '../../src/base/threads/gate.js';
 import { WorkBudget } from '../../src/base/work-budget.js';
 import { DEFAULT_LIMITS } from '../../src/index.js';
 import { copyContents } from '../../src/rootfs/trees/copy-contents.js';

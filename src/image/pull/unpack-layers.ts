@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { availableParallelism, totalmem } from 'node:os';
 import { isCode, OverlayerError } from '../../base/errors.js';
-import { Semaphore } from '../../base/semaphore.js';
 import type { Tell } from '../../base/task.js';
+import { Semaphore } from '../../base/threads/semaphore.js';
 import type { LayerSource, PlanLayerOptions } from '../../layer/options.js';
 import { planLayer } from '../../layer/plan-layer.js';
 import { isNonDistributable } from '../../oci/media-types.js';

@@ -1,8 +1,8 @@
 import { checkChoice, checkOptions, checkPath, describe } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
-import { DATA, type Gate } from '../../base/gate.js';
-import type { Ring } from '../../base/ring.js';
 import { DataTask, type Task } from '../../base/task.js';
+import { DATA, type Gate } from '../../base/threads/gate.js';
+import type { Ring } from '../../base/threads/ring.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
 import type { Compression } from '../options.js';
 import { reportProgress } from '../report-progress.js';

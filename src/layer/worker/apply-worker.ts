@@ -1,6 +1,6 @@
+import { handleJobs, threadData } from '../../base/threads/worker-thread.js';
 import { withContext } from '../../base/with-context.js';
 import { WorkBudget } from '../../base/work-budget.js';
-import { handleJobs, threadData } from '../../base/worker-thread.js';
 import { Destination } from '../../rootfs/destination.js';
 import { closeQuietly } from '../../rootfs/directory.js';
 import { resolveIdentity } from '../../rootfs/identity.js';

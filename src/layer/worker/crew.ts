@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { AbortedError, type Gate } from '../../base/gate.js';
-import { Pool } from '../../base/pool.js';
-import { WorkerThread } from '../../base/worker-thread.js';
+import { AbortedError, type Gate } from '../../base/threads/gate.js';
+import { Pool } from '../../base/threads/pool.js';
+import { WorkerThread } from '../../base/threads/worker-thread.js';
 import type { ApplyJobs, DecodeJobs } from './jobs.js';
 import { createPipelineMemory, Pipeline } from './pipeline.js';
 

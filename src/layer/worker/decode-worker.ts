@@ -1,5 +1,5 @@
-import { DATA } from '../../base/gate.js';
-import { handleJobs, threadData } from '../../base/worker-thread.js';
+import { DATA } from '../../base/threads/gate.js';
+import { handleJobs, threadData } from '../../base/threads/worker-thread.js';
 import type { Decompressor } from '../../compression/codec.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import { openDecompressor } from '../../compression/open-decompressor.js';

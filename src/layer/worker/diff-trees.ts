@@ -1,4 +1,4 @@
-import type { Ring } from '../../base/ring.js';
+import type { Ring } from '../../base/threads/ring.js';
 import type { System } from '../../system/system.js';
 import { type LayerOutput, LayerWriter } from '../diff/layer-writer.js';
 import type { DiffSource } from '../diff/options.js';

@@ -1,4 +1,4 @@
-import type { Ring } from '../../base/ring.js';
+import type { Ring } from '../../base/threads/ring.js';
 import type { ByteOutput, Compressor } from '../../compression/codec.js';
 import { openCompressor } from '../../compression/open-compressor.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';

@@ -1,5 +1,5 @@
-import { DATA, type Gate } from '../../base/gate.js';
-import type { Ring } from '../../base/ring.js';
+import { DATA, type Gate } from '../../base/threads/gate.js';
+import type { Ring } from '../../base/threads/ring.js';
 import type { SharedDigest } from './shared-digest.js';
 
 /** The ring's writer is told of room in pieces of at least this size, while the reader has bytes to read. */

@@ -1,5 +1,5 @@
-import { type Gate, SPACE } from '../../base/gate.js';
-import type { Ring } from '../../base/ring.js';
+import { type Gate, SPACE } from '../../base/threads/gate.js';
+import type { Ring } from '../../base/threads/ring.js';
 import type { FileFinisher, FileTail } from '../../rootfs/finish-file.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { SystemError } from '../../system/system.js';

@@ -1,5 +1,5 @@
-import { DATA, GATE_WORDS, Gate } from '../../base/gate.js';
-import { Ring, ringWords } from '../../base/ring.js';
+import { DATA, GATE_WORDS, Gate } from '../../base/threads/gate.js';
+import { Ring, ringWords } from '../../base/threads/ring.js';
 import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-slots.js';
 
 /** The rings fit into a core's cache, and threads seldom wait: 512 KiB takes 6 % more time, 8 MiB takes the same. */

@@ -1,5 +1,5 @@
 import { CountedSet } from '../../base/counted-set.js';
-import { SPACE } from '../../base/gate.js';
+import { SPACE } from '../../base/threads/gate.js';
 import { WorkBudget } from '../../base/work-budget.js';
 import type { TarEntry } from '../../tar/types.js';
 import { type Anomaly, AnomalyLog } from '../plan/anomaly.js';

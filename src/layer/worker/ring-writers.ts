@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { OverlayerError } from '../../base/errors.js';
-import { DATA, SPACE } from '../../base/gate.js';
 import { limitError, RATIO_GRACE_BYTES } from '../../base/limits.js';
-import type { Ring } from '../../base/ring.js';
+import { DATA, SPACE } from '../../base/threads/gate.js';
+import type { Ring } from '../../base/threads/ring.js';
 import type { ByteOutput } from '../../compression/codec.js';
 import type { System } from '../../system/system.js';
 import type { FileRange } from '../options.js';

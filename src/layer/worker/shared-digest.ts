@@ -1,4 +1,4 @@
-import type { Ring } from '../../base/ring.js';
+import type { Ring } from '../../base/threads/ring.js';
 import { attachSha256, openSha256, type Sha256 } from '../../system/sha256.js';
 import { type DigestMemory, STEP_BYTES } from './pipeline.js';
 

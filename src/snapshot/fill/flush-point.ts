@@ -1,5 +1,5 @@
 import type { OverlayerError } from '../../base/errors.js';
-import { Semaphore } from '../../base/semaphore.js';
+import { Semaphore } from '../../base/threads/semaphore.js';
 import type { LayerProgress } from '../../layer/options.js';
 import { OPEN_DIRECTORY } from '../../rootfs/directory.js';
 import { fromSystemError } from '../../system/errno-code.js';

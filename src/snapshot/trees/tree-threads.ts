@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { Pool } from '../../base/pool.js';
-import { type Job, type JobResult, WorkerThread } from '../../base/worker-thread.js';
+import { Pool } from '../../base/threads/pool.js';
+import { type Job, type JobResult, WorkerThread } from '../../base/threads/worker-thread.js';
 import type { FileFacts } from '../../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';

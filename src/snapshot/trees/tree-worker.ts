@@ -1,5 +1,5 @@
 import { OverlayerError } from '../../base/errors.js';
-import { handleJobs } from '../../base/worker-thread.js';
+import { handleJobs } from '../../base/threads/worker-thread.js';
 import { writeManifest } from '../../layer/manifest/write-manifest.js';
 import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
 import { copyTree } from '../../rootfs/trees/copy-tree.js';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { OverlayerError } from './errors.js';
-import { bundlePath, findPackage } from './installed-package.js';
+import { OverlayerError } from '../errors.js';
+import { bundlePath, findPackage } from '../installed-package.js';
 
 /**
  * Finds the file that a worker thread runs.

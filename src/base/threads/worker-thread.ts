@@ -1,8 +1,8 @@
 import { type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads';
-import { fromPlainError, OverlayerError, type PlainError, toPlainError } from './errors.js';
+import { fromPlainError, OverlayerError, type PlainError, toPlainError } from '../errors.js';
+import { loadKoffiAhead } from '../natives.js';
 import { findThread } from './find-thread.js';
 import { AbortedError } from './gate.js';
-import { loadKoffiAhead } from './natives.js';
 
 /** Longest that the process waits, at its end, for a thread that is still loading. */
 const LOADING_MS = 2000;
