@@ -155,7 +155,7 @@ const STACK_BYTES = 64 * 1024;
  * the namespace, until the mappings are written and the descriptor is open. It sends no SIGCHLD and is waited for by its
  * id, so that other code of this process does not notice it.
  */
-export function makeUserNamespace(libc: LibraryHandle, { uids, gids }: IdMap): number {
+function makeUserNamespace(libc: LibraryHandle, { uids, gids }: IdMap): number {
   const clone = libc.func('int clone(void *, uint64_t, int, uint64_t)') as (...args: unknown[]) => number;
   const waitpid = libc.func('int waitpid(int, uint64_t, int)') as (...args: unknown[]) => number;
   const stack = Buffer.alloc(STACK_BYTES);

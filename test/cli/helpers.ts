@@ -23,7 +23,7 @@ export function start(args: readonly string[], options: SpawnOptions = {}): Chil
   return child;
 }
 
-export async function finish(child: ChildProcess): Promise<Finished> {
+async function finish(child: ChildProcess): Promise<Finished> {
   const code = new Promise<number | null>((resolve) => child.on('close', resolve));
   const [stdout, stderr] = await Promise.all([text(child.stdout!), text(child.stderr!)]);
   return { code: await code, stdout, stderr };

@@ -28,7 +28,7 @@ export interface ContainerdOptions {
   readonly node?: NodeOptions;
 }
 
-export interface NodeOptions {
+interface NodeOptions {
   /** Image of the process that holds a pod's namespaces. */
   readonly sandboxImage: string;
   /** Folder of the container network interface's plugin and its configuration. */

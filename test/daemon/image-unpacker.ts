@@ -153,7 +153,7 @@ export class ImageUnpacker {
 }
 
 /** The uppermost directory that the mounts show. */
-export function treeOf([mount]: readonly MountMessage[]): string {
+function treeOf([mount]: readonly MountMessage[]): string {
   const { upper, lowers } = overlayLayers(mount!.options);
   return upper ?? lowers[0] ?? mount!.source;
 }

@@ -6,7 +6,7 @@ export interface MadeDiff extends DiffResult {
 }
 
 /** All bytes of a diff, and its result. */
-export async function readDiff(diff: Task<DiffResult, Uint8Array>): Promise<MadeDiff> {
+async function readDiff(diff: Task<DiffResult, Uint8Array>): Promise<MadeDiff> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of diff) chunks.push(chunk);
   return { ...(await diff), layer: Buffer.concat(chunks) };

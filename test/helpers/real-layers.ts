@@ -19,7 +19,7 @@ import {
 const FIXTURES = new URL('../../fixtures/', import.meta.url);
 
 /** An archive that has every feature there is, some of them several times. */
-export const FEATURES = tar(
+const FEATURES = tar(
   dir('./', { mode: 0o755 }),
   paxGlobal({ comment: 'global', mtime: '1.5' }),
   dir('d', { mode: 0o2750, uid: 1000, gid: 100, xattrs: { 'user.a': 'b' } }),

@@ -39,7 +39,7 @@ export function oldGnuSparse(name: string, size: number, islands: readonly Islan
 }
 
 /** Records that repeat: offset, numbytes, offset, numbytes … */
-export function paxSparse00(name: string, size: number, islands: readonly Island[]): Buffer {
+function paxSparse00(name: string, size: number, islands: readonly Island[]): Buffer {
   const records = islands.flatMap(([offset, text]) => [
     paxRecord('GNU.sparse.offset', String(offset)),
     paxRecord('GNU.sparse.numbytes', String(text.length)),
@@ -52,7 +52,7 @@ export function paxSparse00(name: string, size: number, islands: readonly Island
 }
 
 /** One record with the whole map, and the file's name in another, so that old readers see that something is odd. */
-export function paxSparse01(name: string, size: number, islands: readonly Island[]): Buffer {
+function paxSparse01(name: string, size: number, islands: readonly Island[]): Buffer {
   const records = [
     paxRecord('GNU.sparse.size', String(size)),
     paxRecord('GNU.sparse.numblocks', String(islands.length)),

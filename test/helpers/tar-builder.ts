@@ -40,7 +40,7 @@ export interface Attributes {
   readonly xattrs?: Readonly<Record<string, string | Uint8Array>>;
 }
 
-export const POSIX_MAGIC = 'ustar\x0000';
+const POSIX_MAGIC = 'ustar\x0000';
 export const GNU_MAGIC = 'ustar  \0';
 /** 2023-11-14T22:13:20Z */
 export const MTIME = 1_700_000_000;
