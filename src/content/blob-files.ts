@@ -13,8 +13,8 @@ interface BlobFile {
 /**
  * `<root>/blobs/sha256`: a file for each blob, named by its digest.
  *
- * A file gets its name, and loses it, only within a write transaction of the metadata store. There is one such at a
- * time over all processes, so that commits, deletions and collections never come between one another.
+ * Files are published and removed only inside a write transaction of the metadata store. Only one such transaction runs
+ * at a time in all processes, so commits, deletions and collections can't interleave.
  */
 export class BlobFiles {
   readonly path: string;
@@ -25,7 +25,7 @@ export class BlobFiles {
     this.path = path;
   }
 
-  /** @throws OverlayerError `InvalidArgument` for what is no digest, whatever its type says */
+  /** @throws OverlayerError `InvalidArgument`: not a digest. Untyped callers can pass any value */
   pathOf(digest: Digest): string {
     return join(this.path, parseDigest(digest).slice('sha256:'.length));
   }
@@ -42,7 +42,9 @@ export class BlobFiles {
     }
   }
 
-  /** In a write transaction: the file `from`, verified and synced, is the blob. Takes the place of one that is there. */
+  /**
+   * Makes a blob of the verified and synced file `from`, and replaces an existing one. Call it in a write transaction.
+   */
   publish(from: string, digest: Digest): void {
     try {
       this.#system.rename(AT_FDCWD, from, AT_FDCWD, this.pathOf(digest));
@@ -51,7 +53,7 @@ export class BlobFiles {
     }
   }
 
-  /** In a write transaction. */
+  /** Deletes a blob's file. Call it in a write transaction. */
   remove(digest: Digest): void {
     try {
       this.#system.unlink(AT_FDCWD, this.pathOf(digest));
@@ -60,7 +62,7 @@ export class BlobFiles {
     }
   }
 
-  /** All that are there, in order. */
+  /** All blobs, sorted by digest. */
   async list(): Promise<Digest[]> {
     const names = await readdir(this.path);
     return names
@@ -70,8 +72,8 @@ export class BlobFiles {
   }
 
   /**
-   * Runs `use`, which takes these files away, while they are open. Their space is freed when they are closed, by
-   * another thread: in a transaction it would hold up the event loop and all other writers.
+   * Keeps these files open while `use` deletes them. A thread pool closes them afterwards, and only then their space is
+   * freed. Inside the transaction that would block the event loop and all other writers.
    */
   async freeLater<T>(digests: readonly Digest[], use: () => Promise<T>): Promise<T> {
     const opened = await Promise.allSettled(digests.map((digest) => open(this.pathOf(digest))));

@@ -7,17 +7,17 @@ import type { BlobFiles } from './blob-files.js';
 import type { BlobInfo } from './content-store.js';
 import { forgetUse, listUses, noteUse } from './uses.js';
 
-// What is known of a blob beside its bytes. The file says whether there is a blob: a record without one says nothing.
+// Labels and times of blobs. A blob exists if its file exists; a record without a file has no meaning.
 
 const RECORDS: Key = ['blob'];
 const recordKey = (digest: Digest): Key => ['blob', digest];
 
 interface BlobRecord {
   readonly labels: Labels;
-  /** Milliseconds since the epoch, both. */
+  /** Both times are in milliseconds since the epoch. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Of their seconds. Older records lack them. */
+  /** Nanoseconds within the second of both times. Records of earlier versions lack them. */
   readonly createdNanos?: number;
   readonly updatedNanos?: number;
 }
@@ -53,7 +53,7 @@ export function blobExists(digest: Digest): OverlayerError {
   return new OverlayerError('AlreadyExists', `Blob ${digest} is already there`);
 }
 
-/** Makes the blob of a file that is verified and synced; or puts that file in the place of the one that is there. */
+/** Makes a blob of a verified and synced file, or replaces the existing blob's file. */
 export function createBlob(
   transaction: WriteTransaction,
   files: BlobFiles,
@@ -72,7 +72,7 @@ export function createBlob(
   });
 }
 
-/** @throws OverlayerError `NotFound`, `InvalidArgument` (a path to something else than labels) */
+/** @throws OverlayerError `NotFound`, `InvalidArgument` (a field path outside `labels`) */
 export function updateBlob(
   transaction: WriteTransaction,
   files: BlobFiles,
@@ -86,7 +86,7 @@ export function updateBlob(
   return putBlob(transaction, files, digest, { labels: all, createdAt: before.createdAt, updatedAt: now });
 }
 
-/** @returns the bytes that it had @throws OverlayerError `NotFound` */
+/** @returns the size of the blob in bytes @throws OverlayerError `NotFound` */
 export function deleteBlob(transaction: WriteTransaction, files: BlobFiles, digest: Digest): number {
   const file = files.find(digest);
   if (file === undefined) throw blobNotFound(digest);
@@ -95,7 +95,7 @@ export function deleteBlob(transaction: WriteTransaction, files: BlobFiles, dige
   return file.size;
 }
 
-/** What is noted of blobs that are not there. */
+/** Lists blobs that have records but no file. */
 export function listForgotten(transaction: ReadTransaction, files: BlobFiles): Digest[] {
   const digests = new Set(listUses(transaction));
   for (const { key } of transaction.entries(RECORDS)) digests.add(key[1] as Digest);

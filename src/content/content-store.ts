@@ -46,10 +46,10 @@ export interface ContentStore {
   /**
    * All blobs in the order of their digests. Filters know the fields `digest`, `size` and `labels.NAME`.
    *
-   * @throws OverlayerError `InvalidArgument` (a filter that can't be read)
+   * @throws OverlayerError `InvalidArgument` (an invalid filter)
    */
   walk(options?: ListOptions): AsyncIterable<BlobInfo>;
-  /** As `Snapshotter.update`. @throws OverlayerError `NotFound`, `InvalidArgument` */
+  /** Changes labels, by the rules of `Snapshotter.update`. @throws OverlayerError `NotFound`, `InvalidArgument` */
   update(digest: Digest, patch: BlobPatch, options?: UpdateOptions): Promise<BlobInfo>;
   /** Deletes a blob. Reads that have begun continue; leases on it stay. @throws OverlayerError `NotFound` */
   delete(digest: Digest): Promise<void>;
@@ -86,8 +86,8 @@ export interface ContentStore {
   /**
    * Deletes blobs that `mark`'s answer does not keep, and ingests without a recent write. It deletes nothing that a lease
    * holds. Other callers may work at the same time: a blob is deleted only if no lease held it, no commit made it and no
-   * update labelled it from before the call of `mark` until its deletion. So `mark` may take its time, and its findings
-   * may be out of date at the end: a caller that changed the references held a lease (see `Leases`).
+   * update labelled it between the call of `mark` and its deletion. `mark` may be slow. It need not see references that
+   * other callers make meanwhile, because these callers hold leases (see `Leases`).
    *
    * @param mark finds the references, and answers for each digest whether to keep it. Its parameter is what leases held
    *   when the collection began: those blobs may refer to more.
@@ -127,14 +127,14 @@ export const READ_BLOB_OPTIONS = {
   length: true,
 } satisfies OptionNames<ReadBlobOptions>;
 
-/** What is known of the blob before its bytes come. */
+/** Digest and size of the future blob, as far as the caller knows them. */
 export interface OpenIngestOptions {
   /** Digest of the future blob. @default unknown */
   readonly digest?: Digest | undefined;
-  /** Size of the future blob, in bytes. @default unknown, or as it was begun */
+  /** Size of the future blob, in bytes. @default the size that the ingest was begun with, else unknown */
   readonly size?: number | undefined;
   /**
-   * `limit`: a write past `size` is refused. `hint`: only a commit without another size refuses them, as in containerd's
+   * `limit`: a write past `size` is refused. `hint`: `size` is only the default size of `commit`, as in containerd's
    * stores.
    * @default 'limit'
    */
@@ -193,11 +193,11 @@ export interface Ingest extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** What the blob must be, and its labels. */
+/** Expected digest and size of the blob, and its labels. */
 export interface CommitIngestOptions extends AbortableOptions {
-  /** @default that of `openIngest`, or whatever it is */
+  /** @default the digest of `openIngest`, else any */
   readonly digest?: Digest | undefined;
-  /** @default that of `openIngest`, or whatever it is */
+  /** In bytes. @default the size of `openIngest`, else any */
   readonly size?: number | undefined;
   readonly labels?: Labels | undefined;
   /**
@@ -205,7 +205,7 @@ export interface CommitIngestOptions extends AbortableOptions {
    */
   readonly hashed?: Digest | undefined;
   /**
-   * When the blob exists: `replace` puts these verified bytes in its place; `refuse` fails, as containerd's stores do
+   * The reaction to an existing blob: `replace` replaces its bytes by these; `refuse` fails, as containerd's stores do
    * (plugins/content/local, core/metadata). A blob of another size is damaged: both replace it.
    * @default 'replace'
    */
@@ -226,7 +226,7 @@ export type BlobHealth =
   | { readonly state: 'whole' }
   | { readonly state: 'damaged'; readonly actual: Digest; readonly size: number };
 
-/** What a sweep may delete. */
+/** The limits of a sweep. */
 export interface SweepOptions extends AbortableOptions {
   /** Deletes ingests whose last write is older than this, in milliseconds. @default 24 hours */
   readonly ingestsIdleMs?: number | undefined;
@@ -237,11 +237,11 @@ export const SWEEP_OPTIONS = {
   ingestsIdleMs: true,
 } satisfies OptionNames<SweepOptions>;
 
-/** What a sweep has deleted. */
+/** The blobs and ingests that a sweep has deleted. */
 export interface SweepResult {
   readonly blobs: readonly Digest[];
-  /** Their refs. */
+  /** Refs of the ingests. */
   readonly ingests: readonly string[];
-  /** What they took, together. */
+  /** Bytes that all of them took. */
   readonly bytes: number;
 }

@@ -12,16 +12,16 @@ import {
   type Ingest,
   type OpenIngestOptions,
 } from './content-store.js';
-import { hashFile } from './hash-file.js';
-import type { LockedIngest } from './locked-ingest.js';
+import { hashFile } from './file-bytes.js';
+import type { LockedIngest } from './ingest-directories.js';
 
 const BLOB_MODE = 0o444;
 /** Node refuses more than 2 GiB at once. */
 const MAX_WRITE = 1 << 30;
 
-/** What an ingest becomes part of. */
+/** The store that a committed ingest goes to. */
 export interface IngestTarget {
-  /** Makes the blob of an ingest's file, which is verified and synced. @returns undefined when it is refused */
+  /** Makes a blob of an ingest's verified and synced file. @returns undefined when the blob exists and is kept (`refuse`) */
   publish(file: VerifiedFile, options: PublishOptions): Promise<BlobInfo | undefined>;
 }
 
@@ -43,7 +43,7 @@ export class FileIngest implements Ingest {
   readonly #file: FileHandle;
   readonly #expected: OpenIngestOptions;
   #offset: number;
-  /** The call whose turn it is, or was last. */
+  /** The latest call. The next call waits for it. */
   #last: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
@@ -119,21 +119,21 @@ export class FileIngest implements Ingest {
         if (blob === undefined) throw blobExists(digest);
         return blob;
       } finally {
-        // Whatever went wrong: the file may be a blob's now, and not be written to.
+        // The writer closes after any failure: the file may be a blob already, which must not be written to.
         await this.#close('keep');
       }
     });
   }
 
   /**
-   * Brings it to the disk, and reads it again meanwhile if need be: that takes no longer than to hash each chunk when it
-   * is written (256 MiB: 0.5 to 0.6 s on tmpfs, 0.7 to 1 s on ext4, both ways), and most have been hashed already.
+   * Flushes the file, and hashes it meanwhile unless the caller has done so. Hashing each chunk in `write` would not be
+   * faster (256 MiB: 0.5 to 0.6 s on tmpfs and 0.7 to 1 s on ext4, both ways), and most callers pass `hashed`.
    */
   async #verify({ digest = this.#expected.digest, hashed, signal }: CommitIngestOptions): Promise<Digest> {
     if (digest !== undefined) parseDigest(digest);
     if (hashed !== undefined) this.#checkDigest(digest, parseDigest(hashed));
     const { size } = await this.#file.stat();
-    if (size !== this.#offset) await this.#file.truncate(this.#offset); // what a refused chunk has left
+    if (size !== this.#offset) await this.#file.truncate(this.#offset); // rest of a refused chunk
     await this.#file.chmod(BLOB_MODE);
     const hashing = hashed === undefined ? hashFile(this.#file, { signal }) : { digest: hashed };
     const [read, synced] = await Promise.allSettled([hashing, this.#sync()]);
@@ -147,7 +147,7 @@ export class FileIngest implements Ingest {
     try {
       await this.#file.sync();
     } catch (error) {
-      // The kernel says so once, and takes the pages for written then.
+      // The kernel reports a failed write only once. It marks the pages as clean, so a second fsync would succeed.
       await this.#file.truncate(0);
       this.#offset = 0;
       throw error;
@@ -189,14 +189,14 @@ export class FileIngest implements Ingest {
   async #end(outcome: 'keep' | 'remove'): Promise<void> {
     try {
       await this.#file.close();
-      // What can't be taken away now is left to `sweep`: the blob is there.
+      // The blob exists. `sweep` deletes the directory if that fails here.
       if (outcome === 'remove') await this.#directory.remove().catch(() => {});
     } finally {
       this.#directory.release();
     }
   }
 
-  /** Runs `work` after what was called before. */
+  /** Runs `work` after all earlier calls. */
   #inTurn<T>(what: string, work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(async () => {
       if (this.#closed !== undefined)

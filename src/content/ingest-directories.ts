@@ -1,23 +1,25 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { chmod, type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { ExactDate } from '../base/exact-date.js';
+import { closeQuietly } from '../rootfs/directory.js';
 import { lockDirectory, makeLockedDirectory } from '../rootfs/lock-directory.js';
-import { AT_FDCWD, type System } from '../system/system.js';
+import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 import type { IngestInfo } from './content-store.js';
-import { LockedIngest } from './locked-ingest.js';
 
 const NS_PER_SECOND = 1_000_000_000n;
+const READ_WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** What is in a directory. One without a ref is of a crash, and is found again by whoever knows the ref. */
+/** The state of a directory. A crash can leave one without a ref. A caller that opens its ref continues it. */
 export interface FoundIngest extends Omit<IngestInfo, 'ref'> {
   readonly ref: string | undefined;
 }
 
 /**
- * `<root>/ingest`: a directory for each ingest, named by the sha256 of its ref. Whoever writes to an ingest or removes it
- * holds a lock (flock) on its directory, which ends with the process.
+ * `<root>/ingest`: a directory for each ingest, named by the sha256 of its ref. A process that writes to an ingest or
+ * removes it holds a lock (flock) on the directory. The lock ends with the process.
  */
 export class IngestDirectories {
   readonly path: string;
@@ -28,7 +30,7 @@ export class IngestDirectories {
     this.path = path;
   }
 
-  /** The ingest of a ref, which is made if need be. @throws OverlayerError `Unavailable` */
+  /** Locks the ingest of a ref, and makes it if it does not exist. @throws OverlayerError `Unavailable` */
   take(ref: string): LockedIngest {
     const path = join(this.path, nameOf(ref));
     const lock = makeLockedDirectory(this.#system, AT_FDCWD, path);
@@ -36,7 +38,7 @@ export class IngestDirectories {
     return new LockedIngest(this.#system, path, lock);
   }
 
-  /** @throws OverlayerError `NotFound`, `Unavailable` */
+  /** Locks the ingest of a ref. @throws OverlayerError `NotFound`, `Unavailable` */
   find(ref: string): LockedIngest {
     const locked = this.#lock(join(this.path, nameOf(ref)));
     if (locked === 'held') throw inUse(ref);
@@ -44,12 +46,12 @@ export class IngestDirectories {
     return locked;
   }
 
-  /** What is there of a ref, whoever holds it. */
+  /** Reads the ingest of a ref. It may be locked. */
   look(ref: string): Promise<FoundIngest | undefined> {
     return this.read(nameOf(ref));
   }
 
-  /** One that nobody holds and that is still there. */
+  /** Locks the directory with this name. @returns undefined when it is locked or gone */
   tryLock(name: string): LockedIngest | undefined {
     const locked = this.#lock(join(this.path, name));
     return typeof locked === 'string' ? undefined : locked;
@@ -60,7 +62,7 @@ export class IngestDirectories {
     return (await readdir(this.path)).filter((name) => /^[0-9a-f]{64}$/.test(name));
   }
 
-  /** Its times are those of its files. @returns undefined when it is gone */
+  /** Reads the ingest in the directory with this name. @returns undefined when it is gone */
   async read(name: string): Promise<FoundIngest | undefined> {
     const path = join(this.path, name);
     const at = (file: string) => join(path, file);
@@ -88,6 +90,68 @@ export class IngestDirectories {
   }
 }
 
+/** The locked directory of an ingest. `release` ends the lock. */
+export class LockedIngest {
+  readonly path: string;
+  readonly #system: System;
+  readonly #lock: number;
+
+  constructor(system: System, path: string, lock: number) {
+    this.#system = system;
+    this.path = path;
+    this.#lock = lock;
+  }
+
+  get name(): string {
+    return basename(this.path);
+  }
+
+  get data(): string {
+    return join(this.path, 'data');
+  }
+
+  /** Writes a file that `IngestDirectories.read` reads. */
+  async note(what: 'ref' | 'total', text: string): Promise<void> {
+    const file = await open(join(this.path, what), 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      this.stamp(file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Sets the times of a file to now. The kernel's own time of a write may be some milliseconds too old. */
+  stamp({ fd }: FileHandle): void {
+    const { sec, nsec } = this.#system.clock();
+    try {
+      this.#system.setTimes(fd, { atimeSec: sec, atimeNsec: nsec, mtimeSec: sec, mtimeNsec: nsec });
+    } catch (error) {
+      // Some file systems (FUSE) refuse explicit times and keep their own.
+      if (!isErrno(error, 'EPERM', 'ENOSYS', 'EOPNOTSUPP')) throw error;
+    }
+  }
+
+  async open(): Promise<FileHandle> {
+    try {
+      return await open(this.data, READ_WRITE, 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+      // A crash during the commit left the read-only mode of a blob.
+      await chmod(this.data, 0o600);
+      return await open(this.data, READ_WRITE, 0o600);
+    }
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
+  }
+
+  release(): void {
+    closeQuietly(this.#system, this.#lock);
+  }
+}
+
 function nameOf(ref: string): string {
   return createHash('sha256').update(ref).digest('hex');
 }
@@ -98,7 +162,7 @@ export function ingestNotFound(ref: string): OverlayerError {
 
 function inUse(ref: string): OverlayerError {
   return new OverlayerError('Unavailable', `Ingest "${ref}" is in use`, {
-    hint: 'somebody else is writing to it: try again later',
+    hint: 'another writer has it open: try again later',
   });
 }
 

@@ -27,7 +27,7 @@ export class LeaseHolds {
     this.#held.set(id, lock);
   }
 
-  /** Ends the hold of a lease that is no more, whichever process took it. */
+  /** Ends the hold of a deleted lease. Any process may have taken it. */
   end(id: string): void {
     const lock = this.#held.get(id);
     this.#held.delete(id);
@@ -38,14 +38,14 @@ export class LeaseHolds {
     }
   }
 
-  /** Whether the process that took it is running. */
+  /** Whether the process that took the lease is running. */
   isHeld(id: string): boolean {
     const lock = lockDirectory(this.#system, AT_FDCWD, this.#pathOf(id));
     if (typeof lock === 'number') closeQuietly(this.#system, lock);
     return lock === 'held';
   }
 
-  /** Removes the directories that processes left when they ended. */
+  /** Removes the directories of processes that have ended. */
   async removeLeft(): Promise<void> {
     for (const name of await readdir(this.#path)) {
       const path = join(this.#path, name);

@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.js';
 import type { Lease, LeaseResource, LeaseResourceType } from './leases.js';
 import { noteUse } from './uses.js';
 
-/** containerd's label for the time from which on a lease holds nothing (RFC 3339). */
+/** containerd's label for the time at which a lease ends (RFC 3339). */
 export const EXPIRE_LABEL = 'containerd.io/gc.expire';
 
 const RECORDS: Key = ['lease'];
@@ -19,22 +19,22 @@ const resourceKey = (id: string, resource: LeaseResource): Key => [
 
 interface LeaseRecord {
   readonly labels: Labels;
-  /** Milliseconds since the epoch, both. */
+  /** Both times are in milliseconds since the epoch. */
   readonly createdAt: number;
   readonly expiresAt: number | null;
-  /** The process that it ends with. Leases of earlier versions have none. */
+  /** Id of the process that the lease is tied to. Records of earlier versions lack it. */
   readonly process?: number | null;
 }
 
-/** By what leases end. */
+/** The facts that decide whether a lease has ended. */
 export interface LeaseEnds {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** Whether the process runs that a lease is tied to. */
+  /** Whether the process that the lease is tied to is running. */
   readonly isHeld: (id: string) => boolean;
 }
 
-/** @throws OverlayerError `AlreadyExists`; `InvalidArgument` for a label that can't be */
+/** @throws OverlayerError `AlreadyExists`; `InvalidArgument` (an invalid label) */
 export function createLease(
   transaction: WriteTransaction,
   { id, labels, process }: { readonly id: string; readonly labels: Labels; readonly process: number | null },
@@ -42,7 +42,7 @@ export function createLease(
 ): Lease {
   if (findLease(transaction, id, ends) !== undefined)
     throw new OverlayerError('AlreadyExists', `Lease "${id}" already exists`);
-  releaseLease(transaction, id); // one that has ended
+  releaseLease(transaction, id); // a lease with this id that has ended
   const checked = updateLabels({}, labels, []);
   const expiresAt = parseTime(checked[EXPIRE_LABEL])?.getTime() ?? null;
   const record = { labels: checked, createdAt: ends.now, expiresAt, process };
@@ -50,20 +50,20 @@ export function createLease(
   return toLease(id, record);
 }
 
-/** @throws OverlayerError `NotFound`, for one that has ended too */
+/** @throws OverlayerError `NotFound`: it does not exist, or has ended */
 export function getLease(transaction: ReadTransaction, id: string, ends: LeaseEnds): Lease {
   const lease = findLease(transaction, id, ends);
   if (lease === undefined) throw new OverlayerError('NotFound', `Lease "${id}" does not exist`);
   return lease;
 }
 
-/** @returns undefined for one that has ended, too */
+/** @returns undefined when it does not exist, or has ended */
 export function findLease(transaction: ReadTransaction, id: string, ends: LeaseEnds): Lease | undefined {
   const record = transaction.get(recordKey(id)) as LeaseRecord | undefined;
   return record === undefined || hasEnded(id, record, ends) ? undefined : toLease(id, record);
 }
 
-/** Those that have not ended. */
+/** All leases that have not ended. */
 export function* listLeases(transaction: ReadTransaction, ends: LeaseEnds): Generator<Lease> {
   for (const { key, value } of transaction.entries(RECORDS)) {
     const id = key[1] as string;
@@ -77,7 +77,7 @@ export function* listResources(transaction: ReadTransaction, id: string): Genera
     yield { type: key[2] as LeaseResourceType, id: key[3] as string };
 }
 
-/** What all leases hold that have not ended. */
+/** The resources of all leases that have not ended. */
 export function* heldResources(transaction: ReadTransaction, ends: LeaseEnds): Generator<LeaseResource> {
   for (const { id } of listLeases(transaction, ends)) yield* listResources(transaction, id);
 }
@@ -89,17 +89,18 @@ export function addResource(transaction: WriteTransaction, id: string, resource:
 export function removeResource(transaction: WriteTransaction, id: string, resource: LeaseResource): void {
   if (transaction.get(resourceKey(id, resource)) === undefined) return;
   transaction.delete(resourceKey(id, resource));
-  // A collection that has begun may have looked for references before there was one, and asks leases after.
+  // A running collection may have looked for references before one was made, and looks at the leases only afterwards.
+  // The use keeps the blob until the next collection.
   if (resource.type === 'content') noteUse(transaction, resource.id);
 }
 
-/** Takes a lease away, and all that it holds. */
+/** Deletes a lease and its list of resources. */
 export function releaseLease(transaction: WriteTransaction, id: string): void {
   for (const resource of [...listResources(transaction, id)]) removeResource(transaction, id, resource);
   transaction.delete(recordKey(id));
 }
 
-/** Takes away those that have ended. */
+/** Deletes all leases that have ended. */
 export function releaseEnded(transaction: WriteTransaction, ends: LeaseEnds): void {
   const ended = Array.from(transaction.entries(RECORDS)).filter(({ key, value }) =>
     hasEnded(key[1] as string, value as unknown as LeaseRecord, ends),
@@ -107,9 +108,9 @@ export function releaseEnded(transaction: WriteTransaction, ends: LeaseEnds): vo
   for (const { key } of ended) releaseLease(transaction, key[1] as string);
 }
 
-/** Who holds an ingest holds the blob that it has become. */
+/** Leases that hold an ingest hold the blob from its commit on. */
 export function handOver(transaction: WriteTransaction, ref: string, digest: Digest): void {
-  // Leases that have ended too: they are taken away by the next collection.
+  // Leases that have ended are included. The next collection deletes them.
   for (const { key } of [...transaction.entries(RECORDS)]) {
     const id = key[1] as string;
     const ingest: LeaseResource = { type: 'ingest', id: ref };

@@ -12,9 +12,9 @@ import { LeaseHolds } from './lease-holds.js';
 import { StoredContent } from './stored-content.js';
 
 export interface OpenContentStoreOptions {
-  /** Where the blobs and ingests are. It is made if need be, for its owner's eyes only. */
+  /** Directory of the blobs and ingests. It is made if it does not exist. Only its owner can read it. */
   readonly root: string;
-  /** Keeps labels and leases, and belongs to the caller: it is closed after the last use of the content. */
+  /** Stores labels and leases. The caller owns it, and closes it after the last use of the content. */
   readonly metadata: MetadataStore;
   readonly system?: System | undefined;
 }
@@ -28,7 +28,7 @@ export async function openContentStore(options: OpenContentStoreOptions): Promis
     const sha256 = await makePrivateDirectory(system, join(blobs, 'sha256'));
     const ingest = await makePrivateDirectory(system, join(root, 'ingest'));
     const leases = await makePrivateDirectory(system, join(root, 'leases'));
-    // A blob that is on disk can be found there.
+    // The entries of the new directories must be on disk before the first blob counts as stored.
     for (const directory of [blobs, root]) await syncDirectory(directory);
     return new StoredContent(
       system,

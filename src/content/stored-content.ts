@@ -37,21 +37,24 @@ import {
   type SweepOptions,
   type SweepResult,
 } from './content-store.js';
+import { hashFile, readFile } from './file-bytes.js';
 import { FileIngest, type IngestTarget, type PublishOptions, type VerifiedFile } from './file-ingest.js';
-import { hashFile } from './hash-file.js';
-import { type FoundIngest, type IngestDirectories, ingestNotFound } from './ingest-directories.js';
+import {
+  type FoundIngest,
+  type IngestDirectories,
+  ingestNotFound,
+  type LockedIngest,
+} from './ingest-directories.js';
 import type { LeaseHolds } from './lease-holds.js';
 import { handOver } from './lease-records.js';
 import type { LeaseResource, Leases } from './leases.js';
-import type { LockedIngest } from './locked-ingest.js';
-import { readFile } from './read-file.js';
 import { StoredLeases } from './stored-leases.js';
 import { sweepContent } from './sweep-content.js';
 
-/** Read in one go by `walk`. A transaction must not stay open while the caller thinks: it holds space. */
+/** Blobs that `walk` reads in one transaction. An open transaction keeps free space from reuse, so none stays open between yields. */
 const WALK_BATCH = 256;
 
-/** The one implementation of the contract: files, and a metadata store for what is known of them. */
+/** The implementation of the contract: blobs are files, and their labels are in a metadata store. */
 export class StoredContent implements ContentStore, IngestTarget {
   readonly leases: Leases;
   readonly #system: System;
@@ -141,7 +144,7 @@ export class StoredContent implements ContentStore, IngestTarget {
       try {
         if (digest === undefined || !this.#isThere(digest, size))
           return await this.#begin(ref, directory, options);
-        // Whoever had the ingest until now has made the blob.
+        // The previous writer has just made the blob.
         await directory.remove();
         throw blobExists(digest);
       } catch (error) {
@@ -151,7 +154,7 @@ export class StoredContent implements ContentStore, IngestTarget {
     });
   }
 
-  /** Of another size it is damaged, or not the one that is meant. */
+  /** A file of another size does not count: the blob is damaged, or the size is wrong. */
   #isThere(digest: Digest, size: number | undefined): boolean {
     const file = this.#blobs.find(digest);
     return file !== undefined && file.size === (size ?? file.size);
@@ -165,7 +168,7 @@ export class StoredContent implements ContentStore, IngestTarget {
       throw new OverlayerError(
         'FailedPrecondition',
         `Ingest "${ref}" has ${offset} of ${found?.size ?? 'unknown'} bytes, and not of ${size}`,
-        { hint: 'begin anew with another ref, or abort this one' },
+        { hint: 'use another ref, or abort this ingest' },
       );
     if (found?.ref === undefined) await directory.note('ref', ref);
     if (found?.size === undefined && size !== undefined) await directory.note('total', String(size));
@@ -254,7 +257,7 @@ export class StoredContent implements ContentStore, IngestTarget {
   }
 }
 
-/** @param failure what to say when the kernel refuses something */
+/** @param failure the message's beginning when a system call fails */
 async function run<T>(failure: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -267,7 +270,7 @@ function hasRef(found: FoundIngest | undefined): found is IngestInfo {
   return found?.ref !== undefined;
 }
 
-/** What `walk`'s filters can ask of a blob. The rest of a label's path is its name, dots and all. */
+/** The fields that filters of `walk` know. A label's name may contain dots. */
 function blobFields({ digest, size, labels }: BlobInfo): Fields {
   return ([field, ...rest]) => {
     if (field === 'labels') return labelOf(labels, rest.join('.'));

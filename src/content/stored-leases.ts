@@ -27,10 +27,10 @@ import {
   type Leases,
 } from './leases.js';
 
-/** It shares a key of the metadata store with the name of what it holds. */
+/** A key of the metadata store contains the id and the name of a resource. */
 const MAX_ID_BYTES = 256;
 
-/** Leases in a metadata store, and the locks of those that are tied to processes. */
+/** Leases in a metadata store, with locks for those that are tied to processes. */
 export class StoredLeases implements Leases {
   readonly #metadata: MetadataStore;
   readonly #holds: LeaseHolds;
@@ -51,7 +51,8 @@ export class StoredLeases implements Leases {
     const create = (ends: LeaseEnds) =>
       this.#metadata.write((transaction) => createLease(transaction, record, ends));
     if (!tiedToProcess) return await create(this.#ends());
-    // First: a lease is never seen without its lock. The lock is ours: no running process holds a lease with this id.
+    // The lock comes first, because a lease without its lock counts as ended. A record with this id has ended: no running
+    // process has the lock.
     this.#holds.take(id);
     try {
       return await create({ now: Date.now(), isHeld: () => false });
@@ -133,12 +134,12 @@ function checkResource(resource: LeaseResource): void {
     case 'ingest':
     case 'snapshot':
     case 'image':
-      checkName(`What a lease holds (${resource.type})`, id);
+      checkName(`Resource of a lease (${resource.type})`, id);
       return;
     default: {
       resource.type satisfies never;
-      throw new OverlayerError('InvalidArgument', `A lease can't hold this: ${JSON.stringify(resource)}`, {
-        hint: 'content, ingest, snapshot or image',
+      throw new OverlayerError('InvalidArgument', `A lease can't hold ${JSON.stringify(resource)}`, {
+        hint: 'the types are content, ingest, snapshot and image',
       });
     }
   }

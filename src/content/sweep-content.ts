@@ -10,7 +10,7 @@ import type { LeaseResource } from './leases.js';
 import { countUses, isUsedSince } from './uses.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Blobs in one transaction, and open at once. */
+/** Blobs that one transaction deletes, and that are open at once. */
 const BATCH = 64;
 
 interface Content {
@@ -20,18 +20,18 @@ interface Content {
   readonly holds: LeaseHolds;
 }
 
-/** When a collection began. */
+/** The state at the beginning of a collection. */
 interface Begin {
   readonly now: number;
-  /** Uses that are noted later keep a blob. */
+  /** The number of uses. A blob with a later use is kept. */
   readonly uses: number;
   readonly held: readonly LeaseResource[];
 }
 
 /**
- * See `ContentStore.sweep`. A blob is in use when it is marked, held by a lease, or was used since the beginning. That
- * is looked up in the transaction that takes it away, and whoever comes to use it does so in one too: before, and it
- * stays; or after, and it is found to be gone.
+ * See `ContentStore.sweep`. A blob is kept when it is marked, held by a lease, or was used since the beginning. The
+ * transaction that deletes a blob checks this. Each use of a blob is noted in a transaction as well: an earlier one keeps
+ * the blob, and a later one finds it gone.
  */
 export async function sweepContent(
   content: Content,
@@ -66,14 +66,14 @@ export async function sweepContent(
 
 function beginSweep(transaction: WriteTransaction, { holds }: Content): Begin {
   const now = Date.now();
-  // That counts as use; before the uses are counted, so that it does not keep anything this time.
+  // The end of a lease counts as a use of its blobs. It is noted before the count, so this collection deletes them.
   releaseEnded(transaction, { now, isHeld: (id) => holds.isHeld(id) });
   return { now, uses: countUses(transaction), held: [...heldResources(transaction, lasting(now))] };
 }
 
 /**
- * A lease that ends after the beginning counts to the end of the sweep. Its process may have recorded an image that the
- * mark has not seen.
+ * A lease that ends during the sweep holds its blobs until the sweep ends. Its process may have recorded an image that
+ * `mark` has not seen.
  */
 function lasting(now: number): LeaseEnds {
   return { now, isHeld: () => true };
@@ -92,7 +92,7 @@ function removeUnused(
     .map((digest) => ({ digest, size: deleteBlob(transaction, blobs, digest) }));
 }
 
-/** Notes of blobs that are gone. */
+/** Deletes the records of blobs that no longer exist. */
 async function forgetUnused({ metadata, blobs }: Content, begin: Begin): Promise<void> {
   const forgotten = metadata.read((transaction) => listForgotten(transaction, blobs));
   if (forgotten.length === 0) return;

@@ -1,8 +1,8 @@
 import type { Key, ReadTransaction, WriteTransaction } from '../metadata/metadata-store.js';
 import type { Digest } from '../oci/digest.js';
 
-// What a collection has to know of blobs beside their leases: which were put, labelled or let go by a lease while it
-// was looking for what is referred to. They are counted, over all processes: clocks can be set back.
+// A use of a blob is a commit, a change of its labels, or the end of a lease's hold. A garbage collection keeps blobs that
+// were used after it began. Uses are numbered across all processes, because a clock can be set back.
 
 const COUNT: Key = ['content uses'];
 const USES: Key = ['content use'];
@@ -18,7 +18,7 @@ export function countUses(transaction: ReadTransaction): number {
   return (transaction.get(COUNT) as number | undefined) ?? 0;
 }
 
-/** @param count of uses, at an earlier time */
+/** @param count the number of uses at an earlier time (`countUses`) */
 export function isUsedSince(transaction: ReadTransaction, digest: Digest, count: number): boolean {
   return ((transaction.get(useKey(digest)) as number | undefined) ?? 0) > count;
 }
