@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type MemberDecoder, MemberError, type MemberFormat } from './member-decoder.js';
+import { type MemberDecoder, MemberError, type MemberFormat } from './member-stream.js';
 
 const MAGIC = Buffer.from([0x1f, 0x8b]);
 const DEFLATE = 8;

@@ -1,8 +1,7 @@
 import { type Koffi, loadKoffi } from '../base/natives.js';
 import type { ByteOutput } from './codec.js';
 import { GzipMember, type Inflater } from './gzip-member.js';
-import { MemberError } from './member-decoder.js';
-import { MemberStream } from './member-stream.js';
+import { MemberError, MemberStream } from './member-stream.js';
 
 /** struct inflate_state of <isa-l/igzip_lib.h>. `loadIsal` tests these offsets on a known stream before they are used. */
 const STATE = {

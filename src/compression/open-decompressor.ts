@@ -1,8 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
 import type { ByteOutput, Decompressor } from './codec.js';
 import { GzipMember, type Inflater } from './gzip-member.js';
-import type { MemberDecoder } from './member-decoder.js';
-import { MemberStream } from './member-stream.js';
+import { type MemberDecoder, MemberStream } from './member-stream.js';
 import type { ZstdLibraryName } from './zstd-library.js';
 
 /** The gzip decoders, fastest first. A decoder is loaded when those before it are absent. */
@@ -12,7 +11,7 @@ const GZIP = {
     const isal = loadIsal();
     return isal && new IsalInflater(isal, output);
   },
-  zlib: async (output) => new (await import('./zlib-inflater.js')).ZlibInflater(output),
+  zlib: async (output) => new (await import('./node-zlib.js')).ZlibInflater(output),
 } as const satisfies Record<string, (output: ByteOutput) => Promise<Inflater | undefined>>;
 
 export type GzipDecoderName = keyof typeof GZIP;

@@ -1,4 +1,4 @@
-import { MemberError } from './member-decoder.js';
+import { MemberError } from './member-stream.js';
 
 /** The header of a frame (RFC 8878, 3.1.1.1). */
 interface ZstdHeader {

@@ -1,7 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
 import type { ByteOutput } from './codec.js';
 import { isZstdFrame, isZstdSkippable } from './detect.js';
-import { type MemberDecoder, MemberError, type MemberFormat } from './member-decoder.js';
+import { type MemberDecoder, MemberError, type MemberFormat } from './member-stream.js';
 import { parseZstdHeader, ZstdBlocks, zstdHeaderBytes } from './zstd-format.js';
 import { FLUSH, WINDOW_LOG_MAX, type ZstdLibrary, type ZstdSteps } from './zstd-library.js';
 

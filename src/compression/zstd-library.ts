@@ -2,8 +2,8 @@ import * as zlib from 'node:zlib';
 import { OverlayerError } from '../base/errors.js';
 import { loadZstd, type Zstd } from '../base/natives.js';
 import type { ByteOutput } from './codec.js';
-import { MemberError } from './member-decoder.js';
-import { type ZlibInput, type ZlibStep, ZlibSteps } from './zlib-steps.js';
+import { MemberError } from './member-stream.js';
+import { type ZlibInput, type ZlibStep, ZlibSteps } from './node-zlib.js';
 
 /** The library's own limit is 2^27 bytes; `ZstdFrame` refuses large windows itself, and says how to allow them. */
 export const WINDOW_LOG_MAX = 31;

@@ -1,8 +1,7 @@
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 import { isErrno, S, type Stat, type System } from '../system/system.js';
-import { type Directory, describeDirectory, joinPath, OPEN_DIRECTORY } from './directory.js';
-import { DirectoryCache } from './directory-cache.js';
+import { type Directory, DirectoryCache, describeDirectory, joinPath, OPEN_DIRECTORY } from './directory.js';
 import { isOpaque, lookupLower } from './lower-layers.js';
 
 /** containerd's limit; the kernel's is 40. */

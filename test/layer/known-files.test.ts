@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FACT, FACTS, FileFactsLog } from '../../src/layer/manifest/file-facts.js';
-import { KnownFiles } from '../../src/layer/manifest/known-files.js';
+import { KnownFiles } from '../../src/layer/manifest/write-manifest.js';
 
 const MODE = 0o100640;
 const CHECKSUM = 0xfedcba98;

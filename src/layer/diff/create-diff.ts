@@ -5,9 +5,8 @@ import { DATA, type Gate } from '../../base/threads/gate.js';
 import type { Ring } from '../../base/threads/ring.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
 import type { Compression } from '../options.js';
-import { reportProgress } from '../report-progress.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
-import { INPUT_READERS, OUTPUT_READERS } from '../worker/pipeline.js';
+import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult, type DiffSource } from './options.js';
 
 const MEDIA_TYPES: Readonly<Record<Compression, string>> = {

@@ -5,8 +5,7 @@ import type { WalkedEntry } from '../../rootfs/trees/walk-tree.js';
 import type { System } from '../../system/system.js';
 import type { LayerWriter } from './layer-writer.js';
 import { LinkedFiles } from './linked-files.js';
-import { reading } from './reading.js';
-import { describeTreeEntry, haveSameContent, isListedAlike, type TreeEntry } from './tree-entry.js';
+import { describeTreeEntry, haveSameContent, isListedAlike, reading, type TreeEntry } from './tree-entry.js';
 
 /** An entry and its directory in the upper tree. */
 interface PlacedEntry {

@@ -3,6 +3,7 @@ import { isWhiteoutDevice } from '../../rootfs/lower-layers.js';
 import { nodeType } from '../../rootfs/node-type.js';
 import type { WalkedEntry } from '../../rootfs/trees/walk-tree.js';
 import { imageXattrName } from '../../rootfs/xattrs.js';
+import { toOverlayerError } from '../../system/errno-code.js';
 import { O, type System } from '../../system/system.js';
 import type { TarHeader } from '../../tar/header-encoder.js';
 import { CAPABILITY, withoutHostRoot } from '../apply/capability.js';
@@ -127,4 +128,13 @@ function fill(system: System, file: number, buffer: Buffer, position: number, wa
     filled += length;
   }
   return buffer.subarray(0, filled);
+}
+
+/** Runs `work` on the entry at `path` of a tree. Errors of the kernel name the path. */
+export function reading<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toOverlayerError(error, { inTree: path === '' ? '.' : path });
+  }
 }

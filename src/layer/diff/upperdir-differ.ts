@@ -8,8 +8,7 @@ import { isMark } from '../../rootfs/xattrs.js';
 import { S, type System } from '../../system/system.js';
 import type { LayerWriter } from './layer-writer.js';
 import { LinkedFiles } from './linked-files.js';
-import { reading } from './reading.js';
-import { describeTreeEntry, isListedAlike, type TreeEntry } from './tree-entry.js';
+import { describeTreeEntry, isListedAlike, reading, type TreeEntry } from './tree-entry.js';
 
 /** overlayfs's marks of entries whose content is somewhere else (overlayfs.rst). */
 const ELSEWHERE = { redirect: 'a directory that was renamed', metacopy: 'a file without its content' };

@@ -3,8 +3,13 @@ import { crc32 } from 'node:zlib';
 import { OverlayerError } from '../../base/errors.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, isErrno } from '../../system/system.js';
-import type { ManifestEntry } from './manifest-entry.js';
-import { type ManifestEnd, type ManifestVersion, parseHeader, parseLine } from './manifest-line.js';
+import {
+  type ManifestEnd,
+  type ManifestEntry,
+  type ManifestVersion,
+  parseHeader,
+  parseLine,
+} from './manifest-entry.js';
 
 const READ_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;

@@ -1,8 +1,7 @@
 import { compareWalked, type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { isErrno, type System, SystemError } from '../../system/system.js';
 import { FileChecksum } from './file-checksum.js';
-import { EntryDescriber, type ManifestEntry } from './manifest-entry.js';
-import type { ManifestEnd } from './manifest-line.js';
+import { EntryDescriber, type ManifestEnd, type ManifestEntry } from './manifest-entry.js';
 
 /** A difference between a tree and its manifest. */
 export interface TreeDamage {

@@ -1,11 +1,11 @@
 import type { Ring } from '../../base/threads/ring.js';
+import { openTree } from '../../rootfs/directory.js';
 import type { System } from '../../system/system.js';
 import { type LayerOutput, LayerWriter } from '../diff/layer-writer.js';
 import type { DiffSource } from '../diff/options.js';
 import { TreeDiffer } from '../diff/tree-differ.js';
 import { UpperdirDiffer } from '../diff/upperdir-differ.js';
 import type { DiffInput } from './jobs.js';
-import { openTree } from './open-tree.js';
 import { type Pipeline, STEP_BYTES } from './pipeline.js';
 
 /** Reads the trees and writes the archive of their difference into the input ring. */

@@ -4,8 +4,7 @@ import type { FileFinisher, FileTail } from '../../rootfs/finish-file.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { SystemError } from '../../system/system.js';
 import type { FileFactsLog } from '../manifest/file-facts.js';
-import type { FileQueue } from './file-queue.js';
-import { SLOTS } from './file-slots.js';
+import { type FileQueue, SLOTS } from './file-queue.js';
 
 const MAX_FILE_BYTES = 128 * 1024;
 /** It takes 30 µs to wake a thread: it is worth it for so many files. */

@@ -1,6 +1,7 @@
 import { DATA, GATE_WORDS, Gate } from '../../base/threads/gate.js';
 import { Ring, ringWords } from '../../base/threads/ring.js';
-import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-slots.js';
+import type { LayerProgress } from '../options.js';
+import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-queue.js';
 
 /** The rings fit into a core's cache, and threads seldom wait: 512 KiB takes 6 % more time, 8 MiB takes the same. */
 const INPUT_BYTES = 4 * 1024 * 1024;
@@ -167,4 +168,40 @@ export class Pipeline {
   get inFlight(): number {
     return Atomics.load(this.#control, IN_FLIGHT);
   }
+}
+
+const PROGRESS_INTERVAL_MS = 100;
+
+/** Calls a listener about ten times a second. The error of a listener ends the work, which fails with it. */
+export function reportProgress(
+  pipeline: Pipeline,
+  compressedSize: number | undefined,
+  onProgress: ((progress: LayerProgress) => void) | undefined,
+  stop: () => void,
+): { end(): void; failure(): unknown } {
+  if (onProgress === undefined) return { end() {}, failure: () => undefined };
+  let failure: unknown;
+  const report = () => {
+    const { compressedBytes, bytes, entries } = pipeline;
+    onProgress({ compressedBytes, compressedSize, bytes, entries });
+  };
+  const timer = setInterval(() => {
+    try {
+      report();
+    } catch (error) {
+      failure = error;
+      clearInterval(timer);
+      pipeline.gate.abort();
+      stop();
+    }
+  }, PROGRESS_INTERVAL_MS);
+  return {
+    end() {
+      clearInterval(timer);
+      // The work may have ended before the listener's error could stop it.
+      if (failure !== undefined) throw failure;
+      report();
+    },
+    failure: () => failure,
+  };
 }

@@ -1,12 +1,105 @@
 import { type Limits, limitError } from '../../base/limits.js';
 import { TarDecoder } from '../../tar/decoder.js';
-import type { TarSink } from '../../tar/types.js';
+import type { TarEntry, TarSink } from '../../tar/types.js';
+import { cleanPath } from '../plan/clean-path.js';
 import { HashedReader } from './hashed-reader.js';
-import { ImageWatch } from './image-watch.js';
 import type { ArchiveSummary } from './jobs.js';
 import type { PendingFiles } from './pending-files.js';
 import { INPUT_READERS, OUTPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 import { SharedDigest } from './shared-digest.js';
+
+/** How much of a manifest.json is read. */
+const MAX_KEPT_BYTES = 64 * 1024;
+
+/** Files that are at the root of an archive of images. */
+type Marker = 'oci-layout' | 'index.json' | 'manifest.json';
+
+/**
+ * Passes an archive on to a sink, and detects whether it is an archive of images: its root has an OCI layout, or the
+ * manifest.json of `docker save`. Unpacked as a layer, it would give a directory of blobs instead of a root
+ * filesystem.
+ *
+ * The images may also be in a directory at the root: some archives are packed together with the directory.
+ */
+class ImageWatch implements TarSink {
+  readonly #sink: TarSink;
+  /**
+   * The directory that has all entries so far, with a slash; '' when there are several, undefined before the first
+   * entry.
+   */
+  #top: string | undefined;
+  /** Markers that were found at the root, or in the directory that may have all entries. */
+  readonly #markers = new Set<`${string}${Marker}`>();
+  /** Path and first bytes of the manifest.json that is being read. */
+  #manifest: { readonly path: `${string}manifest.json`; bytes: Buffer } | undefined;
+
+  constructor(sink: TarSink) {
+    this.#sink = sink;
+  }
+
+  get holdsImages(): boolean {
+    const holds = (root: string) =>
+      this.#markers.has(`${root}manifest.json`) ||
+      (this.#markers.has(`${root}oci-layout`) && this.#markers.has(`${root}index.json`));
+    return holds('') || holds(this.#top ?? '');
+  }
+
+  entry(entry: TarEntry): void {
+    const { path } = entry;
+    if (this.#top !== '' && !path.startsWith(this.#top ?? '/')) this.#seeTop(topOf(entry));
+    if (entry.type === 'file' && (path.endsWith('.json') || path.endsWith('oci-layout'))) this.#look(path);
+    this.#sink.entry(entry);
+  }
+
+  data(bytes: Uint8Array, start: number, end: number, position: number): void {
+    const manifest = this.#manifest;
+    if (manifest !== undefined && manifest.bytes.length < MAX_KEPT_BYTES)
+      manifest.bytes = Buffer.concat([manifest.bytes, bytes.subarray(start, end)]).subarray(
+        0,
+        MAX_KEPT_BYTES,
+      );
+    this.#sink.data(bytes, start, end, position);
+  }
+
+  entryEnd(): void {
+    if (this.#manifest !== undefined) {
+      if (isDockerManifest(this.#manifest.bytes)) this.#markers.add(this.#manifest.path);
+      this.#manifest = undefined;
+    }
+    this.#sink.entryEnd();
+  }
+
+  #seeTop(top: string | undefined): void {
+    if (top !== undefined && top !== this.#top) this.#top = this.#top === undefined ? top : '';
+  }
+
+  #look(name: string): void {
+    const { path } = cleanPath(name);
+    for (const root of ['', this.#top ?? '']) {
+      if (path === `${root}manifest.json`)
+        this.#manifest = { path: `${root}manifest.json`, bytes: Buffer.alloc(0) };
+      else if (path === `${root}oci-layout`) this.#markers.add(`${root}oci-layout`);
+      else if (path === `${root}index.json`) this.#markers.add(`${root}index.json`);
+    }
+  }
+}
+
+/** The first component of a path; '' for a file at the root, undefined for the root itself. */
+function topOf({ path: name, type }: TarEntry): string | undefined {
+  const { path } = cleanPath(name);
+  if (path === '') return undefined;
+  const slash = path.indexOf('/');
+  if (slash >= 0) return path.slice(0, slash + 1);
+  return type === 'directory' ? `${path}/` : '';
+}
+
+/**
+ * `docker save` writes a list of objects with a config and layers. The manifest.json of a web application is an
+ * object.
+ */
+function isDockerManifest(beginning: Buffer): boolean {
+  return /^\s*\[\s*\{.*"(config|layers)"\s*:/is.test(beginning.toString('latin1'));
+}
 
 const BLOCK_MASK = ~511;
 

@@ -1,5 +1,5 @@
 import { OverlayerError } from '../../base/errors.js';
-import type { ManifestEnd } from '../../layer/manifest/manifest-line.js';
+import type { ManifestEnd } from '../../layer/manifest/manifest-entry.js';
 import { readManifest, verifyManifest } from '../../layer/manifest/read-manifest.js';
 import { type TreeDamage, verifyTree } from '../../layer/manifest/verify-tree.js';
 import type { DiffID } from '../../oci/digest.js';
