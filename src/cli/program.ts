@@ -5,7 +5,7 @@ import { addLayerCommands } from './commands/layer-program.js';
 import { addSnapshots } from './commands/snapshots/snapshots-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
 import { addCommand, HELP_COMMAND } from './flags/declare.js';
-import { SERVE_FLAGS } from './flags/serve-flags.js';
+import { SERVE_FLAGS } from './flags/store-flags.js';
 
 const PROGRAM_HELP = `
 Examples:

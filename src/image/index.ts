@@ -8,7 +8,6 @@
 // Opening what images come from.
 
 export type { OpenImageArchiveOptions } from './archive/image-archive.js';
-export { openImageArchive } from './archive/open-image-archive.js';
 export type { Credentials } from './registry/auth/credentials.js';
 export { type OpenRegistryOptions, openRegistry } from './registry/open-registry.js';
 export type { RegistryNotice } from './registry/registry-notice.js';
@@ -27,7 +26,7 @@ export type {
   PassedOver,
   SourceImage,
 } from './source/image-source.js';
-export { openImageLayout } from './source/open-image-layout.js';
+export { openImageArchive, openImageLayout } from './source/open-local-images.js';
 
 // Inspecting an image, or unpacking it into one directory: no store is needed.
 

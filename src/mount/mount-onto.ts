@@ -1,14 +1,15 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MountSystem } from '../system/mount-system.js';
+import { MOUNT_ATTRIBUTE, type MountSystem, MS } from '../system/mount-system.js';
+import { readMountInfo, topMount } from '../system/mountinfo.js';
 import { hasProc } from '../system/own-proc.js';
 import { AT_FDCWD, asSystemError, isErrno, O, SystemError } from '../system/system.js';
-import { bindMount, bindMountOld } from './bind-mount.js';
 import { mountFileSystem, mountFileSystemOld } from './file-system-mount.js';
+import { mapOwners } from './idmapped.js';
 import type { Mount } from './mount.js';
 import type { MountAttempt, MountTarget } from './mount-attempt.js';
 import { mountError } from './mount-error.js';
-import { parseMountOptions } from './mount-options.js';
+import { mountAttributes, mountFlags, parseMountOptions } from './mount-options.js';
 import { mountOverlay } from './overlay-mount.js';
 
 /** Mounts one after the other onto `target`. If one fails, the others are unmounted. */
@@ -88,4 +89,41 @@ function openTarget(system: MountSystem, root: string, below: string): MountTarg
 /** @param otherwise a path that led to it, for systems without /proc */
 function pathOf(descriptor: number, otherwise: string): string {
   return hasProc() ? readlinkSync(`/proc/self/fd/${descriptor}`) : realpathSync(otherwise);
+}
+
+/**
+ * Shows a directory at a second place. The mount is private: a later mount or unmount there does not reach the
+ * source.
+ */
+function bindMount({ system, mount, options, target }: MountAttempt): void {
+  const tree = system.cloneTree(mount.source, { recursive: options.bind === 'rbind' });
+  try {
+    const everywhere = options.recursiveReadOnly ? MOUNT_ATTRIBUTE.RDONLY : 0;
+    system.changeMount(tree, { private: true, set: everywhere }, { recursive: true });
+    system.changeMount(tree, mountAttributes(options), { recursive: false });
+    mapOwners(system, tree, options.idMap);
+    system.attach(tree, target.descriptor);
+  } finally {
+    system.close(tree);
+  }
+}
+
+/** Uses mount(2), which makes the mount first and changes it afterwards. */
+async function bindMountOld({ system, mount, options, target }: MountAttempt): Promise<void> {
+  const { path } = target;
+  if (options.recursiveReadOnly || options.idMap !== undefined)
+    throw new SystemError('ENOSYS', 'mount_setattr', path);
+  const recursive = options.bind === 'rbind' ? MS.REC : 0;
+  const change = (flags: number) => system.mount({ source: '', target: path, type: '', flags, data: '' });
+  system.mount({ source: mount.source, target: path, type: '', flags: MS.BIND | recursive, data: '' });
+  try {
+    change(MS.PRIVATE | MS.REC);
+    // A remount clears the flags that it does not name. A user namespace may not clear them.
+    const present = topMount(readMountInfo(), path)?.options ?? [];
+    const kept = mountFlags(parseMountOptions('', present));
+    if (options.flags.size > 0) change(MS.BIND | MS.REMOUNT | kept | mountFlags(options));
+  } catch (error) {
+    await system.unmount(path, { lazy: true });
+    throw error;
+  }
 }

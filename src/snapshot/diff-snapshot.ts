@@ -1,8 +1,18 @@
+import { readdir } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { checkOptions } from '../base/check-arguments.js';
+import { OverlayerError } from '../base/errors.js';
 import { DataTask, type Task } from '../base/task.js';
-import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult } from '../layer/diff/options.js';
+import { runDiff } from '../layer/diff/create-diff.js';
+import {
+  CREATE_DIFF_OPTIONS,
+  type CreateDiffOptions,
+  type DiffResult,
+  type DiffSource,
+} from '../layer/diff/options.js';
 import type { Mount } from '../mount/mount.js';
-import { runDiffOfMounts } from './diff-mounts.js';
+import { readOnlyMount, shownLayers } from '../mount/overlay-layers.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import type { Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
 
@@ -51,4 +61,77 @@ async function* runDiffOfSnapshot(
   } finally {
     for (const each of views) await snapshots.remove(each);
   }
+}
+
+/**
+ * Makes a layer of the changes from `left` to `right`, as containerd's Diff service does (services/diff/v1).
+ *
+ * If the uppermost layer of `right` is the only layer that `left` lacks, only that layer is read, and nothing is mounted.
+ * Else both are mounted read-only in a private place, and compared. Owners are those on the disk, even if the mounts map
+ * them.
+ *
+ * @param left mounts of the tree before the changes. A first layer has no mounts, or an empty directory
+ * @throws OverlayerError as `createDiff` and `mountAll`
+ * @throws `signal.reason` after an abort
+ */
+export function diffMounts(
+  left: readonly Mount[],
+  right: readonly Mount[],
+  options: CreateDiffOptions = {},
+): Task<DiffResult, Uint8Array> {
+  return new DataTask(async function* () {
+    checkOptions('diffMounts', options, CREATE_DIFF_OPTIONS);
+    return yield* runDiffOfMounts(left, right, options);
+  });
+}
+
+/** See `diffMounts`. */
+async function* runDiffOfMounts(
+  left: readonly Mount[],
+  right: readonly Mount[],
+  options: CreateDiffOptions,
+): AsyncGenerator<Uint8Array, DiffResult> {
+  if (right.length === 0)
+    throw new OverlayerError('InvalidArgument', 'There are no mounts to make a diff of');
+  const upperdir = await findUpperdir(left, right);
+  if (upperdir !== undefined) return yield* runDiff(upperdir, options);
+  await using lower = await showTree(left);
+  await using upper = await showTree(right);
+  return yield* runDiff({ lower: lower.directory, upper: upper.directory! }, options);
+}
+
+async function findUpperdir(
+  left: readonly Mount[],
+  right: readonly Mount[],
+): Promise<DiffSource | undefined> {
+  const [upper, ...lowers] = shownLayers(right) ?? [];
+  const layers = shownLayers(left);
+  if (upper === undefined || layers === undefined) return undefined;
+  const isFirst = lowers.length === 0 && (await isEmpty(layers));
+  return isFirst || isDeepStrictEqual(lowers, layers) ? { upper, lowers } : undefined;
+}
+
+/** Some snapshotters mount an empty directory for a snapshot without contents. */
+async function isEmpty([directory, ...others]: readonly string[]): Promise<boolean> {
+  if (directory === undefined || others.length > 0) return directory === undefined;
+  try {
+    return (await readdir(directory)).length === 0;
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot read "${directory}"`);
+  }
+}
+
+interface ShownTree extends AsyncDisposable {
+  /** Undefined when there are no mounts. */
+  readonly directory: string | undefined;
+}
+
+async function showTree(mounts: readonly Mount[]): Promise<ShownTree> {
+  const layers = shownLayers(mounts);
+  // A single directory is read where it is, without a mount and without privileges.
+  if (layers !== undefined && layers.length < 2)
+    return { directory: layers[0], [Symbol.asyncDispose]: async () => {} };
+  const { mountTemporarily } = await import('../mount/mounting.js');
+  const { directory, unmount } = await mountTemporarily(mounts.map(readOnlyMount));
+  return { directory, [Symbol.asyncDispose]: () => unmount({ lazy: true }) };
 }

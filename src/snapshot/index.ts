@@ -24,8 +24,7 @@ export type {
 // Unpacking a layer into a snapshot; making a layer of a snapshot's changes.
 
 export { type ChainID, chainIDs } from '../oci/chain-ids.js';
-export { diffMounts } from './diff-mounts.js';
-export { diffSnapshot } from './diff-snapshot.js';
+export { diffMounts, diffSnapshot } from './diff-snapshot.js';
 export type { UnpackedSnapshot } from './fill/fill-snapshot.js';
 export { type UnpackSnapshotOptions, unpackSnapshot } from './fill/unpack-snapshot.js';
 

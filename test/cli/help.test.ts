@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { parseSize } from '../../src/cli/flags/values.js';
+import { parseSize } from '../../src/cli/flags/declare.js';
 import { createProgram } from '../../src/cli/program.js';
 import { DEFAULT_LIMITS } from '../../src/index.js';
 import { overlayer } from './helpers.js';

@@ -1,12 +1,12 @@
 import { describe, expect, it, test, vi } from 'vitest';
+import { anomalyTable, TypeTally } from '../../src/cli/commands/inspect.js';
 import { exitCode } from '../../src/cli/exit-code.js';
-import { collect, parseCount, parseSize } from '../../src/cli/flags/values.js';
-import { columns } from '../../src/cli/render/columns.js';
+import { collect, parseCount, parseSize } from '../../src/cli/flags/declare.js';
 import { formatCount, formatSeconds, formatTime } from '../../src/cli/render/format.js';
 import { layerSummary } from '../../src/cli/render/layer-summary.js';
 import { LISTING_HEADER, listingRow, operationLines } from '../../src/cli/render/operation-text.js';
+import { columns } from '../../src/cli/render/print.js';
 import { createProgress, Pace, progressText } from '../../src/cli/render/progress/layer-progress.js';
-import { anomalyTable, TypeTally } from '../../src/cli/render/tables.js';
 import type { Operation, PlannedOperation, TarEntry } from '../../src/index.js';
 import { controlCharacters } from './helpers.js';
 

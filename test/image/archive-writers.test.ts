@@ -3,7 +3,7 @@ import { createReadStream, readFileSync, rmSync, utimesSync, writeFileSync } fro
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openImageArchive } from '../../src/image/archive/open-image-archive.js';
+import { openImageArchive } from '../../src/image/source/open-local-images.js';
 import { useContent } from '../content/use-content.js';
 import { cut } from '../helpers/decompress.js';
 import { layoutFiles, writeFiles } from '../helpers/hand-made-image.js';

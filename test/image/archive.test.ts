@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compress as zstdSync } from 'zstd-napi';
-import { openImageArchive } from '../../src/image/archive/open-image-archive.js';
+import { openImageArchive } from '../../src/image/source/open-local-images.js';
 import { OverlayerError } from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
 import { useContent } from '../content/use-content.js';

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { detectSource } from '../../src/image/source/detect-source.js';
-import { openImageLayout } from '../../src/image/source/open-image-layout.js';
+import { openImageLayout } from '../../src/image/source/open-local-images.js';
 import { parseDigest } from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
 import {

@@ -1,9 +1,8 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openImageArchive } from '../../src/image/archive/open-image-archive.js';
 import { detectSource } from '../../src/image/source/detect-source.js';
 import type { ImageSource } from '../../src/image/source/image-source.js';
-import { openImageLayout } from '../../src/image/source/open-image-layout.js';
+import { openImageArchive, openImageLayout } from '../../src/image/source/open-local-images.js';
 import { useContent } from '../content/use-content.js';
 import { readBlob, readImage } from '../helpers/read-image.js';
 import { ARCHIVES, LAYOUTS, makeSampleImages, pieces, type SampleImages } from '../helpers/sample-images.js';

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type BackendSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
 import { LayerFill } from '../../src/snapshot/fill/layer-fill.js';
-import { readRecordFile } from '../../src/snapshot/store/record-file.js';
+import { readRecordFile } from '../../src/snapshot/store/snapshot-files.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSnapshotter, rebuildMetadata, type SnapshotInfo, type Snapshotter } from '../../src/index.js';
-import { writeRecordFile } from '../../src/snapshot/store/record-file.js';
+import { writeRecordFile } from '../../src/snapshot/store/snapshot-files.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
 import { unpackSnapshot } from '../helpers/unpack-snapshot.js';

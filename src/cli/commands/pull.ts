@@ -4,7 +4,7 @@ import type { GetFlags, ImportFlags, PullFlags } from '../flags/image-flags.js';
 import { closeLayer, openLayer } from '../input.js';
 import { getOptions, registryOptions } from '../options.js';
 import { imageDocument, PullTally } from '../render/image.js';
-import { printResult } from '../render/print-result.js';
+import { printResult } from '../render/print.js';
 import { createPullProgress } from '../render/progress/pull-progress.js';
 import { withStore } from '../with-root.js';
 

@@ -10,7 +10,7 @@ import {
   serve as startDaemon,
 } from '../../index.js';
 import { abortOnSignals, reportFailure } from '../failure.js';
-import type { ServeFlags } from '../flags/serve-flags.js';
+import type { ServeFlags } from '../flags/store-flags.js';
 
 /** The paths of the systemd units (`daemon/systemd/`). */
 const ROOT = '/var/lib/overlayer-containerd';

@@ -9,7 +9,7 @@ import { platformOf, readOptions } from '../options.js';
 import { formatSeconds } from '../render/format.js';
 import { unpackedImageSummary } from '../render/image.js';
 import { layerSummary } from '../render/layer-summary.js';
-import { printResult } from '../render/print-result.js';
+import { printResult } from '../render/print.js';
 import { LateProgress } from '../render/progress/late-progress.js';
 
 /** Unpacks a layer or a whole image. @returns the exit code */

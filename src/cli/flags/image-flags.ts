@@ -1,6 +1,14 @@
-import { flag, required, type ValuesOf, withDefault } from './declare.js';
+import {
+  collect,
+  flag,
+  parseCount,
+  parseLabels,
+  parseSize,
+  required,
+  type ValuesOf,
+  withDefault,
+} from './declare.js';
 import { formatFlag, STORE_FLAGS } from './store-flags.js';
-import { collect, parseCount, parseLabels, parseSize } from './values.js';
 
 export const PLATFORM = flag(
   '--platform <PLATFORM>',

@@ -1,7 +1,17 @@
-import { flag, grouped, required, type ValuesOf, withDefault } from './declare.js';
+import {
+  collect,
+  flag,
+  grouped,
+  parseCount,
+  parseEpoch,
+  parseLabels,
+  parseSize,
+  required,
+  type ValuesOf,
+  withDefault,
+} from './declare.js';
 import { PLATFORM, progressFlag, REGISTRY_FLAGS } from './image-flags.js';
 import { JSON_OUTPUT, STORE_FLAGS } from './store-flags.js';
-import { collect, parseCount, parseEpoch, parseLabels, parseSize } from './values.js';
 
 const PROGRESS = progressFlag('a bar');
 

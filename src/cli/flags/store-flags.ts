@@ -1,11 +1,10 @@
-import { flag, type ValuesOf } from './declare.js';
-import { collect } from './values.js';
+import { collect, flag, parseLabels, type ValuesOf, withDefault } from './declare.js';
 
-export const BACKEND = flag('--backend <BACKEND>', 'snapshot layout: overlayfs layers, or complete trees', [
+const BACKEND = flag('--backend <BACKEND>', 'snapshot layout: overlayfs layers, or complete trees', [
   'overlay',
   'native',
 ]);
-export const ROOT = flag('--root <DIR>', 'the directory of images and snapshots');
+const ROOT = flag('--root <DIR>', 'the directory of images and snapshots');
 export const JSON_OUTPUT = flag('--json', 'print the result as one JSON document');
 
 /** Options of every command that opens a store. */
@@ -25,3 +24,51 @@ export const listFlags = (field: string, filter: string) =>
     formatFlag(field).conflicts(['quiet', 'json']),
   ] as const;
 export type ListFlags = ValuesOf<ReturnType<typeof listFlags>>;
+
+/** Of `snapshots prepare`, `view` and `commit`. */
+export const LABEL_FLAGS = [
+  ...STORE_FLAGS,
+  flag('--label <LABEL=VALUE>', 'set a label; may be repeated', parseLabels),
+] as const;
+export type LabelFlags = ValuesOf<typeof LABEL_FLAGS>;
+
+export const REMOVE_SNAPSHOT_FLAGS = [
+  ...STORE_FLAGS,
+  flag('--force', 'remove a snapshot even if it is mounted'),
+] as const;
+export type RemoveSnapshotFlags = ValuesOf<typeof REMOVE_SNAPSHOT_FLAGS>;
+
+export const CHECK_FLAGS = [
+  ROOT,
+  flag('--quick', 'check files without reading their contents'),
+  flag('--repair', 'replace damaged files from the layers'),
+  flag('--layer <FILE>', 'a layer to repair from; may be repeated', collect),
+  flag('--prune', 'delete what belongs to no snapshot'),
+  flag('--dry-run', 'change nothing; print what would be done'),
+  flag('--rebuild', 'first rebuild damaged or lost metadata from the directories').conflicts('dryRun'),
+  JSON_OUTPUT,
+] as const;
+export type CheckFlags = ValuesOf<typeof CHECK_FLAGS>;
+
+export const SERVE_FLAGS = [
+  flag('--address <SOCKET>', 'the unix socket to listen on (default: the one systemd passes)'),
+  flag('--root <DIR>', 'the directory of snapshots (default: /var/lib/overlayer-containerd)'),
+  BACKEND,
+  flag('--name <NAME>', "the snapshotter's name in containerd (default: overlayer)"),
+  flag(
+    '--containerd-address <SOCKET>',
+    "containerd's socket, to read layers (default: /run/containerd/containerd.sock)",
+  ),
+  flag('--metrics <HOST:PORT>', 'serve /metrics to Prometheus on this address'),
+  withDefault(flag('--log <FORM>', 'the form of log lines on standard error', ['text', 'json']), 'text'),
+  flag(
+    '--print-containerd-config [VERSION]',
+    "print a section for containerd's configuration, or with VERSION a complete file",
+    ['2', '3', '4'],
+  ),
+  flag(
+    '--only-remap-ids',
+    'print a capability: refuse user namespaces that need copies of layers, instead of making the copies',
+  ),
+] as const;
+export type ServeFlags = ValuesOf<typeof SERVE_FLAGS>;

@@ -7,9 +7,9 @@ import {
   type PullEvent,
   type UnpackedImage,
 } from '../../index.js';
-import { anomalyNotes } from './anomaly-notes.js';
 import { counted, formatBytes, formatCount, formatSeconds } from './format.js';
-import { type LabelledRow, labelledRows } from './print-result.js';
+import { anomalyNotes } from './layer-summary.js';
+import { type LabelledRow, labelledRows } from './print.js';
 
 /** An image as the fields of a JSON document. */
 export function imageDocument({ name, target, platform, labels, createdAt, updatedAt }: Image): object {

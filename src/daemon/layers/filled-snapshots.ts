@@ -7,7 +7,7 @@ import type { Seal } from '../../snapshot/fill/seal.js';
 import { unpackPlace } from '../../snapshot/fill/unpack-place.js';
 import { UNPACKED_LAYER_LABEL } from '../../snapshot/labels.js';
 import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
-import { readRecordFile } from '../../snapshot/store/record-file.js';
+import { readRecordFile } from '../../snapshot/store/snapshot-files.js';
 
 /** A layer that this differ has unpacked into a snapshot before its parent was known. */
 export interface UnpackedLayer {

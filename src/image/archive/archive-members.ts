@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, type Limits } from '../../base/limits.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { cleanPath } from '../../layer/plan/clean-path.js';
 import type { TarEntry } from '../../tar/types.js';
-import { hashFile, type LocalFile, sizeOf } from '../source/local-file.js';
+import { hashFile, type LocalFile, sizeOf } from '../source/local-images.js';
 
 /** Limits of image archives. All names are kept in memory, so the limits are lower than those of layers. */
 export const ARCHIVE_LIMITS: Partial<Limits> = {

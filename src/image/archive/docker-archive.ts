@@ -8,12 +8,18 @@ import type { DiffID, Digest } from '../../oci/digest.js';
 import { checkFields, list, parseJson, TextSchema } from '../../oci/document.js';
 import { parseImageConfig } from '../../oci/image-config.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
+import { storedName } from '../reference.js';
 import { sha256 } from '../source/blob-bytes.js';
-import { storedName } from '../source/image-name.js';
 import type { PassedOver, SourceImage } from '../source/image-source.js';
-import type { FindFile } from '../source/layout-images.js';
-import type { LocalImages } from '../source/local-file.js';
-import { hashFile, type LocalFile, readStart, readWholeFile, sizeOf } from '../source/local-file.js';
+import {
+  type FindFile,
+  hashFile,
+  type LocalFile,
+  type LocalImages,
+  readStart,
+  readWholeFile,
+  sizeOf,
+} from '../source/local-images.js';
 
 export const DOCKER_MANIFEST_FILE = 'manifest.json';
 

@@ -9,7 +9,7 @@ import { BLOCK } from '../../tar/block.js';
 import { TarDecoder } from '../../tar/decoder.js';
 import { readTar, type TarEntryReader } from '../../tar/reader.js';
 import type { TarEntry } from '../../tar/types.js';
-import type { LocalFile } from '../source/local-file.js';
+import type { LocalFile } from '../source/local-images.js';
 import { ARCHIVE_LIMITS, ArchiveMembers, isMemberFile, memberName } from './archive-members.js';
 
 /** One or two headers stand between two layers. */

@@ -6,8 +6,7 @@ import type { LayerProgress, LayerResult, LayerSource } from '../../layer/option
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
-import { bytesOf, isFile, otherSize } from '../source/blob-bytes.js';
-import { openLayer } from '../source/open-layer.js';
+import { bytesOf, isFile, openLayer, otherSize } from '../source/blob-bytes.js';
 import { openBlobIngest, type PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
 import { SupplyWatch } from './supply-watch.js';

@@ -8,7 +8,7 @@ import { planLayer } from '../../layer/plan-layer.js';
 import { isNonDistributable } from '../../oci/media-types.js';
 import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
-import { inLayer } from '../source/open-layer.js';
+import { inLayer } from '../source/blob-bytes.js';
 import { LAYER_BLOB_LABEL } from '../store/image-labels.js';
 import { fetchLayer, StaleBytesError, stateOf } from './fetch-layer.js';
 import type { PullContext } from './pull-context.js';

@@ -14,13 +14,12 @@ import type {
 } from '../source/image-source.js';
 import type { Credentials } from './auth/credentials.js';
 import { BlobBody, type BlobResponse, contentRange } from './blob-body.js';
-import { openEndpoint } from './endpoint.js';
 import type { RegistryHost } from './hosts/registry-hosts.js';
 import type { Patience } from './http/http-exchange.js';
 import { Retries } from './http/retries.js';
 import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
 import { onceEach, type RegistryNotice } from './registry-notice.js';
-import { type Operation, Repository } from './repository.js';
+import { type Operation, openEndpoint, Repository } from './repository.js';
 
 export interface RegistrySourceOptions extends Patience {
   /** Servers in the order of requests; the registry itself is the last. */

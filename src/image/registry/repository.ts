@@ -1,9 +1,164 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Reference } from '../reference.js';
-import type { Endpoint, EndpointRequest } from './endpoint.js';
-import type { HttpResponse } from './http/http-response.js';
+import { Authorizer } from './auth/authorizer.js';
+import type { Credentials } from './auth/credentials.js';
+import { type FoundCredentials, findCredentials } from './auth/find-credentials.js';
+import { isForeign, type RegistryHost } from './hosts/registry-hosts.js';
+import { HttpClient, type HttpRequest } from './http/http-client.js';
+import type { Patience } from './http/http-exchange.js';
+import { type HttpResponse, responseFailure } from './http/http-response.js';
+import { isNotTLS } from './http/network-failure.js';
 import { PassingFailure, type Retries } from './http/retries.js';
 import type { RegistryNotice } from './registry-notice.js';
+
+/** One challenge of the server, one of a redirect's target, and each again after a token has expired. */
+const MAX_CHALLENGES = 4;
+/** Redirect targets that may send a challenge. */
+const MAX_TARGETS = 16;
+
+export interface EndpointRequest extends Pick<HttpRequest, 'method' | 'headers'> {
+  readonly signal: AbortSignal;
+  /** The object, for messages: `manifest 12`. */
+  readonly what: string;
+  /** Statuses that are not a failure. */
+  readonly accepts: readonly number[];
+}
+
+interface EndpointOptions {
+  readonly client: HttpClient;
+  /** URLs of the repository, best first. */
+  readonly bases: readonly URL[];
+  /** Authorizes requests to this server only. */
+  readonly authorizer: Authorizer;
+  readonly scope: string;
+}
+
+/** A server of the repository: a mirror, or the registry itself. */
+export class Endpoint {
+  readonly host: RegistryHost;
+  /** A single URL once a request has succeeded. */
+  #bases: readonly URL[];
+  readonly #client: HttpClient;
+  readonly #authorizer: Authorizer;
+  readonly #scope: string;
+  /** Authorizers of redirect targets, by origin. */
+  readonly #targets = new Map<string, Authorizer>();
+
+  constructor(host: RegistryHost, { client, bases, authorizer, scope }: EndpointOptions) {
+    this.host = host;
+    this.#bases = bases;
+    this.#client = client;
+    this.#authorizer = authorizer;
+    this.#scope = scope;
+  }
+
+  /**
+   * @param path relative to the repository: `manifests/12`
+   * @throws PassingFailure; OverlayerError `NotFound`, `Unauthenticated`, `PermissionDenied`, `Unavailable`
+   */
+  async request(path: string, request: EndpointRequest): Promise<HttpResponse> {
+    const refused = new Set<string>();
+    for (;;) {
+      const { url, response } = await this.#reach(path, request);
+      if (request.accepts.includes(response.status)) return response;
+      const authorizer = this.#authorizerOf(response.url, url);
+      const asked = `${response.url.origin} ${response.authorization}`;
+      const mayBeAnswered = response.status === 401 && !refused.has(asked) && refused.size < MAX_CHALLENGES;
+      if (!mayBeAnswered || !(await authorizer?.answer(response, request.signal)))
+        throw await responseFailure(response, request.what, async () =>
+          authorizer?.hint(response.status === 401),
+        );
+      refused.add(asked);
+      await response.discard();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  /** The authorizer of the server, or of a redirect's target, which gets anonymous tokens only. */
+  #authorizerOf(answered: URL, asked: URL): Authorizer | undefined {
+    const { origin, host, pathname } = answered;
+    if (origin === asked.origin) return this.#authorizer;
+    const known = this.#targets.get(origin);
+    if (known !== undefined || this.#targets.size >= MAX_TARGETS) return known;
+    const image = /^\/v2\/(.+)\/(manifests|blobs)\//.exec(pathname)?.[1];
+    const name = image === undefined ? host : `${host}/${image}`;
+    const hint = `${asked.host} redirects to ${host}, which wants to know who asks: get the image from there, ${name}`;
+    const authorizer = new Authorizer(this.#client, this.#scope, async () => ({
+      ...{ credentials: [], warnings: [], hint },
+    }));
+    this.#targets.set(origin, authorizer);
+    return authorizer;
+  }
+
+  async #reach(path: string, { method, headers, signal }: EndpointRequest) {
+    const bases = this.#bases;
+    for (const [index, base] of bases.entries()) {
+      const url = new URL(path, base);
+      url.search = base.search;
+      const request: HttpRequest = {
+        ...{ method, headers, signal, ownHeaders: this.host.headers },
+        authorization: await this.#authorizer.header(signal),
+        authorizationFor: async (target) => await this.#targets.get(target.origin)?.header(signal),
+      };
+      try {
+        const response = await this.#client.request(url, request);
+        this.#bases = [base];
+        return { url, response };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (index === bases.length - 1 || !mayBePlain(error)) throw error;
+      }
+    }
+    throw new OverlayerError('Internal', 'An endpoint has a URL');
+  }
+}
+
+/** Whether the failure may be that of a server without TLS. A server with an untrusted certificate is not retried without TLS. */
+function mayBePlain(error: unknown): boolean {
+  return error instanceof PassingFailure || isNotTLS(Object(error).cause);
+}
+
+interface OpenEndpointOptions extends Patience {
+  /** Credentials for the registry itself. */
+  readonly credentials: Credentials | undefined;
+  readonly ending: AbortSignal;
+  readonly tell: (notice: RegistryNotice) => void;
+}
+
+/** Opens a repository at a server. Its credentials are sent to no other server. */
+export function openEndpoint(
+  host: RegistryHost,
+  { domain, repository }: Reference,
+  { credentials, tell, ...options }: OpenEndpointOptions,
+): Endpoint {
+  const { hostname, host: name } = host.urls[0]!;
+  const { tls, plainHTTP } = host;
+  const client = new HttpClient({ ...options, hostname, tls, plainHTTP });
+  const scope = `repository:${repository}:pull`;
+  const authorizer = new Authorizer(client, scope, async () => {
+    if (!host.isMirror && credentials !== undefined) return given(credentials);
+    const found = await findCredentials(host.isMirror ? name : domain, repository);
+    for (const message of found.warnings) tell({ type: 'warning', message });
+    return found;
+  });
+  const bases = host.urls.map((url) => repositoryURL(url, { domain, repository }));
+  return new Endpoint(host, { client, bases, authorizer, scope });
+}
+
+function given(credentials: Credentials): FoundCredentials {
+  const hint = 'it refuses the credentials that were given; is the name right?';
+  return { credentials: [credentials], warnings: [], hint };
+}
+
+/** `https://registry.example/v2/library/debian/`; a mirror gets `?ns=docker.io` (containerd, docs/hosts.md). */
+function repositoryURL(api: URL, { domain, repository }: Pick<Reference, 'domain' | 'repository'>): URL {
+  const url = new URL(`${api.pathname.replace(/\/$/, '')}/${repository}/`, api);
+  if (isForeign(api, domain)) url.searchParams.set('ns', domain);
+  return url;
+}
 
 /** The state that the requests for one object share. */
 export interface Operation {

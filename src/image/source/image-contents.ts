@@ -1,11 +1,13 @@
 import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
 import type { ContentStore } from '../../content/content-store.js';
+import { chainIDs } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { ImageConfig } from '../../oci/image-config.js';
 import type { ImageManifest } from '../../oci/manifest.js';
+import { layerCompression } from '../../oci/media-types.js';
 import { hostPlatform, type Platform } from '../../oci/platform.js';
-import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
-import { planLayers } from '../pull/plan-layers.js';
+import { type ChosenManifest, chooseManifest, documentsOf } from '../pull/choose-manifest.js';
 import type { PlannedLayer } from '../pull/pull-event.js';
 import type { ImageRecord } from '../store/image-records.js';
 import { checkDigest, readDocument, sha256 } from './blob-bytes.js';
@@ -50,4 +52,35 @@ export async function readSourceImages(
     images.push({ name, target, ...chosen, layers: planLayers(chosen) });
   }
   return images;
+}
+
+/** The kernel's OVL_MAX_STACK: an image with more layers can't be mounted. */
+const MAX_LAYERS = 500;
+
+/**
+ * Pairs the layers of a manifest with the diffIDs of its config, the lowest layer first.
+ *
+ * @throws OverlayerError
+ *   - `InvalidArgument`: the manifest and the config have different numbers of layers
+ *   - `ResourceExhausted`: more layers than overlayfs supports
+ *   - `Unimplemented`: a layer has an unknown media type
+ */
+export function planLayers({ manifest, config }: ChosenManifest): readonly PlannedLayer[] {
+  const { layers } = manifest;
+  const { diffIDs } = config;
+  if (layers.length !== diffIDs.length)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Cannot read the image: its manifest has ${layers.length} layers, its config ${diffIDs.length}`,
+    );
+  if (layers.length > MAX_LAYERS)
+    throw new OverlayerError(
+      'ResourceExhausted',
+      `Cannot read the image: it has ${layers.length} layers, of ${MAX_LAYERS} at most`,
+    );
+  const chain = chainIDs(diffIDs);
+  return layers.map((descriptor, index) => {
+    layerCompression(descriptor.mediaType);
+    return { descriptor, diffID: diffIDs[index]!, chainID: chain[index]! };
+  });
 }

@@ -15,9 +15,8 @@ import { fromSystemError } from '../../system/errno-code.js';
 import { hasProc, procMissing } from '../../system/own-proc.js';
 import { asSystemError, isErrno, O } from '../../system/system.js';
 import type { ImageSource, OpenImagesOptions } from './image-source.js';
-import { LAYOUT_FILE, readLayout } from './layout-images.js';
-import type { LocalFile } from './local-file.js';
 import { LocalImageSource, readingImages } from './local-image-source.js';
+import { LAYOUT_FILE, type LocalFile, readLayout } from './local-images.js';
 
 /** See `openImageLayout`. */
 export async function readImageLayout(

@@ -10,12 +10,11 @@ import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
 import { stateOf, stateWhileRead, Tee } from '../pull/fetch-layer.js';
-import { planLayers } from '../pull/plan-layers.js';
 import { type LayerState, type PlannedLayer, type PullEvent, tellPassedOver } from '../pull/pull-event.js';
-import { bytesOf, isFile, otherSize, readDocument } from '../source/blob-bytes.js';
+import { bytesOf, inLayer, isFile, openLayer, otherSize, readDocument } from '../source/blob-bytes.js';
+import { planLayers } from '../source/image-contents.js';
 import type { ImageSource, SourceImage } from '../source/image-source.js';
 import { listNames } from '../source/local-image-source.js';
-import { inLayer, openLayer } from '../source/open-layer.js';
 import { AdmittedImage } from '../store/admit-image.js';
 import type { UnpackedImage, UnpackImageOptions } from './options.js';
 

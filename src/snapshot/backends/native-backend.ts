@@ -3,7 +3,7 @@ import type { AbortableOptions } from '../../base/abort.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Mount } from '../../mount/mount.js';
 import { flushFileSystem } from '../fill/flush-point.js';
-import { makeTree, treeOf } from '../store/snapshot-tree.js';
+import { makeTree, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { BackendSnapshot, SnapshotBackend } from './backend.js';
 import { mappedRoot } from './id-mapping.js';

@@ -10,7 +10,7 @@ import { openLinuxSystem } from '../../system/linux.js';
 import { AT_FDCWD } from '../../system/system.js';
 import { flushFileSystem } from '../fill/flush-point.js';
 import { GIDMAPPING_LABEL, PARENT_CHAIN_ID_LABEL, UIDMAPPING_LABEL } from '../labels.js';
-import { makeTree, treeOf } from '../store/snapshot-tree.js';
+import { makeTree, treeOf } from '../store/snapshot-files.js';
 import { copyRoot } from '../trees/inherit-attributes.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { BackendSnapshot, Capability, SnapshotBackend } from './backend.js';

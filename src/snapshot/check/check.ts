@@ -4,13 +4,12 @@ import type { Tell } from '../../base/task.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { parseDigest } from '../../oci/digest.js';
 import { DIFF_ID_LABEL } from '../labels.js';
-import { readRecordFile } from '../store/record-file.js';
-import { hasKnownLayout, hasManifest, manifestOf, treeOf } from '../store/snapshot-tree.js';
+import { hasKnownLayout, hasManifest, manifestOf, readRecordFile, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import { VerifyCounts } from '../trees/verify-snapshot.js';
-import type { CheckContext } from './check-context.js';
 import {
   CHECK_OPTIONS,
+  type CheckContext,
   type CheckFinding,
   type CheckOptions,
   type CheckProgress,

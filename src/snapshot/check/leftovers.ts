@@ -3,8 +3,7 @@ import type { AbortableOptions } from '../../base/abort.js';
 import { findRecord, listRecords, removeRecord } from '../../metadata/snapshot-records.js';
 import { findStaleMounts } from '../../mount/stale-mounts.js';
 import { UNPACKING_LABEL } from '../labels.js';
-import type { CheckContext } from './check-context.js';
-import { type OpenFinding, openFinding } from './check-report.js';
+import { type CheckContext, type OpenFinding, openFinding } from './check-report.js';
 
 /** The directories that a cleanup removed, and those that it could not remove. */
 export interface CleanupResult {

@@ -10,11 +10,10 @@ import { openLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD } from '../../system/system.js';
 import type { SnapshotInfo } from '../snapshotter.js';
-import { type RecordFile, readRecordFile } from '../store/record-file.js';
 import { describeRoot, metadataDamage } from '../store/root-metadata.js';
 import { SnapshotDirectories } from '../store/snapshot-directories.js';
+import { hasKnownLayout, type RecordFile, readRecordFile, treeOf } from '../store/snapshot-files.js';
 import { snapshotInfo } from '../store/snapshot-info.js';
-import { hasKnownLayout, treeOf } from '../store/snapshot-tree.js';
 import { treeThreads } from '../trees/tree-threads.js';
 
 /** The snapshots that are back in the metadata, and the directories that are not. */

@@ -6,12 +6,10 @@ import { getAncestors, type NamedRecord } from '../../metadata/snapshot-records.
 import { syncDirectory } from '../../system/sync-directory.js';
 import { ownerMap } from '../backends/id-mapping.js';
 import { LayerFill } from '../fill/layer-fill.js';
-import { writeRecordFile } from '../store/record-file.js';
 import type { StagedDirectory } from '../store/snapshot-directories.js';
-import { hasKnownLayout, manifestOf, treeOf } from '../store/snapshot-tree.js';
+import { hasKnownLayout, manifestOf, treeOf, writeRecordFile } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import type { CheckContext } from './check-context.js';
-import type { CheckOptions, OpenFinding } from './check-report.js';
+import type { CheckContext, CheckOptions, OpenFinding } from './check-report.js';
 
 interface RepairOptions {
   readonly layerFor: NonNullable<CheckOptions['repair']>;

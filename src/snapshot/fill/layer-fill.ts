@@ -4,7 +4,7 @@ import type { Mount } from '../../mount/mount.js';
 import { withMount } from '../../mount/mounting.js';
 import type { SnapshotBackend } from '../backends/backend.js';
 import { describeContents } from '../store/settle-snapshot.js';
-import { hasKnownLayout } from '../store/snapshot-tree.js';
+import { hasKnownLayout } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import { EarlyFlush, FlushPoint } from './flush-point.js';
 import type { DescribedContents, Seal } from './seal.js';

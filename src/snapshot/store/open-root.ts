@@ -14,7 +14,7 @@ import type { OpenSnapshotterOptions, Snapshotter } from '../snapshotter.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import { checkVersion, describeRoot, metadataLost, readBackend } from './root-metadata.js';
 import { SnapshotDirectories } from './snapshot-directories.js';
-import { treeOf } from './snapshot-tree.js';
+import { treeOf } from './snapshot-files.js';
 import { StoredSnapshotter } from './stored-snapshotter.js';
 
 const CONVERTED_KEY: Key = ['whiteouts are devices'];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import { openLmdbStore } from '../../metadata/lmdb-store.js';
 import type { Key, MetadataStore, ReadTransaction, WriteTransaction } from '../../metadata/metadata-store.js';
-import { listRecords } from '../../metadata/snapshot-records.js';
+import { listRecords, reserveIds } from '../../metadata/snapshot-records.js';
 
 /** The name of the backend that laid out the snapshots. */
 const BACKEND_KEY: Key = ['backend'];
@@ -60,5 +60,49 @@ export async function metadataDamage(root: string): Promise<string | undefined> 
   } catch (error) {
     if (OverlayerError.is(error) && error.code === 'DataLoss') return error.message;
     throw error;
+  }
+}
+
+/** Ids are reserved in blocks: only one snapshot of a block waits for two transactions. Ids that are left over stay unused. */
+const BLOCK = 32;
+
+interface Block {
+  next: number;
+  readonly end: number;
+}
+
+/**
+ * Gives out ids. A snapshot has its id before its record, since its directory is made first. Ids rise. No id is given out
+ * twice, in any process and after any crash.
+ */
+export class SnapshotIds {
+  readonly #store: MetadataStore;
+  #reserved: Promise<Block> | undefined;
+
+  constructor(store: MetadataStore) {
+    this.#store = store;
+  }
+
+  async next(): Promise<number> {
+    for (;;) {
+      this.#reserved ??= this.#store.write((transaction) => {
+        const next = reserveIds(transaction, BLOCK);
+        return { next, end: next + BLOCK };
+      });
+      const reserved = this.#reserved;
+      try {
+        const block = await reserved;
+        if (block.next < block.end) return block.next++;
+      } catch (error) {
+        this.#forget(reserved);
+        throw error;
+      }
+      this.#forget(reserved);
+    }
+  }
+
+  /** Does nothing when another caller that waited has already reserved a new block. */
+  #forget(reserved: Promise<Block>): void {
+    if (this.#reserved === reserved) this.#reserved = undefined;
   }
 }

@@ -6,8 +6,14 @@ import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { BackendSnapshot, SnapshotBackend } from '../backends/backend.js';
 import type { DescribedContents } from '../fill/seal.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import { placeRecordFile, type RecordFile, stageRecordFile } from './record-file.js';
-import { hasKnownLayout, manifestOf, treeOf } from './snapshot-tree.js';
+import {
+  hasKnownLayout,
+  manifestOf,
+  placeRecordFile,
+  type RecordFile,
+  stageRecordFile,
+  treeOf,
+} from './snapshot-files.js';
 
 /**
  * Flushes a snapshot that will be committed, with its manifest and record file, to the disk. The record file, which says

@@ -39,12 +39,11 @@ import {
   type Snapshotter,
 } from '../snapshotter.js';
 import { closed, NameLocks } from './name-locks.js';
-import { type RecordFile, writeRecordFile } from './record-file.js';
+import { SnapshotIds } from './root-metadata.js';
 import { settleSnapshot } from './settle-snapshot.js';
 import type { SnapshotDirectories } from './snapshot-directories.js';
-import { SnapshotIds } from './snapshot-ids.js';
+import { hasKnownLayout, type RecordFile, writeRecordFile } from './snapshot-files.js';
 import { checkSnapshotName, snapshotFields, snapshotInfo } from './snapshot-info.js';
-import { hasKnownLayout } from './snapshot-tree.js';
 
 type RecordedSnapshot = Omit<RecordFile, 'backend' | 'manifest'>;
 

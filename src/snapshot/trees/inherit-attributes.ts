@@ -6,7 +6,7 @@ import { copyAttributes } from '../../rootfs/trees/copy-up.js';
 import { type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { isOfImage } from '../../rootfs/xattrs.js';
 import { AT_FDCWD, type Stat, type System, type Times } from '../../system/system.js';
-import { hasManifest, manifestOf } from '../store/snapshot-tree.js';
+import { hasManifest, manifestOf } from '../store/snapshot-files.js';
 
 /** Copies owner, mode, extended attributes and times of a directory. */
 export function copyRoot(system: System, from: number, to: number): void {

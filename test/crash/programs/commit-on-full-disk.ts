@@ -1,7 +1,7 @@
 import { rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OverlayerError, openSnapshotter, unpackSnapshot } from '../../../src/index.js';
-import { readRecordFile } from '../../../src/snapshot/store/record-file.js';
+import { readRecordFile } from '../../../src/snapshot/store/snapshot-files.js';
 import { takeTheRest } from './ballast.js';
 import { fillSnapshot } from './fill-snapshot.js';
 import { treeSum } from './tree-sum.js';

@@ -15,10 +15,8 @@ import type { IngestFlags } from '../../flags/image-flags.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { closeLayer, openLayer } from '../../input.js';
 import { refuseTerminal } from '../../output.js';
-import { columns } from '../../render/columns.js';
 import { formatBytes, formatMinute } from '../../render/format.js';
-import { printList } from '../../render/print-list.js';
-import { printResult } from '../../render/print-result.js';
+import { columns, printList, printResult } from '../../render/print.js';
 import { withExistingStore, withStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 

@@ -2,8 +2,7 @@ import { displayPath, type Lease, type LeaseResource } from '../../../index.js';
 import { forEachName } from '../../failure.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { counted, formatMinute } from '../../render/format.js';
-import { printList } from '../../render/print-list.js';
-import { printResult } from '../../render/print-result.js';
+import { printList, printResult } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 

@@ -5,7 +5,7 @@ import { abortOnSignals, fileFailure } from '../../failure.js';
 import type { BundleFlags } from '../../flags/image-flags.js';
 import { platformOf } from '../../options.js';
 import { counted } from '../../render/format.js';
-import { printResult } from '../../render/print-result.js';
+import { printResult } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 
 /** Makes a runtime bundle: `rootfs`, and `config.json` beside it. A failure leaves neither of them. */

@@ -3,7 +3,7 @@ import { abortOnSignals, forEachName } from '../../failure.js';
 import type { StoreFlags } from '../../flags/store-flags.js';
 import { counted, formatBytes } from '../../render/format.js';
 import { imageDocument } from '../../render/image.js';
-import { printResult } from '../../render/print-result.js';
+import { printResult } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 
 export async function tag(name: string, newName: string, flags: StoreFlags): Promise<number> {

@@ -2,7 +2,7 @@ import { displayPath, exportImages as exportedBytes, type Image } from '../../..
 import { abortOnSignals } from '../../failure.js';
 import type { ExportFlags } from '../../flags/image-flags.js';
 import { writeOutput } from '../../output.js';
-import { printResult } from '../../render/print-result.js';
+import { printResult } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 
 /** Writes images as an archive. @returns the exit code */

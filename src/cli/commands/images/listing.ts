@@ -3,12 +3,9 @@ import { exitCode } from '../../exit-code.js';
 import type { InspectStoredFlags } from '../../flags/image-flags.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { platformOf } from '../../options.js';
-import { columns, SHORT_DIGEST } from '../../render/columns.js';
 import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
-import { formatTemplate } from '../../render/format-template.js';
 import { imageDocument, imageText } from '../../render/image.js';
-import { printList } from '../../render/print-list.js';
-import { printResult } from '../../render/print-result.js';
+import { columns, formatTemplate, printList, printResult, SHORT_DIGEST } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 

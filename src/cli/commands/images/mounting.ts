@@ -2,7 +2,7 @@ import { displayPath } from '../../../index.js';
 import type { MountFlags } from '../../flags/image-flags.js';
 import type { StoreFlags } from '../../flags/store-flags.js';
 import { platformOf } from '../../options.js';
-import { printResult } from '../../render/print-result.js';
+import { printResult } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 
 export async function mount(name: string, target: string, flags: MountFlags): Promise<number> {

@@ -1,9 +1,8 @@
 import { displayPath, type Labels, OverlayerError } from '../../../index.js';
 import { describeFailure, forEachName } from '../../failure.js';
-import type { LabelFlags, RemoveSnapshotFlags } from '../../flags/snapshot-flags.js';
-import type { StoreFlags } from '../../flags/store-flags.js';
+import type { LabelFlags, RemoveSnapshotFlags, StoreFlags } from '../../flags/store-flags.js';
 import { counted } from '../../render/format.js';
-import { printResult } from '../../render/print-result.js';
+import { printResult } from '../../render/print.js';
 import { withExistingSnapshots, withSnapshots } from '../../with-root.js';
 import { refuseMounted } from './refuse-mounted.js';
 

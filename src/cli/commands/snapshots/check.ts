@@ -13,9 +13,9 @@ import {
 } from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
 import { abortOnSignals, describeFailure, reportFailure, UsageError } from '../../failure.js';
-import type { CheckFlags } from '../../flags/snapshot-flags.js';
-import { columns } from '../../render/columns.js';
+import type { CheckFlags } from '../../flags/store-flags.js';
 import { counted, formatBytes } from '../../render/format.js';
+import { columns } from '../../render/print.js';
 import { existingSnapshots } from '../../with-root.js';
 
 /** Compares snapshots with the disk, and repairs them. @returns the exit code: that of `DataLoss` for lasting damage */

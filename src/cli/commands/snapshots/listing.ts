@@ -1,9 +1,7 @@
 import type { SnapshotInfo, Snapshotter, SnapshotUsage } from '../../../index.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
-import { columns } from '../../render/columns.js';
 import { formatBytes, formatCount } from '../../render/format.js';
-import { printList } from '../../render/print-list.js';
-import { labelledRows, printResult } from '../../render/print-result.js';
+import { columns, labelledRows, printList, printResult } from '../../render/print.js';
 import { withExistingSnapshots } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 

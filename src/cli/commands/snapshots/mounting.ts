@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { displayPath, type Mount, mountAll, unmountAll } from '../../../index.js';
 import { reportFailure } from '../../failure.js';
 import type { StoreFlags } from '../../flags/store-flags.js';
-import { printResult } from '../../render/print-result.js';
+import { printResult } from '../../render/print.js';
 import { withExistingSnapshots } from '../../with-root.js';
 
 /** Prints the commands that mount a snapshot, as ctr does. */

@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
-import { addCommand, addGroup } from '../../flags/declare.js';
+import { addCommand, addGroup, parseLabels } from '../../flags/declare.js';
 import { DIFF_SNAPSHOT_FLAGS, UNPACK_SNAPSHOT_FLAGS } from '../../flags/layer-flags.js';
-import { CHECK_FLAGS, LABEL_FLAGS, REMOVE_SNAPSHOT_FLAGS } from '../../flags/snapshot-flags.js';
-import { listFlags, STORE_FLAGS } from '../../flags/store-flags.js';
-import { parseLabels } from '../../flags/values.js';
+import {
+  CHECK_FLAGS,
+  LABEL_FLAGS,
+  listFlags,
+  REMOVE_SNAPSHOT_FLAGS,
+  STORE_FLAGS,
+} from '../../flags/store-flags.js';
 
 const HELP = `
 The default of --root is /var/lib/overlayer for root, and for other users

@@ -15,7 +15,7 @@ import { closeLayer, openLayer } from '../../input.js';
 import { readOptions } from '../../options.js';
 import { formatSeconds } from '../../render/format.js';
 import { layerSummary } from '../../render/layer-summary.js';
-import { printResult } from '../../render/print-result.js';
+import { printResult } from '../../render/print.js';
 import { LateProgress } from '../../render/progress/late-progress.js';
 import { withSnapshots } from '../../with-root.js';
 

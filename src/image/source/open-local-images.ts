@@ -1,7 +1,26 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
-import { type ImageSource, OPEN_IMAGES_OPTIONS } from '../source/image-source.js';
-import type { OpenImageArchiveOptions } from './image-archive.js';
+import type { OpenImageArchiveOptions } from '../archive/image-archive.js';
+import { type ImageSource, OPEN_IMAGES_OPTIONS, type OpenImagesOptions } from './image-source.js';
+
+/**
+ * Opens a directory in the OCI layout (OCI image spec, image-layout.md). skopeo, umoci and buildah write such directories.
+ *
+ * @throws OverlayerError
+ *   - `NotFound`: the directory, or an image of `names`, does not exist
+ *   - `InvalidArgument`: the directory is not a layout, or its index is malformed
+ *   - `Unimplemented`: the layout has another version than 1
+ *   - `PermissionDenied`
+ */
+export async function openImageLayout(
+  directory: string,
+  options: OpenImagesOptions = {},
+): Promise<ImageSource> {
+  checkOptions('openImageLayout', options, OPEN_IMAGES_OPTIONS);
+  // Loaded when used: the public entry stays small.
+  const { readImageLayout } = await import('./image-layout.js');
+  return await readImageLayout(directory, options);
+}
 
 const OPEN_IMAGE_ARCHIVE_OPTIONS = {
   ...OPEN_IMAGES_OPTIONS,
@@ -33,6 +52,6 @@ export async function openImageArchive(
 ): Promise<ImageSource> {
   checkOptions('openImageArchive', options, OPEN_IMAGE_ARCHIVE_OPTIONS);
   // Loaded when used: the public entry stays small.
-  const { readImageArchive } = await import('./image-archive.js');
+  const { readImageArchive } = await import('../archive/image-archive.js');
   return await readImageArchive(source, options);
 }
