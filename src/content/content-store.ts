@@ -10,8 +10,8 @@ import type { LeaseResource, Leases } from './leases.js';
  * # Content
  *
  * Blobs by their digest. A blob is whole, verified and on disk, or it does not exist. An **ingest** collects its bytes
- * under a **ref** that the caller chooses, and `commit` makes a blob of them. An ingest outlives the process: to open its
- * ref again continues it.
+ * under a **ref** that the caller chooses, and `commit` makes a blob of them. An ingest outlives the process: to open
+ * its ref again continues it.
  *
  * ```ts
  * await using ingest = await content.openIngest(`layer-${digest}`, { digest, size });
@@ -24,13 +24,13 @@ import type { LeaseResource, Leases } from './leases.js';
  * once.
  *
  * ## What is there
- * A blob exists when its file exists. Labels and times are in the metadata store. A blob can lack a record there, after a
- * crash during its commit or after the metadata were rebuilt: it has no labels then, and is as old as its file. Labels are
- * certain once `commit` or `update` has resolved. A caller that finds a blob sets the labels that it needs.
+ * A blob exists when its file exists. Labels and times are in the metadata store. A blob can lack a record there, after
+ * a crash during its commit or after the metadata were rebuilt: it has no labels then, and is as old as its file.
+ * Labels are certain once `commit` or `update` has resolved. A caller that finds a blob sets the labels that it needs.
  *
  * ## Garbage collection
- * `sweep` deletes blobs that nothing refers to, and idle ingests. A **lease** keeps blobs and ingests until it is deleted
- * or expires. See `Leases`.
+ * `sweep` deletes blobs that nothing refers to, and idle ingests. A **lease** keeps blobs and ingests until it is
+ * deleted or expires. See `Leases`.
  *
  * ## Damage
  * `verify` finds a damaged blob and changes nothing. To repair it, delete it and fetch it again, or ingest it again: a
@@ -84,10 +84,10 @@ export interface ContentStore {
   verify(digest: Digest, options?: AbortableOptions): Promise<BlobHealth>;
 
   /**
-   * Deletes blobs that `mark`'s answer does not keep, and ingests without a recent write. It deletes nothing that a lease
-   * holds. Other callers may work at the same time: a blob is deleted only if no lease held it, no commit made it and no
-   * update labelled it between the call of `mark` and its deletion. `mark` may be slow. It need not see references that
-   * other callers make meanwhile, because these callers hold leases (see `Leases`).
+   * Deletes blobs that `mark`'s answer does not keep, and ingests without a recent write. It deletes nothing that a
+   * lease holds. Other callers may work at the same time: a blob is deleted only if no lease held it, no commit made it
+   * and no update labelled it between the call of `mark` and its deletion. `mark` may be slow. It need not see
+   * references that other callers make meanwhile, because these callers hold leases (see `Leases`).
    *
    * @param mark finds the references, and answers for each digest whether to keep it. Its parameter is what leases held
    *   when the collection began: those blobs may refer to more.
@@ -160,8 +160,8 @@ export interface IngestInfo {
 }
 
 /**
- * One writer of one ingest. `close` without `commit` keeps the bytes for another writer. Calls are carried out one after
- * the other, even if the caller does not await them.
+ * One writer of one ingest. `close` without `commit` keeps the bytes for another writer. Calls are carried out one
+ * after the other, even if the caller does not await them.
  */
 export interface Ingest extends AsyncDisposable {
   readonly ref: string;
@@ -170,7 +170,8 @@ export interface Ingest extends AsyncDisposable {
   /** Path of the file that collects the bytes. It can be read while it grows. */
   readonly path: string;
   /**
-   * Appends a chunk, which must not change until this resolves. A refused chunk leaves no bytes, and more can be written.
+   * Appends a chunk, which must not change until this resolves. A refused chunk leaves no bytes, and more can be
+   * written.
    *
    * @throws OverlayerError `ResourceExhausted` (a full disk, or past the expected size)
    */
@@ -178,14 +179,14 @@ export interface Ingest extends AsyncDisposable {
   /** Keeps the first `length` bytes. @default 0 @throws OverlayerError `InvalidArgument` (there are fewer) */
   truncate(length?: number): Promise<void>;
   /**
-   * Verifies the bytes, writes them to the disk, makes the blob and ends the ingest. A blob that exists keeps its labels,
-   * and gets those given here. Leases on the ingest hold the blob afterwards.
+   * Verifies the bytes, writes them to the disk, makes the blob and ends the ingest. A blob that exists keeps its
+   * labels, and gets those given here. Leases on the ingest hold the blob afterwards.
    *
    * @throws OverlayerError
    *   - `AlreadyExists`: with `existing: 'refuse'`, the blob is there. The ingest is gone; its leases hold the blob
    *   - `FailedPrecondition`: another size or digest than expected; the ingest is as it was
-   *   - `DataLoss`, `ResourceExhausted`: the disk did not take the bytes. It is unknown which of them it has, so all are
-   *     deleted and the ingest begins anew. Or the disk did not take the metadata: this writer is closed then
+   *   - `DataLoss`, `ResourceExhausted`: the disk did not take the bytes. It is unknown which of them it has, so all
+   *     are deleted and the ingest begins anew. Or the disk did not take the metadata: this writer is closed then
    * @throws `signal.reason` after an abort; the ingest is as it was
    */
   commit(options?: CommitIngestOptions): Promise<BlobInfo>;

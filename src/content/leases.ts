@@ -5,9 +5,9 @@ import type { Labels } from '../metadata/labels.js';
 /**
  * # Leases
  *
- * A lease protects the resources that it names from garbage collection, in all processes, until it ends. It ends when it is deleted,
- * when it expires, or with the process that it is tied to. It may name resources that do not exist yet. No call finds a
- * lease that has ended.
+ * A lease protects the resources that it names from garbage collection, in all processes, until it ends. It ends when
+ * it is deleted, when it expires, or with the process that it is tied to. It may name resources that do not exist yet.
+ * No call finds a lease that has ended.
  *
  * A caller that relies on something without a reference takes a lease on it *before* it checks whether it exists, and
  * holds the lease until there is a reference. Then no collection can delete it in between:

@@ -51,8 +51,8 @@ export class StoredLeases implements Leases {
     const create = (ends: LeaseEnds) =>
       this.#metadata.write((transaction) => createLease(transaction, record, ends));
     if (!tiedToProcess) return await create(this.#ends());
-    // The lock comes first, because a lease without its lock counts as ended. A record with this id has ended: no running
-    // process has the lock.
+    // The lock comes first, because a lease without its lock counts as ended. A record with this id has ended: no
+    // running process has the lock.
     this.#holds.take(id);
     try {
       return await create({ now: Date.now(), isHeld: () => false });

@@ -30,8 +30,8 @@ interface Begin {
 
 /**
  * See `ContentStore.sweep`. A blob is kept when it is marked, held by a lease, or was used since the beginning. The
- * transaction that deletes a blob checks this. Each use of a blob is noted in a transaction as well: an earlier one keeps
- * the blob, and a later one finds it gone.
+ * transaction that deletes a blob checks this. Each use of a blob is noted in a transaction as well: an earlier one
+ * keeps the blob, and a later one finds it gone.
  */
 export async function sweepContent(
   content: Content,

@@ -1,8 +1,8 @@
 import type { Key, ReadTransaction, WriteTransaction } from '../metadata/metadata-store.js';
 import type { Digest } from '../oci/digest.js';
 
-// A use of a blob is a commit, a change of its labels, or the end of a lease's hold. A garbage collection keeps blobs that
-// were used after it began. Uses are numbered across all processes, because a clock can be set back.
+// A use of a blob is a commit, a change of its labels, or the end of a lease's hold. A garbage collection keeps blobs
+// that were used after it began. Uses are numbered across all processes, because a clock can be set back.
 
 const COUNT: Key = ['content uses'];
 const USES: Key = ['content use'];

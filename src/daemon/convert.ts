@@ -7,7 +7,8 @@ import type { BlobInfoMessage, StatusMessage } from './content/content-messages.
 import type { MountMessage, TimestampMessage } from './messages.js';
 import type { SnapshotInfoMessage } from './snapshots/snapshots-messages.js';
 
-// What the library says, and the same as messages. A field that is not set is '' or 0 there, and undefined here.
+// Conversions between the library's types and gRPC messages. An absent field is '' or 0 in a message, and undefined in
+// the library.
 
 const KINDS = { active: 'ACTIVE', view: 'VIEW', committed: 'COMMITTED' } as const;
 
@@ -47,7 +48,7 @@ export function orUndefined(text: string): string | undefined {
   return text === '' ? undefined : text;
 }
 
-/** A message within a message, which the caller may have left out. @throws OverlayerError `InvalidArgument` */
+/** Checks that an inner message is present. @throws OverlayerError `InvalidArgument` */
 export function required<T>(message: T | null, field: string): T {
   if (message === null) throw new OverlayerError('InvalidArgument', `The request has no "${field}"`);
   return message;

@@ -1,37 +1,41 @@
 import type { OpenStoreOptions } from '../image/store/store.js';
-import type { LogEntry } from './grpc/log-entry.js';
+import type { LogEntry } from './grpc/log-call.js';
 
-/** What the daemon serves, and where. */
+/** The root that the daemon serves, and its addresses. */
 export interface ServeOptions extends OpenStoreOptions {
   /**
-   * Path of the unix socket, which only its owner may use. One that a dead process has left is taken over.
-   * @default the socket that systemd hands over
+   * Path of the unix socket. Only its owner may use it. The socket of a process that has ended is replaced.
+   * @default the socket that systemd passes
    */
   readonly address?: string | undefined;
-  /** By which containerd's configuration calls the snapshotter. @default 'overlayer' */
+  /** Name of the snapshotter in containerd's configuration. @default 'overlayer' */
   readonly name?: string | undefined;
   /**
-   * Path of containerd's own socket: layers are read from its content store.
+   * Path of containerd's own socket. The daemon reads layers from its content store, and writes diffs into it.
    * @default '/run/containerd/containerd.sock'
    */
   readonly containerd?: string | undefined;
-  /** HOST:PORT where Prometheus asks for metrics; of port 0 any that is free. @default nowhere */
+  /** HOST:PORT that serves metrics to Prometheus. Port 0 takes a free port. @default no metrics */
   readonly metrics?: string | undefined;
-  /** Is told of each request that changes something or fails. @default nobody is */
+  /** Called for each request that changes something, or is refused, or fails. @default no log */
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
 }
 
-/** Serves until it is closed. */
+/** A running daemon. It serves until it is closed. */
 export interface Daemon extends AsyncDisposable {
   /** Path of the unix socket. */
   readonly address: string;
   /** HOST:PORT */
   readonly metricsAddress: string | undefined;
   /**
-   * Serves on until no call was under way for half a second, so that a pull that makes one call after the other is not cut
-   * off; for half a minute at the most. Then it takes no more calls, and what is under way has another half: after that it
-   * ends as when its caller goes away, and leaves nothing behind. The socket goes, but for one that systemd holds: whoever
-   * calls waits there for the next daemon. A second time does nothing.
+   * Stops the daemon in three steps, so that a pull, which makes one call after another, is not interrupted:
+   *
+   * 1. It serves until no call has run for half a second, but at most for 30 seconds.
+   * 2. It accepts no more connections. Running calls have until 60 seconds after the call of `close`.
+   * 3. It aborts the remaining calls. They leave nothing behind.
+   *
+   * Its socket is deleted. A socket of systemd stays, and callers wait there for the next daemon. A second call does
+   * nothing.
    */
   close(): Promise<void>;
 }

@@ -12,9 +12,9 @@ export {
   containerdConfig,
 } from './containerd/containerd-config.js';
 export type { Daemon, ServeOptions } from './daemon.js';
-export type { LogEntry } from './grpc/log-entry.js';
+export type { LogEntry } from './grpc/log-call.js';
 export { serve } from './serve.js';
 
-// What all entry points share: errors.
+// Errors, which all entry points share.
 
 export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';

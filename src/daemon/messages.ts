@@ -1,5 +1,5 @@
-// The messages of `proto/` as TypeScript sees them. A field that is not set has its default (`''`, 0, no elements); a
-// message that is not set is null. `test/daemon/messages.test.ts` compares both.
+// Types of the messages in `proto/`. An absent field has its default (`''`, 0, an empty list). An absent message is
+// null. `test/daemon/messages.test.ts` compares both.
 
 export interface TimestampMessage {
   readonly seconds: number;
@@ -12,7 +12,7 @@ export interface FieldMaskMessage {
 
 export type LabelsMessage = Readonly<Record<string, string>>;
 
-/** The answer where there is nothing to say. */
+/** An answer without data (`google.protobuf.Empty`). */
 export type EmptyMessage = Readonly<Record<string, never>>;
 
 export interface AnyMessage {
@@ -34,12 +34,12 @@ export interface DescriptorMessage {
   readonly annotations: LabelsMessage;
 }
 
-/** Of containerd's namespaces service. */
+/** An answer of containerd's namespaces service. */
 export interface ListNamespacesResponse {
   readonly namespaces: readonly { readonly name: string; readonly labels: LabelsMessage }[];
 }
 
-/** Of containerd's introspection service. */
+/** An answer of containerd's introspection service. */
 export interface PluginsResponse {
   readonly plugins: readonly {
     readonly type: string;

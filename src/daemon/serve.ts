@@ -12,22 +12,23 @@ const SERVE_OPTIONS = {
 } satisfies OptionNames<ServeOptions>;
 
 /**
- * Serves snapshots, a differ and a content store to containerd, over gRPC: what its `proxy_plugins` are
- * (`containerdConfig` has the table). Also `grpc.health.v1`.
+ * Serves snapshots, a differ and a content store to containerd, over gRPC, and the health service `grpc.health.v1`.
+ * `containerdConfig` prints the `proxy_plugins` tables that connect containerd to them.
  *
- * The root is to be the daemon's own: containerd's garbage collection removes all snapshots there that it does not know.
+ * The daemon needs a root of its own, because containerd's garbage collection deletes all snapshots there that it does
+ * not know.
  *
  * @throws OverlayerError as `openStore`, and
  *   - `Unavailable`: another process listens on the socket, or on the port for metrics
- *   - `FailedPrecondition`: the root has images of overlayer's own
- *   - `InvalidArgument`: an address that is none; no address
+ *   - `FailedPrecondition`: the root has images that overlayer has pulled or imported
+ *   - `InvalidArgument`: an invalid address; no address, and no socket of systemd
  *
  * @example
  * await using daemon = await serve({ root: '/var/lib/overlayer-containerd', address: '/run/overlayer.sock' });
  */
 export async function serve(options: ServeOptions): Promise<Daemon> {
   checkOptions('serve', options, SERVE_OPTIONS);
-  // Late: nobody else need wait for gRPC to load.
+  // Loaded when used, because gRPC takes long to load.
   const { startDaemon } = await import('./start-daemon.js');
   return await startDaemon(options);
 }

@@ -10,27 +10,31 @@ import { notifySystemd } from '../system/notify-systemd.js';
 import { ContainerdContent } from './containerd/containerd-content.js';
 import { contentService } from './content/content-service.js';
 import type { Daemon, ServeOptions } from './daemon.js';
-import { activatedSocket } from './grpc/activated-socket.js';
 import { Calls } from './grpc/calls.js';
-import { Connections } from './grpc/connections.js';
 import { type Methods, toHandlers } from './grpc/handlers.js';
-import { loadService } from './grpc/load-services.js';
+import { loadService, MESSAGE_LIMITS } from './grpc/load-services.js';
 import { logCall } from './grpc/log-call.js';
-import { MESSAGE_LIMITS } from './grpc/message-limits.js';
 import { Metrics } from './grpc/metrics.js';
-import { type ListeningSocket, listenOn, type OnConnection } from './grpc/socket.js';
+import {
+  activatedSocket,
+  Connections,
+  type ListeningSocket,
+  listenOn,
+  type OnConnection,
+} from './grpc/socket.js';
 import { diffService } from './layers/diff-service.js';
 import { FilledSnapshots } from './layers/filled-snapshots.js';
 import { layerOpener } from './layers/open-layer.js';
 import { snapshotsService } from './snapshots/snapshots-service.js';
 
 const CONTAINERD = '/run/containerd/containerd.sock';
-/** How long a daemon that stops takes new calls, and how long what is under way may take. */
+/** A daemon that stops accepts new calls for this long. */
 const SERVING_MS = 30_000;
+/** Running calls are aborted this long after the stop began. */
 const GRACE_MS = 60_000;
-/** Whoever has called so lately calls again: a pull makes one call right after the other. */
+/** A client that called this recently probably calls again: a pull makes one call right after another. */
 const QUIET_MS = 500;
-/** For the last answers to go out. */
+/** Time for the last answers to be sent. */
 const FLUSH_MS = 1000;
 
 const SERVED = ['snapshots', 'diff', 'content'] as const;
@@ -48,10 +52,11 @@ export async function startDaemon(options: ServeOptions): Promise<Daemon> {
   let resolve!: (methods: ServedMethods) => void;
   let reject!: (error: unknown) => void;
   const opened = new Promise<ServedMethods>((...settle) => ([resolve, reject] = settle));
-  opened.catch(() => {}); // calls that wait tell it
-  // First: a caller whose connection is not answered within a second gives it up (gRPC for Go). Calls wait.
+  opened.catch(() => {}); // waiting calls report it
+  // The socket comes first: gRPC for Go gives up a connection that is not accepted within a second. Calls wait for the
+  // services.
   const serving = await serveOn(address, opened, calls);
-  /** What ends what was begun, the last first. */
+  /** Undo the steps of the start, the latest first. */
   const ends: (() => Promise<void> | void)[] = [];
   const end = async () => {
     await serving.end();
@@ -107,14 +112,14 @@ async function openServices(
 async function checkIsOwn(store: Store, root: string): Promise<void> {
   const [image] = await store.images.list();
   if (image === undefined) return;
-  throw new OverlayerError('FailedPrecondition', `There are images in "${root}", such as "${image.name}"`, {
-    hint: "choose another root: containerd's garbage collection would remove what it does not know",
+  throw new OverlayerError('FailedPrecondition', `The root "${root}" has images, such as "${image.name}"`, {
+    hint: "choose another root: containerd's garbage collection deletes snapshots that it does not know",
   });
 }
 
 interface Serving {
   readonly address: string;
-  /** Waits for the calls under way. */
+  /** Stops as `Daemon.close` describes. */
   end(): Promise<void>;
 }
 
@@ -148,10 +153,10 @@ async function serveOn(
     async end() {
       health.setStatus('', 'NOT_SERVING');
       const grace = AbortSignal.timeout(GRACE_MS);
-      // Callers are served as ever: they would take a refusal for the end of what they are at.
+      // New calls are not refused: a client would abort its pull.
       const quiet = calls.quiet(QUIET_MS, AbortSignal.timeout(SERVING_MS));
       await Promise.race([quiet, connections.none()]);
-      // At once: a caller that is sent away (GOAWAY) connects anew, and not to us.
+      // The socket closes before clients are sent away (GOAWAY), because they reconnect at once.
       const closed = socket.close();
       injector.drain(FLUSH_MS);
       await closed;
@@ -166,5 +171,8 @@ async function openSocket(address: string | undefined, onConnection: OnConnectio
   if (address !== undefined) return await listenOn(address, onConnection);
   const socket = await activatedSocket(onConnection);
   if (socket !== undefined) return socket;
-  throw new OverlayerError('InvalidArgument', 'No address to listen on, and systemd hands over no socket');
+  throw new OverlayerError(
+    'InvalidArgument',
+    'There is no address to listen on, and systemd passed no socket',
+  );
 }

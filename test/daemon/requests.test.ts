@@ -110,8 +110,8 @@ describe('the socket', () => {
 describe('an address that can be none is refused, and nothing is made there', () => {
   test.each([
     ['in a directory that is not there', 'none/s', 'NotFound', 'there is no directory'],
-    ['where a file is', 'file', 'AlreadyExists', 'no socket'],
-    ['where a directory is', 'directory', 'AlreadyExists', 'no socket'],
+    ['where a file is', 'file', 'AlreadyExists', 'not a socket'],
+    ['where a directory is', 'directory', 'AlreadyExists', 'not a socket'],
     ['with a path that is too long', 'x'.repeat(107), 'InvalidArgument', '107 bytes'],
   ])('%s', async (_, name, code, words) => {
     const directory = makeWorkDirectory();

@@ -5,19 +5,18 @@ import {
   type requestCallback,
   type ServiceClientConstructor,
 } from '@grpc/grpc-js';
-import { loadService, type ServiceName } from '../grpc/load-services.js';
-import { MESSAGE_LIMITS } from '../grpc/message-limits.js';
+import { loadService, MESSAGE_LIMITS, type ServiceName } from '../grpc/load-services.js';
 import { fromStatus } from '../grpc/status.js';
 
-/** Bytes on their way that nobody has asked for yet: node's 64 KiB would mean a round trip for each message. */
+/** Bytes that containerd may send ahead. Node's default of 64 KiB costs a round trip for each message. */
 const WINDOW = 4 << 20;
 
-/** Has a method for each of the service's. */
+/** A client with a method for each method of the service. */
 export type Client = InstanceType<ServiceClientConstructor>;
 
 /**
- * A service of the containerd that has its socket at `address`. It connects when it is first used, and again whenever
- * containerd was started again; clients of one address share a connection.
+ * Makes a client of a service of containerd, whose socket is at `address`. It connects at its first use, and reconnects
+ * after a restart of containerd. Clients of one address share a connection.
  */
 export function connect(service: ServiceName, address: string): Client {
   const ServiceClient = makeClientConstructor(loadService(service), service);
@@ -28,7 +27,7 @@ export function connect(service: ServiceName, address: string): Client {
   });
 }
 
-/** @param lease that is to hold what is made */
+/** The headers of a call. @param lease holds the results of the call */
 export function inNamespace(name: string, lease?: string): Metadata {
   const metadata = new Metadata();
   metadata.set('containerd-namespace', name);
@@ -36,7 +35,7 @@ export function inNamespace(name: string, lease?: string): Metadata {
   return metadata;
 }
 
-/** A call with one answer. @throws OverlayerError what is answered instead */
+/** Makes a call with one answer. @throws OverlayerError with the code of containerd's status */
 export async function ask<Answer>(
   client: Client,
   method: string,

@@ -2,26 +2,26 @@ import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { formatPlatform, hostPlatform } from '../../oci/platform.js';
 import type { Capability } from '../../snapshot/backends/backend.js';
 
-/** Of containerd's configuration: 2 up to containerd 1.7, 3 from 2.0 on, 4 from 2.3 on. */
+/** Version of containerd's configuration: 2 up to containerd 1.7, 3 since 2.0, 4 since 2.3. */
 export type ContainerdConfigVersion = 2 | 3 | 4;
 
-/** Which daemon containerd is to use, and for what. */
+/** The daemon that containerd uses. */
 export interface ContainerdConfigOptions {
-  /** Of the daemon's socket, an absolute path. */
+  /** Absolute path of the daemon's socket. */
   readonly address: string;
-  /** @default 'overlayer' */
+  /** Name of the snapshotter. The differ is NAME-diff. @default 'overlayer' */
   readonly name?: string | undefined;
-  /** Of the daemon, an absolute path: Kubernetes looks how full its disk is. */
+  /** Absolute path of the daemon's root. Kubernetes checks the free space of its disk. */
   readonly root: string;
-  /** Of its backend: what containerd may ask of it. */
+  /** Capabilities of the daemon's snapshot backend. */
   readonly capabilities: readonly Capability[];
   /**
-   * Where no mount can map the owners in a user namespace, containerd refuses the container, as with its own overlayfs.
-   * Otherwise it copies the whole tree first, and gives the copy other owners.
+   * True makes containerd refuse a container in a user namespace when no mount can map the owners of files, as with its
+   * own overlayfs. Without it, containerd copies the whole tree and changes the owners of the copy.
    * @default false
    */
   readonly onlyRemapIds?: boolean | undefined;
-  /** Of a file of its own, for `conf.d` or `imports`. @default a part for the end of a file of any version */
+  /** Version of a separate file for `conf.d` or `imports`. @default a part to append to a file of any version */
   readonly version?: ContainerdConfigVersion | undefined;
 }
 
@@ -37,8 +37,8 @@ const CONTAINERD_CONFIG_OPTIONS = {
 /**
  * The part of containerd's configuration that names a daemon, in TOML.
  *
- * All versions of the configuration have the same tables for it. Differs as plugins of their own are known from
- * containerd 1.7 on; one before it does not start with them, so they come last, to be cut off.
+ * All versions of the configuration have the same tables. Differs as plugins exist since containerd 1.7. Earlier
+ * versions do not start with them, so they come last and can be removed.
  */
 export function containerdConfig(options: ContainerdConfigOptions): string {
   checkOptions('containerdConfig', options, CONTAINERD_CONFIG_OPTIONS);
@@ -61,20 +61,20 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
 #   [plugins."io.containerd.cri.v1.images"]
 #     snapshotter = ${text(name)}
 
-# containerd 1.6 (Debian 12) does not start with what follows: leave it out, and containerd unpacks layers itself, into
-# the same snapshots.
+# containerd 1.6 (Debian 12) does not start with the tables below. Remove them there: containerd then unpacks layers itself,
+# into the same snapshots.
 
 [proxy_plugins.${key(differ)}]
   type = "diff"
   address = ${text(address)}
 
-# Unpacks layers; what it does not do is left to containerd's own.
+# Unpacks layers. Layers that it does not support are left to containerd's own differ.
 [plugins."io.containerd.service.v1.diff-service"]
   default = [${text(differ)}, "walking"]
 
-# For what containerd pulls and imports by itself (ctr and Kubernetes with containerd 2). Such tables take the place of
-# containerd's own, so those come first; a pull that names no snapshotter goes to the first. No other differ is asked here:
-# encrypted layers take a client that unpacks them (ctr images pull --local; use_local_image_pull for Kubernetes).
+# For pulls and imports that containerd does itself (ctr and Kubernetes with containerd 2). These tables replace containerd's
+# defaults, so the default comes first: a pull that names no snapshotter uses the first table. Only the named differ is used
+# here, so the client must unpack encrypted layers (ctr images pull --local; use_local_image_pull for Kubernetes).
 ${unpackConfig(platform, 'overlayfs', 'walking')}
 ${unpackConfig(platform, name, differ)}
 ${erofs(platform, version)}`;
@@ -82,13 +82,13 @@ ${erofs(platform, version)}`;
 
 function beginning(version: ContainerdConfigVersion | undefined): string {
   if (version === undefined)
-    return `# For the end of /etc/containerd/config.toml, once. The file has to say that it is of version 2, 3 or 4: without the line
-# "version = 2" at its beginning it is of version 1, and the differ is passed over in silence. A file that has these
-# tables already, as "containerd config default" writes it, can't have them twice: print a file of its own then
-# (--print-containerd-config VERSION), for "imports" or conf.d.
+    return `# Append this once to /etc/containerd/config.toml. The file must begin with "version = 2" (or 3 or 4): without that line it has
+# version 1, and containerd ignores the differ without a message. A file that has these tables already, such as the output of
+# "containerd config default", can't have them twice. For such a file, print a separate one with
+# --print-containerd-config VERSION, and name it in "imports" or put it into conf.d.
 `;
-  return `# A file of its own: /etc/containerd/conf.d/overlayer.toml, which the default configuration of containerd 2.2 and later
-# imports, or any that "imports" of /etc/containerd/config.toml names. That one's version may not be lower than this.
+  return `# A separate file. The default configuration of containerd 2.2 and later imports /etc/containerd/conf.d/overlayer.toml. Other
+# configurations name the file in "imports" of /etc/containerd/config.toml, whose version must not be lower than this one.
 version = ${version}
 `;
 }
@@ -101,14 +101,14 @@ function unpackConfig(platform: string, snapshotter: string, differ: string): st
 `;
 }
 
-/** One of containerd's own, which versions before 2.3 do not start their transfer service with. */
+/** containerd's own entry for EROFS. Versions before 2.3 do not start their transfer service with it. */
 function erofs(platform: string, version: ContainerdConfigVersion | undefined): string {
   const entry = `${unpackConfig(platform.replace('/', '(+erofs)/'), 'erofs', 'erofs')}  optional = true\n`;
   if (version === 4) return entry;
-  return `# containerd 2.3 and later have this one as well:\n${entry.replace(/^/gm, '# ').replace(/# $/, '')}`;
+  return `# containerd 2.3 and later also have this table:\n${entry.replace(/^/gm, '# ').replace(/# $/, '')}`;
 }
 
-/** Basic strings of TOML are escaped as those of JSON, of which it knows the same and more. */
+/** A string in TOML. All escapes of JSON are valid in TOML's basic strings. */
 const text = (value: string) => JSON.stringify(value);
 
 function key(name: string): string {

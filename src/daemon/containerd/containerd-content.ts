@@ -14,10 +14,10 @@ import { ask, type Client, connect, inNamespace } from './containerd-client.js';
 import { ContainerdLeases } from './containerd-leases.js';
 
 interface WriteOptions {
-  /** Of the ingest; one that is there begins anew. @default a new one, which goes when this fails */
+  /** Ref of the ingest. An existing ingest is emptied first. @default a new ref, which is aborted on a failure */
   readonly ref: string | undefined;
   readonly namespace: string;
-  /** Holds the blob; else a lease of our own does, for an hour. */
+  /** The lease that holds the blob. @default a lease of the daemon, for an hour */
   readonly lease: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -28,7 +28,7 @@ interface WrittenBlob {
   readonly labels: Labels;
 }
 
-/** The content store of the containerd that calls us, through its own socket. */
+/** The content store of the calling containerd, through containerd's own socket. */
 export class ContainerdContent {
   readonly #content: Client;
   readonly #namespaces: Client;
@@ -44,9 +44,9 @@ export class ContainerdContent {
   }
 
   /**
-   * A blob, to be verified: it is as trustworthy as containerd's disk.
+   * Opens a blob. The caller verifies its bytes.
    *
-   * @throws OverlayerError what containerd answers; `NotFound`
+   * @throws OverlayerError with the code of containerd's status; `NotFound`
    */
   async open(digest: Digest, { namespace, signal }: CallContext): Promise<LayerSource> {
     const where = namespace ?? (await this.#findNamespace(digest));
@@ -55,10 +55,10 @@ export class ContainerdContent {
   }
 
   /**
-   * Makes a blob of bytes as they come. Where it is there already, it gets the labels.
+   * Makes a blob of a stream of bytes. A blob that exists gets the labels.
    *
-   * @param commit says what they were, once they have all come
-   * @throws OverlayerError what containerd answers
+   * @param commit returns digest, size and labels. It is called at the end of the bytes
+   * @throws OverlayerError with the code of containerd's status
    */
   async write(
     bytes: AsyncIterable<Uint8Array>,
@@ -71,7 +71,7 @@ export class ContainerdContent {
       Partial<WriteRequest>,
       WriteResponse
     >;
-    call.on('error', () => {}); // also when nobody waits for an answer
+    call.on('error', () => {}); // an error without a pending answer must not end the process
     const answers = call[Symbol.asyncIterator]();
     const send = async (request: Partial<WriteRequest>): Promise<string> => {
       call.write({ ref, ...request });
@@ -89,8 +89,8 @@ export class ContainerdContent {
       }
       blob = await commit();
       if (digest !== blob.digest)
-        throw new OverlayerError('DataLoss', `containerd has got ${digest}, and not ${blob.digest}`);
-      // Nothing is said to be expected: else containerd would not lease the same bytes where it has them.
+        throw new OverlayerError('DataLoss', `containerd received ${digest} instead of ${blob.digest}`);
+      // The request has no expected digest: with one, containerd would not add an existing blob to the lease.
       await send({ action: 'COMMIT', offset, total: blob.size, labels: blob.labels });
       return blob;
     } catch (cause) {
@@ -104,11 +104,11 @@ export class ContainerdContent {
       throw error;
     } finally {
       signal.removeEventListener('abort', cancel);
-      call.end(); // what was not committed is not
+      call.end(); // discards bytes that were not committed
     }
   }
 
-  /** What can't be taken away now goes when its lease ends. */
+  /** Deletes an ingest. If that fails, it is deleted when its lease ends. */
   async #abort(ref: string, namespace: string): Promise<void> {
     await ask(this.#content, 'abort', { ref }, inNamespace(namespace)).catch(() => {});
   }
@@ -119,7 +119,7 @@ export class ContainerdContent {
     await ask<InfoResponse>(this.#content, 'update', request, inNamespace(namespace));
   }
 
-  /** containerd 1.7 does not tell a differ in which namespace it is asked. Whichever has the blob has the same bytes. */
+  /** containerd 1.7 does not pass the namespace to a differ. Any namespace with the blob has the same bytes. */
   async #findNamespace(digest: Digest): Promise<string> {
     const { namespaces } = await ask<ListNamespacesResponse>(this.#namespaces, 'list', {});
     for (const { name } of namespaces)
@@ -137,8 +137,8 @@ export class ContainerdContent {
   }
 
   /**
-   * Where containerd keeps its content in files (its own plugin does, plugins/content/local), they are read as they are:
-   * as messages the bytes would take a third longer, and the event loop.
+   * containerd's own plugin keeps blobs in files (plugins/content/local), which are read directly. Messages would take
+   * a third longer, and time of the event loop.
    */
   async #findFile(digest: Digest): Promise<string | undefined> {
     const plugins = await this.#contentPlugins();
@@ -152,7 +152,7 @@ export class ContainerdContent {
       const filters = ['type==io.containerd.content.v1'];
       return (await ask<PluginsResponse>(this.#introspection, 'plugins', { filters })).plugins;
     } catch (error) {
-      if (isCode(error, 'Unimplemented')) return []; // a content store alone
+      if (isCode(error, 'Unimplemented')) return []; // a server that is only a content store
       throw error;
     }
   }
@@ -163,7 +163,7 @@ export class ContainerdContent {
       { digest },
       inNamespace(namespace),
     ) as ClientReadableStream<ReadResponse>;
-    stream.on('error', () => {}); // also when nobody reads any more
+    stream.on('error', () => {}); // an error after the last read must not end the process
     const cancel = () => stream.cancel();
     signal.addEventListener('abort', cancel);
     try {

@@ -2,14 +2,14 @@ import { OverlayerError } from '../../base/errors.js';
 import { EXPIRE_LABEL } from '../../content/lease-records.js';
 import { ask, type Client, connect, inNamespace } from './containerd-client.js';
 
-/** A lease is for what is made in so much time; the next has another. */
+/** All blobs that are made within this time share a lease. */
 const SPAN_MS = 10 * 60 * 1000;
-/** What is made last is held so long. Whoever asked for a layer may unpack it before anything refers to it. */
+/** The lease holds its last blob for this time. A client may unpack a layer before it refers to it. */
 const HOLD_MS = 60 * 60 * 1000;
 
 /**
- * Leases of our own, in the containerd that calls us. It does not tell a differ of the caller's lease
- * (core/diff/proxy), and its garbage collection takes a layer that none holds, before the caller can refer to it.
+ * The daemon's own leases in the calling containerd. containerd does not pass the caller's lease to a differ
+ * (core/diff/proxy). Its garbage collection would delete a layer without a lease before the caller refers to it.
  */
 export class ContainerdLeases {
   readonly #leases: Client;
@@ -20,10 +20,10 @@ export class ContainerdLeases {
   }
 
   /**
-   * A lease that holds for an hour at least. containerd's garbage collection takes it away once it has expired.
+   * Makes a lease that lasts for at least an hour. containerd's garbage collection deletes it after it has expired.
    *
-   * @returns its id; undefined where there are no leases, for that is a content store alone
-   * @throws OverlayerError what containerd answers
+   * @returns its id; undefined when the server is a content store without leases
+   * @throws OverlayerError with the code of containerd's status
    */
   async hold(namespace: string): Promise<string | undefined> {
     const span = Math.floor(Date.now() / SPAN_MS);
@@ -35,7 +35,7 @@ export class ContainerdLeases {
     } catch (error) {
       if (!OverlayerError.is(error)) throw error;
       if (error.code === 'Unimplemented') return undefined;
-      if (error.code !== 'AlreadyExists') throw error; // made for the call before
+      if (error.code !== 'AlreadyExists') throw error; // an earlier call made it
     }
     return id;
   }

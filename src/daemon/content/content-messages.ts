@@ -1,16 +1,16 @@
 import type { FieldMaskMessage, LabelsMessage, TimestampMessage } from '../messages.js';
 
-/** Also of Delete. */
+/** The request of Info and Delete. */
 export interface DigestRequest {
   readonly digest: string;
 }
 
-/** Also of Abort. */
+/** The request of Status and Abort. */
 export interface RefRequest {
   readonly ref: string;
 }
 
-/** Also of ListStatuses. */
+/** The request of List and ListStatuses. */
 export interface ListContentRequest {
   readonly filters: readonly string[];
 }
@@ -23,7 +23,7 @@ export interface BlobInfoMessage {
   readonly labels: LabelsMessage;
 }
 
-/** Also of Update. */
+/** The answer of Info and Update. */
 export interface InfoResponse {
   readonly info: BlobInfoMessage;
 }
@@ -40,7 +40,7 @@ export interface ListContentResponse {
 export interface ReadRequest {
   readonly digest: string;
   readonly offset: number;
-  /** 0: to the end. */
+  /** 0 reads to the end. */
   readonly size: number;
 }
 
@@ -78,7 +78,7 @@ export interface WriteRequest {
 
 export interface WriteResponse {
   readonly action: WriteRequest['action'];
-  /** Of a STAT. */
+  /** Both times are null unless the action is STAT. */
   readonly startedAt: TimestampMessage | null;
   readonly updatedAt: TimestampMessage | null;
   readonly offset: number;

@@ -2,9 +2,8 @@ import type { ContentStore, IngestInfo } from '../../content/content-store.js';
 import { filterBy } from '../../metadata/filter-by.js';
 import { parseDigest } from '../../oci/digest.js';
 import { required, toBlobInfo, toIngestStatus } from '../convert.js';
-import { batches } from '../grpc/batches.js';
 import type { CallContext } from '../grpc/calls.js';
-import type { Methods } from '../grpc/handlers.js';
+import { batches, type Methods } from '../grpc/handlers.js';
 import type { EmptyMessage } from '../messages.js';
 import type {
   DigestRequest,
@@ -22,8 +21,8 @@ import type {
 import { ContentWriters } from './content-writers.js';
 
 /**
- * `containerd.services.content.v1.Content`: the contract of `ContentStore`, as messages. One set of blobs for all
- * namespaces, as that of containerd's own plugin: what is seen in which one is kept by containerd's metadata above it.
+ * `containerd.services.content.v1.Content`, which serves a `ContentStore`. All namespaces share its blobs, as in
+ * containerd's own plugin. containerd's metadata store decides which namespace sees which blob.
  */
 export function contentService(content: ContentStore): Methods {
   const writers = new ContentWriters(content);
@@ -81,7 +80,7 @@ export function contentService(content: ContentStore): Methods {
   };
 }
 
-/** Filters know the field `ref` alone. @throws OverlayerError `InvalidArgument` (a filter that can't be read) */
+/** Filters know only the field `ref`. @throws OverlayerError `InvalidArgument` (an invalid filter) */
 async function listIngests(
   content: ContentStore,
   filters: readonly string[],

@@ -3,34 +3,34 @@ import type { Metadata, ServerUnaryCall } from '@grpc/grpc-js';
 import { orAborted } from '../../base/abort.js';
 import { type ErrorCode, OverlayerError } from '../../base/errors.js';
 
-/** What a method knows of its call beside the request. */
+/** The data of a call beside its request. */
 export interface CallContext {
-  /** containerd's, from the header `containerd-namespace`. */
+  /** containerd's namespace, from the header `containerd-namespace`. */
   readonly namespace: string | undefined;
-  /** That is to hold what the call makes; from the header `containerd-lease`. */
+  /** The lease that holds the results of the call, from the header `containerd-lease`. */
   readonly lease: string | undefined;
-  /** The caller has gone away, or the daemon stops. */
+  /** Aborted when the caller disconnects or cancels, and when the daemon stops. */
   readonly signal: AbortSignal;
 }
 
-/** A call that is over. */
+/** A call that has ended. */
 export interface FinishedCall {
   /** `/package.Service/Method` */
   readonly path: string;
-  /** Undefined when there are several. */
+  /** Undefined for a stream of requests. */
   readonly request: unknown;
   readonly code: ErrorCode | 'OK';
   readonly error: unknown;
   readonly seconds: number;
 }
 
-/** What all kinds of gRPC's calls have. */
+/** The members that all kinds of gRPC calls share. */
 interface AnyCall extends Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPath'> {
   readonly request?: unknown;
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
-/** The calls under way: whoever stops the daemon waits for them. */
+/** The running calls. A daemon that stops waits for them. */
 export class Calls {
   readonly #running = new Set<Promise<unknown>>();
   readonly #controllers = new Set<AbortController>();
@@ -46,7 +46,7 @@ export class Calls {
     return this.#running.size;
   }
 
-  /** @throws what `work` throws; the reason of the context's signal once that asked for the end */
+  /** Runs the work of a call. @throws the error of `work`, or the reason of the context's signal after its abort */
   async run<T>(call: AnyCall, work: (context: CallContext) => Promise<T>): Promise<T> {
     const start = performance.now();
     const running = this.#work(call, work);
@@ -73,7 +73,8 @@ export class Calls {
     const controller = new AbortController();
     const { signal } = controller;
     call.on('cancelled', () => {
-      // It is said of calls that were answered, too: an error made for each was a tenth of a Stat's processor time.
+      // The event also comes for answered calls. An error made for each of them took a tenth of the processor time of
+      // Stat.
       if (this.#controllers.has(controller))
         controller.abort(new OverlayerError('Cancelled', 'The caller has gone away'));
     });
@@ -91,7 +92,7 @@ export class Calls {
     }
   }
 
-  /** Resolves once no call has been under way for so many milliseconds; or when the deadline is over. */
+  /** Resolves when no call has run for this many milliseconds, or at the deadline. */
   async quiet(milliseconds: number, deadline: AbortSignal): Promise<void> {
     while (!deadline.aborted) {
       const left = this.#lastEnd + milliseconds - performance.now();
@@ -101,7 +102,7 @@ export class Calls {
     }
   }
 
-  /** What runs may go on until the deadline, and then is told to end. Nothing begins after that. */
+  /** Waits for the running calls until the deadline, then aborts them. Later calls are refused. */
   async end(deadline: AbortSignal): Promise<void> {
     await this.#allEnded(deadline);
     this.#refuses = true;

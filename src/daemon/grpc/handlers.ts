@@ -13,14 +13,14 @@ import type { CallContext, Calls } from './calls.js';
 import { toStatus } from './status.js';
 
 /**
- * What a service does, by the names of its methods. One that answers with a stream is a generator; one that is asked
- * with a stream gets an iterable of requests.
+ * The methods of a service, by name. A method that answers with a stream is a generator. A method that takes a stream
+ * gets an iterable of requests.
  */
 export type Methods = Readonly<
   Record<string, (request: never, context: CallContext) => Promise<object> | AsyncIterable<object>>
 >;
 
-/** A service as gRPC calls it. @param methods until they are there, calls wait */
+/** Makes gRPC's handlers of a service. @param methods calls wait for it */
 export function toHandlers(
   definition: ServiceDefinition,
   methods: Promise<Methods>,
@@ -29,7 +29,7 @@ export function toHandlers(
   let ready: Methods | undefined;
   methods.then(
     (all) => (ready = all),
-    () => {}, // calls that wait tell it
+    () => {}, // waiting calls report it
   );
   return Object.fromEntries(
     Object.entries(definition).map(([name, { requestStream, responseStream }]) => {
@@ -69,12 +69,12 @@ function converse(method: Many, calls: Calls): UntypedHandleCall {
   };
 }
 
-/** Until the caller has said all, or the signal asks for the end: he may be silent for ever. */
+/** The requests of a stream, until its end or the signal. A caller can leave a stream open for ever. */
 async function* requestsOf(
   call: ServerDuplexStream<unknown, object>,
   signal: AbortSignal,
 ): AsyncGenerator<unknown> {
-  // The last answer goes out after the method has done with the requests.
+  // `return` must not destroy the stream, because the last answer is sent after it.
   const requests = call.iterator({ destroyOnReturn: false });
   for (;;) {
     const { done, value } = await orAborted(() => requests.next(), signal);
@@ -90,7 +90,7 @@ function answer(
 ): void {
   calls
     .run(call, async (context) => {
-      // Whoever reads slowly holds the method back.
+      // The method waits for a slow reader.
       for await (const message of await method(context))
         if (!call.write(message)) await once(call, 'drain', { signal: context.signal });
     })
@@ -98,4 +98,19 @@ function answer(
       () => call.end(),
       (error) => call.emit('error', toStatus(error)),
     );
+}
+
+/** Items in one message, the same number as containerd's. It needs few round trips, and stays below the size limit. */
+const BATCH = 100;
+
+/** Groups items for the messages of a stream. */
+export async function* batches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  let batch: T[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }

@@ -12,24 +12,24 @@ const FILES = {
   introspection: 'introspection',
 } as const;
 
-/** Services of containerd's, by the files in `proto/`; of the last three only a client is here. */
+/** containerd's services in `proto/`. Of the last three the daemon is only a client. */
 export type ServiceName = keyof typeof FILES;
 
 const loaded = new Map<ServiceName, ServiceDefinition>();
 
-/** Its messages are those that the files `…-messages.ts` describe. */
+/** Loads the definition of a service. The files `…-messages.ts` have the types of its messages. */
 export function loadService(name: ServiceName): ServiceDefinition {
   const known = loaded.get(name);
   if (known !== undefined) return known;
   const file = `containerd/services/${name}/v1/${FILES[name]}.proto`;
-  // Sizes stay below 2^53: a disk has fewer bytes.
+  // Numbers are exact for sizes below 2^53, and no disk is larger.
   const all = loadSync(file, { includeDirs: [definitions()], longs: Number, enums: String, defaults: true });
   const service = all[`containerd.services.${name}.v1.${capitalized(name)}`] as ServiceDefinition;
   loaded.set(name, service);
   return service;
 }
 
-/** The `.proto` files refer to each other from this folder. */
+/** The folder that imports in `.proto` files are relative to. */
 function definitions(): string {
   const folder = findPackage();
   if (folder !== undefined) return join(folder, 'dist/daemon/proto');
@@ -41,3 +41,11 @@ function definitions(): string {
 function capitalized(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
+
+/** Most bytes of a message in both directions: containerd's limit for proxy plugins (defaults.DefaultMaxRecvMsgSize). */
+const BYTES = 16 << 20;
+
+export const MESSAGE_LIMITS = {
+  'grpc.max_receive_message_length': BYTES,
+  'grpc.max_send_message_length': BYTES,
+};

@@ -1,16 +1,24 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { FinishedCall } from './calls.js';
-import type { LogEntry } from './log-entry.js';
 
-/** They change nothing, and come often: said only when something is broken. */
+/** A message of the daemon's log. */
+export interface LogEntry {
+  readonly time: Date;
+  /** `warn`: a request was refused; `error`: something is broken. */
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+/** Methods that change nothing. They are frequent, so only their failures by a defect or the disk are logged. */
 const READS = new Set(['Stat', 'Mounts', 'List', 'Usage', 'Info', 'Read', 'Status', 'ListStatuses']);
-/** Nobody has asked for something that can't be: it is ours, or the disk's. */
+/** Codes of errors that are not the caller's fault: a defect, or the disk. */
 const BROKEN = new Set<FinishedCall['code']>(['Internal', 'DataLoss', 'ResourceExhausted']);
 
-/** What a request was about, of all the fields that requests have. */
+/** The fields of requests that name an object. */
 const FIELDS = ['key', 'name', 'parent', 'ref', 'digest'] as const;
 
-/** @returns undefined for what is not worth a line */
+/** The log entry of a call. @returns undefined for calls that are not logged */
 export function logCall({ path, request, code, error, seconds }: FinishedCall): LogEntry | undefined {
   const [, service = '', method = ''] = path.split('/');
   const isBroken = BROKEN.has(code);
@@ -39,7 +47,7 @@ function subjectOf(request: unknown): Record<string, string> {
   );
 }
 
-/** Of a defect all that there is. */
+/** The message of an error, and the stack of a defect. */
 function messageOf(error: unknown): string {
   if (OverlayerError.is(error) && error.code !== 'Internal') return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -6,37 +6,37 @@ import { OverlayerError } from '../../base/errors.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import type { FinishedCall } from './calls.js';
 
-/** From a lookup to the unpacking of a large layer. */
+/** Buckets from a lookup to the unpacking of a large layer. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 
-/** What a daemon counts, for Prometheus. */
+/** The daemon's metrics for Prometheus. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requests = new Counter({
     name: 'overlayer_requests_total',
-    help: 'Requests that are over, by their outcome',
+    help: 'Finished requests by their outcome',
     labelNames: ['service', 'method', 'code'],
     registers: [this.#registry],
   });
   readonly #durations = new Histogram({
     name: 'overlayer_request_duration_seconds',
-    help: 'How long requests took',
+    help: 'Duration of requests',
     labelNames: ['service', 'method'],
     buckets: SECONDS,
     registers: [this.#registry],
   });
   readonly #layerBytes = new Counter({
     name: 'overlayer_layer_bytes_total',
-    help: 'Bytes of the layers that were unpacked, compressed and uncompressed',
+    help: 'Bytes of unpacked layers, compressed and uncompressed',
     labelNames: ['form'],
     registers: [this.#registry],
   });
 
-  /** @param running tells how many requests are under way */
+  /** @param running returns the number of running requests */
   constructor(running: () => number) {
     new Gauge({
       name: 'overlayer_requests_running',
-      help: 'Requests that are under way',
+      help: 'Running requests',
       registers: [this.#registry],
       collect() {
         this.set(running());
@@ -56,10 +56,10 @@ export class Metrics {
   }
 
   /**
-   * Answers `GET /metrics`, with what is known of the process as well.
+   * Answers `GET /metrics` with these metrics and those of the process.
    *
-   * @param address HOST:PORT; of port 0 any that is free
-   * @throws OverlayerError `InvalidArgument`; `Unavailable`: somebody else has that port
+   * @param address HOST:PORT; port 0 takes a free port
+   * @throws OverlayerError `InvalidArgument`; `Unavailable`: another process has the port
    */
   async serve(address: string): Promise<MetricsServer> {
     collectDefaultMetrics({ register: this.#registry });
@@ -73,13 +73,13 @@ export class Metrics {
       await once(server, 'listening');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
-        throw new OverlayerError('Unavailable', `Somebody else listens on ${address}`, { cause: error });
+        throw new OverlayerError('Unavailable', `Another process listens on ${address}`, { cause: error });
       if (['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL'].includes((error as NodeJS.ErrnoException).code!))
         throw new OverlayerError(
           'InvalidArgument',
-          `Cannot listen on ${address}: this machine has no such address`,
+          `Cannot listen on ${address}: this machine does not have the address`,
           {
-            hint: 'for --metrics, such as 127.0.0.1:9273',
+            hint: 'give --metrics an address of this machine, such as 127.0.0.1:9273',
             cause: error,
           },
         );
@@ -108,7 +108,7 @@ function parseHostAndPort(address: string): { readonly host: string; readonly po
   const port = Number(digits);
   const host = ipv6 ?? name;
   if (host !== undefined && port <= 65535) return { host, port };
-  throw new OverlayerError('InvalidArgument', `Not an address of HOST:PORT: "${address}"`, {
+  throw new OverlayerError('InvalidArgument', `Not HOST:PORT: "${address}"`, {
     hint: 'such as 127.0.0.1:9273 or [::1]:9273',
   });
 }

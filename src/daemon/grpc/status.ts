@@ -1,7 +1,7 @@
 import { type StatusObject, status } from '@grpc/grpc-js';
 import { type ErrorCode, OverlayerError } from '../../base/errors.js';
 
-/** containerd's own mapping (errdefs, errgrpc). */
+/** The statuses of error codes, by containerd's mapping (errdefs, errgrpc). */
 const STATUSES = {
   InvalidArgument: status.INVALID_ARGUMENT,
   NotFound: status.NOT_FOUND,
@@ -21,10 +21,10 @@ const CODES = new Map<status, ErrorCode>(
   Object.entries(STATUSES).map(([code, number]) => [number, code as ErrorCode]),
 );
 
-/** Of a message: it goes into a header, and may name a key as long as the caller likes. */
+/** Most characters of a message. It is sent in a header, and may contain a key of any length. */
 const MAX_DETAILS = 4096;
 
-/** A failure as the caller gets it. Anything but an OverlayerError is a defect of ours. */
+/** The status for an error. Errors other than `OverlayerError` are defects. */
 export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details'> {
   if (!OverlayerError.is(error))
     return { code: status.INTERNAL, details: String(error).slice(0, MAX_DETAILS) };
@@ -33,7 +33,7 @@ export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details'>
   return { code: STATUSES[code], details: details.slice(0, MAX_DETAILS) };
 }
 
-/** What another daemon has answered; any other error as it is. */
+/** Converts a status of another daemon. Other errors are returned as they are. */
 export function fromStatus(error: unknown, subject: string): unknown {
   if (!(error instanceof Error) || !('details' in error)) return error;
   const { code, details } = error as Error & StatusObject;

@@ -28,15 +28,16 @@ export interface OwnSnapshots {
 }
 
 /**
- * Unpacks a layer with the same result as through the mounts, which may be of any snapshotter. It writes straight into the
- * source of a bind mount or the upperdir of an overlay, and mounts nothing. Other mounts are mounted.
+ * Unpacks a layer with the same result as through the mounts, which may be of any snapshotter. It writes straight into
+ * the source of a bind mount or the upperdir of an overlay, and mounts nothing. Other mounts are mounted.
  *
- * An overlay without lower layers is a snapshot whose parent comes later. Its whiteouts are kept. A layer that needs its
- * lower layers for more than that is unpacked again by `commitLayer`. This works for the daemon's own snapshots only.
+ * An overlay without lower layers is a snapshot whose parent comes later. Its whiteouts are kept. A layer that needs
+ * its lower layers for more than that is unpacked again by `commitLayer`. This works for the daemon's own snapshots
+ * only.
  *
  * @param open opens the layer. It is called when the destination is known
- * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: the mounts are read-only; `Unimplemented`:
- * the snapshot is another snapshotter's, and the layer needs its lower layers
+ * @throws OverlayerError as `unpackLayer` and `mountAll`; `FailedPrecondition`: the mounts are read-only;
+ * `Unimplemented`: the snapshot is another snapshotter's, and the layer needs its lower layers
  */
 export async function applyToMounts(
   open: () => Promise<LayerSource>,
@@ -54,7 +55,7 @@ export async function applyToMounts(
     return (await fill.apply(await open(), reading(options))).layer;
   }
   const { destination } = foreign;
-  // Where a layer is written straight into the directory, whiteouts do not hide what is there already.
+  // Whiteouts of a layer that is written straight into the directory do not hide files that are there already.
   const isNew = await isEmpty(destination);
   const isOwn = dirname(dirname(destination)) === own.directory;
   if (isOwn) return await applyToOwn(open, mounts, isNew, own, options);

@@ -9,7 +9,7 @@ import type {
 export interface ApplyRequest {
   readonly diff: DescriptorMessage | null;
   readonly mounts: readonly MountMessage[];
-  /** For containerd's stream processors. A layer that is read here needs none. */
+  /** Data for containerd's stream processors, which this differ does not use. */
   readonly payloads: Readonly<Record<string, AnyMessage>>;
   readonly syncFs: boolean;
 }

@@ -19,12 +19,12 @@ export interface UnpackedLayer {
 }
 
 /**
- * Snapshots that were filled with one layer and will be committed. The layer's manifest is written right after the layer,
- * so that the commit need not read all of its files again.
+ * Snapshots that were filled with one layer and will be committed. The layer's manifest is written right after the
+ * layer, so that the commit need not read all of its files again.
  *
  * That holds as long as nothing else writes to the snapshot, which a daemon can't see. So seals are kept only for the
- * snapshots that containerd makes to unpack a layer, as their keys say (core/unpack, UnpackKeyPrefix): containerd does not
- * touch them between Apply and Commit.
+ * snapshots that containerd makes to unpack a layer, as their keys say (core/unpack, UnpackKeyPrefix): containerd does
+ * not touch them between Apply and Commit.
  */
 export class FilledSnapshots {
   readonly #snapshots: Snapshotter;
@@ -36,8 +36,8 @@ export class FilledSnapshots {
   }
 
   /**
-   * Gives `work` a fill that has begun, and seals it afterwards. Several fills of one directory, at once or one after the
-   * other, leave its contents unknown.
+   * Gives `work` a fill that has begun, and seals it afterwards. Several fills of one directory, at once or one after
+   * the other, leave its contents unknown.
    *
    * @param directory of the snapshot's tree, also where the place is mounts
    */
@@ -66,8 +66,8 @@ export class FilledSnapshots {
   }
 
   /**
-   * Stores which layer was unpacked before its parent was known. The commit needs it, also after a restart of the daemon,
-   * so it is a label of the snapshot (`overlayer/layer`).
+   * Stores which layer was unpacked before its parent was known. The commit needs it, also after a restart of the
+   * daemon, so it is a label of the snapshot (`overlayer/layer`).
    *
    * @param layer undefined when there is more than one
    */
@@ -80,11 +80,11 @@ export class FilledSnapshots {
   }
 
   /**
-   * For the commit.
+   * Takes the seal of a snapshot for its commit.
    *
    * @returns undefined when the contents are unknown
-   * @throws OverlayerError the seal has failed. The layer may not be on the disk, and no later flush would report that, so
-   * the snapshot can only be removed
+   * @throws OverlayerError the seal has failed. The layer may not be on the disk, and no later flush would report that,
+   * so the snapshot can only be removed
    */
   async take(key: string): Promise<Seal | undefined> {
     const directory = await this.#directoryOf(key);
@@ -115,7 +115,7 @@ export class FilledSnapshots {
   }
 }
 
-/** @throws OverlayerError also what an earlier fill of the directory has failed with */
+/** Seals a fill after the earlier fills of the directory. @throws OverlayerError also the error of an earlier fill */
 async function sealAfter(earlier: Promise<unknown>, fill: LayerFill): Promise<Seal | undefined> {
   try {
     await Promise.allSettled([earlier]);

@@ -9,7 +9,7 @@ export interface KeyRequest extends SnapshotterRequest {
   readonly key: string;
 }
 
-/** Also of View. */
+/** The request of Prepare and View. */
 export interface PrepareRequest extends KeyRequest {
   readonly parent: string;
   readonly labels: LabelsMessage;
@@ -28,7 +28,7 @@ export interface ListSnapshotsRequest extends SnapshotterRequest {
   readonly filters: readonly string[];
 }
 
-/** Also of View and Mounts. */
+/** The answer of Prepare, View and Mounts. */
 export interface MountsResponse {
   readonly mounts: readonly MountMessage[];
 }
@@ -42,7 +42,7 @@ export interface SnapshotInfoMessage {
   readonly labels: LabelsMessage;
 }
 
-/** Also of Update. */
+/** The answer of Stat and Update. */
 export interface StatResponse {
   readonly info: SnapshotInfoMessage;
 }

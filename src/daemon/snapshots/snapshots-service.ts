@@ -1,9 +1,8 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { orUndefined, required, toMount, toSnapshotInfo } from '../convert.js';
-import { batches } from '../grpc/batches.js';
 import type { CallContext } from '../grpc/calls.js';
-import type { Methods } from '../grpc/handlers.js';
+import { batches, type Methods } from '../grpc/handlers.js';
 import { type CommitLayerOptions, commitLayer } from '../layers/commit-layer.js';
 import type { EmptyMessage } from '../messages.js';
 import type {
@@ -20,18 +19,18 @@ import type {
 } from './snapshots-messages.js';
 
 interface SnapshotsServiceOptions extends CommitLayerOptions {
-  /** By which containerd's configuration calls it. */
+  /** Name of the snapshotter in containerd's configuration. */
   readonly name: string;
 }
 
-/** `containerd.services.snapshots.v1.Snapshots`: the contract of `Snapshotter`, as messages. */
+/** `containerd.services.snapshots.v1.Snapshots`, which serves a `Snapshotter`. */
 export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): Methods {
   const { snapshots, filled } = own;
-  /** As containerd's own service refuses them. */
+  /** containerd's own service refuses unknown names as well. */
   const checkName = ({ snapshotter }: SnapshotterRequest) => {
     if (snapshotter === name) return;
     throw new OverlayerError('InvalidArgument', `Snapshotter "${snapshotter}" is not served here`, {
-      hint: `it is called "${name}", as the table [proxy_plugins.${name}] of containerd's configuration should be`,
+      hint: `name the table in containerd's configuration [proxy_plugins.${name}]`,
     });
   };
   const stat = (info: SnapshotInfo): StatResponse => ({ info: toSnapshotInfo(info) });
