@@ -57,7 +57,7 @@ export function reportFailure(
 }
 
 /**
- * Does the same to each name, also after one has failed, and reports each failure.
+ * Does the same to each name, also after one has failed, and reports each failure. An interruption ends it.
  *
  * @param work returns the name that was meant
  * @returns the names that worked, and the exit code: that of the first failure
@@ -74,6 +74,7 @@ export async function forEachName(
       done.push(await work(name));
     } catch (error) {
       const failed = reportFailure(error, flags);
+      if (error instanceof Interruption) return { done, code: failed };
       if (code === 0) code = failed;
     }
   }

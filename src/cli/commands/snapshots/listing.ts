@@ -1,4 +1,5 @@
 import type { SnapshotInfo, Snapshotter, SnapshotUsage } from '../../../index.js';
+import { abortOnSignals } from '../../failure.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { formatBytes, formatCount } from '../../render/format.js';
 import { columns, labelledRows, printList, printResult } from '../../render/print.js';
@@ -50,10 +51,11 @@ export async function info(key: string, flags: StoreFlags): Promise<number> {
 
 /** @param keys all snapshots, if empty */
 export async function usage(keys: readonly string[], flags: StoreFlags): Promise<number> {
+  const signal = abortOnSignals();
   return await withExistingSnapshots(flags, async (snapshots) => {
     const names = keys.length > 0 ? keys : (await listed(snapshots)).map(({ name }) => name);
     const usages: ({ readonly key: string } & SnapshotUsage)[] = [];
-    for (const key of names) usages.push({ key, ...(await snapshots.usage(key)) });
+    for (const key of names) usages.push({ key, ...(await snapshots.usage(key, { signal })) });
     const rows = usages.map(({ key, bytes, inodes }) => [key, formatBytes(bytes), formatCount(inodes)]);
     printResult(flags, usages, columns(['KEY', 'SIZE', 'INODES'], rows, { right: ['SIZE', 'INODES'] }));
   });
