@@ -7,7 +7,7 @@ import type { StoreFlags } from './flags/store-flags.js';
 
 /** @returns the exit code; nothing is 0 */
 type Use<Opened> = (opened: Opened) => Promise<number | undefined> | Promise<void>;
-/** What a failure leaves behind. */
+/** Tells what a failure leaves behind. */
 type Aftermath = (error: unknown) => string | undefined;
 type FlagsWithProgress = StoreFlags & { readonly progress?: string };
 
@@ -25,13 +25,13 @@ export async function withStore(
   );
 }
 
-/** As `withStore`; a store that does not exist is an error, because the root is probably misspelled. */
+/** `withStore`, except that a store that does not exist is an error: the root is probably misspelled. */
 export async function withExistingStore(flags: StoreFlags, use: Use<Store>): Promise<number> {
   const open = () => openStore({ root: existingRoot(flags, IMAGES), backend: flags.backend });
   return await useOpened(open, use, flags);
 }
 
-/** As `withStore`, for the snapshots alone. */
+/** `withStore` for the snapshots alone. */
 export async function withSnapshots(
   flags: FlagsWithProgress,
   use: Use<Snapshotter>,
@@ -41,7 +41,7 @@ export async function withSnapshots(
   return await useOpened(open, use, flags, aftermath);
 }
 
-/** As `withExistingStore`, for the snapshots alone. */
+/** `withExistingStore` for the snapshots alone. */
 export async function withExistingSnapshots(
   flags: FlagsWithProgress,
   use: Use<Snapshotter>,

@@ -30,7 +30,7 @@ class GzipHeader {
   #at = 0;
   #flags = 0;
   #extraLength = 0;
-  /** Of all bytes of the header before its checksum. */
+  /** The checksum of the header's bytes so far. */
   #crc = crc32(MAGIC);
   #expectedCrc = 0;
 
@@ -96,7 +96,7 @@ class GzipHeader {
 /** Decodes a member's deflated data, and compares it with the checksum and the length behind it (RFC 1952, 2.3.1). */
 export interface Inflater {
   begin(): void;
-  /** As `MemberDecoder.take`. */
+  /** See `MemberDecoder.take`. */
   take(input: Buffer, start: number, end: number): number;
   readonly done: boolean;
   close(): void;

@@ -22,7 +22,7 @@ type ZlibStream = (Gzip | InflateRaw) & {
   /** Missing in the types of Gzip. */
   reset(): void;
   readonly _handle: ZlibHandle;
-  /** What the last call left: bytes of room, and bytes of input. */
+  /** Bytes of room and bytes of input that the last call did not use. */
   readonly _writeState: Uint32Array;
 };
 
@@ -123,7 +123,7 @@ export class ZlibInflater implements Inflater {
       this.#count(step.start, step.produced);
       at += step.consumed;
       isFull = step.full;
-      // With room and input left, zlib stops only at the end of the data.
+      // zlib leaves room and input unused only at the end of the data.
       if (!isFull && at < end) this.#inflated = true;
     }
     return at - start + this.#takeTrailer(input, at, end);

@@ -20,9 +20,9 @@ export const GZIP_DECODERS = Object.keys(GZIP) as readonly GzipDecoderName[];
 
 export interface DecompressorOptions {
   readonly gzip?: GzipDecoderName | undefined;
-  /** For tests: this library alone. @default the first that is there */
+  /** The only library to use, for tests. @default the first that is there */
   readonly zstd?: ZstdLibraryName | undefined;
-  /** As in `Limits`. */
+  /** See `Limits.maxWindow`. */
   readonly maxWindow: number;
 }
 

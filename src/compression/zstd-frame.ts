@@ -129,7 +129,7 @@ export class ZstdFrame implements MemberDecoder {
       const step = this.#decoder.step({ bytes, start: at, end, flush: FLUSH.continue });
       this.#produced += step.produced;
       at += step.consumed;
-      // When all room is used, more output may be held back.
+      // More output may be held back when all room is used.
       full = step.full;
     }
   }

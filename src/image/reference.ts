@@ -2,7 +2,7 @@ import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
 
-/** What names an image in a registry. */
+/** The name of an image in a registry. */
 export interface Reference {
   /** The registry: a host, with its port where it has one. `docker.io` for Docker Hub. */
   readonly domain: string;
@@ -15,7 +15,7 @@ export interface Reference {
   readonly name: string;
 }
 
-/** What a reference is made of: `domain/repository:tag@digest`. */
+/** The parts of a reference: `domain/repository:tag@digest`. */
 export type ReferenceParts = Omit<Reference, 'name'>;
 
 const DOCKER_HUB = 'docker.io';
@@ -29,9 +29,9 @@ const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const IDENTIFIER = /^[0-9a-f]{64}$/;
 const TAG = /^\w[\w.-]{0,127}$/;
 
-/** Of the domain, a slash and the repository: what most registries and clients allow (distribution spec). */
+/** The limit of domain, slash and repository together that most registries and clients have (distribution spec). */
 const MAX_NAME_LENGTH = 255;
-/** With the longest tag and a digest. */
+/** The limit of a reference with the longest tag and a digest. */
 const MAX_LENGTH = 512;
 
 /**
@@ -84,7 +84,7 @@ export function formatFamiliar(reference: ReferenceParts): string {
   return splitDomain(short)[0] === DOCKER_HUB && !IDENTIFIER.test(short) ? short : canonical;
 }
 
-/** What stands behind the first separator. */
+/** The text behind the first separator. */
 function cut(text: string, separator: string): { readonly rest: string; readonly part: string | undefined } {
   const at = text.indexOf(separator);
   if (at < 0) return { rest: text, part: undefined };

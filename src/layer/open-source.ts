@@ -10,7 +10,7 @@ import type { FileRange, LayerSource, ReadLayerOptions } from './options.js';
 export type FoundSource = string | FileRange | OpenedBytes;
 
 interface OpenedSource {
-  /** What the decode thread reads itself; anything else comes through this one. */
+  /** A file that the decode thread reads itself. Other sources are read by this thread. */
   readonly file?: FileRange;
   readonly bytes?: OpenedBytes;
   readonly compressedSize: number | undefined;
@@ -43,7 +43,10 @@ export function openSource(source: FoundSource): OpenedSource {
     if (!isFileRange(source))
       return { bytes: source, compressedSize: source instanceof Uint8Array ? source.length : undefined };
     if (!statSource(source.path).isFile())
-      throw new OverlayerError('InvalidArgument', `"${source.path}" is no regular file to read a part of`);
+      throw new OverlayerError(
+        'InvalidArgument',
+        `"${source.path}" is not a regular file: only regular files can be read in part`,
+      );
     return { file: source, compressedSize: source.length };
   }
   const stat = statSource(source);
@@ -78,10 +81,13 @@ export function closeLayerSource(source: LayerSource, unread?: UnreadSource): vo
 function checkRange({ path, offset, length }: FileRange): void {
   checkPath('source.path', path);
   if ([offset, length].every((number) => Number.isSafeInteger(number) && number >= 0)) return;
-  throw new OverlayerError('InvalidArgument', `No part of "${path}": ${length} bytes from ${offset} on`);
+  throw new OverlayerError(
+    'InvalidArgument',
+    `Invalid part of "${path}": ${length} bytes at offset ${offset}`,
+  );
 }
 
-/** Without blocking a thread until a process writes: that could not be undone, and would keep this process alive. */
+/** Does not block a thread until a process writes: that could not be undone, and would keep this process alive. */
 function openFifo(path: string): Socket {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return new Socket({ fd, readable: true, writable: false });

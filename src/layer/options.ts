@@ -14,7 +14,7 @@ export type LayerSource = string | URL | FileRange | ByteSource;
 /** A layer that is a part of a regular file, as in an image archive. */
 export interface FileRange {
   readonly path: string;
-  /** Where the part begins, in bytes from the beginning of the file. */
+  /** Offset of the part in bytes from the beginning of the file. */
   readonly offset: number;
   /** Bytes of the part. */
   readonly length: number;
@@ -43,7 +43,7 @@ export interface ReadLayerOptions extends AbortableOptions {
    */
   readonly allowEmpty?: boolean | undefined;
   /**
-   * What happens to a stream or an iterable that is not read to its end, because the work failed or was ended.
+   * The fate of a stream or an iterable that is not read to its end, because the work failed or was ended.
    *
    * - `destroy`: a Node stream is destroyed, a web stream is cancelled, and the iterator of an iterable is closed
    *   (`return`). This closes the connection of an HTTP request.
@@ -72,7 +72,7 @@ export const READ_LAYER_OPTIONS = {
 
 /** Of work whose events are data, so that its progress needs a callback. */
 export interface ProgressOptions {
-  /** Called about ten times a second while the work runs, and once at its end. What it throws ends the work. */
+  /** Called about ten times a second while the work runs, and once at its end. An error that it throws ends the work. */
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined;
 }
 

@@ -74,9 +74,9 @@ export interface ApplyLayerOptions extends UnpackLayerOptions, ProgressOptions {
 
 export interface AppliedLayer {
   readonly layer: LayerResult;
-  /** With the option `facts`. */
+  /** Set with the option `facts`. */
   readonly facts: FileFacts | undefined;
-  /** With `lowersLater`: what the layer relies on. Undefined if it gives the same files on any lower layers. */
+  /** What the layer relies on; set with `lowersLater`. Undefined if it gives the same files on any lower layers. */
   readonly needsLowers: NeedsLowers | undefined;
 }
 

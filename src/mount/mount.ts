@@ -10,6 +10,6 @@ export interface Mount {
   readonly source: string;
   /** A path below the directory that the mounts are put on. @default that directory itself */
   readonly target?: string | undefined;
-  /** As in fstab. */
+  /** The options as in fstab(5). */
   readonly options: readonly string[];
 }

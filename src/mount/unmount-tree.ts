@@ -6,7 +6,7 @@ import { type MountInfo, mountsOn, readMountInfo, topMount } from '../system/mou
 import { asSystemError, isErrno, SystemError } from '../system/system.js';
 import { mountError } from './mount-error.js';
 
-/** As in containerd: enough for a stream that is being closed, or an indexer that looks into the mount. */
+/** containerd's value. It is enough for a stream that is being closed, or an indexer that looks into the mount. */
 const ATTEMPTS = 50;
 const PAUSE_MS = 50;
 

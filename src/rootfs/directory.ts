@@ -205,7 +205,7 @@ export class DirectoryCache {
  */
 export function openTree(system: System, path: string, what: string): number {
   try {
-    // With `/.` the path may end in a symlink.
+    // The path may end in a symlink, which `/.` follows.
     return system.openAt(AT_FDCWD, `${path}/.`, OPEN_DIRECTORY, 0);
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw toOverlayerError(error, `Cannot open "${path}"`);

@@ -157,7 +157,7 @@ export class EntryWriter {
       mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(entry, owner) : -1,
       times: timesOf(entry),
       checksum: this.#checksum?.end(kept ? 0 : size) ?? -1,
-      // Without privileges a whiteout is a file, and may reuse the inode of a deleted file.
+      // A whiteout that is made without privileges is a file, and may reuse the inode of a deleted file.
       isPlain: xattrs === undefined && !this.#exactModes && !this.#identity.rootless,
     };
     this.#file = -1;
@@ -318,7 +318,7 @@ export class EntryWriter {
       } catch (error) {
         if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
         if (!this.#identity.rootless) throw error.errno === 'EINVAL' ? withoutId(entry, error) : error;
-        // Without privileges chown fails for every file, so it is not tried again.
+        // chown fails for every file without privileges, so it is not tried again.
         this.#chownRefused = this.#identity.uid !== 0;
       }
     }

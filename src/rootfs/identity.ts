@@ -22,7 +22,7 @@ export function resolveIdentity(rootless: boolean | undefined): Identity {
 function isRealRoot(): boolean {
   if (process.geteuid!() !== 0) return false;
   const map = readOwnProc('uid_map');
-  // Without /proc it is unknown. A user who is not root gets an error then, and can set `rootless`.
+  // The map is unknown without /proc. A user who is not root gets an error then, and can set `rootless`.
   return map === undefined || /^\s*0\s+0\s+4294967295\s*$/.test(map);
 }
 

@@ -11,7 +11,7 @@ const MAX_OPEN = 256;
 /** Bound of remembered paths through symlinks, and of remembered symlinks; one path may exceed it. */
 const MAX_REMEMBERED = 1024;
 
-/** What to do about missing directories of a path: create them, create those that a lower layer has, or nothing. */
+/** Whether missing directories of a path are created: all, those that a lower layer has, or none. */
 type Missing = 'create' | 'create-if-in-lowers' | 'leave';
 
 /** Called while a path is resolved. */
@@ -33,7 +33,7 @@ export interface RootfsEvents {
   step(): void;
 }
 
-/** For readers, which need no events. */
+/** The events of a reader, which needs none. */
 export const NO_EVENTS: RootfsEvents = {
   implicitDirectory() {},
   opened() {},
@@ -96,7 +96,7 @@ export class Rootfs {
     return directory;
   }
 
-  /** Keeps a directory open until `endUse`, whatever else is opened or forgotten. */
+  /** Keeps a directory open until `endUse`, also when others are opened or it is forgotten. */
   beginUse(directory: Directory): void {
     this.#cache.pin(directory);
   }

@@ -12,8 +12,8 @@ export const PARENT_CHAIN_ID_LABEL = 'containerd.io/snapshot/parent-chain-id';
 /** The diffID, computed while the layer was unpacked. */
 export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 
-/** On an active snapshot of `unpackSnapshot`. Its process holds the lock of this name, so a free lock means that it died. */
+/** Labels an active snapshot of `unpackSnapshot`. Its process holds the lock of this name: a free lock means that it died. */
 export const UNPACKING_LABEL = 'overlayer/unpacking';
 
-/** The daemon's, on an active snapshot without a parent: the unpacked layer, and its need of lower layers (JSON). */
+/** The daemon's label of an active snapshot without a parent: the unpacked layer, and its need of lower layers (JSON). */
 export const UNPACKED_LAYER_LABEL = 'overlayer/layer';

@@ -104,7 +104,7 @@ export interface Snapshotter extends AsyncDisposable {
   prepare(key: string, options?: PrepareOptions): Promise<readonly Mount[]>;
 
   /**
-   * As `prepare`, but the mounts are read-only, and the snapshot can't be committed. On a read-only file system it makes
+   * `prepare` with read-only mounts; the snapshot can't be committed. On a read-only file system it makes
    * no snapshot: the mounts show the parent.
    */
   view(key: string, options?: PrepareOptions): Promise<readonly Mount[]>;
@@ -139,7 +139,7 @@ export interface Snapshotter extends AsyncDisposable {
   /** @returns undefined when there is no such snapshot, also for an invalid key or name */
   find(key: string): Promise<SnapshotInfo | undefined>;
 
-  /** As `find`. @throws OverlayerError `NotFound` */
+  /** `find` for a snapshot that must exist. @throws OverlayerError `NotFound` */
   stat(key: string): Promise<SnapshotInfo>;
 
   /**
@@ -244,7 +244,7 @@ export const PREPARE_OPTIONS = {
 /** Name and labels of the committed snapshot. */
 export interface CommitOptions extends AbortableOptions {
   readonly name: string;
-  /** For a snapshot that was prepared without a parent. The backend needs the capability `rebase`. @default unchanged */
+  /** The parent of a snapshot that was prepared without one. The backend needs the capability `rebase`. @default unchanged */
   readonly parent?: string | undefined;
   /** @default none */
   readonly labels?: Labels | undefined;

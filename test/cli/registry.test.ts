@@ -49,7 +49,7 @@ test('--deadline ends the waiting for a registry that says nothing', async () =>
   const { proxy } = await sample.through('manifests', () => true);
   const { code, stderr } = await unpack(`${proxy.host}/some/image:1`, '--deadline', '1', '--min-rate', '1K');
   expect(code).toBe(14);
-  expect(stderr).toMatch(/^overlayer: Not all of .*some\/image:1 has come within 1 s: --deadline/);
+  expect(stderr).toMatch(/^overlayer: .*some\/image:1 did not arrive within 1 s: --deadline/);
 });
 
 test('--hosts-dir says where a registry is', async () => {

@@ -19,7 +19,7 @@ complete -o bashdefault -o default -F _${name} ${name}
 `;
 }
 
-/** For a program or command with subcommands: their names, then the completions of the one at `position`. */
+/** Completes the name of a subcommand, and then what follows it at `position`. */
 function groupLines({ options, commands }: CompletedCommand, position: number): string[] {
   const words = [...commands.map(({ name }) => name), ...options.map(({ flag }) => flag)].join(' ');
   return [

@@ -18,7 +18,7 @@ fi
 `;
 }
 
-/** For a program or command with subcommands: their names, then the completions of the one on the line. */
+/** Completes the name of a subcommand, and then what follows it on the line. */
 function groupLines({ options, commands }: CompletedCommand): string[] {
   return [
     'commands=(',

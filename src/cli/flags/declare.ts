@@ -182,7 +182,7 @@ export function parseEpoch(text: string): Date {
   return time;
 }
 
-/** For an option that may be repeated. */
+/** Parses an option that may be repeated. */
 export function collect(text: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, text];
 }

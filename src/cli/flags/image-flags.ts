@@ -89,7 +89,7 @@ export type BundleFlags = ValuesOf<typeof BUNDLE_FLAGS>;
 export const INSPECT_STORED_FLAGS = [...STORE_FLAGS, PLATFORM, formatFlag('name').conflicts('json')] as const;
 export type InspectStoredFlags = ValuesOf<typeof INSPECT_STORED_FLAGS>;
 
-/** Of `content ingest`. */
+/** Options of `content ingest`. */
 export const INGEST_FLAGS = [
   ...STORE_FLAGS,
   flag('--expected-digest <DIGEST>', 'fail unless the blob has this digest'),

@@ -29,7 +29,7 @@ const LIMIT_FLAGS = grouped('Limits (a layer that exceeds one is refused):', [
   flag('--max-memory <SIZE>', 'memory for what is known of the entries (512M)', parseSize),
 ]);
 
-/** An input with one of these is a layer, whatever is in it. */
+/** An input with one of these options is a layer, even if it looks like an archive of images. */
 const DIGEST_FLAGS = [
   flag('--digest <DIGEST>', 'fail unless the bytes of LAYER have this digest'),
   flag('--diff-id <DIGEST>', 'fail unless the uncompressed bytes have this digest'),
@@ -111,7 +111,7 @@ export type DiffFlags = ValuesOf<typeof DIFF_FLAGS>;
 export const DIFF_SNAPSHOT_FLAGS = [...STORE_FLAGS, ...OUTPUT_FLAGS] as const;
 export type DiffSnapshotFlags = ValuesOf<typeof DIFF_SNAPSHOT_FLAGS>;
 
-/** Of `snapshots unpack`. */
+/** Options of `snapshots unpack`. */
 export const UNPACK_SNAPSHOT_FLAGS = [
   ...STORE_FLAGS,
   required(flag('--key <KEY>', 'the name of the new snapshot; for a layer of an image its chainID')),

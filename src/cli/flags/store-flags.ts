@@ -25,7 +25,7 @@ export const listFlags = (field: string, filter: string) =>
   ] as const;
 export type ListFlags = ValuesOf<ReturnType<typeof listFlags>>;
 
-/** Of `snapshots prepare`, `view` and `commit`. */
+/** Options of `snapshots prepare`, `view` and `commit`. */
 export const LABEL_FLAGS = [
   ...STORE_FLAGS,
   flag('--label <LABEL=VALUE>', 'set a label; may be repeated', parseLabels),

@@ -36,7 +36,7 @@ export function formatTime(seconds: number, nanoseconds: number): string {
   return `${date.toISOString().slice(0, -'.000Z'.length)}${fraction}Z`;
 }
 
-/** In UTC, for tables. */
+/** The time in UTC to the minute, for tables. */
 export function formatMinute(date: Date): string {
   return date.toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' ');
 }

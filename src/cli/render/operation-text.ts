@@ -29,7 +29,7 @@ const TYPE_LETTERS: Readonly<Record<EntryType, string>> = {
   file: '-',
   directory: 'd',
   symlink: 'l',
-  // As GNU tar lists it.
+  // GNU tar's form.
   hardlink: 'h',
   'character-device': 'c',
   'block-device': 'b',

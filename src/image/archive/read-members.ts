@@ -66,7 +66,7 @@ function takeHeaders(decoder: TarDecoder, window: Buffer, size: number): boolean
 const SMALL_BYTES = 1024 ** 2;
 const MEMORY_BYTES = 32 * 1024 ** 2;
 
-/** Where the large members of an archive are kept that is a stream, or compressed as a whole. */
+/** Keeps the large members of an archive that is a stream, or is compressed as a whole. */
 export interface MemberStore {
   /** @throws OverlayerError `DataLoss` for a blob that has another digest than its name */
   keep(member: TarEntryReader): Promise<LocalFile>;
@@ -99,7 +99,7 @@ export async function ingestArchive(
   return members;
 }
 
-/** Of a blob in an OCI layout. */
+/** The digest of a blob in an OCI layout. */
 export function digestOfMember(entry: TarEntry): Digest | undefined {
   const [, hex] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(memberName(entry) ?? '') ?? [];
   return hex === undefined ? undefined : `sha256:${hex}`;

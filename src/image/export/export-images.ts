@@ -4,7 +4,7 @@ import { DataTask, type Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { SourceImage } from '../source/image-source.js';
 
-/** What was written. */
+/** The size of what was written. */
 export interface ExportResult {
   /** Size of the archive in bytes. */
   readonly size: number;

@@ -19,7 +19,7 @@ import { contentSource, notKept } from './content-source.js';
 /** The blobs of an image in the content store. */
 interface ImageBlobs {
   readonly blobs: ReadonlyMap<Digest, Descriptor>;
-  /** In the order of the index. */
+  /** The blobs in the order of the index. */
   readonly manifests: readonly PresentManifest[];
 }
 

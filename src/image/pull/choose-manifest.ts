@@ -71,7 +71,7 @@ interface Ranked extends Candidate {
   readonly rank: number;
 }
 
-/** Of two manifests with the same rank, the first one that can be read is better. */
+/** The lower rank is better. The first manifest that can be read wins a tie. */
 function isBetter(one: Ranked, other: Ranked): boolean {
   if (one.rank !== other.rank) return one.rank < other.rank;
   return one.error === undefined && other.error !== undefined;

@@ -98,7 +98,7 @@ export async function pullImage(
   }
 }
 
-/** In the form of `parsePlatform`. */
+/** The text that `parsePlatform` reads. */
 function platformLabel({ os, architecture, variant }: Platform): string {
   return formatPlatform({ os, architecture, variant });
 }

@@ -118,7 +118,7 @@ class LayerChain {
     return added;
   }
 
-  /** For a layer whose snapshot is there. */
+  /** Passes over a layer whose snapshot is there. */
   async skip(index: number): Promise<void> {
     let turn: Turn | undefined;
     try {

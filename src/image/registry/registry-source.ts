@@ -118,8 +118,8 @@ export class RegistrySource implements ImageSource {
 }
 
 function tooLate({ name }: Reference, deadlineMs: number): OverlayerError {
-  const message = `Not all of ${name} has come within ${deadlineMs / 1000} s`;
+  const message = `${name} did not arrive within ${deadlineMs / 1000} s`;
   return new OverlayerError('Unavailable', message, {
-    hint: '--deadline (deadlineMs) says how long it may take',
+    hint: '--deadline (deadlineMs) sets the limit',
   });
 }

@@ -28,7 +28,7 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** What a stream holds, and a stream of the same bytes. */
+/** The kind of a stream's content, and a stream of the same bytes. */
 export interface DetectedStream {
   readonly kind: 'archive' | undefined;
   /** All bytes of the source, including those that were examined. */

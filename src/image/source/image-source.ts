@@ -10,7 +10,7 @@ import type { Digest } from '../../oci/digest.js';
  * the caller compares each blob with its descriptor.
  */
 export interface ImageSource extends AsyncDisposable {
-  /** For people: `docker.io`, `image.tar`. */
+  /** The source in messages: `docker.io`, `image.tar`. */
   readonly description: string;
   /** The images that were chosen when the source was opened, or all of them. @throws OverlayerError `NotFound` */
   images(options?: ListSourceImagesOptions): Promise<readonly SourceImage[]>;
@@ -39,7 +39,7 @@ export const OPEN_IMAGES_OPTIONS = {
   names: true,
 } satisfies OptionNames<OpenImagesOptions>;
 
-/** What the caller knows of the image already. */
+/** Options of `ImageSource.images`. */
 export interface ListSourceImagesOptions extends AbortableOptions {
   /** The descriptor that the image had before. While it is the same, a registry sends no manifest. @default none */
   readonly known?: Descriptor | undefined;
@@ -49,7 +49,7 @@ export interface ListSourceImagesOptions extends AbortableOptions {
 export interface SourceImage {
   /** The name in the source. A reference is in its canonical form: `docker.io/library/debian:12`. */
   readonly name: string | undefined;
-  /** Of its manifest, or its index. */
+  /** The descriptor of its manifest or its index. */
   readonly target: Descriptor;
 }
 

@@ -12,7 +12,7 @@ import { readDocument, sha256 } from './blob-bytes.js';
 import type { ImageSource, OpenBlob, OpenBlobOptions, PassedOver, SourceImage } from './image-source.js';
 import { cutFile, type LocalImages, sizeOf } from './local-images.js';
 
-/** With more manifests each one is an image by itself. */
+/** The most manifests that are looked at. If there are more, each one is an image by itself. */
 const MAX_LOOKED_AT = 1000;
 
 export interface ArrangedImages {

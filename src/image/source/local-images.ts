@@ -21,7 +21,7 @@ export interface LocalFile {
 
 /** The images of a layout or an archive, and the files that hold their blobs. */
 export interface LocalImages {
-  /** As the index or the manifest lists them. */
+  /** The images as the index or the manifest lists them. */
   readonly images: readonly SourceImage[];
   readonly passedOver: readonly PassedOver[];
   findBlob(digest: Digest): LocalFile | undefined;

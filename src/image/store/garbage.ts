@@ -17,7 +17,7 @@ interface CollectOptions extends AbortableOptions {
     | undefined;
 }
 
-/** What a garbage collection has deleted. */
+/** The blobs and snapshots that a garbage collection has deleted. */
 export interface CollectResult {
   readonly blobs: readonly Digest[];
   /** Refs of ingests. */

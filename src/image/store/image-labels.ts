@@ -10,12 +10,12 @@ const SNAPSHOT = 'containerd.io/gc.ref.snapshot.';
 export const ROOT_LABEL = 'containerd.io/gc.root';
 
 /**
- * On a committed snapshot, by overlayer: a pull made it from the blob with this digest, and a collection may delete it.
+ * Labels a committed snapshot: a pull made it from the blob with this digest, and a collection may delete it.
  */
 export const LAYER_BLOB_LABEL = 'overlayer/layer-blob';
-/** On an image, by overlayer: the platform of its last pull. */
+/** Labels an image with the platform of its last pull. */
 export const PLATFORM_LABEL = 'overlayer/platform';
-/** On an active snapshot or a view, by overlayer: the directory on which the image is mounted. */
+/** Labels an active snapshot or a view with the directory on which the image is mounted. */
 export const MOUNTED_ON_LABEL = 'overlayer/mounted-on';
 
 export function indexLabels({ manifests }: ImageIndex): Labels {

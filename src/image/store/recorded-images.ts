@@ -199,7 +199,7 @@ class RecordedImage implements Image {
     });
   }
 
-  /** Without duplicates. */
+  /** All blobs of the image, each once. */
   #blobsOf({ descriptor, manifest }: ImageContents): readonly Descriptor[] {
     const all = [this.target, descriptor, manifest.config, ...manifest.layers];
     return [...new Map(all.map((blob) => [blob.digest, blob])).values()];

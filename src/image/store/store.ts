@@ -131,7 +131,7 @@ export interface Images {
   prune(options?: PruneOptions): Promise<PruneResult>;
 }
 
-/** What a garbage collection may delete. */
+/** Selects what a garbage collection deletes. */
 export interface PruneOptions extends AbortableOptions {
   /**
    * Milliseconds without a write after which the partial blob of an interrupted pull is deleted.
@@ -146,7 +146,7 @@ export const PRUNE_OPTIONS = {
   ingestsIdleMs: true,
 } satisfies OptionNames<PruneOptions>;
 
-/** What a garbage collection has deleted, and what keeps the rest. */
+/** The result of a garbage collection: what it deleted, and what keeps the rest. */
 export interface PruneResult extends CollectResult {
   /** Leases, snapshots and labels that keep data which no image uses. */
   readonly keepers: readonly Keeper[];
@@ -176,7 +176,7 @@ export interface Image extends ImageRecord {
   unpackTo(directory: string, options?: Omit<UnpackImageOptions, 'verify'>): Task<UnpackedImage, PullEvent>;
 }
 
-/** For which platform the image is meant. */
+/** The platform that the image is meant for. */
 export interface ImagePlatformOptions {
   /** @default the platform of the last pull */
   readonly platform?: Platform | undefined;

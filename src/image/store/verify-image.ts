@@ -197,7 +197,7 @@ function killGroup({ pid }: ChildProcess): void {
   }
 }
 
-/** As the image specification spells it. */
+/** The platform as the image specification spells it. */
 function toJson({ platform, ...descriptor }: Descriptor): object {
   return { ...descriptor, platform: platform && platformDocument(platform) };
 }

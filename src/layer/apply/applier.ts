@@ -262,7 +262,7 @@ export class Applier implements TarSink {
     }
     // It hides a symlink of a lower layer, through which paths may have led.
     pathsChanged ||= parent.lowers.length > 0 && this.#rootfs.hasFollowed(joinPath(parent, operation.name));
-    // In this order: `#leaveOut` may make the target forget `parent`.
+    // This order matters: `#leaveOut` may make the target forget `parent`.
     if (isThere) this.#target.placed(parent, operation);
     else pathsChanged = this.#leaveOut(operation, parent) || pathsChanged;
     if (pathsChanged) this.#rootfs.forgetAll();

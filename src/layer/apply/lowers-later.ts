@@ -10,7 +10,7 @@ import { OverlayerError } from '../../base/errors.js';
  */
 export type LowersLater = 'refuse' | 'note';
 
-/** What the layer needs of its lower layers: attributes of directories only, or also files to link to. */
+/** The layer's need of its lower layers: attributes of directories only, or also files to link to. */
 export type NeedsLowers = 'directories' | 'links';
 
 /** Whether a layer was refused because it relies on lower layers that are not there yet. */

@@ -2,12 +2,12 @@
 export const FACT = {
   uid: 0,
   gid: 1,
-  /** As in `stat`; -1 when the file has to be looked at. */
+  /** `st_mode` of stat(2); -1 when the file has to be looked at. */
   mode: 2,
   mtimeSec: 3,
   mtimeNsec: 4,
   size: 5,
-  /** As in `Stat.blocks`, while the file was open. */
+  /** `Stat.blocks` while the file was open. */
   blocks: 6,
   /** CRC-32 of its content; -1 when it is not known. */
   checksum: 7,

@@ -16,7 +16,7 @@ export interface TreeDamage {
 interface VerifyTreeOptions {
   /** Whether the content of files is read and compared. */
   readonly content: boolean;
-  /** Called with the numbers of entries and of bytes read. What it throws ends the work. */
+  /** Called with the numbers of entries and of bytes read. An error that it throws ends the work. */
   readonly progress?: ((entries: number, bytes: number) => void) | undefined;
 }
 
@@ -75,7 +75,7 @@ function hasContent(
   try {
     return files.of(parent, name, stat.size) === checksum;
   } catch (error) {
-    // Without privileges the process cannot read every file (/etc/shadow may have mode 0000).
+    // A process without privileges cannot read every file (/etc/shadow may have mode 0000).
     if (isErrno(error, 'EACCES')) return true;
     throw error;
   }

@@ -121,7 +121,7 @@ export function writeManifest(system: System, path: string, source: ManifestSour
       const files = new FileChecksum(system);
       const count = new UsageCount();
       const brought = source.facts && new KnownFiles(source.facts);
-      // To stat 58,000 files takes 1.4 s; without it they take 0.3 s.
+      // 58,000 files take 1.4 s with a stat call each, and 0.3 s without.
       const isKnown = ({ type, ino }: DirectoryEntry, path: string): boolean => {
         const file = type === DT.REG ? brought?.find(ino, path) : undefined;
         if (file === undefined) return false;

@@ -59,7 +59,7 @@ export interface Anomaly {
 export interface AnomalySummary {
   readonly kind: AnomalyKind;
   readonly count: number;
-  /** At most `ANOMALY_EXAMPLES`. */
+  /** The first `ANOMALY_EXAMPLES` at most. */
   readonly examples: readonly Anomaly[];
 }
 

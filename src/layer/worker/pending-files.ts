@@ -20,7 +20,7 @@ export class PendingFiles implements FileFinisher {
   readonly #facts: FileFactsLog | undefined;
   readonly #mostWaiting: number;
   readonly #entries = new Array<{ readonly path: string; readonly offset: number } | undefined>(SLOTS);
-  /** For each slot, the position of the first byte in the ring that its file needs. Positions only rise. */
+  /** The position in the ring of the first byte that the file of each slot needs. Positions only rise. */
   readonly #starts = new Int32Array(SLOTS);
   #first = 0;
   #next = 0;

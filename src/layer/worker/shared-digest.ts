@@ -36,7 +36,7 @@ export class SharedDigest {
     this.#unlock();
   }
 
-  /** As `require`, but does not wait for the other thread. @returns false when the other thread is hashing */
+  /** Does what `require` does, without waiting for the other thread. @returns false when the other thread is hashing */
   tryRequire(to: number): boolean {
     if (this.#sha256 === undefined || this.#hashedTo(to)) return true;
     if (!this.#tryLock()) return false;
@@ -45,7 +45,7 @@ export class SharedDigest {
     return true;
   }
 
-  /** Without the lock: the other thread may be hashing far ahead. */
+  /** This takes no lock: the other thread may be hashing far ahead. */
   #hashedTo(to: number): boolean {
     return ((Atomics.load(this.#control, HASHED) - to) | 0) >= 0;
   }

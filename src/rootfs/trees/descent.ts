@@ -59,7 +59,7 @@ export class Descent implements Disposable {
     level.descriptor = descriptor;
   }
 
-  /** Without free descriptors, closes those of this descent first. A cleanup after EMFILE needs this. */
+  /** Closes the descriptors of this descent first when none are free. A cleanup after EMFILE needs this. */
   #open(name: string): number {
     try {
       return this.#system.openAt(this.directory, name, OPEN_DIRECTORY, 0);

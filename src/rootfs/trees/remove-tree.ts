@@ -88,7 +88,7 @@ function enter(system: System, descent: Descent, name: string, around: Stat): Pe
 }
 
 function leave(system: System, descent: Descent, { name, id }: Pending, removed: (id: string) => void): void {
-  // Before the removal: on some file systems a removed directory has no `..`.
+  // `..` is opened before the removal: a removed directory has none on some file systems.
   withWritable(system, descent.directory, () => descent.leave());
   removed(id);
   try {
@@ -117,7 +117,7 @@ function unlinkIfThere(system: System, directory: number, name: string): boolean
   }
 }
 
-/** Without privileges a directory of an image may deny access to its owner. It is removed anyway, so its mode is changed. */
+/** A directory of an image may deny access to its owner. It is removed anyway, so its mode is changed. */
 function withWritable<T>(system: System, directory: number, use: () => T): T {
   try {
     return use();

@@ -59,7 +59,7 @@ export interface SnapshotBackend {
    */
   sync(snapshot: BackendSnapshot): Promise<void>;
   /**
-   * With `rebase`: gives the root directory of an active snapshot the attributes of the root directory of its new parent.
+   * Gives the root directory of an active snapshot the attributes of its new parent's root. Needed for `rebase`.
    */
   inheritRoot?(snapshot: BackendSnapshot): Promise<void>;
   /**

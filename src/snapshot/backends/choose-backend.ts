@@ -11,7 +11,7 @@ export interface BackendChoice {
   readonly backend: SnapshotBackend;
   /** A sentence for people. */
   readonly reason: string;
-  /** Of the backend `overlay`. */
+  /** The kernel's support, for the backend `overlay`. */
   readonly support?: OverlaySupport | undefined;
 }
 

@@ -45,7 +45,7 @@ export interface CheckProgress {
   readonly bytes: number;
 }
 
-/** What is wrong with a snapshot. */
+/** Kinds of damage of a snapshot. */
 export type DamageKind =
   /** The snapshot's directory, or the tree in it, is missing. */
   | 'missing-directory'
@@ -62,7 +62,7 @@ export type DamageKind =
   /** The record file, from which the metadata could be rebuilt, is damaged or missing. */
   | 'record-file';
 
-/** What belongs to no snapshot. */
+/** Kinds of things that belong to no snapshot. */
 export type LeftoverKind =
   /** A directory that belongs to no snapshot, and that no process works on. */
   | 'orphan'
@@ -86,7 +86,7 @@ export interface CheckFinding {
   readonly error: unknown;
 }
 
-/** What a check has found. */
+/** The result of a check. */
 export interface CheckReport extends CheckProgress {
   readonly findings: readonly CheckFinding[];
   /**

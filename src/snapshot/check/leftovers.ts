@@ -104,7 +104,7 @@ async function withOrphans<T>(context: Context, use: (names: readonly string[]) 
       const lock = directories.lock(name);
       if (lock !== undefined) locks.set(name, lock);
     }
-    // Until now the process that made a directory could record it. From now on it does not get the lock.
+    // The process that made a directory could record it until now. It does not get the lock from now on.
     const recorded = recordedIds(context);
     return await use([...locks.keys()].filter((name) => !recorded.has(name)));
   } finally {

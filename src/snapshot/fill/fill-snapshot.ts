@@ -83,7 +83,7 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
   const lowersLater = parentCommitted !== undefined;
   const labels = layerLabels(options, options.diffID);
   if (!lowersLater) await checkParentOwners(snapshots, options);
-  // Upon a parent the root directory is the parent's, whichever owner the labels map to root.
+  // The root directory of a snapshot with a parent is the parent's, whichever owner the labels map to root.
   const prepared = parent === undefined ? labels : withoutMapping(labels);
   const mounts = await snapshots.prepare(key, {
     parent: lowersLater ? undefined : parent,

@@ -91,7 +91,7 @@ export class EarlyFlush {
     if (this.#isFlushing || isLittle) return;
     this.#begunAt = { bytes, entries };
     this.#isFlushing = true;
-    // After a failure there is no other early flush. The commit's `FlushPoint` reports the failure.
+    // No other early flush follows a failure. The commit's `FlushPoint` reports it.
     flushFileSystem(this.#directory).then(
       () => (this.#isFlushing = false),
       () => {},

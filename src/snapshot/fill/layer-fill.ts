@@ -10,7 +10,7 @@ import { EarlyFlush, FlushPoint } from './flush-point.js';
 import type { DescribedContents, Seal } from './seal.js';
 import type { UnpackPlace } from './unpack-place.js';
 
-/** Where a layer goes: into a directory, or through mounts where the directory behind them can't be written to. */
+/** The place of a layer: a directory, or mounts where the directory behind them can't be written to. */
 export type FillPlace = Omit<UnpackPlace, 'mayGetLowers'> | { readonly mounts: readonly Mount[] };
 
 interface FillOptions {
@@ -124,7 +124,7 @@ export class LayerFill implements Disposable {
     const { backend, directory } = this.#snapshot!;
     const describing = describeContents(backend, directory, { facts, diffID });
     const flushing = start.flush();
-    // After a failure of one the caller removes the tree: the other has left it by then.
+    // The caller removes the tree after a failure of one: the other has left it by then.
     await Promise.allSettled([describing, flushing]);
     await flushing;
     return await describing;

@@ -1,12 +1,12 @@
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { CommitOptions } from '../snapshotter.js';
 
-/** What a fill knows of a snapshot that it has filled with one layer. The commit need not find it out again. */
+/** A fill's knowledge of a snapshot that it has filled with one layer. The commit need not find it out again. */
 export interface Seal {
   /** The manifest of the contents is written, and nothing else has written to them since. @default unknown */
   readonly described?: DescribedContents | undefined;
   /**
-   * With a late parent: the layer does not list the root directory, which therefore takes owner, mode, attributes and
+   * The layer does not list the root directory. Under a late parent it therefore takes owner, mode, attributes and
    * times of the parent's.
    * @default unknown: see `Snapshotter.commit`
    */

@@ -57,7 +57,7 @@ export async function describeContents(
   try {
     return { usage: await treeThreads.run({ type: 'manifest', tree, manifest, ...known }, signal) };
   } catch (error) {
-    // Without privileges the process can't read every file. A later check could not read them either.
+    // A process without privileges can't read every file. A later check could not read them either.
     if (!OverlayerError.is(error) || error.code !== 'PermissionDenied') throw error;
     return { usage: undefined };
   }

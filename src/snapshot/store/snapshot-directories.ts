@@ -14,7 +14,7 @@ import { treeThreads } from '../trees/tree-threads.js';
 
 /** An attempt fails only when another process's cleanup locks the new directory within microseconds. */
 const ATTEMPTS = 16;
-/** Between two attempts to take a lock. */
+/** The pause between two attempts to take a lock. */
 export const PAUSE_MS = 20;
 
 /** The meaning of a name below `snapshots/`. */
@@ -117,7 +117,7 @@ export class SnapshotDirectories {
     return () =>
       asOverlayerError(`Cannot release the lock of "${name}"`, () => {
         try {
-          // Before the unlock: a process that has the directory open then sees that it is gone, and makes a new one.
+          // This precedes the unlock: a process that has the directory open then sees that it is gone, and makes a new one.
           this.#system.removeDirectory(this.#descriptor, directory);
         } finally {
           this.unlock(lock);

@@ -321,7 +321,7 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  /** After a failed commit, writes the record that is in the metadata. */
+  /** Writes the record that is in the metadata, after a failed commit. */
   async #restoreRecordFile(directory: string, id: number): Promise<void> {
     const now = this.#store.read((transaction) =>
       listRecords(transaction).find((record) => record.id === id),

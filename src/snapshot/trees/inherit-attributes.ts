@@ -46,7 +46,7 @@ export function inheritUnlisted(system: System, { tree, lowers, older }: Inherit
     opened.push(descriptor);
     return descriptor;
   };
-  /** For each open directory of the walk: its lower directories, nearest first. */
+  /** The lower directories of each open directory of the walk, nearest first. */
   const levels: (readonly number[])[] = [];
   const leave = () => {
     for (const descriptor of levels.pop()!) system.close(descriptor);

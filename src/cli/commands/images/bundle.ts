@@ -52,7 +52,7 @@ async function makeDirectory(directory: string): Promise<boolean> {
   }
 }
 
-/** As `runc spec --rootless`: the caller is root in the container, and no other id exists there. */
+/** The same as `runc spec --rootless`: the caller is root in the container, and no other id exists there. */
 function ownMappings() {
   const mapping = (hostID: number) => [{ containerID: 0, hostID, size: 1 }];
   return { uidMappings: mapping(process.geteuid!()), gidMappings: mapping(process.getegid!()) };

@@ -6,7 +6,7 @@ import { columns, labelledRows, printList, printResult } from '../../render/prin
 import { withExistingSnapshots } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 
-/** As ctr spells them. */
+/** The kinds as ctr spells them. */
 const KINDS: Readonly<Record<SnapshotInfo['kind'], string>> = {
   active: 'Active',
   view: 'View',

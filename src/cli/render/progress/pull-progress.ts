@@ -119,7 +119,7 @@ function bar(line: LayerLine): string {
   return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} `;
 }
 
-/** From 0 to 1; undefined for a state without a bar. */
+/** The part that is done, from 0 to 1; undefined for a state without a bar. */
 function layerShare(line: LayerLine): number | undefined {
   if (line.phase !== 'downloading' && line.phase !== 'unpacking') return undefined;
   return line.compressedSize === 0 ? 1 : line.compressedBytes / line.compressedSize;

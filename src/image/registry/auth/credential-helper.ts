@@ -68,7 +68,7 @@ function whyFailed({ killed, code }: ExecFileException, stdout: string): string 
   return displayPath(stdout.trim().slice(0, 200)) || 'it failed without a word';
 }
 
-/** As execvp(3), but never in a relative directory. */
+/** Searches as execvp(3) does, but never in a relative directory. */
 function findProgram(program: string): string {
   const isName = !program.includes('/');
   const directories = isName ? (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute) : [];

@@ -5,7 +5,7 @@ import { basicAuthorization, type Credentials } from './credentials.js';
 
 /** One challenge of a `WWW-Authenticate` header. */
 export interface Challenge {
-  /** In lower case: `bearer`, `basic`. */
+  /** The scheme in lower case: `bearer`, `basic`. */
   readonly scheme: string;
   /** Values by names in lower case. */
   readonly parameters: ReadonlyMap<string, string>;
@@ -43,7 +43,7 @@ const CLIENT_ID = 'overlayer';
 
 interface Token {
   readonly token: string;
-  /** In milliseconds since 1970. */
+  /** The time in milliseconds since 1970. */
   readonly expiresAt: number;
 }
 

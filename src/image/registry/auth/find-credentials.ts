@@ -75,7 +75,7 @@ function credentialsOf(entry: AuthEntry | undefined): readonly Credentials[] {
   ];
 }
 
-/** As docker's cli/config: `auth`, else `username` and `password`, which some tools write. */
+/** Reads what docker's cli/config reads: `auth`, else `username` and `password`, which some tools write. */
 function namedCredentials({ auth, username, password }: AuthEntry): Credentials | undefined {
   if (auth === undefined)
     return username === undefined || password === undefined ? undefined : { username, password };

@@ -125,7 +125,7 @@ async function readTrusted(path: string): Promise<string | undefined> {
   return await readSmallFile(path, MAX_FILE_BYTES, (stats) => checkOwner(path, stats));
 }
 
-/** In a user namespace the files of the real root have the owner of the root directory. */
+/** Files of the real root have the owner of the root directory in a user namespace. */
 function checkOwner(path: string, { uid, mode }: Stats): void {
   const owners = [0, process.geteuid?.(), statSync('/').uid];
   if (!owners.includes(uid))

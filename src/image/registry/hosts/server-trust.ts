@@ -13,7 +13,7 @@ export interface TLSSettings {
   readonly skipVerify: boolean;
 }
 
-/** For `tls.connect`. */
+/** Options of `tls.connect`. */
 export interface TrustOptions {
   readonly secureContext?: SecureContext;
   readonly rejectUnauthorized?: boolean;
@@ -33,7 +33,7 @@ export function isUnknownIssuer(error: unknown): boolean {
 export class ServerTrust {
   readonly #settings: TLSSettings;
   readonly #hostname: string;
-  /** With the client's certificates, and without. */
+  /** The options with the client's certificates, and without. */
   readonly #contexts = new Map<boolean, Promise<SecureContext>>();
 
   /** @param hostname the server; client certificates and `skipVerify` apply to no other */

@@ -22,7 +22,7 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent to the URL's server only, and not to redirect targets (CVE-2020-15157). */
   readonly authorization?: string | undefined;
-  /** As `authorization`. */
+  /** See `authorization`. */
   readonly ownHeaders?: Readonly<Record<string, string>> | undefined;
   /** The authorization for a redirect target. @default none */
   readonly authorizationFor?: ((target: URL) => Promise<string | undefined>) | undefined;

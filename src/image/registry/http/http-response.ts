@@ -162,7 +162,7 @@ export async function responseFailure(
   return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
 }
 
-/** Without TLS a proxy may have sent the response; these are the statuses of proxies. */
+/** A proxy may have sent the response if there is no TLS; these are the statuses of proxies. */
 function proxyHint({ status, route: { url, proxy } }: HttpResponse): string | undefined {
   if (proxy === undefined || url.protocol === 'https:' || ![403, 407, 502, 503, 504].includes(status))
     return undefined;

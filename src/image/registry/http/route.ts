@@ -39,7 +39,7 @@ function parseProxy(text: string, variable: string): URL {
     if (PROTOCOLS.includes(url.protocol) && url.hostname !== '') return url;
   }
   throw new OverlayerError('InvalidArgument', `${variable} names no proxy`, {
-    hint: 'it is to be like http://proxy.example:3128, or socks5://proxy.example',
+    hint: 'give it the form http://proxy.example:3128 or socks5://proxy.example',
   });
 }
 
@@ -83,12 +83,12 @@ export interface Route {
   readonly proxy: HttpProxy | undefined;
 }
 
-/** For messages: `registry.example`, and the proxy that may have sent the response. */
+/** The server in messages: `registry.example`, and the proxy that may have sent the response. */
 export function routeName({ url, proxy }: Route): string {
   return `${url.host}${proxy === undefined ? '' : ` through the proxy ${proxyName(proxy)}`}`;
 }
 
-/** Without its credentials. */
+/** The proxy in messages, without its credentials. */
 export function proxyName({ url: { protocol, host }, variable }: HttpProxy): string {
   return `${protocol}//${host} of ${variable}`;
 }
