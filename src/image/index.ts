@@ -127,7 +127,7 @@ export {
   type ReferenceParts,
 } from './reference.js';
 
-// What all entry points share: cancelling, errors, tasks.
+// All entry points share these: cancelling, errors, tasks.
 
 export type { AbortableOptions } from '../base/abort.js';
 export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';

@@ -38,7 +38,7 @@ export type { CreateDiffOptions, DiffResult, DiffSource } from './diff/options.j
 export { displayJson, displayPath, encodePath } from '../base/path-bytes.js';
 export { type DiffID, type Digest, parseDigest } from '../oci/digest.js';
 
-// What all entry points share: sources, limits, errors, tasks.
+// All entry points share these: sources, limits, errors, tasks.
 
 export type { AbortableOptions } from '../base/abort.js';
 export type { ByteSource, OpenedBytes, UnreadSource } from '../base/byte-source.js';

@@ -70,7 +70,7 @@ export const READ_LAYER_OPTIONS = {
   gzip: true,
 } satisfies OptionNames<ReadLayerOptions>;
 
-/** Of work whose events are data, so that its progress needs a callback. */
+/** Options of work whose events are data, so that its progress needs a callback. */
 export interface ProgressOptions {
   /** Called about ten times a second while the work runs, and once at its end. An error that it throws ends the work. */
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined;

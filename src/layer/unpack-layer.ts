@@ -76,7 +76,7 @@ export interface AppliedLayer {
   readonly layer: LayerResult;
   /** Set with the option `facts`. */
   readonly facts: FileFacts | undefined;
-  /** What the layer relies on; set with `lowersLater`. Undefined if it gives the same files on any lower layers. */
+  /** The layer's need of lower layers; set with `lowersLater`. Undefined if it gives the same files on any of them. */
   readonly needsLowers: NeedsLowers | undefined;
 }
 

@@ -47,7 +47,7 @@ export type { CleanupResult } from './check/leftovers.js';
 export { rebuildMetadata } from './check/rebuild-metadata.js';
 export type { RebuildResult } from './check/rebuild-root.js';
 
-// What all entry points share: cancelling, errors, tasks.
+// All entry points share these: cancelling, errors, tasks.
 
 export type { AbortableOptions } from '../base/abort.js';
 export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';

@@ -214,7 +214,7 @@ export interface Snapshotter extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Where the snapshots are, and their layout on disk. */
+/** The place of the snapshots, and their layout on disk. */
 export interface OpenSnapshotterOptions {
   /** Directory of the snapshots and their metadata. It is made when it does not exist, with mode 0700. */
   readonly root: string;

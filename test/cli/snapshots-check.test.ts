@@ -43,6 +43,15 @@ test('a clean store', () => {
   });
 });
 
+test('progress is shown as JSON', () => {
+  const { status, stderr } = check('--progress', 'json');
+  expect(status).toBe(0);
+  expect(JSON.parse(stderr.trim().split('\n').at(-1)!)).toEqual({
+    ...{ type: 'progress', snapshots: 1, totalSnapshots: 1, entries: 3, bytes: 8 },
+    seconds: expect.any(Number),
+  });
+});
+
 test('damage is told in a table, and by the exit code', () => {
   truncateSync(join(tree, 'fs/f'), 0);
   const { status, stdout } = check('--quick');

@@ -7,8 +7,8 @@ import {
   type TarEntry,
 } from '../../index.js';
 import { abortOnSignals, describeFailure, reportFailure } from '../failure.js';
-import type { ProgressForm } from '../flags/image-flags.js';
 import type { InspectFlags } from '../flags/layer-flags.js';
+import type { ProgressForm } from '../flags/store-flags.js';
 import type { Input } from '../input.js';
 import { readOptions } from '../options.js';
 import { BufferedOutput } from '../output.js';

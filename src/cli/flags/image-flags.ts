@@ -1,33 +1,10 @@
-import {
-  collect,
-  flag,
-  parseCount,
-  parseLabels,
-  parseSize,
-  required,
-  type ValuesOf,
-  withDefault,
-} from './declare.js';
-import { formatFlag, STORE_FLAGS } from './store-flags.js';
+import { collect, flag, parseCount, parseLabels, parseSize, required, type ValuesOf } from './declare.js';
+import { formatFlag, progressFlag, STORE_FLAGS } from './store-flags.js';
 
 export const PLATFORM = flag(
   '--platform <PLATFORM>',
   'os/architecture[/variant] (default: that of this machine)',
 );
-
-const PROGRESS_FORMS = ['auto', 'plain', 'json', 'none'] as const;
-export type ProgressForm = (typeof PROGRESS_FORMS)[number];
-
-/** @param bars what a terminal shows */
-export const progressFlag = (bars: string) =>
-  withDefault(
-    flag(
-      '--progress <FORM>',
-      `progress on standard error; auto is ${bars} on a terminal, else plain`,
-      PROGRESS_FORMS,
-    ),
-    'auto',
-  );
 
 /** Options of the commands that ask registries. */
 export const REGISTRY_FLAGS = [

@@ -10,8 +10,8 @@ import {
   type ValuesOf,
   withDefault,
 } from './declare.js';
-import { PLATFORM, progressFlag, REGISTRY_FLAGS } from './image-flags.js';
-import { JSON_OUTPUT, STORE_FLAGS } from './store-flags.js';
+import { PLATFORM, REGISTRY_FLAGS } from './image-flags.js';
+import { JSON_OUTPUT, progressFlag, STORE_FLAGS } from './store-flags.js';
 
 const PROGRESS = progressFlag('a bar');
 

@@ -11,6 +11,20 @@ export const JSON_OUTPUT = flag('--json', 'print the result as one JSON document
 export const STORE_FLAGS = [ROOT, BACKEND, JSON_OUTPUT] as const;
 export type StoreFlags = ValuesOf<typeof STORE_FLAGS>;
 
+const PROGRESS_FORMS = ['auto', 'plain', 'json', 'none'] as const;
+export type ProgressForm = (typeof PROGRESS_FORMS)[number];
+
+/** @param bars what a terminal shows */
+export const progressFlag = (bars: string) =>
+  withDefault(
+    flag(
+      '--progress <FORM>',
+      `progress on standard error; auto is ${bars} on a terminal, else plain`,
+      PROGRESS_FORMS,
+    ),
+    'auto',
+  );
+
 /** @param field one that the items have */
 export const formatFlag = (field: string) =>
   flag('--format <TEMPLATE>', `print fields, as docker does: {{.${field}}}, {{json .labels}}`);
@@ -46,6 +60,7 @@ export const CHECK_FLAGS = [
   flag('--prune', 'delete what belongs to no snapshot'),
   flag('--dry-run', 'change nothing; print what would be done'),
   flag('--rebuild', 'first rebuild damaged or lost metadata from the directories').conflicts('dryRun'),
+  progressFlag('one line'),
   JSON_OUTPUT,
 ] as const;
 export type CheckFlags = ValuesOf<typeof CHECK_FLAGS>;

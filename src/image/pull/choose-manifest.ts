@@ -123,7 +123,7 @@ function noneFor(
 
 /** Depth of nested indexes; tools make two at most. */
 const MAX_DEPTH = 4;
-/** Documents below an index. Those without a platform in the index are read. */
+/** The most documents below an index that are read to learn their platform. */
 const MAX_DOCUMENTS = 1000;
 
 /** A manifest that can be chosen. */

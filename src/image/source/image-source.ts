@@ -62,7 +62,7 @@ export interface PassedOver {
   readonly error: OverlayerError;
 }
 
-/** Where to begin. */
+/** The offset to begin at. */
 export interface OpenBlobOptions extends AbortableOptions {
   /** Bytes of the blob to skip at its start. @default 0 */
   readonly offset?: number | undefined;

@@ -73,7 +73,7 @@ export interface Store extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** As of `openSnapshotter`: the root that holds the store, and the backend of its snapshots. */
+/** The options of `openSnapshotter`: the root that holds the store, and the backend of its snapshots. */
 export type OpenStoreOptions = OpenSnapshotterOptions;
 
 /** How an image is pulled from a registry. */

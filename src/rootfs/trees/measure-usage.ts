@@ -9,7 +9,7 @@ const BLOCK_BYTES = 512;
  * after that.
  */
 const KNOW_BEFORE_SYNC: readonly number[] = [0xef53, 0x58465342, 0x01021994];
-/** Without xfs, which reserves more blocks while a file is open. */
+/** xfs is not among them: it reserves more blocks while a file is open. */
 const KNOW_BEFORE_CLOSE: readonly number[] = [0xef53, 0x01021994];
 
 /** Disk usage of a tree, including its root. */

@@ -63,7 +63,7 @@ export interface SnapshotBackend {
    */
   inheritRoot?(snapshot: BackendSnapshot): Promise<void>;
   /**
-   * With `rebase`: as `inheritRoot`, for every directory that the unpacker made because the layer does not list it.
+   * Does what `inheritRoot` does for every directory that the unpacker made because the layer does not list it.
    */
   inheritUnlisted?(snapshot: BackendSnapshot): Promise<void>;
 }

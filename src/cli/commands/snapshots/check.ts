@@ -16,6 +16,7 @@ import { abortOnSignals, describeFailure, reportFailure, UsageError } from '../.
 import type { CheckFlags } from '../../flags/store-flags.js';
 import { counted, formatBytes } from '../../render/format.js';
 import { columns } from '../../render/print.js';
+import { showCheck } from '../../render/progress/check-progress.js';
 import { existingSnapshots } from '../../with-root.js';
 
 /** Compares snapshots with the disk, and repairs them. @returns the exit code: that of `DataLoss` for lasting damage */
@@ -39,7 +40,8 @@ async function checkRoot(flags: CheckFlags, root: string, signal: AbortSignal): 
   const { quick, repair, prune, dryRun, layer = [] } = flags;
   await using snapshots = await openSnapshotter({ root });
   const findLayer = layerFinder(layer, signal);
-  return await snapshots.check({ signal, quick, prune, dryRun, repair: repair && findLayer });
+  const checking = snapshots.check({ signal, quick, prune, dryRun, repair: repair && findLayer });
+  return await showCheck(checking, flags.progress);
 }
 
 /** Finds the file with the layer of a damaged snapshot. The files are read when the first one is wanted. */

@@ -1,5 +1,5 @@
 import type { LayerProgress, Task } from '../../../index.js';
-import type { ProgressForm } from '../../flags/image-flags.js';
+import type { ProgressForm } from '../../flags/store-flags.js';
 import type { ProgressView } from './layer-progress.js';
 
 /** A person sees nothing earlier, so a short run does not load the display. */

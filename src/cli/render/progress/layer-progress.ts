@@ -1,6 +1,6 @@
 import type { SingleBar } from 'cli-progress';
 import { displayJson, type LayerProgress } from '../../../index.js';
-import type { ProgressForm } from '../../flags/image-flags.js';
+import type { ProgressForm } from '../../flags/store-flags.js';
 import { counted, formatBytes, formatSeconds } from '../format.js';
 
 export interface ProgressView {

@@ -6,7 +6,7 @@ import {
   type PlannedLayer,
   type PullEvent,
 } from '../../../index.js';
-import type { ProgressForm } from '../../flags/image-flags.js';
+import type { ProgressForm } from '../../flags/store-flags.js';
 import { counted, formatBytes, formatSeconds } from '../format.js';
 
 const BAR_WIDTH = 24;
