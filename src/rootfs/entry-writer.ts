@@ -1,11 +1,11 @@
 import { OverlayerError } from '../base/errors.js';
+import { RunningChecksum } from '../compression/crc32.js';
 import { isErrno, O, S, type System, type SystemError, type Times } from '../system/system.js';
 import type { TarEntry } from '../tar/types.js';
 import { type Directory, OPEN_DIRECTORY, statId } from './directory.js';
 import type { FileFinisher } from './finish-file.js';
 import type { Identity } from './identity.js';
 import type { KeptDirectories } from './kept-directories.js';
-import { RunningChecksum } from './running-checksum.js';
 import { clearXattrs, DEFAULT_ACL, storedXattrName } from './xattrs.js';
 
 const SPECIAL_BITS = 0o7000;

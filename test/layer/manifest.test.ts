@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect } from 'vitest';
-import { crc32OfZeros } from '../../src/base/crc32.js';
+import { crc32OfZeros } from '../../src/compression/crc32.js';
 import { FACT } from '../../src/layer/manifest/file-facts.js';
 import type { ManifestEntry } from '../../src/layer/manifest/manifest-entry.js';
 import { readManifest, verifyManifest } from '../../src/layer/manifest/read-manifest.js';

@@ -1,5 +1,4 @@
-import { crc32OfZeros } from '../../base/crc32.js';
-import { openCrc32 } from '../../compression/crc32.js';
+import { crc32OfZeros, openCrc32 } from '../../compression/crc32.js';
 import { withChild } from '../../rootfs/directory.js';
 import { dataRanges } from '../../rootfs/trees/copy-contents.js';
 import { O, type System } from '../../system/system.js';
