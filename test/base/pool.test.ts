@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
 import { Pool } from '../../src/base/threads/pool.js';
 
 class Item {
@@ -56,6 +57,18 @@ test('a signal ends the wait, and the place is not lost', async () => {
   await expect(pool.take(AbortSignal.abort(reason))).rejects.toBe(reason);
   first[Symbol.dispose]();
   expect(await pool.use(async (item) => item)).toBe(first.item);
+});
+
+test('any number may wait with one signal, without a warning', async () => {
+  const { pool } = poolOf(1);
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error) => warnings.push(message);
+  process.on('warning', onWarning);
+  onTestFinished(() => void process.off('warning', onWarning));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 30 }, () => pool.use(async () => {}, signal)));
+  await setImmediate();
+  expect(warnings).toEqual([]);
 });
 
 test.each(['in use', 'idle'])('an item that breaks while it is %s is replaced', async (when) => {

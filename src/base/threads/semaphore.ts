@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** Lets a limited number of users in at once. The others wait, in the order in which they came. */
 export class Semaphore {
   readonly #queue: (() => void)[] = [];
@@ -47,7 +49,10 @@ export class Semaphore {
         resolve();
       };
       this.#queue.push(enter);
-      signal?.addEventListener('abort', leave, { once: true });
+      if (signal === undefined) return;
+      // Any number may wait with one signal. Node.js takes more than ten listeners for a leak, and prints a warning.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', leave, { once: true });
     });
   }
 }

@@ -70,5 +70,6 @@ if (process.send !== undefined) {
   process.send('ready');
   await once(process, 'message');
 }
-const snapshots = await openSnapshotter(work);
+const { root, backend } = work;
+const snapshots = await openSnapshotter({ root, backend });
 await Promise.all(Array.from({ length: work.lanes }, (_, lane) => go(snapshots, lane)));
