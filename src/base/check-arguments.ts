@@ -1,6 +1,9 @@
 import { OverlayerError } from './errors.js';
 import { DEFAULT_LIMITS } from './limits.js';
 
+/** A string with a NUL is often the content of a file. */
+const QUOTED_CHARACTERS = 80;
+
 // The compiler finds these mistakes, too. The checks are for callers in JavaScript, and for values that are not typed.
 
 /** All names of an options type: `{ … } satisfies OptionNames<Options>` fails to compile if one is missing or unknown. */
@@ -12,13 +15,24 @@ export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
  */
 export function checkOptions(work: string, options: unknown, names: Readonly<Record<string, true>>): void {
   if (typeof options !== 'object' || options === null)
-    throw new OverlayerError('InvalidArgument', `The options of ${work} are ${describe(options)}`);
+    throw new OverlayerError('InvalidArgument', `The options of ${work} are ${describe(options)}`, {
+      hint: `give an object; its options are ${Object.keys(names).join(', ')}`,
+    });
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || Object.hasOwn(names, name)) continue;
+    if (value === undefined) continue;
+    if (name === 'signal') checkSignal(work, value);
+    if (Object.hasOwn(names, name)) continue;
     throw new OverlayerError('InvalidArgument', `${work} has no option "${name}"`, {
       hint: optionHint(name, Object.keys(names)),
     });
   }
+}
+
+function checkSignal(work: string, signal: unknown): void {
+  if (typeof (signal as Partial<AbortSignal> | null)?.throwIfAborted === 'function') return;
+  throw new OverlayerError('InvalidArgument', `The signal of ${work} is ${describe(signal)}`, {
+    hint: 'give the signal of an AbortController',
+  });
 }
 
 /** Keeps the options that another function has. @param names of the options of that function */
@@ -53,8 +67,13 @@ export function checkChoice(option: string, value: string, choices: readonly str
  */
 export function checkPath(argument: string, path: unknown): void {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return;
-  const found = typeof path === 'string' ? JSON.stringify(path) : describe(path);
-  throw new OverlayerError('InvalidArgument', `Not a path: ${argument} is ${found}`);
+  if (typeof path !== 'string')
+    throw new OverlayerError('InvalidArgument', `Not a path: ${argument} is ${describe(path)}`);
+  const found = JSON.stringify(path.slice(0, QUOTED_CHARACTERS));
+  const more = path.length > QUOTED_CHARACTERS ? `… (${path.length} characters)` : '';
+  throw new OverlayerError('InvalidArgument', `Not a path: ${argument} is ${found}${more}`, {
+    hint: path === '' ? undefined : 'a string is a path; give bytes as a Uint8Array',
+  });
 }
 
 /** What kind of value it is, for an error. */

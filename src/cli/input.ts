@@ -20,12 +20,16 @@ const LIKE_REFERENCE = /^[a-z0-9][\w./-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})$/;
 
 /**
  * A layer as the command line names it: a file, or `-` for standard input.
- * @throws OverlayerError `InvalidArgument` where standard input is a terminal
+ * @throws OverlayerError `InvalidArgument` for a URL, and where standard input is a terminal
  */
 export function openLayer(argument: string): {
   readonly source: string | NodeJS.ReadStream;
   readonly name: string;
 } {
+  if (/^https?:\/\//i.test(argument))
+    throw new OverlayerError('InvalidArgument', `Cannot open "${argument}": it is not a file`, {
+      hint: 'download it to standard input (curl -L URL | overlayer …), and write - in place of the URL',
+    });
   if (argument !== '-') return { source: argument, name: argument };
   if (process.stdin.isTTY)
     throw new OverlayerError('InvalidArgument', 'Standard input is a terminal', {

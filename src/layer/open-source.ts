@@ -17,7 +17,7 @@ interface OpenedSource {
 }
 
 /**
- * Tells paths from bytes, and opens nothing: what is no source fails before any thread is waited for.
+ * Distinguishes paths from bytes, and opens nothing. A wrong source fails before the call waits for a thread.
  *
  * @throws OverlayerError `InvalidArgument`; as `openBytes`
  */

@@ -62,7 +62,7 @@ export function unpackLayer(
 }
 
 export interface ApplyLayerOptions extends UnpackLayerOptions, ProgressOptions {
-  /** The caller removes the destination after a failure, so no error tells what stays there. */
+  /** The caller removes the destination after a failure, so the error does not say what stays there. */
   readonly temporary: boolean;
   /** Maps the owners of the entries to owners on this host. The lower layers are mapped already. @default not mapped */
   readonly owners?: OwnerMap | undefined;

@@ -165,7 +165,7 @@ export class TarDecoder {
       : isShort
         ? `not a tar archive: it has ${this.#blockFill} bytes, less than one header`
         : 'archive is cut off';
-    throw this.#failure('DataLoss', what, { hint: 'get the layer anew: it is not whole' });
+    throw this.#failure('DataLoss', what, { hint: 'get the layer again: it is not whole' });
   }
 
   /** Reads headers and sparse maps, which need whole blocks. */

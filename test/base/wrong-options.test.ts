@@ -112,6 +112,22 @@ describe('the hint says what is meant', () => {
     expect(await hintOf({ diffId: digest })).toContain('"diffID"');
   });
 
+  test('a signal that is none', async () => {
+    const failure = await failureOf(overlayer.unpackLayer(tar(), join(root, 'none'), { signal: 5 as never }));
+    expect(failure).toMatchObject({
+      code: 'InvalidArgument',
+      hint: expect.stringContaining('AbortController'),
+    });
+  });
+
+  test('options that are a string', async () => {
+    const failure = await failureOf(overlayer.openStore('store' as never));
+    expect(failure).toMatchObject({
+      code: 'InvalidArgument',
+      hint: expect.stringContaining('root, backend'),
+    });
+  });
+
   test('anything else: the options that there are', async () => {
     expect(await hintOf({ strip: 1 })).toMatch(/target.*rootless.*lowers/);
   });
@@ -134,6 +150,20 @@ describe('paths', () => {
         code: 'InvalidArgument',
         message: expect.stringContaining(`${argument} is `),
       });
+  });
+
+  test('the content of a file in place of its path is quoted in part', async () => {
+    const failure = await failureOf(overlayer.unpackLayer('\0'.repeat(100_000), join(root, 'none')));
+    expect(failure).toMatchObject({ code: 'InvalidArgument', hint: expect.stringContaining('Uint8Array') });
+    expect(failure.message.length).toBeLessThan(1000);
+  });
+
+  test('the path of an image in place of its source', async () => {
+    const failure = await failureOf(overlayer.unpackImage('image.tar' as never, join(root, 'none')));
+    expect(failure).toMatchObject({
+      code: 'InvalidArgument',
+      hint: expect.stringContaining('openImageArchive'),
+    });
   });
 
   test('what a diff is made of', async () => {

@@ -368,6 +368,13 @@ test.each<[string, string[], string, number, RegExp]>([
     5,
     /"debian:12" does not exist: .* docker:\/\/debian:12\n$/,
   ],
+  [
+    'a layer at a URL',
+    ['unpack', 'https://example.org/layer.tar', 'x'],
+    '',
+    3,
+    /"https:\/\/example\.org\/layer\.tar": it is not a file: download it to standard input .*curl -L/,
+  ],
   ['docker:// before a reference', ['pull', 'docker://127.0.0.1:1/x'], '', 14, /127\.0\.0\.1:1/],
   [
     'no hosts',

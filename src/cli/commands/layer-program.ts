@@ -17,8 +17,7 @@ Examples:
   overlayer unpack image.tar rootfs
   overlayer unpack --platform linux/arm64 docker://debian:12 rootfs
 
-A failure leaves nothing at DEST. Only with --merge, what was written until then
-stays.`;
+A failure leaves nothing at DEST. With --merge, files that were written stay.`;
 
 const DIFF_HELP = `LOWER and UPPER are complete trees; LOWER may be empty. Equal trees give equal
 layers, byte for byte.

@@ -26,7 +26,7 @@ const LIMIT_FLAGS = grouped('Limits (a layer that exceeds one is refused):', [
   flag('--max-header-bytes <SIZE>', 'bytes of an extension header (1M)', parseSize),
   flag('--max-xattr-bytes <SIZE>', "bytes of an entry's extended attributes (256K)", parseSize),
   flag('--max-work <N>', 'system calls for each entry, on average (64)', parseCount),
-  flag('--max-memory <SIZE>', 'memory for what is known of the entries (512M)', parseSize),
+  flag('--max-memory <SIZE>', 'memory to remember the entries (512M)', parseSize),
 ]);
 
 /** An input with one of these options is a layer, even if it looks like an archive of images. */
@@ -72,7 +72,7 @@ export const LAYER_DIGESTS = longNames(DIGEST_FLAGS);
 
 export const UNPACK_FLAGS = [
   ...TREE_FLAGS,
-  flag('--rootless', 'do not use privileges (the default unless root)'),
+  flag('--rootless', 'work without privileges (the default for all users but root)'),
   flag('--no-rootless', 'use privileges (the default for root)'),
   flag('--no-sync', 'do not flush the file system before DEST appears'),
   PROGRESS,

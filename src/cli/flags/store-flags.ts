@@ -1,10 +1,14 @@
 import { collect, flag, parseLabels, type ValuesOf, withDefault } from './declare.js';
 
-const BACKEND = flag('--backend <BACKEND>', 'snapshot layout: overlayfs layers, or complete trees', [
-  'overlay',
-  'native',
-]);
-const ROOT = flag('--root <DIR>', 'the directory of images and snapshots');
+const BACKEND = flag(
+  '--backend <BACKEND>',
+  'snapshot layout: overlayfs layers, or complete trees (default: as before; at first overlay, where overlayfs works)',
+  ['overlay', 'native'],
+);
+const ROOT = flag(
+  '--root <DIR>',
+  'the directory of images and snapshots (default: OVERLAYER_ROOT, else /var/lib/overlayer for root, ~/.local/share/overlayer for others)',
+);
 export const JSON_OUTPUT = flag('--json', 'print the result as one JSON document');
 
 /** Options of every command that opens a store. */
@@ -83,7 +87,7 @@ export const SERVE_FLAGS = [
   ),
   flag(
     '--only-remap-ids',
-    'print a capability: refuse user namespaces that need copies of layers, instead of making the copies',
+    'print a configuration that refuses user namespaces for which layers would be copied',
   ),
 ] as const;
 export type ServeFlags = ValuesOf<typeof SERVE_FLAGS>;

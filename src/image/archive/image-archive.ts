@@ -114,7 +114,7 @@ async function readImages(members: ArchiveMembers, options: AbortableOptions): P
   throw new OverlayerError('InvalidArgument', 'it holds neither an OCI layout nor images of docker', {
     hint:
       directory === undefined
-        ? 'if it is a layer, unpack it as one, by its digest or diffID'
+        ? 'a layer is unpacked by overlayer unpack, or by unpackLayer'
         : `those are in "${displayPath(directory)}": pack it again from there (tar -C ${displayPath(directory)} -cf …)`,
   });
 }

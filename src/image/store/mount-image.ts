@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { isCode, OverlayerError } from '../../base/errors.js';
+import { withContext } from '../../base/with-context.js';
 import { mountAll, unmountAll } from '../../mount/mounting.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
@@ -19,7 +20,9 @@ export async function mountImage(
   snapshots: Snapshotter,
   { chainID, directory, writable }: MountedImage,
 ): Promise<void> {
-  const target = await realDirectory(directory);
+  const target = await realDirectory(directory).catch((error: unknown) => {
+    throw isCode(error, 'NotFound') ? withContext(error, { hint: 'create it first' }) : error;
+  });
   const key = temporaryKey(chainID ?? 'empty', 'mount');
   const options = { parent: chainID, labels: { [MOUNTED_ON_LABEL]: target } };
   const mounts = await (writable ? snapshots.prepare(key, options) : snapshots.view(key, options)).catch(

@@ -11,7 +11,7 @@ import { INPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
 import { FileSource, MeteredOutput } from './ring-writers.js';
 import { SharedDigest } from './shared-digest.js';
 
-/** Deflate expands a byte to 1032 at most: a bomb is noticed 64 MiB late at most. */
+/** Deflate expands a byte to at most 1032 bytes, so a bomb is noticed at most 64 MiB late. */
 const DECOMPRESS_BYTES = 64 * 1024;
 /** Read bytes that stay in the ring, so that the apply thread finds some to hash whenever it has time. */
 const HELD_BYTES = 1024 * 1024;

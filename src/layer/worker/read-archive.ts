@@ -109,7 +109,7 @@ export class ArchiveReader extends HashedReader {
   readonly #blobDigest: SharedDigest | undefined;
   readonly #files: PendingFiles | undefined;
 
-  /** @param files those that need bytes of the ring until they are finished; undefined when none is written */
+  /** @param files that still need bytes of the ring; undefined when no files are written */
   constructor(pipeline: Pipeline, hash: boolean, files?: PendingFiles) {
     const { input, inputDigest, outputDigest, gate } = pipeline;
     const compressed = pipeline.waitCompressed();

@@ -117,14 +117,14 @@ export class LayerFill implements Disposable {
   }
 
   /**
-   * The files need not be looked at again. The threads that have unpacked the layer have the next one to unpack meanwhile,
-   * and the disk has this one to write: an image of 1.35 GB takes 0.4 s less of 5.1 s than if each waited for the other.
+   * The tree thread writes the manifest from the facts of the unpacking, and reads no file again. Meanwhile the disk
+   * flushes this layer, and the other threads unpack the next one: an image of 1.35 GB takes 0.4 s less of 5.1 s.
    */
   async #describe({ layer: { diffID }, facts }: AppliedLayer, start: FlushPoint): Promise<DescribedContents> {
     const { backend, directory } = this.#snapshot!;
     const describing = describeContents(backend, directory, { facts, diffID });
     const flushing = start.flush();
-    // The caller removes the tree after a failure of one: the other has left it by then.
+    // If one fails, the caller removes the tree. The other must have ended by then.
     await Promise.allSettled([describing, flushing]);
     await flushing;
     return await describing;

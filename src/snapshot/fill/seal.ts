@@ -18,7 +18,7 @@ export interface DescribedContents {
   readonly usage: SnapshotUsage | undefined;
 }
 
-/** Beside the options, so that the public contract has no option that only a fill can use rightly. */
+/** Seals are kept beside the options. As a public option, only a fill could use a seal correctly. */
 const SEALS = new WeakMap<CommitOptions, Seal>();
 
 /**

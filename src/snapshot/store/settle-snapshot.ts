@@ -39,7 +39,7 @@ export async function settleSnapshot(
     await placeRecordFile(directory);
     return usage;
   } catch (error) {
-    // The next commit writes it anew where this fails, too.
+    // If this fails too, the next commit writes the manifest again.
     if (described === undefined) await rm(manifestOf(directory), { force: true }).catch(() => {});
     throw error;
   }
