@@ -3,6 +3,7 @@ import { checkOptions } from '../base/check-arguments.js';
 import { resolveLimits } from '../base/limits.js';
 import { DataTask, type Task } from '../base/task.js';
 import { SPACE } from '../base/threads/gate.js';
+import type { Taken } from '../base/threads/pool.js';
 import { useSource } from './open-source.js';
 import { type LayerResult, type LayerSource, PLAN_LAYER_OPTIONS, type PlanLayerOptions } from './options.js';
 import type { PlannedOperation } from './plan/operation.js';
@@ -40,18 +41,17 @@ async function* plan(
   const work = useSource(source, options, async (found) => {
     const limits = resolveLimits(options.limits);
     signal.throwIfAborted();
-    return await crews.use(async (crew) => {
-      batches.attach(crew);
-      try {
-        return await runLayer(crew, found, { ...options, signal }, (hash) =>
-          crew.apply.run({ type: 'plan', limits, hash, wantsOperations }, (operations) =>
-            batches.add(operations),
-          ),
-        );
-      } finally {
-        batches.end(); // another layer has the crew next
-      }
-    }, signal);
+    using taken = await crews.take(signal);
+    batches.attach(taken);
+    try {
+      return await runLayer(taken.item, found, { ...options, signal }, (hash) =>
+        taken.item.apply.run({ type: 'plan', limits, hash, wantsOperations }, (operations) =>
+          batches.add(operations),
+        ),
+      );
+    } finally {
+      batches.end(); // another layer has the crew next
+    }
   });
   work.catch(() => {}).finally(() => batches.end());
   try {
@@ -66,11 +66,11 @@ async function* plan(
 /** Operations that the loop has not taken yet. The apply thread waits when it has four batches here. */
 class BatchQueue {
   readonly #batches: (readonly PlannedOperation[])[] = [];
-  #crew: Crew | undefined;
+  #crew: Taken<Crew> | undefined;
   #ended = false;
   #wake: () => void = () => {};
 
-  attach(crew: Crew): void {
+  attach(crew: Taken<Crew>): void {
     this.#crew = crew;
   }
 
@@ -89,9 +89,15 @@ class BatchQueue {
     for (;;) {
       const batch = this.#batches.shift();
       if (batch !== undefined) {
-        yield batch;
-        this.#crew?.pipeline.addInFlight(-1);
-        this.#crew?.pipeline.gate.bump(SPACE);
+        const callerIsBack = this.#crew?.awaitCaller();
+        try {
+          yield batch;
+        } finally {
+          callerIsBack?.();
+        }
+        const pipeline = this.#crew?.item.pipeline;
+        pipeline?.addInFlight(-1);
+        pipeline?.gate.bump(SPACE);
         await setImmediate(); // without it, a thread that is ahead would keep signals and timers from running
       } else if (this.#ended) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { Pool } from '../../src/base/threads/pool.js';
+
+afterEach(() => vi.useRealTimers());
 
 class Item {
   broken = false;
@@ -91,4 +93,34 @@ test('a failure to make an item gives the place back', async () => {
   await expect(pool.take()).rejects.toBe(failure);
   fails = false;
   expect(await pool.use(async (item) => item)).toBeInstanceOf(Item);
+});
+
+test('a user that waits long for its caller holds no place', async () => {
+  vi.useFakeTimers();
+  const { pool, made } = poolOf(1);
+  const first = await pool.take();
+  const callerIsBack = first.awaitCaller();
+  const second = pool.take();
+  await vi.advanceTimersToNextTimerAsync();
+  expect((await second).item).toBe(made[1]);
+  callerIsBack();
+  (await second)[Symbol.dispose]();
+  // The first gave its place away for good: to give the item back frees no second place.
+  first[Symbol.dispose]();
+  await pool.take();
+  void pool.take();
+  await vi.runAllTimersAsync();
+  expect(made.length).toBe(2);
+});
+
+test('a user whose caller is back in time keeps its place', async () => {
+  vi.useFakeTimers();
+  const { pool, made } = poolOf(1);
+  const first = await pool.take();
+  first.awaitCaller()();
+  const second = pool.take();
+  await vi.runAllTimersAsync();
+  expect(made.length).toBe(1);
+  first[Symbol.dispose]();
+  expect((await second).item).toBe(made[0]);
 });

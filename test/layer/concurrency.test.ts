@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
@@ -92,6 +93,15 @@ describe('the threads are used again', noHang, () => {
     }
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before + 3);
   });
+});
+
+test('more plans than cores are read in step with each other', noHang, async () => {
+  const many = tar(...Array.from({ length: 20_000 }, (_, index) => file(`f${index}`, '')));
+  const plans = Array.from({ length: availableParallelism() + 1 }, () => planLayer(many));
+  const loops = plans.map((plan) => plan[Symbol.asyncIterator]());
+  for (let count = 0; count < 20_000; count++)
+    for (const loop of loops) expect((await loop.next()).done).toBe(false);
+  for (const loop of loops) await loop.return?.();
 });
 
 test('a plan and an unpack of one layer say the same', noHang, async ({ box }) => {

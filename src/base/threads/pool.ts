@@ -8,13 +8,24 @@ interface Poolable {
 }
 
 /** An item that was taken. `dispose` gives it back. */
-interface Taken<Item> extends Disposable {
+export interface Taken<Item> extends Disposable {
   readonly item: Item;
+  /**
+   * Call it before the work waits for its caller. The caller may itself wait for another item, so after `PATIENCE_MS` the
+   * next user gets the place for good, and the work goes on beside it.
+   *
+   * @returns a function to call when the caller is back
+   */
+  awaitCaller(): () => void;
 }
+
+/** So short that nested loops go on, so long that a slow caller does not add an item for each of many users. */
+const PATIENCE_MS = 2000;
 
 /**
  * Keeps items that are expensive to make. At most `size` are in use at once; further users wait, in the order in
- * which they came. An item is made when one is needed and none is idle.
+ * which they came. Items whose users wait long for their callers do not count. An item is made when one is needed and
+ * none is idle.
  */
 export class Pool<Item extends Poolable> {
   readonly #make: () => Item;
@@ -44,7 +55,14 @@ export class Pool<Item extends Poolable> {
     try {
       const item = this.#takeIdle() ?? this.#make();
       this.#inUse += 1;
-      return { item, [Symbol.dispose]: () => this.#giveBack(item, leave) };
+      return {
+        item,
+        awaitCaller() {
+          const timer = setTimeout(leave, PATIENCE_MS);
+          return () => clearTimeout(timer);
+        },
+        [Symbol.dispose]: () => this.#giveBack(item, leave),
+      };
     } catch (error) {
       leave();
       throw error;

@@ -2,6 +2,7 @@ import { checkChoice, checkOptions, checkPath, describe } from '../../base/check
 import { OverlayerError } from '../../base/errors.js';
 import { DataTask, type Task } from '../../base/task.js';
 import { DATA, type Gate } from '../../base/threads/gate.js';
+import type { Taken } from '../../base/threads/pool.js';
 import type { Ring } from '../../base/threads/ring.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
 import type { Compression } from '../options.js';
@@ -70,15 +71,16 @@ export async function* runDiff(
   checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
   using crew = await crews.take(signal);
-  return yield* runWith(crew.item, { source, latestSec }, compression, options);
+  return yield* runWith(crew, { source, latestSec }, compression, options);
 }
 
 async function* runWith(
-  { pipeline, apply, decode }: Crew,
+  crew: Taken<Crew>,
   request: { readonly source: DiffSource; readonly latestSec: number | undefined },
   compression: Compression,
   { signal, onProgress }: CreateDiffOptions,
 ): AsyncGenerator<Uint8Array, DiffResult> {
+  const { pipeline, apply, decode } = crew.item;
   const { gate } = pipeline;
   pipeline.reset();
   if (compression !== 'none') pipeline.input.leave(INPUT_READERS.apply);
@@ -92,8 +94,18 @@ async function* runWith(
   );
   work.catch(() => {});
   try {
-    if (compression === 'none') yield* drain(pipeline.input, INPUT_READERS.apply, gate);
-    else yield* drain(pipeline.output, OUTPUT_READERS.apply, gate);
+    const chunks =
+      compression === 'none'
+        ? drain(pipeline.input, INPUT_READERS.apply, gate)
+        : drain(pipeline.output, OUTPUT_READERS.apply, gate);
+    for await (const chunk of chunks) {
+      const callerIsBack = crew.awaitCaller();
+      try {
+        yield chunk;
+      } finally {
+        callerIsBack();
+      }
+    }
     const [{ whiteouts }, { digest, diffID }] = await work;
     const { bytes, compressedBytes, entries } = pipeline;
     return {
