@@ -50,11 +50,23 @@ export function openBytes(source: ByteSource): OpenedBytes {
   }
   if (isArrayBuffer(source)) return new Uint8Array(source);
   if (typeof source !== 'object' || source === null) throw notBytes(source);
+  if (isNodeStream(source)) checkUnread(source);
   // Before `body`: the request of an HTTP framework is a stream whose `body` is something else.
   if (isReadableStream(source) || Symbol.asyncIterator in source || Symbol.iterator in source) return source;
   if ('stream' in source && typeof source.stream === 'function') return source.stream() as OpenedBytes;
   if ('body' in source) return bodyOf(source);
   throw notBytes(source);
+}
+
+/** Otherwise a stream that another reader has emptied would count as a source of no bytes. */
+function checkUnread({ readableEnded, destroyed, errored }: Readable): void {
+  if (errored) return; // its reader reports the error
+  if (readableEnded)
+    throw new OverlayerError('InvalidArgument', 'Cannot read the source: the stream was read already', {
+      hint: 'the body of an HTTP request can be read from the request unless a parser has read it',
+    });
+  if (destroyed)
+    throw new OverlayerError('InvalidArgument', 'Cannot read the source: the stream was destroyed already');
 }
 
 /** Loops over a source of any form. */
@@ -66,7 +78,10 @@ export async function* iterateSource(source: ByteSource): AsyncGenerator<Uint8Ar
 
 /** @throws OverlayerError as `openBytes`; `InvalidArgument`: another reader has the stream */
 export function readSource(source: ByteSource, unread: UnreadSource = 'destroy'): SourceReader {
-  const bytes = openBytes(source);
+  return readOpened(openBytes(source), unread);
+}
+
+function readOpened(bytes: OpenedBytes, unread: UnreadSource): SourceReader {
   if (isReadableStream(bytes)) return readWebStream(bytes, unread);
   if (isNodeStream(bytes)) return readNodeStream(bytes, unread);
   const iterator = iterateSource(bytes);
@@ -86,9 +101,11 @@ export function readSource(source: ByteSource, unread: UnreadSource = 'destroy')
 
 /** Frees what a source holds that is not going to be read. */
 export function closeSource(source: ByteSource, unread: UnreadSource = 'destroy'): void {
-  const bytes = openBytes(source);
-  if (unread === 'leave' || (isReadableStream(bytes) && bytes.locked)) return; // its reader has cancelled it
-  readSource(bytes).cancel();
+  if (unread === 'leave') return;
+  // A stream that has failed has nothing to open.
+  const bytes = typeof source === 'object' && isNodeStream(source) ? source : openBytes(source);
+  if (isReadableStream(bytes) && bytes.locked) return; // its reader has cancelled it
+  readOpened(bytes, 'destroy').cancel();
 }
 
 /** Without the stream's iterator, which would cancel only after the next bytes, and these may never come. */

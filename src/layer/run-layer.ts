@@ -161,7 +161,7 @@ async function feed(
       reader.cancel();
       return;
     }
-    if (next.done || !next.value) break;
+    if (next.done) break;
     try {
       await write(next.value, pipeline);
     } catch (error) {
@@ -172,7 +172,7 @@ async function feed(
   pipeline.input.end();
 }
 
-async function write(chunk: Uint8Array, pipeline: Pipeline): Promise<void> {
+async function write(chunk: Uint8Array | undefined, pipeline: Pipeline): Promise<void> {
   const { input } = pipeline;
   if (!isUint8Array(chunk))
     throw new OverlayerError(

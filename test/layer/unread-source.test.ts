@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { describe, expect } from 'vitest';
+import { beforeAll, describe, expect } from 'vitest';
 import { type LayerSource, OverlayerError, planLayer } from '../../src/index.js';
 import { failureOf, type Sandbox, test } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
@@ -150,6 +150,8 @@ describe('what is no source', noHang, () => {
     void response.arrayBuffer();
     return response;
   };
+  const ended = Readable.from([chunk]);
+  beforeAll(() => buffer(ended));
   const cases: Record<string, [source: () => unknown, code: string, text: RegExp]> = {
     undefined: [() => undefined, 'InvalidArgument', /"source" is undefined/],
     null: [() => null, 'InvalidArgument', /"source" is null/],
@@ -162,6 +164,9 @@ describe('what is no source', noHang, () => {
     'an http URL': [() => new URL('https://example.com/layer.tar'), 'InvalidArgument', /"https:/],
     'an http URL as a string': [() => 'https://example.com/layer.tar', 'NotFound', /"https:/],
     'a stream with a reader': [closed, 'InvalidArgument', /locked/],
+    'a stream that was read': [() => ended, 'InvalidArgument', /read already/],
+    'a stream that was destroyed': [() => new PassThrough().destroy(), 'InvalidArgument', /destroyed/],
+    'a hole between chunks': [() => [undefined, new Uint8Array(512)], 'InvalidArgument', /gives undefined/],
     'a response whose body was read': [read, 'InvalidArgument', /read already/],
     'a response without a body': [() => new Response(null), 'InvalidArgument', /no body/],
     'a response that found nothing': [
