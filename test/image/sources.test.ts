@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { detectSource } from '../../src/image/source/detect-source.js';
 import type { ImageSource } from '../../src/image/source/image-source.js';
+import { inspectImages } from '../../src/image/source/inspect-images.js';
 import { openImageArchive, openImageLayout } from '../../src/image/source/open-local-images.js';
 import { useContent } from '../content/use-content.js';
 import { readBlob, readImage } from '../helpers/read-image.js';
@@ -107,6 +109,16 @@ test('a blob is read from its midst', async () => {
       });
     }
   }
+});
+
+test('a file of a source that is not there any more is named', async () => {
+  await using layout = await openImageLayout(samples.layouts['skopeo']!);
+  const gone = join(directory, 'gone');
+  const source = { ...layout, images: () => layout.images(), open: async () => ({ bytes: gone, offset: 0 }) };
+  await expect(inspectImages(source)).rejects.toMatchObject({
+    code: 'NotFound',
+    message: expect.stringContaining(gone),
+  });
 });
 
 describe('the content store', () => {

@@ -10,6 +10,7 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { MAX_DOCUMENT_BYTES } from '../../oci/document.js';
 import { isNonDistributable } from '../../oci/media-types.js';
+import { toOverlayerError } from '../../system/errno-code.js';
 import type { ImageSource, OpenBlob, OpenBlobOptions } from './image-source.js';
 
 const FILE_PIECE_BYTES = 1024 ** 2;
@@ -25,7 +26,9 @@ export function bytesOf(source: LayerSource): ByteSource {
 /** Reads into one buffer: a stream allocates one for each chunk, hundreds of megabytes before a collection. */
 async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<Uint8Array, void, void> {
   const buffer = Buffer.allocUnsafe(FILE_PIECE_BYTES);
-  const file = await open(path);
+  const file = await open(path).catch((error: unknown) => {
+    throw toOverlayerError(error, `Cannot read "${path}"`);
+  });
   try {
     for (let at = 0; at < length; ) {
       const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - at), offset + at);
