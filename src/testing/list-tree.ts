@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O } from '../system/system.js';
 
-const system = openLinuxSystem();
-
 /**
  * All that a tree consists of, a line for each name, so that two trees can be compared: type, mode, owner, contents,
  * devices, targets, hard links and extended attributes. Times are left out: nobody writes twice at the same moment.
@@ -45,6 +43,7 @@ function sha256(path: string): string {
 }
 
 function xattrs(path: string): string {
+  const system = openLinuxSystem();
   const descriptor = system.openAt(AT_FDCWD, path, O.RDONLY | O.NONBLOCK, 0);
   try {
     return system

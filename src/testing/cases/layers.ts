@@ -22,8 +22,6 @@ import type { Change } from '../suite-context.js';
 /** Overlayfs takes 500; docker's bound, and containerd's test, is 128. */
 const DEEP = 128;
 
-const system = openLinuxSystem();
-
 function write(directory: string, files: Readonly<Record<string, string>>): void {
   for (const [name, text] of Object.entries(files)) {
     const path = join(directory, name);
@@ -205,6 +203,7 @@ export const layerCases = cases({
         write(at, { file: 'text' });
         symlinkSync('file', join(at, 'relative'));
         symlinkSync('/etc/../nowhere', join(at, 'absolute'));
+        const system = openLinuxSystem();
         system.makeNode(AT_FDCWD, join(at, 'pipe'), S.IFIFO | 0o600, 0, 0);
         system.makeNode(AT_FDCWD, join(at, 'null'), S.IFCHR | 0o600, 1, 3);
         chownSync(join(at, 'null'), 5, 6);

@@ -32,6 +32,7 @@ const operations = {
   openImageLayout: () => layersOf(openImageLayout(layout)),
   openImageArchive: () => layersOf(openImageArchive(archive)),
   openRegistry: () => layersOf(openRegistry(reference)),
+  testing: async () => typeof (await import('overlayer/testing')).snapshotterSuite,
   unpackLayer: async () => (await unpackLayer(layer, inside('rootfs'))).diffID,
   createDiff: async () => typeof (await createDiff({ upper: folder })).diffID,
   mountAll: () => mountAll([{ type: 'tmpfs', source: 'tmpfs', options: [] }], inside('nothing')),
