@@ -224,7 +224,7 @@ function checkIsImage(manifest: ImageManifest): void {
   const artifact = artifactOf(manifest);
   if (artifact !== undefined)
     throw new OverlayerError('Unimplemented', `Not an image: ${artifact}`, {
-      hint: 'its blobs are to be had with oras, or the tool that it is made for',
+      hint: 'get its blobs with oras, or with the tool that it is made for',
     });
 }
 

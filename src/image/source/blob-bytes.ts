@@ -94,7 +94,7 @@ export function sha256(bytes: Uint8Array): Digest {
 export function checkDigest({ digest }: Descriptor, actual: Digest): void {
   if (digest === actual) return;
   throw new OverlayerError('DataLoss', `A blob has another digest: expected ${digest}, got ${actual}`, {
-    hint: 'the source is damaged, or gives something else than was asked for',
+    hint: 'the source is damaged, or returns other bytes',
     expected: digest,
     actual,
   });
@@ -105,7 +105,7 @@ export function otherSize({ digest, size }: Descriptor, actual: string): Overlay
     'DataLoss',
     `Blob ${digest} has another size: expected ${size} bytes, got ${actual}`,
     {
-      hint: 'the source is damaged, or gives something else than was asked for',
+      hint: 'the source is damaged, or returns other bytes',
       expected: String(size),
       actual,
     },

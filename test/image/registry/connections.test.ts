@@ -66,8 +66,8 @@ describe('a registry with TLS', () => {
     expect(stderr).toBe('');
     expect(stdout.split('\n')).toEqual([
       sample.image.manifest.digest,
-      `Unavailable ${host} redirects to where nobody should follow`,
-      `Unavailable ${host} asks for a token from where nobody should get one`,
+      `Unavailable ${host} redirects to a URL that is not allowed`,
+      `Unavailable ${host} names a token server that is not allowed`,
       '',
     ]);
   });

@@ -184,8 +184,8 @@ describe('a registry that', () => {
   });
 
   test.each([
-    ['127.0.0.1:1', 'nobody listens there (ECONNREFUSED)'],
-    ['[::1]:1', 'nobody listens there (ECONNREFUSED)'],
+    ['127.0.0.1:1', 'no server listens there (ECONNREFUSED)'],
+    ['[::1]:1', 'no server listens there (ECONNREFUSED)'],
     ['nowhere.invalid', 'there is no such host (ENOTFOUND)'],
   ])('is not there (%s): host, port and why', async (host, why) => {
     await using source = await openRegistry(`${host}/a`, { retries: 0 });

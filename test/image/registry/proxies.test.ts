@@ -96,7 +96,7 @@ describe('a proxy of the environment', () => {
     vi.stubEnv('all_proxy', 'http://127.0.0.1:1');
     await expect(images('registry.example')).rejects.toMatchObject({
       message: expect.stringContaining(
-        'through the proxy http://127.0.0.1:1 of all_proxy: nobody listens there',
+        'through the proxy http://127.0.0.1:1 of all_proxy: no server listens there',
       ),
     });
   });

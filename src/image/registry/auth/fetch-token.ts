@@ -111,13 +111,9 @@ function requestFor(
 function realmOf(client: HttpClient, { challenge, origin }: TokenRequest): URL {
   const realm = client.linked(challenge.parameters.get('realm') ?? '', origin);
   if (realm !== undefined) return realm;
-  throw new OverlayerError(
-    'Unavailable',
-    `${origin.host} asks for a token from where nobody should get one`,
-    {
-      hint: 'tokens for a registry with https come over https',
-    },
-  );
+  throw new OverlayerError('Unavailable', `${origin.host} names a token server that is not allowed`, {
+    hint: 'a token server must have https; --plain-http (plainHTTP) allows http for a registry with http',
+  });
 }
 
 async function readAnswer(

@@ -29,7 +29,7 @@ export async function findCredentials(domain: string, repository: string): Promi
     return {
       credentials,
       warnings,
-      hint: `those for ${domain} are of "${path}": log in again, or ask for access`,
+      hint: `the credentials in "${path}" do not suffice for ${domain}: log in again, or request access`,
     };
   }
   const places = paths.map((path) => `"${path}"`).join(', ');

@@ -70,7 +70,7 @@ export class HttpClient {
       await response.discard();
       const next = this.linked(location, at);
       if (next === undefined)
-        throw new OverlayerError('Unavailable', `${at.host} redirects to where nobody should follow`, {
+        throw new OverlayerError('Unavailable', `${at.host} redirects to a URL that is not allowed`, {
           hint: 'only https is followed; --plain-http (plainHTTP) allows http where it began with http',
         });
       if (redirects >= MAX_REDIRECTS)

@@ -105,7 +105,7 @@ export class HttpResponse {
   /** Reads an unused short body, so that its connection can be reused. A long or slow one is cut off. */
   async discard(): Promise<void> {
     const timer = setTimeout(() => this.destroy(), MAX_LEFTOVER_MS);
-    await this.#collect(MAX_LEFTOVER_BYTES, 'What nobody wants').catch(() => {});
+    await this.#collect(MAX_LEFTOVER_BYTES, 'The rest of the response').catch(() => {});
     clearTimeout(timer);
   }
 
@@ -134,7 +134,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 const REFUSALS = [401, 403];
 
 const HINTS: Readonly<Record<number, string>> = {
-  403: 'ask whoever runs the registry for access',
+  403: 'ask the administrator of the registry for access',
   404: 'is the name right?',
   429: 'too many requests: try later, or log in',
 };

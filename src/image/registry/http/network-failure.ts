@@ -8,7 +8,7 @@ const NOT_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGT
 
 /** Messages for error codes of system calls and of undici. */
 const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there',
+  ECONNREFUSED: 'no server listens there',
   ECONNRESET: 'the connection was closed',
   EPIPE: 'the connection was closed',
   UND_ERR_SOCKET: 'the connection was closed',
@@ -18,8 +18,8 @@ const REASONS: Readonly<Record<string, string>> = {
   UND_ERR_BODY_TIMEOUT: 'it stopped answering',
   UND_ERR_HEADERS_OVERFLOW: 'its answer has too many headers',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'it ends early',
-  EHOSTUNREACH: 'there is no way to it',
-  ENETUNREACH: 'there is no way to it',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no route to it',
   EAI_AGAIN: 'its name cannot be looked up now',
   ENOTFOUND: 'there is no such host',
   CERT_HAS_EXPIRED: 'its certificate has expired',
@@ -29,8 +29,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 const HINTS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'is the clock of this machine right? if so, the server needs another',
-  CERT_NOT_YET_VALID: 'is the clock of this machine right?',
+  CERT_HAS_EXPIRED: 'check the clock of this machine; if it is right, the server needs a new certificate',
+  CERT_NOT_YET_VALID: 'check the clock of this machine',
 };
 
 /** Errors that a retry does not change. */
@@ -53,7 +53,8 @@ export function networkFailure(cause: unknown, { url, proxy }: Route): Overlayer
     return unavailable('it does not speak TLS', '--plain-http (plainHTTP) allows registries without');
   if (cause instanceof TooSlowError) return new PassingFailure(unavailable(cause.message));
   const reason = reasonOf(cause, code);
-  const proxyHint = proxy && `${proxy.variable} names the proxy; no_proxy says what it is not for`;
+  const proxyHint =
+    proxy && `${proxy.variable} names the proxy; no_proxy lists the hosts that are reached without it`;
   const error = unavailable(reason, HINTS[code] ?? proxyHint);
   return LASTING.test(code) ? error : new PassingFailure(error);
 }
@@ -73,10 +74,10 @@ function reasonOf(cause: unknown, code: string): string {
   const { name, message = '' } = Object(cause) as { name?: string; message?: string };
   const status = /^Proxy response \((\d+)\)/.exec(message)?.[1];
   if (status !== undefined)
-    return `the proxy answers ${status}${status === '407' ? ', it wants a name and a password' : ''}`;
+    return `the proxy answers ${status}${status === '407' ? ' (it requires a user name and a password)' : ''}`;
   if (name === 'HTTPParserError') return 'it does not answer in HTTP';
   const words = REASONS[code];
-  if (words === undefined) return message || code || 'for no reason that is known';
+  if (words === undefined) return message || code || 'for an unknown reason';
   const detail = code.startsWith('ERR_TLS') ? message : code;
   return code.startsWith('UND_') ? words : `${words} (${detail})`;
 }
