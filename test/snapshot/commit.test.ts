@@ -12,6 +12,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type BackendSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
 import { LayerFill } from '../../src/snapshot/fill/layer-fill.js';
+import { sealed } from '../../src/snapshot/fill/seal.js';
 import { readRecordFile } from '../../src/snapshot/store/snapshot-files.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
@@ -78,6 +79,18 @@ test('what was written after the layer, before the commit, is counted and in the
   expect(inodes).toBe(usage!.inodes + 1);
   expect(bytes).toBeGreaterThanOrEqual(usage!.bytes + 100_000);
   expect(await snapshots.check()).toMatchObject({ findings: [], unverified: [] });
+});
+
+test('options that are used again do not describe the next snapshot', async () => {
+  const options = sealed({ name: 'layer' }, { described: { usage: { bytes: 1e9, inodes: 9 } } });
+  await snapshots.prepare('first');
+  await snapshots.commit('first', options);
+  await snapshots.remove('layer');
+  const [mount] = await snapshots.prepare('second');
+  writeFileSync(join(mount!.source, 'file'), 'text');
+  await snapshots.commit('second', options);
+  expect((await snapshots.usage('layer')).bytes).toBeLessThan(1e9);
+  expect(await snapshots.check()).toMatchObject({ unverified: [] });
 });
 
 test('what no layer has brought has a manifest too: check finds what is lost of it', async () => {

@@ -30,6 +30,9 @@ export function sealed(options: CommitOptions, seal: Seal): CommitOptions {
   return options;
 }
 
-export function sealOf(options: CommitOptions): Seal {
-  return SEALS.get(options) ?? {};
+/** A seal is taken once: options that are used again may belong to another snapshot. */
+export function takeSeal(options: CommitOptions): Seal {
+  const seal = SEALS.get(options) ?? {};
+  SEALS.delete(options);
+  return seal;
 }

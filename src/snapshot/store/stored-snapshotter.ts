@@ -27,7 +27,7 @@ import type { BackendChoice } from '../backends/choose-backend.js';
 import { checkSnapshots } from '../check/check.js';
 import type { CheckOptions, CheckProgress, CheckReport } from '../check/check-report.js';
 import { type CleanupResult, cleanUp } from '../check/leftovers.js';
-import { sealOf } from '../fill/seal.js';
+import { takeSeal } from '../fill/seal.js';
 import { SNAPSHOT_REF_LABEL } from '../labels.js';
 import {
   COMMIT_OPTIONS,
@@ -112,7 +112,7 @@ export class StoredSnapshotter implements Snapshotter {
     return this.#run(`Cannot commit snapshot "${key}"`, async () => {
       checkOptions('commit', options, COMMIT_OPTIONS);
       const { name, parent, labels = {}, signal } = options;
-      const { inheritsRoot, described } = sealOf(options);
+      const { inheritsRoot, described } = takeSeal(options);
       signal?.throwIfAborted();
       checkSnapshotName(name);
       checkLabels(labels);
