@@ -25,7 +25,7 @@ export type ByteSource =
   | AsyncIterable<Uint8Array>
   | ReadableStream<Uint8Array>;
 
-/** What happens to a source that is not read to its end. */
+/** The treatment of a source that is not read to its end: `destroy` ends it, `leave` keeps it open. */
 export type UnreadSource = 'destroy' | 'leave';
 
 /** A source that can be given up while the next bytes are awaited. */
@@ -38,7 +38,8 @@ export interface SourceReader {
 /**
  * Finds the bytes of a source, and reads nothing.
  *
- * @throws OverlayerError `InvalidArgument`: not a source, or its body is missing or was read; `NotFound`, `Unavailable`: an
+ * @throws OverlayerError `InvalidArgument`: not a source, or its body is missing or was read; `NotFound`,
+ * `Unavailable`: an
  *   HTTP response that says so
  */
 export function openBytes(source: ByteSource): OpenedBytes {
@@ -51,7 +52,7 @@ export function openBytes(source: ByteSource): OpenedBytes {
   if (isArrayBuffer(source)) return new Uint8Array(source);
   if (typeof source !== 'object' || source === null) throw notBytes(source);
   if (isNodeStream(source)) checkUnread(source);
-  // Before `body`: the request of an HTTP framework is a stream whose `body` is something else.
+  // Streams are checked before `body`: a request of an HTTP framework is a stream, and its `body` has another meaning.
   if (isReadableStream(source) || Symbol.asyncIterator in source || Symbol.iterator in source) return source;
   if ('stream' in source && typeof source.stream === 'function') return source.stream() as OpenedBytes;
   if ('body' in source) return bodyOf(source);
@@ -108,7 +109,7 @@ export function closeSource(source: ByteSource, unread: UnreadSource = 'destroy'
   readOpened(bytes, 'destroy').cancel();
 }
 
-/** Without the stream's iterator, which would cancel only after the next bytes, and these may never come. */
+/** Cancels a stream directly. Its iterator would cancel only after the next bytes, which may never come. */
 function readWebStream(stream: ReadableStream<Uint8Array>, unread: UnreadSource): SourceReader {
   if (stream.locked)
     throw new OverlayerError(
@@ -126,8 +127,8 @@ function readWebStream(stream: ReadableStream<Uint8Array>, unread: UnreadSource)
 }
 
 /**
- * Reads as the stream's iterator does, but can stop while it waits for bytes. The iterator would then take the next bytes
- * away from the stream's next reader, or keep them from flowing.
+ * Reads as the stream's iterator does, but can stop while it waits for bytes. The iterator would then take the next
+ * bytes away from the stream's next reader, or keep them from flowing.
  */
 function readNodeStream(stream: Readable, unread: UnreadSource): SourceReader {
   let wake = () => {};

@@ -76,7 +76,7 @@ export function checkPath(argument: string, path: unknown): void {
   });
 }
 
-/** What kind of value it is, for an error. */
+/** Names the kind of a value in errors. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;

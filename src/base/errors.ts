@@ -1,6 +1,6 @@
 /**
- * What went wrong, in the words of containerd's errdefs. The same codes are the command line's exit codes
- * (`src/cli/exit-code.ts`) and, later, the daemon's gRPC statuses.
+ * The kind of a failure, with the names of containerd's errdefs. Each code has an exit code of the command line
+ * (`src/cli/exit-code.ts`) and a gRPC status of the daemon (`src/daemon/grpc/status.ts`).
  */
 export type ErrorCode =
   /** Invalid options, or a malformed archive or document. */
@@ -24,22 +24,22 @@ export type ErrorCode =
 
 /** The data of an `OverlayerError` beside its code and message. */
 export interface ErrorDetails {
-  /** What to do about it, for people. */
+  /** Advice for people: the way to fix or avoid the failure. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
   /** Name of the archive entry at fault, as the archive spells it. */
   readonly entry?: string | undefined;
   /**
-   * Where the entry's header (or the fault) begins, in bytes of the uncompressed archive; of what can't be decompressed,
-   * in the compressed bytes.
+   * Offset of the entry's header or of the fault, in bytes of the uncompressed archive. For a failure of the
+   * decompression, in bytes of the compressed stream.
    */
   readonly offset?: number | undefined;
-  /** The file system's or the kernel's own word for it (`ENOSPC`, `EACCES` …). */
+  /** The kernel's name of the error (`ENOSPC`, `EACCES` …). */
   readonly errno?: string | undefined;
-  /** For a digest that does not match: what was asked for and what came. */
+  /** The expected digest or size, and the actual one, when they differ. */
   readonly expected?: string | undefined;
   readonly actual?: string | undefined;
-  /** A cause that callers handle by itself, where other errors have the same code. */
+  /** A cause that callers handle separately from other errors with the same code. */
   readonly reason?: ErrorReason | undefined;
 }
 
@@ -84,7 +84,7 @@ export function isCode(error: unknown, ...codes: readonly ErrorCode[]): error is
   return OverlayerError.is(error) && codes.includes(error.code);
 }
 
-/** An error as plain data: what crosses from a worker thread to the caller. */
+/** An error as plain data, for the way from a worker thread to the caller. */
 export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;

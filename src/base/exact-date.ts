@@ -1,6 +1,6 @@
-/** A date with nanoseconds, as file times and the system's clock have them. A JavaScript date has milliseconds. */
+/** A date with the nanoseconds of file times and the system's clock. A JavaScript date has milliseconds. */
 export class ExactDate extends Date {
-  /** Of the second: 0 to 999,999,999. */
+  /** Nanoseconds within the second: 0 to 999,999,999. */
   readonly nanoseconds: number;
 
   /** @param seconds since the epoch, whole */

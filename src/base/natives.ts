@@ -21,7 +21,7 @@ export function loadKoffi(): Koffi {
   return koffi;
 }
 
-/** Does nothing without koffi. */
+/** Loads koffi early. Does nothing when it is absent. */
 export function loadKoffiAhead(): void {
   try {
     loadKoffi();

@@ -1,6 +1,6 @@
 /**
- * Decodes a Linux file name, which is a byte sequence. Valid UTF-8 is decoded as usual. Each invalid byte becomes a lone
- * surrogate U+DC80–U+DCFF, as in Python (PEP 383), so that `encodePath(decodePath(bytes))` returns the same bytes.
+ * Decodes a Linux file name, which is a byte sequence. Valid UTF-8 is decoded as usual. Each invalid byte becomes a
+ * lone surrogate U+DC80–U+DCFF, as in Python (PEP 383), so that `encodePath(decodePath(bytes))` returns the same bytes.
  */
 export function decodePath(bytes: Buffer): string {
   const text = bytes.toString('utf8');
@@ -27,8 +27,8 @@ export function encodePath(path: string): Buffer {
 }
 
 /**
- * The name in a form that is safe on a terminal. Control characters, bidirectional controls, line separators and invisible
- * format characters are escaped: `\x1b`, `\u202e`.
+ * The name in a form that is safe on a terminal. Control characters, bidirectional controls, line separators and
+ * invisible format characters are escaped: `\x1b`, `\u202e`.
  */
 export function displayPath(path: string): string {
   let shown = '';
@@ -52,7 +52,7 @@ const UNSEEN =
 /** `UNSEEN`, and the control characters that JSON.stringify does not escape: DEL and C1. */
 const UNSAFE_IN_JSON = new RegExp(`[\\u007f-\\u009f]|${UNSEEN.source}`, 'gu');
 
-/** As JSON.stringify, but escapes all characters that are unsafe on a terminal. */
+/** JSON.stringify with escapes for all characters that are unsafe on a terminal. */
 export function displayJson(value: unknown, indent?: number): string {
   // JSON has these characters in strings only.
   return JSON.stringify(value, undefined, indent).replace(UNSAFE_IN_JSON, (character) =>

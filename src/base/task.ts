@@ -2,17 +2,18 @@ import { OverlayerError } from './errors.js';
 
 /**
  * Work that has a result and events: a promise of the result, and an async iterable of the events. Neither needs the
- * other: `await` gives the result, `for await` gives the events, and each of them throws the failure of the work. The signal
- * that was given to the work ends it. There are two kinds of tasks.
+ * other: `await` gives the result, `for await` gives the events, and each of them throws the failure of the work. The
+ * signal that was given to the work ends it. There are two kinds of tasks.
  *
  * **The events are progress** (`unpackLayer`, `unpackSnapshot`, `unpackImage`, `Store.pull`, `Store.import`,
  * `Snapshotter.check`). The work begins at once and does not wait for the loop: events that stand for the same layer
  * replace each other until they are taken. Leaving the loop does not end the work.
  *
  * **The events are data** (`planLayer`: operations; `createDiff`, `diffSnapshot`, `diffMounts`, `exportImages`: bytes).
- * The work begins when the task is first iterated or awaited, so a task that is not used holds no threads. The work goes as
- * fast as the loop takes the data: await the result after the loop, or beside it, but not inside it. Leaving the loop ends
- * the work, and the result fails with `Cancelled`. A task that is awaited before it is iterated drops its data.
+ * The work begins when the task is first iterated or awaited, so a task that is not used holds no threads. The work
+ * goes as fast as the loop takes the data: await the result after the loop, or beside it, but not inside it. Leaving
+ * the loop ends the work, and the result fails with `Cancelled`. A task that is awaited before it is iterated drops its
+ * data.
  *
  * A task is iterated once. A second loop, and a loop over data that were dropped, fail with `FailedPrecondition`.
  *
@@ -102,7 +103,7 @@ export class ProgressTask<Result, Event> extends OwnPromise<Result> implements T
     } finally {
       this.#loop = 'left';
       this.#waiting.length = 0;
-      // By then the code after the loop has awaited the result, if it does.
+      // Runs later, so that code after the loop can await the result first.
       setImmediate(() => this.#failUnlessAwaited());
     }
   }

@@ -196,9 +196,9 @@ export interface Ingest extends AsyncDisposable {
 
 /** Expected digest and size of the blob, and its labels. */
 export interface CommitIngestOptions extends AbortableOptions {
-  /** @default the digest of `openIngest`, else any */
+  /** Digest of the bytes. @default the digest of `openIngest`, else any */
   readonly digest?: Digest | undefined;
-  /** In bytes. @default the size of `openIngest`, else any */
+  /** Size in bytes. @default the size of `openIngest`, else any */
   readonly size?: number | undefined;
   readonly labels?: Labels | undefined;
   /**

@@ -7,8 +7,8 @@ import { lockDirectory, makeLockedDirectory } from '../rootfs/lock-directory.js'
 import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 
 /**
- * `<root>/leases`: a directory for each lease that ends with its process, named by the sha256 of the lease's id. The
- * process holds a lock (flock) on it. The kernel drops the lock when the process ends, in whatever way it ends.
+ * `<root>/leases` has a directory for each lease that is tied to a process, named by the sha256 of the lease's id. The
+ * process holds a lock (flock) on it. The kernel drops the lock when the process ends, also when it is killed.
  */
 export class LeaseHolds {
   readonly #system: System;

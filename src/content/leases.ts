@@ -58,7 +58,7 @@ export interface Lease {
 
 /** Id, labels and end of a lease. */
 export interface CreateLeaseOptions {
-  /** At most 256 bytes. @default a random id */
+  /** Id of 256 bytes at most. @default a random id */
   readonly id?: string | undefined;
   readonly labels?: Labels | undefined;
   /** The same as the label `containerd.io/gc.expire` with that time. @default the time in the label, else never */

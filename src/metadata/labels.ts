@@ -2,16 +2,16 @@ import type { OptionNames } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 
 /**
- * Names with values, as containerd has them (core/metadata, labels): a label without a value does not exist; name and value
- * together have 4096 bytes at most.
+ * Names with values, as containerd has them (core/metadata, labels): a label without a value does not exist; name and
+ * value together have 4096 bytes at most.
  */
 export type Labels = Readonly<Record<string, string>>;
 
 /** Which labels an update changes. */
 export interface UpdateOptions {
   /**
-   * `labels`: all labels are replaced. `labels.NAME`: that label is set, or removed where the patch has no value for it.
-   * Source of the rule: containerd's field mask (core/snapshots, Update).
+   * `labels`: all labels are replaced. `labels.NAME`: that label is set, or removed where the patch has no value for
+   * it. Source of the rule: containerd's field mask (core/snapshots, Update).
    * @default ['labels']
    */
   readonly fieldpaths?: readonly string[] | undefined;
@@ -27,8 +27,9 @@ const MAX_LABEL_BYTES = 4096;
 /**
  * The labels after an update, by containerd's rules for the mask (core/snapshots, Update).
  *
- * @param paths none: all labels are replaced, as by `labels`; `labels.NAME`: that one is set, or taken away where
- *   `patch` has no value for it
+ * @param paths `labels`, or no path: all labels are replaced. `labels.NAME`: that label is set, or removed where
+ * `patch` has
+ *   no value for it
  * @throws OverlayerError `InvalidArgument` for a path to anything else
  */
 export function updateLabels(labels: Labels, patch: Labels, paths: readonly string[]): Labels {
@@ -46,7 +47,7 @@ export function updateLabels(labels: Labels, patch: Labels, paths: readonly stri
   return checkLabels(withoutEmpty(updated));
 }
 
-/** The label of a name that comes from outside, which may be `__proto__` or `constructor`. */
+/** Looks up a label by an untrusted name, which may be `__proto__` or `constructor`. */
 export function labelOf(labels: Labels, name: string): string | undefined {
   return Object.hasOwn(labels, name) ? labels[name] : undefined;
 }

@@ -7,7 +7,7 @@ const BRANCH = 0x01;
 const LEAF = 0x02;
 const OVERFLOW = 0x04;
 const META = 0x08;
-/** Of the two databases, the free list and the entries. The first's are the file's own, too. */
+/** Flags of the two databases: the free list, which also has the flags of the file, and the entries. */
 const DATABASE_FLAGS = [0x4008, 0];
 const PAGE_HEADER = 24;
 const NODE_HEADER = 8;
@@ -16,32 +16,34 @@ const MAX_TRANSACTION = 0xffff_ffff_ffff_ffffn;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 const META_BYTES = 168;
 const META_PAGES = 2;
-/** Of memory that can be mapped. */
+/** Largest address space that can be mapped. */
 const MOST_BYTES = 2 ** 47;
-/** A writer may reuse the pages under a reader that holds no lock; this many times in a row is not chance. */
+/** This reader holds no lock, so a writer may reuse its pages. That does not happen this many times in a row by chance. */
 const ATTEMPTS = 32;
 
 interface Meta {
   readonly pageSize: number;
-  /** The free list, and the entries. */
+  /** The free list and the entries. */
   readonly trees: readonly [free: Tree, entries: Tree];
   readonly lastPage: number;
   readonly transaction: bigint;
 }
 
 interface Tree {
-  /** Undefined of an empty one. */
+  /** Page number of the root; undefined for an empty tree. */
   readonly root: number | undefined;
   readonly depth: number;
 }
 
 /**
- * What is wrong with an LMDB file; undefined when it is sound, empty or not there. LMDB maps its file and trusts
- * it: a page cut off or overwritten would end the process (SIGBUS, SIGSEGV, an assertion), so the pages that can be
- * reached are looked through before LMDB is let at them. It takes 1 ms for 1,000 snapshots.
+ * Finds damage in an LMDB file. LMDB maps its file and trusts it: a missing or overwritten page would end the process
+ * (SIGBUS, SIGSEGV, an assertion). So all pages in use are checked before LMDB opens the file. It takes 1 ms for 1,000
+ * snapshots.
+ *
+ * @returns the damage, in words; undefined when the file is sound, empty or does not exist
  */
 export function findDamage(path: string): string | undefined {
-  // The layout below is that of 64-bit little-endian machines.
+  // The layout below is the one of 64-bit little-endian machines. Files of others are not checked.
   if (endianness() !== 'LE' || process.arch === 'arm') return undefined;
   const file = openIfThere(path);
   if (file === undefined) return undefined;
@@ -71,7 +73,7 @@ function openIfThere(path: string): number | undefined {
   }
 }
 
-/** LMDB keeps two meta pages, and writes the older one. It reads the size of a page from the first. */
+/** LMDB has two meta pages and overwrites the older one. The first has the page size. */
 function readNewestMeta(file: number): Meta | string {
   const first = readMeta(file, 0);
   if (typeof first === 'string') return first;
@@ -108,7 +110,7 @@ function readTree(page: Buffer, at: number): Tree {
   return { root: isEmpty ? undefined : readNumber(page, at + 40), depth: page.readUInt16LE(at + 6) };
 }
 
-/** @param isChanging pages may be a later transaction's, and others free by then: that proves nothing */
+/** @param isChanging a later transaction may have rewritten or freed pages, which is then no damage */
 function checkTrees(file: number, meta: Meta, isChanging: boolean): string | undefined {
   const pages = new PageReader(file, isChanging ? { ...meta, transaction: MAX_TRANSACTION } : meta);
   const [free, entries] = meta.trees;
@@ -122,9 +124,10 @@ function checkTrees(file: number, meta: Meta, isChanging: boolean): string | und
 }
 
 /**
- * @param used pages, to which those of the tree are added. None is reached twice: a damaged pointer that leads back
- * would go round for ever
- * @returns the number of a page that is damaged
+ * Checks all pages of a tree. A page that is reached twice counts as damaged, so a cycle of pointers ends.
+ *
+ * @param used pages in use. Those of the tree are added
+ * @returns the number of a damaged page
  */
 function checkTree(
   pages: PageReader,
@@ -152,8 +155,8 @@ function checkTree(
 }
 
 /**
- * Whether a record of the free list can be one: how many numbers it has, and these: a page, or with a minus how many
- * pages there are from the next number on, or 0. (What is behind them is of no use.)
+ * Checks a record of the free list: a count, then as many numbers. A positive number is a page. A negative number is
+ * the length of the run that begins at the next page. 0 is ignored, and so are bytes after the numbers.
  */
 function isFreeList(list: Buffer, used: ReadonlySet<number>, lastPage: number): boolean {
   const count = list.length < 8 ? Infinity : readNumber(list, 0);
@@ -171,7 +174,7 @@ function isFreeList(list: Buffer, used: ReadonlySet<number>, lastPage: number): 
   return true;
 }
 
-/** A value that is too large for a page of the tree. */
+/** A value that does not fit into a page of the tree. It has overflow pages of its own. */
 interface LargeValue {
   readonly number: number;
   readonly bytes: number;
@@ -190,13 +193,17 @@ class PageReader {
     this.#pages = Math.min(Math.floor(fstatSync(file).size / meta.pageSize), meta.lastPage + 1);
   }
 
-  /** A page of a tree, which no later transaction has written. It is good until the next is read. */
+  /**
+   * Reads a page of a tree. The buffer is valid until the next call.
+   *
+   * @returns undefined when the page does not exist, or a later transaction has written it
+   */
   readTreePage(number: number): Buffer | undefined {
     const page = this.#read(number);
     return page && page.readBigUInt64LE(8) <= this.#meta.transaction ? page : undefined;
   }
 
-  /** A large value lies on pages in a row, of which the first says how many. @returns undefined where they are not there */
+  /** The number of consecutive overflow pages of a value. The first one has it. @returns undefined when they are damaged */
   countOverflow({ number, bytes }: LargeValue): number | undefined {
     const first = this.#read(number);
     if (first === undefined || first.readUInt16LE(18) !== OVERFLOW) return undefined;
@@ -211,7 +218,7 @@ class PageReader {
     return value;
   }
 
-  /** A page that says it is the one with that number. */
+  /** Reads a page. @returns undefined when it does not exist, or has another number in its header */
   #read(number: number): Buffer | undefined {
     const { pageSize } = this.#meta;
     const page = this.#page;
@@ -224,15 +231,15 @@ class PageReader {
 interface Nodes {
   readonly isLeaf: boolean;
   readonly children: readonly number[];
-  /** In the page itself. */
+  /** Views of the page's buffer. */
   readonly values: readonly Buffer[];
   readonly large: readonly LargeValue[];
 }
 
-/** What a page of a tree holds; undefined when its insides make no sense. */
+/** Parses the nodes of a tree's page. @returns undefined when the page is damaged */
 function readNodes(page: Buffer): Nodes | undefined {
   const [flags, lower, upper] = [page.readUInt16LE(18), page.readUInt16LE(20), page.readUInt16LE(22)];
-  // All that a page says of positions counts from the end of its header.
+  // Positions in a page count from the end of its header.
   const body = page.subarray(PAGE_HEADER);
   if ((flags !== BRANCH && flags !== LEAF) || lower > upper || upper > body.length) return undefined;
   const isLeaf = flags === LEAF;
@@ -254,7 +261,7 @@ function readNodes(page: Buffer): Nodes | undefined {
   return { isLeaf, children, values, large };
 }
 
-/** More than any file has is Infinity. As bigints they take ten times as long. */
+/** Reads a page number. Numbers of 2^48 and more are Infinity. Bigints would take ten times as long. */
 function readNumber(bytes: Buffer, at: number): number {
   return bytes.readUInt16LE(at + 6) === 0 ? bytes.readUIntLE(at, 6) : Infinity;
 }

@@ -116,7 +116,7 @@ function* getChildren(transaction: ReadTransaction, name: string): Generator<Nam
   for (const { value } of transaction.entries(prefix)) yield getRecord(transaction, value as string);
 }
 
-/** At most `limit` snapshots after the name `after`, sorted by name. */
+/** The first snapshots after the name `after`, sorted by name, `limit` at most. */
 export function listRecords(transaction: ReadTransaction, after?: string, limit = Infinity): NamedRecord[] {
   const records: NamedRecord[] = [];
   for (const { key, value } of transaction.entries(
@@ -155,7 +155,7 @@ export function createRecord(transaction: WriteTransaction, record: NewRecord): 
   return created;
 }
 
-/** @throws OverlayerError `NotFound`, `InvalidArgument` (a path to something else than labels) */
+/** @throws OverlayerError `NotFound`, `InvalidArgument` (a field path outside `labels`) */
 export function updateRecord(
   transaction: WriteTransaction,
   name: string,

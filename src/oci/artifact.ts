@@ -2,7 +2,7 @@ import { quoted } from './document.js';
 import type { ImageManifest } from './manifest.js';
 import { isConfig, isEncryptedLayer, isLayer } from './media-types.js';
 
-/** How the media types of artifacts begin that people meet beside images, and what those are. */
+/** Prefixes of the media types of common artifacts, with names for people. */
 const KINDS: readonly (readonly [start: string, kind: string])[] = [
   ['application/vnd.cncf.helm.', 'a Helm chart'],
   ['application/vnd.in-toto', 'an attestation'],
@@ -20,12 +20,13 @@ const KINDS: readonly (readonly [start: string, kind: string])[] = [
   ['application/vnd.cncf.model.', 'a language model'],
 ];
 
-/** Of an artifact that has no config of its own. */
+/** The config's media type of an artifact without a config. */
 const EMPTY_CONFIG = 'application/vnd.oci.empty.v1+json';
 
 /**
- * What a manifest is that stands for no image: `its config is application/vnd.cncf.helm.config.v1+json: a Helm chart`;
- * undefined for an image.
+ * Describes a manifest that is not an image: `its config is application/vnd.cncf.helm.config.v1+json: a Helm chart`.
+ *
+ * @returns undefined for an image
  */
 export function artifactOf({ artifactType, config, layers }: ImageManifest): string | undefined {
   const hasConfig = isConfig(config.mediaType);
@@ -34,7 +35,7 @@ export function artifactOf({ artifactType, config, layers }: ImageManifest): str
   const [layer] = layers;
   if (hasConfig) return say('its layers are', layer!.mediaType);
   if (artifactType !== undefined && artifactType !== '') return say('it is', artifactType);
-  // The empty config says nothing: then what is in it does.
+  // The empty config has no information, so the first layer's type is used.
   if (config.mediaType === EMPTY_CONFIG && layer !== undefined) return say('it has', layer.mediaType);
   return say('its config is', config.mediaType);
 }

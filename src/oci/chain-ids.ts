@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { DiffID, Digest } from './digest.js';
 
-/** Digest that names a layer together with all below it. */
+/** Digest of a layer and all layers below it. */
 export type ChainID = Digest;
 
-/** The chainID of each layer, the lowest first (OCI image spec, config.md "Layer ChainID"). */
+/** The chainID of each layer, lowest first (OCI image spec, config.md "Layer ChainID"). */
 export function chainIDs(diffIDs: readonly DiffID[]): readonly ChainID[] {
   const chain: ChainID[] = [];
   for (const diffID of diffIDs) {

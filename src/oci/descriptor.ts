@@ -5,28 +5,30 @@ import { checkFields, lenient, record, TextSchema } from './document.js';
 import type { Platform } from './platform.js';
 import { PlatformSchema } from './platform-schema.js';
 
-/** What a blob is, and how it is verified (OCI image spec, descriptor.md). */
+/** The media type, digest and size of a blob (OCI image spec, descriptor.md). */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
-  /** Bytes of the blob. */
+  /** Size of the blob in bytes. */
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-  /** Of a manifest in an index. */
+  /** The platform of a manifest. Only descriptors in an index have it. */
   readonly platform?: Platform | undefined;
-  /** Where else the blob may be; never followed unless the caller asks for it (CVE-2020-15157). */
+  /** Other places of the blob. They are used only if the caller asks for it (CVE-2020-15157). */
   readonly urls?: readonly string[] | undefined;
 }
 
 /**
- * @param what names it in errors
+ * Reads a descriptor.
+ *
+ * @param what the name of the descriptor in errors
  * @throws OverlayerError `InvalidArgument` that names the field, `Unimplemented` for a digest other than sha256
  */
 export function parseDescriptor(value: unknown, what = 'descriptor'): Descriptor {
   return checkFields(value, DescriptorSchema, what);
 }
 
-/** RFC 6838, section 4.2. */
+/** The syntax of media types (RFC 6838, section 4.2). */
 const MEDIA_TYPE_NAME = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/i;
 
 export const DigestSchema = v.pipe(
@@ -59,7 +61,7 @@ const BLOB_FIELDS = {
 
 export const DescriptorSchema = v.object({ mediaType: MediaTypeSchema, ...BLOB_FIELDS });
 
-/** Of a config: registries of old left its media type out. */
+/** The descriptor of a config. Old registries omitted its media type. */
 export const ConfigDescriptorSchema = v.object({
   mediaType: v.nullish(v.union([v.literal(''), MediaTypeSchema]), ''),
   ...BLOB_FIELDS,

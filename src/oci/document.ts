@@ -2,16 +2,16 @@ import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 
-/** Of any document; containerd's bound for those in archives (core/images/archive, CVE-2023-25153). */
+/** Most bytes of a document: containerd's bound for documents in archives (core/images/archive, CVE-2023-25153). */
 export const MAX_DOCUMENT_BYTES = 20 * 1024 ** 2;
-/** Of a manifest or an index that a registry sends: as much as every registry has to take (OCI distribution spec). */
+/** Most bytes of a registry's manifest or index: the size that every registry must accept (OCI distribution spec). */
 export const MAX_REGISTRY_MANIFEST_BYTES = 4 * 1024 ** 2;
 
-/** Of what an error quotes. */
+/** Most characters of a quotation in an error. */
 const MAX_QUOTED = 200;
 
 /**
- * JSON in UTF-8. What is not UTF-8 in a text is read as U+FFFD, as Go's readers do (encoding/json).
+ * Parses JSON in UTF-8. Invalid bytes in a string become U+FFFD, as in Go (encoding/json).
  *
  * @param what names the document in errors: `manifest`
  * @throws OverlayerError `InvalidArgument`; `ResourceExhausted` past `MAX_DOCUMENT_BYTES`
@@ -33,10 +33,10 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
 export function parseObject(bytes: Uint8Array, what: string): Readonly<Record<string, unknown>> {
   const value = parseJson(bytes, what);
   if (isObject(value)) return value;
-  throw new OverlayerError('InvalidArgument', `Cannot read the ${what}: it is no JSON object`);
+  throw new OverlayerError('InvalidArgument', `Cannot read the ${what}: it is not a JSON object`);
 }
 
-/** @throws OverlayerError `InvalidArgument` that names the first field at fault; `Unimplemented` as `parseDigest` */
+/** @throws OverlayerError `InvalidArgument`: names the first invalid field; `Unimplemented` as `parseDigest` */
 export function checkFields<const Schema extends v.GenericSchema>(
   value: unknown,
   schema: Schema,
@@ -62,8 +62,8 @@ function check<const Schema extends v.GenericSchema>(value: unknown, schema: Sch
   }
 }
 
-// The rule for fields: what the task at hand needs has to be right, and an error names it; `maybe` and `list` take null for
-// absent, as Go does; `lenient` and `readFields` are for what it can do without.
+// The rule for fields: a field that the task needs must be valid, and an error names it. `maybe` and `list` read null
+// as absent, as Go does. `lenient` and `readFields` are for fields that the task does not need.
 
 /** An optional field. */
 export function maybe<const Schema extends v.GenericSchema>(
@@ -75,21 +75,21 @@ export function maybe<const Schema extends v.GenericSchema>(
   );
 }
 
-/** A list; one that is not there is empty. */
+/** A list. An absent list is empty. */
 export function list<const Schema extends v.GenericSchema>(
   schema: Schema,
 ): v.GenericSchema<unknown, readonly v.InferOutput<Schema>[]> {
   return v.nullish(v.array(schema), []);
 }
 
-/** A field that nothing hangs on: one that is wrong is absent. */
+/** A field that is not needed. An invalid value counts as absent. */
 export function lenient<const Schema extends v.GenericSchema>(
   schema: Schema,
 ): v.GenericSchema<unknown, v.InferOutput<Schema> | undefined> {
   return v.fallback(maybe(schema), undefined);
 }
 
-/** A text, for which null is the empty one. */
+/** A string. Null is the empty string. */
 export const TextSchema = v.pipe(
   v.nullable(v.string()),
   v.transform((text) => text ?? ''),
@@ -99,16 +99,16 @@ export const TextSchema = v.pipe(
 export function record<const Schema extends v.GenericSchema>(
   schema: Schema,
 ): v.GenericSchema<unknown, Readonly<Record<string, v.InferOutput<Schema>>>> {
-  return v.pipe(v.custom<object>(isObject, 'it is no object'), v.record(v.string(), schema));
+  return v.pipe(v.custom<object>(isObject, 'it is not an object'), v.record(v.string(), schema));
 }
 
-/** A field that can't be read, and why. */
+/** An invalid field, and the reason. */
 export interface UnreadField {
   readonly field: string;
   readonly reason: string;
 }
 
-/** The fields of an object, each by itself: one that is wrong is absent, and told. */
+/** Reads each field of an object separately. Invalid fields are absent and reported. */
 export function readFields<const Fields extends Readonly<Record<string, v.GenericSchema>>>(
   value: unknown,
   fields: Fields,
@@ -120,7 +120,7 @@ export function readFields<const Fields extends Readonly<Record<string, v.Generi
   const found: { [name: string]: unknown } = {};
   const unread: UnreadField[] = [];
   const object = isObject(value) ? value : {};
-  if (!isObject(value ?? {})) unread.push({ field: path, reason: 'it is no object' });
+  if (!isObject(value ?? {})) unread.push({ field: path, reason: 'it is not an object' });
   for (const [name, schema] of Object.entries(fields)) {
     const result = v.safeParse(schema, object[name], { abortEarly: true });
     if (result.success) found[name] = result.output;
@@ -134,12 +134,12 @@ export function readFields<const Fields extends Readonly<Record<string, v.Generi
   return { found: found as { [Name in keyof Fields]?: v.InferOutput<Fields[Name]> }, unread };
 }
 
-/** JSON's lists are objects to JavaScript. */
+/** Lists are objects in JavaScript, but not in JSON. */
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** In the words of the specification rather than those of the validator. */
+/** Words an issue in the terms of the specification instead of the validator's. */
 function sayIssue(issue: v.BaseIssue<unknown>): string {
   if (issue.kind !== 'schema' || issue.type === 'custom' || issue.expected === null) return issue.message;
   const wanted = WANTED[issue.expected] ?? issue.expected;
@@ -153,7 +153,7 @@ const WANTED: Readonly<Record<string, string>> = {
   number: 'a number',
 };
 
-/** What a hostile document says, so that it can stand in an error. */
+/** Shortens and escapes a string of a hostile document for an error. */
 export function quoted(text: string): string {
   return displayPath(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }

@@ -15,14 +15,14 @@ import {
 import type { Platform } from './platform.js';
 import { PlatformSchema } from './platform-schema.js';
 
-/** What an image's config says (OCI image spec, config.md), as far as a layer engine and a runtime bundle need it. */
+/** The fields of an image's config that layers and runtime bundles need (OCI image spec, config.md). */
 export interface ImageConfig {
   readonly platform: Platform;
-  /** Of the layers, the lowest first. */
+  /** The diffIDs of the layers, lowest first. */
   readonly diffIDs: readonly DiffID[];
-  /** As RFC 3339 spells a time. */
+  /** A time in the format of RFC 3339. */
   readonly createdAt: string | undefined;
-  /** How a container is to be run. */
+  /** Defaults for the process of a container. */
   readonly process: {
     readonly user: string;
     readonly env: readonly string[];
@@ -34,12 +34,12 @@ export interface ImageConfig {
     readonly volumes: readonly string[];
     readonly exposedPorts: readonly string[];
   };
-  /** What of `process` is not as it has to be, and so is absent there: layers do without, a bundle does not. @default none */
+  /** Invalid fields of `process`, which are absent there. Layers do not need them; a bundle is refused. @default none */
   readonly unread?: readonly UnreadField[] | undefined;
 }
 
 const StringsSchema = list(TextSchema);
-/** A set, as JSON without sets spells it: `{"/data": {}}`. */
+/** A set, written as an object with empty values: `{"/data": {}}`. */
 const NamesSchema = maybe(record(v.unknown()));
 
 const PROCESS_FIELDS = {
@@ -56,7 +56,7 @@ const PROCESS_FIELDS = {
 
 const ConfigSchema = v.object({
   created: lenient(v.pipe(v.string(), v.isoTimestamp())),
-  // containerd takes an empty type for the only one there is.
+  // containerd reads an empty type as the only valid one.
   rootfs: v.object({ type: maybe(v.picklist(['layers', ''])), diff_ids: list(DigestSchema) }),
 });
 

@@ -11,32 +11,32 @@ import { checkFields, lenient, list, maybe, parseObject, quoted } from './docume
 import { isIndex, isManifest, isSchema1, MEDIA_TYPE } from './media-types.js';
 import { PlatformSchema } from './platform-schema.js';
 
-/** OCI image spec, manifest.md; Docker's schema 2 has the same form. */
+/** An image manifest (OCI image spec, manifest.md). Docker's schema 2 has the same form. */
 export interface ImageManifest {
   readonly mediaType: string;
   readonly config: Descriptor;
-  /** The lowest first. */
+  /** The lowest layer is first. */
   readonly layers: readonly Descriptor[];
-  /** What it is where it is no image (manifest.md "artifactType"). */
+  /** The media type of an artifact that is not an image (manifest.md "artifactType"). */
   readonly artifactType?: string | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-/** OCI image spec, image-index.md; Docker's manifest list has the same form. */
+/** An image index (OCI image spec, image-index.md). Docker's manifest list has the same form. */
 export interface ImageIndex {
   readonly mediaType: string;
   readonly manifests: readonly Descriptor[];
-  /** Entries that can't be read. They do not affect the others. */
+  /** Invalid entries. They do not affect the others. */
   readonly unreadable: readonly UnreadableEntry[];
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-/** An entry of an index of which not all is right. */
+/** An invalid entry of an index. */
 export interface UnreadableEntry extends Pick<Descriptor, 'annotations' | 'platform'> {
   readonly error: OverlayerError;
 }
 
-/** Go reads a number that is not there as 0. */
+/** Go reads an absent number as 0. */
 const VersionSchema = maybe(v.picklist([2, 0]));
 
 const ManifestSchema = v.object({
@@ -58,7 +58,7 @@ const EntrySchema = v.object({ platform: lenient(PlatformSchema), annotations: A
 /**
  * @param mediaType of the descriptor that led to the bytes, or of the registry's answer
  * @throws OverlayerError
- *   - `InvalidArgument`: not a manifest of that media type; names the field at fault
+ *   - `InvalidArgument`: not a manifest of that media type. The message names the invalid field
  *   - `Unimplemented`: Docker's schema 1, a digest other than sha256
  *   - `ResourceExhausted`: past `MAX_DOCUMENT_BYTES`
  */
@@ -71,7 +71,8 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
 }
 
 /**
- * @param mediaType as of `parseManifest`; undefined for the index of a layout, which nothing leads to: then it says it itself
+ * @param mediaType as in `parseManifest`. Undefined for the index of a layout, which has no descriptor: its own field
+ * counts
  * @throws OverlayerError as `parseManifest` does
  */
 export function parseIndex(bytes: Uint8Array, mediaType?: string): ImageIndex {
@@ -103,9 +104,9 @@ function checkMediaType(mediaType: string, what: string, fits: boolean): void {
 }
 
 /**
- * One document must not be a manifest to one reader and an index to another (CVE-2021-41190): it says nothing else
- * than its descriptor does, and has no field of the other kind, in whatever case (Go's JSON reader ignores case, and
- * takes null, and an empty text, for absent).
+ * Refuses documents that one reader takes for a manifest and another for an index (CVE-2021-41190). The document's
+ * media type must be its descriptor's, and it must not have fields of the other kind. Case is ignored, and null and an
+ * empty string count as absent, as in Go's JSON reader.
  */
 function checkKind(
   document: Readonly<Record<string, unknown>>,
@@ -127,7 +128,7 @@ function checkKind(
   throw new OverlayerError(
     'InvalidArgument',
     `Cannot read the ${what}: field ${confused} does not belong to ${mediaType}`,
-    { hint: 'the document could be read as two different images; do not trust whoever made it' },
+    { hint: 'two tools could read the document as different images: do not trust its source' },
   );
 }
 

@@ -1,6 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 
-/** OCI image spec, media-types.md; Docker's image manifest version 2, schema 2. */
+/** Media types of OCI (image spec, media-types.md) and of Docker's image manifest version 2, schema 2. */
 export const MEDIA_TYPE = {
   index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -16,7 +16,7 @@ export const MEDIA_TYPE = {
   dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
 } as const;
 
-/** Media types for the `Accept` header, the best first. */
+/** Media types for the `Accept` header, best first. */
 export const MANIFEST_MEDIA_TYPES: readonly string[] = [
   MEDIA_TYPE.index,
   MEDIA_TYPE.manifest,
@@ -27,7 +27,7 @@ export const MANIFEST_MEDIA_TYPES: readonly string[] = [
 /** The compression that a layer's media type declares. Docker's plain type is often used for gzip. */
 type LayerCompression = 'none' | 'gzip' | 'zstd' | 'unknown';
 
-/** Layers that may not be pushed to other registries. Docker calls them foreign. */
+/** Layers that must not be pushed to other registries. Docker calls them foreign. */
 const NON_DISTRIBUTABLE: Readonly<Record<string, LayerCompression>> = {
   'application/vnd.oci.image.layer.nondistributable.v1.tar': 'none',
   'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip': 'gzip',
@@ -55,7 +55,7 @@ export function isManifest(mediaType: string): boolean {
 }
 
 /**
- * Media types of an image's config. Registries of 2016 and 2017 wrote others, which docker accepts
+ * Media types of an image's config. Registries of 2016 and 2017 wrote other types, which docker accepts
  * (distribution/distribution#1621).
  */
 const CONFIGS: readonly string[] = [
@@ -91,7 +91,7 @@ export function layerCompression(mediaType: string): LayerCompression {
   );
 }
 
-/** Docker's first form of a manifest, of before 2016: layers by the digest of something else, and signed. */
+/** Docker's manifests from before 2016. They are signed, and have neither a config nor diffIDs. */
 export function isSchema1(mediaType: string): boolean {
   return /^application\/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)$/.test(mediaType);
 }

@@ -4,14 +4,14 @@ import type { Platform } from './platform.js';
 
 const WordSchema = lenient(TextSchema);
 
-/** What a config, or an entry of an index, says of the platform: nothing of it has to be there. */
+/** The platform fields of a config or an index entry. All are optional. */
 export const PlatformSchema = v.pipe(
   v.object({ os: WordSchema, architecture: WordSchema, variant: WordSchema, 'os.version': WordSchema }),
   v.transform(
     ({ os = '', architecture = '', variant, 'os.version': osVersion }): Platform => ({
       os,
       architecture,
-      // Both are often there, and empty.
+      // Many documents have both fields with empty values.
       ...(variant ? { variant } : {}),
       ...(osVersion ? { osVersion } : {}),
     }),

@@ -3,23 +3,23 @@ import { OverlayerError } from '../base/errors.js';
 
 /** The platform of an image (OCI image spec, image-index.md "platform"). */
 export interface Platform {
-  /** `''` when a document has none, which means any. */
+  /** `''` when the document has none, which means any. */
   readonly os: string;
-  /** As `os`. */
+  /** `''` when the document has none, which means any. */
   readonly architecture: string;
-  /** `v7` of `arm/v7`. */
+  /** The variant of the architecture, such as `v7` in `arm/v7`. */
   readonly variant?: string | undefined;
   readonly osVersion?: string | undefined;
 }
 
 const OS = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)\))?$/;
 const WORD = /^[A-Za-z0-9_.-]+$/;
-/** An os without an architecture, in `parsePlatform`. */
+/** Single words that `parsePlatform` reads as an os. */
 const KNOWN_OS = ['linux', 'windows', 'darwin', 'macos', 'freebsd'];
 
 /**
- * Parses `linux/arm64/v8`. A single word is an architecture or an os, and the host's platform has the rest: `arm64`, `linux`.
- * The result is normalized as by `normalizePlatform`.
+ * Parses `linux/arm64/v8`. A single word is an architecture or an os, and the host's platform has the rest: `arm64`,
+ * `linux`. The result is normalized as by `normalizePlatform`.
  *
  * @throws OverlayerError `InvalidArgument`
  */
@@ -30,7 +30,7 @@ export function parsePlatform(text: string): Platform {
   const [, os, osVersion] = OS.exec(first) ?? [];
   if (os === undefined || parts.length > 3 || !parts.slice(1).every((part) => WORD.test(part)))
     throw new OverlayerError('InvalidArgument', `Not a platform: "${text}"`, {
-      hint: 'a platform is os/architecture or os/architecture/variant, as linux/arm64/v8',
+      hint: 'a platform is os/architecture or os/architecture/variant, such as linux/arm64/v8',
     });
   if (architecture !== undefined)
     return normalizePlatform({
@@ -50,7 +50,7 @@ export function formatPlatform({ os, architecture, variant, osVersion }: Platfor
   return [system, architecture, ...(variant ? [variant] : [])].join('/');
 }
 
-/** A platform as a document of the image specification has it, in the order of containerd's fields. */
+/** Converts a platform to JSON of the image specification, with fields in containerd's order. */
 export function platformDocument({ os, architecture, variant, osVersion }: Platform): object {
   return { architecture, os, 'os.version': osVersion, variant };
 }
@@ -107,7 +107,7 @@ function normalizeArchitecture(
   }
 }
 
-/** Go's names, which the specification uses, by Node's names. */
+/** Maps Node's names of architectures to Go's, which the specification uses. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   x64: 'amd64',
   ia32: '386',
@@ -125,9 +125,9 @@ export function hostPlatform(): Platform {
 }
 
 /**
- * Ranks an image for `offered` on the platform `wanted`: 0 is best, undefined means that it does not run. As containerd's
- * default matcher (containerd/platforms, compare.go): older variants of an architecture run on newer ones, and 32 bits
- * on 64.
+ * Ranks an image for `offered` on the platform `wanted`: 0 is best, undefined means that it does not run. The rules are
+ * those of containerd's default matcher (containerd/platforms, compare.go): older variants of an architecture run on
+ * newer ones, and 32 bits on 64.
  */
 export function rankPlatform(offered: Platform, wanted: Platform): number | undefined {
   const { os, architecture, variant = '' } = normalizePlatform(offered);

@@ -52,7 +52,7 @@ const MEANINGS_IN_TREE: Readonly<Record<string, Meaning>> = {
   EISDIR: ['FailedPrecondition', 'it became a directory', CHANGING],
 };
 
-/** Calls that need privileges. The `rootless` option skips what they are for. */
+/** Calls that need privileges. The `rootless` option makes none of them. */
 const PRIVILEGED = ['fchown', 'fchownat', 'mknodat', 'fsetxattr', 'setxattrat', 'fchmod', 'fchmodat2'];
 
 /** The operation that failed. */

@@ -35,7 +35,7 @@ export type ForeignFunction = ((...args: unknown[]) => number) & {
   async(...args: [...unknown[], (error: Error | null, result: number) => void]): void;
 };
 
-/** For a long call: this thread continues meanwhile. */
+/** Runs a long call in another thread. */
 export function checkLater(
   call: ForeignFunction,
   args: readonly unknown[],

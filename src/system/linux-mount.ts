@@ -82,7 +82,7 @@ export function openLinuxMountSystem(): MountSystem {
         value ?? null,
       ),
     createFileSystem: (fileSystem) => configure(fileSystem, FSCONFIG.CMD_CREATE, null, null),
-    // Each begins with its weight and a space: "e overlay: …".
+    // A message begins with its level and a space: "e overlay: …".
     messages: (fileSystem) => readMessages(fileSystem).map((message) => message.slice(2)),
     makeTree: (fileSystem, attributes) =>
       check(c.fsmount(SYS.fsmount, fileSystem, FSMOUNT_CLOEXEC, attributes), 'fsmount'),
@@ -120,7 +120,7 @@ export function openLinuxMountSystem(): MountSystem {
     makeUserNamespace: (map) => makeUserNamespace(libc, map),
     enterMountNamespace() {
       check(c.unshare(CLONE_NEWNS), 'unshare');
-      // What was shared with the others' would show there.
+      // Otherwise mounts would propagate to the other namespaces.
       check(c.mount('', '/', '', MS.PRIVATE | MS.REC, Buffer.of(0)), 'mount', '/');
     },
     enterDirectory(path) {
@@ -132,10 +132,10 @@ export function openLinuxMountSystem(): MountSystem {
       try {
         descriptor = openAt(AT_FDCWD, '/dev/kmsg', O.RDONLY | O.NONBLOCK, 0);
       } catch {
-        return undefined; // that there is nothing to read is no reason to fail
+        return undefined; // the log is only for hints in errors
       }
       c.lseek(descriptor, 0, SEEK_END);
-      // "6,339,5140900,-;text", with lines of further detail below.
+      // A record is "6,339,5140900,-;text", followed by lines with details.
       const text = (record: string) => record.slice(record.indexOf(';') + 1).split('\n', 1)[0]!;
       return { read: () => readMessages(descriptor).map(text), close: () => close(descriptor) };
     },
@@ -150,10 +150,10 @@ const __WALL = 0x40000000;
 const STACK_BYTES = 64 * 1024;
 
 /**
- * Makes a user namespace and returns a descriptor of it. A process with several threads can't enter a namespace, so a child
- * process makes it. The child shares this thread's memory (as in vfork) and only calls `_exit`. As a zombie it still has
- * the namespace, until the mappings are written and the descriptor is open. It sends no SIGCHLD and is waited for by its
- * id, so that other code of this process does not notice it.
+ * Makes a user namespace and returns a descriptor of it. A process with several threads can't enter a namespace, so a
+ * child process makes it. The child shares this thread's memory (as in vfork) and only calls `_exit`. As a zombie it
+ * still has the namespace, until the mappings are written and the descriptor is open. It sends no SIGCHLD and is waited
+ * for by its id, so that other code of this process does not notice it.
  */
 function makeUserNamespace(libc: LibraryHandle, { uids, gids }: IdMap): number {
   const clone = libc.func('int clone(void *, uint64_t, int, uint64_t)') as (...args: unknown[]) => number;

@@ -1,38 +1,38 @@
 import type { System } from './system.js';
 
 /**
- * The part of the seam to the kernel that mounts. `mount` is mount(2); the others are the calls that came after
- * it (Linux 5.2, `changeMount` 5.12): a mount is made out of sight, and attached once it is as it should be.
+ * The system calls for mounts. `mount` is mount(2). The others belong to the newer interface (Linux 5.2, `changeMount`
+ * 5.12), which makes a detached mount first and attaches it when it is complete.
  *
- * What is called a tree here is the descriptor of such a mount. Every call throws `SystemError`.
+ * A "tree" is the descriptor of a detached mount. Every call throws `SystemError`.
  */
 export interface MountSystem extends Pick<System, 'openAt' | 'openInRoot' | 'close'> {
   /** fsopen(2). @returns a descriptor that takes parameters */
   openFileSystem(type: string): number;
-  /** A parameter of the file system; without a value, a flag. The kernel takes values of up to 255 bytes. */
+  /** fsconfig(2): sets a parameter of the file system. Without a value it is a flag. A value has at most 255 bytes. */
   setParameter(fileSystem: number, key: string, value?: string | undefined): void;
   createFileSystem(fileSystem: number): void;
-  /** What the kernel has to say about a file system's parameters, since it was last asked. */
+  /** The kernel's messages about parameters of a file system since the last call. */
   messages(fileSystem: number): string[];
   /** fsmount(2). @returns a tree */
   makeTree(fileSystem: number, attributes: number): number;
-  /** open_tree(2): what is seen at `path`, once more. */
+  /** open_tree(2): clones the mount at `path`. */
   cloneTree(path: string, options: { readonly recursive: boolean }): number;
   /** mount_setattr(2) */
   changeMount(tree: number, change: MountChange, options: { readonly recursive: boolean }): void;
-  /** move_mount(2), onto what the descriptor `target` leads to. */
+  /** move_mount(2) onto the directory or file of the descriptor `target`. */
   attach(tree: number, target: number): void;
-  /** mount(2). `E2BIG` for `data` that it would cut off. */
+  /** mount(2). Fails with `E2BIG` when `data` is so long that the kernel would truncate it. */
   mount(call: MountCall): void;
-  /** umount2(2), away from the event loop: it waits for what is not written yet. */
+  /** umount2(2) in another thread, because it waits for unwritten data. */
   unmount(path: string, options: { readonly lazy: boolean }): Promise<void>;
-  /** A descriptor of a user namespace with these mappings, in which no process lives. */
+  /** Makes a user namespace with these mappings and without processes. @returns its descriptor */
   makeUserNamespace(map: IdMap): number;
-  /** Gives this thread, and only it, a mount namespace of its own: what it mounts from now on goes with it. */
+  /** Gives only this thread a mount namespace of its own. Its later mounts end with the thread. */
   enterMountNamespace(): void;
-  /** Gives this thread, and only it, a working directory of its own. */
+  /** Gives only this thread a working directory of its own. */
   enterDirectory(path: string): void;
-  /** The kernel's log from now on. Undefined for those who may not read it. */
+  /** Follows the kernel's log from now on. @returns undefined without the permission to read it */
   followLog(): KernelLog | undefined;
 }
 
@@ -40,9 +40,9 @@ interface MountChange {
   /** `MOUNT_ATTRIBUTE` bits. */
   readonly set?: number;
   readonly clear?: number;
-  /** Nothing that is mounted or unmounted there shows anywhere else, or the other way round. */
+  /** Stops the propagation of mounts in both directions (MS_PRIVATE). */
   readonly private?: boolean;
-  /** Whose mappings the owners of files go through. */
+  /** Descriptor of the user namespace that maps the owners of files. */
   readonly userNamespace?: number;
 }
 
@@ -55,14 +55,14 @@ export interface MountCall {
   readonly data: string;
 }
 
-/** As text for /proc/PID/uid_map and gid_map: lines of "inside outside length". */
+/** The text for /proc/PID/uid_map and gid_map: lines of "inside outside length". */
 export interface IdMap {
   readonly uids: string;
   readonly gids: string;
 }
 
 interface KernelLog {
-  /** The lines that are new. */
+  /** The new lines since the last call. */
   read(): string[];
   close(): void;
 }

@@ -7,8 +7,8 @@
  */
 export interface System {
   /**
-   * openat2(2): resolves `path` with `directory` as the root, also for symlinks and `..`. With `refuse`, a symlink on the
-   * path fails (ELOOP).
+   * openat2(2): resolves `path` with `directory` as the root, also for symlinks and `..`. With `refuse`, a symlink on
+   * the path fails (ELOOP).
    */
   openInRoot(directory: number, path: string, flags: number, symlinks: 'follow' | 'refuse'): number;
   openAt(directory: number, name: string, flags: number, mode: number): number;
@@ -83,7 +83,7 @@ export interface System {
 }
 
 interface Clock {
-  /** Since the epoch. */
+  /** Seconds since the epoch. */
   readonly sec: number;
   readonly nsec: number;
 }

@@ -23,9 +23,10 @@ type State = 'header' | 'extension' | 'map' | 'data' | 'padding' | 'zero-block' 
 /**
  * A strict, synchronous, incremental tar decoder: bytes in, entries and their data out, no I/O.
  *
- * Reads ustar, PAX (also global headers), GNU long names, base-256 numbers, GNU sparse files (old, 0.0, 0.1, 1.0), star's
- * prefix and v7. Refuses archives that tar readers are known to read differently: a PAX size that contradicts the header's,
- * PAX mixed with GNU extension headers, an entry other than a file with a body, a negative number, an overflow.
+ * Reads ustar, PAX (also global headers), GNU long names, base-256 numbers, GNU sparse files (old, 0.0, 0.1, 1.0),
+ * star's prefix and v7. Refuses archives that tar readers are known to read differently: a PAX size that contradicts
+ * the header's, PAX mixed with GNU extension headers, an entry other than a file with a body, a negative number, an
+ * overflow.
  *
  * Errors are `OverlayerError`: `InvalidArgument` for a malformed archive, `Unimplemented` for an unsupported
  * type of entry, `DataLoss` for a truncated archive, `ResourceExhausted` for a limit. Each has `entry` and `offset`.
@@ -141,8 +142,8 @@ export class TarDecoder {
   }
 
   /**
-   * Ends the archive. POSIX requires two blocks of zeros at its end. Some writers (umoci's `insert`) omit them and the last
-   * padding.
+   * Ends the archive. POSIX requires two blocks of zeros at its end. Some writers (umoci's `insert`) omit them and the
+   * last padding.
    *
    * @param options `requireMarker`: treat such an archive as truncated. @default true
    * @returns whether the archive had an end marker
@@ -157,7 +158,7 @@ export class TarDecoder {
     const betweenEntries = this.#state === 'header' && this.#blockFill === 0 && !this.#chain.begun;
     if (betweenEntries && this.#position === 0) return true; // an empty blob is an empty layer
     if ((betweenEntries || this.#state === 'padding') && !requireMarker) return false;
-    // Between entries the error does not belong to the last entry.
+    // The error does not belong to the last entry when that is complete.
     if (this.#state === 'header') this.#forget();
     const isShort = this.#state === 'header' && this.#position === 0;
     const what = betweenEntries
@@ -365,8 +366,8 @@ export class TarDecoder {
   }
 
   /**
-   * Only a file has a body. When another entry has a size and a header follows immediately, all readers agree. Otherwise a
-   * body may follow: libarchive reads one for hard links, other readers do not.
+   * Only a file has a body. When another entry has a size and a header follows immediately, all readers agree.
+   * Otherwise a body may follow: libarchive reads one for hard links, other readers do not.
    */
   #bodyInDoubt({ type, path, offset }: TarEntry): OverlayerError {
     this.#offset = offset;

@@ -35,18 +35,19 @@ const USUAL_PAX_BYTES = BLOCK;
 /**
  * Encodes headers into one buffer. Allocating a block for each header took a third of the time of walking a tree.
  *
- * tar-stream, which writes other archives here, is a stream. It supports neither binary attributes nor names that are not
- * UTF-8.
+ * tar-stream, which writes other archives here, is a stream. It supports neither binary attributes nor names that are
+ * not UTF-8.
  */
 export class HeaderEncoder {
   readonly #block = Buffer.alloc(BLOCK);
   readonly #blocks = Buffer.alloc(2 * BLOCK + USUAL_PAX_BYTES);
 
   /**
-   * Encodes the blocks before a member's content: a ustar header, after a PAX header for values that ustar can't hold. Omits
-   * names of users and groups. The same header always gives the same bytes. The next call overwrites the buffer.
+   * Encodes the blocks before a member's content: a ustar header, after a PAX header for values that ustar can't hold.
+   * Omits names of users and groups. The same header always gives the same bytes. The next call overwrites the buffer.
    *
-   * POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; `SCHILY.xattr` as star and GNU tar write it.
+   * POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; `SCHILY.xattr` as star and GNU tar write
+   * it.
    *
    * @throws OverlayerError `InvalidArgument`: a NUL in a name, a device number that ustar can't hold
    */
@@ -132,7 +133,7 @@ function endHeader(blocks: Buffer, start: number, typeflag: string): void {
 type Field = readonly [offset: number, length: number];
 
 function fitsText(text: string, field: Field): boolean {
-  // In ASCII, and only there, each character is a byte.
+  // Only in ASCII each character is a byte.
   return text.length <= field[1] && Buffer.byteLength(text) === text.length;
 }
 

@@ -1,6 +1,6 @@
 /**
  * `overlayer/tar`: a strict tar decoder, without layers or files. It reads ustar, PAX and GNU archives, sparse files
- * included, and throws at what two readers could read differently.
+ * included, and refuses archives that two readers could read differently.
  *
  * @module overlayer/tar
  */
@@ -14,11 +14,11 @@ export { type ReadTarOptions, readTar, type TarEntryReader } from './reader.js';
 export { TarDecoder } from './decoder.js';
 export type { EntryType, TarEntry, TarSink } from './types.js';
 
-// Entries' names, from the decoder's strings to bytes and to text for people.
+// Conversions of names: between the decoder's strings and bytes, and to text for people.
 
 export { displayJson, displayPath, encodePath } from '../base/path-bytes.js';
 
-// What all entry points share: sources, limits, errors.
+// Sources, limits and errors, which all entry points share.
 
 export type { AbortableOptions } from '../base/abort.js';
 export type { ByteSource, OpenedBytes } from '../base/byte-source.js';

@@ -65,7 +65,7 @@ export function parsePaxInteger(bytes: Buffer, start: number, end: number): numb
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** In the year 31,688,738. */
+/** Largest number of seconds: a time in the year 31,688,738. */
 const MAX_TIME = 1e15;
 
 export interface PaxTime {

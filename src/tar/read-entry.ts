@@ -41,7 +41,7 @@ export function readEntry(
       'it has records of a sparse file, but no full size: readers disagree on its content',
     );
   const type = resolveType(what.type, path, bytes[start + FIELD.typeflag[0]]!);
-  // Without a PAX record readers agree when a header follows immediately: see `TarDecoder`.
+  // Readers agree without a PAX record if a header follows immediately: see `TarDecoder`.
   if (type !== 'file' && pax.size !== undefined && pax.size > 0)
     throw new HeaderError(
       `a ${type} has a size of ${pax.size} by its PAX record: readers disagree on whether a body follows`,

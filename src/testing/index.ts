@@ -1,5 +1,5 @@
 /**
- * `overlayer/testing`: the suite that every snapshotter has to pass, for snapshotters of your own.
+ * `overlayer/testing`: a test suite that every snapshotter must pass, for your own snapshotters and backends.
  *
  * @module overlayer/testing
  */

@@ -5,8 +5,8 @@ import { openLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O } from '../system/system.js';
 
 /**
- * All that a tree consists of, a line for each name, so that two trees can be compared: type, mode, owner, contents,
- * devices, targets, hard links and extended attributes. Times are left out: nobody writes twice at the same moment.
+ * Describes a tree for comparisons, with a line for each name: type, mode, owner, contents, device, target, hard links
+ * and extended attributes. Times are omitted, because two writes have different times.
  */
 export function listTree(root: string): string[] {
   const links = new Map<string, string>();
@@ -29,7 +29,7 @@ function describe(path: string, stats: Stats): string {
   return `${attributes} ${stats.rdev}`;
 }
 
-/** The first of the names that a file has in the tree. */
+/** Refers to the first name of a file with several hard links. */
 function linkOf(stats: Stats, name: string, links: Map<string, string>): string {
   if (stats.isDirectory() || stats.nlink < 2) return '';
   const inode = `${stats.dev}:${stats.ino}`;

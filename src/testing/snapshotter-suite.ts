@@ -17,7 +17,7 @@ import { updateCases } from './cases/updates.js';
 import { usageCases } from './cases/usage.js';
 import { SuiteContext } from './suite-context.js';
 
-/** Those of vitest, `node:test`, or another runner that has them: nothing is imported here. */
+/** Functions of a test runner, such as vitest or `node:test`. The suite imports none. */
 export interface SuiteFunctions {
   /** Groups tests. */
   readonly describe: (name: string, define: () => void) => unknown;
@@ -25,13 +25,13 @@ export interface SuiteFunctions {
   readonly test: (name: string, run: () => Promise<void>) => unknown;
 }
 
-/** Where the suite makes roots, and how it mounts. */
+/** The directory of the suite's roots, and its way to mount. */
 export interface SnapshotterSuiteOptions {
-  /** Where roots are made. Overlay backends need a file system that can hold an upperdir. @default os.tmpdir() */
+  /** Parent directory of the roots. Overlay backends need a file system that can hold an upperdir. @default os.tmpdir() */
   readonly directory?: string | undefined;
-  /** Mounts, runs, unmounts. @default overlayer's own, in this process's mount namespace */
+  /** Mounts, runs a function and unmounts. @default overlayer's own function, in this process's mount namespace */
   readonly withMount?: typeof withMount | undefined;
-  /** False where rename(2) of a directory of a parent is refused (EXDEV), as overlayfs does. @default true */
+  /** False if rename(2) of a directory from a parent fails (EXDEV), as on overlayfs. @default true */
   readonly renamesDirectories?: boolean | undefined;
 }
 
@@ -48,11 +48,11 @@ const GROUPS = {
 };
 
 /**
- * Defines the tests that every snapshotter has to pass: those of containerd's suite for snapshotters and for their
- * metadata (core/snapshots/testsuite, core/snapshots/storage), and what these leave out. Mounting takes root, or a
- * user namespace of one's own.
+ * Defines the tests that every snapshotter must pass. They cover containerd's suites for snapshotters and for their
+ * metadata (core/snapshots/testsuite, core/snapshots/storage), and more. The tests mount, so they need root or a user
+ * namespace.
  *
- * @param open opens the snapshots in a root, which may not exist yet, or be open already
+ * @param open opens the snapshots in a root. The root may not exist yet, or may be open already
  *
  * @example
  * import { describe, test } from 'node:test';
@@ -93,7 +93,7 @@ async function inDirectory(parent: string, use: (directory: string) => Promise<v
   }
 }
 
-/** Should something be mounted in there still: not across it. */
+/** Does not delete across a mount that a failed test has left. */
 function removeDirectory(path: string): void {
   const system = openLinuxSystem();
   const parent = system.openAt(AT_FDCWD, dirname(path), O.RDONLY | O.DIRECTORY, 0);

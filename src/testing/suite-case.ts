@@ -7,12 +7,12 @@ export interface SuiteCase {
   run(context: SuiteContext): Promise<void>;
 }
 
-/** By name, so that a file of cases reads as a list. */
+/** Makes cases from functions by name, so that a file of cases reads as a list. */
 export function cases(named: Readonly<Record<string, SuiteCase['run']>>): SuiteCase[] {
   return Object.entries(named).map(([name, run]) => ({ name, run }));
 }
 
-/** Waits for a refusal with that code. */
+/** Asserts that an action fails with this code. @returns the error */
 export async function refuses(code: ErrorCode, action: Promise<unknown>): Promise<OverlayerError> {
   const outcome = await action.then(
     () => undefined,

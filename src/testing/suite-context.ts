@@ -8,7 +8,7 @@ import type { withMount } from '../mount/mounting.js';
 import type { SnapshotInfo, Snapshotter } from '../snapshot/snapshotter.js';
 import { listTree } from './list-tree.js';
 
-/** Writes into a directory, by its path. */
+/** Changes the files of a directory. */
 export type Change = (directory: string) => void;
 
 interface ContextOptions {
@@ -19,7 +19,7 @@ interface ContextOptions {
   readonly renamesDirectories: boolean;
 }
 
-/** What a case works with: snapshots in a root of their own, and words for what is often done with them. */
+/** The snapshots of one case, in a root of their own, with helpers for frequent steps. */
 export class SuiteContext {
   readonly snapshots: Snapshotter;
   readonly renamesDirectories: boolean;
@@ -37,7 +37,7 @@ export class SuiteContext {
     return new SuiteContext(options, await options.open(join(options.directory, 'root')));
   }
 
-  /** The same snapshots, opened once more: as by another process, or later. */
+  /** Opens the same snapshots again, as another process or a restart would. */
   async openAgain(): Promise<Snapshotter> {
     const snapshots = await this.#options.open(join(this.#options.directory, 'root'));
     this.#opened.push(snapshots);
@@ -60,7 +60,7 @@ export class SuiteContext {
     return await this.snapshots.commit(key, { name });
   }
 
-  /** An empty snapshot of any kind, without mounting anything. */
+  /** Makes an empty snapshot of any kind, without a mount. */
   readonly make = async (
     kind: SnapshotKind,
     name: string,
@@ -88,8 +88,10 @@ export class SuiteContext {
   }
 
   /**
-   * Carries each change out in a snapshot upon the one before, and in a plain directory. After each, both are the
-   * same. @returns the name of the last one
+   * Applies each change to a new snapshot on the previous one, and to a plain directory. Checks after each that both
+   * are equal.
+   *
+   * @returns the name of the last snapshot
    */
   async checkLayers(changes: readonly Change[]): Promise<string> {
     const plain = join(this.#options.directory, 'plain');
@@ -105,7 +107,7 @@ export class SuiteContext {
     return parent!;
   }
 
-  /** A view of the snapshot shows the same tree as a directory. */
+  /** Checks that a view of the snapshot shows the same tree as a directory. */
   async checkTree(name: string, directory: string, message?: string): Promise<void> {
     const view = `view of ${name}`;
     const mounts = await this.snapshots.view(view, { parent: name });

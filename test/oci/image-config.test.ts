@@ -95,14 +95,14 @@ test('null is absent, as in Go: for a label, an item of the environment, a list'
 });
 
 test.each<readonly [field: string, config: unknown, reason: string]>([
-  ['config', 'none', 'it is no object'],
-  ['config', [], 'it is no object'],
+  ['config', 'none', 'it is not an object'],
+  ['config', [], 'it is not an object'],
   ['config.Env', { Env: 'PATH=/' }, 'it is "PATH=/", not a list'],
   ['config.Cmd.0', { Cmd: [1] }, 'it is 1, not a text'],
   ['config.User', { User: 0 }, 'it is 0, not a text'],
   ['config.Entrypoint', { Entrypoint: '/bin/app' }, 'it is "/bin/app", not a list'],
   ['config.Labels.build', { Labels: { build: 42 } }, 'it is 42, not a text'],
-  ['config.Volumes', { Volumes: ['/data'] }, 'it is no object'],
+  ['config.Volumes', { Volumes: ['/data'] }, 'it is not an object'],
 ])('what is wrong with how it is run is told, and does not keep the layers: %s', (field, config, reason) => {
   const { diffIDs, process, unread } = parse({ ...CONFIG, config });
   expect(diffIDs).toEqual([DIFF_ID]);

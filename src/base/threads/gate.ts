@@ -2,7 +2,7 @@
 export const DATA = 1;
 /** Counter of room that became free. */
 export const SPACE = 2;
-/** The same for the caller's thread. Waking it takes 40 µs: it is told only of room in its own ring. */
+/** Counter of room for the caller's thread. Waking it takes 40 µs, so only room in its own ring is counted. */
 export const CALLER_SPACE = 3;
 const ABORTED = 0;
 

@@ -143,7 +143,7 @@ export class Ring {
    * @param held bytes that were read but not released
    */
   available(reader: number, held = 0): number {
-    // In this order: the writer publishes before it ends.
+    // The end is read first, because the writer publishes its bytes before it ends.
     const ended = this.ended;
     const read = Atomics.load(this.#control, readerWord(reader)) + held;
     const unread = (Atomics.load(this.#control, WRITTEN) - read) | 0;

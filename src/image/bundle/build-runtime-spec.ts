@@ -54,13 +54,13 @@ export async function buildRuntimeSpec(
   return { spec, omittedLabels };
 }
 
-/** To run something else than what the image means would be worse than nothing. */
+/** Refuses a config with unreadable fields: the container could run another command, or with more rights. */
 function checkRead({ unread = [] }: ImageConfig): void {
   const [wrong] = unread;
   if (wrong === undefined) return;
   throw new OverlayerError(
     'InvalidArgument',
-    `Cannot tell how the image is to be run: field ${wrong.field} of its config: ${wrong.reason}`,
+    `Cannot run the image: field ${wrong.field} of its config: ${wrong.reason}`,
     { hint: 'write the image again with a tool that follows the image specification' },
   );
 }
@@ -106,7 +106,7 @@ async function findUser(rootfs: string, user: string): Promise<RuntimeUser> {
   }
 }
 
-/** What it hides is not for the image to choose: not the root, and nothing that the runtime sees to. */
+/** The mount of a volume. An image must not hide the root or the file systems of the runtime. */
 function volumeMount(volume: string): RuntimeMount {
   const destination = normalize(volume).replace(/(.)\/$/, '$1');
   if (!isAbsolute(volume) || volume.includes('\0') || /^\/$|^\/(proc|sys|dev)(\/|$)/.test(destination))
@@ -122,13 +122,13 @@ function volumeMount(volume: string): RuntimeMount {
 function wrong(what: string, text: string): OverlayerError {
   return new OverlayerError(
     'InvalidArgument',
-    `The image's config has a ${what} that can't be: "${displayPath(text)}"`,
+    `The image's config has an invalid ${what}: "${displayPath(text)}"`,
   );
 }
 
 /**
- * What runtimes obey: crun runs hooks and other handlers, runc sets properties of systemd and the configuration of
- * CRIU. An image is not to have a say in that.
+ * Annotations that runtimes obey: crun runs hooks and other handlers, runc sets properties of systemd and the
+ * configuration of CRIU. An image must not control these.
  */
 const OBEYED =
   /^(run\.oci\.|org\.systemd\.|org\.criu\.|io\.kubernetes\.cri|io\.podman\.|com\.github\.containers)/;
@@ -138,7 +138,7 @@ interface Annotations {
   readonly omittedLabels: readonly string[];
 }
 
-/** A label goes before what else would have its name (OCI image spec, conversion.md "Annotations"). */
+/** A label replaces a field of the config with the same name (OCI image spec, conversion.md "Annotations"). */
 function annotationsOf({ platform, createdAt, process }: ImageConfig): Annotations {
   const implicit = {
     os: platform.os,
@@ -157,14 +157,14 @@ function annotationsOf({ platform, createdAt, process }: ImageConfig): Annotatio
   return { annotations, omittedLabels: labels.map(([name]) => name).filter((name) => OBEYED.test(name)) };
 }
 
-/** What Linux programs look for, as far as FreeBSD has it (containerd, pkg/oci, mounts_freebsd.go). */
+/** The file systems that Linux programs expect and FreeBSD has (containerd, pkg/oci, mounts_freebsd.go). */
 const LINUX_MOUNTS: readonly RuntimeMount[] = [
   { destination: '/proc', type: 'linprocfs', source: 'linprocfs', options: ['nosuid', 'noexec'] },
   { destination: '/sys', type: 'linsysfs', source: 'linsysfs', options: ['nosuid', 'noexec', 'nodev'] },
 ];
 
 const MOUNTS: readonly RuntimeMount[] = [
-  // Rule set 4 is the one for jails (devfs.rules(5)).
+  // Rule set 4 is for jails (devfs.rules(5)).
   { destination: '/dev', type: 'devfs', source: 'devfs', options: ['ruleset=4'] },
   { destination: '/dev/fd', type: 'fdescfs', source: 'fdescfs', options: [] },
 ];
@@ -174,5 +174,5 @@ function freebsdMounts(imageOS: string): readonly RuntimeMount[] {
   return imageOS === 'linux' ? [...LINUX_MOUNTS, ...MOUNTS] : MOUNTS;
 }
 
-/** A jail with a name and a network stack of its own, as containers on Linux have them (jail(8)). */
+/** A jail with its own host name and network stack, like containers on Linux (jail(8)). */
 const FREEBSD_SECTION: RuntimeFreeBSD = { jail: { host: 'new', vnet: 'new' } };

@@ -9,18 +9,17 @@ const CREATE_RUNTIME_SPEC_OPTIONS = {
 } satisfies OptionNames<CreateRuntimeSpecOptions>;
 
 /**
- * Makes a runtime configuration of an image's (OCI image spec, conversion.md), with containerd's defaults (pkg/oci) for
- * what an image doesn't say. Whoever wants another command, user or environment gives a config that says so.
+ * Converts an image's configuration to a runtime configuration (OCI image spec, conversion.md), with containerd's
+ * defaults (pkg/oci). For another command, user or environment, change the image's configuration first.
  *
- * For each volume there is an empty tmpfs, as umoci has it. On FreeBSD it is a jail, as runj takes it (runtime spec
- * 1.3).
+ * Each volume becomes an empty tmpfs, as in umoci. A container on FreeBSD is a jail, as in runj (runtime spec 1.3).
  *
  * @throws OverlayerError
- *   - `NotFound`: the user or group is not in the image; there is no root filesystem
- *   - `InvalidArgument`: a field of the config that can't be; `/etc/passwd` or `/etc/group` that is no file
- *   - `FailedPrecondition`: the image names no command; its user is not mapped; Linux can't run what it is for
+ *   - `NotFound`: the user or group is not in the image; the root filesystem does not exist
+ *   - `InvalidArgument`: an invalid field of the config; `/etc/passwd` or `/etc/group` is not a file
+ *   - `FailedPrecondition`: the image names no command; its user is not mapped; an image for FreeBSD on Linux
  *   - `ResourceExhausted`: `/etc/passwd` or `/etc/group` has more than 4 MiB
- *   - `Unimplemented`: an image for something else than Linux or FreeBSD
+ *   - `Unimplemented`: an image for another system than Linux and FreeBSD
  *
  * @example
  * const { spec } = await createRuntimeSpec(config, { rootfs: '/bundle/rootfs' });
@@ -31,7 +30,7 @@ export async function createRuntimeSpec(
   options: CreateRuntimeSpecOptions,
 ): Promise<CreatedRuntimeSpec> {
   checkOptions('createRuntimeSpec', options, CREATE_RUNTIME_SPEC_OPTIONS);
-  // Loaded when used: the public entry stays small.
+  // Loaded when used, to keep the public entry small.
   const { buildRuntimeSpec } = await import('./build-runtime-spec.js');
   return await buildRuntimeSpec(config, options);
 }

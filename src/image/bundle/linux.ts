@@ -8,7 +8,7 @@ import type {
   RuntimeUser,
 } from './runtime-spec.js';
 
-// All of these are containerd's (pkg/oci, spec.go and mounts.go).
+// These are containerd's defaults (pkg/oci, spec.go and mounts.go).
 
 const CAPABILITIES = [
   ...['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FSETID', 'CAP_FOWNER', 'CAP_MKNOD', 'CAP_NET_RAW', 'CAP_SETGID'],
@@ -48,7 +48,7 @@ export const LINUX_PROCESS: Pick<RuntimeProcess, 'capabilities' | 'noNewPrivileg
 export function linuxMounts(rootless: RootlessMappings | undefined): readonly RuntimeMount[] {
   if (rootless === undefined) return MOUNTS;
   return MOUNTS.map((standard) => {
-    // sysfs belongs to who owns the network namespace, which stays the host's.
+    // Only the owner of the network namespace can mount sysfs, and a rootless container uses the host's network.
     if (standard.type === 'sysfs') return mount('/sys', 'none', '/sys', 'rbind,nosuid,noexec,nodev,ro');
     const options = standard.options.filter((option) => !option.startsWith('gid='));
     return { ...standard, options };
@@ -61,14 +61,14 @@ export function linuxSection(rootless: RootlessMappings | undefined): RuntimeLin
     namespaces: namespaces.map((type) => ({ type })),
     maskedPaths: MASKED_PATHS,
     readonlyPaths: READONLY_PATHS,
-    // Who has no cgroup of its own has nothing to write there.
+    // A rootless container has no cgroup for the rules of devices.
     ...(rootless === undefined ? { resources: { devices: [{ allow: false, access: 'rwm' }] } } : rootless),
   };
 }
 
 /**
- * What is left of a user in a user namespace: groups that are not mapped do not exist there, and who maps a single
- * group alone may not set any (user_namespaces(7), "setgroups").
+ * The user inside a user namespace. Groups without a mapping are dropped. With a mapping of a single group the process
+ * may not set any additional groups (user_namespaces(7), "setgroups").
  *
  * @throws OverlayerError `FailedPrecondition`: the user is not mapped
  */

@@ -2,10 +2,10 @@ import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import type { RuntimeUser } from './runtime-spec.js';
 
-/** Greater ones are negative to some (CVE-2024-40635). */
+/** Greater ids are negative numbers to some runtimes (CVE-2024-40635). */
 const MAX_ID = 2 ** 31 - 1;
 
-/** The image's own. */
+/** The files of the image that define users and groups. */
 interface UserDatabase {
   /** Content of `/etc/passwd`. */
   readonly passwd: string;
@@ -26,12 +26,12 @@ interface GroupEntry {
 }
 
 /**
- * Who runs: `user`, `uid`, `user:group`, `uid:gid`, `uid:group` or `user:gid`; nothing is root. Without a group it is
- * the user's own and those that the user is a member of (OCI image spec, config.md "User"; conversion.md would leave
- * the latter out where the user is a number, but containerd and docker do not).
+ * Resolves the user of an image: `user`, `uid`, `user:group`, `uid:gid`, `uid:group` or `user:gid`. An empty text is
+ * root. Without a group, the process gets the user's primary group and the groups that the user is a member of (OCI
+ * image spec, config.md "User"). conversion.md omits the latter for a numeric user, but containerd and docker do not.
  *
- * A number is an id, never a name (CVE-2016-3697). The group is among the additional ones, too: else who gives it up
- * would win what is denied to it (CVE-2023-25173).
+ * A number is an id, never a name (CVE-2016-3697). The additional groups include the primary group. Otherwise a process
+ * could drop it, and gain access that is denied to the group (CVE-2023-25173).
  *
  * @throws OverlayerError `NotFound`: there is no such name; `InvalidArgument`
  */
@@ -39,7 +39,7 @@ export function resolveUser(text: string, { passwd, group }: UserDatabase): Runt
   const [userPart = '', groupPart, ...more] = text.split(':');
   if (more.length > 0 || groupPart === '')
     throw new OverlayerError('InvalidArgument', `Not a user: "${displayPath(text)}"`, {
-      hint: 'user[:group], each a name or a number',
+      hint: 'a user is user[:group], each a name or a number',
     });
   const users = parsePasswd(passwd);
   const groups = parseGroup(group);
@@ -57,7 +57,7 @@ export function resolveUser(text: string, { passwd, group }: UserDatabase): Runt
   return { uid, gid, additionalGids: [...new Set([gid, ...memberOf.map((entry) => entry.gid)])] };
 }
 
-/** @throws OverlayerError `InvalidArgument` for a number that is no id */
+/** @throws OverlayerError `InvalidArgument`: the number is too large */
 function parseID(text: string): number | undefined {
   if (!/^[+-]?\d+$/.test(text)) return undefined;
   const id = Number(text);
@@ -87,7 +87,7 @@ function lines(text: string): string[][] {
     .map((line) => line.split(':'));
 }
 
-/** A damaged line is none. */
+/** Damaged lines are ignored. */
 function databaseID(text = ''): number | undefined {
   return /^\d{1,10}$/.test(text) && Number(text) <= MAX_ID ? Number(text) : undefined;
 }

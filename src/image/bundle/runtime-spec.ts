@@ -1,4 +1,4 @@
-/** An OCI runtime configuration, `config.json` of a bundle (OCI runtime spec, config.md), as far as it is made here. */
+/** The OCI runtime configuration, `config.json` of a bundle (OCI runtime spec, config.md): the fields that are made here. */
 export interface RuntimeSpec {
   readonly ociVersion: string;
   readonly process: RuntimeProcess;
@@ -51,38 +51,41 @@ export interface RuntimeLinux {
   readonly gidMappings?: readonly IDMapping[] | undefined;
 }
 
-/** Ids of a user namespace, and those of the host that they are. */
+/** A range of ids in a user namespace, and the host's ids that it maps to. */
 export interface IDMapping {
   readonly containerID: number;
   readonly hostID: number;
   readonly size: number;
 }
 
-/** OCI runtime spec 1.3, config-freebsd.md. */
+/** The part for FreeBSD (OCI runtime spec 1.3, config-freebsd.md). */
 export interface RuntimeFreeBSD {
   readonly jail: { readonly host: 'new'; readonly vnet: 'new' };
 }
 
-/** The ids of a container whose root is not the host's. */
+/** The mappings of a container without privileges on the host. */
 export interface RootlessMappings {
   readonly uidMappings: readonly IDMapping[];
   readonly gidMappings: readonly IDMapping[];
 }
 
-/** The root filesystem, and how the container is to run. */
+/** The root filesystem, and the platform and mappings of the container. */
 export interface CreateRuntimeSpecOptions {
   /** The root filesystem, unpacked or mounted: an absolute path. Names of users and groups are looked up in it. */
   readonly rootfs: string;
-  /** What the container is to run on. @default that of the image */
+  /** The system that runs the container. @default the image's */
   readonly os?: 'linux' | 'freebsd' | undefined;
-  /** Run without privileges, in a user namespace with these mappings; the network is the host's. @default not */
+  /**
+   * Runs the container without privileges, in a user namespace with these mappings and with the host's network.
+   * @default with privileges
+   */
   readonly rootless?: RootlessMappings | undefined;
 }
 
-/** A runtime configuration, and what it leaves out. */
+/** A runtime configuration, and the labels that it omits. */
 export interface CreatedRuntimeSpec {
-  /** For `config.json`. */
+  /** The content of `config.json`. */
   readonly spec: RuntimeSpec;
-  /** Labels that are no annotations, because a runtime would obey them: `run.oci.hooks.…`. */
+  /** Names of labels that did not become annotations, because a runtime would obey them: `run.oci.hooks.…`. */
   readonly omittedLabels: readonly string[];
 }

@@ -7,7 +7,7 @@ import type { SuiteContext } from '../suite-context.js';
 const rebases = ({ snapshots }: SuiteContext) => snapshots.backend.capabilities.includes('rebase');
 
 export const commitCases = cases({
-  'the key is free again, and the name is taken': async ({ make, snapshots }) => {
+  'a commit frees the key and takes the name': async ({ make, snapshots }) => {
     await make('active', 'a');
     await snapshots.commit('a', { name: 'A' });
     await refuses('NotFound', snapshots.stat('a'));
@@ -17,7 +17,7 @@ export const commitCases = cases({
     await refuses('AlreadyExists', snapshots.prepare('A'));
   },
 
-  'it tells what has become of it': async (context) => {
+  'a commit returns the record of the committed snapshot': async (context) => {
     await context.make('committed', 'base');
     await context.make('active', 'a', 'base');
     const info = await context.snapshots.commit('a', { name: 'A', labels: { x: '1' } });
@@ -26,7 +26,7 @@ export const commitCases = cases({
     assert.deepEqual(info.createdAt, info.updatedAt);
   },
 
-  'labels are those of the commit, and none of the active one': async ({ make, snapshots }) => {
+  'a committed snapshot has only the labels of the commit': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, { from: 'active', both: 'active' });
     const { labels } = await snapshots.commit('a', { name: 'A', labels: { both: 'commit', own: 'commit' } });
     assert.deepEqual(labels, { both: 'commit', own: 'commit' });
@@ -34,7 +34,7 @@ export const commitCases = cases({
     assert.deepEqual((await snapshots.commit('b', { name: 'B' })).labels, {});
   },
 
-  'a name that is taken': async (context) => {
+  'a name that exists is refused': async (context) => {
     const { snapshots } = context;
     await context.make('committed', 'A');
     await context.make('active', 'other');
@@ -53,20 +53,20 @@ export const commitCases = cases({
     assert.equal((await snapshots.stat('v')).kind, 'view');
   },
 
-  'a name or label that can’t be': async ({ make, snapshots }) => {
+  'an invalid name or label is refused': async ({ make, snapshots }) => {
     await make('active', 'a');
     await refuses('InvalidArgument', snapshots.commit('a', { name: '' }));
     await refuses('InvalidArgument', snapshots.commit('a', { name: 'A', labels: { '': 'x' } }));
     assert.equal((await snapshots.stat('a')).kind, 'active');
   },
 
-  'the parent it has may be given again': async ({ make, snapshots }) => {
+  'a commit may repeat the parent': async ({ make, snapshots }) => {
     await make('committed', 'base');
     await make('active', 'a', 'base');
     assert.equal((await snapshots.commit('a', { name: 'A', parent: 'base' })).parent, 'base');
   },
 
-  'another parent than it has': async ({ make, snapshots }) => {
+  'a commit with another parent is refused': async ({ make, snapshots }) => {
     await make('committed', 'base');
     await make('committed', 'other');
     await make('active', 'a', 'base');
@@ -74,7 +74,7 @@ export const commitCases = cases({
     assert.equal((await snapshots.stat('a')).parent, 'base');
   },
 
-  'a late parent, where the backend can': async (context) => {
+  'a commit sets a late parent if the backend supports it': async (context) => {
     const { snapshots } = context;
     await context.commitLayer('base', undefined, (at) => writeFileSync(join(at, 'low'), 'base'));
     await context.make('active', 'a');
@@ -89,7 +89,7 @@ export const commitCases = cases({
     await context.mounted(view, (seen) => assert.deepEqual(readdirSync(seen).sort(), ['high', 'low']));
   },
 
-  'a late parent that is not there, or not committed': async (context) => {
+  'a late parent must exist and be committed': async (context) => {
     const { snapshots } = context;
     await context.make('active', 'other');
     await context.make('active', 'a');

@@ -6,7 +6,7 @@ import { cases } from '../suite-case.js';
 
 const MANY = Array.from({ length: 12 }, (_, index) => index);
 
-/** How each of them ended: 'done', or the code of its refusal. */
+/** The outcome of each action, sorted: `done`, or the code of its error. */
 async function outcomes(actions: readonly Promise<unknown>[]): Promise<string[]> {
   const settled = await Promise.allSettled(actions);
   return settled
@@ -20,7 +20,7 @@ async function outcomes(actions: readonly Promise<unknown>[]): Promise<string[]>
 const ONE_IS_FIRST = [...MANY.slice(1).map(() => 'AlreadyExists'), 'done'];
 
 export const concurrencyCases = cases({
-  'of many who want the same key one gets it': async (context) => {
+  'one of many concurrent callers gets a key': async (context) => {
     const { snapshots } = context;
     const again = await context.openAgain();
     const prepares = MANY.map((index) => (index % 2 === 0 ? snapshots : again).prepare('key'));
@@ -28,7 +28,7 @@ export const concurrencyCases = cases({
     assert.deepEqual(await snapshots.cleanup(), { removed: [], failed: [] });
   },
 
-  'of many who want the same name one gets it': async (context) => {
+  'one of many concurrent callers gets a name': async (context) => {
     const { snapshots } = context;
     for (const index of MANY) await snapshots.prepare(`k${index}`);
     const commits = MANY.map((index) => snapshots.commit(`k${index}`, { name: 'name' }));
@@ -36,7 +36,7 @@ export const concurrencyCases = cases({
     assert.equal((await context.names(['kind==active'])).length, MANY.length - 1);
   },
 
-  'many chains grow at once, from two sides': async (context) => {
+  'two snapshotters of the root extend many chains at once': async (context) => {
     const sides = [context.snapshots, await context.openAgain()];
     await Promise.all(
       MANY.map(async (index) => {
@@ -59,7 +59,7 @@ export const concurrencyCases = cases({
     for (const mounts of rest) assert.notDeepEqual(mounts, first);
   },
 
-  'of many who hold the same lock one is at work': async (context) => {
+  'a lock runs one caller at a time': async (context) => {
     const sides = [context.snapshots, await context.openAgain()];
     let atWork = 0;
     let most = 0;
@@ -77,7 +77,7 @@ export const concurrencyCases = cases({
     assert.deepEqual(await context.snapshots.cleanup(), { removed: [], failed: [] });
   },
 
-  'a lock ends with a failure too, and holds up no other name': async (context) => {
+  'a failure ends a lock, and a lock blocks no other name': async (context) => {
     const { snapshots } = context;
     const failing = snapshots.withLock('name', () => {
       throw new Error('failed');
@@ -87,7 +87,7 @@ export const concurrencyCases = cases({
     assert.equal(await both, 'both');
   },
 
-  'a parent goes, or gets a child': async (context) => {
+  'a parent is either removed or gets a child': async (context) => {
     const { snapshots } = context;
     for (const index of MANY) {
       const parent = `p${index}`;
@@ -97,7 +97,7 @@ export const concurrencyCases = cases({
     }
   },
 
-  'cleaning up takes nothing from those at work': async (context) => {
+  'cleanup does not disturb concurrent callers': async (context) => {
     const { snapshots } = context;
     const again = await context.openAgain();
     await context.commitLayer('p', undefined, (directory) => writeFileSync(join(directory, 'file'), 'p'));

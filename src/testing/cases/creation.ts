@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cases, refuses } from '../suite-case.js';
 
 export const creationCases = cases({
-  'in a new root nothing is found': async (context) => {
+  'a new root is empty': async (context) => {
     const { snapshots } = context;
     await refuses('NotFound', snapshots.stat('a'));
     for (const name of ['a', '', 'a\0b']) assert.equal(await snapshots.find(name), undefined);
@@ -34,20 +34,20 @@ export const creationCases = cases({
     assert.deepEqual([info.name, info.kind, info.parent], ['base', 'committed', undefined]);
   },
 
-  'each is made when it is made': async (context) => {
+  'a snapshot has the time of its creation': async (context) => {
     const before = Date.now();
     const { createdAt } = await context.make('active', 'a');
     assert.ok(createdAt.getTime() >= before && createdAt.getTime() <= Date.now());
   },
 
-  'parents are told one by one': async ({ make, snapshots }) => {
+  'a record names the direct parent': async ({ make, snapshots }) => {
     await make('committed', 'a');
     await make('committed', 'b', 'a');
     assert.equal((await snapshots.stat('b')).parent, 'a');
     assert.equal((await snapshots.stat('a')).parent, undefined);
   },
 
-  'a key is taken once, by whatever kind': async ({ make, snapshots }) => {
+  'a key exists once, for all kinds': async ({ make, snapshots }) => {
     await make('committed', 'base');
     await make('active', 'a', 'base');
     await make('view', 'v', 'base');
@@ -58,14 +58,14 @@ export const creationCases = cases({
     }
   },
 
-  'a parent has to be there': async (context) => {
+  'a parent must exist': async (context) => {
     const { snapshots } = context;
     await refuses('NotFound', snapshots.prepare('a', { parent: 'missing' }));
     await refuses('NotFound', snapshots.view('v', { parent: 'missing' }));
     assert.deepEqual(await context.names(), []);
   },
 
-  'a parent has to be committed': async ({ make, snapshots }) => {
+  'a parent must be committed': async ({ make, snapshots }) => {
     await make('active', 'a');
     await make('view', 'v');
     for (const parent of ['a', 'v']) {
@@ -74,12 +74,12 @@ export const creationCases = cases({
     }
   },
 
-  'a key needs to be a text that can be shown': async ({ snapshots }) => {
+  'a key must be printable text': async ({ snapshots }) => {
     for (const key of ['', 'a\0b', 'line\nbreak', '\udc80', 'x'.repeat(1025)])
       await refuses('InvalidArgument', snapshots.prepare(key));
   },
 
-  'a key may have spaces, slashes, and letters of all kinds': async (context) => {
+  'a key may have spaces, slashes and any letters': async (context) => {
     const keys = ['extract-1-AbCd sha256:00ff', 'k8s.io/17/web', '中文 ключ 🐳', '.', '..', 'é'];
     for (const key of keys) await context.make('active', key);
     assert.deepEqual(await context.names(), keys.sort());
@@ -94,14 +94,14 @@ export const creationCases = cases({
     await refuses('InvalidArgument', snapshots.prepare('b', { labels: { l: 'x'.repeat(4096) } }));
   },
 
-  'the layer that is wanted is there already': async (context) => {
+  'a wanted layer that exists is reported': async (context) => {
     await context.make('committed', 'chain');
     const labels = { 'containerd.io/snapshot.ref': 'chain' };
     await refuses('AlreadyExists', context.snapshots.prepare('again', { labels }));
     assert.deepEqual(await context.names(), ['chain']);
   },
 
-  'the layer that is wanted is not there yet': async ({ make, snapshots }) => {
+  'a wanted layer that does not exist is prepared': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, { 'containerd.io/snapshot.ref': 'chain' });
     const info = await snapshots.commit('a', {
       name: 'chain',

@@ -19,7 +19,7 @@ import { AT_FDCWD, S } from '../../system/system.js';
 import { cases } from '../suite-case.js';
 import type { Change } from '../suite-context.js';
 
-/** Overlayfs takes 500; docker's bound, and containerd's test, is 128. */
+/** Layers of the deepest snapshot. Docker's bound and containerd's test have 128; overlayfs accepts 500. */
 const DEEP = 128;
 
 function write(directory: string, files: Readonly<Record<string, string>>): void {
@@ -32,7 +32,7 @@ function write(directory: string, files: Readonly<Record<string, string>>): void
 
 const remove = (directory: string, name: string) => rmSync(join(directory, name), { recursive: true });
 
-/** Modes that the umask has no part in. */
+/** Makes a directory with an exact mode, independent of the umask. */
 function make(directory: string, name: string, mode: number, owner = 0): void {
   mkdirSync(join(directory, name), { recursive: true });
   chownSync(join(directory, name), owner, owner);
@@ -132,7 +132,7 @@ export const layerCases = cases({
     ]);
   },
 
-  'the root’s own mode and owner are handed down': async (context) => {
+  'a snapshot inherits mode and owner of the root directory': async (context) => {
     await context.checkLayers([
       (at) => {
         chownSync(at, 3, 4);
@@ -144,7 +144,7 @@ export const layerCases = cases({
     ]);
   },
 
-  'what was deleted stays so in layers above': async (context) => {
+  'deleted files stay deleted in upper layers': async (context) => {
     await context.checkLayers([
       (at) => write(at, { 'foo/bar': '', baz: '' }),
       (at) => {
@@ -156,7 +156,7 @@ export const layerCases = cases({
     ]);
   },
 
-  'a file of a parent is linked elsewhere, and its first name goes': async (context) => {
+  'a file of a parent gets another name, and loses its first one': async (context) => {
     await context.checkLayers([
       (at) => write(at, { 'dir1/f1': 'f1', 'dir2/f2': 'f2' }),
       (at) => {
@@ -180,7 +180,7 @@ export const layerCases = cases({
     ]);
   },
 
-  'files are renamed, over others too': async (context) => {
+  'files are renamed, also over other files': async (context) => {
     const rename =
       (from: string, to: string): Change =>
       (at) =>
@@ -197,7 +197,7 @@ export const layerCases = cases({
     ]);
   },
 
-  'links, devices and pipes are of their kind': async (context) => {
+  'links, devices and pipes keep their types': async (context) => {
     await context.checkLayers([
       (at) => {
         write(at, { file: 'text' });
@@ -218,7 +218,7 @@ export const layerCases = cases({
     ]);
   },
 
-  'a parent is as it was, whatever is done above it': async (context) => {
+  'changes in a child do not change the parent': async (context) => {
     const { snapshots } = context;
     const plain: Change = (at) => write(at, { file: 'text', 'folder/inner': 'inner' });
     await context.commitLayer('p', undefined, plain);

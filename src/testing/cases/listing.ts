@@ -12,7 +12,7 @@ async function family(context: SuiteContext): Promise<void> {
 
 const ALL = ['a1', 'a2', 'p1', 'p2', 'v1'];
 
-/** Filters, and who passes them. */
+/** Filters, with the names of the snapshots that pass. */
 const FILTERED: readonly (readonly [filters: readonly string[], names: readonly string[]])[] = [
   [[], ALL],
   [[''], ALL],
@@ -67,24 +67,24 @@ const UNREADABLE = [
 ];
 
 export const listingCases = cases({
-  'it gives all that there is, as stat does': async (context) => {
+  'a walk yields all snapshots with the records of stat': async (context) => {
     await family(context);
     const infos = await context.infos();
     assert.deepEqual(infos.map(({ name }) => name).sort(), ALL);
     for (const info of infos) assert.deepEqual(info, await context.snapshots.stat(info.name));
   },
 
-  'filters choose': async (context) => {
+  'filters select snapshots': async (context) => {
     await family(context);
     for (const [filters, names] of FILTERED)
       assert.deepEqual(await context.names(filters), names, JSON.stringify(filters));
   },
 
-  'filters that can’t be read are refused': async (context) => {
+  'invalid filters are refused': async (context) => {
     for (const filter of UNREADABLE) await refuses('InvalidArgument', context.names([filter]));
   },
 
-  'within the loop everything works': async (context) => {
+  'all calls work during a walk': async (context) => {
     await family(context);
     const { snapshots } = context;
     const seen: string[] = [];
@@ -98,7 +98,7 @@ export const listingCases = cases({
     assert.deepEqual(await context.names(['labels.seen==yes']), ['a1', 'a2', 'p1', 'p2']);
   },
 
-  'what is made or removed meanwhile harms nobody': async (context) => {
+  'snapshots that are made or removed meanwhile do not disturb a walk': async (context) => {
     const { snapshots } = context;
     for (const number of Array.from({ length: 20 }, (_, index) => index))
       await context.make('active', `s${String(number).padStart(2, '0')}`);
@@ -112,7 +112,7 @@ export const listingCases = cases({
     assert.ok(seen.size >= 19);
   },
 
-  'one may leave the loop': async (context) => {
+  'a walk can be ended early': async (context) => {
     await family(context);
     for await (const _ of context.snapshots.walk()) break;
     assert.deepEqual(await context.names(), ALL);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cases, refuses } from '../suite-case.js';
 
 export const mountCases = cases({
-  'mounts are told again as they were': async ({ make, snapshots }) => {
+  'mounts returns the same mounts as prepare': async ({ make, snapshots }) => {
     await make('committed', 'a');
     await make('committed', 'b', 'a');
     for (const parent of [undefined, 'a', 'b']) {
@@ -15,7 +15,7 @@ export const mountCases = cases({
     }
   },
 
-  'mounts are the same for another that has the root open': async (context) => {
+  'mounts are the same for another snapshotter of the root': async (context) => {
     await context.make('committed', 'a');
     await context.make('committed', 'b', 'a');
     const prepared = await context.snapshots.prepare('c', { parent: 'b' });
@@ -25,7 +25,7 @@ export const mountCases = cases({
     assert.deepEqual(await again.mounts('v'), viewed);
   },
 
-  'what was written is there after closing and opening': async (context) => {
+  'written files are there after closing and opening': async (context) => {
     const mounts = await context.snapshots.prepare('a');
     await context.mounted(mounts, (directory) => writeFileSync(join(directory, 'file'), 'text'));
     await context.snapshots.close();
@@ -42,7 +42,7 @@ export const mountCases = cases({
     await refuses('FailedPrecondition', snapshots.mounts('base'));
   },
 
-  'a view can’t be written to': async (context) => {
+  'a view is read-only': async (context) => {
     await context.commitLayer('a', undefined, (directory) => writeFileSync(join(directory, 'file'), 'a'));
     await context.commitLayer('b', 'a');
     for (const parent of [undefined, 'a', 'b']) {
@@ -53,14 +53,14 @@ export const mountCases = cases({
     }
   },
 
-  'the root of an empty snapshot is open to all': async (context) => {
+  'all users can read the root of an empty snapshot': async (context) => {
     const mounts = await context.snapshots.prepare('a');
     await context.mounted(mounts, (directory) =>
       assert.equal((statSync(directory).mode & 0o7777).toString(8), '755'),
     );
   },
 
-  'closing twice does no harm, and then nothing works': async ({ snapshots }) => {
+  'a second close does nothing, and other calls fail afterwards': async ({ snapshots }) => {
     await snapshots.prepare('a');
     await snapshots.close();
     await snapshots.close();

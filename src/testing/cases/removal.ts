@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cases, refuses } from '../suite-case.js';
 
 export const removalCases = cases({
-  'what is removed is gone': async (context) => {
+  'a removed snapshot is gone': async (context) => {
     const { snapshots } = context;
     for (const kind of ['active', 'view', 'committed'] as const) {
       await context.make(kind, 'x');
@@ -15,7 +15,7 @@ export const removalCases = cases({
     assert.deepEqual(await context.names(), []);
   },
 
-  'a parent with children stays': async ({ make, snapshots }) => {
+  'a parent with children is not removed': async ({ make, snapshots }) => {
     await make('committed', 'p');
     for (const kind of ['active', 'view', 'committed'] as const) {
       await make(kind, 'child', 'p');
@@ -26,7 +26,7 @@ export const removalCases = cases({
     await snapshots.remove('p');
   },
 
-  'one in the middle stays; from the top down all go': async (context) => {
+  'a chain is removed from the top down only': async (context) => {
     const { snapshots } = context;
     await context.make('committed', 'base');
     await context.make('committed', 'middle', 'base');
@@ -47,7 +47,7 @@ export const removalCases = cases({
     await make('committed', 'p');
   },
 
-  'another of the same name begins empty': async (context) => {
+  'a new snapshot with an old name is empty': async (context) => {
     const { snapshots } = context;
     const change = (directory: string) => writeFileSync(join(directory, 'old'), '');
     await context.mounted(await snapshots.prepare('a'), change);
@@ -57,7 +57,7 @@ export const removalCases = cases({
     );
   },
 
-  'its files are gone too, and there is nothing to clean up': async (context) => {
+  'a removal deletes the files, and cleanup finds nothing': async (context) => {
     const { snapshots } = context;
     await context.commitLayer('p', undefined, (directory) => writeFileSync(join(directory, 'file'), 'p'));
     await context.make('active', 'a', 'p');
@@ -65,7 +65,7 @@ export const removalCases = cases({
     assert.deepEqual(await snapshots.cleanup(), { removed: [], failed: [] });
   },
 
-  'cleaning up leaves all snapshots whole': async (context) => {
+  'cleanup keeps all snapshots': async (context) => {
     const { snapshots } = context;
     await context.commitLayer('p', undefined, (directory) => writeFileSync(join(directory, 'file'), 'p'));
     const active = await snapshots.prepare('a', { parent: 'p' });

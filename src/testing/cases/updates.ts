@@ -6,7 +6,7 @@ import type { SuiteContext } from '../suite-context.js';
 
 const LABELS = { l1: 'v1', l2: 'v2', l3: 'v3' };
 
-/** One of each kind, which update alike. */
+/** One snapshot of each kind. Updates work the same for all kinds. */
 async function eachKind(
   context: SuiteContext,
   check: (before: SnapshotInfo, kind: SnapshotKind) => Promise<void>,
@@ -25,7 +25,7 @@ export const updateCases = cases({
       assert.deepEqual(await snapshots.stat(before.name), after);
     }),
 
-  'only the time of the update changes beside': async (context) =>
+  'an update also changes the time of the update, and nothing else': async (context) =>
     eachKind(context, async (before) => {
       const after = await context.snapshots.update(before.name, { labels: {} });
       assert.ok(after.updatedAt > before.updatedAt);
@@ -39,7 +39,7 @@ export const updateCases = cases({
       assert.deepEqual([after.parent, after.kind], [before.parent, before.kind]);
     }),
 
-  'paths name labels to set, and to take away': async (context) =>
+  'paths name labels to set and to remove': async (context) =>
     eachKind(context, async (before) => {
       const paths = ['labels.l1', 'labels.l2'];
       const after = await context.snapshots.update(
@@ -50,7 +50,7 @@ export const updateCases = cases({
       assert.deepEqual(after.labels, { l1: 'new', l3: 'v3' });
     }),
 
-  'the path of all labels replaces them': async (context) =>
+  'the path of all labels replaces all of them': async (context) =>
     eachKind(context, async (before) => {
       const after = await context.snapshots.update(
         before.name,
@@ -67,13 +67,13 @@ export const updateCases = cases({
     assert.deepEqual(labels, { 'containerd.io/x.y': '2' });
   },
 
-  'an empty label is none': async ({ make, snapshots }) => {
+  'an empty label does not exist': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, LABELS);
     const { labels } = await snapshots.update('a', { labels: { l1: '' } }, { fieldpaths: ['labels.l1'] });
     assert.deepEqual(labels, { l2: 'v2', l3: 'v3' });
   },
 
-  'other paths are refused, and change nothing': async ({ make, snapshots }) => {
+  'other paths are refused and change nothing': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, LABELS);
     for (const path of ['parent', 'name', 'kind', 'label', '']) {
       const update = snapshots.update('a', { labels: { l1: 'new' } }, { fieldpaths: ['labels.l1', path] });
@@ -82,7 +82,7 @@ export const updateCases = cases({
     assert.deepEqual((await snapshots.stat('a')).labels, LABELS);
   },
 
-  'a label that is too long': async ({ make, snapshots }) => {
+  'a label that is too long is refused': async ({ make, snapshots }) => {
     await make('active', 'a', undefined, LABELS);
     await refuses('InvalidArgument', snapshots.update('a', { labels: { l: 'x'.repeat(4096) } }));
     assert.deepEqual((await snapshots.stat('a')).labels, LABELS);

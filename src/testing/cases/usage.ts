@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cases } from '../suite-case.js';
 
 const MIB = 1024 ** 2;
-/** Indexes and directories take some blocks too. */
+/** Blocks of indexes and directories, which also count. */
 const SLACK = 256 * 1024;
 
 function assertNear(actual: number, expected: number): void {
@@ -25,7 +25,7 @@ export const usageCases = cases({
     assert.equal(usage.inodes, inodes + 2);
   },
 
-  'a hard link takes nothing': async (context) => {
+  'a hard link takes no space': async (context) => {
     const { snapshots } = context;
     await context.mounted(await snapshots.prepare('a'), (directory) => {
       writeFileSync(join(directory, 'one'), Buffer.alloc(MIB, 1));
@@ -38,7 +38,7 @@ export const usageCases = cases({
     assert.equal(usage.inodes, empty + 1);
   },
 
-  'blocks count, and not lengths': async (context) => {
+  'blocks count instead of lengths': async (context) => {
     const { snapshots } = context;
     await context.mounted(await snapshots.prepare('a'), (directory) => {
       writeFileSync(join(directory, 'sparse'), Buffer.alloc(MIB, 1));
@@ -47,7 +47,7 @@ export const usageCases = cases({
     assertNear((await snapshots.usage('a')).bytes, MIB);
   },
 
-  'a committed snapshot keeps what it took': async (context) => {
+  'a committed snapshot keeps its usage': async (context) => {
     const { snapshots } = context;
     await context.mounted(await snapshots.prepare('a'), (directory) =>
       writeFileSync(join(directory, 'file'), Buffer.alloc(MIB, 1)),
@@ -60,7 +60,7 @@ export const usageCases = cases({
     assert.deepEqual(await (await context.openAgain()).usage('A'), usage);
   },
 
-  'a view takes nothing': async (context) => {
+  'a view takes no space': async (context) => {
     const { snapshots } = context;
     await context.commitLayer('A', undefined, (directory) => writeFileSync(join(directory, 'file'), 'text'));
     await snapshots.view('v', { parent: 'A' });
