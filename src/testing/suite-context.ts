@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ErrorCode, OverlayerError } from '../base/errors.js';
 import type { Labels } from '../metadata/labels.js';
 import type { SnapshotKind } from '../metadata/snapshot-records.js';
 import type { Mount } from '../mount/mount.js';
@@ -114,4 +115,26 @@ export class SuiteContext {
     await this.mounted(mounts, (seen) => assert.deepEqual(listTree(seen), listTree(directory), message));
     await this.snapshots.remove(view);
   }
+}
+
+export interface SuiteCase {
+  readonly name: string;
+  run(context: SuiteContext): Promise<void>;
+}
+
+/** Makes cases from functions by name, so that a file of cases reads as a list. */
+export function cases(named: Readonly<Record<string, SuiteCase['run']>>): SuiteCase[] {
+  return Object.entries(named).map(([name, run]) => ({ name, run }));
+}
+
+/** Asserts that an action fails with this code. @returns the error */
+export async function refuses(code: ErrorCode, action: Promise<unknown>): Promise<OverlayerError> {
+  const outcome = await action.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.ok(outcome !== undefined, `it should be refused with ${code}`);
+  assert.ok(OverlayerError.is(outcome), `not an OverlayerError: ${outcome}`);
+  assert.equal(outcome.code, code, outcome.message);
+  return outcome;
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cases, refuses } from '../suite-case.js';
-import type { SuiteContext } from '../suite-context.js';
+import { cases, refuses, type SuiteContext } from '../suite-context.js';
 
 const rebases = ({ snapshots }: SuiteContext) => snapshots.backend.capabilities.includes('rebase');
 

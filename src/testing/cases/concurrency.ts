@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
-import { cases } from '../suite-case.js';
+import { cases } from '../suite-context.js';
 
 const MANY = Array.from({ length: 12 }, (_, index) => index);
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cases, refuses } from '../suite-case.js';
+import { cases, refuses } from '../suite-context.js';
 
 export const creationCases = cases({
   'a new root is empty': async (context) => {

@@ -16,8 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 import { openLinuxSystem } from '../../system/linux.js';
 import { AT_FDCWD, S } from '../../system/system.js';
-import { cases } from '../suite-case.js';
-import type { Change } from '../suite-context.js';
+import { type Change, cases } from '../suite-context.js';
 
 /** Layers of the deepest snapshot. Docker's bound and containerd's test have 128; overlayfs accepts 500. */
 const DEEP = 128;

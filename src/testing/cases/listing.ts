@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { cases, refuses } from '../suite-case.js';
-import type { SuiteContext } from '../suite-context.js';
+import { cases, refuses, type SuiteContext } from '../suite-context.js';
 
 async function family(context: SuiteContext): Promise<void> {
   await context.make('committed', 'p1', undefined, { l: 'p', 'a.b/c': '1' });

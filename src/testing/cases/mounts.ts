@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cases, refuses } from '../suite-case.js';
+import { cases, refuses } from '../suite-context.js';
 
 export const mountCases = cases({
   'mounts returns the same mounts as prepare': async ({ make, snapshots }) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cases, refuses } from '../suite-case.js';
+import { cases, refuses } from '../suite-context.js';
 
 export const removalCases = cases({
   'a removed snapshot is gone': async (context) => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import type { SnapshotKind } from '../../metadata/snapshot-records.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
-import { cases, refuses } from '../suite-case.js';
-import type { SuiteContext } from '../suite-context.js';
+import { cases, refuses, type SuiteContext } from '../suite-context.js';
 
 const LABELS = { l1: 'v1', l2: 'v2', l3: 'v3' };
 

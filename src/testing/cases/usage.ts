@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { linkSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cases } from '../suite-case.js';
+import { cases } from '../suite-context.js';
 
 const MIB = 1024 ** 2;
 /** Blocks of indexes and directories, which also count. */
