@@ -37,7 +37,8 @@ test('an edit is built before the tests run, and without a build none runs', () 
     const { status, stdout, stderr } = spawnSync('npx', args, {
       cwd: copy,
       encoding: 'utf8',
-      env: { ...process.env, NO_COLOR: '1' },
+      // The counts of this run are not the copy's.
+      env: { ...process.env, NO_COLOR: '1', TEST_REPORT: undefined },
     });
     return { status, output: stdout + stderr };
   };
