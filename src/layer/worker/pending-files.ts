@@ -24,11 +24,9 @@ export class PendingFiles implements FileFinisher {
   readonly #starts = new Int32Array(SLOTS);
   #first = 0;
   #next = 0;
-  /**
-   * Positions in the ring: the end of the bytes that are being decoded, and a lower bound for the content of later
-   * files.
-   */
+  /** Position in the ring: the end of the bytes that are being decoded. */
   #upTo = 0;
+  /** Position in the ring: no later file has content before it. */
   #low = 0;
   /** Position of the current file's content; undefined when it is not kept. */
   #kept: number | undefined;
