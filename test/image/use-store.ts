@@ -4,13 +4,8 @@ import { afterEach, beforeEach } from 'vitest';
 import { openStore, type SnapshotBackend, type Store } from '../../src/index.js';
 import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
 import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
+import { OVERLAY_SUPPORT } from '../helpers/overlay-support.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
-
-/** What a probe would find; nothing here is mounted. */
-const SUPPORT = {
-  ...{ supported: true, reason: undefined, userxattr: false },
-  ...{ indexOff: true, lowerdirAppend: true, whiteoutDevices: true, idmapped: false },
-};
 
 export type BackendName = 'overlay' | 'native';
 
@@ -67,5 +62,5 @@ export class TestStore {
 export const EMPTY: StoreContents = { images: [], snapshots: [], blobs: [], ingests: [], leases: 0 };
 
 function makeBackend(name: BackendName): SnapshotBackend {
-  return name === 'overlay' ? new OverlayBackend(SUPPORT) : new NativeBackend();
+  return name === 'overlay' ? new OverlayBackend(OVERLAY_SUPPORT) : new NativeBackend();
 }

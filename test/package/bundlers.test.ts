@@ -69,8 +69,8 @@ describe('a bundled app unpacks a layer and commits a snapshot', () => {
 
   test('Next, its server build', async () => {
     const project = join(app.root, 'next');
-    mkdirSync(join(project, 'app/work'), { recursive: true });
-    const files = { 'layout.js': 'app/layout.js', 'route.js': 'app/work/route.js' };
+    mkdirSync(join(project, 'app/unpack'), { recursive: true });
+    const files = { 'layout.js': 'app/layout.js', 'route.js': 'app/unpack/route.js' };
     for (const [from, to] of Object.entries({
       ...files,
       'work.js': 'work.js',
@@ -85,7 +85,7 @@ describe('a bundled app unpacks a layer and commits a snapshot', () => {
     const server = app.start('node', [next, 'start', '--port', '0'], project);
     try {
       const query = new URLSearchParams({ layer: LAYER, folder });
-      const response = await fetch(`${await serverAddress(server)}/work?${query}`);
+      const response = await fetch(`${await serverAddress(server)}/unpack?${query}`);
       expect(await response.json()).toEqual(DONE);
     } finally {
       server.kill();

@@ -3,21 +3,16 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverlayerError, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
 import { fillSnapshot } from '../../src/snapshot/fill/fill-snapshot.js';
+import { OVERLAY_SUPPORT } from '../helpers/overlay-support.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
-
-/** What a probe would find; nothing here is mounted. */
-const SUPPORT = {
-  ...{ supported: true, reason: undefined, userxattr: false },
-  ...{ indexOff: true, lowerdirAppend: true, whiteoutDevices: true, idmapped: false },
-};
 
 let root: string;
 let snapshots: Snapshotter;
 beforeEach(async () => {
   root = makeWorkDirectory();
-  snapshots = await openSnapshotter({ root, backend: new OverlayBackend(SUPPORT) });
+  snapshots = await openSnapshotter({ root, backend: new OverlayBackend(OVERLAY_SUPPORT) });
   await snapshots.prepare('base');
 });
 afterEach(async () => {

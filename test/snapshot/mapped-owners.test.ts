@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { OverlaySupport } from '../../src/mount/overlay-support.js';
 import { type Inside, useNamespace } from '../helpers/namespace-process.js';
+import { OVERLAY_SUPPORT } from '../helpers/overlay-support.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 
 // Layers for containers in a user namespace, looked at from inside of one.
@@ -14,10 +15,6 @@ const LABELS = {
 const MAPS = {
   uids: '0 100000 1000\n1000 300000 64536\n',
   gids: '0 200000 65536\n',
-};
-const SUPPORT: OverlaySupport = {
-  ...{ supported: true, reason: undefined, userxattr: false },
-  ...{ indexOff: true, lowerdirAppend: true, whiteoutDevices: true, idmapped: false },
 };
 
 /** cap_net_raw=ep, version 2. */
@@ -85,7 +82,7 @@ async function look(how: How, kind: 'container' | 'view'): Promise<Seen> {
     kind,
     LABELS,
     MAPS,
-    SUPPORT as unknown as Record<string, boolean>,
+    OVERLAY_SUPPORT as unknown as Record<string, boolean>,
     PATHS,
   );
 }

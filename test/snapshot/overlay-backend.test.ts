@@ -4,17 +4,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BackendSnapshot } from '../../src/index.js';
 import type { OverlaySupport } from '../../src/mount/overlay-support.js';
 import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
+import { OVERLAY_SUPPORT } from '../helpers/overlay-support.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
-const SUPPORT: OverlaySupport = {
-  supported: true,
-  reason: undefined,
-  userxattr: false,
-  indexOff: true,
-  lowerdirAppend: true,
-  whiteoutDevices: true,
-  idmapped: true,
-};
+const SUPPORT = { ...OVERLAY_SUPPORT, idmapped: true };
 
 const MAPPING = {
   'containerd.io/snapshot/uidmapping': '0:1000:65536',

@@ -13,6 +13,7 @@ import {
 } from '../../src/index.js';
 import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
 import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
+import { OVERLAY_SUPPORT } from '../helpers/overlay-support.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { dir, file, hardlink, symlink, tar, whiteout } from '../helpers/tar-builder.js';
 import { sha256 } from '../helpers/tree.js';
@@ -23,13 +24,8 @@ const NEXT = tar(file('etc/next', 'next'), whiteout('etc/base'));
 const DIFF_ID: Digest = `sha256:${sha256(BASE)}`;
 const OTHER: Digest = `sha256:${sha256('other')}`;
 
-/** What a probe would find; nothing here is mounted. */
-const SUPPORT = {
-  ...{ supported: true, reason: undefined, userxattr: false },
-  ...{ indexOff: true, lowerdirAppend: true, whiteoutDevices: true, idmapped: false },
-};
 const BACKENDS: readonly (readonly [name: string, make: () => SnapshotBackend])[] = [
-  ['overlay', () => new OverlayBackend(SUPPORT)],
+  ['overlay', () => new OverlayBackend(OVERLAY_SUPPORT)],
   ['native', () => new NativeBackend()],
 ];
 
@@ -256,7 +252,7 @@ describe.each(BACKENDS)('%s, owners mapped', (_, make) => {
 });
 
 test('without a parent, an overlay snapshot keeps its whiteouts: it may get one', async () => {
-  await open(new OverlayBackend(SUPPORT));
+  await open(new OverlayBackend(OVERLAY_SUPPORT));
   await unpackSnapshot(snapshots, NEXT, { name: 'next' });
   const hidden = lstatSync(at('1/fs/etc/base'));
   expect({ device: hidden.isCharacterDevice(), rdev: hidden.rdev }).toEqual({ device: true, rdev: 0 });

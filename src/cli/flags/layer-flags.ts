@@ -70,20 +70,6 @@ export const ONLY_FOR = {
 } as const;
 export const LAYER_DIGESTS = longNames(DIGEST_FLAGS);
 
-export const UNPACK_FLAGS = [
-  ...TREE_FLAGS,
-  flag('--rootless', 'work without privileges (the default for all users but root)'),
-  flag('--no-rootless', 'use privileges (the default for root)'),
-  flag('--no-sync', 'do not flush the file system before DEST appears'),
-  PROGRESS,
-  JSON_OUTPUT,
-  NO_DIGESTS,
-  ...READ_FLAGS,
-  ...LIMIT_FLAGS,
-  ...IMAGE_FLAGS,
-] as const;
-export type UnpackFlags = ValuesOf<typeof UNPACK_FLAGS>;
-
 export const INSPECT_FLAGS = [
   JSON_OUTPUT,
   NO_DIGESTS,
@@ -92,6 +78,16 @@ export const INSPECT_FLAGS = [
   ...IMAGE_FLAGS,
 ] as const;
 export type InspectFlags = ValuesOf<typeof INSPECT_FLAGS>;
+
+export const UNPACK_FLAGS = [
+  ...TREE_FLAGS,
+  flag('--rootless', 'work without privileges (the default for all users but root)'),
+  flag('--no-rootless', 'use privileges (the default for root)'),
+  flag('--no-sync', 'do not flush the file system before DEST appears'),
+  PROGRESS,
+  ...INSPECT_FLAGS,
+] as const;
+export type UnpackFlags = ValuesOf<typeof UNPACK_FLAGS>;
 
 /** Options of the commands that make a layer. */
 const OUTPUT_FLAGS = [

@@ -20,8 +20,10 @@ export interface ListeningSocket {
 
 /** `sun_path` has 108 bytes (unix(7)). Node truncates a longer path and listens at the wrong place. */
 const LONGEST = 107;
-/** Prefix of the temporary directory that the socket is made in. Six characters follow. */
+/** Prefix of the temporary directory that the socket is made in. */
 const TEMPORARY = '.s';
+/** Characters that `mkdtemp` adds. */
+const RANDOM_LENGTH = 6;
 
 export type OnConnection = (connection: Socket) => void;
 
@@ -66,7 +68,7 @@ async function checkPlace(address: string, failure: string): Promise<void> {
     throw new OverlayerError('NotFound', `${failure}: there is no directory "${directory}"`, {
       hint: 'make the directory first',
     });
-  const tooLong = [address, join(directory, `${TEMPORARY}XXXXXX`, 's')].find(
+  const tooLong = [address, join(directory, TEMPORARY + '-'.repeat(RANDOM_LENGTH), 's')].find(
     (path) => Buffer.byteLength(path) > LONGEST,
   );
   if (tooLong !== undefined)
