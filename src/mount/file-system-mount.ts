@@ -1,44 +1,40 @@
 import { SystemError } from '../system/system.js';
 import { mapOwners } from './idmapped.js';
-import type { MountAttempt } from './mount-attempt.js';
+import type { MountAttempt, MountKind } from './mount-attempt.js';
 import { fileSystemFlags, mountAttributes, mountFlags, splitOption } from './mount-options.js';
 
 /** A parameter of the filesystem; a flag if it has no value. */
 export type Parameter = readonly [key: string, value?: string | undefined];
 
-/** Mounts a filesystem that is not an overlay. */
-export function mountFileSystem(attempt: MountAttempt): void {
-  attachFileSystem(attempt, attempt.options.data.map(splitOption), (tree) =>
-    mapOwners(attempt.system, tree, attempt.options.idMap),
-  );
-}
+/** A filesystem that is neither an overlay nor EROFS. */
+export const FILE_SYSTEM: MountKind = {
+  makeTree: (attempt) =>
+    makeFileSystem(attempt, [['source', attempt.mount.source], ...attempt.options.data.map(splitOption)]),
+  async mountOld({ system, mount, options }, target) {
+    if (options.idMap !== undefined) throw new SystemError('ENOSYS', 'mount_setattr', target);
+    const { type, source } = mount;
+    system.mount({ source, target, type, flags: mountFlags(options), data: options.data.join(',') });
+  },
+};
 
-/** Uses mount(2). */
-export async function mountFileSystemOld({ system, mount, options, target }: MountAttempt): Promise<void> {
-  if (options.idMap !== undefined) throw new SystemError('ENOSYS', 'mount_setattr', target.path);
-  const { type, source } = mount;
-  const data = options.data.join(',');
-  system.mount({ source, target: target.path, type, flags: mountFlags(options), data });
-}
-
-/** @param prepare called with the mount before it is attached */
-export function attachFileSystem(
-  { system, mount, options, target, messages }: MountAttempt,
+/** Makes a filesystem and a mount of it, attached nowhere, with the owners that the options map. @returns its tree */
+export function makeFileSystem(
+  { system, mount, options, messages }: MountAttempt,
   parameters: readonly Parameter[],
-  prepare: (tree: number) => void = () => {},
-): void {
+): number {
   const fileSystem = system.openFileSystem(mount.type);
   try {
-    system.setParameter(fileSystem, 'source', mount.source);
     for (const flag of fileSystemFlags(options)) system.setParameter(fileSystem, flag);
     for (const [key, value] of parameters) system.setParameter(fileSystem, key, value);
     system.createFileSystem(fileSystem);
     const tree = system.makeTree(fileSystem, mountAttributes(options).set);
     try {
-      prepare(tree);
-      system.attach(tree, target.descriptor);
-    } finally {
+      // The owners of an overlay are mapped in its layers.
+      if (mount.type !== 'overlay') mapOwners(system, tree, options.idMap);
+      return tree;
+    } catch (error) {
       system.close(tree);
+      throw error;
     }
   } catch (error) {
     messages.push(...system.messages(fileSystem));

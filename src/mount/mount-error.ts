@@ -39,27 +39,61 @@ const OVERLAY_REASONS: Readonly<Record<string, Reason>> = {
   ],
 };
 
+/** Errors that mean something special for EROFS. */
+const EROFS_REASONS: Readonly<Record<string, Reason>> = {
+  ENODEV: ['Unimplemented', 'the kernel does not have EROFS', 'load its module (modprobe erofs)'],
+  EPERM: ['PermissionDenied', 'not permitted', 'the kernel mounts EROFS files for root only'],
+};
+
+const DAMAGED: Reason = ['DataLoss', 'the file is damaged', 'overlayer layer verify FILE'];
+
+/** Errors that are about the EROFS file itself. `FILE` in a hint stands for its path. */
+const EROFS_FILE_REASONS: Readonly<Record<string, Reason>> = {
+  EINVAL: [
+    'InvalidArgument',
+    'it is damaged, or no EROFS file that this kernel can mount',
+    'overlayer layer verify FILE; layers need Linux 6.4',
+  ],
+  EBADMSG: DAMAGED,
+  EUCLEAN: DAMAGED,
+  EIO: DAMAGED,
+};
+
 /**
  * Turns the kernel's refusal into an error with a reason and a hint.
  *
  * @param what a sentence, such as `Cannot mount overlay on "/mnt"`
- * @param options `type`: the filesystem's; `messages`: the kernel's messages about it
+ * @param options `type` and `source` of the mount; `messages`: the kernel's messages about it
  */
 export function mountError(
   what: string,
   error: SystemError,
-  { type, messages = [] }: { readonly type?: string; readonly messages?: readonly string[] } = {},
+  mount: {
+    readonly type?: string;
+    readonly source?: string;
+    readonly messages?: readonly string[];
+  } = {},
 ): OverlayerError {
-  const known = (type === 'overlay' ? OVERLAY_REASONS[error.errno] : undefined) ?? REASONS[error.errno];
+  const { messages = [] } = mount;
+  const known = specialReason(error, mount) ?? REASONS[error.errno];
   if (known === undefined) return fromSystemError(error, what);
   const [code, reason, hint] = known;
   const about = error.path === '' ? '' : `"${displayPath(error.path)}": `;
   const says = messages.length === 0 ? '' : `; the kernel says: ${messages.map(displayPath).join('; ')}`;
   return new OverlayerError(code, `${what}: ${about}${reason} (${error.syscall}: ${error.errno})${says}`, {
-    hint: hintFor(hint, messages),
+    hint: hintFor(hint, messages)?.replace('FILE', displayPath(error.path)),
     cause: error,
     errno: error.errno,
   });
+}
+
+function specialReason(
+  { errno, path }: SystemError,
+  { type, source }: { readonly type?: string; readonly source?: string },
+): Reason | undefined {
+  if (type === 'overlay') return OVERLAY_REASONS[errno];
+  if (type !== 'erofs') return undefined;
+  return (path === source ? EROFS_FILE_REASONS[errno] : undefined) ?? EROFS_REASONS[errno];
 }
 
 function hintFor(hint: string | undefined, messages: readonly string[]): string | undefined {

@@ -1,72 +1,151 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { MOUNT_ATTRIBUTE, type MountSystem, MS } from '../system/mount-system.js';
-import { readMountInfo, topMount } from '../system/mountinfo.js';
-import { hasProc } from '../system/own-proc.js';
+import type { MountSystem } from '../system/mount-system.js';
+import { hasProc, procMissing } from '../system/own-proc.js';
 import { AT_FDCWD, asSystemError, isErrno, O, SystemError } from '../system/system.js';
-import { mountFileSystem, mountFileSystemOld } from './file-system-mount.js';
-import { mapOwners } from './idmapped.js';
+import { BIND } from './bind-mount.js';
+import { EROFS } from './erofs-mount.js';
+import { FILE_SYSTEM } from './file-system-mount.js';
 import type { Mount } from './mount.js';
-import type { MountAttempt, MountTarget } from './mount-attempt.js';
+import type { MountAttempt, MountKind } from './mount-attempt.js';
 import { mountError } from './mount-error.js';
-import { mountAttributes, mountFlags, parseMountOptions } from './mount-options.js';
-import { mountOverlay } from './overlay-mount.js';
+import { parseMountOptions } from './mount-options.js';
+import { OVERLAY } from './overlay-mount.js';
+import { countParts, fillTemplates } from './templates.js';
+import { withTemporaryPlace } from './temporary-place.js';
 
-/** Mounts one after the other onto `target`. If one fails, the others are unmounted. */
+/** A mount that others of its list use. It is attached nowhere. */
+interface Part {
+  /** Without templates. */
+  readonly mount: Mount;
+  readonly tree: number;
+  /** The path at which it is found. */
+  readonly place: string;
+}
+
+/**
+ * Mounts one after the other onto `target`, except those that are parts of later ones. If one fails, the others are
+ * unmounted.
+ */
 export async function mountOnto(
   system: MountSystem,
   mounts: readonly Mount[],
   target: string,
 ): Promise<void> {
+  const count = countParts(mounts);
+  if (count > 0 && !hasProc()) throw procMissing(`Cannot mount on "${target}"`);
+  const parts: Part[] = [];
   const done: string[] = [];
   try {
-    for (const mount of mounts) done.push(await mountOne(system, mount, target));
+    for (const mount of mounts.slice(0, count)) parts.push(await makePart(system, mount, parts, target));
+    for (const mount of mounts.slice(count)) done.push(await mountOne(system, mount, parts, target));
   } catch (error) {
     for (const path of done.reverse()) await system.unmount(path, { lazy: true });
     throw error;
+  } finally {
+    for (const { tree } of parts) system.close(tree);
   }
 }
 
+async function makePart(
+  system: MountSystem,
+  described: Mount,
+  parts: readonly Part[],
+  target: string,
+): Promise<Part> {
+  const mount = fillTemplates(described, parts);
+  const what = `Cannot mount ${mount.type} as a part of "${target}"`;
+  const tree = await attemptMount(
+    system,
+    mount,
+    parts,
+    what,
+    async (attempt, kind) => await kind.makeTree(attempt),
+  );
+  return { mount, tree, place: `/proc/self/fd/${tree}` };
+}
+
 /** @returns the path of the mount, symlinks resolved */
-async function mountOne(system: MountSystem, mount: Mount, root: string): Promise<string> {
-  const options = parseMountOptions(mount.type, mount.options);
+async function mountOne(
+  system: MountSystem,
+  described: Mount,
+  parts: readonly Part[],
+  root: string,
+): Promise<string> {
+  const mount = fillTemplates(described, parts);
   const target = openTarget(system, root, mount.target ?? '');
-  const messages: string[] = [];
-  const log = system.followLog();
   try {
-    await perform({ system, mount, options, target, messages });
+    const what = `Cannot mount ${mount.type} on "${target.path}"`;
+    await attemptMount(system, mount, parts, what, (attempt, kind) => mountOnTarget(attempt, kind, target));
     return target.path;
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    // overlayfs explains its errors only in the log. Other filesystems begin their lines with their names too.
-    const own = log?.read().filter((line) => line.toLowerCase().startsWith(mount.type)) ?? [];
-    throw mountError(`Cannot mount ${mount.type} on "${target.path}"`, error, {
-      type: mount.type,
-      messages: [...messages, ...own],
-    });
   } finally {
-    log?.close();
     system.close(target.descriptor);
   }
 }
 
-async function perform(attempt: MountAttempt): Promise<void> {
-  if (attempt.options.bind !== 'no') await orOld(attempt, bindMount, bindMountOld);
-  else if (attempt.mount.type === 'overlay') await mountOverlay(attempt);
-  else await orOld(attempt, mountFileSystem, mountFileSystemOld);
+/** @param what a sentence for errors: `Cannot mount overlay on "/mnt"` */
+async function attemptMount<T>(
+  system: MountSystem,
+  mount: Mount,
+  parts: readonly Part[],
+  what: string,
+  make: (attempt: MountAttempt, kind: MountKind) => Promise<T>,
+): Promise<T> {
+  const options = parseMountOptions(mount.type, mount.options);
+  const kind = kindOf(mount, options);
+  const messages: string[] = [];
+  const attempt: MountAttempt = { system, mount, options, messages, place: undefined };
+  const log = system.followLog();
+  try {
+    try {
+      return await make(attempt, kind);
+    } catch (error) {
+      const usesDetached = parts.length > 0 || options.idMap !== undefined;
+      if (!usesDetached || !isErrno(error, 'EINVAL')) throw error;
+      messages.length = 0;
+      log?.read();
+      return await withTemporaryPlace(system, async (place) => {
+        for (const { tree } of parts) place.attach(tree);
+        return await make({ ...attempt, place }, kind);
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    // overlayfs explains its errors only in the log. Other filesystems begin their lines with their names too.
+    const own = log?.read().filter((line) => line.toLowerCase().startsWith(mount.type)) ?? [];
+    throw mountError(what, error, { ...mount, messages: [...messages, ...own] });
+  } finally {
+    log?.close();
+  }
+}
+
+function kindOf({ type }: Mount, { bind }: MountAttempt['options']): MountKind {
+  if (bind !== 'no') return BIND;
+  if (type === 'overlay') return OVERLAY;
+  return type === 'erofs' ? EROFS : FILE_SYSTEM;
+}
+
+/** The place that a mount is put on. */
+interface MountTarget {
+  /** Open with `O_PATH`. */
+  readonly descriptor: number;
+  /** Its path, symlinks resolved. */
+  readonly path: string;
 }
 
 /** Kernels before 5.12, and some sandboxes, have mount(2) only. */
-async function orOld(
-  attempt: MountAttempt,
-  now: (attempt: MountAttempt) => void,
-  old: (attempt: MountAttempt) => Promise<void>,
-): Promise<void> {
+async function mountOnTarget(attempt: MountAttempt, kind: MountKind, target: MountTarget): Promise<void> {
+  const { system } = attempt;
   try {
-    now(attempt);
+    const tree = await kind.makeTree(attempt);
+    try {
+      system.attach(tree, target.descriptor);
+    } finally {
+      system.close(tree);
+    }
   } catch (error) {
     if (!isErrno(error, 'ENOSYS')) throw error;
-    await old(attempt);
+    await kind.mountOld(attempt, target.path);
   }
 }
 
@@ -89,41 +168,4 @@ function openTarget(system: MountSystem, root: string, below: string): MountTarg
 /** @param otherwise a path that led to it, for systems without /proc */
 function pathOf(descriptor: number, otherwise: string): string {
   return hasProc() ? readlinkSync(`/proc/self/fd/${descriptor}`) : realpathSync(otherwise);
-}
-
-/**
- * Shows a directory at a second place. The mount is private: a later mount or unmount there does not reach the
- * source.
- */
-function bindMount({ system, mount, options, target }: MountAttempt): void {
-  const tree = system.cloneTree(mount.source, { recursive: options.bind === 'rbind' });
-  try {
-    const everywhere = options.recursiveReadOnly ? MOUNT_ATTRIBUTE.RDONLY : 0;
-    system.changeMount(tree, { private: true, set: everywhere }, { recursive: true });
-    system.changeMount(tree, mountAttributes(options), { recursive: false });
-    mapOwners(system, tree, options.idMap);
-    system.attach(tree, target.descriptor);
-  } finally {
-    system.close(tree);
-  }
-}
-
-/** Uses mount(2), which makes the mount first and changes it afterwards. */
-async function bindMountOld({ system, mount, options, target }: MountAttempt): Promise<void> {
-  const { path } = target;
-  if (options.recursiveReadOnly || options.idMap !== undefined)
-    throw new SystemError('ENOSYS', 'mount_setattr', path);
-  const recursive = options.bind === 'rbind' ? MS.REC : 0;
-  const change = (flags: number) => system.mount({ source: '', target: path, type: '', flags, data: '' });
-  system.mount({ source: mount.source, target: path, type: '', flags: MS.BIND | recursive, data: '' });
-  try {
-    change(MS.PRIVATE | MS.REC);
-    // A remount clears the flags that it does not name. A user namespace may not clear them.
-    const present = topMount(readMountInfo(), path)?.options ?? [];
-    const kept = mountFlags(parseMountOptions('', present));
-    if (options.flags.size > 0) change(MS.BIND | MS.REMOUNT | kept | mountFlags(options));
-  } catch (error) {
-    await system.unmount(path, { lazy: true });
-    throw error;
-  }
 }

@@ -59,9 +59,13 @@ export function parseMountOptions(type: string, options: readonly string[]): Mou
   const flags = new Set<Flag>();
   const data: string[] = [];
   const maps = new Map<string, string>();
+  const isErofs = type === 'erofs';
+  // A loop device is opened read-only.
+  if (isErofs) flags.add('ro');
   for (const option of options) {
     const [key, value] = splitOption(option);
-    if (option === 'bind' || option === 'rbind') bind = option;
+    if (isErofs && (option === 'loop' || option === 'rw')) continue;
+    else if (option === 'bind' || option === 'rbind') bind = option;
     else if (Object.hasOwn(FLAGS, option)) addFlag(flags, option as Flag);
     else if (Object.hasOwn(UNDOES, option)) flags.delete(UNDOES[option]!);
     else if (option === 'rro') flags.add('ro');

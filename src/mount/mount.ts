@@ -3,9 +3,17 @@
  *
  * The kernel reads `\`, `:` and `,` in an overlay's directories as separators: each needs a `\` before it
  * (`escapeLayer`).
+ *
+ * A list of mounts may have the form of containerd's mount manager (containerd 2.2). A mount whose type begins with
+ * `format/` has templates in its fields, which stand for earlier mounts of the list. All mounts before the last one
+ * with templates are only parts of it: they are not put on the target.
+ *
+ * - `{{ mount N }}`: the place of mount N, counted from 0
+ * - `{{ overlay A B }}`: the places of the mounts from A to B, separated by colons; from B to A if A is larger
+ * - `{{ source N }}`, `{{ target N }}`: that field of mount N
  */
 export interface Mount {
-  /** `overlay`, `bind`, or the name of a file system. */
+  /** `overlay`, `bind`, or the name of a file system; `format/` before it says that it has templates. */
   readonly type: string;
   readonly source: string;
   /** A path below the directory that the mounts are put on. @default that directory itself */

@@ -1,21 +1,32 @@
 import { OverlayerError } from '../base/errors.js';
-import { encodePath } from '../base/path-bytes.js';
 import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, isErrno, O } from '../system/system.js';
-import { attachFileSystem, type Parameter } from './file-system-mount.js';
+import { isErrno, SystemError } from '../system/system.js';
+import { makeFileSystem, type Parameter } from './file-system-mount.js';
 import { withMappedLayers } from './idmapped.js';
-import type { MountAttempt } from './mount-attempt.js';
+import type { MountAttempt, MountKind } from './mount-attempt.js';
 import { mountFlags, splitOption } from './mount-options.js';
 import { escapeLayer, splitLayers, unescapeLayer } from './overlay-layers.js';
 import { mountWithShortNames } from './short-names.js';
+import { ShortPaths } from './short-paths.js';
 
 /** The kernel's OVL_MAX_STACK. */
 const MAX_LAYERS = 500;
-/** fsconfig(2) takes values of up to 255 bytes. */
-const MAX_VALUE_BYTES = 255;
 
-export async function mountOverlay(attempt: MountAttempt): Promise<void> {
-  const { system, options } = attempt;
+export const OVERLAY: MountKind = {
+  async makeTree(attempt) {
+    if (!takesLayersOneByOne(attempt.system)) throw new SystemError('ENOSYS', 'fsconfig', 'lowerdir+');
+    return await withLowers(attempt, (lowers, rest) => makeOneByOne(attempt, lowers, rest));
+  },
+  async mountOld(attempt, target) {
+    await withLowers(attempt, (lowers, rest) => mountInOneString(attempt, target, lowers, rest));
+  },
+};
+
+/** @param use gets the lower layers, with mapped owners if the options map them, and the other parameters */
+async function withLowers<T>(
+  { system, options, place }: MountAttempt,
+  use: (lowers: readonly string[], rest: readonly Parameter[]) => T | Promise<T>,
+): Promise<T> {
   const parameters = options.data.map(splitOption);
   const lowers = parameters.filter(([key]) => key === 'lowerdir').flatMap(([, value]) => splitLayers(value));
   if (lowers.length > MAX_LAYERS)
@@ -23,9 +34,14 @@ export async function mountOverlay(attempt: MountAttempt): Promise<void> {
       hint: `overlayfs takes ${MAX_LAYERS} at most`,
     });
   const rest = parameters.filter(([key]) => key !== 'lowerdir');
-  const mount = takesLayersOneByOne(system) ? mountOneByOne : mountInOneString;
-  if (options.idMap === undefined) return await mount(attempt, lowers, rest);
-  await withMappedLayers(system, lowers, options.idMap, (mapped) => mount(attempt, mapped, rest));
+  if (options.idMap === undefined) return await use(lowers, rest);
+  return await withMappedLayers(
+    system,
+    lowers,
+    options.idMap,
+    place,
+    async (mapped) => await use(mapped, rest),
+  );
 }
 
 /** Whether overlayfs knows the parameter `lowerdir+` (Linux 6.7). Mounts nothing. */
@@ -51,41 +67,27 @@ export function takesLayersOneByOne(system: MountSystem): boolean {
   }
 }
 
-async function mountOneByOne(
-  attempt: MountAttempt,
-  lowers: readonly string[],
-  rest: readonly Parameter[],
-): Promise<void> {
-  const { system } = attempt;
-  const opened: number[] = [];
-  /** Replaces a path that is too long by a path of a descriptor. */
-  const short = (path: string, value: string): string => {
-    if (encodePath(value).length <= MAX_VALUE_BYTES) return value;
-    const descriptor = system.openAt(AT_FDCWD, path, O.PATH, 0);
-    opened.push(descriptor);
-    return `/proc/self/fd/${descriptor}`;
-  };
-  try {
-    attachFileSystem(attempt, [
-      ...lowers.map((path): Parameter => ['lowerdir+', short(path, path)]),
-      ...rest.map(([key, value]): Parameter => {
-        const isPath = value !== undefined && (key === 'upperdir' || key === 'workdir');
-        return [key, isPath ? short(unescapeLayer(value), value) : value];
-      }),
-    ]);
-  } finally {
-    for (const descriptor of opened) system.close(descriptor);
-  }
+function makeOneByOne(attempt: MountAttempt, lowers: readonly string[], rest: readonly Parameter[]): number {
+  using paths = new ShortPaths(attempt.system);
+  return makeFileSystem(attempt, [
+    ['source', attempt.mount.source],
+    ...lowers.map((path): Parameter => ['lowerdir+', paths.shorten(path)]),
+    ...rest.map(([key, value]): Parameter => {
+      const isPath = value !== undefined && (key === 'upperdir' || key === 'workdir');
+      return [key, isPath ? paths.shorten(unescapeLayer(value), value) : value];
+    }),
+  ]);
 }
 
 async function mountInOneString(
-  { system, mount, options, target }: MountAttempt,
+  { system, mount, options }: MountAttempt,
+  target: string,
   lowers: readonly string[],
   rest: readonly Parameter[],
 ): Promise<void> {
   const call = (layers: readonly string[]) => ({
     source: mount.source,
-    target: target.path,
+    target,
     type: mount.type,
     flags: mountFlags(options),
     data: [`lowerdir=${layers.join(':')}`, ...rest.map((parameter) => parameter.join('='))].join(','),

@@ -6,6 +6,8 @@ import { encodePath } from '../base/path-bytes.js';
 import { SystemError } from './system.js';
 
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+// Node does not name these. The numbers are those of all of Node's architectures.
+ERRNO_NAMES.set(15, 'ENOTBLK').set(117, 'EUCLEAN');
 
 /** @throws OverlayerError `Unimplemented` on any other system than Linux, or without koffi */
 export function loadLibc(): LibraryHandle {

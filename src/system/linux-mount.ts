@@ -1,11 +1,11 @@
-import { openSync, writeFileSync } from 'node:fs';
+import { openSync, realpathSync, writeFileSync } from 'node:fs';
 import type { LibraryHandle } from 'koffi';
 import { loadKoffi } from '../base/natives.js';
 import { encodePath } from '../base/path-bytes.js';
 import { check, checkLater, cString, type ForeignFunction, loadLibc } from './libc.js';
 import { openLinuxSystem } from './linux.js';
-import { type IdMap, MOUNT_ATTRIBUTE, type MountSystem, MS } from './mount-system.js';
-import { AT_FDCWD, asSystemError, O, SystemError } from './system.js';
+import { type IdMap, type LoopDevice, MOUNT_ATTRIBUTE, type MountSystem, MS } from './mount-system.js';
+import { AT_FDCWD, asSystemError, isErrno, O, SystemError } from './system.js';
 
 /** The numbers are the same on every architecture. */
 const SYS = {
@@ -117,6 +117,7 @@ export function openLinuxMountSystem(): MountSystem {
     async unmount(path, { lazy }) {
       await checkLater(c.umount2, [cString(path), lazy ? MNT_DETACH : 0], 'umount2', path);
     },
+    openLoopDevice: (file) => openLoopDevice(libc, file),
     makeUserNamespace: (map) => makeUserNamespace(libc, map),
     enterMountNamespace() {
       check(c.unshare(CLONE_NEWNS), 'unshare');
@@ -140,6 +141,47 @@ export function openLinuxMountSystem(): MountSystem {
       return { read: () => readMessages(descriptor).map(text), close: () => close(descriptor) };
     },
   };
+}
+
+/** Linux, include/uapi/linux/loop.h. */
+const LOOP_CONTROL = '/dev/loop-control';
+const LOOP_CTL_GET_FREE = 0x4c82;
+const LOOP_CONFIGURE = 0x4c0a;
+const LO_FLAGS = { READ_ONLY: 1, AUTOCLEAR: 4 } as const;
+/** EROFS files may have blocks this small. */
+const LOOP_BLOCK_BYTES = 512;
+/** Other processes may take the free device that the kernel has named. */
+const LOOP_ATTEMPTS = 100;
+
+/** The kernel reads the file through the page cache: direct I/O needs aligned files, and is off by default. */
+function openLoopDevice(libc: LibraryHandle, file: string): LoopDevice {
+  const { openAt, close } = openLinuxSystem();
+  const ioctl = libc.func('int ioctl(int, uint64_t, const void *)') as (...args: unknown[]) => number;
+  const opened: number[] = [];
+  const open = (path: string): number => {
+    const descriptor = openAt(AT_FDCWD, path, O.RDONLY, 0);
+    opened.push(descriptor);
+    return descriptor;
+  };
+  try {
+    const config = new Uint32Array(76); // struct loop_config; lo_flags of its struct loop_info64 is at byte 60
+    config[0] = open(realPath(file));
+    config[1] = LOOP_BLOCK_BYTES;
+    config[15] = LO_FLAGS.READ_ONLY | LO_FLAGS.AUTOCLEAR;
+    const control = open(LOOP_CONTROL);
+    for (let attempt = 1; ; attempt++)
+      try {
+        const path = `/dev/loop${check(ioctl(control, LOOP_CTL_GET_FREE, null), 'ioctl', LOOP_CONTROL)}`;
+        const device = open(path);
+        check(ioctl(device, LOOP_CONFIGURE, config), 'ioctl', path);
+        opened.pop();
+        return { descriptor: device, path };
+      } catch (error) {
+        if (!isErrno(error, 'EBUSY') || attempt === LOOP_ATTEMPTS) throw error;
+      }
+  } finally {
+    for (const descriptor of opened) close(descriptor);
+  }
 }
 
 const CLONE_VM = 0x100;
@@ -173,5 +215,13 @@ function makeUserNamespace(libc: LibraryHandle, { uids, gids }: IdMap): number {
     throw asSystemError(error, 'user namespace');
   } finally {
     waitpid(child, 0, __WALL);
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw asSystemError(error, path);
   }
 }

@@ -28,6 +28,10 @@ export interface MountSystem extends Pick<System, 'openAt' | 'openInRoot' | 'clo
   unmount(path: string, options: { readonly lazy: boolean }): Promise<void>;
   /** Makes a user namespace with these mappings and without processes. @returns its descriptor */
   makeUserNamespace(map: IdMap): number;
+  /**
+   * Makes a read-only loop device of a file. It goes when its descriptor is closed and it is not mounted.
+   */
+  openLoopDevice(file: string): LoopDevice;
   /** Gives only this thread a mount namespace of its own. Its later mounts end with the thread. */
   enterMountNamespace(): void;
   /** Gives only this thread a working directory of its own. */
@@ -59,6 +63,12 @@ export interface MountCall {
 export interface IdMap {
   readonly uids: string;
   readonly gids: string;
+}
+
+export interface LoopDevice {
+  readonly descriptor: number;
+  /** `/dev/loop0` */
+  readonly path: string;
 }
 
 interface KernelLog {

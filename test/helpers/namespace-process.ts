@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import { chownSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll } from 'vitest';
 import { type Mount, OverlayerError } from '../../src/index.js';
+import type { MountSystem } from '../../src/system/mount-system.js';
+import type { SystemError } from '../../src/system/system.js';
 import { AS_NOBODY, NOBODY, type Privileges } from './mount-namespace.js';
+import { type MountCalls, olderKernels } from './older-kernels.js';
 import { makeWorkDirectory } from './work-directory.js';
 
 /** What a function has that is run in the namespace: nothing else from around it. */
@@ -16,10 +19,12 @@ export interface Inside {
   load<Module>(path: string): Promise<Module>;
   /** Mounts as on a kernel that has only `calls` to mount. */
   mount(calls: MountCalls, mounts: readonly Mount[], target: string): Promise<void>;
+  mountWith(system: MountSystem, mounts: readonly Mount[], target: string): Promise<void>;
+  readonly kernels: {
+    readonly systems: Readonly<Record<MountCalls, MountSystem>>;
+    readonly SystemError: typeof SystemError;
+  };
 }
-
-/** The new calls; those of Linux 5.12 to 6.6; mount(2) alone. */
-export type MountCalls = 'all calls' | 'no lowerdir+' | 'mount(2)';
 
 /** What can be sent there and back. */
 export type Json =
@@ -43,17 +48,9 @@ const PROGRAM = `(async () => {
   const [{ openLinuxMountSystem }, { mountOnto }, { SystemError }] = await Promise.all([
     load('system/linux-mount.js'), load('mount/mount-onto.js'), load('system/system.js')]);
   const newest = openLinuxMountSystem();
-  const lacking = (syscall) => () => { throw new SystemError('ENOSYS', syscall, ''); };
-  const systems = {
-    'all calls': newest,
-    'no lowerdir+': { ...newest, setParameter(fileSystem, key, value) {
-      if (key === 'lowerdir+') throw new SystemError('EINVAL', 'fsconfig', key);
-      newest.setParameter(fileSystem, key, value);
-    } },
-    'mount(2)': { ...newest, openFileSystem: lacking('fsopen'), cloneTree: lacking('open_tree') },
-  };
+  const systems = (${olderKernels})(newest, SystemError);
   const mount = (calls, mounts, target) => mountOnto(systems[calls], mounts, target);
-  const inside = { overlayer, fs, path, child, load, mount };
+  const inside = { overlayer, fs, path, child, load, mount, mountWith: mountOnto, kernels: { systems, SystemError } };
   process.on('message', async ({ work, args }) => {
     try {
       process.send({ result: await eval('(' + work + ')')(inside, ...args) });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type MountCalls, useNamespace } from '../helpers/namespace-process.js';
+import { useNamespace } from '../helpers/namespace-process.js';
+import type { MountCalls } from '../helpers/older-kernels.js';
 import { failureOf } from '../helpers/sandbox.js';
 
 const MAPS = ['uidmap=0:100000:1000,1000:5:1', 'gidmap=0:200000:1000,1000:6:1'];

@@ -119,7 +119,7 @@ describe('without privileges', () => {
 });
 
 describe('options', () => {
-  test.each(['loop', 'remount', 'X-containerd.dmverity=/layer.erofs.dmverity', 'X-containerd.mkfs.fs=ext4'])(
+  test.each(['remount', 'X-containerd.dmverity=/layer.erofs.dmverity', 'X-containerd.mkfs.fs=ext4'])(
     '%s is for others to do',
     (option) => {
       expect(() => parseMountOptions('erofs', ['ro', option])).toThrow(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Privileges } from '../helpers/mount-namespace.js';
-import { type MountCalls, useNamespace } from '../helpers/namespace-process.js';
+import { useNamespace } from '../helpers/namespace-process.js';
+import type { MountCalls } from '../helpers/older-kernels.js';
 import { failureOf } from '../helpers/sandbox.js';
 
 const USERS: readonly Privileges[] = ['root', 'user-namespace'];

@@ -1,0 +1,70 @@
+import { realpathSync } from 'node:fs';
+import { asSystemError, isErrno, SystemError } from '../system/system.js';
+import { FILE_SYSTEM, makeFileSystem, type Parameter } from './file-system-mount.js';
+import type { MountAttempt, MountKind } from './mount-attempt.js';
+import { splitOption } from './mount-options.js';
+import { ShortPaths } from './short-paths.js';
+
+/**
+ * An EROFS file, with further files that the option `device=` names. The kernel mounts the file itself since Linux 6.12.
+ * Older kernels, and files on a filesystem that the kernel can't map for it (tmpfs, overlayfs), need loop devices.
+ */
+export const EROFS: MountKind = {
+  makeTree(attempt) {
+    try {
+      return makeOfFiles(attempt);
+    } catch (error) {
+      if (!isErrno(error, 'ENOTBLK')) throw nameFile(attempt, error);
+      attempt.messages.length = 0;
+    }
+    return makeOfLoopDevices(attempt);
+  },
+  mountOld: FILE_SYSTEM.mountOld,
+};
+
+function makeOfFiles(attempt: MountAttempt): number {
+  using paths = new ShortPaths(attempt.system);
+  return makeFileSystem(
+    attempt,
+    parametersOf(attempt, (path) => paths.shorten(path)),
+  );
+}
+
+/** The kernel keeps a loop device while it is mounted, also after a crash of this process, and frees it afterwards. */
+function makeOfLoopDevices(attempt: MountAttempt): number {
+  const { system } = attempt;
+  const opened: number[] = [];
+  try {
+    const parameters = parametersOf(attempt, (path) => {
+      const device = system.openLoopDevice(path);
+      opened.push(device.descriptor);
+      return device.path;
+    });
+    return makeFileSystem(attempt, parameters);
+  } finally {
+    for (const descriptor of opened) system.close(descriptor);
+  }
+}
+
+function parametersOf(
+  { mount, options }: MountAttempt,
+  replace: (path: string) => string,
+): readonly Parameter[] {
+  const data = options.data.map(splitOption);
+  return [
+    ['source', replace(mount.source)],
+    ...data.map(([key, value]): Parameter => [key, key === 'device' && value ? replace(value) : value]),
+  ];
+}
+
+/** The kernel does not say which of several files is missing. */
+function nameFile({ mount, options }: MountAttempt, error: unknown): unknown {
+  if (!(error instanceof SystemError) || error.path !== '') return error;
+  const devices = options.data.map(splitOption).filter(([key]) => key === 'device');
+  try {
+    for (const path of [mount.source, ...devices.map(([, value = '']) => value)]) realpathSync(path);
+  } catch (missing) {
+    return asSystemError(missing, '');
+  }
+  return new SystemError(error.errno, error.syscall, mount.source);
+}
