@@ -1,5 +1,6 @@
 import type { Mount } from './mount.js';
 import { parseMountOptions, splitOption } from './mount-options.js';
+import { typeOf } from './templates.js';
 
 /** Puts a `\` before each character that the kernel would read as a separator of layers. */
 export function escapeLayer(path: string): string {
@@ -57,8 +58,8 @@ const ID_MAPS = ['uidmap', 'gidmap'];
 export function readOnlyMount(mount: Mount): Mount {
   const without = (options: readonly string[], keys: readonly string[]) =>
     options.filter((option) => !keys.includes(splitOption(option)[0]));
-  if (mount.type !== 'overlay') return { ...mount, options: [...without(mount.options, ID_MAPS), 'ro'] };
-  const { flags, data } = parseMountOptions(mount.type, mount.options);
+  if (typeOf(mount) !== 'overlay') return { ...mount, options: [...without(mount.options, ID_MAPS), 'ro'] };
+  const { flags, data } = parseMountOptions('overlay', mount.options);
   const lowerdir = allLayers(overlayLayers(data)).map(escapeLayer).join(':');
   const others = without(data, [...TO_WRITE, 'lowerdir']);
   return { ...mount, options: [...flags, ...others, `lowerdir=${lowerdir}`, 'ro'] };

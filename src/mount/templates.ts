@@ -22,7 +22,7 @@ export function typeOf({ type }: Pick<Mount, 'type'>): string {
 }
 
 /** @throws OverlayerError `Unimplemented` for an unknown step, such as `mkfs` */
-export function hasTemplates({ type }: Pick<Mount, 'type'>): boolean {
+function hasTemplates({ type }: Pick<Mount, 'type'>): boolean {
   const steps = type.split('/').slice(0, -1);
   const unknown = steps.find((step) => !STEPS.includes(step));
   if (unknown === undefined) return steps.includes(FORMAT);

@@ -31,6 +31,17 @@ test('to be read, an upperdir is one more lower layer', () => {
   expect(readOnlyMount(mount)).toEqual(overlay('userxattr', 'index=off', 'lowerdir=/a\\:0:/b:/c', 'ro'));
 });
 
+test('to be read, an upperdir is put before the templates of lower layers', () => {
+  const mount = {
+    ...overlay('workdir=/w', 'upperdir=/a', 'lowerdir={{ overlay 0 2 }}', 'index=off'),
+    type: 'format/overlay',
+  };
+  expect(readOnlyMount(mount)).toEqual({
+    ...overlay('index=off', 'lowerdir=/a:{{ overlay 0 2 }}', 'ro'),
+    type: 'format/overlay',
+  });
+});
+
 test('other mounts are read as they are, with the owners of the disk', () => {
   const mount = bind('/a', 'rbind', 'rw', 'uidmap=0:1000:1', 'gidmap=0:1000:1');
   expect(readOnlyMount(mount)).toEqual(bind('/a', 'rbind', 'rw', 'ro'));
