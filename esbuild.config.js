@@ -6,7 +6,7 @@ await build({
     'cli/main': 'dist/cli/main.js',
     'threads/apply': 'dist/layer/worker/apply-worker.js',
     'threads/decode': 'dist/layer/worker/decode-worker.js',
-    'threads/mount': 'dist/mount/mount-worker.js',
+    'threads/mount': 'dist/mount/kinds/mount-worker.js',
     'threads/probe': 'dist/mount/probe-worker.js',
     'threads/tree': 'dist/snapshot/trees/tree-worker.js',
   },

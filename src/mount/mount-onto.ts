@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import type { MountSystem } from '../system/mount-system.js';
 import { hasProc, procMissing } from '../system/own-proc.js';
 import { AT_FDCWD, asSystemError, isErrno, O, SystemError } from '../system/system.js';
-import { BIND } from './bind-mount.js';
-import { EROFS } from './erofs-mount.js';
-import { FILE_SYSTEM } from './file-system-mount.js';
+import { BIND } from './kinds/bind-mount.js';
+import { EROFS } from './kinds/erofs-mount.js';
+import { FILE_SYSTEM } from './kinds/file-system-mount.js';
+import type { MountAttempt, MountKind } from './kinds/mount-attempt.js';
+import { OVERLAY } from './kinds/overlay-mount.js';
+import { withTemporaryPlace } from './kinds/temporary-place.js';
 import type { Mount } from './mount.js';
-import type { MountAttempt, MountKind } from './mount-attempt.js';
 import { mountError } from './mount-error.js';
 import { parseMountOptions } from './mount-options.js';
-import { OVERLAY } from './overlay-mount.js';
 import { countParts, fillTemplates } from './templates.js';
-import { withTemporaryPlace } from './temporary-place.js';
 
 /** A mount that others of its list use. It is attached nowhere. */
 interface Part {

@@ -12,10 +12,10 @@ import { openLinuxSystem } from '../system/linux.js';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
 import type { MountSystem } from '../system/mount-system.js';
 import { AT_FDCWD, DT, isErrno, S, type System, SystemError } from '../system/system.js';
+import { takesLayersOneByOne } from './kinds/overlay-mount.js';
 import type { Mount } from './mount.js';
 import { mountOnto } from './mount-onto.js';
 import { escapeLayer } from './overlay-layers.js';
-import { takesLayersOneByOne } from './overlay-mount.js';
 
 /** The features of overlayfs for layers on the filesystem of a directory. */
 export interface OverlaySupport {

@@ -1,9 +1,9 @@
 import { rmdir, symlink, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { WorkerThread } from '../base/threads/worker-thread.js';
-import type { MountCall } from '../system/mount-system.js';
-import { SystemError } from '../system/system.js';
-import { makeTemporaryDirectory } from './temporary-directory.js';
+import { WorkerThread } from '../../base/threads/worker-thread.js';
+import type { MountCall } from '../../system/mount-system.js';
+import { SystemError } from '../../system/system.js';
+import { makeTemporaryDirectory } from '../temporary-directory.js';
 
 /** The job of `mount-worker.ts`. */
 export interface MountJobs {
@@ -34,7 +34,7 @@ export async function mountWithShortNames(
       names.push(name);
     }
     const thread = new WorkerThread<MountJobs>(
-      () => new URL('../threads/mount.cjs', import.meta.url),
+      () => new URL('../../threads/mount.cjs', import.meta.url),
       'mount',
     );
     const refusal = await thread.runLast({ type: 'mount', directory, call: call(names) });

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
-import { encodePath } from '../base/path-bytes.js';
-import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, O } from '../system/system.js';
+import { encodePath } from '../../base/path-bytes.js';
+import type { MountSystem } from '../../system/mount-system.js';
+import { AT_FDCWD, O } from '../../system/system.js';
 
 /** fsconfig(2) takes values of up to 255 bytes. */
 const MAX_VALUE_BYTES = 255;

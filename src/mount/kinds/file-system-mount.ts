@@ -1,7 +1,7 @@
-import { SystemError } from '../system/system.js';
+import { SystemError } from '../../system/system.js';
+import { fileSystemFlags, mountAttributes, mountFlags, splitOption } from '../mount-options.js';
 import { mapOwners } from './idmapped.js';
 import type { MountAttempt, MountKind } from './mount-attempt.js';
-import { fileSystemFlags, mountAttributes, mountFlags, splitOption } from './mount-options.js';
 
 /** A parameter of the filesystem; a flag if it has no value. */
 export type Parameter = readonly [key: string, value?: string | undefined];

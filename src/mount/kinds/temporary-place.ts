@@ -1,7 +1,7 @@
 import { rmdir } from 'node:fs/promises';
-import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, O } from '../system/system.js';
-import { makeTemporaryDirectory } from './temporary-directory.js';
+import type { MountSystem } from '../../system/mount-system.js';
+import { AT_FDCWD, O } from '../../system/system.js';
+import { makeTemporaryDirectory } from '../temporary-directory.js';
 
 /**
  * A temporary directory on which mounts are attached on top of each other, and found by their descriptors. overlayfs

@@ -1,4 +1,4 @@
-import type { IdMap, MountSystem } from '../system/mount-system.js';
+import type { IdMap, MountSystem } from '../../system/mount-system.js';
 import type { TemporaryPlace } from './temporary-place.js';
 
 /** Makes the files of a mount show the owners that the map has for those on disk. */

@@ -1,9 +1,9 @@
-import { MOUNT_ATTRIBUTE, MS } from '../system/mount-system.js';
-import { readMountInfo, topMount } from '../system/mountinfo.js';
-import { SystemError } from '../system/system.js';
+import { MOUNT_ATTRIBUTE, MS } from '../../system/mount-system.js';
+import { readMountInfo, topMount } from '../../system/mountinfo.js';
+import { SystemError } from '../../system/system.js';
+import { mountAttributes, mountFlags, parseMountOptions } from '../mount-options.js';
 import { mapOwners } from './idmapped.js';
 import type { MountKind } from './mount-attempt.js';
-import { mountAttributes, mountFlags, parseMountOptions } from './mount-options.js';
 
 /**
  * A directory at a second place. The mount is private: a later mount or unmount there does not reach the source.

@@ -1,6 +1,6 @@
-import { handleJobs } from '../base/threads/worker-thread.js';
-import { openLinuxMountSystem } from '../system/linux-mount.js';
-import { SystemError } from '../system/system.js';
+import { handleJobs } from '../../base/threads/worker-thread.js';
+import { openLinuxMountSystem } from '../../system/linux-mount.js';
+import { SystemError } from '../../system/system.js';
 import type { MountJobs } from './short-names.js';
 
 // A thread with a working directory of its own, for one mount.

@@ -1,6 +1,6 @@
-import type { MountSystem } from '../system/mount-system.js';
-import type { Mount } from './mount.js';
-import type { MountOptions } from './mount-options.js';
+import type { MountSystem } from '../../system/mount-system.js';
+import type { Mount } from '../mount.js';
+import type { MountOptions } from '../mount-options.js';
 import type { TemporaryPlace } from './temporary-place.js';
 
 /** One mount, while it is made. */

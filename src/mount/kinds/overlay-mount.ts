@@ -1,11 +1,11 @@
-import { OverlayerError } from '../base/errors.js';
-import type { MountSystem } from '../system/mount-system.js';
-import { isErrno, SystemError } from '../system/system.js';
+import { OverlayerError } from '../../base/errors.js';
+import type { MountSystem } from '../../system/mount-system.js';
+import { isErrno, SystemError } from '../../system/system.js';
+import { mountFlags, splitOption } from '../mount-options.js';
+import { escapeLayer, splitLayers, unescapeLayer } from '../overlay-layers.js';
 import { makeFileSystem, type Parameter } from './file-system-mount.js';
 import { withMappedLayers } from './idmapped.js';
 import type { MountAttempt, MountKind } from './mount-attempt.js';
-import { mountFlags, splitOption } from './mount-options.js';
-import { escapeLayer, splitLayers, unescapeLayer } from './overlay-layers.js';
 import { mountWithShortNames } from './short-names.js';
 import { ShortPaths } from './short-paths.js';
 

@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs';
-import { asSystemError, isErrno, SystemError } from '../system/system.js';
+import { asSystemError, isErrno, SystemError } from '../../system/system.js';
+import { splitOption } from '../mount-options.js';
 import { FILE_SYSTEM, makeFileSystem, type Parameter } from './file-system-mount.js';
 import type { MountAttempt, MountKind } from './mount-attempt.js';
-import { splitOption } from './mount-options.js';
 import { ShortPaths } from './short-paths.js';
 
 /**
