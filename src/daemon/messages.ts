@@ -47,3 +47,8 @@ export interface PluginsResponse {
     readonly exports: LabelsMessage;
   }[];
 }
+
+/** An answer of containerd's version service. */
+export interface VersionResponse {
+  readonly version: string;
+}

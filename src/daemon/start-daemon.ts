@@ -6,7 +6,9 @@ import { OverlayerError } from '../base/errors.js';
 import { openStore } from '../image/store/open-store.js';
 import type { Store } from '../image/store/store.js';
 import { warmUp } from '../layer/unpack-layer.js';
-import { notifySystemd } from '../system/notify-systemd.js';
+import { KeptMounts } from '../mount/kept-mounts.js';
+import { notifySystemd } from '../system/unix-socket.js';
+import { CallingContainerd } from './containerd/calling-containerd.js';
 import { ContainerdContent } from './containerd/containerd-content.js';
 import { contentService } from './content/content-service.js';
 import type { Daemon, ServeOptions } from './daemon.js';
@@ -25,6 +27,7 @@ import {
 import { diffService } from './layers/diff-service.js';
 import { FilledSnapshots } from './layers/filled-snapshots.js';
 import { layerOpener } from './layers/open-layer.js';
+import { CallerMounts } from './snapshots/caller-mounts.js';
 import { snapshotsService } from './snapshots/snapshots-service.js';
 
 const CONTAINERD = '/run/containerd/containerd.sock';
@@ -99,10 +102,14 @@ async function openServices(
   warmUp();
   const { snapshots, content } = store;
   const filled = new FilledSnapshots(snapshots);
-  const own = { snapshots, filled, directory: join(realpathSync(root), 'snapshots') };
+  const path = realpathSync(root);
+  const own = { snapshots, filled, directory: join(path, 'snapshots') };
+  const caller = new CallingContainerd(containerd);
+  ends.push(() => caller.close());
+  const mounts = new CallerMounts(new KeptMounts(join(path, 'mounted')), caller);
   const open = layerOpener(content, client);
   return {
-    snapshots: snapshotsService({ own, open, name }),
+    snapshots: snapshotsService({ own, open, name, mounts }),
     diff: diffService({ own, open, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
     content: contentService(content),
   };

@@ -49,6 +49,7 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   messages: {
     ListNamespacesResponse: ['namespaces.v1.ListNamespacesResponse'],
     PluginsResponse: ['introspection.v1.PluginsResponse'],
+    VersionResponse: ['version.v1.VersionResponse'],
   },
 };
 
@@ -82,7 +83,7 @@ interface Enumeration {
   readonly value: readonly { readonly name: string }[];
 }
 
-const FILES = ['content', 'diff', 'snapshots', 'leases', 'introspection', 'namespaces'].map(
+const FILES = ['content', 'diff', 'snapshots', 'leases', 'introspection', 'namespaces', 'version'].map(
   (name) => `containerd/services/${name}/v1/${name.replace(/spaces$/, 'space')}.proto`,
 );
 const definitions = loadSync(FILES, { includeDirs: [join(REPOSITORY, 'src/daemon/proto')] });

@@ -10,9 +10,10 @@ const FILES = {
   leases: 'leases',
   namespaces: 'namespace',
   introspection: 'introspection',
+  version: 'version',
 } as const;
 
-/** containerd's services in `proto/`. Of the last three the daemon is only a client. */
+/** containerd's services in `proto/`. Of the last four the daemon is only a client. */
 export type ServiceName = keyof typeof FILES;
 
 const loaded = new Map<ServiceName, ServiceDefinition>();

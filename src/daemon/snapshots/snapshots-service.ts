@@ -1,10 +1,12 @@
 import { OverlayerError } from '../../base/errors.js';
+import type { Mount } from '../../mount/mount.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { orUndefined, required, toMount, toSnapshotInfo } from '../convert.js';
 import type { CallContext } from '../grpc/calls.js';
 import { batches, type Methods } from '../grpc/handlers.js';
 import { type CommitLayerOptions, commitLayer } from '../layers/commit-layer.js';
 import type { EmptyMessage } from '../messages.js';
+import type { CallerMounts } from './caller-mounts.js';
 import type {
   CommitRequest,
   KeyRequest,
@@ -21,11 +23,24 @@ import type {
 interface SnapshotsServiceOptions extends CommitLayerOptions {
   /** Name of the snapshotter in containerd's configuration. */
   readonly name: string;
+  readonly mounts: CallerMounts;
 }
 
 /** `containerd.services.snapshots.v1.Snapshots`, which serves a `Snapshotter`. */
-export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): Methods {
+export function snapshotsService({ own, open, name, mounts }: SnapshotsServiceOptions): Methods {
   const { snapshots, filled } = own;
+  const answer = async (described: readonly Mount[]): Promise<MountsResponse> => ({
+    mounts: (await mounts.convert(described)).map(toMount),
+  });
+  /** The caller does not know of a snapshot whose mounts it did not get. */
+  const answerNew = async (key: string, described: readonly Mount[]): Promise<MountsResponse> => {
+    try {
+      return await answer(described);
+    } catch (error) {
+      await snapshots.remove(key).catch(() => {}); // the first error says more
+      throw error;
+    }
+  };
   /** containerd's own service refuses unknown names as well. */
   const checkName = ({ snapshotter }: SnapshotterRequest) => {
     if (snapshotter === name) return;
@@ -39,20 +54,21 @@ export function snapshotsService({ own, open, name }: SnapshotsServiceOptions): 
     async Prepare(request: PrepareRequest, { signal }: CallContext): Promise<MountsResponse> {
       checkName(request);
       const { key, parent, labels } = request;
-      const mounts = await snapshots.prepare(key, { parent: orUndefined(parent), labels, signal });
-      return { mounts: mounts.map(toMount) };
+      return await answerNew(
+        key,
+        await snapshots.prepare(key, { parent: orUndefined(parent), labels, signal }),
+      );
     },
 
     async View(request: PrepareRequest, { signal }: CallContext): Promise<MountsResponse> {
       checkName(request);
       const { key, parent, labels } = request;
-      const mounts = await snapshots.view(key, { parent: orUndefined(parent), labels, signal });
-      return { mounts: mounts.map(toMount) };
+      return await answerNew(key, await snapshots.view(key, { parent: orUndefined(parent), labels, signal }));
     },
 
     async Mounts(request: KeyRequest): Promise<MountsResponse> {
       checkName(request);
-      return { mounts: (await snapshots.mounts(request.key)).map(toMount) };
+      return await answer(await snapshots.mounts(request.key));
     },
 
     async Commit(request: CommitRequest, context: CallContext): Promise<EmptyMessage> {
