@@ -47,5 +47,5 @@ const CONTAINERD = '/var/tmp/overlayer-test-peers/containerd-1.7';
 export const NEWER_CONTAINERD = join(CONTAINERD, 'usr/bin');
 
 export function installContainerd(): void {
-  run(['sh', join(ROOT_DIR, 'test/helpers/newer-containerd.sh'), 'trixie', CONTAINERD]);
+  run(['sh', join(ROOT_DIR, 'test/helpers/debian-packages.sh'), 'trixie', CONTAINERD, 'containerd']);
 }

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { installNewerContainerds } from './newer-containerd.js';
+import { getNewerPeers } from './newer-peers.js';
 
 interface Peer {
   /** Matches the text of a test that needs it. */
@@ -43,7 +43,7 @@ export function installPeers(texts: readonly string[]): void {
   const needed = Object.keys(PEERS).filter((name) => isNamed(PEERS[name]!.named));
   const missing = missingOf(needed);
   if (missing.length > 0) installMissing(missing);
-  if (process.getuid?.() === 0 && isNamed(/newer-containerd/)) installNewerContainerds();
+  if (process.getuid?.() === 0) getNewerPeers(isNamed);
 }
 
 function installMissing(missing: readonly string[]): void {
