@@ -1,21 +1,15 @@
-import { close, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { OverlayerError } from '../base/errors.js';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { WorkerThread } from '../base/threads/worker-thread.js';
 import { OPEN_DIRECTORY, withChild } from '../rootfs/directory.js';
-import { lockDirectory } from '../rootfs/lock-directory.js';
 import { OVERLAY_PREFIXES } from '../rootfs/lower-layers.js';
-import { removeTree } from '../rootfs/trees/remove-tree.js';
-import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
-import { openLinuxMountSystem } from '../system/linux-mount.js';
 import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, DT, isErrno, S, type System, SystemError } from '../system/system.js';
+import { AT_FDCWD, DT, isErrno, S } from '../system/system.js';
 import { takesLayersOneByOne } from './kinds/overlay-mount.js';
 import type { Mount } from './mount.js';
-import { mountOnto } from './mount-onto.js';
 import { escapeLayer } from './overlay-layers.js';
+import { inScratch, type MountAt, reasonOf, withDetachedMounts } from './probe-mounts.js';
 
 /** The features of overlayfs for layers on the filesystem of a directory. */
 export interface OverlaySupport {
@@ -34,118 +28,46 @@ export interface OverlaySupport {
   readonly idmapped: boolean;
 }
 
-/** The job of `probe-worker.ts`. */
-export interface ProbeJobs {
-  probe(input: { readonly scratch: string }): OverlaySupport;
+/** A job of `probe-worker.ts`. */
+export interface OverlayProbeJobs {
+  probeOverlay(input: { readonly scratch: string }): OverlaySupport;
 }
 
 const INDEX_PARAMETER = '/sys/module/overlay/parameters/index';
-/** Shortages, as Node's errors (`code`) and overlayer's (`errno`) name them. They say nothing about overlayfs. */
-const SHORTAGES = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT'];
-/** Each way to probe has a directory of its own. */
-const DETACHED = 'detached';
-const THREAD = 'thread';
-/** A directory in each of them: its listing shows whether the file system lists types. */
+/** Its place in a listing shows whether the file system lists types. */
 const LISTED_DIRECTORY = 'directory';
 
 /**
  * Finds out what overlayfs can do by mounting overlays in a new directory below `directory`, which is removed
  * afterwards. The mounts are not visible to other processes, and they end with this process.
  *
- * The new directory has the name and the lock of a snapshot that is being made (`SnapshotDirectories`): `cleanup`
- * removes it when the process has died.
- *
  * @throws OverlayerError `NotFound`, `PermissionDenied`, `ResourceExhausted` when the directory cannot be made
  */
 export async function probeOverlay(directory: string): Promise<OverlaySupport> {
-  try {
-    return await probeIn(directory);
-  } catch (error) {
-    throw toOverlayerError(error, `Cannot try overlayfs in "${directory}"`);
-  }
-}
-
-async function probeIn(directory: string): Promise<OverlaySupport> {
-  const system = openLinuxSystem();
-  // Opened first: the directory can then be removed also when the process has no descriptor left.
-  const parent = system.openAt(AT_FDCWD, directory, OPEN_DIRECTORY, 0);
-  try {
-    const scratch = await mkdtemp(join(directory, 'new-probe-'));
-    try {
-      for (const place of [DETACHED, THREAD]) {
-        await mkdir(join(scratch, place));
-        await mkdir(join(scratch, place, LISTED_DIRECTORY)); // not recursively: Node hides ENOSPC then
-      }
-      return await probeLocked(system, scratch);
-    } finally {
-      removeTree(system, parent, basename(scratch));
-    }
-  } finally {
-    system.close(parent);
-  }
-}
-
-async function probeLocked(system: System, scratch: string): Promise<OverlaySupport> {
-  const lock = lockDirectory(system, AT_FDCWD, scratch);
-  try {
+  return await inScratch(directory, 'Cannot try overlayfs', async (detached, thread) => {
     // 8 ms, where a thread takes 50 ms. Kernels before 6.15 cannot do all of it with detached mounts.
-    const found = await probeDetached(join(scratch, DETACHED));
-    return found.supported && found.idmapped ? found : await probeInThread(join(scratch, THREAD));
-  } finally {
-    if (typeof lock === 'number') system.close(lock);
-  }
+    const found = await probeDetached(detached);
+    return found.supported && found.idmapped ? found : await probeInThread(thread);
+  });
 }
 
-/** Probes with mounts that are attached nowhere. They end with their descriptors, up to 10 ms after this returns. */
 export async function probeDetached(scratch: string): Promise<OverlaySupport> {
-  const opened: number[] = [];
-  let tree: number | undefined;
-  const system: MountSystem = {
-    ...withoutUnmount(openLinuxMountSystem()),
-    attach: (descriptor) => {
-      tree = descriptor;
-    },
-    close: (descriptor) => void opened.push(descriptor),
-    mount: ({ target }) => {
-      throw new SystemError('ENOSYS', 'mount', target); // mount(2) always attaches
-    },
-  };
-  try {
-    return await probe(system, scratch, async (mount, target) => {
-      await mountOnto(system, [mount], target);
-      return `/proc/self/fd/${tree}`;
-    });
-  } finally {
-    // Node's threads close them: each close waits 2 to 10 ms for all processors.
-    for (const descriptor of opened) close(descriptor, () => {});
-  }
+  return await withDetachedMounts((system, mountAt) => probe(system, scratch, mountAt));
 }
 
-/** Probes with mounts in the mount namespace of a new thread. */
 export async function probeInThread(scratch: string): Promise<OverlaySupport> {
-  const thread = new WorkerThread<ProbeJobs>(() => new URL('../threads/probe.cjs', import.meta.url), 'probe');
-  return await thread.runLast({ type: 'probe', scratch });
+  const script = () => new URL('../threads/probe.cjs', import.meta.url);
+  const thread = new WorkerThread<OverlayProbeJobs>(script, 'probe');
+  return await thread.runLast({ type: 'probeOverlay', scratch });
 }
 
-/** A probe's mounts end with their descriptors, or with their thread's namespace. */
-export function withoutUnmount(system: MountSystem): MountSystem {
-  return { ...system, unmount: async () => {} };
-}
-
-/**
- * Mounts overlays in a directory that has a `LISTED_DIRECTORY`, and looks at them.
- *
- * @param mountAt mounts onto a directory, and returns a path at which the mount is visible
- */
-export async function probe(
-  system: MountSystem,
-  scratch: string,
-  mountAt: (mount: Mount, target: string) => Promise<string>,
-): Promise<OverlaySupport> {
+/** Mounts overlays in an empty directory, and looks at them. */
+export async function probe(system: MountSystem, scratch: string, mountAt: MountAt): Promise<OverlaySupport> {
+  mkdirSync(join(scratch, LISTED_DIRECTORY)); // not recursively: Node hides ENOSPC then
   let count = 0;
   const mountOverlay = async (options: readonly string[]) => {
     const base = join(scratch, String(count++));
-    return await mountAt(makeOverlay(base, options), join(base, 'merged'));
+    return await mountAt([makeOverlay(base, options)], join(base, 'merged'));
   };
   const impossible = findLack(scratch);
   const trusted = impossible ?? (await findFailure(mountOverlay([])));
@@ -174,23 +96,13 @@ function makeOverlay(base: string, options: readonly string[]): Mount {
 }
 
 /** Replaces a directory of the lower layer, for which overlayfs sets an attribute. @returns why it does not work */
-async function findFailure(mounted: Promise<string>): Promise<string | undefined> {
-  try {
+function findFailure(mounted: Promise<string>): Promise<string | undefined> {
+  return reasonOf('overlayfs', async () => {
     const directory = join(await mounted, 'directory');
     rmSync(directory, { recursive: true });
     mkdirSync(directory);
     if (readdirSync(directory).length > 0) throw new Error('overlayfs does not hide what is replaced');
-    return undefined;
-  } catch (error) {
-    if (isShortage(error)) throw error;
-    if (!OverlayerError.is(error)) return `overlayfs does not work there: ${(error as Error).message}`;
-    return error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
-  }
-}
-
-function isShortage(error: unknown): boolean {
-  const { code, errno } = error as { readonly code?: string; readonly errno?: string | number };
-  return SHORTAGES.some((each) => each === code || each === errno);
+  });
 }
 
 async function mapsOwners(

@@ -2,11 +2,13 @@ import { handleJobs } from '../base/threads/worker-thread.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
 import { SystemError } from '../system/system.js';
+import type { Mount } from './mount.js';
 import { mountError } from './mount-error.js';
 import { mountOnto } from './mount-onto.js';
-import { type ProbeJobs, probe, withoutUnmount } from './overlay-support.js';
+import { type OverlayProbeJobs, probe } from './overlay-support.js';
+import { withoutUnmount } from './probe-mounts.js';
 
-// A thread that probes overlayfs with mounts in a mount namespace of its own. The namespace ends with the thread, so
+// A thread that probes with mounts in a mount namespace of its own. The namespace ends with the thread, so
 // no mount is left when the process is killed. The probe looks at them synchronously: Node's other threads, which do
 // asynchronous calls, do not see them.
 
@@ -14,20 +16,25 @@ const linux = openLinuxMountSystem();
 const system = withoutUnmount(linux);
 let isInside = false;
 
-handleJobs<ProbeJobs>({
-  async probe({ scratch }) {
-    try {
-      return await probe(system, scratch, async (mount, target) => {
-        if (!isInside) enterNamespace();
-        isInside = true;
-        await mountOnto(system, [mount], target);
-        return target;
-      });
-    } catch (error) {
-      throw toOverlayerError(error, `Cannot try overlayfs in "${scratch}"`);
-    }
-  },
+handleJobs<OverlayProbeJobs>({
+  probeOverlay: ({ scratch }) =>
+    orRefused(`Cannot try overlayfs in "${scratch}"`, () => probe(system, scratch, mountAt)),
 });
+
+async function mountAt(mounts: readonly Mount[], target: string): Promise<string> {
+  if (!isInside) enterNamespace();
+  isInside = true;
+  await mountOnto(system, mounts, target);
+  return target;
+}
+
+async function orRefused<T>(what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw toOverlayerError(error, what);
+  }
+}
 
 function enterNamespace(): void {
   try {
