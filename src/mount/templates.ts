@@ -1,5 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 import type { Mount } from './mount.js';
+import { escapeLayer } from './overlay-layers.js';
 
 // Lists in the form of containerd's mount manager (core/mount/manager, containerd 2.2). The type of a mount names the
 // steps before it is made: `format/overlay` has templates in its fields.
@@ -43,26 +44,31 @@ export function countParts(mounts: readonly Mount[]): number {
  * - `{{ overlay A B }}`: the places of the mounts from A to B with a colon between them, or from B to A if A is larger
  * - `{{ source N }}`, `{{ target N }}`: the field of mount N
  *
+ * The places may have any characters: in options of an overlay, they are written as `escapeLayer` does.
+ *
  * @returns a mount whose type has no steps
  * @throws OverlayerError `InvalidArgument`: a template is none of these, or names no earlier mount
  */
 export function fillTemplates(mount: Mount, earlier: readonly EarlierMount[]): Mount {
   const type = typeOf(mount);
   if (!hasTemplates(mount)) return { ...mount, type };
-  const fill = (text: string) => fillText(text, earlier);
+  const asItIs = (path: string) => path;
+  const inOption = type === 'overlay' ? escapeLayer : asItIs;
+  const fill = (text: string) => fillText(text, earlier, asItIs);
   const { source, target, options } = mount;
   return {
     type,
     source: fill(source),
     target: target === undefined ? undefined : fill(target),
-    options: options.map(fill),
+    options: options.map((option) => fillText(option, earlier, inOption)),
   };
 }
 
 const TEMPLATE = /\{\{(.*?)\}\}/gs;
 const WORDS = /^\s*(?:(?<field>mount|source|target)\s+(?<index>\d+)|overlay\s+(?<from>\d+)\s+(?<to>\d+))\s*$/;
 
-function fillText(text: string, earlier: readonly EarlierMount[]): string {
+/** @param written the form of a path in the text */
+function fillText(text: string, earlier: readonly EarlierMount[], written: (path: string) => string): string {
   const rest = text.replace(TEMPLATE, '');
   if (rest.includes('{{')) throw badTemplate(text, 'it has no end');
   return text.replace(TEMPLATE, (template, words: string) => {
@@ -77,11 +83,11 @@ function fillText(text: string, earlier: readonly EarlierMount[]): string {
     const { field, index, from, to } = match;
     if (field === undefined)
       return between(at(from!), at(to!), earlier)
-        .map(({ place }) => place)
+        .map(({ place }) => written(place))
         .join(':');
     const { mount, place } = at(index!);
-    if (field === 'mount') return place;
-    return field === 'source' ? mount.source : (mount.target ?? '');
+    if (field === 'mount') return written(place);
+    return written(field === 'source' ? mount.source : (mount.target ?? ''));
   });
 }
 

@@ -4,14 +4,9 @@ import { checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { DataTask, type Task } from '../base/task.js';
 import { runDiff } from '../layer/diff/create-diff.js';
-import {
-  CREATE_DIFF_OPTIONS,
-  type CreateDiffOptions,
-  type DiffResult,
-  type DiffSource,
-} from '../layer/diff/options.js';
+import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult } from '../layer/diff/options.js';
 import type { Mount } from '../mount/mount.js';
-import { readOnlyMount, shownLayers } from '../mount/overlay-layers.js';
+import { readOnlyMount, type ShownLayer, shownLayers } from '../mount/shown-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import type { Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
@@ -66,9 +61,9 @@ async function* runDiffOfSnapshot(
 /**
  * Makes a layer of the changes from `left` to `right`, as containerd's Diff service does (services/diff/v1).
  *
- * If the uppermost layer of `right` is the only layer that `left` lacks, only that layer is read, and nothing is mounted.
- * Else both are mounted read-only in a private place, and compared. Owners are those on the disk, even if the mounts map
- * them.
+ * If the uppermost layer of `right` is the only layer that `left` lacks, only that layer is read. Nothing is mounted
+ * then, except layers that are EROFS files. Else both sides are mounted read-only in a private place, and compared. Owners
+ * are those on the disk, even if the mounts map them.
  *
  * @param left mounts of the tree before the changes. A first layer has no mounts, or an empty directory
  * @throws OverlayerError as `createDiff` and `mountAll`
@@ -93,17 +88,29 @@ async function* runDiffOfMounts(
 ): AsyncGenerator<Uint8Array, DiffResult> {
   if (right.length === 0)
     throw new OverlayerError('InvalidArgument', 'There are no mounts to make a diff of');
-  const upperdir = await findUpperdir(left, right);
-  if (upperdir !== undefined) return yield* runDiff(upperdir, options);
-  await using lower = await showTree(left);
-  await using upper = await showTree(right);
-  return yield* runDiff({ lower: lower.directory, upper: upper.directory! }, options);
+  const changes = await findChanges(left, right);
+  if (changes === undefined) {
+    await using lower = await showTree(left);
+    await using upper = await showTree(right);
+    return yield* runDiff({ lower: lower.directory, upper: upper.directory! }, options);
+  }
+  const { upper, lowers } = changes;
+  if ([upper, ...lowers].every(isDirectory))
+    return yield* runDiff({ upper: upper.path, lowers: lowers.map(({ path }) => path) }, options);
+  await using above = await showTree([mountOf(upper)]);
+  await using below = await showTree(lowers.length === 0 ? [] : left);
+  const lower = below.directory === undefined ? [] : [below.directory];
+  return yield* runDiff({ upper: above.directory!, lowers: lower }, options);
 }
 
-async function findUpperdir(
-  left: readonly Mount[],
-  right: readonly Mount[],
-): Promise<DiffSource | undefined> {
+/** The only layer that the left side lacks, and the layers below it. */
+interface Changes {
+  readonly upper: ShownLayer;
+  /** Nearest first. */
+  readonly lowers: readonly ShownLayer[];
+}
+
+async function findChanges(left: readonly Mount[], right: readonly Mount[]): Promise<Changes | undefined> {
   const [upper, ...lowers] = shownLayers(right) ?? [];
   const layers = shownLayers(left);
   if (upper === undefined || layers === undefined) return undefined;
@@ -111,13 +118,22 @@ async function findUpperdir(
   return isFirst || isDeepStrictEqual(lowers, layers) ? { upper, lowers } : undefined;
 }
 
+function isDirectory({ type }: ShownLayer): boolean {
+  return type === 'directory';
+}
+
+function mountOf({ type, path }: ShownLayer): Mount {
+  return { type: type === 'directory' ? 'bind' : type, source: path, options: ['ro'] };
+}
+
 /** Some snapshotters mount an empty directory for a snapshot without contents. */
-async function isEmpty([directory, ...others]: readonly string[]): Promise<boolean> {
-  if (directory === undefined || others.length > 0) return directory === undefined;
+async function isEmpty([layer, ...others]: readonly ShownLayer[]): Promise<boolean> {
+  if (layer === undefined) return true;
+  if (others.length > 0 || !isDirectory(layer)) return false;
   try {
-    return (await readdir(directory)).length === 0;
+    return (await readdir(layer.path)).length === 0;
   } catch (error) {
-    throw toOverlayerError(error, `Cannot read "${directory}"`);
+    throw toOverlayerError(error, `Cannot read "${layer.path}"`);
   }
 }
 
@@ -129,8 +145,8 @@ interface ShownTree extends AsyncDisposable {
 async function showTree(mounts: readonly Mount[]): Promise<ShownTree> {
   const layers = shownLayers(mounts);
   // A single directory is read where it is, without a mount and without privileges.
-  if (layers !== undefined && layers.length < 2)
-    return { directory: layers[0], [Symbol.asyncDispose]: async () => {} };
+  if (layers !== undefined && layers.length < 2 && layers.every(isDirectory))
+    return { directory: layers[0]?.path, [Symbol.asyncDispose]: async () => {} };
   const { mountTemporarily } = await import('../mount/mounting.js');
   const { directory, unmount } = await mountTemporarily(mounts.map(readOnlyMount));
   return { directory, [Symbol.asyncDispose]: () => unmount({ lazy: true }) };

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import type { Mount } from '../../mount/mount.js';
-import { shownLayers } from '../../mount/overlay-layers.js';
+import { shownLayers } from '../../mount/shown-layers.js';
 import { layerCompression, MEDIA_TYPE } from '../../oci/media-types.js';
 import { diffMounts } from '../../snapshot/diff-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
@@ -47,7 +47,7 @@ export async function storeDiff(
  */
 async function namespaceOf(mounts: readonly Mount[]): Promise<string> {
   const [uppermost] = shownLayers(mounts) ?? [];
-  const record = uppermost === undefined ? undefined : await readRecordFile(dirname(uppermost));
+  const record = uppermost === undefined ? undefined : await readRecordFile(dirname(uppermost.path));
   const name = typeof record === 'object' ? record.name : '';
   const [, namespace] = /^([^/]+)\/\d+\//.exec(name) ?? [];
   if (namespace !== undefined) return namespace;

@@ -2,8 +2,7 @@ import { OverlayerError } from '../../base/errors.js';
 import type { KeptMounts } from '../../mount/kept-mounts.js';
 import type { Mount } from '../../mount/mount.js';
 import { splitOption } from '../../mount/mount-options.js';
-import { escapeLayer } from '../../mount/overlay-layers.js';
-import { countParts, fillTemplates, typeOf } from '../../mount/templates.js';
+import { countParts, fillTemplates } from '../../mount/templates.js';
 import type { CallingContainerd } from '../containerd/calling-containerd.js';
 
 /**
@@ -43,11 +42,7 @@ export class CallerMounts {
       return [
         { type: 'bind', source: places.at(-1)!, options: [...last.options.filter(isIdMap), 'ro', 'rbind'] },
       ];
-    const isOverlay = typeOf(last) === 'overlay';
-    const earlier = parts.map((mount, at) => {
-      const place = places[at]!;
-      return { mount, place: isOverlay ? escapeLayer(place) : place };
-    });
+    const earlier = parts.map((mount, at) => ({ mount, place: places[at]! }));
     return [fillTemplates(last, earlier)];
   }
 }

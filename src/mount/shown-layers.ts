@@ -1,0 +1,59 @@
+import type { Mount } from './mount.js';
+import { parseMountOptions, splitOption } from './mount-options.js';
+import { escapeLayer, overlayLayers } from './overlay-layers.js';
+import { countParts, fillTemplates, typeOf } from './templates.js';
+
+/** One of the trees that a mount shows merged. */
+export interface ShownLayer {
+  /** `erofs`: the path is of an EROFS file. */
+  readonly type: 'directory' | 'erofs';
+  readonly path: string;
+}
+
+/**
+ * The layers that mounts show merged, the uppermost first.
+ *
+ * @returns undefined for mounts of another kind, and for those that show other things beside them
+ */
+export function shownLayers(mounts: readonly Mount[]): readonly ShownLayer[] | undefined {
+  const count = countParts(mounts);
+  const last = mounts[count];
+  if (last === undefined) return [];
+  const parts = mounts.slice(0, count);
+  if (mounts.length > count + 1 || last.target !== undefined || !parts.every(isOneFile)) return undefined;
+  const files = new Set(parts.map(({ source }) => source));
+  const layerAt = (path: string): ShownLayer => ({ type: files.has(path) ? 'erofs' : 'directory', path });
+  const earlier = parts.map((mount) => ({ mount, place: mount.source }));
+  const mount = fillTemplates(last, earlier);
+  const { bind, data } = parseMountOptions(mount.type, mount.options);
+  if (bind !== 'no') return [layerAt(mount.source)];
+  if (isOneFile(mount)) return [{ type: 'erofs', path: mount.source }];
+  return mount.type === 'overlay' ? allLayers(overlayLayers(data)).map(layerAt) : undefined;
+}
+
+/** An EROFS file that is complete without others. */
+function isOneFile({ type, options }: Mount): boolean {
+  return type === 'erofs' && parseMountOptions(type, options).data.length === 0;
+}
+
+function allLayers({ upper, lowers }: ReturnType<typeof overlayLayers>): readonly string[] {
+  return upper === undefined ? lowers : [upper, ...lowers];
+}
+
+const TO_WRITE = ['upperdir', 'workdir', 'volatile'];
+const ID_MAPS = ['uidmap', 'gidmap'];
+
+/**
+ * A mount that shows the same tree read-only. The upperdir becomes a lower layer, since two overlays may not share
+ * one (containerd's read-only temporary mounts do the same). Owners are not mapped: they are those of the layers on
+ * disk.
+ */
+export function readOnlyMount(mount: Mount): Mount {
+  const without = (options: readonly string[], keys: readonly string[]) =>
+    options.filter((option) => !keys.includes(splitOption(option)[0]));
+  if (typeOf(mount) !== 'overlay') return { ...mount, options: [...without(mount.options, ID_MAPS), 'ro'] };
+  const { flags, data } = parseMountOptions('overlay', mount.options);
+  const lowerdir = allLayers(overlayLayers(data)).map(escapeLayer).join(':');
+  const others = without(data, [...TO_WRITE, 'lowerdir']);
+  return { ...mount, options: [...flags, ...others, `lowerdir=${lowerdir}`, 'ro'] };
+}
