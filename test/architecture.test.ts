@@ -12,6 +12,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   tar: 1,
   compression: 1,
   oci: 1,
+  erofs: 1,
   content: 3,
   rootfs: 2,
   layer: 3,
@@ -24,7 +25,10 @@ const FLOORS: Readonly<Record<string, number>> = {
 };
 
 /** The public entries: the only files that may re-export, and all that the command line knows of the library. */
-const ENTRIES = ['src/index.ts', ...['daemon', 'image', 'layer', 'snapshot', 'tar', 'testing'].map(entryOf)];
+const ENTRIES = [
+  'src/index.ts',
+  ...['daemon', 'erofs', 'image', 'layer', 'snapshot', 'tar', 'testing'].map(entryOf),
+];
 const FOREIGN_CALLS = ['src/system/', 'src/compression/', 'src/base/natives.ts'];
 /** What a thread runs: esbuild makes it of the room's own `…-worker.ts`. */
 const BUILT_THREAD = /\/threads\/\w+\.cjs$/;

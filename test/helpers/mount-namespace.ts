@@ -75,6 +75,11 @@ export class MountNamespace {
     done.abort();
   }
 
+  /** A path outside of the namespace to a place in it. */
+  view(path: string): string {
+    return join(`/proc/${this.#shell.pid}/root`, path);
+  }
+
   /**
    * Mounts layers over one another, read only, the uppermost first, at a new directory below `parent`.
    * @returns a path to the merged tree that is good outside the namespace

@@ -129,7 +129,7 @@ test('the suite and package.json can be imported, and no other file', () => {
 
 describe('CommonJS', () => {
   test('requires each entry, and nothing is said', () => {
-    const entries = ['', '/layer', '/tar', '/snapshots', '/images', '/daemon', '/testing'];
+    const entries = ['', '/layer', '/tar', '/erofs', '/snapshots', '/images', '/daemon', '/testing'];
     const code = entries.map((entry) => `typeof require('overlayer${entry}')`).join();
     const command = `node --input-type=commonjs --print "[${code}].join()" 2>&1`;
     expect(app.run('sh', ['-c', command]).trim()).toBe(entries.map(() => 'object').join());

@@ -1,0 +1,373 @@
+import { decodePath, encodePath } from '../base/path-bytes.js';
+import { MAX_NAME_BYTES, MODE } from './format.js';
+import { NameHash } from './names.js';
+import {
+  Arena,
+  INODE,
+  INODE_WORDS,
+  LENGTH_BYTES,
+  MARK,
+  NAME,
+  NAME_WORDS,
+  NONE,
+  Records,
+  sizeOf,
+} from './records.js';
+import { encodeXattrs } from './xattrs.js';
+
+/** Attributes that every inode has. */
+export interface InodeAttributes {
+  /** Permission bits: 0 to 0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Whole seconds, negative before 1970, and nanoseconds 0 to 999,999,999. */
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+}
+
+/** A part of a sparse file that is stored: 0 or more chunks, one after the other. */
+export interface StoredChunks {
+  /** Number of the first chunk in the file. */
+  readonly chunk: number;
+  readonly count: number;
+  /** Offset of its bytes in the image: a multiple of 512. */
+  readonly offset: number;
+}
+
+/** Data of a sparse file. What no part covers is a hole. */
+export interface SparseData {
+  /** log2 of the bytes of a chunk: 9 to 40. */
+  readonly chunkBits: number;
+  /** In ascending order. */
+  readonly parts: readonly StoredChunks[];
+}
+
+/** The memory of a tree. */
+export interface TreeParts {
+  readonly names: Records;
+  readonly inodes: Records;
+  readonly arena: Arena;
+  readonly sparse: readonly SparseData[];
+}
+
+/** Bytes of one record, with its part of the table of hashes: the table has one to two words for each name. */
+const NAME_BYTES = NAME_WORDS * 4 + 8;
+const INODE_RECORD_BYTES = INODE_WORDS * 4;
+
+const FIRST_BUCKETS = 64;
+
+/**
+ * A tree of files in packed memory, of about 100 bytes for each entry beside its name. It knows names and inodes, and no
+ * layers. Numbers stand for both: the root's inode is 0.
+ */
+export class ErofsTree {
+  readonly root: number;
+  readonly #keep: (bytes: number) => void;
+  readonly #names = new Records(NAME_WORDS);
+  readonly #inodes = new Records(INODE_WORDS);
+  readonly #arena = new Arena();
+  readonly #hash = new NameHash();
+  readonly #sparse: SparseData[] = [];
+  /** The first name of each hash, plus 1. */
+  #buckets = new Int32Array(FIRST_BUCKETS);
+  #count = 0;
+
+  /** @param keep called with the bytes that an entry takes. It may throw */
+  constructor(keep: (bytes: number) => void = () => {}) {
+    this.#keep = keep;
+    this.root = this.addInode(MODE.directory, {
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      mtimeSec: 0,
+      mtimeNsec: 0,
+    });
+    this.#inodes.set(this.root, INODE.names, 1);
+  }
+
+  /** The packed records, for the writer. */
+  get parts(): TreeParts {
+    return { names: this.#names, inodes: this.#inodes, arena: this.#arena, sparse: this.#sparse };
+  }
+
+  /** Inodes that were ever made: their numbers are smaller. */
+  get inodes(): number {
+    return this.#inodes.length;
+  }
+
+  /** Names that the tree has. */
+  get names(): number {
+    return this.#count;
+  }
+
+  /** Makes an inode without a name. @param type of `MODE` */
+  addInode(type: number, attributes: InodeAttributes): number {
+    this.#keep(INODE_RECORD_BYTES);
+    const inode = this.#inodes.add();
+    this.#inodes.set(inode, INODE.mode, type);
+    this.#inodes.set(inode, INODE.first, NONE);
+    this.#inodes.set(inode, INODE.last, NONE);
+    this.#inodes.set(inode, INODE.name, NONE);
+    this.#inodes.set(inode, INODE.xattrs, NONE);
+    this.setAttributes(inode, attributes);
+    return inode;
+  }
+
+  setAttributes(inode: number, { mode, uid, gid, mtimeSec, mtimeNsec }: InodeAttributes): void {
+    const inodes = this.#inodes;
+    inodes.set(inode, INODE.mode, (inodes.get(inode, INODE.mode) & ~0o7777) | mode);
+    inodes.set(inode, INODE.uid, uid);
+    inodes.set(inode, INODE.gid, gid);
+    inodes.set(inode, INODE.mtimeLow, mtimeSec % 2 ** 32);
+    inodes.set(inode, INODE.mtimeHigh, Math.floor(mtimeSec / 2 ** 32));
+    inodes.set(inode, INODE.mtimeNsec, mtimeNsec);
+  }
+
+  /** @param xattrs values by names, which `isStorable` has accepted; undefined removes all */
+  setXattrs(inode: number, xattrs: ReadonlyMap<string, Uint8Array> | undefined): void {
+    const encoded = xattrs === undefined || xattrs.size === 0 ? undefined : encodeXattrs(xattrs);
+    this.#inodes.set(inode, INODE.xattrs, encoded === undefined ? NONE : this.#store(encoded));
+  }
+
+  /** Gives `to` the attributes of `from`, without its marks. */
+  copyXattrs(from: number, to: number): void {
+    this.#inodes.set(to, INODE.xattrs, this.#inodes.get(from, INODE.xattrs));
+  }
+
+  /** @param offset of the data in the image: a multiple of 512 */
+  setFile(inode: number, size: number, offset: number): void {
+    this.#setSize(inode, size);
+    this.#inodes.set(inode, INODE.data, offset / 512);
+  }
+
+  setSparse(inode: number, size: number, data: SparseData): void {
+    this.#setSize(inode, size);
+    this.#inodes.set(inode, INODE.data, this.#sparse.push(data) - 1);
+    this.mark(inode, MARK.sparse);
+  }
+
+  /** Sets what the image says of a directory. For the writer: from then on `namesOf` is the number of links. */
+  setDirectory(inode: number, size: number, links: number): void {
+    this.#setSize(inode, size);
+    this.#inodes.set(inode, INODE.names, links);
+  }
+
+  /** @param target of a symlink */
+  setTarget(inode: number, target: string): void {
+    const bytes = encodePath(target);
+    this.#setSize(inode, bytes.length);
+    this.#inodes.set(inode, INODE.data, this.#store(bytes));
+  }
+
+  setDevice(inode: number, major: number, minor: number): void {
+    this.#inodes.set(inode, INODE.data, (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12));
+  }
+
+  mark(inode: number, mark: number): void {
+    this.#inodes.set(inode, INODE.mode, this.#inodes.get(inode, INODE.mode) | mark);
+  }
+
+  unmark(inode: number, mark: number): void {
+    this.#inodes.set(inode, INODE.mode, this.#inodes.get(inode, INODE.mode) & ~mark);
+  }
+
+  has(inode: number, mark: number): boolean {
+    return (this.#inodes.get(inode, INODE.mode) & mark) !== 0;
+  }
+
+  /** Type of `MODE`. */
+  typeOf(inode: number): number {
+    return this.#inodes.get(inode, INODE.mode) & MODE.type;
+  }
+
+  isDirectory(inode: number): boolean {
+    return this.typeOf(inode) === MODE.directory;
+  }
+
+  /** The device of a device file, as Linux encodes it in 32 bits. */
+  deviceOf(inode: number): number {
+    return this.#inodes.get(inode, INODE.data);
+  }
+
+  /** The target of a symlink. */
+  targetOf(inode: number): string {
+    return decodePath(this.#arena.piece(this.#inodes.get(inode, INODE.data)));
+  }
+
+  sizeOf(inode: number): number {
+    return sizeOf(this.#inodes, inode);
+  }
+
+  /** @returns the inode of a name; NONE when the directory does not have it */
+  lookup(directory: number, name: string): number {
+    const found = this.find(directory, name);
+    return found === NONE ? NONE : this.inodeOf(found);
+  }
+
+  /** @returns the name's number; NONE when the directory does not have it */
+  find(directory: number, name: string): number {
+    this.#hash.load(name);
+    if (this.#hash.length > MAX_NAME_BYTES) return NONE;
+    return this.#find(directory, this.#hash.hash(directory));
+  }
+
+  /**
+   * Gives an inode a name, which the directory does not have.
+   *
+   * @param name of 1 to 255 bytes, without slashes; neither `.` nor `..`
+   * @returns the name's number
+   */
+  link(directory: number, name: string, inode: number): number {
+    const hash = this.#hash;
+    hash.load(name);
+    const { length } = hash;
+    this.#keep(NAME_BYTES + 1 + length);
+    const names = this.#names;
+    const added = names.add();
+    const place = this.#arena.take(1 + length);
+    const chunk = this.#arena.chunk(place);
+    const at = this.#arena.offset(place);
+    chunk[at] = length;
+    for (let byte = 0; byte < length; byte++) chunk[at + 1 + byte] = hash.bytes[byte]!;
+    names.set(added, NAME.parent, directory);
+    names.set(added, NAME.inode, inode);
+    names.set(added, NAME.place, place);
+    const hashed = hash.hash(directory);
+    names.set(added, NAME.hash, hashed);
+    if (this.#count === this.#buckets.length) this.#grow();
+    this.#count += 1;
+    const bucket = hashed & (this.#buckets.length - 1);
+    names.set(added, NAME.chain, this.#buckets[bucket]! - 1);
+    this.#buckets[bucket] = added + 1;
+    this.#append(directory, added);
+    this.#inodes.set(inode, INODE.names, this.#inodes.get(inode, INODE.names) + 1);
+    if (this.isDirectory(inode)) this.#inodes.set(inode, INODE.name, added);
+    return added;
+  }
+
+  /** Removes a name. An inode without names is not in the image. What a directory holds stays as it is. */
+  unlink(name: number): void {
+    const names = this.#names;
+    const inode = names.get(name, NAME.inode);
+    this.#unchain(name);
+    this.#count -= 1;
+    const directory = names.get(name, NAME.parent);
+    const next = names.get(name, NAME.next);
+    const previous = names.get(name, NAME.previous);
+    if (previous === NONE) this.#inodes.set(directory, INODE.first, next);
+    else names.set(previous, NAME.next, next);
+    if (next === NONE) this.#inodes.set(directory, INODE.last, previous);
+    else names.set(next, NAME.previous, previous);
+    this.#inodes.set(inode, INODE.names, this.#inodes.get(inode, INODE.names) - 1);
+    if (this.isDirectory(inode)) this.#inodes.set(inode, INODE.name, NONE);
+  }
+
+  /** The first name in a directory; NONE when it is empty. `next` gives the others. */
+  first(directory: number): number {
+    return this.#inodes.get(directory, INODE.first);
+  }
+
+  next(name: number): number {
+    return this.#names.get(name, NAME.next);
+  }
+
+  inodeOf(name: number): number {
+    return this.#names.get(name, NAME.inode);
+  }
+
+  /** The directory that has the name. */
+  directoryOf(name: number): number {
+    return this.#names.get(name, NAME.parent);
+  }
+
+  /** How many names an inode has. 0: it is not in the tree. */
+  namesOf(inode: number): number {
+    return this.#inodes.get(inode, INODE.names);
+  }
+
+  /** The name of a directory; NONE for the root. */
+  ownName(directory: number): number {
+    return this.#inodes.get(directory, INODE.name);
+  }
+
+  textOf(name: number): string {
+    const place = this.#names.get(name, NAME.place);
+    const chunk = this.#arena.chunk(place);
+    const at = this.#arena.offset(place);
+    return decodePath(chunk.subarray(at + 1, at + 1 + chunk[at]!));
+  }
+
+  #setSize(inode: number, size: number): void {
+    this.#inodes.set(inode, INODE.sizeLow, size % 2 ** 32);
+    this.#inodes.set(inode, INODE.sizeHigh, Math.floor(size / 2 ** 32));
+  }
+
+  /** Keeps a piece of bytes. @returns its place */
+  #store(bytes: Uint8Array): number {
+    this.#keep(LENGTH_BYTES + bytes.length);
+    return this.#arena.store(bytes);
+  }
+
+  #append(directory: number, name: number): void {
+    const last = this.#inodes.get(directory, INODE.last);
+    this.#names.set(name, NAME.next, NONE);
+    this.#names.set(name, NAME.previous, last);
+    if (last === NONE) this.#inodes.set(directory, INODE.first, name);
+    else this.#names.set(last, NAME.next, name);
+    this.#inodes.set(directory, INODE.last, name);
+  }
+
+  #find(directory: number, hash: number): number {
+    const names = this.#names;
+    let name = this.#buckets[hash & (this.#buckets.length - 1)]! - 1;
+    for (; name !== NONE; name = names.get(name, NAME.chain))
+      if (
+        names.get(name, NAME.hash) === hash &&
+        names.get(name, NAME.parent) === directory &&
+        this.#isLoaded(name)
+      )
+        return name;
+    return NONE;
+  }
+
+  /** Whether a name has the bytes that were loaded. */
+  #isLoaded(name: number): boolean {
+    const { bytes, length } = this.#hash;
+    const place = this.#names.get(name, NAME.place);
+    const chunk = this.#arena.chunk(place);
+    const at = this.#arena.offset(place);
+    if (chunk[at] !== length) return false;
+    for (let byte = 0; byte < length; byte++) if (chunk[at + 1 + byte] !== bytes[byte]) return false;
+    return true;
+  }
+
+  #unchain(name: number): void {
+    const names = this.#names;
+    const bucket = names.get(name, NAME.hash) & (this.#buckets.length - 1);
+    const next = names.get(name, NAME.chain);
+    let before = this.#buckets[bucket]! - 1;
+    if (before === name) {
+      this.#buckets[bucket] = next + 1;
+      return;
+    }
+    while (names.get(before, NAME.chain) !== name) before = names.get(before, NAME.chain);
+    names.set(before, NAME.chain, next);
+  }
+
+  /** Doubles the table. Names that were removed are in no chain. */
+  #grow(): void {
+    const old = this.#buckets;
+    const buckets = new Int32Array(old.length * 2);
+    const names = this.#names;
+    for (let bucket = 0; bucket < old.length; bucket++)
+      for (let name = old[bucket]! - 1; name !== NONE; ) {
+        const next = names.get(name, NAME.chain);
+        const place = names.get(name, NAME.hash) & (buckets.length - 1);
+        names.set(name, NAME.chain, buckets[place]! - 1);
+        buckets[place] = name + 1;
+        name = next;
+      }
+    this.#buckets = buckets;
+  }
+}
