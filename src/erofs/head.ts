@@ -7,7 +7,7 @@ export const HEAD_BYTES = 1024;
 /** Offset of the tar in a layer file. */
 export const TAR_OFFSET = 4096;
 /** The version of the form that this code writes and reads. */
-export const LAYER_VERSION = 1;
+const LAYER_VERSION = 1;
 
 const MAGIC = Buffer.from('overlayer.layer\n', 'latin1');
 const CHECKSUM_OFFSET = 1020;

@@ -1,3 +1,4 @@
+import { SUPERBLOCK_OFFSET } from '../../src/erofs/format.js';
 import { type ErofsTree, encodeSuperblock, layOut, writeMetadata } from '../../src/erofs/index.js';
 
 const METADATA = 4096;
@@ -18,7 +19,7 @@ export function imageOf(tree: ErofsTree, data: Uint8Array = new Uint8Array(0)): 
     hasChunkedFiles: layout.hasChunkedFiles,
   });
   const image = Buffer.alloc(start + metadata.length);
-  superblock.copy(image, 1024);
+  superblock.copy(image, SUPERBLOCK_OFFSET);
   image.set(data, METADATA);
   metadata.copy(image, start);
   return image;
