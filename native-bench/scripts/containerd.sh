@@ -1,6 +1,7 @@
 #!/bin/sh
 # Gets an image with a containerd of its own, that ends with it.
 # usage: containerd.sh DIRECTORY import|pull OPTION... IMAGE
+# CONTAINERD_DIFFER: what unpacks the layers (default: walking)
 set -eu
 dir=$1
 shift
@@ -13,6 +14,10 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 address = "$dir/socket"
 [ttrpc]
 address = "$dir/ttrpc"
+[plugins."io.containerd.service.v1.diff-service"]
+default = ["${CONTAINERD_DIFFER:-walking}"]
+[plugins."io.containerd.differ.v1.erofs"]
+mkfs_options = ["-T0", "--mkfs-time", "--sort=none"]
 CONFIG
 containerd --config "$dir/config.toml" >"$dir/log" 2>&1 &
 daemon=$!

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs a command beside a containerd and an overlayer of its own, which end with it.
 # usage: daemon.sh DIRECTORY DIFFER COMMAND...    with CONTAINERD_ADDRESS and OVERLAYER_ADDRESS for the command
+# OVERLAYER_BACKEND: of overlayer's snapshots, if not the one that it chooses
 set -eu
 dir=$1 differ=$2
 shift 2
@@ -22,7 +23,7 @@ address = "$OVERLAYER_ADDRESS"
 default = ["$differ"]
 CONFIG
 node "$(dirname "$0")/../../dist/cli/main.cjs" serve --root "$dir/snapshots" --address "$OVERLAYER_ADDRESS" \
-  --containerd-address "$CONTAINERD_ADDRESS" 2>"$dir/overlayer.log" &
+  ${OVERLAYER_BACKEND:+--backend "$OVERLAYER_BACKEND"} --containerd-address "$CONTAINERD_ADDRESS" 2>"$dir/overlayer.log" &
 server=$!
 containerd --config "$dir/config.toml" >"$dir/log" 2>&1 &
 daemon=$!

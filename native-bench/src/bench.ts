@@ -1,20 +1,30 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bars } from './bars.js';
+import { measureErofs } from './erofs/measure-erofs.js';
 import { type GroupContext, INPUT_GROUPS, SIZE_GROUPS, STORE_GROUPS } from './groups.js';
 import { measureImage } from './image.js';
 import { INPUT_TREES, type InputName } from './input-trees.js';
-import { type Layer, loadLayer, unloadLayer } from './inputs.js';
+import { describeLayer, loadLayer, unloadLayer } from './inputs.js';
 import { describeMachine } from './machine.js';
 import { RESULTS_DIR } from './paths.js';
 import { BENCH_PACKAGES, installDebianPackages, installPeers } from './prerequisites.js';
 import { chart } from './report/chart.js';
 import { markdown } from './report/markdown.js';
-import type { InputSize, Results } from './results.js';
+import type { Results } from './results.js';
 import { enterNamespace, mountMemory } from './scratch.js';
 
-const GROUPS = [...Object.keys({ ...INPUT_GROUPS, ...SIZE_GROUPS, ...STORE_GROUPS }), 'image', 'daemon'];
+/** What has results of its own. */
+const OWN_RUNS = {
+  image: (results: Results, dir: string) => measureImage(results, dir, 'image'),
+  daemon: (results: Results, dir: string) => measureImage(results, dir, 'daemon'),
+  erofs: measureErofs,
+};
+const GROUPS = [
+  ...Object.keys({ ...INPUT_GROUPS, ...SIZE_GROUPS, ...STORE_GROUPS }),
+  ...Object.keys(OWN_RUNS),
+];
 const USAGE = `npm run bench -- [--rounds N] [--inputs rootfs,node-modules,toolchain] [--only GROUP] [--quick]
 groups: ${GROUPS.join(', ')}
 --quick: rootfs alone, 3 rounds, without the slow peers`;
@@ -55,43 +65,35 @@ const results: Results = {
   eventLoop: [],
   snapshots: [],
   calls: [],
+  removals: [],
+  reads: [],
 };
 for (const name of inputs) measureLayer(name, selected(INPUT_GROUPS));
 for (const group of selected(SIZE_GROUPS))
   for (const name of group.inputs) if (!quick || name !== 'large') measureLayer(name, [group.measure]);
 for (const measure of selected(STORE_GROUPS)) results.snapshots.push(...measure(dir, rounds, quick));
-if (flags.only === undefined ? isWhole : isImageGroup(flags.only)) measureImage(results, dir, flags.only);
+if (isWhole) measureImage(results, dir);
+else if (flags.only !== undefined && isOwnRun(flags.only)) OWN_RUNS[flags.only](results, dir);
 report();
 
 /** A part of the groups on layers replaces no results that the README shows. */
 function nameOfRun(): string {
   if (isWhole) return 'bench';
-  if (flags.only !== undefined && isImageGroup(flags.only)) return flags.only;
+  if (flags.only !== undefined && isOwnRun(flags.only)) return flags.only;
   return quick && flags.only === undefined ? 'quick' : 'partial';
 }
 
-function isImageGroup(name: string): boolean {
-  return name === 'image' || name === 'daemon';
+function isOwnRun(name: string): name is keyof typeof OWN_RUNS {
+  return name in OWN_RUNS;
 }
 
 function measureLayer(name: string, groups: readonly ((context: GroupContext) => void)[]): void {
   if (!(name in INPUT_TREES)) throw new Error(`No such input: ${name}\n${USAGE}`);
   if (groups.length === 0) return;
   const layer = loadLayer(name as InputName, dir);
-  if (results.inputs.every((input) => input.name !== name)) results.inputs.push(describe(layer));
+  if (results.inputs.every((input) => input.name !== name)) results.inputs.push(describeLayer(layer));
   for (const measure of groups) measure({ results, layer, dir, rounds, quick });
   unloadLayer(layer);
-}
-
-function describe(layer: Layer): InputSize {
-  return {
-    name: layer.name,
-    definition: INPUT_TREES[layer.name].definition,
-    entries: layer.entries,
-    bytes: layer.bytes,
-    gzipBytes: statSync(layer.file('gzip')).size,
-    zstdBytes: statSync(layer.file('zstd')).size,
-  };
 }
 
 function selected<T>(groups: Readonly<Record<string, T>>): T[] {

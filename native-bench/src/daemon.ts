@@ -14,6 +14,8 @@ export interface CallTimes {
   readonly times: Readonly<Record<(typeof CALLS)[number], readonly number[]>>;
 }
 
+/** The socket of overlayer beside `DAEMON`, as a word of shell. */
+export const OVERLAYER_ADDRESS = '$OVERLAYER_ADDRESS';
 const DAEMON = join(BENCH_DIR, 'scripts', 'daemon.sh');
 
 /** An image into one and the same containerd: by its own snapshotter and differ, and by overlayer's. */
@@ -27,8 +29,8 @@ export function measureDaemon(results: Results, archive: string, disk: string, r
     ...measureInTurn(imports, { group: 'daemon', input: 'image', dir: disk, rounds }),
   );
   results.calls.push(
-    callTimes(disk, 'overlayer', '$OVERLAYER_ADDRESS'),
-    callTimes(disk, 'overlayfs', '$CONTAINERD_ADDRESS'),
+    callTimes(disk, { name: 'overlayer', snapshotter: 'overlayer', address: OVERLAYER_ADDRESS }),
+    callTimes(disk, { name: 'overlayfs', snapshotter: 'overlayfs', address: '$CONTAINERD_ADDRESS' }),
   );
 }
 
@@ -37,13 +39,25 @@ function importer(name: string, differ: string, snapshotter: string, archive: st
   return { name, env, command: (dest) => beside(dest, differ, `${load} && sync -f ${dest}`) };
 }
 
-function callTimes(disk: string, snapshotter: string, address: string): CallTimes {
+interface CallTarget {
+  /** In the results. */
+  readonly name: string;
+  readonly snapshotter: string;
+  /** The socket, as a word of shell. */
+  readonly address: string;
+  /** Of overlayer's snapshots. @default the one it chooses */
+  readonly backend?: string;
+}
+
+export function callTimes(disk: string, { name, snapshotter, address, backend = '' }: CallTarget): CallTimes {
   const dest = join(disk, 'dest');
   run(['mkdir', dest]);
   const client = `${script('snapshot-latency').join(' ')} ${address} ${snapshotter}`;
-  const times = JSON.parse(run(beside(dest, 'walking', client), { env }));
+  const times = JSON.parse(
+    run(beside(dest, 'walking', client), { env: { ...env, OVERLAYER_BACKEND: backend } }),
+  );
   run(['rm', '-r', dest]);
-  return { snapshotter, times };
+  return { snapshotter: name, times };
 }
 
 const env = { PATH: `${NEWER_CONTAINERD}:${process.env['PATH']}` };

@@ -2,17 +2,33 @@ import { join } from 'node:path';
 import type { Layer } from './inputs.js';
 import type { Contender } from './measure.js';
 import { BENCH_DIR, OVERLAYER } from './paths.js';
-import { shell } from './run.js';
+import { type Command, shell } from './run.js';
 
 // All leave a durable result; containerd starts and ends in the time, which takes it about 0.3 s.
 
-const CONTAINERD = join(BENCH_DIR, 'scripts', 'containerd.sh');
+export const CONTAINERD = join(BENCH_DIR, 'scripts', 'containerd.sh');
 
 /** An image into a store that can mount it. `layout` and `archive` hold it as `image`. */
 export function imageContenders(layout: string, archive: string, layers: readonly Layer[]): Contender[] {
-  const image = `oci:${layout}:image`;
   return [
     ...overlayer('import', '--name', 'image', layout),
+    ...importPeers(layout, archive),
+    {
+      name: 'tar -xzf, one after the other',
+      limit: true,
+      command: (dest) =>
+        shell(
+          `${layers.map((layer, at) => unpack('tar -xz', layer, join(dest, `${at}`))).join(' && ')} && sync -f ${dest}`,
+        ),
+    },
+    sideBySide(layers),
+  ];
+}
+
+/** What else a user would pick. */
+export function importPeers(layout: string, archive: string): Contender[] {
+  const image = `oci:${layout}:image`;
+  return [
     {
       name: 'containerd',
       command: (dest) => [CONTAINERD, dest, 'import', '--snapshotter', 'overlayfs', archive],
@@ -24,15 +40,6 @@ export function imageContenders(layout: string, archive: string, layers: readonl
       name: 'umoci',
       command: (dest) => shell(`umoci unpack --image ${layout}:image ${dest}/bundle && sync -f ${dest}`),
     },
-    {
-      name: 'tar -xzf, one after the other',
-      limit: true,
-      command: (dest) =>
-        shell(
-          `${layers.map((layer, at) => unpack('tar -xz', layer, join(dest, `${at}`))).join(' && ')} && sync -f ${dest}`,
-        ),
-    },
-    sideBySide(layers),
   ];
 }
 
@@ -53,18 +60,15 @@ export function pullContenders(reference: string, layers: readonly Layer[]): Con
 }
 
 function overlayer(...words: readonly string[]): Contender[] {
-  const command = (dest: string) => [
-    ...OVERLAYER,
-    ...words,
-    '--root',
-    join(dest, 'root'),
-    '--progress',
-    'none',
-  ];
   return [
-    { name: 'overlayer', command: (dest) => [...command(dest), '--discard-blobs'] },
-    { name: 'overlayer, blobs kept', command },
+    { name: 'overlayer', command: overlayerInto(...words, '--discard-blobs') },
+    { name: 'overlayer, blobs kept', command: overlayerInto(...words) },
   ];
+}
+
+/** A command of overlayer with a store of its own. */
+export function overlayerInto(...words: readonly string[]): Contender['command'] {
+  return (dest) => [...OVERLAYER, ...words, '--root', join(dest, 'root'), '--progress', 'none'];
 }
 
 function skopeo(source: string): Contender {
@@ -89,18 +93,27 @@ function inStorage(dest: string, command: string): readonly string[] {
 }
 
 /** What two cores can do without looking at what they write. */
-function sideBySide(layers: readonly Layer[]): Contender {
-  const all = (dest: string, half: 0 | 1) =>
-    layers
-      .map((layer, at) => ({ layer, at }))
-      .filter(({ at }) => at % 2 === half)
-      .map(({ layer, at }) => unpack('igzip -dc | tar -x', layer, join(dest, `${at}`)))
-      .join(' && ');
+export function sideBySide(layers: readonly Layer[]): Contender {
   return {
     name: 'igzip | tar, two side by side',
     limit: true,
-    command: (dest) => shell(`{ ${all(dest, 0)}; } & { ${all(dest, 1)}; } && wait $! && sync -f ${dest}`),
+    command: (dest) =>
+      inTwoHalves(dest, layers, (layer, at) => unpack('igzip -dc | tar -x', layer, join(dest, `${at}`))),
   };
+}
+
+/** A line of shell for each layer, every second one beside the others; then a sync. */
+export function inTwoHalves(
+  dest: string,
+  layers: readonly Layer[],
+  line: (layer: Layer, at: number) => string,
+): Command {
+  const half = (rest: 0 | 1) =>
+    layers
+      .map(line)
+      .filter((_, at) => at % 2 === rest)
+      .join(' && ');
+  return shell(`{ ${half(0)}; } & { ${half(1)}; } && wait $! && sync -f ${dest}`);
 }
 
 function unpack(pipeline: string, layer: Layer, dest: string): string {

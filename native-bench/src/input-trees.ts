@@ -9,10 +9,21 @@ export interface InputTree {
   readonly definition: string;
   /** Inputs it is taken from; they are made first. */
   readonly from?: readonly InputName[];
+  /** Times in whole seconds, as container builders write them: an entry then needs no extended header. */
+  readonly wholeSeconds?: true;
   make(dir: string): void;
 }
 
-export type InputName = 'rootfs' | 'node-modules' | 'toolchain' | 'large' | 'small' | 'tiny' | 'guard';
+export type InputName =
+  | 'rootfs'
+  | 'node-modules'
+  | 'toolchain'
+  | 'many-files'
+  | 'large-files'
+  | 'large'
+  | 'small'
+  | 'tiny'
+  | 'guard';
 
 const ROOTFS_PACKAGES = ['python3', 'perl', 'git', 'vim'];
 const TOOLCHAIN_PACKAGES =
@@ -21,6 +32,16 @@ const TOOLCHAIN_PACKAGES =
   );
 const NODE_PACKAGES =
   '@mui/icons-material@5.15.0 @mui/material@5.15.0 aws-sdk@2.1691.0 date-fns@2.30.0 lodash@4.17.21 typescript@5.4.5 webpack@5.91.0 @angular/core@17.3.0 rxjs@7.8.1 react-icons@5.0.1 core-js@3.36.1'.split(
+    ' ',
+  );
+const MANY_PACKAGES = [
+  ...NODE_PACKAGES,
+  ...'googleapis@134.0.0 next@14.2.3 monaco-editor@0.48.0 @ant-design/icons@5.3.7 @tensorflow/tfjs-core@4.17.0'.split(
+    ' ',
+  ),
+];
+const LARGE_PACKAGES =
+  'pandoc openjdk-17-jre-headless libqt5webenginecore5 libllvm15 libllvm14 libstd-rust-1.63 libmozjs-102-0 libwebkit2gtk-4.1-0 libjavascriptcoregtk-4.1-0 libclang-cpp14'.split(
     ' ',
   );
 /** Without dependencies, so that these few are all there is. */
@@ -44,12 +65,19 @@ export const INPUT_TREES: Readonly<Record<InputName, InputTree>> = {
   },
   toolchain: {
     definition: `Debian packages ${TOOLCHAIN_PACKAGES.join(', ')}`,
+    make: (dir) => extractPackages(dir, TOOLCHAIN_PACKAGES),
+  },
+  'many-files': {
+    definition: `npm packages ${MANY_PACKAGES.join(', ')}, dependencies as of 2025-05-01`,
+    wholeSeconds: true,
+    make: (dir) => npmInstall(dir, MANY_PACKAGES),
+  },
+  'large-files': {
+    definition: `Debian packages ${LARGE_PACKAGES.join(', ')}, without documentation`,
+    wholeSeconds: true,
     make(dir) {
-      const packages = `${dir}.packages`;
-      mkdirSync(packages);
-      run(['apt-get', 'download', ...TOOLCHAIN_PACKAGES], { cwd: packages });
-      for (const file of readdirSync(packages)) run(['dpkg-deb', '--extract', join(packages, file), dir]);
-      rmSync(packages, { recursive: true });
+      extractPackages(dir, LARGE_PACKAGES);
+      rmSync(join(dir, 'usr/share/doc'), { recursive: true });
     },
   },
   large: {
@@ -79,6 +107,14 @@ function npmInstall(dir: string, packages: readonly string[]): void {
   writeFileSync(join(dir, 'package.json'), '{ "private": true }\n');
   const flags = ['--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund'];
   run(['npm', 'install', ...flags, '--before', '2025-05-01', ...packages], { cwd: dir });
+}
+
+function extractPackages(dir: string, packages: readonly string[]): void {
+  const files = `${dir}.packages`;
+  mkdirSync(files);
+  run(['apt-get', 'download', ...packages], { cwd: files });
+  for (const file of readdirSync(files)) run(['dpkg-deb', '--extract', join(files, file), dir]);
+  rmSync(files, { recursive: true });
 }
 
 function extract(name: InputName, dir: string, ...members: string[]): void {

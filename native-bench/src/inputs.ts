@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Format, inputFile } from './input-files.js';
 import { INPUT_TREES, type InputName } from './input-trees.js';
 import { INPUTS_DIR } from './paths.js';
+import type { InputSize } from './results.js';
 import { type Command, run, shell } from './run.js';
 
 /** Makes what is missing of an input, once; `scratch` is where its tree stands meanwhile. */
@@ -16,7 +17,11 @@ export function ensureInput(name: InputName, scratch: string): void {
     const dir = join(scratch, name);
     mkdirSync(dir);
     tree.make(dir);
-    make(tar, (file) => ['tar', '--sort=name', '--numeric-owner', '--xattrs', '-C', dir, '-cf', file, '.']);
+    const times = tree.wholeSeconds ? ['--pax-option=delete=atime,delete=ctime,delete=mtime'] : [];
+    make(tar, (file) => [
+      ...['tar', '--sort=name', '--numeric-owner', '--xattrs', ...times],
+      ...['-C', dir, '-cf', file, '.'],
+    ]);
     rmSync(dir, { recursive: true });
   }
   make(inputFile(name, 'gzip'), (file) => shell(`gzip -6 -n < ${tar} > ${file}`));
@@ -55,6 +60,18 @@ export function loadLayer(
     .split('\n')
     .map(Number);
   return { name, bytes: bytes!, entries: entries!, file: (format) => inputFile(name, format, dir) };
+}
+
+export function describeLayer(layer: Layer): InputSize {
+  const size = (format: Format) => statSync(layer.file(format), { throwIfNoEntry: false })?.size;
+  return {
+    name: layer.name,
+    definition: INPUT_TREES[layer.name].definition,
+    entries: layer.entries,
+    bytes: layer.bytes,
+    gzipBytes: size('gzip')!,
+    zstdBytes: size('zstd'),
+  };
 }
 
 export function unloadLayer(layer: Layer): void {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { BENCH_DIR, ROOT_DIR } from './paths.js';
+import { CONTAINERD_2, MKFS_EROFS } from './prerequisites.js';
 import { run, shell } from './run.js';
 
 export interface Machine {
@@ -15,7 +16,10 @@ export interface Machine {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-const TOOLS = ['tar', 'gzip', 'igzip', 'zstd', 'bsdtar', 'umoci'];
+const TOOLS = [
+  ...['tar', 'gzip', 'igzip', 'zstd', 'bsdtar', 'umoci', 'skopeo', 'podman', 'buildah', 'containerd'],
+  ...[`${CONTAINERD_2}/containerd`, `${MKFS_EROFS}/mkfs.erofs`],
+];
 const PEERS = ['tar', 'tar-fs', 'modern-tar'];
 
 export function describeMachine(): Machine {
@@ -23,7 +27,8 @@ export function describeMachine(): Machine {
     overlayer: `${packageVersion(ROOT_DIR)} (${commit()})`,
     node: process.version,
   };
-  for (const tool of TOOLS) versions[tool] = run(shell(`${tool} --version | head -1 || true`)).trim();
+  for (const tool of TOOLS)
+    versions[tool] = run(shell(`${tool} --version 2>/dev/null | head -1 || true`)).trim();
   for (const peer of PEERS)
     versions[peer === 'tar' ? 'node-tar' : peer] = packageVersion(join(BENCH_DIR, 'node_modules', peer));
   return {

@@ -42,10 +42,32 @@ export function installPeers(): void {
   run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: BENCH_DIR });
 }
 
-const CONTAINERD = '/var/tmp/overlayer-test-peers/containerd-1.7';
-/** Folder of a containerd that takes differs as plugins, which the tests install too. */
-export const NEWER_CONTAINERD = join(CONTAINERD, 'usr/bin');
+/** The tests extract them to the same directories. */
+const PEERS = '/var/tmp/overlayer-test-peers';
+/** Folder of a containerd that takes differs as plugins. */
+export const NEWER_CONTAINERD = join(PEERS, 'containerd-1.7/usr/bin');
+/** Folder of the newest containerd in Debian. */
+export const CONTAINERD_2 = join(PEERS, 'containerd-2/usr/bin');
+/** Folder of an mkfs.erofs that reads a tar, and finds its libraries. */
+export const MKFS_EROFS = join(PEERS, 'erofs-utils-1.9/bin');
 
 export function installContainerd(): void {
-  run(['sh', join(ROOT_DIR, 'test/helpers/debian-packages.sh'), 'trixie', CONTAINERD, 'containerd']);
+  extractPackage('containerd', 'trixie', 'containerd-1.7');
+}
+
+export function installErofsPeers(): void {
+  installContainerd();
+  extractPackage('containerd', 'forky', 'containerd-2');
+  extractPackage('erofs-utils', 'forky', 'erofs-utils-1.9', '--complete');
+}
+
+/** A package of another Debian release, without installing it. */
+function extractPackage(
+  name: string,
+  release: string,
+  directory: string,
+  ...options: readonly string[]
+): void {
+  const script = join(ROOT_DIR, 'test/helpers/debian-packages.sh');
+  run(['sh', script, ...options, release, join(PEERS, directory), name]);
 }

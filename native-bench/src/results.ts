@@ -1,4 +1,6 @@
 import type { CallTimes } from './daemon.js';
+import type { Removal } from './erofs/removal.js';
+import type { RootReads } from './erofs/root-reads.js';
 import type { EventLoopDelay } from './event-loop.js';
 import type { Machine } from './machine.js';
 import type { Measurement, Sample } from './measure.js';
@@ -24,6 +26,8 @@ export interface Results {
   readonly eventLoop: EventLoopDelay[];
   readonly snapshots: SnapshotTimes[];
   readonly calls: CallTimes[];
+  readonly removals: Removal[];
+  readonly reads: RootReads[];
 }
 
 /** Undefined where this run did not measure it. */

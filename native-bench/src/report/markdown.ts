@@ -1,5 +1,6 @@
 import { bars } from '../bars.js';
 import { CALLS } from '../daemon.js';
+import { READS } from '../erofs/root-reads.js';
 import type { Measurement } from '../measure.js';
 import type { Results } from '../results.js';
 import { OPERATIONS } from '../snapshots.js';
@@ -15,6 +16,10 @@ const TITLES: Readonly<Record<string, string>> = {
   pull: 'the same from a registry on this machine',
   daemon:
     'the same from an archive into containerd, by overlayer as its snapshotter and differ, and without; both start and end in the time',
+  'erofs-memory': 'gzip layer to one EROFS file, in memory',
+  'erofs-disk': 'gzip layer to one EROFS file, on disk (ext4 with a journal), made durable',
+  'erofs-image':
+    'an image from an OCI layout into a store of EROFS files, on disk (ext4 with a journal), made durable',
   diff: 'a layer of an overlay snapshot, in memory',
   memory: 'peak memory',
   startup: 'start-up',
@@ -57,6 +62,8 @@ export function markdown(results: Results): string {
     ...(results.eventLoop.length === 0 ? [] : eventLoopSection(results)),
     ...(results.snapshots.length === 0 ? [] : snapshotSection(results)),
     ...(results.calls.length === 0 ? [] : callSection(results)),
+    ...(results.removals.length === 0 ? [] : removalSection(results)),
+    ...(results.reads.length === 0 ? [] : readSection(results)),
     '## Versions',
     '',
     ...table(['tool', 'version'], Object.entries(machine.versions)),
@@ -139,6 +146,35 @@ function callSection({ calls }: Results): string[] {
     ...table(
       ['snapshotter', ...CALLS],
       calls.map(({ snapshotter, times }) => [snapshotter, ...CALLS.map((call) => cell(times[call]))]),
+    ),
+  ];
+}
+
+function removalSection({ removals }: Results): string[] {
+  return [
+    '## Removal of an image and its layers, on disk',
+    '',
+    ...table(
+      ['image', 'backend', 'time', 'from – to'],
+      removals.map(({ input, backend, milliseconds }) => {
+        const { median, min, max } = spread(milliseconds);
+        return [input, backend, `${median.toFixed(1)} ms`, `${min.toFixed(1)} – ${max.toFixed(1)}`];
+      }),
+    ),
+  ];
+}
+
+function readSection({ reads }: Results): string[] {
+  return [
+    "## A container's root filesystem, on disk: start of programs, find, and a read of everything",
+    '',
+    ...table(
+      ['image', 'layers as', ...READS, 'page cache after a read'],
+      reads.map(({ input, root, times, cachedBytes }) => [
+        ...[input, root],
+        ...READS.map((read) => `${spread(times[read]).median.toFixed(3)} s`),
+        megabytes(spread(cachedBytes).median),
+      ]),
     ),
   ];
 }

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import type { InputName } from './input-trees.js';
+import { type Layer, loadLayer, unloadLayer } from './inputs.js';
+import { writeOciLayout } from './oci-layout.js';
+import type { InputSize } from './results.js';
+import { run } from './run.js';
+
+/** Layers of the images, lowest first. Every second one makes half of the work, for what runs in two pipelines. */
+const IMAGE_LAYERS = {
+  image: ['rootfs', 'toolchain', 'node-modules', 'guard', 'small'],
+  'many files': ['rootfs', 'node-modules', 'many-files', 'guard'],
+  'large files': ['rootfs', 'large-files', 'toolchain'],
+} as const satisfies Readonly<Record<string, readonly InputName[]>>;
+
+export type ImageName = keyof typeof IMAGE_LAYERS;
+
+/** An image in memory, in the forms that tools take. */
+export interface ImageFiles {
+  readonly size: InputSize;
+  readonly layers: readonly Layer[];
+  /** An OCI layout that holds it as `image`. */
+  readonly layout: string;
+  /** The layout as an archive. */
+  readonly archive: string;
+}
+
+export function loadImage(name: ImageName, dir: string): ImageFiles {
+  const layers = IMAGE_LAYERS[name].map((layer) => loadLayer(layer, dir, ['tar', 'gzip']));
+  const layout = join(dir, 'layout');
+  const archive = join(dir, 'image.tar');
+  writeOciLayout(layout, layers);
+  run(['tar', '-C', layout, '-cf', archive, '.']);
+  const size = {
+    name,
+    definition: `${layers.length} layers: ${IMAGE_LAYERS[name].join(', ')}`,
+    entries: sum(layers, ({ entries }) => entries),
+    bytes: sum(layers, ({ bytes }) => bytes),
+    gzipBytes: Number(run(['stat', '-c', '%s', archive])),
+    zstdBytes: undefined,
+  };
+  return { size, layers, layout, archive };
+}
+
+export function unloadImage({ layout, archive, layers }: ImageFiles): void {
+  run(['rm', '-r', layout, archive]);
+  for (const layer of layers) unloadLayer(layer);
+}
+
+function sum(layers: readonly Layer[], count: (layer: Layer) => number): number {
+  return layers.reduce((total, layer) => total + count(layer), 0);
+}
