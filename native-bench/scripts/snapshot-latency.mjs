@@ -1,6 +1,6 @@
 // Milliseconds of each of many calls, one after the other: node snapshot-latency.mjs SOCKET SNAPSHOTTER
 import { credentials, Metadata, makeClientConstructor } from '@grpc/grpc-js';
-import { loadService } from '../../dist/daemon/load-services.js';
+import { loadService } from '../../dist/daemon/grpc/load-services.js';
 
 const TIMES = 500;
 /** Or containerd's garbage collection would take it. */

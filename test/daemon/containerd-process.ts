@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { containerdConfig } from '../../src/index.js';
 import { CONTAINERD_2, NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
+import type { HostNamespace } from './host-namespace.js';
 
 /** Of containerd, from Debian 12, 13 and 14: 1.6 unpacks layers itself. */
 export type Version = '1.6' | '1.7' | '2.1';
@@ -26,6 +27,8 @@ export interface ContainerdOptions {
   readonly content?: 'containerd' | 'overlayer';
   /** The plugins for Kubernetes, which are left out else; from version 1.7 on. */
   readonly node?: NodeOptions;
+  /** A namespace whose mounts it sees. @default its mounts and those of others are apart */
+  readonly host?: HostNamespace | undefined;
 }
 
 interface NodeOptions {
@@ -42,17 +45,19 @@ export class ContainerdProcess {
   readonly address: string;
   readonly #directory: string;
   readonly #path: string;
+  readonly #host: HostNamespace | undefined;
   #process: ChildProcess | undefined;
 
-  private constructor(directory: string, path: string) {
+  private constructor(directory: string, path: string, host: HostNamespace | undefined) {
     this.#directory = directory;
     this.#path = path;
+    this.#host = host;
     this.address = join(directory, 'containerd.sock');
   }
 
   static async start(directory: string, options: ContainerdOptions = {}): Promise<ContainerdProcess> {
     const path = [...PROGRAMS[options.version ?? '1.7'], process.env['PATH']].join(delimiter);
-    const containerd = new ContainerdProcess(directory, path);
+    const containerd = new ContainerdProcess(directory, path, options.host);
     writeFileSync(join(directory, 'config.toml'), configOf(directory, options));
     await containerd.start();
     return containerd;
@@ -60,17 +65,19 @@ export class ContainerdProcess {
 
   async start(): Promise<void> {
     const isolated = [
+      ...(this.#host?.prefix ?? []),
+      'unshare',
       '--mount',
       '--propagation',
-      'private',
+      this.#host === undefined ? 'private' : 'slave',
       '--pid',
       '--fork',
       '--kill-child',
       '--mount-proc',
     ];
     const child = spawn(
-      'unshare',
-      [...isolated, 'containerd', '--config', join(this.#directory, 'config.toml')],
+      isolated[0]!,
+      [...isolated.slice(1), 'containerd', '--config', join(this.#directory, 'config.toml')],
       { env: { ...process.env, PATH: this.#path }, stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.#process = child;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { MAIN } from '../cli/helpers.js';
+import type { HostNamespace } from './host-namespace.js';
 
 /** Holds a socket, in systemd's stead. */
 const HOLDER = join(import.meta.dirname, 'held-socket.py');
@@ -35,6 +36,20 @@ export class DaemonProcess {
     const command = commandOf(directory, '--address', addressIn(directory), ...options);
     return await DaemonProcess.#started(
       spawn(process.execPath, command, { stdio: ['ignore', 'inherit', 'pipe'] }),
+      directory,
+    );
+  }
+
+  /** In another mount namespace. */
+  static async startIn(
+    host: HostNamespace,
+    directory: string,
+    ...options: readonly string[]
+  ): Promise<DaemonProcess> {
+    const [program, ...rest] = [...host.prefix, process.execPath];
+    const command = [...rest, ...commandOf(directory, '--address', addressIn(directory), ...options)];
+    return await DaemonProcess.#started(
+      spawn(program!, command, { stdio: ['ignore', 'inherit', 'pipe'] }),
       directory,
     );
   }

@@ -139,6 +139,27 @@ test('its files for systemd are such, and say the same as the program', async ()
   expect((await overlayer(['serve', '--help'])).stdout).toContain(root);
 });
 
+test('its drop-in for erofs resets the options that hide mounts from containerd', () => {
+  const dropIn = readFileSync(
+    join(import.meta.dirname, '../../src/daemon/systemd/overlayer-erofs.conf'),
+    'utf8',
+  );
+  const hiding = unit('service').match(/^(?:Protect|Private|ReadOnly|ReadWrite|Inaccessible)\w*(?==)/gm)!;
+  for (const option of hiding) expect(dropIn).toMatch(new RegExp(`^${option}=no$`, 'm'));
+  const [, command] = /^ExecStart=(.+)$/m.exec(unit('service'))!;
+  expect(dropIn).toContain(`ExecStart=${command!.replace(' --log', ' --backend erofs --log')}`);
+  const here = (text: string) => text.replace('ExecStart=overlayer', `ExecStart=${process.execPath}`);
+  writeFileSync(join(directory, 'overlayer.service'), here(unit('service')));
+  writeFileSync(join(directory, 'overlayer.socket'), unit('socket'));
+  mkdirSync(join(directory, 'overlayer.service.d'));
+  writeFileSync(join(directory, 'overlayer.service.d/erofs.conf'), here(dropIn));
+  const verified = spawnSync('systemd-analyze', ['verify', join(directory, 'overlayer.service')], {
+    encoding: 'utf8',
+    env: { ...process.env, SYSTEMD_UNIT_PATH: `${directory}:` },
+  });
+  expect(verified).toMatchObject({ status: 0, stdout: '', stderr: '' });
+});
+
 test('without a socket it says so; with images in its root it serves nothing', async () => {
   const root = join(directory, 'root');
   const nowhere = await overlayer(['serve', '--root', root]);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { type ContainerdOptions, ContainerdProcess } from './containerd-process.js';
 import { DaemonProcess } from './daemon-process.js';
+import { HostNamespace } from './host-namespace.js';
 import { makeSampleImage } from './sample-image.js';
 
 export interface UsedContainerd {
@@ -11,6 +12,8 @@ export interface UsedContainerd {
   /** Archive of the sample image. */
   readonly archive: string;
   readonly containerd: ContainerdProcess;
+  /** The namespace of both, with the backend `erofs`. */
+  readonly host: HostNamespace | undefined;
   /** Another one after it was killed. */
   daemon: DaemonProcess;
 }
@@ -18,22 +21,30 @@ export interface UsedContainerd {
 interface UseContainerdOptions extends ContainerdOptions {
   /** The daemon's socket is held as by systemd. */
   readonly isHeld?: boolean;
+  /** Its layers are on disk, and the daemon and containerd see each other's mounts. @default overlay */
+  readonly backend?: 'erofs';
 }
 
 /** A containerd and the daemon that is its plugin, for the tests of a file or a block. */
 export function useContainerd(options: UseContainerdOptions = {}): UsedContainerd {
   const used = {} as { -readonly [name in keyof UsedContainerd]: UsedContainerd[name] };
+  const { backend } = options;
   beforeAll(async () => {
-    used.directory = makeWorkDirectory();
+    used.directory = makeWorkDirectory(backend === 'erofs' ? 'disk' : 'fast');
     const image = join(used.directory, 'image');
     mkdirSync(image);
     used.archive = makeSampleImage(image);
-    used.daemon = await DaemonProcess[options.isHeld ? 'startHeld' : 'start'](used.directory);
-    used.containerd = await ContainerdProcess.start(used.directory, options);
+    used.host = backend === 'erofs' ? await HostNamespace.start() : undefined;
+    used.daemon =
+      used.host === undefined
+        ? await DaemonProcess[options.isHeld ? 'startHeld' : 'start'](used.directory)
+        : await DaemonProcess.startIn(used.host, used.directory, '--backend', 'erofs');
+    used.containerd = await ContainerdProcess.start(used.directory, { ...options, host: used.host });
   });
   afterAll(async () => {
     await used.containerd?.kill();
     await used.daemon?.stop('SIGKILL');
+    await used.host?.close();
     rmSync(used.directory, { recursive: true });
   });
   return used;
