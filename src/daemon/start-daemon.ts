@@ -6,7 +6,7 @@ import { OverlayerError } from '../base/errors.js';
 import { openStore } from '../image/store/open-store.js';
 import type { Store } from '../image/store/store.js';
 import { warmUp } from '../layer/unpack-layer.js';
-import { KeptMounts } from '../mount/kept-mounts.js';
+import { KEPT_MOUNTS, KeptMounts } from '../mount/kept-mounts.js';
 import { notifySystemd } from '../system/unix-socket.js';
 import { CallingContainerd } from './containerd/calling-containerd.js';
 import { ContainerdContent } from './containerd/containerd-content.js';
@@ -106,7 +106,7 @@ async function openServices(
   const own = { snapshots, filled, directory: join(path, 'snapshots') };
   const caller = new CallingContainerd(containerd);
   ends.push(() => caller.close());
-  const mounts = new CallerMounts(new KeptMounts(join(path, 'mounted')), caller);
+  const mounts = new CallerMounts(new KeptMounts(join(path, KEPT_MOUNTS)), caller);
   const open = layerOpener(content, client);
   return {
     snapshots: snapshotsService({ own, open, name, mounts }),

@@ -11,6 +11,8 @@ import { AT_FDCWD } from '../system/system.js';
 import type { Mount } from './mount.js';
 import { mountOnto } from './mount-onto.js';
 
+/** The name of their directory in the root of a store. */
+export const KEPT_MOUNTS = 'mounted';
 /** The magic number of EROFS (statfs(2)). */
 const EROFS_MAGIC = 0xe0f5e1e2;
 /** The pause between two attempts to take the lock. Another process holds it for about a millisecond. */

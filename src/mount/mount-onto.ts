@@ -8,10 +8,12 @@ import { EROFS } from './kinds/erofs-mount.js';
 import { FILE_SYSTEM } from './kinds/file-system-mount.js';
 import type { MountAttempt, MountKind } from './kinds/mount-attempt.js';
 import { OVERLAY } from './kinds/overlay-mount.js';
+import { isShort } from './kinds/short-paths.js';
 import { withTemporaryPlace } from './kinds/temporary-place.js';
 import type { Mount } from './mount.js';
 import { mountError } from './mount-error.js';
 import { parseMountOptions } from './mount-options.js';
+import { overlayLayers } from './overlay-layers.js';
 import { countParts, fillTemplates } from './templates.js';
 
 /** A mount that others of its list use. It is attached nowhere. */
@@ -72,7 +74,7 @@ async function mountOne(
   parts: readonly Part[],
   root: string,
 ): Promise<string> {
-  const mount = fillTemplates(described, parts);
+  const mount = namedAfterFile(fillTemplates(described, parts), parts);
   const target = openTarget(system, root, mount.target ?? '');
   try {
     const what = `Cannot mount ${mount.type} on "${target.path}"`;
@@ -81,6 +83,19 @@ async function mountOne(
   } finally {
     system.close(target.descriptor);
   }
+}
+
+/**
+ * The mount table does not show which files are layers of an overlay. The source, which overlayfs ignores, names the
+ * nearest one.
+ */
+function namedAfterFile(mount: Mount, parts: readonly Part[]): Mount {
+  if (mount.type !== 'overlay') return mount;
+  const { lowers } = overlayLayers(parseMountOptions(mount.type, mount.options).data);
+  const nearest = lowers.map((lower) => parts.find(({ place }) => place === lower)).find((part) => part);
+  return nearest !== undefined && isShort(nearest.mount.source)
+    ? { ...mount, source: nearest.mount.source }
+    : mount;
 }
 
 /** @param what a sentence for errors: `Cannot mount overlay on "/mnt"` */

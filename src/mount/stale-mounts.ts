@@ -1,6 +1,9 @@
-import { relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { decodePath } from '../base/path-bytes.js';
 import { type MountInfo, readMountInfo } from '../system/mountinfo.js';
 import { hasProc } from '../system/own-proc.js';
+import { KEPT_MOUNTS } from './kept-mounts.js';
 
 /** A mount of a snapshot that no longer exists, or a mount inside the store. */
 interface StaleMount {
@@ -19,6 +22,8 @@ export function findStaleMounts(snapshots: string, exists: (directory: string) =
   const home = mountOf(mounts, snapshots);
   return mounts.flatMap((mount): StaleMount[] => {
     const { mountPoint } = mount;
+    // `KeptMounts.unused` finds those that no snapshot uses: several snapshots may share one.
+    if (mountPoint.startsWith(`${join(dirname(snapshots), KEPT_MOUNTS)}/`)) return [];
     if (mountPoint.startsWith(`${snapshots}/`))
       return [{ mountPoint, detail: `${mount.type} is mounted inside the store` }];
     const gone = [...usedBy(mount, snapshots, home)].filter((name) => !exists(name));
@@ -39,12 +44,29 @@ function mountOf(mounts: readonly MountInfo[], path: string): MountInfo | undefi
   );
 }
 
-/** Names of directories below `snapshots` that a mount shows. */
+/**
+ * Names of directories below `snapshots` that a mount shows. For an overlay on EROFS files these are the upperdir's and
+ * that of the nearest file (`mountOnto`): a snapshot below is removed after those above it.
+ */
 function usedBy(mount: MountInfo, snapshots: string, home: MountInfo | undefined): Set<string> {
-  if (mount.type === 'overlay') return namesBelow(snapshots, mount.superOptions.replace(/\\(.)/g, '$1'));
+  const { type, source } = mount;
+  if (type === 'overlay')
+    return namesBelow(snapshots, `${source},${mount.superOptions.replace(/\\(.)/g, '$1')}`);
+  if (type === 'erofs') return namesBelow(snapshots, backingFile(source));
   if (home === undefined || mount.device !== home.device) return new Set();
   const inFileSystem = `${home.root}/${relative(home.mountPoint, snapshots)}`.replace(/\/+/g, '/');
   return mount.root.startsWith(`${inFileSystem}/`) ? namesBelow(inFileSystem, mount.root) : new Set();
+}
+
+/** The file of a loop device; any other path as it is. */
+function backingFile(source: string): string {
+  const [, loop] = /^\/dev\/(loop\d+)$/.exec(source) ?? [];
+  if (loop === undefined) return source;
+  try {
+    return decodePath(readFileSync(`/sys/block/${loop}/loop/backing_file`));
+  } catch {
+    return source; // without /sys
+  }
 }
 
 function namesBelow(directory: string, text: string): Set<string> {
