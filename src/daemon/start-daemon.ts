@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
@@ -106,13 +106,28 @@ async function openServices(
   const own = { snapshots, filled, directory: join(path, 'snapshots') };
   const caller = new CallingContainerd(containerd);
   ends.push(() => caller.close());
-  const mounts = new CallerMounts(new KeptMounts(join(path, KEPT_MOUNTS)), caller);
+  const mounts = new CallerMounts(
+    new KeptMounts(join(path, KEPT_MOUNTS), () => layerFiles(own.directory)),
+    caller,
+  );
+  await mounts.release();
   const open = layerOpener(content, client);
   return {
     snapshots: snapshotsService({ own, open, name, mounts }),
-    diff: diffService({ own, open, containerd: client, onLayer: (layer) => metrics.countLayer(layer) }),
+    diff: diffService({
+      own,
+      open,
+      mounts,
+      containerd: client,
+      onLayer: (layer) => metrics.countLayer(layer),
+    }),
     content: contentService(content),
   };
+}
+
+/** Paths at which snapshots have their layer, if it is a file. @param directory of the snapshots' directories */
+function layerFiles(directory: string): string[] {
+  return readdirSync(directory).map((name) => join(directory, name, 'layer.erofs'));
 }
 
 /** @throws OverlayerError `FailedPrecondition` */

@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, statfsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { closeQuietly } from '../rootfs/directory.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
@@ -38,11 +38,22 @@ export interface SweepResult {
 export class KeptMounts {
   readonly #system: MountSystem;
   readonly #directory: string;
+  readonly #files: () => Iterable<string>;
+  /** The path under which a file was held last, by its inode number. */
+  readonly #held = new Map<string, string>();
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param directory an absolute path without symlinks. It is made for the first mount, with mode 0700 */
-  constructor(directory: string, system: MountSystem = openLinuxMountSystem()) {
+  /**
+   * @param directory an absolute path without symlinks. It is made for the first mount, with mode 0700
+   * @param files paths of all files that are in use. They need not exist
+   */
+  constructor(
+    directory: string,
+    files: () => Iterable<string>,
+    system: MountSystem = openLinuxMountSystem(),
+  ) {
     this.#directory = directory;
+    this.#files = files;
     this.#system = system;
   }
 
@@ -59,8 +70,10 @@ export class KeptMounts {
       try {
         const places: string[] = [];
         for (const mount of mounts) {
-          const place = this.#placeOf(mount.source);
+          const inode = String(statSync(mount.source, { bigint: true }).ino);
+          const place = join(this.#directory, inode);
           places.push(place);
+          this.#held.set(inode, mount.source);
           if (this.#isMounted(place)) continue;
           made.push(place);
           mkdirSync(place, { recursive: true, mode: 0o700 });
@@ -76,40 +89,44 @@ export class KeptMounts {
   }
 
   /**
-   * Unmounts all but some files. Programs that have files of a mount open keep it until they close them.
+   * The file that is mounted at a directory that `hold` has returned, also in another process.
    *
-   * @param used returns the paths of the files that stay mounted. It is called while no other process mounts
+   * @returns undefined for other directories
    */
-  async sweep(used: () => Iterable<string>): Promise<SweepResult> {
+  fileAt(place: string): string | undefined {
+    if (dirname(place) !== this.#directory) return undefined;
+    const inode = basename(place);
+    const held = this.#held.get(inode);
+    if (held !== undefined && inodeOf(held) === inode) return held;
+    for (const file of this.#files()) if (inodeOf(file) === inode) return file;
+    return undefined;
+  }
+
+  /** Unmounts the files that are not in use. Programs that have files of a mount open keep it until they close them. */
+  async sweep(): Promise<SweepResult> {
     const unmounted: string[] = [];
     const failed: { path: string; error: unknown }[] = [];
     if (namesIn(this.#directory).length === 0) return { unmounted, failed };
     await this.#exclusively(async () => {
-      for (const path of this.unused(used()))
+      for (const path of this.unused())
         try {
-          if (this.#isMounted(path)) unmounted.push(path);
+          const isMounted = this.#isMounted(path);
           await this.#unmount(path);
+          if (isMounted) unmounted.push(path);
         } catch (error) {
           failed.push({ path, error: toOverlayerError(error, `Cannot unmount "${path}"`) });
         }
     });
-    return { unmounted: unmounted.filter((path) => !failed.some((each) => each.path === path)), failed };
+    return { unmounted, failed };
   }
 
-  /** The directories of mounts whose file is none of these. Some may have lost their mount. */
-  unused(files: Iterable<string>): readonly string[] {
+  /** The directories of mounts whose file is not in use. Some may have lost their mount. */
+  unused(): readonly string[] {
     const names = namesIn(this.#directory);
     if (names.length === 0) return [];
-    const used = new Set<string>();
-    for (const file of files) {
-      const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-      if (stat !== undefined) used.add(String(stat.ino));
-    }
+    const used = new Set<string | undefined>();
+    for (const file of this.#files()) used.add(inodeOf(file));
     return names.filter((name) => !used.has(name)).map((name) => join(this.#directory, name));
-  }
-
-  #placeOf(file: string): string {
-    return join(this.#directory, String(statSync(file, { bigint: true }).ino));
   }
 
   #isMounted(place: string): boolean {
@@ -122,7 +139,8 @@ export class KeptMounts {
   }
 
   async #unmount(place: string): Promise<void> {
-    // Processes of earlier versions of the mount table may have stacked several.
+    this.#held.delete(basename(place));
+    // Two mounts can be stacked where another process has mounted without the lock.
     while (this.#isMounted(place)) await this.#system.unmount(place, { lazy: true });
     // Not recursively: below a directory that is still mounted are the files of a layer.
     rmdirSync(place);
@@ -145,6 +163,12 @@ export class KeptMounts {
     this.#last = turn.catch(() => {});
     return turn;
   }
+}
+
+/** @returns undefined when there is no such file */
+function inodeOf(file: string): string | undefined {
+  const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat && String(stat.ino);
 }
 
 function namesIn(directory: string): readonly string[] {

@@ -23,7 +23,11 @@ function makeSnapshot(...names: readonly string[]) {
   return { root, layers: files.map((source): Mount => ({ type: 'erofs', source, options: ['ro'] })) };
 }
 
-/** Converts mounts for a caller. @returns the result, and the names in the tree that it shows */
+/**
+ * Converts mounts for a caller, and restores them as another process does.
+ *
+ * @returns the result, and the names in the tree that it shows; the layers that the restored mounts show
+ */
 function convert(root: string, mounts: readonly Mount[], caller: Caller) {
   return namespace.inside.run(
     async ({ overlayer, load, fs, path }, root, mounts, caller) => {
@@ -33,17 +37,29 @@ function convert(root: string, mounts: readonly Mount[], caller: Caller) {
         ),
         load<typeof import('../../src/mount/kept-mounts.js')>('mount/kept-mounts.js'),
       ]);
+      const { shownLayers } =
+        await load<typeof import('../../src/mount/shown-layers.js')>('mount/shown-layers.js');
+      const files = () => fs.readdirSync(root).map((name) => path.join(root, name));
       const { sees, takesTemplates } = caller as unknown as Caller;
       const containerd = { sees: () => sees, takesTemplates: async () => takesTemplates };
-      const converter = new CallerMounts(new KeptMounts(path.join(root, 'mounted')), containerd as never);
+      const open = () =>
+        new CallerMounts(new KeptMounts(path.join(root, 'mounted'), files), containerd as never);
+      const converter = open();
       const converted = await converter.convert(mounts as unknown as Mount[]);
       const names = await overlayer.withMount(converted, (directory) => fs.readdirSync(directory));
-      return { converted: converted as unknown as Mount[], names };
+      const restored = open().restore(converted);
+      const layers = shownLayers(restored)?.map((layer) => path.basename(layer.path)) ?? [];
+      return {
+        converted: converted as unknown as Mount[],
+        names,
+        restored: restored as unknown as Mount[],
+        layers,
+      };
     },
     root,
     mounts as never,
     { ...caller },
-  ) as Promise<{ converted: Mount[]; names: string[] }>;
+  ) as Promise<{ converted: Mount[]; names: string[]; restored: Mount[]; layers: string[] }>;
 }
 
 const overlayOf = (root: string, lowerdir: string): Mount => ({
@@ -61,13 +77,15 @@ test('mounts without EROFS files stay as they are', async () => {
 test('a view of one layer is a bind mount of it', async () => {
   const { root, layers } = makeSnapshot('base');
   const [layer] = layers;
-  const { converted, names } = await convert(root, layers, OLD);
+  const { converted, names, restored } = await convert(root, layers, OLD);
+  expect(restored).toEqual(layers);
   expect(converted).toEqual([
     { type: 'bind', source: expect.stringMatching(`^${root}/mounted/\\d+$`), options: ['ro', 'rbind'] },
   ]);
   expect(names).toEqual(['base']);
   const options = ['uidmap=0:1000:10', 'gidmap=0:1000:10'];
   const mapped = await convert(root, [{ ...layer!, options: [...options, 'ro'] }], OLD);
+  expect(mapped.restored).toEqual([{ ...layer, options: [...options, 'ro'] }]);
   expect(mapped.converted).toEqual([{ ...converted[0]!, options: [...options, 'ro', 'rbind'] }]);
 });
 
@@ -78,7 +96,9 @@ test('an overlay of layers is one of their directories', async () => {
     root,
   );
   const mounts = [...layers, overlayOf(root, '{{ overlay 0 1 }}')];
-  const { converted, names } = await convert(root, mounts, OLD);
+  const { converted, names, restored, layers: shown } = await convert(root, mounts, OLD);
+  expect(restored.map(({ type }) => type)).toEqual(['erofs', 'erofs', 'format/overlay']);
+  expect(shown).toEqual(['fs', 'next', 'base']);
   expect(converted).toEqual([
     {
       ...overlayOf(root, ''),

@@ -26,7 +26,9 @@ function hold(directory: string, ...lists: readonly (readonly string[])[]): Prom
       const { KeptMounts } =
         await load<typeof import('../../src/mount/kept-mounts.js')>('mount/kept-mounts.js');
       const held = lists.map((files) =>
-        new KeptMounts(directory).hold(files.map((source) => ({ type: 'erofs', source, options: ['ro'] }))),
+        new KeptMounts(directory, () => []).hold(
+          files.map((source) => ({ type: 'erofs', source, options: ['ro'] })),
+        ),
       );
       return (await Promise.all(held)).map((places) => places.map((place) => fs.readdirSync(place)));
     },
@@ -41,7 +43,7 @@ function sweep(directory: string, used: readonly string[]): Promise<{ unmounted:
     async ({ load }, directory, used) => {
       const { KeptMounts } =
         await load<typeof import('../../src/mount/kept-mounts.js')>('mount/kept-mounts.js');
-      const { unmounted, failed } = await new KeptMounts(directory).sweep(() => used);
+      const { unmounted, failed } = await new KeptMounts(directory, () => used).sweep();
       return { unmounted: unmounted.length, failed: failed.map(({ error }) => String(error)) };
     },
     directory,
@@ -95,12 +97,11 @@ test('a mount whose files are open is unmounted, and the files stay readable', a
     async ({ load, fs, path }, directory, file) => {
       const { KeptMounts } =
         await load<typeof import('../../src/mount/kept-mounts.js')>('mount/kept-mounts.js');
-      const kept = new KeptMounts(directory);
-      fs.writeFileSync(path.join(directory, '..', 'other'), '');
+      const kept = new KeptMounts(directory, () => []);
       const [place] = await kept.hold([{ type: 'erofs', source: file, options: ['ro'] }]);
       const open = fs.openSync(path.join(place!, 'base'), 'r');
       fs.rmSync(file);
-      await kept.sweep(() => []);
+      await kept.sweep();
       const size = fs.fstatSync(open).size;
       fs.closeSync(open);
       return size;
@@ -143,4 +144,27 @@ test('what is not a mount is left alone', async () => {
   const { unmounted, failed } = await sweep(directory, []);
   expect({ unmounted, failed }).toEqual({ unmounted: 1, failed: [expect.stringContaining('not empty')] });
   expect(readdirSync(directory).sort()).toEqual(['1', 'note']);
+});
+
+test('the file at a place is found, also by a process that did not mount it', async () => {
+  const { directory, files } = makeLayers('base', 'next');
+  const found = await namespace.inside.run(
+    async ({ load }, directory, files) => {
+      const { KeptMounts } =
+        await load<typeof import('../../src/mount/kept-mounts.js')>('mount/kept-mounts.js');
+      const [first, second] = [
+        new KeptMounts(directory, () => []),
+        new KeptMounts(directory, () => ['missing', ...files]),
+      ];
+      const [place] = await first.hold([{ type: 'erofs', source: files[1]!, options: ['ro'] }]);
+      const places = [place!, `${directory}/1`, `${directory}/../1`, '/'];
+      return [first, second].map((kept) => places.map((path) => kept.fileAt(path) ?? ''));
+    },
+    directory,
+    [...files],
+  );
+  expect(found).toEqual([
+    [files[1], '', '', ''],
+    [files[1], '', '', ''],
+  ]);
 });

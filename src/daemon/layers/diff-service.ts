@@ -5,6 +5,8 @@ import type { ContainerdContent } from '../containerd/containerd-content.js';
 import { fromMount, required } from '../convert.js';
 import type { CallContext } from '../grpc/calls.js';
 import type { Methods } from '../grpc/handlers.js';
+import type { MountMessage } from '../messages.js';
+import type { CallerMounts } from '../snapshots/caller-mounts.js';
 import { applyToMounts, type OwnSnapshots } from './apply-to-mounts.js';
 import type { ApplyRequest, ApplyResponse, DiffRequest, DiffResponse } from './diff-messages.js';
 import type { OpenLayer } from './open-layer.js';
@@ -13,6 +15,7 @@ import { storeDiff } from './store-diff.js';
 interface DiffServiceOptions {
   readonly own: OwnSnapshots;
   readonly open: OpenLayer;
+  readonly mounts: CallerMounts;
   readonly containerd: ContainerdContent;
   readonly onLayer: (layer: LayerResult) => void;
 }
@@ -20,16 +23,17 @@ interface DiffServiceOptions {
 /**
  * `containerd.services.diff.v1.Diff`. After `Unimplemented`, containerd tries its next differ.
  */
-export function diffService({ own, open, containerd, onLayer }: DiffServiceOptions): Methods {
+export function diffService({ own, open, mounts, containerd, onLayer }: DiffServiceOptions): Methods {
+  const read = (messages: readonly MountMessage[]) => mounts.restore(messages.map(fromMount));
   return {
     async Apply(request: ApplyRequest, context: CallContext): Promise<ApplyResponse> {
-      const { diff, mounts, syncFs } = request;
+      const { diff, syncFs } = request;
       const { mediaType, digest: text } = required(diff, 'diff');
       // Throws for media types that need one of containerd's stream processors (core/diff, BinaryHandler). The request's
       // payloads for processors are ignored: Kubernetes' part of containerd 1.7 sends them with every layer.
       layerCompression(mediaType);
       const digest = parseDigest(text);
-      const layer = await applyToMounts(() => open(digest, context), mounts.map(fromMount), own, {
+      const layer = await applyToMounts(() => open(digest, context), read(request.mounts), own, {
         digest,
         sync: syncFs,
         signal: context.signal,
@@ -40,7 +44,8 @@ export function diffService({ own, open, containerd, onLayer }: DiffServiceOptio
     },
 
     async Diff(request: DiffRequest, context: CallContext): Promise<DiffResponse> {
-      return { diff: await storeDiff(request, context, containerd) };
+      const [left, right] = [read(request.left), read(request.right)];
+      return { diff: await storeDiff({ ...request, left, right }, context, containerd) };
     },
   };
 }

@@ -7,10 +7,15 @@ import { diffMounts } from '../../snapshot/diff-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { readRecordFile } from '../../snapshot/store/snapshot-files.js';
 import type { ContainerdContent } from '../containerd/containerd-content.js';
-import { fromMount, orUndefined } from '../convert.js';
+import { orUndefined } from '../convert.js';
 import type { CallContext } from '../grpc/calls.js';
 import type { DescriptorMessage } from '../messages.js';
 import type { DiffRequest } from './diff-messages.js';
+
+interface DiffOfMounts extends Omit<DiffRequest, 'left' | 'right'> {
+  readonly left: readonly Mount[];
+  readonly right: readonly Mount[];
+}
 
 /**
  * Makes a layer, and writes it into the content store of the calling containerd with a label for its diffID.
@@ -18,16 +23,15 @@ import type { DiffRequest } from './diff-messages.js';
  * @throws OverlayerError as `diffMounts`; `Unimplemented`: the media type is not a layer's, or the namespace is unknown
  */
 export async function storeDiff(
-  request: DiffRequest,
+  request: DiffOfMounts,
   context: CallContext,
   containerd: ContainerdContent,
 ): Promise<DescriptorMessage> {
-  const { left, labels, sourceDateEpoch } = request;
+  const { left, right, labels, sourceDateEpoch } = request;
   const mediaType = request.mediaType === '' ? MEDIA_TYPE.layerGzip : request.mediaType;
   const compression = layerCompression(mediaType);
-  const right = request.right.map(fromMount);
   const namespace = context.namespace ?? (await namespaceOf(right));
-  const diff = diffMounts(left.map(fromMount), right, {
+  const diff = diffMounts(left, right, {
     // Docker's plain media type does not say the compression. A caller that asks for it wants none.
     compression: compression === 'unknown' ? 'none' : compression,
     sourceDateEpoch: sourceDateEpoch === null ? undefined : new Date(sourceDateEpoch.seconds * 1000),

@@ -1,7 +1,8 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { KeptMounts } from '../../mount/kept-mounts.js';
 import type { Mount } from '../../mount/mount.js';
-import { splitOption } from '../../mount/mount-options.js';
+import { parseMountOptions, splitOption } from '../../mount/mount-options.js';
+import { escapeLayer, overlayLayers } from '../../mount/overlay-layers.js';
 import { countParts, fillTemplates } from '../../mount/templates.js';
 import type { CallingContainerd } from '../containerd/calling-containerd.js';
 
@@ -22,7 +23,11 @@ export class CallerMounts {
     this.#containerd = containerd;
   }
 
-  /** @throws OverlayerError as `mountAll`; `FailedPrecondition`: containerd does not see the daemon's mounts */
+  /**
+   * Turns the mounts of a snapshot into those for the caller.
+   *
+   * @throws OverlayerError as `mountAll`; `FailedPrecondition`: containerd does not see the daemon's mounts
+   */
   async convert(mounts: readonly Mount[]): Promise<readonly Mount[]> {
     const last = mounts.at(-1);
     const parts = last?.type === 'erofs' ? mounts : mounts.slice(0, countParts(mounts));
@@ -39,15 +44,39 @@ export class CallerMounts {
       );
     }
     if (parts === mounts)
-      return [
-        { type: 'bind', source: places.at(-1)!, options: [...last.options.filter(isIdMap), 'ro', 'rbind'] },
-      ];
+      return [{ type: 'bind', source: places.at(-1)!, options: [...idMapOf(last), 'ro', 'rbind'] }];
     const earlier = parts.map((mount, at) => ({ mount, place: places[at]! }));
     return [fillTemplates(last, earlier)];
+  }
+
+  /** Turns mounts that the caller got from `convert` back into those of the snapshot. Others stay as they are. */
+  restore(mounts: readonly Mount[]): readonly Mount[] {
+    const [mount] = mounts;
+    if (mount === undefined || mounts.length > 1) return mounts;
+    const file = this.#kept.fileAt(mount.source);
+    if (file !== undefined) return [{ type: 'erofs', source: file, options: [...idMapOf(mount), 'ro'] }];
+    if (mount.type !== 'overlay') return mounts;
+    const parts: Mount[] = [];
+    const lowers = overlayLayers(parseMountOptions(mount.type, mount.options).data).lowers.map((lower) => {
+      const source = this.#kept.fileAt(lower);
+      if (source === undefined) return escapeLayer(lower);
+      return `{{ mount ${parts.push({ type: 'erofs', source, options: ['ro'] }) - 1} }}`;
+    });
+    if (parts.length === 0) return mounts;
+    const options = mount.options.map((option) =>
+      splitOption(option)[0] === 'lowerdir' ? `lowerdir=${lowers.join(':')}` : option,
+    );
+    return [...parts, { ...mount, type: 'format/overlay', options }];
+  }
+
+  /** Unmounts the layers that no snapshot has any more. */
+  async release(): Promise<void> {
+    await this.#kept.sweep();
   }
 }
 
 const isIdMap = (option: string) => ['uidmap', 'gidmap'].includes(splitOption(option)[0]);
+const idMapOf = ({ options }: Mount) => options.filter(isIdMap);
 
 /** The owners of a kept mount are those in the file, because snapshots with other maps share it. */
 function withoutIdMap(mount: Mount): Mount {

@@ -113,6 +113,8 @@ export function snapshotsService({ own, open, name, mounts }: SnapshotsServiceOp
     async Cleanup(request: SnapshotterRequest, { signal }: CallContext): Promise<EmptyMessage> {
       checkName(request);
       await snapshots.cleanup({ signal });
+      // containerd calls this after its garbage collection, which is the only one to call Remove (core/metadata).
+      await mounts.release();
       return {};
     },
   };
