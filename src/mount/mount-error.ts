@@ -87,12 +87,20 @@ export function mountError(
   });
 }
 
+const NO_LOOP_DEVICE: Reason = [
+  'FailedPrecondition',
+  'the file needs a loop device',
+  'load the module (modprobe loop), or give the container /dev/loop-control and the loop devices; Linux 6.12 needs none for files on a disk',
+];
+
 function specialReason(
   { errno, path }: SystemError,
   { type, source }: { readonly type?: string; readonly source?: string },
 ): Reason | undefined {
   if (type === 'overlay') return OVERLAY_REASONS[errno];
   if (type !== 'erofs') return undefined;
+  if (path.startsWith('/dev/loop') && ['ENOENT', 'EPERM', 'EACCES', 'ENXIO'].includes(errno))
+    return NO_LOOP_DEVICE;
   return (path === source ? EROFS_FILE_REASONS[errno] : undefined) ?? EROFS_REASONS[errno];
 }
 

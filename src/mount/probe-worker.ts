@@ -2,6 +2,7 @@ import { handleJobs } from '../base/threads/worker-thread.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
 import { SystemError } from '../system/system.js';
+import { type ErofsProbeJobs, probeMounts } from './erofs-support.js';
 import type { Mount } from './mount.js';
 import { mountError } from './mount-error.js';
 import { mountOnto } from './mount-onto.js';
@@ -16,7 +17,9 @@ const linux = openLinuxMountSystem();
 const system = withoutUnmount(linux);
 let isInside = false;
 
-handleJobs<OverlayProbeJobs>({
+handleJobs<OverlayProbeJobs & ErofsProbeJobs>({
+  probeErofs: ({ scratch }) =>
+    orRefused(`Cannot try EROFS in "${scratch}"`, () => probeMounts(scratch, mountAt)),
   probeOverlay: ({ scratch }) =>
     orRefused(`Cannot try overlayfs in "${scratch}"`, () => probe(system, scratch, mountAt)),
 });

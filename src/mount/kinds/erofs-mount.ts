@@ -12,22 +12,25 @@ import { ShortPaths } from './short-paths.js';
 export const EROFS: MountKind = {
   makeTree(attempt) {
     try {
-      return makeOfFiles(attempt);
+      return makeOfFiles(attempt) ?? makeOfLoopDevices(attempt);
     } catch (error) {
-      if (!isErrno(error, 'ENOTBLK')) throw nameFile(attempt, error);
-      attempt.messages.length = 0;
+      throw nameFile(attempt, error);
     }
-    return makeOfLoopDevices(attempt);
   },
   mountOld: FILE_SYSTEM.mountOld,
 };
 
-function makeOfFiles(attempt: MountAttempt): number {
+/** @returns undefined when the kernel does not mount the files themselves */
+function makeOfFiles(attempt: MountAttempt): number | undefined {
   using paths = new ShortPaths(attempt.system);
-  return makeFileSystem(
-    attempt,
-    parametersOf(attempt, (path) => paths.shorten(path)),
-  );
+  const parameters = parametersOf(attempt, (path) => paths.shorten(path));
+  try {
+    return makeFileSystem(attempt, parameters);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTBLK')) throw error;
+    attempt.messages.length = 0;
+    return undefined;
+  }
 }
 
 /** The kernel keeps a loop device while it is mounted, also after a crash of this process, and frees it afterwards. */
