@@ -1,6 +1,6 @@
 /**
- * `overlayer/erofs`: EROFS images that hold a layer and its tar. The writer takes a tree in memory and gives bytes; it
- * does no I/O.
+ * `overlayer/erofs`: EROFS images that hold a layer and its tar. The writer takes a tree in memory and gives bytes; the
+ * reader reads such an image at any place. Neither does I/O.
  *
  * @module overlayer/erofs
  */
@@ -19,6 +19,13 @@ export {
 } from './tree.js';
 export { writeMetadata } from './writer.js';
 export { isStorable } from './xattrs.js';
+
+// Reading an image: one name, one file, or all of them.
+
+export type { ErofsInode, ErofsLayout, ErofsType } from './inode.js';
+export type { ErofsSource } from './paged-bytes.js';
+export { type ErofsEntry, type ErofsExtent, ErofsReader } from './reader.js';
+export { type WalkedName, walkErofs } from './walk.js';
 
 // The head of a layer file.
 

@@ -28,6 +28,11 @@ export type { Anomaly, AnomalyKind, AnomalySummary } from './plan/anomaly.js';
 export type { Operation, Placed, PlannedOperation } from './plan/operation.js';
 export { planLayer } from './plan-layer.js';
 
+// Layer files: EROFS images that hold the tar of a layer.
+
+export { type ErofsLayerInfo, readErofsLayer } from './erofs/read-erofs-layer.js';
+export { type ErofsLayerProgress, readErofsTar, verifyErofsLayer } from './erofs/verify-erofs-layer.js';
+
 // Making a layer of the difference between directories.
 
 export { createDiff } from './diff/create-diff.js';

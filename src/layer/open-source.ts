@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { closeSource, type OpenedBytes, openBytes, type UnreadSource } from '../base/byte-source.js';
 import { checkPath } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
+import type { DiffID } from '../oci/digest.js';
+import { findErofsLayer } from './erofs/read-erofs-layer.js';
 import type { FileRange, LayerSource, ReadLayerOptions } from './options.js';
 
 /** A source that is checked, and not opened yet. */
@@ -14,6 +16,8 @@ interface OpenedSource {
   readonly file?: FileRange;
   readonly bytes?: OpenedBytes;
   readonly compressedSize: number | undefined;
+  /** The diffID that the source itself states. It is verified as if the caller had given it. */
+  readonly diffID?: DiffID | undefined;
 }
 
 /**
@@ -51,8 +55,12 @@ export function openSource(source: FoundSource): OpenedSource {
   }
   const stat = statSource(source);
   if (stat.isDirectory()) throw new OverlayerError('InvalidArgument', `Layer "${source}" is a directory`);
-  if (stat.isFile())
+  if (stat.isFile()) {
+    const layer = findErofsLayer(source);
+    if (layer !== undefined)
+      return { file: layer.tar, compressedSize: layer.tar.length, diffID: layer.diffID };
     return { file: { path: source, offset: 0, length: Number.MAX_SAFE_INTEGER }, compressedSize: stat.size };
+  }
   return { bytes: stat.isFIFO() ? openFifo(source) : createReadStream(source), compressedSize: undefined };
 }
 

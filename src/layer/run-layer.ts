@@ -30,7 +30,7 @@ export async function runLayer(
   const { signal } = options;
   const wanted = checkReading(options);
   const { pipeline } = crew;
-  const { file, bytes, compressedSize } = openSource(source);
+  const { file, bytes, compressedSize, diffID: stated } = openSource(source);
   pipeline.reset();
   const onAbort = () => pipeline.gate.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -56,7 +56,8 @@ export async function runLayer(
     const digest = decoded.digest === undefined ? diffID : (`sha256:${decoded.digest}` as const);
     checkDigest('digest', options.digest, digest);
     checkDigest('diffID', options.diffID, diffID);
-    if (options.digest === undefined && options.diffID === undefined)
+    if (hash) checkDigest('diffID', stated, diffID);
+    if (options.digest === undefined && options.diffID === undefined && stated === undefined)
       checkUnnamed(summary, decoded.provesEnd, options.allowEmpty ?? false);
     const anomalies = [...summary.anomalies, ...streamAnomalies(decoded, summary)];
     const { compressedBytes: compressedSize } = pipeline;

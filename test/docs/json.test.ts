@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
+import { ErofsTree } from '../../src/erofs/index.js';
 import { openStore } from '../../src/index.js';
 import { overlayer } from '../cli/helpers.js';
 import { configOf, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
+import { layerFileOf } from '../helpers/layer-file.js';
 import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 
@@ -24,6 +26,7 @@ const config = JSON.stringify({
 });
 writeFiles(join(directory, 'layout'), layoutFiles({}, layers, Buffer.from(config)));
 copyFileSync(join(REPOSITORY, 'fixtures/layer.tar.gz'), join(directory, 'layer.tar.gz'));
+writeFileSync(join(directory, 'layer.erofs'), layerFileOf(tar(file('a', 'one')), new ErofsTree()));
 mkdirSync(join(directory, 'empty'));
 const holdSomething = async () => {
   await using store = await openStore({ root: join(directory, 'store') });
@@ -40,6 +43,8 @@ const COMMANDS: readonly (readonly [type: string, command: string, input?: strin
   ['Inspected', 'inspect --max-entries 3 layer.tar.gz'],
   ['InspectedImages', 'inspect layout'],
   ['MadeLayer', 'diff empty rootfs -o made.tar.gz'],
+  ['WrittenTar', 'layer tar layer.erofs -o written.tar'],
+  ['VerifiedLayer', 'layer verify layer.erofs'],
   ['Got', 'import layout --name app:1 --root store'],
   ['Images', 'images ls --root store'],
   ['Tree', 'images tree --root store'],

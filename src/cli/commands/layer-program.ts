@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
-import { addCommand } from '../flags/declare.js';
-import { DIFF_FLAGS, INSPECT_FLAGS, UNPACK_FLAGS } from '../flags/layer-flags.js';
+import { addCommand, addGroup } from '../flags/declare.js';
+import {
+  DIFF_FLAGS,
+  INSPECT_FLAGS,
+  TAR_FLAGS,
+  UNPACK_FLAGS,
+  VERIFY_LAYER_FLAGS,
+} from '../flags/layer-flags.js';
 
 const SOURCE = 'a layer or image: a file, an OCI layout, docker://REF, or - for standard input';
 
@@ -26,6 +32,10 @@ Examples:
   overlayer diff before after -o layer.tar.zst
   overlayer diff before after | ssh host overlayer unpack --merge - rootfs
   SOURCE_DATE_EPOCH=1700000000 overlayer diff empty rootfs -o layer.tar.gz`;
+
+const TAR_HELP = `Examples:
+  overlayer layer tar layer.erofs -o layer.tar
+  overlayer layer tar layer.erofs | sha256sum`;
 
 /** The commands on one layer, or on an image without a store. */
 export function addLayerCommands(program: Command): void {
@@ -61,5 +71,32 @@ export function addLayerCommands(program: Command): void {
     flags: DIFF_FLAGS,
     help: DIFF_HELP,
     run: async ([lower, upper], flags) => await (await import('./diff.js')).diff(lower, upper, flags),
+  });
+  addLayerFiles(program);
+}
+
+function addLayerFiles(program: Command): void {
+  const layer = addGroup(
+    program,
+    'layer',
+    'Work with layer files: EROFS files that hold the tar of a layer.',
+  );
+  const operand = ['<FILE>', 'a file that unpack --target erofs has written'] as const;
+  const load = () => import('./layer-file.js');
+  addCommand(layer, {
+    name: 'tar',
+    summary: 'Write the tar of a layer file, byte for byte.',
+    details: 'It fails if the tar does not have the diffID of the layer.',
+    operands: [operand],
+    flags: TAR_FLAGS,
+    help: TAR_HELP,
+    run: async ([file], flags) => await (await load()).tar(file, flags),
+  });
+  addCommand(layer, {
+    name: 'verify',
+    summary: 'Read a layer file to its end, and check that no byte is damaged.',
+    operands: [operand],
+    flags: VERIFY_LAYER_FLAGS,
+    run: async ([file], flags) => await (await load()).verify(file, flags),
   });
 }

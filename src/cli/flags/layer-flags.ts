@@ -107,6 +107,16 @@ export type DiffFlags = ValuesOf<typeof DIFF_FLAGS>;
 export const DIFF_SNAPSHOT_FLAGS = [...STORE_FLAGS, ...OUTPUT_FLAGS] as const;
 export type DiffSnapshotFlags = ValuesOf<typeof DIFF_SNAPSHOT_FLAGS>;
 
+/** Options of `layer tar`. */
+export const TAR_FLAGS = [
+  JSON_OUTPUT,
+  withDefault(flag('-o, --output <FILE>', 'the tar to write, or - for standard output'), '-'),
+] as const;
+export type TarFlags = ValuesOf<typeof TAR_FLAGS>;
+
+export const VERIFY_LAYER_FLAGS = [JSON_OUTPUT] as const;
+export type VerifyLayerFlags = ValuesOf<typeof VERIFY_LAYER_FLAGS>;
+
 /** Options of `snapshots unpack`. */
 export const UNPACK_SNAPSHOT_FLAGS = [
   ...STORE_FLAGS,
