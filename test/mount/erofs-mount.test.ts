@@ -256,3 +256,46 @@ describe('what fails', () => {
     },
   );
 });
+
+test.each(['makeTree', 'attach', 'openFileSystem'])(
+  'a process that is killed at its last call of %s leaves no mount',
+  async (call) => {
+    const at = makeLayers(2);
+    const seen = await namespace.inside.run(
+      async ({ child, fs, path }, root, text, call, dist) => {
+        const target = path.join(root, 'target');
+        for (const name of ['target', 'upper', 'work']) fs.mkdirSync(path.join(root, name));
+        const program = `
+          const [{ openLinuxMountSystem }, { mountOnto }] = await Promise.all(
+            ['system/linux-mount.js', 'mount/mount-onto.js'].map((path) => import(${JSON.stringify(dist)} + path)));
+          const system = openLinuxMountSystem();
+          let count = 0;
+          const last = ${JSON.stringify(call)} === 'attach' ? 1 : 3;
+          const kill = (...args) => {
+            if (++count === last) process.kill(process.pid, 'SIGKILL');
+            return system[${JSON.stringify(call)}](...args);
+          };
+          await mountOnto({ ...system, [${JSON.stringify(call)}]: kill }, ${text}, ${JSON.stringify(target)});
+        `;
+        const before = fs.readFileSync('/proc/self/mountinfo', 'utf8');
+        const { signal } = child.spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+          env: { ...process.env, TMPDIR: root },
+        });
+        return {
+          signal,
+          mounts: fs.readFileSync('/proc/self/mountinfo', 'utf8') === before ? 'as before' : 'others',
+          files: fs.readdirSync(root).sort(),
+        };
+      },
+      at(''),
+      JSON.stringify(overlay(at, 2)),
+      call,
+      new URL('../../dist/', import.meta.url).href,
+    );
+    expect(seen).toEqual({
+      signal: 'SIGKILL',
+      mounts: 'as before',
+      files: ['layer-0.erofs', 'layer-1.erofs', 'target', 'upper', 'work'],
+    });
+  },
+);
