@@ -71,7 +71,7 @@ export function parseMountOptions(type: string, options: readonly string[]): Mou
     else if (option === 'rro') flags.add('ro');
     else if (option === 'defaults') continue;
     else if (key === 'uidmap' || key === 'gidmap') maps.set(key, parseIdMap(option, value ?? ''));
-    else data.push(...splitData(understood(option)));
+    else data.push(...(isErofs ? [understood(option)] : splitData(understood(option))));
   }
   return { bind, recursiveReadOnly: options.includes('rro'), flags, idMap: bothMaps(maps), data };
 }

@@ -5,7 +5,7 @@ import type { Mount } from '../../src/index.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import type { MountCalls } from '../helpers/older-kernels.js';
 import { failureOf } from '../helpers/sandbox.js';
-import { smallErofs } from '../helpers/small-erofs.js';
+import { smallErofs, smallErofsWithDevice } from '../helpers/small-erofs.js';
 
 const CALLS: readonly MountCalls[] = ['all calls', 'attached layers', 'loop devices', 'no lowerdir+'];
 const MAPS = ['uidmap=0:100000:1000', 'gidmap=0:200000:1000'];
@@ -137,6 +137,19 @@ describe.each(CALLS)('with %s', (calls) => {
   });
 });
 
+test.each(['disk', 'fast'] as const)('a file with its data in another one, on %s', async (where) => {
+  const at = makeLayers(0, where);
+  const { image, device } = smallErofsWithDevice({ 'of-all': '0', other: 'x' });
+  writeFileSync(at('image.erofs'), image);
+  writeFileSync(at('with , and :.data'), device);
+  const mount = {
+    type: 'erofs',
+    source: at('image.erofs'),
+    options: ['ro', `device=${at('with , and :.data')}`],
+  };
+  expect(await mountAndLook('all calls', at(''), [mount])).toEqual(ALONE);
+});
+
 test('files on a file system that the kernel mounts only through loop devices', async () => {
   const at = makeLayers(2, 'fast');
   expect(await mountAndLook('all calls', at(''), overlay(at, 2))).toMatchObject({ files: 3, left: LEFT });
@@ -146,6 +159,22 @@ test('paths that are longer than fsconfig(2) takes', async () => {
   const names = 'x'.repeat(240);
   const at = makeLayers(1, 'disk', names);
   expect(await mountAndLook('all calls', at(''), parts(at, 1, names))).toEqual(ALONE);
+});
+
+describe('in a user namespace', () => {
+  const inNamespace = useNamespace('user-namespace');
+
+  test('the error says that EROFS needs root', async () => {
+    const mounted = inNamespace.inside.run(
+      ({ overlayer }, root) =>
+        overlayer.withMount([{ type: 'erofs', source: '/layer.erofs', options: ['ro'] }], () => root),
+      inNamespace.directory(),
+    );
+    expect(await failureOf(mounted)).toMatchObject({
+      code: 'PermissionDenied',
+      hint: 'the kernel mounts EROFS files for root only',
+    });
+  });
 });
 
 describe('what fails', () => {
@@ -161,9 +190,9 @@ describe('what fails', () => {
   });
 
   test('a further file that is missing is named', async () => {
-    const at = makeLayers(1);
-    const [part] = parts(at, 1);
-    const mount = { ...part!, options: ['ro', `device=${at('missing')}`] };
+    const at = makeLayers(0);
+    writeFileSync(at('image.erofs'), smallErofsWithDevice({ a: '' }).image);
+    const mount = { type: 'erofs', source: at('image.erofs'), options: ['ro', `device=${at('missing')}`] };
     const { code, message } = await failureOfMount(at(''), [mount]);
     expect(code).toBe('NotFound');
     expect(message).toContain(`"${at('missing')}": no such file or directory`);

@@ -1,5 +1,5 @@
-import { realpathSync } from 'node:fs';
-import { asSystemError, isErrno, SystemError } from '../../system/system.js';
+import { existsSync } from 'node:fs';
+import { isErrno, SystemError } from '../../system/system.js';
 import { splitOption } from '../mount-options.js';
 import { FILE_SYSTEM, makeFileSystem, type Parameter } from './file-system-mount.js';
 import type { MountAttempt, MountKind } from './mount-attempt.js';
@@ -60,14 +60,11 @@ function parametersOf(
   ];
 }
 
-/** The kernel does not say which of several files is missing. */
+/** The kernel does not say which file it means. */
 function nameFile({ mount, options }: MountAttempt, error: unknown): unknown {
   if (!(error instanceof SystemError) || error.path !== '') return error;
   const devices = options.data.map(splitOption).filter(([key]) => key === 'device');
-  try {
-    for (const path of [mount.source, ...devices.map(([, value = '']) => value)]) realpathSync(path);
-  } catch (missing) {
-    return asSystemError(missing, '');
-  }
-  return new SystemError(error.errno, error.syscall, mount.source);
+  const files = [mount.source, ...devices.map(([, file = '']) => file)];
+  const missing = error.errno === 'ENOENT' ? files.find((file) => !existsSync(file)) : undefined;
+  return new SystemError(error.errno, error.syscall, missing ?? mount.source);
 }
