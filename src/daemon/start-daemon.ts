@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
@@ -7,6 +7,7 @@ import { openStore } from '../image/store/open-store.js';
 import type { Store } from '../image/store/store.js';
 import { warmUp } from '../layer/unpack-layer.js';
 import { KEPT_MOUNTS, KeptMounts } from '../mount/kept-mounts.js';
+import { layerFiles, sharedLayers } from '../snapshot/store/layer-files.js';
 import { notifySystemd } from '../system/unix-socket.js';
 import { CallingContainerd } from './containerd/calling-containerd.js';
 import { ContainerdContent } from './containerd/containerd-content.js';
@@ -113,7 +114,7 @@ async function openServices(
   await mounts.release();
   const open = layerOpener(content, client);
   return {
-    snapshots: snapshotsService({ own, open, name, mounts }),
+    snapshots: snapshotsService({ own, open, name, mounts, layers: () => sharedLayers(path) }),
     diff: diffService({
       own,
       open,
@@ -123,11 +124,6 @@ async function openServices(
     }),
     content: contentService(content),
   };
-}
-
-/** Paths at which snapshots have their layer, if it is a file. @param directory of the snapshots' directories */
-function layerFiles(directory: string): string[] {
-  return readdirSync(directory).map((name) => join(directory, name, 'layer.erofs'));
 }
 
 /** @throws OverlayerError `FailedPrecondition` */

@@ -19,7 +19,7 @@ interface Selector {
  * Reads filters in containerd's language (pkg/filters): `kind==active,labels."a.b"!=x`. In one filter all
  * conditions, separated by commas, must hold. Of several filters one must match. Without filters everything matches.
  *
- * - `path==value`, `path!=value`, `path~=regex`, and `path` alone: the field exists
+ * - `path==value`, `path!=value`, `path~=regex`, and `path` alone: the field exists and is not empty
  * - regular expressions are RE2's, as in containerd: they take linear time, unlike JavaScript's
  * - a value, or a part of a path, with other characters than letters, digits and `_` needs double quotes; after `~=`
  *   slashes or bars are allowed too
@@ -55,7 +55,7 @@ class FilterParser {
     const path = [this.#field()];
     while (this.#take(/\./y) !== undefined) path.push(this.#field());
     const operator = this.#take(/\s*(?:==|!=|~=)\s*/y)?.trim();
-    if (operator === undefined) return { path, matches: (value) => value !== undefined };
+    if (operator === undefined) return { path, matches: (value) => value !== undefined && value !== '' };
     const wanted = this.#value(operator);
     if (operator === '==') return { path, matches: (value) => value === wanted };
     if (operator === '!=') return { path, matches: (value) => (value ?? '') !== wanted };

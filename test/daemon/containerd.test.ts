@@ -11,8 +11,15 @@ import { useContainerd } from './use-containerd.js';
 const SEES = 'cat /etc/base /etc/next; ls -d /gone /replaced/*';
 const SHOWN = 'from the base\nfrom the next\n/replaced/new\n';
 
-describe.each<Version>(['1.6', '1.7', '2.1'])("containerd %s, with overlayer's snapshots", (version) => {
-  const used = useContainerd({ version });
+const VERSIONS: readonly Version[] = ['1.6', '1.7', '2.1'];
+const CASES = VERSIONS.flatMap((version) => [
+  { version, layers: 'directories', backend: undefined },
+  { version, layers: 'EROFS files', backend: 'packing' as const },
+]);
+
+describe.each(CASES)("containerd $version, with overlayer's snapshots, layers are $layers", (how) => {
+  const { version, backend } = how;
+  const used = useContainerd({ version, backend });
   const ctr = (...args: readonly string[]) => used.containerd.ctr(...args);
   const snapshots = (...args: readonly string[]) => ctr('snapshots', '--snapshotter', 'overlayer', ...args);
   const run = (name: string, script: string, ...options: readonly string[]) =>
@@ -62,18 +69,32 @@ describe.each<Version>(['1.6', '1.7', '2.1'])("containerd %s, with overlayer's s
     await ctr('content', 'rm', digest);
   });
 
-  test("containerd's own snapshotter goes on as before, also where none is named", async () => {
-    const own = async () =>
-      (await ctr('snapshots', '--snapshotter', 'overlayfs', 'ls')).match(/Committed/g)?.length;
-    if (version !== '1.6')
-      expect(await ctr('plugins', 'ls', 'type==io.containerd.transfer.v1')).toMatch(/local\s.*\sok/);
-    await ctr('images', 'import', '--snapshotter', 'overlayfs', used.archive);
-    expect(await own()).toBe(2);
-    await ctr('images', 'rm', '--sync', IMAGE);
-    expect(await own()).toBeUndefined();
-    await ctr('images', 'import', used.archive);
-    expect(await own()).toBe(2);
-  });
+  if (backend === undefined)
+    test("containerd's own snapshotter goes on as before, also where none is named", async () => {
+      const own = async () =>
+        (await ctr('snapshots', '--snapshotter', 'overlayfs', 'ls')).match(/Committed/g)?.length;
+      if (version !== '1.6')
+        expect(await ctr('plugins', 'ls', 'type==io.containerd.transfer.v1')).toMatch(/local\s.*\sok/);
+      await ctr('images', 'import', '--snapshotter', 'overlayfs', used.archive);
+      expect(await own()).toBe(2);
+      await ctr('images', 'rm', '--sync', IMAGE);
+      expect(await own()).toBeUndefined();
+      await ctr('images', 'import', used.archive);
+      expect(await own()).toBe(2);
+    });
+  else
+    test('a container runs on after a restart of the daemon, and others run beside it', async () => {
+      // runc has one directory for the states of all tests' containers.
+      const name = `running-${process.pid}`;
+      const sleep = ['/bin/busybox', 'sleep', '9999'];
+      await ctr('run', '--detach', '--snapshotter', 'overlayer', IMAGE, name, ...sleep);
+      await used.restartDaemon();
+      const look = ['exec', '--exec-id', 'look', name, '/bin/sh', '-c', `${SEES}; true`];
+      expect(await ctr('tasks', ...look)).toBe(SHOWN);
+      expect(await run('beside', `${SEES}; true`, '--rm')).toBe(SHOWN);
+      await ctr('tasks', 'delete', '--force', name);
+      await ctr('containers', 'rm', name);
+    });
 
   test('all is gone once nothing refers to it', async () => {
     for (const name of ['changed-1', 'changed']) await snapshots('rm', name);
@@ -81,6 +102,10 @@ describe.each<Version>(['1.6', '1.7', '2.1'])("containerd %s, with overlayer's s
     await ctr('images', 'rm', '--sync', IMAGE);
     expect(await snapshots('ls')).toBe('KEY PARENT KIND \n');
     expect(readdirSync(join(used.daemon.root, 'snapshots'))).toEqual([]);
+    if (backend !== undefined) {
+      expect(readdirSync(join(used.daemon.root, 'mounted'))).toEqual([]);
+      return;
+    }
     const checked = await overlayer(['snapshots', 'check', '--root', used.daemon.root]);
     expect(checked).toMatchObject({ code: 0, stderr: '' });
   });

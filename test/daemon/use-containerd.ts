@@ -12,17 +12,19 @@ export interface UsedContainerd {
   /** Archive of the sample image. */
   readonly archive: string;
   readonly containerd: ContainerdProcess;
-  /** The namespace of both, with the backend `erofs`. */
+  /** The namespace of both, of a daemon that packs layers. */
   readonly host: HostNamespace | undefined;
   /** Another one after it was killed. */
   daemon: DaemonProcess;
+  /** Stops the daemon, and starts another one. Returns when containerd has found it. */
+  restartDaemon(): Promise<void>;
 }
 
 interface UseContainerdOptions extends ContainerdOptions {
   /** The daemon's socket is held as by systemd. */
   readonly isHeld?: boolean;
-  /** Its layers are on disk, and the daemon and containerd see each other's mounts. @default overlay */
-  readonly backend?: 'erofs';
+  /** `packing`: layers are EROFS files. The daemon and containerd see each other's mounts. @default overlay */
+  readonly backend?: 'packing' | undefined;
 }
 
 /** A containerd and the daemon that is its plugin, for the tests of a file or a block. */
@@ -30,15 +32,28 @@ export function useContainerd(options: UseContainerdOptions = {}): UsedContainer
   const used = {} as { -readonly [name in keyof UsedContainerd]: UsedContainerd[name] };
   const { backend } = options;
   beforeAll(async () => {
-    used.directory = makeWorkDirectory(backend === 'erofs' ? 'disk' : 'fast');
+    used.directory = makeWorkDirectory(backend === 'packing' ? 'disk' : 'fast');
     const image = join(used.directory, 'image');
     mkdirSync(image);
     used.archive = makeSampleImage(image);
-    used.host = backend === 'erofs' ? await HostNamespace.start() : undefined;
-    used.daemon =
+    used.host = backend === 'packing' ? await HostNamespace.start() : undefined;
+    const start = () =>
       used.host === undefined
-        ? await DaemonProcess[options.isHeld ? 'startHeld' : 'start'](used.directory)
-        : await DaemonProcess.startIn(used.host, used.directory, '--backend', 'erofs');
+        ? DaemonProcess[options.isHeld ? 'startHeld' : 'start'](used.directory)
+        : DaemonProcess.startPacking(used.host, used.directory);
+    used.daemon = await start();
+    used.restartDaemon = async () => {
+      await used.daemon.stop();
+      used.daemon = await start();
+      const list = ['snapshots', '--snapshotter', 'overlayer', 'ls'];
+      // containerd tries to connect again every second or three.
+      while (
+        await used.containerd.ctr(...list).then(
+          () => false,
+          () => true,
+        )
+      );
+    };
     used.containerd = await ContainerdProcess.start(used.directory, { ...options, host: used.host });
   });
   afterAll(async () => {

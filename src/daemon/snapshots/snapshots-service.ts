@@ -1,5 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Mount } from '../../mount/mount.js';
+import type { DiffID } from '../../oci/digest.js';
+import { isStaged } from '../../snapshot/fill/unpack-place.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { orUndefined, required, toMount, toSnapshotInfo } from '../convert.js';
 import type { CallContext } from '../grpc/calls.js';
@@ -7,6 +9,7 @@ import { batches, type Methods } from '../grpc/handlers.js';
 import { type CommitLayerOptions, commitLayer } from '../layers/commit-layer.js';
 import type { EmptyMessage } from '../messages.js';
 import type { CallerMounts } from './caller-mounts.js';
+import { prepareKnownLayer } from './known-layers.js';
 import type {
   CommitRequest,
   KeyRequest,
@@ -24,10 +27,12 @@ interface SnapshotsServiceOptions extends CommitLayerOptions {
   /** Name of the snapshotter in containerd's configuration. */
   readonly name: string;
   readonly mounts: CallerMounts;
+  /** The diffIDs of the layers that the backend can supply. */
+  readonly layers: () => Iterable<DiffID>;
 }
 
 /** `containerd.services.snapshots.v1.Snapshots`, which serves a `Snapshotter`. */
-export function snapshotsService({ own, open, name, mounts }: SnapshotsServiceOptions): Methods {
+export function snapshotsService({ own, open, name, mounts, layers }: SnapshotsServiceOptions): Methods {
   const { snapshots, filled } = own;
   const answer = async (described: readonly Mount[]): Promise<MountsResponse> => ({
     mounts: (await mounts.convert(described)).map(toMount),
@@ -54,10 +59,11 @@ export function snapshotsService({ own, open, name, mounts }: SnapshotsServiceOp
     async Prepare(request: PrepareRequest, { signal }: CallContext): Promise<MountsResponse> {
       checkName(request);
       const { key, parent, labels } = request;
-      return await answerNew(
-        key,
-        await snapshots.prepare(key, { parent: orUndefined(parent), labels, signal }),
-      );
+      const known = await prepareKnownLayer(snapshots, layers, request, signal);
+      const described =
+        known ?? (await snapshots.prepare(key, { parent: orUndefined(parent), labels, signal }));
+      // The caller of a filled snapshot mounts nothing, and commits it.
+      return isStaged(described) ? { mounts: described.map(toMount) } : await answerNew(key, described);
     },
 
     async View(request: PrepareRequest, { signal }: CallContext): Promise<MountsResponse> {

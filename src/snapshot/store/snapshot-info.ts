@@ -14,14 +14,18 @@ export function snapshotInfo(record: NamedRecord): SnapshotInfo {
   return { name, kind, parent, labels, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt) };
 }
 
-/** The fields that filters of `walk` know. A label's name may contain dots. */
+/**
+ * The fields that filters of `walk` know. A label's name may contain dots. A missing parent is an empty text, as in
+ * containerd, which looks for a first layer with `parent==""`.
+ */
 export function snapshotFields(record: NamedRecord): Fields {
   return ([field, ...rest]) => {
     switch (field) {
       case 'name':
       case 'kind':
-      case 'parent':
         return rest.length === 0 ? record[field] : undefined;
+      case 'parent':
+        return rest.length === 0 ? (record.parent ?? '') : undefined;
       case 'labels':
         return labelOf(record.labels, rest.join('.'));
       default:

@@ -38,6 +38,7 @@ const FILTERED: readonly (readonly [filters: readonly string[], names: readonly 
   [['parent==p2'], ['a1', 'v1']],
   [['parent'], ['a1', 'p2', 'v1']],
   [['parent!=""'], ['a1', 'p2', 'v1']],
+  [['parent==""'], ['a2', 'p1']],
   [['labels.l'], ['a1', 'p1', 'p2']],
   [['labels.l==p'], ['p1', 'p2']],
   [['labels.l!=p'], ['a1', 'a2', 'v1']],
