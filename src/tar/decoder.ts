@@ -276,6 +276,7 @@ export class TarDecoder {
       type: isOldGnu ? 'file' : type,
       size,
       sparse,
+      end: this.#position,
     });
     const isFile = entry.type === 'file';
     this.#bodyLeft = isFile ? storedSize : 0;
@@ -319,7 +320,9 @@ export class TarDecoder {
       this.#bodyLeft -= BLOCK;
     }
     const map = reader.push(bytes, start);
-    if (map !== undefined) this.#beginBody(map);
+    if (map === undefined) return;
+    this.#entry = { ...this.#entry!, dataOffset: this.#position };
+    this.#beginBody(map);
   }
 
   #countMapBytes(): void {

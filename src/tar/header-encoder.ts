@@ -6,7 +6,7 @@ import type { PaxTime } from './pax.js';
 import type { EntryType, TarEntry } from './types.js';
 
 /** The header of a member to write. A directory's path ends in a slash. */
-export type TarHeader = Omit<TarEntry, 'atimeSec' | 'atimeNsec' | 'sparse' | 'offset'>;
+export type TarHeader = Omit<TarEntry, 'atimeSec' | 'atimeNsec' | 'sparse' | 'offset' | 'dataOffset'>;
 
 /** Number of zero bytes at the end of an archive. */
 export const END_MARKER_BYTES: number = 2 * BLOCK;

@@ -31,6 +31,8 @@ export function readEntry(
     readonly type: EntryType;
     readonly size: number;
     readonly sparse: boolean;
+    /** Offset of what follows the header. */
+    readonly end: number;
   },
 ): TarEntry {
   const { pax, longLink, offset } = said;
@@ -69,6 +71,7 @@ export function readEntry(
     xattrs: pax.xattrs,
     sparse: sparse && type === 'file',
     offset,
+    dataOffset: what.end,
   };
 }
 

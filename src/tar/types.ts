@@ -40,6 +40,8 @@ export interface TarEntry {
   readonly sparse: boolean;
   /** Offset of the entry's first header, extension headers included, in bytes of the uncompressed archive. */
   readonly offset: number;
+  /** Offset of the entry's stored data, without headers and sparse maps, in bytes of the uncompressed archive. */
+  readonly dataOffset: number;
 }
 
 /** Receives the entries of an archive from `TarDecoder`, in order and synchronously. */

@@ -27,6 +27,7 @@ const ENTRY: TarEntry = {
   xattrs: undefined,
   sparse: false,
   offset: 1024,
+  dataOffset: 1536,
 };
 
 function planned(op: Operation['op'], entry: Partial<TarEntry> = {}): PlannedOperation {

@@ -83,6 +83,7 @@ describe('ustar', () => {
       xattrs: undefined,
       sparse: false,
       offset: 0,
+      dataOffset: 512,
       content: body,
     });
   });
@@ -107,6 +108,7 @@ describe('ustar', () => {
   test('where each entry begins, extended headers included', () => {
     const entries = decode(tar(file('a', 'x'), pax({ comment: 'c' }), file('b', 'x'.repeat(600)), file('c')));
     expect(entries.map(({ offset }) => offset)).toEqual([0, 1024, 3584]);
+    expect(entries.map(({ dataOffset }) => dataOffset)).toEqual([512, 2560, 4096]);
   });
 });
 

@@ -14,6 +14,21 @@ export function linksToDirectory(target: string): OverlayerError {
   return new OverlayerError('InvalidArgument', `hard link target "${displayPath(target)}" is a directory`);
 }
 
+/** Neither this layer nor a lower one has the target. */
+export function missesTarget(target: string): OverlayerError {
+  return new OverlayerError(
+    'NotFound',
+    `${describeTarget(target)} does not exist, since no entry before the link makes it`,
+    {
+      hint: 'write the target before its links; if a lower layer has it, unpack with that layer',
+    },
+  );
+}
+
+export function describeTarget(target: string): string {
+  return `hard link target "${displayPath(target)}"`;
+}
+
 export function replacesItsTarget(target: string): OverlayerError {
   return new OverlayerError(
     'InvalidArgument',

@@ -19,10 +19,10 @@ import type { FileFactsLog } from '../manifest/file-facts.js';
 import { type AnomalyKind, AnomalyLog } from '../plan/anomaly.js';
 import type { Operation } from '../plan/operation.js';
 import { planEntry } from '../plan/plan.js';
-import { atEntry, reliesOnLowers } from './applier-errors.js';
+import { atEntry } from './applier-errors.js';
 import { DirectoryTarget } from './directory-target.js';
 import { HardLinks } from './hard-links.js';
-import type { LowersLater, NeedsLowers } from './lowers-later.js';
+import { type LowersLater, LowersNeed, type NeedsLowers } from './lowers-later.js';
 import { OverlayMarks } from './overlay-marks.js';
 import { OverlayTarget } from './overlay-target.js';
 import { imageRoot, type OwnerMap, shiftOwners } from './shift-owners.js';
@@ -69,7 +69,6 @@ export class Applier implements TarSink {
   whiteouts = 0;
   /** Whether the layer has an entry for the root. */
   listsRoot = false;
-  needsLowers: NeedsLowers | undefined;
   readonly #system: System;
   readonly #limits: Limits;
   readonly #budget: WorkBudget;
@@ -79,7 +78,7 @@ export class Applier implements TarSink {
   readonly #writer: EntryWriter;
   readonly #unlisted: UnlistedDirectories;
   readonly #links: HardLinks;
-  readonly #lowersLater: LowersLater | undefined;
+  readonly #need: LowersNeed;
   readonly #owners: OwnerMap | undefined;
   #entry: TarEntry | undefined;
   /** The file that is being written, and its directory. */
@@ -96,7 +95,7 @@ export class Applier implements TarSink {
     });
     this.#limits = limits;
     this.#owners = owners;
-    this.#lowersLater = options.lowersLater;
+    this.#need = new LowersNeed(options.lowersLater);
     const directories = new KeptDirectories(this.#system, identity, budget, {
       seesAcls: destination !== 'new' || lowers.length > 0,
     });
@@ -138,7 +137,7 @@ export class Applier implements TarSink {
             uid: identity.uid,
             onRefusedOwner,
             hasLowers: lowers.length > 0,
-            needsLowers: (what) => this.#needLowers(what, 'directories'),
+            needsLowers: (what) => this.#need.note(what, 'directories'),
           })
         : new DirectoryTarget(rootfs, directories, budget, {
             uid: identity.uid,
@@ -149,7 +148,7 @@ export class Applier implements TarSink {
       finisher,
       facts,
       mayMeetWhiteouts: options.target === 'overlay',
-      needsLowers: (what) => this.#needLowers(what, 'links'),
+      needsLowers: (what) => this.#need.note(what, 'links'),
     });
     const writing = {
       exactModes: options.exactModes,
@@ -161,6 +160,10 @@ export class Applier implements TarSink {
     this.#writer = new EntryWriter(this.#system, identity, directories, writing, add);
     this.#unlisted = new UnlistedDirectories(this.#system, { identity, owners, directories, onRefusedOwner });
     this.#run(() => this.#unlisted.beginRoot(this.#rootfs.root, destination, lowers[0]));
+  }
+
+  get needsLowers(): NeedsLowers | undefined {
+    return this.#need.need;
   }
 
   entry(entry: TarEntry): void {
@@ -327,17 +330,9 @@ export class Applier implements TarSink {
     return settled;
   }
 
-  /** Records that lower layers are needed. @returns false when none are to come */
-  #needLowers(what: string, need: NeedsLowers): boolean {
-    if (this.#lowersLater === undefined) return false;
-    if (this.#lowersLater === 'refuse') throw reliesOnLowers(what);
-    if (this.needsLowers !== 'links') this.needsLowers = need;
-    return true;
-  }
-
   #implicitDirectory(created: Directory, like: number | undefined): void {
-    if (like === undefined && this.#lowersLater !== undefined)
-      this.#needLowers(`directory "${displayPath(created.path)}"`, 'directories');
+    if (like === undefined && this.#need.isOpen)
+      this.#need.note(`directory "${displayPath(created.path)}"`, 'directories');
     this.#unlisted.made(created, like);
     this.#target.implicitDirectory(created);
   }

@@ -5,6 +5,8 @@ export const CAPABILITY = 'security.capability';
 const REVISION_2 = 0x02000000;
 const REVISION_3 = 0x03000000;
 const REVISION_MASK = 0xff000000;
+/** The flag of capabilities that are effective. */
+const EFFECTIVE = 1;
 const REVISION_2_BYTES = 20;
 const REVISION_3_BYTES = 24;
 
@@ -34,6 +36,13 @@ export function withoutHostRoot(value: Uint8Array): Uint8Array {
   const plain = Buffer.from(value.subarray(0, REVISION_2_BYTES));
   setRevision(plain, REVISION_2);
   return plain;
+}
+
+/** Whether the kernel takes the value (cap_convert_nscap; Linux, security/commoncap.c). */
+export function isCapability(value: Uint8Array): boolean {
+  if (value.length !== REVISION_2_BYTES && value.length !== REVISION_3_BYTES) return false;
+  const revision = value.length === REVISION_2_BYTES ? REVISION_2 : REVISION_3;
+  return (Buffer.from(value).readUInt32LE(0) & ~EFFECTIVE) >>> 0 === revision;
 }
 
 function revisionOf(value: Uint8Array): number | undefined {

@@ -1,5 +1,3 @@
-import { OverlayerError } from '../../base/errors.js';
-import { displayPath } from '../../base/path-bytes.js';
 import { type Directory, isDirectory, joinPath, statId } from '../../rootfs/directory.js';
 import type { FileFinisher } from '../../rootfs/finish-file.js';
 import { isWhiteout, statIfThere } from '../../rootfs/lower-layers.js';
@@ -7,7 +5,7 @@ import type { Rootfs } from '../../rootfs/rootfs.js';
 import { isErrno, type Stat } from '../../system/system.js';
 import type { FileFactsLog } from '../manifest/file-facts.js';
 import type { Operation } from '../plan/operation.js';
-import { linksToDirectory, replacesItsTarget } from './applier-errors.js';
+import { describeTarget, linksToDirectory, missesTarget, replacesItsTarget } from './applier-errors.js';
 import type { Target } from './target.js';
 
 type HardLink = Operation & { readonly op: 'hardlink' };
@@ -110,14 +108,6 @@ export class HardLinks {
 
   /** Leaves the link out when a lower layer that is to come may have its target. */
   #miss({ linkPath }: HardLink): void {
-    const target = `hard link target "${displayPath(linkPath)}"`;
-    if (this.#needsLowers(target)) return;
-    throw new OverlayerError(
-      'NotFound',
-      `${target} does not exist, since no entry before the link makes it`,
-      {
-        hint: 'write the target before its links; if a lower layer has it, unpack with that layer',
-      },
-    );
+    if (!this.#needsLowers(describeTarget(linkPath))) throw missesTarget(linkPath);
   }
 }

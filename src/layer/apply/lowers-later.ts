@@ -1,4 +1,5 @@
 import { OverlayerError } from '../../base/errors.js';
+import { reliesOnLowers } from './applier-errors.js';
 
 /**
  * How to unpack a layer before its lower layers are known. It depends on them in three ways: a directory that it does
@@ -16,4 +17,31 @@ export type NeedsLowers = 'directories' | 'links';
 /** Whether a layer was refused because it relies on lower layers that are not there yet. */
 export function needsLowers(error: unknown): error is OverlayerError {
   return OverlayerError.is(error) && error.reason === 'needs-lowers';
+}
+
+/** Notes that a layer depends on lower layers that are not known yet. */
+export class LowersNeed {
+  readonly #later: LowersLater | undefined;
+  #need: NeedsLowers | undefined;
+
+  constructor(later: LowersLater | undefined) {
+    this.#later = later;
+  }
+
+  get need(): NeedsLowers | undefined {
+    return this.#need;
+  }
+
+  /** Whether lower layers exist that are not known yet. */
+  get isOpen(): boolean {
+    return this.#later !== undefined;
+  }
+
+  /** @returns false when no lower layers are to come @throws OverlayerError `FailedPrecondition` */
+  note(what: string, need: NeedsLowers): boolean {
+    if (this.#later === undefined) return false;
+    if (this.#later === 'refuse') throw reliesOnLowers(what);
+    if (this.#need !== 'links') this.#need = need;
+    return true;
+  }
 }

@@ -1,0 +1,84 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OverlayerError } from '../../../src/index.js';
+import { openLinuxSystem } from '../../../src/system/linux.js';
+import { AT_FDCWD, O } from '../../../src/system/system.js';
+import { applyLayer } from '../../helpers/apply-layer.js';
+import { makeErofsLayer } from '../../helpers/erofs-layer.js';
+import { MountNamespace } from '../../helpers/mount-namespace.js';
+import { buildLayers, layerStacks } from '../../helpers/random-layers.js';
+import { diffTrees, readTree } from '../../helpers/tree.js';
+import { makeWorkDirectory } from '../../helpers/work-directory.js';
+
+let namespace: MountNamespace;
+beforeAll(async () => {
+  namespace = await MountNamespace.start('root');
+});
+afterAll(() => namespace.close());
+
+/** The code of an error; undefined without one. */
+function codeOf(work: () => void): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (OverlayerError.is(error)) return error.code;
+    throw error;
+  }
+}
+
+/** Unpacks into overlay form, as the apply thread does. @param lowers paths, nearest first */
+function unpackOverlay(path: string, layer: Uint8Array, lowers: readonly string[]): void {
+  const system = openLinuxSystem();
+  const open = lowers.map((lower) => system.openAt(AT_FDCWD, lower, O.RDONLY | O.DIRECTORY, 0));
+  try {
+    applyLayer(system, path, { layer, target: 'overlay', lowers: open });
+  } finally {
+    for (const descriptor of open) system.close(descriptor);
+  }
+}
+
+/** Puts a stack on disk in both forms. @returns a difference of the two mounts for each line */
+async function compare(root: string, layers: readonly Buffer[]): Promise<string[]> {
+  const uppers: string[] = [];
+  const images: string[] = [];
+  for (const [number, layer] of layers.entries()) {
+    const upper = join(root, `upper-${number}`);
+    const image = join(root, `layer-${number}.erofs`);
+    const code = codeOf(() => unpackOverlay(upper, layer, uppers));
+    expect(codeOf(() => writeFileSync(image, makeErofsLayer(layer, { lowers: uppers }).bytes))).toBe(code);
+    if (code !== undefined) break;
+    uppers.unshift(upper);
+    images.unshift(image);
+  }
+  if (uppers.length === 0) return [];
+  const places = images.map((_, number) => join(root, `erofs-${number}`));
+  for (const place of places) mkdirSync(place);
+  await namespace.run(images.map((image, at) => `mount -t erofs -o ro ${image} ${places[at]}`).join(' && '));
+  const overlays = [await namespace.mountOverlay(root, uppers), await namespace.mountOverlay(root, places)];
+  try {
+    return diffTrees(readTree(overlays[0]!), readTree(overlays[1]!));
+  } finally {
+    for (const overlay of overlays) await namespace.unmount(overlay);
+    await namespace.run(`umount ${places.join(' ')}`);
+  }
+}
+
+test('stacks of random layers are the same trees as in overlay form', async () => {
+  const base = makeWorkDirectory('disk');
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(layerStacks, async (stack) => {
+      const root = join(base, String(runs++));
+      mkdirSync(root);
+      try {
+        expect(await compare(root, buildLayers(stack))).toEqual([]);
+      } finally {
+        rmSync(root, { recursive: true, force: true });
+      }
+    }),
+    { numRuns: Number(process.env['OVERLAYER_STACK_RUNS'] ?? 40) },
+  );
+});
