@@ -1,5 +1,5 @@
 import { OverlayerError } from '../../base/errors.js';
-import { type Limits, limitError } from '../../base/limits.js';
+import type { Limits } from '../../base/limits.js';
 import { displayPath, encodePath } from '../../base/path-bytes.js';
 import type { WorkBudget } from '../../base/work-budget.js';
 import { BLOCK_BYTES, MODE, SUPERBLOCK_OFFSET } from '../../erofs/format.js';
@@ -23,18 +23,15 @@ import { AnomalyLog } from '../plan/anomaly.js';
 import type { Operation } from '../plan/operation.js';
 import { planEntry } from '../plan/plan.js';
 import type { LowerData, LowerTree } from './lower-tree.js';
-import { type DataRange, planSparse, sparseCost } from './sparse-file.js';
+import { checkName } from './paths.js';
+import { SparseFiles, type SparsePiece } from './sparse-files.js';
 import { storedXattrs } from './stored-xattrs.js';
-import { checkName, UpperTree } from './upper-tree.js';
+import { UpperTree } from './upper-tree.js';
 
 /** The kernel's PATH_MAX, without the final zero. */
 const MAX_TARGET_BYTES = 4095;
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xfffff;
-/** Memory of a range of a sparse file. */
-const RANGE_BYTES = 48;
-/** Bytes of a sparse file for which one call is charged. */
-const BYTES_OF_A_CALL: number = 16 * 1024;
 
 export interface ErofsLayerOptions {
   readonly limits: Limits;
@@ -52,15 +49,9 @@ export interface ErofsLayerOptions {
 export type Append =
   /** Valid until the next one. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  /** May be a hole of the file. */
-  | { readonly kind: 'zeros'; readonly length: number }
-  /** Bytes from `offset` of the layer file itself, or of a lower file. */
-  | {
-      readonly kind: 'copy';
-      readonly from: 'self' | LowerData;
-      readonly offset: number;
-      readonly length: number;
-    };
+  | SparsePiece
+  /** Bytes of a lower file. */
+  | { readonly kind: 'copy'; readonly from: LowerData; readonly offset: number; readonly length: number };
 
 type Placed = Operation & {
   readonly op: 'file' | 'directory' | 'symlink' | 'hardlink' | 'character-device' | 'block-device' | 'fifo';
@@ -94,14 +85,7 @@ export class ErofsLayer implements TarSink {
   readonly #need: LowersNeed;
   readonly #tree: ErofsTree;
   readonly #upper: UpperTree;
-  /** Sparse files and their data. */
-  readonly #sparse: { readonly inode: number; readonly size: number; readonly ranges: DataRange[] }[] = [];
-  /** Ranges of the current sparse file, and where the tar has its next data. */
-  #ranges: DataRange[] | undefined;
-  #tarOffset = 0;
-  /** Bytes that all sparse files take at most. */
-  #sparseBytes = 0;
-  #entry: TarEntry | undefined;
+  readonly #sparse: SparseFiles;
   #entries = 0;
   #layout: Layout | undefined;
 
@@ -112,6 +96,7 @@ export class ErofsLayer implements TarSink {
     this.#lowers = lowers;
     this.#need = new LowersNeed(lowersLater);
     this.#tree = new ErofsTree((bytes) => budget.keep(bytes));
+    this.#sparse = new SparseFiles(this.#tree, limits, budget);
     const unlisted = { ...imageRoot(owners), mode: 0o755, mtimeSec: 0, mtimeNsec: 0 };
     this.#tree.setAttributes(this.#tree.root, unlisted);
     this.#upper = new UpperTree(this.#tree, {
@@ -136,7 +121,6 @@ export class ErofsLayer implements TarSink {
   }
 
   entry(entry: TarEntry): void {
-    this.#entry = entry;
     this.#entries += 1;
     this.#budget.begin(entry);
     this.#budget.charge(1 + (entry.xattrs?.size ?? 0));
@@ -151,27 +135,11 @@ export class ErofsLayer implements TarSink {
 
   /** Only sparse files need it: other data stay where they are. */
   data(_bytes: Uint8Array, start: number, end: number, position: number): void {
-    const ranges = this.#ranges;
-    if (ranges === undefined) return;
-    const length = end - start;
-    const last = ranges.at(-1);
-    if (last !== undefined && last.position + last.length === position) last.length += length;
-    else {
-      this.#budget.keep(RANGE_BYTES);
-      ranges.push({ position, tarOffset: this.#tarOffset, length });
-    }
-    this.#tarOffset += length;
+    this.#sparse.data(end - start, position);
   }
 
   entryEnd(): void {
-    if (this.#ranges === undefined) return;
-    const { size, path, offset } = this.#entry!;
-    const bytes = sparseCost(size, this.#ranges);
-    this.#ranges = undefined;
-    this.#budget.charge(Math.ceil(bytes / BYTES_OF_A_CALL));
-    this.#sparseBytes += bytes;
-    const { maxBytes } = this.#limits;
-    if (this.#sparseBytes > maxBytes) throw limitError('maxBytes', maxBytes, { entry: path, offset });
+    this.#sparse.end();
   }
 
   /**
@@ -181,18 +149,8 @@ export class ErofsLayer implements TarSink {
    * @returns what to append, without gaps, from the first multiple of 512 after the tar to the end of the file
    */
   *finish(tarBytes: number): Generator<Append, void, void> {
-    this.#entry = undefined;
     if (!this.listsRoot) this.#upper.inheritRoot();
-    let offset = roundUp(TAR_OFFSET + tarBytes);
-    for (const { inode, size, ranges } of this.#sparse) {
-      if (this.#tree.namesOf(inode) === 0) continue;
-      const { chunkBits, parts, pieces, bytes } = planSparse(size, ranges, offset);
-      this.#tree.setSparse(inode, size, { chunkBits, parts });
-      for (const piece of pieces)
-        if (piece.kind === 'zeros') yield piece;
-        else yield { kind: 'copy', from: 'self', offset: TAR_OFFSET + piece.tarOffset, length: piece.length };
-      offset += bytes;
-    }
+    let offset = yield* this.#sparse.place(roundUp(TAR_OFFSET + tarBytes));
     for (const { inode, size, data } of this.#upper.copied) {
       if (this.#tree.namesOf(inode) === 0 || size === 0) continue;
       this.#tree.setFile(inode, size, offset);
@@ -297,7 +255,7 @@ export class ErofsLayer implements TarSink {
     if (xattrs !== undefined) tree.setXattrs(inode, xattrs);
     switch (op) {
       case 'file':
-        if (entry.sparse && entry.size > 0) this.#beginSparse(inode, entry);
+        if (entry.sparse && entry.size > 0) this.#sparse.begin(inode, entry);
         else tree.setFile(inode, entry.size, TAR_OFFSET + entry.dataOffset);
         break;
       case 'directory':
@@ -316,13 +274,6 @@ export class ErofsLayer implements TarSink {
         op satisfies never;
     }
     return inode;
-  }
-
-  #beginSparse(inode: number, entry: TarEntry): void {
-    this.#ranges = [];
-    this.#tarOffset = entry.dataOffset;
-    this.#budget.keep(RANGE_BYTES);
-    this.#sparse.push({ inode, size: entry.size, ranges: this.#ranges });
   }
 
   /** An entry for a directory replaces its attributes (image spec, layer.md, "Existing Directories"). */

@@ -1,25 +1,19 @@
-import { OverlayerError } from '../../base/errors.js';
-import { displayPath, encodePath } from '../../base/path-bytes.js';
 import type { WorkBudget } from '../../base/work-budget.js';
-import { MAX_NAME_BYTES, MODE } from '../../erofs/format.js';
+import { MODE } from '../../erofs/format.js';
 import { MARK, NONE } from '../../erofs/records.js';
 import type { ErofsTree, InodeAttributes } from '../../erofs/tree.js';
 import { isStorable } from '../../erofs/xattrs.js';
 import { isMark } from '../../rootfs/xattrs.js';
 import { inTheWay, linksToDirectory } from '../apply/applier-errors.js';
-import type { LowerData, LowerDirectory, LowerName, LowerNode, LowerTree } from './lower-tree.js';
+import type { LowerData, LowerName, LowerNode, LowerTree } from './lower-tree.js';
+import { MergedLowers } from './merged-lowers.js';
+import { checkName, type Missing, Paths } from './paths.js';
+import { emptyDirectory, walkBelow } from './tree-walks.js';
 
-/** containerd's limit; the kernel's is 40. */
-const MAX_SYMLINKS = 255;
-/** Bound of remembered paths. */
-const MAX_REMEMBERED = 1024;
 /** Bytes of a copied file for which one call is charged. */
 const BYTES_OF_A_CALL: number = 1024 * 1024;
 /** Bytes of memory that a name of a copied lower file takes in a set. */
 const COPIED_BYTES = 48;
-
-/** Whether missing directories of a path are made: all, or those that a lower layer has. */
-type Missing = 'create' | 'create-if-in-lowers';
 
 const NODE_TYPES = {
   file: MODE.file,
@@ -68,15 +62,13 @@ export class UpperTree {
   dependsOnLowers = false;
   readonly copied: CopiedFile[] = [];
   readonly #budget: WorkBudget;
+  readonly #charge: () => void;
   readonly #lowers: LowerTree | undefined;
   readonly #unlisted: InodeAttributes;
   readonly #onUnlisted: (directory: number) => void;
-  /** Directories that paths led to, until one of them may have changed. */
-  readonly #places = new Map<string, number>();
-  #lastPath = '';
-  #lastPlace: number;
-  /** The lower directories that merge with directories of the tree. */
-  readonly #merged = new Map<number, LowerDirectory>();
+  readonly #paths: Paths;
+  /** The lower layers, as they merge with the tree. */
+  readonly #merged: MergedLowers | undefined;
   /** Some remembered path led through a symlink of a lower layer. */
   #followsLower = false;
   /** Names of lower files that were copied for a hard link only. */
@@ -85,21 +77,25 @@ export class UpperTree {
 
   constructor(tree: ErofsTree, options: UpperTreeOptions) {
     this.tree = tree;
-    this.#lastPlace = tree.root;
+    this.#paths = new Paths(tree, options.budget, (directory, name, missing) =>
+      this.#step(directory, name, missing),
+    );
     this.#budget = options.budget;
+    this.#charge = () => options.budget.charge();
     this.#lowers = options.lowers;
+    this.#merged = options.lowers && new MergedLowers(tree, options.lowers, options.budget);
     this.#unlisted = options.unlisted;
     this.#onUnlisted = options.onUnlisted;
   }
 
   /** Opens the directory at a clean path ('' is the root). */
   open(path: string): number {
-    return this.#open(path, 'create');
+    return this.#paths.open(path, 'create');
   }
 
   /** Opens it if this layer or a lower one has it. @returns NONE otherwise */
   openKnown(path: string): number {
-    return this.#open(path, 'create-if-in-lowers');
+    return this.#paths.open(path, 'create-if-in-lowers');
   }
 
   /** @returns the number of the name; NONE when this layer does not have it */
@@ -198,7 +194,7 @@ export class UpperTree {
 
   /** Hides what lower layers have at a path. */
   whiteout(path: string, name: string): void {
-    const directory = this.#open(path, this.#lowers === undefined ? 'create' : 'create-if-in-lowers');
+    const directory = this.#paths.open(path, this.#lowers === undefined ? 'create' : 'create-if-in-lowers');
     if (directory !== NONE) this.#hide(directory, name);
   }
 
@@ -257,50 +253,6 @@ export class UpperTree {
     }
   }
 
-  #open(path: string, missing: Missing): number {
-    if (path === this.#lastPath) return this.#lastPlace;
-    const place = this.#places.get(path) ?? this.#walk(path, missing);
-    if (place === NONE) return NONE;
-    if (this.#places.size >= MAX_REMEMBERED) this.#places.clear();
-    this.#places.set(path, place);
-    this.#lastPath = path;
-    this.#lastPlace = place;
-    return place;
-  }
-
-  /** Resolves component by component, through this layer and the lower ones as overlayfs merges them. */
-  #walk(path: string, missing: Missing): number {
-    const { tree } = this;
-    const slash = Math.max(path.lastIndexOf('/'), 0);
-    const parent = this.#places.get(path.slice(0, slash));
-    let at = parent ?? tree.root;
-    const todo = (parent === undefined ? path : path.slice(slash)).split('/').reverse();
-    let links = 0;
-    while (todo.length > 0) {
-      const name = todo.pop()!;
-      this.#budget.charge();
-      if (name === '' || name === '.') continue;
-      if (name === '..') {
-        if (at !== tree.root) at = tree.directoryOf(tree.ownName(at));
-        continue;
-      }
-      const next = this.#step(at, name, missing);
-      if (next === NONE) return NONE;
-      if (typeof next === 'number') {
-        at = next;
-        continue;
-      }
-      if (++links > MAX_SYMLINKS)
-        throw new OverlayerError(
-          'InvalidArgument',
-          `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`,
-        );
-      if (next.startsWith('/')) at = tree.root;
-      todo.push(...next.split('/').reverse());
-    }
-    return at;
-  }
-
   /** @returns the directory, the target of a symlink, or NONE when the name does not exist */
   #step(directory: number, name: string, missing: Missing): number | string {
     const { tree } = this;
@@ -351,39 +303,7 @@ export class UpperTree {
 
   #lookupLower(directory: number, name: string): LowerName | undefined {
     this.dependsOnLowers = true;
-    if (this.#lowers === undefined) return undefined;
-    return this.#lookup(this.#lowersOf(directory, this.#lowers), name, this.#lowers);
-  }
-
-  #lookup(directory: LowerDirectory, name: string, lowers: LowerTree): LowerName | undefined {
-    this.#budget.charge(directory.length);
-    return lowers.lookup(directory, name);
-  }
-
-  /** The lower directories that merge with a directory. */
-  #lowersOf(directory: number, lowers: LowerTree): LowerDirectory {
-    const { tree } = this;
-    const todo: number[] = [];
-    let at = directory;
-    let merged: LowerDirectory | undefined;
-    for (;;) {
-      merged = this.#mergedWith(at, lowers);
-      if (merged !== undefined) break;
-      todo.push(at);
-      at = tree.directoryOf(tree.ownName(at));
-    }
-    for (const below of todo.reverse()) {
-      const lower = this.#lookup(merged, tree.textOf(tree.ownName(below)), lowers);
-      merged = lower?.kind === 'directory' ? lower.directory : [];
-      if (this.#merged.size >= MAX_REMEMBERED) this.#merged.clear();
-      this.#merged.set(below, merged);
-    }
-    return merged;
-  }
-
-  #mergedWith(directory: number, lowers: LowerTree): LowerDirectory | undefined {
-    if (this.tree.has(directory, MARK.opaque)) return [];
-    return directory === this.tree.root ? lowers.root : this.#merged.get(directory);
+    return this.#merged?.lookup(directory, name);
   }
 
   #deleteCopied(name: number): boolean {
@@ -394,10 +314,8 @@ export class UpperTree {
 
   /** Forgets paths after a directory or symlink was removed or hidden: any path may have led through it. */
   #forgetAll(): void {
-    this.#places.clear();
-    this.#merged.clear();
-    this.#lastPath = '';
-    this.#lastPlace = this.tree.root;
+    this.#paths.forget();
+    this.#merged?.forget();
     this.#followsLower = false;
   }
 
@@ -405,52 +323,20 @@ export class UpperTree {
   #remove(name: number): void {
     const { tree } = this;
     const type = tree.typeOf(tree.inodeOf(name));
-    if (type === MODE.directory) this.#budget.free(() => this.#empty(tree.inodeOf(name)));
+    if (type === MODE.directory)
+      this.#budget.free(() => emptyDirectory(tree, tree.inodeOf(name), this.#charge));
     tree.unlink(name);
     if (type === MODE.directory || type === MODE.symlink) this.#forgetAll();
   }
 
-  #empty(directory: number): void {
-    const { tree } = this;
-    for (let at = directory; ; ) {
-      const name = tree.first(at);
-      this.#budget.charge();
-      if (name === NONE) {
-        if (at === directory) return;
-        const own = tree.ownName(at);
-        at = tree.directoryOf(own);
-        tree.unlink(own);
-        continue;
-      }
-      const inode = tree.inodeOf(name);
-      if (tree.isDirectory(inode)) at = inode;
-      else tree.unlink(name);
-    }
-  }
-
   /** Whether a directory of this layer holds nothing but whiteouts. */
   #isHollow(directory: number): boolean {
-    const { tree } = this;
     if (this.#mustStay(directory)) return false;
-    for (let at = directory, name = tree.first(at); ; ) {
-      this.#budget.charge();
-      if (name === NONE) {
-        if (at === directory) return true;
-        const own = tree.ownName(at);
-        at = tree.directoryOf(own);
-        name = tree.next(own);
-        continue;
-      }
-      const inode = tree.inodeOf(name);
-      if (tree.isDirectory(inode)) {
-        if (this.#mustStay(inode)) return false;
-        at = inode;
-        name = tree.first(at);
-        continue;
-      }
-      if (!this.#copiedUp.has(name) && !this.isWhiteout(inode)) return false;
-      name = tree.next(name);
-    }
+    return walkBelow(this.tree, directory, {
+      step: this.#charge,
+      enters: (inode) => !this.#mustStay(inode),
+      visit: (name, inode) => this.#copiedUp.has(name) || this.isWhiteout(inode),
+    });
   }
 
   #mustStay(directory: number): boolean {
@@ -463,38 +349,23 @@ export class UpperTree {
    */
   #clear(directory: number): void {
     const { tree } = this;
-    for (let at = directory, name = tree.first(at); ; ) {
-      this.#budget.charge();
-      if (name === NONE) {
-        if (at === directory) return;
-        const own = tree.ownName(at);
-        const isLeft = tree.first(at) !== NONE || this.#mustStay(at);
-        at = tree.directoryOf(own);
-        name = tree.next(own);
-        if (!isLeft) tree.unlink(own);
-        continue;
-      }
-      const inode = tree.inodeOf(name);
-      if (tree.isDirectory(inode) && !tree.has(inode, CLEARED)) {
-        tree.mark(inode, CLEARED);
-        at = inode;
-        name = tree.first(at);
-        continue;
-      }
-      const next = tree.next(name);
-      if (!tree.isDirectory(inode) && (this.#deleteCopied(name) || this.isWhiteout(inode))) tree.unlink(name);
-      name = next;
-    }
+    walkBelow(tree, directory, {
+      step: this.#charge,
+      enters: (inode) => {
+        const enters = !tree.has(inode, CLEARED);
+        if (enters) tree.mark(inode, CLEARED);
+        return enters;
+      },
+      visit: (name, inode) => {
+        if (!tree.isDirectory(inode) && (this.#deleteCopied(name) || this.isWhiteout(inode)))
+          tree.unlink(name);
+        return true;
+      },
+      left: (name, inode) => {
+        if (tree.first(inode) === NONE && !this.#mustStay(inode)) tree.unlink(name);
+      },
+    });
   }
-}
-
-/** @throws OverlayerError `InvalidArgument` */
-export function checkName(name: string): void {
-  if (name.length * 3 > MAX_NAME_BYTES && encodePath(name).length > MAX_NAME_BYTES)
-    throw new OverlayerError(
-      'InvalidArgument',
-      `the name "${displayPath(name)}" has more than ${MAX_NAME_BYTES} bytes`,
-    );
 }
 
 function attributesOf({ mode, uid, gid, mtimeSec, mtimeNsec }: LowerNode): InodeAttributes {
