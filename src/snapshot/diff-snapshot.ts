@@ -5,6 +5,7 @@ import { OverlayerError } from '../base/errors.js';
 import { DataTask, type Task } from '../base/task.js';
 import { runDiff } from '../layer/diff/create-diff.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult } from '../layer/diff/options.js';
+import { type ErofsLayerInfo, findErofsLayer } from '../layer/erofs/read-erofs-layer.js';
 import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, type ShownLayer, shownLayers } from '../mount/shown-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
@@ -61,9 +62,10 @@ async function* runDiffOfSnapshot(
 /**
  * Makes a layer of the changes from `left` to `right`, as containerd's Diff service does (services/diff/v1).
  *
- * If the uppermost layer of `right` is the only layer that `left` lacks, only that layer is read. Nothing is mounted
- * then, except layers that are EROFS files. Else both sides are mounted read-only in a private place, and compared. Owners
- * are those on the disk, even if the mounts map them.
+ * If the uppermost layer of `right` is the only layer that `left` lacks, only that layer is read. A layer file gives the
+ * tar that it was made of, byte for byte, unless `sourceDateEpoch` is set. Nothing is mounted then, except other EROFS
+ * files. Else both sides are mounted read-only in a private place, and compared. Owners are those on the disk, even if the
+ * mounts map them.
  *
  * @param left mounts of the tree before the changes. A first layer has no mounts, or an empty directory
  * @throws OverlayerError as `createDiff` and `mountAll`
@@ -95,12 +97,22 @@ async function* runDiffOfMounts(
     return yield* runDiff({ lower: lower.directory, upper: upper.directory! }, options);
   }
   const { upper, lowers } = changes;
+  const stored = storedLayer(upper, options);
+  if (stored !== undefined) return yield* runDiff(stored, options);
   if ([upper, ...lowers].every(isDirectory))
     return yield* runDiff({ upper: upper.path, lowers: lowers.map(({ path }) => path) }, options);
   await using above = await showTree([mountOf(upper)]);
   await using below = await showTree(lowers.length === 0 ? [] : left);
   const lower = below.directory === undefined ? [] : [below.directory];
   return yield* runDiff({ upper: above.directory!, lowers: lower }, options);
+}
+
+/** A layer file holds the tar of its layer. Times that the caller limits may be later in it. */
+function storedLayer(
+  { type, path }: ShownLayer,
+  { sourceDateEpoch }: CreateDiffOptions,
+): ErofsLayerInfo | undefined {
+  return type === 'erofs' && sourceDateEpoch === undefined ? findErofsLayer(path) : undefined;
 }
 
 /** The only layer that the left side lacks, and the layers below it. */

@@ -1,10 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import type { Mount } from '../../src/index.js';
+import { ErofsTree } from '../../src/erofs/index.js';
+import { diffMounts, type Mount } from '../../src/index.js';
 import { decode } from '../helpers/decode.js';
+import { layerFileOf } from '../helpers/layer-file.js';
 import { useNamespace } from '../helpers/namespace-process.js';
+import { failureOf } from '../helpers/sandbox.js';
 import { smallErofs } from '../helpers/small-erofs.js';
+import { file, tar } from '../helpers/tar-builder.js';
+import { sha256 } from '../helpers/tree.js';
 
 const namespace = useNamespace('root');
 
@@ -72,4 +78,36 @@ test('the first layer, an EROFS file', async () => {
 
 test('two layers that the left side lacks', async () => {
   expect(await namesOfDiff([], BOTH)).toEqual(['./', 'base', 'next', 'shared']);
+});
+
+/** A layer file above another one. Its tar has an entry that no tree would give. */
+function storedLayer(): { readonly mounts: readonly Mount[]; readonly file: string; readonly layer: Buffer } {
+  const root = namespace.directory();
+  const layer = tar(file('a', 'one', { mtime: 5 }), file('a', 'two'));
+  writeFileSync(join(root, 'next.erofs'), layerFileOf(layer, new ErofsTree()));
+  const mounts = JSON.parse(JSON.stringify(BOTH).replaceAll('ROOT', root));
+  return { mounts, file: join(root, 'next.erofs'), layer };
+}
+
+test('a layer file gives its tar, byte for byte, without a mount', async () => {
+  const { mounts, layer } = storedLayer();
+  const diff = diffMounts([mounts[1]!], mounts, { compression: 'gzip' });
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of diff) chunks.push(chunk);
+  expect(gunzipSync(Buffer.concat(chunks)).equals(layer)).toBe(true);
+  const diffID = `sha256:${sha256(layer)}`;
+  expect(await diff).toMatchObject({ diffID, size: layer.length, whiteouts: 0 });
+});
+
+test('a damaged tar in a layer file is an error that names the file', async () => {
+  const { mounts, file } = storedLayer();
+  const damaged = openSync(file, 'r+');
+  writeSync(damaged, 'x', 4096 + 512);
+  closeSync(damaged);
+  const diff = (async () => await diffMounts([mounts[1]!], mounts))();
+  expect(await failureOf(diff)).toMatchObject({
+    code: 'DataLoss',
+    message: expect.stringContaining(file),
+    hint: expect.stringContaining('layer verify'),
+  });
 });

@@ -4,9 +4,12 @@ import { DataTask, type Task } from '../../base/task.js';
 import { DATA, type Gate } from '../../base/threads/gate.js';
 import type { Taken } from '../../base/threads/pool.js';
 import type { Ring } from '../../base/threads/ring.js';
+import type { DiffID } from '../../oci/digest.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
+import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { Compression } from '../options.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
+import type { DiffInput } from '../worker/jobs.js';
 import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult, type DiffSource } from './options.js';
 
@@ -61,14 +64,19 @@ export function createDiff(
   });
 }
 
-/** `createDiff` as a part of another diff, which has checked the names of the options. */
+/**
+ * `createDiff` as a part of another diff, which has checked the names of the options.
+ *
+ * @param source a layer file gives its tar, byte for byte
+ * @throws OverlayerError as `createDiff`; `DataLoss`: the tar in a layer file is damaged
+ */
 export async function* runDiff(
-  source: DiffSource,
+  source: DiffSource | ErofsLayerInfo,
   options: CreateDiffOptions,
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const { compression = 'gzip', signal } = options;
   checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
-  checkSource(source);
+  if (!('tar' in source)) checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
   using crew = await crews.take(signal);
   return yield* runWith(crew, { source, latestSec }, compression, options);
@@ -76,7 +84,7 @@ export async function* runDiff(
 
 async function* runWith(
   crew: Taken<Crew>,
-  request: { readonly source: DiffSource; readonly latestSec: number | undefined },
+  request: DiffInput,
   compression: Compression,
   { signal, onProgress }: CreateDiffOptions,
 ): AsyncGenerator<Uint8Array, DiffResult> {
@@ -107,6 +115,7 @@ async function* runWith(
       }
     }
     const [{ whiteouts }, { digest, diffID }] = await work;
+    checkStored(request.source, `sha256:${diffID}`);
     const { bytes, compressedBytes, entries } = pipeline;
     return {
       descriptor: {
@@ -130,6 +139,16 @@ async function* runWith(
     signal?.removeEventListener('abort', onAbort);
     progress.end();
   }
+}
+
+/** @throws OverlayerError `DataLoss`: the bytes from a layer file are not those that its head describes */
+function checkStored(source: DiffInput['source'], actual: DiffID): void {
+  if (!('tar' in source) || source.diffID === actual) return;
+  throw new OverlayerError('DataLoss', `The tar in layer file "${source.path}" is damaged`, {
+    hint: `overlayer layer verify ${source.path} names the damaged part`,
+    expected: source.diffID,
+    actual,
+  });
 }
 
 /** Copies the bytes, because the ring's memory is written again. */

@@ -1,20 +1,30 @@
 import type { Ring } from '../../base/threads/ring.js';
 import { openTree } from '../../rootfs/directory.js';
-import type { System } from '../../system/system.js';
+import { fromSystemError } from '../../system/errno-code.js';
+import { AT_FDCWD, O, type System, SystemError } from '../../system/system.js';
 import { type LayerOutput, LayerWriter } from '../diff/layer-writer.js';
 import type { DiffSource } from '../diff/options.js';
 import { TreeDiffer } from '../diff/tree-differ.js';
 import { UpperdirDiffer } from '../diff/upperdir-differ.js';
+import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
+import type { FileRange } from '../options.js';
 import type { DiffInput } from './jobs.js';
 import { type Pipeline, STEP_BYTES } from './pipeline.js';
 
-/** Reads the trees and writes the archive of their difference into the input ring. */
+/** Reads the trees and writes the archive of their difference into the input ring, or copies the tar of a layer file. */
 export function diffTrees(
   system: System,
   pipeline: Pipeline,
   { source, latestSec }: DiffInput,
 ): { readonly whiteouts: number } {
-  const writer = new LayerWriter(system, new RingOutput(system, pipeline), latestSec);
+  const output = new RingOutput(system, pipeline);
+  if ('tar' in source) {
+    copyTar(system, source, output);
+    pipeline.entries = source.entries;
+    pipeline.input.end();
+    return source;
+  }
+  const writer = new LayerWriter(system, output, latestSec);
   const opened: number[] = [];
   const open = (path: string, what: string) => {
     const descriptor = openTree(system, path, what);
@@ -44,6 +54,20 @@ function compare(
   } else {
     const lower = source.lower === undefined ? undefined : open(source.lower, 'Lower tree');
     new TreeDiffer(system, writer).diff(lower, upper);
+  }
+}
+
+function copyTar(system: System, { path, tar }: ErofsLayerInfo, output: RingOutput): void {
+  const what = `Cannot read layer file "${path}"`;
+  try {
+    const descriptor = system.openAt(AT_FDCWD, path, O.RDONLY, 0);
+    try {
+      output.copy(descriptor, tar);
+    } finally {
+      system.close(descriptor);
+    }
+  } catch (error) {
+    throw error instanceof SystemError ? fromSystemError(error, what) : error;
   }
 }
 
@@ -91,6 +115,17 @@ class RingOutput implements LayerOutput {
       this.#publish(read);
     }
     return done;
+  }
+
+  /** Copies a part of a file. A file that ends early is found by the digest of the bytes. */
+  copy(file: number, { offset, length }: Omit<FileRange, 'path'>): void {
+    for (let done = 0; done < length; ) {
+      const room = this.#room(length - done);
+      const read = this.#system.readAt(file, this.#address + this.#ring.writeIndex, room, offset + done);
+      if (read === 0) return;
+      done += read;
+      this.#publish(read);
+    }
   }
 
   #room(wanted: number): number {

@@ -2,6 +2,7 @@ import type { Limits } from '../../base/limits.js';
 import type { LowersLater, NeedsLowers } from '../apply/lowers-later.js';
 import type { OwnerMap } from '../apply/shift-owners.js';
 import type { DiffSource } from '../diff/options.js';
+import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { FileFacts } from '../manifest/file-facts.js';
 import type { Compression, FileRange, GzipDecoder } from '../options.js';
 import type { AnomalySummary } from '../plan/anomaly.js';
@@ -21,7 +22,7 @@ export interface ApplyJobs {
   apply(input: ApplyInput): AppliedArchive;
   /** Reads the archive without writing anything. Each event is the next part of the plan. */
   plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
-  /** Writes the archive of the difference between two trees into the input ring. */
+  /** Writes the archive of the difference between two trees, or the tar of a layer file, into the input ring. */
   diff(input: DiffInput): { readonly whiteouts: number };
   commit(input: { readonly sync: boolean }): void;
   /** @returns a hint about what could not be removed */
@@ -77,7 +78,7 @@ export interface PlanInput {
 }
 
 export interface DiffInput {
-  readonly source: DiffSource;
+  readonly source: DiffSource | ErofsLayerInfo;
   readonly latestSec: number | undefined;
 }
 
