@@ -17,6 +17,9 @@ export const COMPAT = { checksum: 1, mtime: 2 } as const;
 /** Bits of `feature_incompat`. */
 export const INCOMPAT = { chunkedFile: 4, deviceTable: 8 } as const;
 
+/** Bytes of a slot in the device table, whose offset counts in these as well. */
+export const DEVICE_SLOT_BYTES = 128;
+
 /** Inodes begin at multiples of this, counted from `meta_blkaddr`. The quotient is the inode's number, its nid. */
 export const SLOT_BYTES = 32;
 export const INODE_BYTES = 64;

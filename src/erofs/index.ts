@@ -8,6 +8,8 @@
 // The tree of an image, and its bytes.
 
 export { type Layout, layOut } from './layout.js';
+export type { MergedLayer } from './merge-trees.js';
+export { type ErofsLayerFile, type MergedImage, mergeErofs } from './merged-image.js';
 export { type Arena, MARK, NONE, type Records } from './records.js';
 export { encodeSuperblock, layerUuid, type Superblock } from './superblock.js';
 export {
@@ -22,10 +24,10 @@ export { isStorable } from './xattrs.js';
 
 // Reading an image: one name, one file, or all of them.
 
-export type { ErofsInode, ErofsLayout, ErofsType } from './inode.js';
-export type { ErofsSource } from './paged-bytes.js';
-export { type ErofsEntry, type ErofsExtent, ErofsReader } from './reader.js';
-export { type WalkedName, walkErofs } from './walk.js';
+export type { ErofsInode, ErofsLayout, ErofsType } from './reader/inode.js';
+export type { ErofsSource } from './reader/paged-bytes.js';
+export { type ErofsEntry, type ErofsExtent, ErofsReader } from './reader/reader.js';
+export { type WalkedName, walkErofs } from './reader/walk.js';
 
 // The head of a layer file.
 

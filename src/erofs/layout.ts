@@ -13,7 +13,7 @@ import { MARK_XATTRS } from './xattrs.js';
 export const ROOT_NID: number = BLOCK_BYTES / SLOT_BYTES;
 
 /** Numbers that fit the field of a block. */
-const MAX_BLOCKS = 2 ** 32 - 2;
+export const MAX_BLOCKS: number = 2 ** 32 - 2;
 
 /** The places of all metadata in an image. */
 export interface Layout {
@@ -29,6 +29,8 @@ export interface Layout {
   readonly firstBlock: number;
   readonly inodes: number;
   readonly hasChunkedFiles: boolean;
+  /** Block that the offsets of files' data count from. */
+  readonly dataBlock: number;
 }
 
 /** Bytes of an inode's attributes of overlayfs and of its own, with their header; 0 without any. */
@@ -56,9 +58,10 @@ function chunkIndexBytes(tree: TreeParts, inode: number, size: number): number {
  * Gives each inode and each directory its place. It sorts the directories of the tree, which must not change any more.
  *
  * @param start offset of the metadata: a multiple of 512, and 4096 at least
+ * @param data `in-image`: the offsets of files' data are those in the image; `behind`: they count from its end
  * @throws OverlayerError `ResourceExhausted`: the image would have more than 2 TiB
  */
-export function layOut(tree: ErofsTree, start: number): Layout {
+export function layOut(tree: ErofsTree, start: number, data: 'in-image' | 'behind' = 'in-image'): Layout {
   const { parts } = tree;
   const { names, inodes, arena } = parts;
   const sorter = new NameSorter(names, arena);
@@ -100,6 +103,7 @@ export function layOut(tree: ErofsTree, start: number): Layout {
   return {
     ...{ parts, start, firstBlock, hasChunkedFiles },
     ...{ length: end - start, metadataBlock: base / BLOCK_BYTES, rootNid: ROOT_NID, inodes: count },
+    dataBlock: data === 'behind' ? end / BLOCK_BYTES : 0,
   };
 }
 

@@ -1,5 +1,5 @@
 import { crc32c } from './crc32c.js';
-import { BLOCK_BITS, BLOCK_BYTES, COMPAT, INCOMPAT, SUPERBLOCK_MAGIC } from './format.js';
+import { BLOCK_BITS, BLOCK_BYTES, COMPAT, DEVICE_SLOT_BYTES, INCOMPAT, SUPERBLOCK_MAGIC } from './format.js';
 
 export interface Superblock {
   /** Of 16 bytes. */
@@ -12,6 +12,8 @@ export interface Superblock {
   /** Blocks of the whole file. */
   readonly blocks: number;
   readonly hasChunkedFiles: boolean;
+  /** The table of the files that hold the data of a merged image. @default none */
+  readonly devices?: { readonly count: number /** A multiple of 128. */; readonly offset: number };
 }
 
 /** @returns the block of 512 bytes that stands at `SUPERBLOCK_OFFSET` */
@@ -25,7 +27,13 @@ export function encodeSuperblock(superblock: Superblock): Buffer {
   bytes.writeUInt32LE(superblock.blocks, 0x24);
   bytes.writeUInt32LE(superblock.metadataBlock, 0x28);
   bytes.set(superblock.uuid.subarray(0, 16), 0x30);
-  bytes.writeUInt32LE(superblock.hasChunkedFiles ? INCOMPAT.chunkedFile : 0, 0x50);
+  const { devices, hasChunkedFiles } = superblock;
+  const features = (hasChunkedFiles ? INCOMPAT.chunkedFile : 0) | (devices ? INCOMPAT.deviceTable : 0);
+  bytes.writeUInt32LE(features, 0x50);
+  if (devices !== undefined) {
+    bytes.writeUInt16LE(devices.count, 0x56);
+    bytes.writeUInt16LE(devices.offset / DEVICE_SLOT_BYTES, 0x58);
+  }
   // The checksum covers the block with a checksum of zero.
   bytes.writeUInt32LE(crc32c(bytes), 4);
   return bytes;

@@ -147,6 +147,11 @@ export class ErofsTree {
     this.mark(inode, MARK.sparse);
   }
 
+  /** Sets the number of links that the image says, when it differs from the number of names. */
+  setLinks(inode: number, links: number): void {
+    this.#inodes.set(inode, INODE.names, links);
+  }
+
   /** Sets what the image says of a directory. For the writer: from then on `namesOf` is the number of links. */
   setDirectory(inode: number, size: number, links: number): void {
     this.#setSize(inode, size);

@@ -28,7 +28,7 @@ const BUFFER_BYTES: number = PIECE_BYTES + INODE_BYTES + MAX_XATTR_BYTES + 2 * B
  * @returns the bytes from `layout.start` on, `layout.length` in all, in pieces. A piece is valid until the next one
  */
 export function* writeMetadata(layout: Layout): Generator<Uint8Array, void, void> {
-  const { parts, start, firstBlock, length } = layout;
+  const { parts, start, firstBlock, length, dataBlock } = layout;
   const { inodes, sparse } = parts;
   const output = new Output(start);
   const writer = new InodeWriter(layout, output);
@@ -39,7 +39,8 @@ export function* writeMetadata(layout: Layout): Generator<Uint8Array, void, void
     if (output.isFull) yield* output.flush();
     writer.write(inode);
     if ((inodes.get(inode, INODE.mode) & MARK.sparse) === 0) continue;
-    for (const block of chunkBlocks(sizeOf(inodes, inode), sparse[inodes.get(inode, INODE.data)]!)) {
+    const data = sparse[inodes.get(inode, INODE.data)]!;
+    for (const block of chunkBlocks(sizeOf(inodes, inode), data, dataBlock)) {
       output.word(block);
       if (output.isFull) yield* output.flush();
     }
@@ -63,13 +64,18 @@ function hasData(mode: number): boolean {
 }
 
 /** The first block of each chunk of a sparse file. */
-function* chunkBlocks(size: number, { chunkBits, parts }: SparseData): Generator<number, void, void> {
+function* chunkBlocks(
+  size: number,
+  { chunkBits, parts }: SparseData,
+  dataBlock: number,
+): Generator<number, void, void> {
   const count = Math.ceil(size / 2 ** chunkBits);
   const blocks = 2 ** (chunkBits - BLOCK_BITS);
   let at = 0;
   for (const { chunk, count: stored, offset } of parts) {
     for (; at < chunk; at++) yield NO_BLOCK;
-    for (let block = offset / BLOCK_BYTES; at < chunk + stored; at++, block += blocks) yield block;
+    for (let block = dataBlock + offset / BLOCK_BYTES; at < chunk + stored; at++, block += blocks)
+      yield block;
   }
   for (; at < count; at++) yield NO_BLOCK;
 }
@@ -119,7 +125,7 @@ class InodeWriter {
 
   /** The field `i_u`. */
   #locate(inode: number, mode: number): number {
-    const { parts, firstBlock } = this.#layout;
+    const { parts, firstBlock, dataBlock } = this.#layout;
     const { inodes, sparse } = parts;
     switch (mode & MODE.type) {
       case MODE.directory:
@@ -128,7 +134,7 @@ class InodeWriter {
       case MODE.file: {
         if (mode & MARK.sparse) return sparse[inodes.get(inode, INODE.data)]!.chunkBits - BLOCK_BITS;
         const isEmpty = sizeOf(inodes, inode) === 0;
-        return isEmpty ? NO_BLOCK : inodes.get(inode, INODE.data) >>> 0;
+        return isEmpty ? NO_BLOCK : dataBlock + (inodes.get(inode, INODE.data) >>> 0);
       }
       default:
         return inodes.get(inode, INODE.data) >>> 0; // a device; 0 for a fifo

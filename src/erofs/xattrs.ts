@@ -1,7 +1,7 @@
 import { hasNonZero } from '../base/has-non-zero.js';
 import { decodePath, encodePath } from '../base/path-bytes.js';
 import { MAX_XATTR_VALUE_BYTES, XATTR_ENTRY_BYTES, XATTR_HEADER_BYTES, XATTR_PREFIXES } from './format.js';
-import { damaged, foreign } from './paged-bytes.js';
+import { damaged, foreign } from './reader/paged-bytes.js';
 
 interface StoredXattr {
   readonly index: number;

@@ -6,6 +6,7 @@ import type { LowersLater } from '../../src/layer/apply/lowers-later.js';
 import type { OwnerMap } from '../../src/layer/apply/shift-owners.js';
 import { DirectoryLayer } from '../../src/layer/erofs/directory-layer.js';
 import { type Append, ErofsLayer } from '../../src/layer/erofs/erofs-layer.js';
+import { FileLayer } from '../../src/layer/erofs/file-layer.js';
 import { LowerTree } from '../../src/layer/erofs/lower-tree.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { AT_FDCWD, O } from '../../src/system/system.js';
@@ -13,7 +14,7 @@ import { TarDecoder } from '../../src/tar/decoder.js';
 
 interface LayerFileOptions {
   readonly limits?: Partial<Limits>;
-  /** Paths of lower layers in overlay form, nearest first. */
+  /** Paths of lower layers, nearest first: of layer files (`.erofs`), or of directories in overlay form. */
   readonly lowers?: readonly string[];
   readonly lowersLater?: LowersLater;
   readonly owners?: OwnerMap;
@@ -26,8 +27,10 @@ export function makeErofsLayer(
 ): { readonly bytes: Buffer; readonly layer: ErofsLayer } {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const system = openLinuxSystem();
-  const layers = (options.lowers ?? []).map(
-    (path) => new DirectoryLayer(system, system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0)),
+  const layers = (options.lowers ?? []).map((path) =>
+    path.endsWith('.erofs')
+      ? new FileLayer(path)
+      : new DirectoryLayer(system, system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0)),
   );
   try {
     const layer = new ErofsLayer({

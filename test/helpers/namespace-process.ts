@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { type Mount, OverlayerError } from '../../src/index.js';
 import type { MountSystem } from '../../src/system/mount-system.js';
@@ -99,6 +100,11 @@ export class NamespaceProcess {
     const { code, message, hint } = answer.error;
     if (code === undefined || !/^[A-Z][a-z]/.test(code)) throw new Error(message);
     throw new OverlayerError(code as OverlayerError['code'], message, { hint });
+  }
+
+  /** A path outside of the namespace to a place in it. */
+  view(path: string): string {
+    return join(`/proc/${this.#process.pid}/root`, path);
   }
 
   async close(): Promise<void> {

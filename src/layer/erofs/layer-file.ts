@@ -2,8 +2,8 @@ import { closeSync, openSync, read } from 'node:fs';
 import { promisify } from 'node:util';
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerHead } from '../../erofs/head.js';
-import type { ErofsSource } from '../../erofs/paged-bytes.js';
-import { ErofsReader } from '../../erofs/reader.js';
+import type { ErofsSource } from '../../erofs/reader/paged-bytes.js';
+import { ErofsReader } from '../../erofs/reader/reader.js';
 import {
   describeHead,
   type ErofsLayerInfo,

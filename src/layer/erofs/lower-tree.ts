@@ -79,9 +79,9 @@ export class LowerTree {
     return merged.length > 0 ? { kind: 'directory', directory: merged } : undefined;
   }
 
-  /** Names that some layer has in the directory; a layer above may hide them. */
+  /** Names that some layer has in the directory; a layer above may hide them. In one order, on every file system. */
   names(directory: LowerDirectory): ReadonlySet<string> {
-    return new Set(directory.flatMap(({ layer, node }) => [...layer.list(node)]));
+    return new Set(directory.flatMap(({ layer, node }) => layer.list(node)).sort());
   }
 }
 

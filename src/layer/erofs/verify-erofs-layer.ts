@@ -6,7 +6,7 @@ import { hasNonZero } from '../../base/has-non-zero.js';
 import { DataTask, ProgressTask, type Task } from '../../base/task.js';
 import { BLOCK_BYTES, SUPERBLOCK_OFFSET } from '../../erofs/format.js';
 import { TAR_OFFSET } from '../../erofs/head.js';
-import { walkErofs } from '../../erofs/walk.js';
+import { walkErofs } from '../../erofs/reader/walk.js';
 import { planLayer } from '../plan-layer.js';
 import { LayerFile } from './layer-file.js';
 import type { ErofsLayerInfo } from './read-erofs-layer.js';

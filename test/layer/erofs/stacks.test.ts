@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -50,6 +50,8 @@ async function compare(root: string, layers: readonly Buffer[]): Promise<string[
     const code = codeOf(() => unpackOverlay(upper, layer, uppers));
     expect(codeOf(() => writeFileSync(image, makeErofsLayer(layer, { lowers: uppers }).bytes))).toBe(code);
     if (code !== undefined) break;
+    const onImages = makeErofsLayer(layer, { lowers: images }).bytes;
+    expect(onImages.equals(readFileSync(image)), 'layer files as lowers give the same bytes').toBe(true);
     uppers.unshift(upper);
     images.unshift(image);
   }

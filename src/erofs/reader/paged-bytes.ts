@@ -1,4 +1,4 @@
-import { OverlayerError } from '../base/errors.js';
+import { OverlayerError } from '../../base/errors.js';
 
 /** The bytes of an EROFS file, however they are stored. */
 export interface ErofsSource {

@@ -1,4 +1,4 @@
-import { hasNonZero } from '../base/has-non-zero.js';
+import { hasNonZero } from '../../base/has-non-zero.js';
 import {
   BLOCK_BITS,
   BLOCK_BYTES,
@@ -8,7 +8,7 @@ import {
   MODE,
   XATTR_ENTRY_BYTES,
   XATTR_HEADER_BYTES,
-} from './format.js';
+} from '../format.js';
 import { damaged, foreign } from './paged-bytes.js';
 
 /** The type of a file in the image. */
@@ -50,10 +50,12 @@ export type ErofsLayout =
       readonly kind: 'chunks';
       readonly map: number;
       readonly chunkBytes: number;
-      readonly indexBytes: 4 | 8;
     };
 
-const CHUNK_INDEXES = 1 << 5;
+/** Bits of the chunk format that have the size of a chunk. Others say that the indexes have 8 bytes. */
+const CHUNK_BITS = 0x1f;
+/** Bytes of the index of a chunk. */
+export const CHUNK_INDEX_BYTES = 4;
 
 const TYPES: Readonly<Record<number, ErofsType>> = {
   [MODE.file]: 'file',
@@ -64,12 +66,19 @@ const TYPES: Readonly<Record<number, ErofsType>> = {
   [MODE.fifo]: 'fifo',
 };
 
+interface Ends {
+  /** Bytes of the file. */
+  readonly fileEnd: number;
+  /** The end of the data of files, which may be in other files. */
+  readonly dataEnd: number;
+}
+
 /**
  * @param bytes the 64 bytes of the inode
  * @param offset where they lie in the file
  * @throws OverlayerError `DataLoss`, `Unimplemented`
  */
-export function decodeInode(bytes: Buffer, nid: number, offset: number, fileSize: number): ErofsInode {
+export function decodeInode(bytes: Buffer, nid: number, offset: number, ends: Ends): ErofsInode {
   const format = bytes.readUInt16LE(0);
   if ((format & EXTENDED) === 0) throw foreign('an inode of the compact form', offset);
   if (format >> 4 !== 0) throw foreign(`an inode of the unknown form 0x${format.toString(16)}`, offset);
@@ -87,7 +96,7 @@ export function decodeInode(bytes: Buffer, nid: number, offset: number, fileSize
   const xattrCount = bytes.readUInt16LE(2);
   const xattrBytes = xattrCount === 0 ? 0 : XATTR_HEADER_BYTES + (xattrCount - 1) * XATTR_ENTRY_BYTES;
   const behind = offset + INODE_BYTES + xattrBytes;
-  if (behind > fileSize) throw damaged('extended attributes are outside the file', offset);
+  if (behind > ends.fileEnd) throw damaged('extended attributes are outside the file', offset);
   const word = bytes.readUInt32LE(0x10);
   const device = type === 'character-device' || type === 'block-device' ? word : 0;
   return {
@@ -104,7 +113,7 @@ export function decodeInode(bytes: Buffer, nid: number, offset: number, fileSize
     devMinor: (device & 0xff) | ((device >>> 12) & 0xfff00),
     offset,
     xattrBytes,
-    layout: decodeLayout({ type, size, offset, behind, word }, format >> 1, fileSize),
+    layout: decodeLayout({ type, size, offset, behind, word }, format >> 1, ends),
   };
 }
 
@@ -128,7 +137,7 @@ function decodeLayout(
     readonly word: number;
   },
   layout: number,
-  fileSize: number,
+  { fileEnd, dataEnd }: Ends,
 ): ErofsLayout {
   const hasContents = type === 'file' || type === 'directory' || type === 'symlink';
   if (!hasContents) {
@@ -140,24 +149,23 @@ function decodeLayout(
   switch (layout) {
     case LAYOUT.plain:
       if (size === 0) return { kind: 'none' };
-      if (start + size > fileSize) throw damaged('the contents of a file are outside the image', offset);
+      if (start + size > dataEnd) throw damaged('the contents of a file are outside the image', offset);
       return { kind: 'plain', start };
     case LAYOUT.inline:
       if (type === 'file' || size >= BLOCK_BYTES)
         throw foreign(`a ${type} with its end behind the inode`, offset);
       // The kernel reads these bytes from one block.
-      if ((behind % BLOCK_BYTES) + size > BLOCK_BYTES || behind + size > fileSize)
+      if ((behind % BLOCK_BYTES) + size > BLOCK_BYTES || behind + size > fileEnd)
         throw damaged(`the contents of a ${type} are not in the block of its inode`, offset);
       return size === 0 ? { kind: 'none' } : { kind: 'plain', start: behind };
     case LAYOUT.chunked: {
       if (type !== 'file') throw foreign(`a ${type} in chunks`, offset);
-      if ((word & ~0x3f) !== 0) throw foreign(`the unknown chunk format 0x${word.toString(16)}`, offset);
-      const indexBytes = (word & CHUNK_INDEXES) === 0 ? 4 : 8;
-      const chunkBytes = 2 ** (BLOCK_BITS + (word & 0x1f));
-      const map = Math.ceil(behind / indexBytes) * indexBytes;
-      if (map + Math.ceil(size / chunkBytes) * indexBytes > fileSize)
+      if ((word & ~CHUNK_BITS) !== 0)
+        throw foreign(`the unknown chunk format 0x${word.toString(16)}`, offset);
+      const chunkBytes = 2 ** (BLOCK_BITS + word);
+      if (behind + Math.ceil(size / chunkBytes) * CHUNK_INDEX_BYTES > fileEnd)
         throw damaged('the chunk map of a file is outside the image', offset);
-      return size === 0 ? { kind: 'none' } : { kind: 'chunks', map, chunkBytes, indexBytes };
+      return size === 0 ? { kind: 'none' } : { kind: 'chunks', map: behind, chunkBytes };
     }
     default:
       throw foreign(`a file of the layout ${layout} (compressed or unknown)`, offset);

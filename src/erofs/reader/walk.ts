@@ -1,6 +1,6 @@
-import { DEFAULT_LIMITS, type Limits, limitError } from '../base/limits.js';
-import { INODE_BYTES } from './format.js';
-import type { ErofsInode } from './inode.js';
+import { DEFAULT_LIMITS, type Limits, limitError } from '../../base/limits.js';
+import { INODE_BYTES } from '../format.js';
+import { CHUNK_INDEX_BYTES, type ErofsInode } from './inode.js';
 
 import { damaged } from './paged-bytes.js';
 import type { ErofsEntry, ErofsReader } from './reader.js';
@@ -26,7 +26,7 @@ export function* walkErofs(
   limits: Pick<Limits, 'maxEntries'> = DEFAULT_LIMITS,
 ): IterableIterator<WalkedName> {
   const { root } = image;
-  const inodes = new CountedInodes(image);
+  const inodes = new MetInodes(image);
   inodes.meet(root);
   yield { path: '', inode: root };
   const open: { readonly prefix: string; readonly entries: Iterator<ErofsEntry> }[] = [
@@ -48,8 +48,8 @@ export function* walkErofs(
   }
 }
 
-/** Counts the names of inodes, and the metadata that they take. */
-class CountedInodes {
+/** Bounds the work with an image: no directory has two names, and inodes together have no more bytes than there are. */
+export class MetInodes {
   /** Names that have not been met yet, of directories and of files with several names, by nid. */
   readonly #missing = new Map<number, number>();
   #bytesLeft: number;
@@ -78,6 +78,6 @@ class CountedInodes {
 /** Bytes that an inode has for itself. The contents of files are shared, as those of a copied hard link. */
 function metadataBytesOf({ type, size, xattrBytes, layout }: ErofsInode): number {
   const own = INODE_BYTES + xattrBytes;
-  if (layout.kind === 'chunks') return own + Math.ceil(size / layout.chunkBytes) * layout.indexBytes;
+  if (layout.kind === 'chunks') return own + Math.ceil(size / layout.chunkBytes) * CHUNK_INDEX_BYTES;
   return type === 'file' ? own : own + size;
 }

@@ -1,11 +1,11 @@
-import { OverlayerError } from '../base/errors.js';
-import { decodePath, encodePath } from '../base/path-bytes.js';
+import { OverlayerError } from '../../base/errors.js';
+import { decodePath, encodePath } from '../../base/path-bytes.js';
+import { BLOCK_BYTES, INODE_BYTES, NO_BLOCK, SLOT_BYTES } from '../format.js';
+import { decodeXattrs } from '../xattrs.js';
 import { DirectoryBlock } from './directory-block.js';
-import { BLOCK_BYTES, INODE_BYTES, NO_BLOCK, SLOT_BYTES } from './format.js';
-import { decodeInode, type ErofsInode, type ErofsType } from './inode.js';
-import { damaged, type ErofsSource, foreign, PagedBytes } from './paged-bytes.js';
+import { CHUNK_INDEX_BYTES, decodeInode, type ErofsInode, type ErofsType } from './inode.js';
+import { damaged, type ErofsSource, PagedBytes } from './paged-bytes.js';
 import { readSuperblock } from './read-superblock.js';
-import { decodeXattrs } from './xattrs.js';
 
 /** A name in a directory of the image. */
 export interface ErofsEntry {
@@ -19,11 +19,9 @@ export interface ErofsEntry {
 export interface ErofsExtent {
   /** In the file, in bytes. */
   readonly position: number;
-  /** In the image or in the device, in bytes. */
+  /** In the image, in bytes. A merged image counts on through the layer files that have its data. */
   readonly offset: number;
   readonly length: number;
-  /** 0 is the image itself, N the Nth of `devices`. */
-  readonly device: number;
 }
 
 /** PATH_MAX of Linux, with its final NUL. */
@@ -40,13 +38,13 @@ const MAX_TARGET = 4096;
  */
 export class ErofsReader {
   readonly root: ErofsInode;
-  /** Bytes of the further files that hold data, for a merged image. */
-  readonly devices: readonly number[];
   /** The inodes, directories and symlinks: from the root's inode to the end of the file, in bytes. */
   readonly metadata: { readonly offset: number; readonly length: number };
   readonly #bytes: PagedBytes;
   /** Offset that the numbers of inodes count from. */
   readonly #inodesOffset: number;
+  /** The end of all data: that of the file, or of the layer files behind a merged image. */
+  readonly #end: number;
 
   /**
    * @throws OverlayerError
@@ -56,9 +54,9 @@ export class ErofsReader {
    */
   constructor(source: ErofsSource) {
     this.#bytes = new PagedBytes(source);
-    const { inodesOffset, rootNid, devices } = readSuperblock(this.#bytes);
+    const { inodesOffset, rootNid, end } = readSuperblock(this.#bytes);
     this.#inodesOffset = inodesOffset;
-    this.devices = devices;
+    this.#end = end;
     // The writer puts the root first. Bytes before it are data of files, which must not pass for inodes or directories.
     const offset = inodesOffset + rootNid * SLOT_BYTES;
     this.metadata = { offset, length: source.size - offset };
@@ -71,7 +69,7 @@ export class ErofsReader {
     const offset = this.#inodesOffset + nid * SLOT_BYTES;
     if (offset < this.metadata.offset) throw damaged('an inode is before the root', offset);
     const bytes = this.#bytes.read(offset, INODE_BYTES, 'an inode');
-    const inode = decodeInode(bytes, nid, offset, this.#bytes.size);
+    const inode = decodeInode(bytes, nid, offset, { fileEnd: this.#bytes.size, dataEnd: this.#end });
     const { layout, type } = inode;
     if (type !== 'file' && layout.kind === 'plain' && layout.start < this.metadata.offset)
       throw damaged(`a ${type} is among the data of files`, offset);
@@ -160,8 +158,8 @@ export class ErofsReader {
   *extents(file: ErofsInode): IterableIterator<ErofsExtent> {
     const { layout, size } = file;
     if (layout.kind === 'none') return;
-    if (layout.kind === 'plain') return yield { position: 0, offset: layout.start, length: size, device: 0 };
-    let run: { position: number; offset: number; length: number; device: number } | undefined;
+    if (layout.kind === 'plain') return yield { position: 0, offset: layout.start, length: size };
+    let run: { position: number; offset: number; length: number } | undefined;
     for (let position = 0; position < size; position += layout.chunkBytes) {
       const chunk = this.#chunk(file, position);
       if (chunk === undefined) continue;
@@ -180,17 +178,13 @@ export class ErofsReader {
    *
    * @param position in the file, in bytes
    * @returns the number of bytes; 0 at the end
-   * @throws OverlayerError `DataLoss`; `InvalidArgument`: the data are in another device
+   * @throws OverlayerError `DataLoss`: the file is damaged, or it is a merged image without its layer files
    */
   read(file: ErofsInode, into: Uint8Array, position: number): number {
     const length = Math.max(0, Math.min(into.length, file.size - position));
     for (let done = 0; done < length; ) {
-      const { offset, length: available, device } = this.#locate(file, position + done);
+      const { offset, length: available } = this.#locate(file, position + done);
       const part = Math.min(available, length - done, READ_BYTES);
-      if (device !== 0)
-        throw new OverlayerError('InvalidArgument', 'The contents of the file are not in this image', {
-          hint: `they are in its device ${device}`,
-        });
       if (offset === undefined) into.fill(0, done, done + part);
       else into.set(this.#bytes.read(offset, part, 'the contents of a file'), done);
       done += part;
@@ -202,19 +196,19 @@ export class ErofsReader {
   #locate(
     file: ErofsInode,
     position: number,
-  ): { offset: number | undefined; length: number; device: number } {
+  ): { readonly offset: number | undefined; readonly length: number } {
     const { layout, size } = file;
     switch (layout.kind) {
       case 'none':
         throw damaged('a file without contents has a size', file.offset);
       case 'plain':
-        return { offset: layout.start + position, length: size - position, device: 0 };
+        return { offset: layout.start + position, length: size - position };
       case 'chunks': {
         const within = position % layout.chunkBytes;
         const start = position - within;
         const chunk = this.#chunk(file, start);
         const length = Math.min(layout.chunkBytes, size - start) - within;
-        return { offset: chunk && chunk.offset + within, length, device: chunk?.device ?? 0 };
+        return { offset: chunk && chunk.offset + within, length };
       }
     }
   }
@@ -222,20 +216,14 @@ export class ErofsReader {
   /** @param position of the chunk in the file. @returns undefined for a hole */
   #chunk({ layout, size }: ErofsInode, position: number): (ErofsExtent & { length: number }) | undefined {
     if (layout.kind !== 'chunks') return undefined;
-    const { map, chunkBytes, indexBytes } = layout;
-    const at = map + (position / chunkBytes) * indexBytes;
-    const index = this.#bytes.read(at, indexBytes, 'a chunk map');
-    const block = index.readUInt32LE(indexBytes - 4);
+    const { map, chunkBytes } = layout;
+    const at = map + (position / chunkBytes) * CHUNK_INDEX_BYTES;
+    const block = this.#bytes.read(at, CHUNK_INDEX_BYTES, 'a chunk map').readUInt32LE(0);
     if (block === NO_BLOCK) return undefined;
-    if (indexBytes === 8 && index.readUInt16LE(0) !== 0) throw foreign('block numbers of 48 bits', at);
-    const device = indexBytes === 8 ? index.readUInt16LE(2) : 0;
-    const deviceBytes = device === 0 ? this.#bytes.size : this.devices[device - 1];
-    if (deviceBytes === undefined)
-      throw damaged(`a chunk is in device ${device}, which the image does not have`, at);
     const offset = block * BLOCK_BYTES;
     const length = Math.min(chunkBytes, size - position);
-    if (offset + length > deviceBytes) throw damaged('a chunk is outside its device', at);
-    return { position, offset, length, device };
+    if (offset + length > this.#end) throw damaged('a chunk is outside the image', at);
+    return { position, offset, length };
   }
 
   #block(directory: ErofsInode, number: number, memory: 'copy' | 'view' = 'view'): DirectoryBlock {
@@ -264,11 +252,7 @@ function blockCount({ size }: ErofsInode): number {
 }
 
 function continues(run: ErofsExtent, chunk: ErofsExtent): boolean {
-  return (
-    run.device === chunk.device &&
-    run.position + run.length === chunk.position &&
-    run.offset + run.length === chunk.offset
-  );
+  return run.position + run.length === chunk.position && run.offset + run.length === chunk.offset;
 }
 
 function isDots(name: Buffer): boolean {

@@ -1,4 +1,4 @@
-import { DIRENT_BYTES, FILE_TYPE, MAX_NAME_BYTES } from './format.js';
+import { DIRENT_BYTES, FILE_TYPE, MAX_NAME_BYTES } from '../format.js';
 import type { ErofsType } from './inode.js';
 import { damaged } from './paged-bytes.js';
 

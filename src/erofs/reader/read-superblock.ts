@@ -1,10 +1,17 @@
-import { OverlayerError } from '../base/errors.js';
-import { hasNonZero } from '../base/has-non-zero.js';
-import { crc32c } from './crc32c.js';
-import { BLOCK_BITS, BLOCK_BYTES, COMPAT, INCOMPAT, SUPERBLOCK_MAGIC, SUPERBLOCK_OFFSET } from './format.js';
+import { OverlayerError } from '../../base/errors.js';
+import { hasNonZero } from '../../base/has-non-zero.js';
+import { crc32c } from '../crc32c.js';
+import {
+  BLOCK_BITS,
+  BLOCK_BYTES,
+  COMPAT,
+  DEVICE_SLOT_BYTES,
+  INCOMPAT,
+  SUPERBLOCK_MAGIC,
+  SUPERBLOCK_OFFSET,
+} from '../format.js';
 import { damaged, foreign, type PagedBytes } from './paged-bytes.js';
 
-const SLOT_BYTES = 128;
 const KNOWN_COMPAT: number = COMPAT.checksum | COMPAT.mtime;
 const KNOWN_INCOMPAT: number = INCOMPAT.chunkedFile | INCOMPAT.deviceTable;
 
@@ -12,8 +19,8 @@ interface ReadSuperblock {
   /** Offset of inode 0, in bytes. */
   readonly inodesOffset: number;
   readonly rootNid: number;
-  /** Bytes of each further device. */
-  readonly devices: readonly number[];
+  /** The end of the data: of the file, or of the last device. */
+  readonly end: number;
 }
 
 /** @throws OverlayerError `InvalidArgument`, `Unimplemented`, `DataLoss` */
@@ -36,7 +43,7 @@ export function readSuperblock(file: PagedBytes): ReadSuperblock {
   return {
     inodesOffset: bytes.readUInt32LE(0x28) * BLOCK_BYTES,
     rootNid: bytes.readUInt16LE(0x0e),
-    devices: readDevices(file, bytes),
+    end: deviceEnds(file, bytes).reduce((most, end) => Math.max(most, end), file.size),
   };
 }
 
@@ -62,11 +69,12 @@ const UNUSED = [
   [0x5a, BLOCK_BYTES],
 ] as const;
 
-function readDevices(file: PagedBytes, superblock: Buffer): readonly number[] {
+/** Devices count on from the end of the image: `uniaddr` is the block of the first byte of one. */
+function deviceEnds(file: PagedBytes, superblock: Buffer): readonly number[] {
   const count = superblock.readUInt16LE(0x56);
-  const table = superblock.readUInt16LE(0x58) * SLOT_BYTES;
+  const table = superblock.readUInt16LE(0x58) * DEVICE_SLOT_BYTES;
   return Array.from({ length: count }, (_, at) => {
-    const slot = file.read(table + at * SLOT_BYTES, SLOT_BYTES, 'the device table');
-    return slot.readUInt32LE(64) * BLOCK_BYTES;
+    const slot = file.read(table + at * DEVICE_SLOT_BYTES, DEVICE_SLOT_BYTES, 'the device table');
+    return (slot.readUInt32LE(64) + slot.readUInt32LE(68)) * BLOCK_BYTES;
   });
 }
