@@ -6,6 +6,7 @@ interface NewerPeer {
   /** Matches the text of a test that needs it. */
   readonly named: RegExp;
   readonly release: string;
+  /** Names, or apt's patterns. */
   readonly packages: readonly string[];
   /** Whether the C library of this system may be too old for it. */
   readonly complete?: true;
@@ -15,8 +16,12 @@ interface NewerPeer {
 const NEWER_PEERS: Readonly<Record<string, NewerPeer>> = {
   'containerd-1.7': { named: /newer-containerd/, release: 'trixie', packages: ['containerd'] },
   'containerd-2': { named: /newer-containerd/, release: 'forky', packages: ['containerd'] },
-  'erofs-utils-1.8': { named: /erofs-utils/, release: 'trixie', packages: ['erofs-utils'], complete: true },
   'erofs-utils-1.9': { named: /erofs-utils/, release: 'forky', packages: ['erofs-utils'], complete: true },
+  'linux-stable': {
+    named: /virtual-machine/,
+    release: 'trixie',
+    packages: ['?reverse-depends(?exact-name(linux-image-cloud-amd64))'],
+  },
 };
 
 /** Gets those that the chosen tests need, once for all runs. */
