@@ -87,9 +87,12 @@ export interface UnpackLayerOptions extends ReadLayerOptions {
   /**
    * `directory`: a plain tree. Whiteouts delete files of lower layers.
    * `overlay`: an upperdir for overlayfs, with its whiteouts and opaque marks.
+   * `erofs`: one new EROFS file that holds the tar of the layer, byte for byte. The kernel mounts it, as a lower layer of
+   * overlayfs too. Any user may make it: owners, devices and attributes are bytes of the file, and `rootless` has no
+   * effect.
    * @default 'directory'
    */
-  readonly target?: 'directory' | 'overlay' | undefined;
+  readonly target?: 'directory' | 'overlay' | 'erofs' | undefined;
   /**
    * Works without privileges.
    *
@@ -102,7 +105,10 @@ export interface UnpackLayerOptions extends ReadLayerOptions {
    * @default true unless the effective user is root
    */
   readonly rootless?: boolean | undefined;
-  /** Directories of the lower layers, nearest first. Parents, symlinks and hard links resolve through them. */
+  /**
+   * Directories of the lower layers, nearest first. Parents, symlinks and hard links resolve through them. With the target
+   * `erofs` they may also be layer files.
+   */
   readonly lowers?: readonly string[] | undefined;
   /**
    * What to do with a destination that is not empty: `refuse` fails with `FailedPrecondition`. `merge` writes into it; after
@@ -110,7 +116,7 @@ export interface UnpackLayerOptions extends ReadLayerOptions {
    * @default 'refuse'
    */
   readonly existing?: 'refuse' | 'merge' | undefined;
-  /** Flushes the file system (syncfs) before the destination appears. @default true */
+  /** Flushes the file system (syncfs), or the file, before the destination appears. @default true */
   readonly sync?: boolean | undefined;
 }
 

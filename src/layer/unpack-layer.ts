@@ -1,4 +1,5 @@
 import { checkChoice, checkOptions, checkPath } from '../base/check-arguments.js';
+import { OverlayerError } from '../base/errors.js';
 import { type Limits, resolveLimits } from '../base/limits.js';
 import { ProgressTask, type Task } from '../base/task.js';
 import { withContext } from '../base/with-context.js';
@@ -90,10 +91,11 @@ export async function applyLayer(
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   return await useSource(source, options, async (found) => {
     const limits = resolveLimits(options.limits);
-    checkChoice('target', target, ['directory', 'overlay']);
+    checkChoice('target', target, ['directory', 'overlay', 'erofs']);
     checkChoice('existing', existing, ['refuse', 'merge']);
     checkPath('destination', destination);
     for (const lower of lowers) checkPath('lowers', lower);
+    if (target === 'erofs') checkForFile(options);
     options.signal?.throwIfAborted();
     return await crews.use((crew) => unpackWith(crew, found, limits), options.signal);
   });
@@ -104,20 +106,13 @@ export async function applyLayer(
     let needsLowers: NeedsLowers | undefined;
     try {
       const layer = await runLayer(crew, found, options, async (hash) => {
-        const applied = await crew.apply.run({
-          type: 'apply',
-          destination,
-          temporary,
-          existing,
-          target,
-          rootless,
-          lowers,
-          lowersLater,
-          limits,
-          hash,
-          owners,
-          facts: wantsFacts,
-        });
+        const common = { destination, temporary, lowers, lowersLater, limits, owners };
+        const applied = await (target === 'erofs'
+          ? crew.apply.run({ type: 'writeFile', ...common })
+          : crew.apply.run({
+              ...{ type: 'apply', ...common },
+              ...{ existing, target, rootless, hash, facts: wantsFacts },
+            }));
         filled = true;
         ({ facts, needsLowers } = applied);
         return applied;
@@ -132,4 +127,24 @@ export async function applyLayer(
       throw withContext(error, { hint: stays });
     }
   }
+}
+
+/** @throws OverlayerError `InvalidArgument`: an option that has no meaning for a layer file */
+function checkForFile({ existing, digests }: UnpackLayerOptions): void {
+  if (existing === 'merge')
+    throw new OverlayerError(
+      'InvalidArgument',
+      'A layer file is always a new file: it cannot be merged into',
+      {
+        hint: "leave out existing: 'merge'",
+      },
+    );
+  if (digests === 'skip')
+    throw new OverlayerError(
+      'InvalidArgument',
+      'A layer file has the diffID of its layer: it needs digests',
+      {
+        hint: "leave out digests: 'skip'",
+      },
+    );
 }

@@ -5,6 +5,7 @@ import { withContext } from '../base/with-context.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, asSystemError, isErrno, type System, SystemError } from '../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
+import { openParent, realParent, stagingName, withClosing } from './staging.js';
 import { takeBack } from './trees/remove-tree.js';
 import { DEFAULT_ACL } from './xattrs.js';
 
@@ -175,48 +176,4 @@ function openNew(system: System, path: string): Destination {
       throw withContext(toOverlayerError(error, `Cannot write to "${path}"`), { hint: stays });
     }
   });
-}
-
-function openParent(
-  system: System,
-  path: string,
-  keep: (descriptor: number) => number,
-): { readonly descriptor: number; readonly path: string } {
-  return { descriptor: keep(system.openAt(AT_FDCWD, path, OPEN_DIRECTORY, 0)), path };
-}
-
-/** Closes the kept descriptors when `open` fails. */
-function withClosing<T>(system: System, open: (keep: (descriptor: number) => number) => T): T {
-  const kept: number[] = [];
-  try {
-    return open((descriptor) => {
-      kept.push(descriptor);
-      return descriptor;
-    });
-  } catch (error) {
-    for (const descriptor of kept) closeQuietly(system, descriptor);
-    throw error;
-  }
-}
-
-function realParent(path: string): string {
-  try {
-    return realpathSync(dirname(path));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new OverlayerError('NotFound', `Cannot create "${path}": its parent directory does not exist`, {
-      cause: error,
-    });
-  }
-}
-
-/** A hidden name beside the destination, which is recognizable after a power cut. */
-function stagingName(name: string): string {
-  // A name has at most 255 bytes. The cut may split a character, whose rest is removed.
-  const start = Buffer.from(name)
-    .subarray(0, 200)
-    .toString()
-    .replace(/\uFFFD+$/, '');
-  // The name need not be secret: mkdir fails if it is taken. (node:crypto takes 3 ms to load.)
-  return `.${start}.overlayer-${Math.random().toString(36).slice(2, 10)}`;
 }

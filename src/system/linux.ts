@@ -317,6 +317,7 @@ function bindLinuxSystem(): System {
     async flushFileSystem(descriptor) {
       await checkLater(c.syncfs, [descriptor], 'syncfs');
     },
+    syncFile: (descriptor) => void check(c.fsync(descriptor), 'fsync'),
     syncDirectory: (descriptor) => void check(c.fsync(descriptor), 'fsync'),
     clock() {
       check(c.clockGettime(CLOCK_REALTIME, scratchAddress), 'clock_gettime');

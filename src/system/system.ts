@@ -70,6 +70,8 @@ export interface System {
   syncFileSystem(descriptor: number): void;
   /** syncfs(2) in another thread: it may take seconds. */
   flushFileSystem(descriptor: number): Promise<void>;
+  /** fsync(2) of a file. */
+  syncFile(descriptor: number): void;
   /** fsync(2) of a directory: makes a rename in it durable. */
   syncDirectory(descriptor: number): void;
   /** clock_gettime(2) CLOCK_REALTIME. The kernel sets file times from a clock that may be some milliseconds behind. */
@@ -156,6 +158,7 @@ export function asSystemError(error: unknown, path: string): SystemError {
 export const O = {
   RDONLY: 0,
   WRONLY: 0o1,
+  RDWR: 0o2,
   CREAT: 0o100,
   EXCL: 0o200,
   NONBLOCK: 0o4000,

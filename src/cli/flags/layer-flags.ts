@@ -46,10 +46,14 @@ const NO_DIGESTS = flag('--no-digests', 'do not compute digests');
 
 const TREE_FLAGS = [
   withDefault(
-    flag('--target <FORM>', 'a merged tree, or an upperdir for overlayfs', ['directory', 'overlay']),
+    flag('--target <FORM>', 'a merged tree, an upperdir for overlayfs, or one EROFS file', [
+      'directory',
+      'overlay',
+      'erofs',
+    ]),
     'directory',
   ),
-  flag('--lower <DIR>', 'the directory of a lower layer, nearest first; may be repeated', collect),
+  flag('--lower <DIR>', 'a lower layer (directory, or .erofs file), nearest first; may be repeated', collect),
   flag('--merge', 'write into DEST even if it is not empty'),
   flag('--dry-run', 'print operations and anomalies; write nothing'),
 ] as const;

@@ -10,7 +10,8 @@ import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import { diffTrees } from './diff-trees.js';
 import { FileQueue } from './file-queue.js';
-import type { AppliedArchive, ApplyInput, ApplyJobs } from './jobs.js';
+import type { AppliedArchive, ApplyInput, ApplyJobs, WriteFileInput } from './jobs.js';
+import { LayerFileWriter } from './layer-file-writer.js';
 import { PendingFiles } from './pending-files.js';
 import { Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
@@ -25,12 +26,19 @@ const exactModes = findLinuxSystem()?.clearThreadUmask() === false;
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
 /** The part of the process's descriptors that one apply thread may use, for directories and for files. */
 const SHARE_OF_DESCRIPTORS = 8;
-/** Filled by `apply`; waits for `commit` or `discard`. */
-let filled: Destination | undefined;
+/** Filled by `apply` or `writeFile`; waits for `commit` or `discard`. */
+let filled: Filled | undefined;
+
+/** A destination that is complete, and not visible yet. */
+interface Filled {
+  commit(sync: boolean): void;
+  discard(): string | undefined;
+}
 
 handleJobs<ApplyJobs>(
   {
     apply,
+    writeFile,
     plan: (input, tell) => planArchive(pipeline, input, tell),
     diff: (input) => diffTrees(openLinuxSystem(), pipeline, input),
     commit: ({ sync }) => take().commit(sync),
@@ -40,7 +48,7 @@ handleJobs<ApplyJobs>(
   () => pipeline.gate.abort(),
 );
 
-function take(): Destination {
+function take(): Filled {
   const destination = filled!;
   filled = undefined;
   return destination;
@@ -65,6 +73,19 @@ function apply(input: ApplyInput): AppliedArchive {
     });
   } finally {
     for (const lower of lowers) closeQuietly(system, lower);
+  }
+}
+
+function writeFile(input: WriteFileInput): AppliedArchive {
+  const file = LayerFileWriter.open(openLinuxSystem(), input);
+  try {
+    const applied = file.fill(pipeline);
+    filled = file;
+    return applied;
+  } catch (error) {
+    // The other threads would wait while this one cleans up.
+    pipeline.gate.abort();
+    throw withContext(error, { hint: file.discard() });
   }
 }
 

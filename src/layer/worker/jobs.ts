@@ -20,6 +20,8 @@ export interface DecodeJobs {
 export interface ApplyJobs {
   /** Fills the destination, which the next job has to commit or discard. */
   apply(input: ApplyInput): AppliedArchive;
+  /** Writes the layer file, which the next job has to commit or discard. */
+  writeFile(input: WriteFileInput): AppliedArchive;
   /** Reads the archive without writing anything. Each event is the next part of the plan. */
   plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
   /** Writes the archive of the difference between two trees, or the tar of a layer file, into the input ring. */
@@ -69,6 +71,9 @@ export interface ApplyInput {
   /** Whether to collect `FileFacts`. */
   readonly facts: boolean;
 }
+
+export interface WriteFileInput
+  extends Pick<ApplyInput, 'destination' | 'temporary' | 'lowers' | 'lowersLater' | 'limits' | 'owners'> {}
 
 export interface PlanInput {
   readonly limits: Limits;

@@ -148,12 +148,17 @@ export class ArchiveReader extends HashedReader {
   }
 }
 
-/** Decodes the whole archive into `sink`. */
+/**
+ * Decodes the whole archive into `sink`.
+ *
+ * @param copy gets all bytes of the archive, in the ring's memory, before they are decoded
+ */
 export function readArchive(
   pipeline: Pipeline,
   archive: ArchiveReader,
   sink: TarSink,
   limits: Limits,
+  copy?: (start: number, length: number, position: number) => void,
 ): Pick<ArchiveSummary, 'size' | 'diffID' | 'entries' | 'endIsMarked' | 'dataAfterArchive' | 'holdsImages'> {
   archive.begin();
   try {
@@ -165,6 +170,7 @@ export function readArchive(
       const { start } = archive;
       if (decoder.position + length > limits.maxBytes)
         throw limitError('maxBytes', limits.maxBytes, { offset: decoder.position });
+      copy?.(start, length, decoder.position);
       decoder.write(archive.ring.bytes, start, start + length);
       archive.take(length);
       pipeline.bytes = decoder.position;

@@ -1,0 +1,34 @@
+import { statSync } from 'node:fs';
+import { openTree } from '../../rootfs/directory.js';
+import type { System } from '../../system/system.js';
+import { DirectoryLayer } from './directory-layer.js';
+import { FileLayer } from './file-layer.js';
+import type { LowerLayer } from './lower-tree.js';
+
+interface OpenedLayers extends Disposable {
+  readonly all: readonly LowerLayer[];
+}
+
+/**
+ * Opens lower layers: layer files, or directories in overlay form.
+ *
+ * @throws OverlayerError `NotFound`; as `readErofsLayer`
+ */
+export function openLowerLayers(system: System, paths: readonly string[]): OpenedLayers {
+  const all: LowerLayer[] = [];
+  const close = () => {
+    for (const layer of all) layer[Symbol.dispose]();
+  };
+  try {
+    for (const path of paths) all.push(openLowerLayer(system, path));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { all, [Symbol.dispose]: close };
+}
+
+function openLowerLayer(system: System, path: string): LowerLayer {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return new FileLayer(path);
+  return new DirectoryLayer(system, openTree(system, path, 'Lower layer'));
+}

@@ -1,0 +1,176 @@
+import { WorkBudget } from '../../base/work-budget.js';
+import { TAR_OFFSET } from '../../erofs/head.js';
+import { DestinationFile } from '../../rootfs/destination-file.js';
+import { fromSystemError } from '../../system/errno-code.js';
+import { openSha256, type Sha256 } from '../../system/sha256.js';
+import { type System, SystemError } from '../../system/system.js';
+import { type Append, ErofsLayer } from '../erofs/erofs-layer.js';
+import { LowerTree } from '../erofs/lower-tree.js';
+import { openLowerLayers } from '../erofs/open-lower-layers.js';
+import type { AppliedArchive, WriteFileInput } from './jobs.js';
+import type { Pipeline } from './pipeline.js';
+import { ArchiveReader, readArchive } from './read-archive.js';
+
+/** Bytes that are copied within the file, or from a lower one, in one step. */
+const COPY_BYTES = 256 * 1024;
+
+/**
+ * Writes a layer as one EROFS file: the tar as its bytes pass, and then what `ErofsLayer` appends. The head, without
+ * which nothing can mount the file, is written by `commit`.
+ */
+export class LayerFileWriter {
+  readonly #system: System;
+  readonly #file: DestinationFile;
+  readonly #input: WriteFileInput;
+  #head: Uint8Array | undefined;
+
+  /** @throws OverlayerError as `DestinationFile.open` */
+  static open(system: System, input: WriteFileInput): LayerFileWriter {
+    return new LayerFileWriter(system, DestinationFile.open(system, input.destination), input);
+  }
+
+  private constructor(system: System, file: DestinationFile, input: WriteFileInput) {
+    this.#system = system;
+    this.#file = file;
+    this.#input = input;
+  }
+
+  /** Writes everything but the head. @throws OverlayerError */
+  fill(pipeline: Pipeline): AppliedArchive {
+    const { limits, lowers, lowersLater, owners } = this.#input;
+    using layers = openLowerLayers(this.#system, lowers);
+    const budget = new WorkBudget(limits, {
+      lowers: lowers.length,
+      look: () => pipeline.gate.throwIfAborted(),
+    });
+    const layer = new ErofsLayer({
+      limits,
+      budget,
+      lowers: lowers.length === 0 ? undefined : new LowerTree(layers.all),
+      lowersLater,
+      owners,
+    });
+    const archive = new ArchiveReader(pipeline, true);
+    const address = this.#system.address(archive.ring.bytes);
+    const write = (start: number, length: number, position: number) =>
+      this.#orFailed(() =>
+        this.#system.pwrite(this.#file.descriptor, address + start, length, TAR_OFFSET + position),
+      );
+    const read = readArchive(pipeline, archive, layer, limits, write);
+    const { size: tarBytes } = read;
+    const rest = this.#append(layer.finish(tarBytes), TAR_OFFSET + tarBytes, pipeline);
+    this.#head = layer.head({ diffID: Buffer.from(read.diffID!, 'hex'), tarBytes, rest });
+    const { whiteouts, listsRoot, needsLowers, anomalies } = layer;
+    return { ...read, whiteouts, listsRoot, needsLowers, anomalies: anomalies.summary(), facts: undefined };
+  }
+
+  commit(sync: boolean): void {
+    this.#file.commit(this.#head!, sync);
+  }
+
+  discard(): string | undefined {
+    return this.#file.discard();
+  }
+
+  /** @returns sha256 of all bytes from `from` on */
+  #append(parts: Iterable<Append>, from: number, pipeline: Pipeline): Uint8Array {
+    const body = new FileBody(this.#system, this.#file.descriptor, from);
+    try {
+      this.#orFailed(() => {
+        for (const part of parts) {
+          pipeline.gate.throwIfAborted();
+          body.append(part);
+        }
+        body.end();
+      });
+    } finally {
+      body.close();
+    }
+    return body.digest;
+  }
+
+  #orFailed(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      throw fromSystemError(error, `Cannot write "${this.#input.destination}"`);
+    }
+  }
+}
+
+/** The part of a layer file behind its tar: writes it, and hashes it. */
+class FileBody {
+  readonly #system: System;
+  readonly #descriptor: number;
+  readonly #hash: Sha256 = openSha256();
+  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(COPY_BYTES);
+  #hex: string | undefined;
+  #position: number;
+
+  constructor(system: System, descriptor: number, from: number) {
+    this.#system = system;
+    this.#descriptor = descriptor;
+    this.#position = from;
+    this.#skip(-from & 511);
+  }
+
+  get digest(): Uint8Array {
+    return Buffer.from(this.#hex!, 'hex');
+  }
+
+  append(part: Append): void {
+    switch (part.kind) {
+      case 'bytes':
+        this.#write(part.bytes, part.bytes.length);
+        return;
+      case 'zeros':
+        this.#skip(part.length);
+        return;
+      case 'copy':
+        this.#copy(part);
+        return;
+      default:
+        part satisfies never;
+    }
+  }
+
+  /** The file may end in zeros that were not written. */
+  end(): void {
+    this.#system.truncate(this.#descriptor, this.#position);
+  }
+
+  close(): void {
+    this.#hex ??= this.#hash.hex();
+  }
+
+  #write(bytes: Uint8Array, length: number): void {
+    this.#system.pwrite(this.#descriptor, this.#system.address(bytes), length, this.#position);
+    this.#advance(bytes, length);
+  }
+
+  #skip(length: number): void {
+    this.#buffer.fill(0, 0, Math.min(length, COPY_BYTES));
+    for (let left = length; left > 0; left -= COPY_BYTES)
+      this.#advance(this.#buffer, Math.min(left, COPY_BYTES));
+  }
+
+  #copy({ from, offset, length }: Append & { readonly kind: 'copy' }): void {
+    const buffer = this.#buffer;
+    for (let done = 0; done < length; ) {
+      const wanted = Math.min(length - done, COPY_BYTES);
+      const bytes =
+        from === 'self'
+          ? this.#system.readAt(this.#descriptor, this.#system.address(buffer), wanted, offset + done)
+          : from.read(buffer.subarray(0, wanted), offset + done);
+      if (bytes === 0) throw new SystemError('EIO', 'pread', ''); // the file has become shorter
+      this.#write(buffer, bytes);
+      done += bytes;
+    }
+  }
+
+  #advance(bytes: Uint8Array, length: number): void {
+    this.#hash.update(bytes, 0, length);
+    this.#position += length;
+  }
+}
