@@ -7,7 +7,7 @@ import { AT_FDCWD, asSystemError, isErrno, type System, SystemError } from '../s
 import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
 import { openParent, realParent, stagingName, withClosing } from './staging.js';
 import { takeBack } from './trees/remove-tree.js';
-import { DEFAULT_ACL } from './xattrs.js';
+import { ACCESS_ACL, DEFAULT_ACL } from './xattrs.js';
 
 /**
  * - `new`: the path does not exist; the tree is made beside it, and renamed when it is complete
@@ -165,7 +165,7 @@ function openNew(system: System, path: string): Destination {
     try {
       const descriptor = keep(system.openAt(parent.descriptor, staging, OPEN_DIRECTORY, 0));
       // A default ACL of the parent would change every mode below.
-      for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
+      for (const acl of [DEFAULT_ACL, ACCESS_ACL])
         if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
       // A setgid parent passes on its group and the bit.
       system.chown(descriptor, process.geteuid!(), process.getegid!());

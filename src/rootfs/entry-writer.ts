@@ -6,7 +6,7 @@ import { type Directory, OPEN_DIRECTORY, statId } from './directory.js';
 import type { FileFinisher } from './finish-file.js';
 import type { Identity } from './identity.js';
 import type { KeptDirectories } from './kept-directories.js';
-import { clearXattrs, DEFAULT_ACL, storedXattrName } from './xattrs.js';
+import { ACCESS_ACL, clearXattrs, DEFAULT_ACL, storedXattrName } from './xattrs.js';
 
 const SPECIAL_BITS = 0o7000;
 const PERMISSIONS = 0o777;
@@ -86,6 +86,11 @@ export class EntryWriter {
     return this.#refusesModes || this.#directories.inherits;
   }
 
+  /** Whether a new file may not have its mode yet. An access control list has changed it. */
+  #needsMode({ mode, xattrs }: TarEntry): boolean {
+    return this.#exactModes || (mode & SPECIAL_BITS) !== 0 || xattrs?.has(ACCESS_ACL) === true;
+  }
+
   beginFile(directory: Directory, name: string, entry: TarEntry): void {
     this.#file = this.#system.openAt(directory.descriptor, name, CREATE_FILE, entry.mode & PERMISSIONS);
     this.#fileOffset = 0;
@@ -137,7 +142,7 @@ export class EntryWriter {
   }
 
   endFile(directory: Directory, entry: TarEntry): void {
-    const { mode, sparse, size, xattrs } = entry;
+    const { sparse, size, xattrs } = entry;
     const file = this.#file;
     let owner: Owner = entry;
     let chown = false;
@@ -154,7 +159,7 @@ export class EntryWriter {
       length: kept ? this.#keptEnd - this.#keptStart : 0,
       uid: chown ? entry.uid : -1,
       gid: entry.gid,
-      mode: this.#exactModes || mode & SPECIAL_BITS ? this.#grantable(entry, owner) : -1,
+      mode: this.#needsMode(entry) ? this.#grantable(entry, owner) : -1,
       times: timesOf(entry),
       checksum: this.#checksum?.end(kept ? 0 : size) ?? -1,
       // A whiteout that is made without privileges is a file, and may reuse the inode of a deleted file.
@@ -244,7 +249,7 @@ export class EntryWriter {
       return false;
     }
     const owner = this.#describeNode(directory, name, entry);
-    if (this.#exactModes || entry.mode & SPECIAL_BITS)
+    if (this.#needsMode(entry))
       this.#system.chmodAt(directory.descriptor, name, this.#grantable(entry, owner));
     return true;
   }

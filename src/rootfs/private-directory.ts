@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 import { OPEN_DIRECTORY, withChild } from './directory.js';
-import { DEFAULT_ACL } from './xattrs.js';
+import { ACCESS_ACL, DEFAULT_ACL } from './xattrs.js';
 
 /**
  * Makes a directory of overlayer if it does not exist, with access for its owner only. As in containerd since
@@ -44,7 +44,7 @@ function makeOne(path: string): void {
 function keepToOurselves(system: System, path: string): void {
   withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, (directory) => {
     try {
-      for (const acl of [DEFAULT_ACL, 'system.posix_acl_access'])
+      for (const acl of [DEFAULT_ACL, ACCESS_ACL])
         if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);
       const { uid, gid } = system.stat(directory);
       const [ownUid, ownGid] = [process.geteuid!(), process.getegid!()];

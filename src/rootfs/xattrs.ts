@@ -1,6 +1,7 @@
 import { isErrno, type System } from '../system/system.js';
 import { OVERLAY_PREFIXES } from './lower-layers.js';
 
+export const ACCESS_ACL = 'system.posix_acl_access';
 /** New files in a directory inherit it, so it is set last. */
 export const DEFAULT_ACL = 'system.posix_acl_default';
 

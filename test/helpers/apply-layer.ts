@@ -2,6 +2,7 @@ import { withContext } from '../../src/base/with-context.js';
 import type { WorkBudget } from '../../src/base/work-budget.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/index.js';
 import { Applier } from '../../src/layer/apply/applier.js';
+import type { OwnerMap } from '../../src/layer/apply/shift-owners.js';
 import { Destination } from '../../src/rootfs/destination.js';
 import { resolveIdentity } from '../../src/rootfs/identity.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
@@ -20,11 +21,12 @@ export interface Applied {
   readonly budget?: WorkBudget | undefined;
   /** Open descriptors, nearest first. */
   readonly lowers?: readonly number[] | undefined;
+  readonly owners?: OwnerMap | undefined;
 }
 
 /** What the apply thread does, in this one and with another system. */
 export function applyLayer(system: System, path: string, applied: Applied): void {
-  const { layer, target = 'directory', existing = 'refuse', lowers = [], budget } = applied;
+  const { layer, target = 'directory', existing = 'refuse', lowers = [], budget, owners } = applied;
   const limits = { ...DEFAULT_LIMITS, ...applied.limits };
   const destination = Destination.open(system, path, existing);
   try {
@@ -34,6 +36,7 @@ export function applyLayer(system: System, path: string, applied: Applied): void
       limits,
       budget,
       lowers,
+      owners,
       destination: destination.kind,
       exactModes: true,
       finisher: finishAtOnce(system),

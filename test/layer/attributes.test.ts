@@ -84,6 +84,16 @@ describe("as root every attribute is the archive's", () => {
     expect(box.tree().get('.')).toMatchObject({ mode: '0755', uid: 0, gid: 0, mtime: 0n, xattrs: {} });
   });
 
+  // The list's mask would otherwise take the place of the group's permissions, in files but not in directories.
+  test('of files and directories with an access control list: the mode is as the archive has it', async ({
+    box,
+  }) => {
+    const list = '0200000001000600ffffffff02000700e803000004000400ffffffff10000700ffffffff20000400ffffffff';
+    const attributes = { mode: 0o640, xattrs: { 'system.posix_acl_access': Buffer.from(list, 'hex') } };
+    await box.unpack(tar(file('f', 'x', attributes), dir('d', attributes), fifo('p', attributes)));
+    for (const name of ['f', 'd', 'p']) expect(box.tree().get(name)?.mode, name).toBe('0640');
+  });
+
   test('of a directory that is gone go with it', async ({ box }) => {
     const gone = [dir('a'), dir('a/b', { mtime: 5, mode: 0o700 }), file('a', 'in between')];
     await box.unpack(tar(...gone, dir('a'), file('a/b', 'x', { mtime: 9 })));

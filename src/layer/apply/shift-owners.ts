@@ -1,4 +1,5 @@
 import { OverlayerError } from '../../base/errors.js';
+import { ACCESS_ACL, DEFAULT_ACL } from '../../rootfs/xattrs.js';
 import type { TarEntry } from '../../tar/types.js';
 import { CAPABILITY, withHostRoot } from './capability.js';
 
@@ -16,7 +17,7 @@ export interface OwnerMap {
 }
 
 /** Linux, include/uapi/linux/posix_acl_xattr.h: a header of 4 bytes, then tag, permissions and id of 2, 2 and 4. */
-const ACLS = ['system.posix_acl_access', 'system.posix_acl_default'];
+const ACLS: readonly string[] = [ACCESS_ACL, DEFAULT_ACL];
 const ACL_HEADER_BYTES = 4;
 const ACL_ENTRY_BYTES = 8;
 const ACL_USER = 0x02;

@@ -1,6 +1,6 @@
+import { ACCESS_ACL } from '../../rootfs/xattrs.js';
+
 /** Linux, include/uapi/linux/posix_acl_xattr.h: a header of 4 bytes, then tag, permissions and id of 2, 2 and 4. */
-export const ACL_ACCESS = 'system.posix_acl_access';
-export const ACL_DEFAULT = 'system.posix_acl_default';
 const VERSION = 2;
 const HEADER_BYTES = 4;
 const ENTRY_BYTES = 8;
@@ -29,7 +29,7 @@ export function storedAcl(name: string, value: Uint8Array): Buffer | 'unsupporte
   if ((acl.length - HEADER_BYTES) % ENTRY_BYTES !== 0) throw new RangeError('its last entry is cut off');
   if (acl.length === HEADER_BYTES) return undefined;
   const isMinimal = checkEntries(acl);
-  return isMinimal && name === ACL_ACCESS ? undefined : acl;
+  return isMinimal && name === ACCESS_ACL ? undefined : acl;
 }
 
 /** Checks the order and the values of the entries. @returns whether they say no more than a mode */

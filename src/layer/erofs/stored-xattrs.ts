@@ -1,10 +1,10 @@
 import { OverlayerError } from '../../base/errors.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { isStorable } from '../../erofs/xattrs.js';
-import { storedXattrName } from '../../rootfs/xattrs.js';
+import { ACCESS_ACL, DEFAULT_ACL, storedXattrName } from '../../rootfs/xattrs.js';
 import type { TarEntry } from '../../tar/types.js';
 import { CAPABILITY, isCapability } from '../apply/capability.js';
-import { ACL_ACCESS, ACL_DEFAULT, aclWithMode, storedAcl } from './acl.js';
+import { aclWithMode, storedAcl } from './acl.js';
 
 /** Prefixes of attributes that a file system on disk takes (Linux, fs/xattr.c, and the security module's). */
 const PREFIXES = ['user.', 'trusted.', 'security.'];
@@ -36,9 +36,9 @@ export function storedXattrs(
 
 function storedForm(name: string, value: Uint8Array, entry: TarEntry): Uint8Array | 'skipped' | undefined {
   const { type, mode } = entry;
-  if (name === ACL_ACCESS || name === ACL_DEFAULT) {
+  if (name === ACCESS_ACL || name === DEFAULT_ACL) {
     if (type === 'symlink') return 'skipped';
-    if (name === ACL_DEFAULT && type !== 'directory') {
+    if (name === DEFAULT_ACL && type !== 'directory') {
       if (value.length === 0) return undefined;
       throw new OverlayerError('PermissionDenied', `only a directory can have the attribute ${name}`);
     }
@@ -62,7 +62,7 @@ function aclOf(name: string, value: Uint8Array, mode: number): Uint8Array | 'ski
   try {
     const acl = storedAcl(name, value);
     if (acl === 'unsupported') return 'skipped';
-    return acl === undefined || name === ACL_DEFAULT ? acl : aclWithMode(acl, mode);
+    return acl === undefined || name === DEFAULT_ACL ? acl : aclWithMode(acl, mode);
   } catch (error) {
     if (error instanceof RangeError) throw refused(name, error.message);
     throw error;
