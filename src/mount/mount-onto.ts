@@ -9,10 +9,10 @@ import { FILE_SYSTEM } from './kinds/file-system-mount.js';
 import type { MountAttempt, MountKind } from './kinds/mount-attempt.js';
 import { OVERLAY } from './kinds/overlay-mount.js';
 import { isShort } from './kinds/short-paths.js';
-import { withTemporaryPlace } from './kinds/temporary-place.js';
+import { type TemporaryPlace, withTemporaryPlace } from './kinds/temporary-place.js';
 import type { Mount } from './mount.js';
 import { mountError } from './mount-error.js';
-import { parseMountOptions } from './mount-options.js';
+import { isIdMap, parseMountOptions } from './mount-options.js';
 import { overlayLayers } from './overlay-layers.js';
 import { countParts, fillTemplates } from './templates.js';
 
@@ -36,21 +36,35 @@ export async function mountOnto(
 ): Promise<void> {
   const count = countParts(mounts);
   if (count > 0 && !hasProc()) throw procMissing(`Cannot mount on "${target}"`);
-  const parts: Part[] = [];
   const done: string[] = [];
+  const mountList = async (place: TemporaryPlace | undefined): Promise<void> => {
+    const parts: Part[] = [];
+    try {
+      for (const mount of mounts.slice(0, count)) {
+        const part = await makePart({ system, place }, mount, parts, target);
+        parts.push(part);
+        place?.attach(part.tree);
+      }
+      for (const mount of mounts.slice(count))
+        done.push(await mountOne({ system, place }, mount, parts, target));
+    } finally {
+      for (const { tree } of parts) system.close(tree);
+    }
+  };
+  const usesDetached = count > 0 || mounts.some(({ options }) => options.some(isIdMap));
   try {
-    for (const mount of mounts.slice(0, count)) parts.push(await makePart(system, mount, parts, target));
-    for (const mount of mounts.slice(count)) done.push(await mountOne(system, mount, parts, target));
+    if (usesDetached && !system.takesDetachedLayers()) await withTemporaryPlace(system, mountList);
+    else await mountList(undefined);
   } catch (error) {
     for (const path of done.reverse()) await system.unmount(path, { lazy: true });
     throw error;
-  } finally {
-    for (const { tree } of parts) system.close(tree);
   }
 }
 
+type Surroundings = Pick<MountAttempt, 'system' | 'place'>;
+
 async function makePart(
-  system: MountSystem,
+  surroundings: Surroundings,
   described: Mount,
   parts: readonly Part[],
   target: string,
@@ -58,9 +72,8 @@ async function makePart(
   const mount = fillTemplates(described, parts);
   const what = `Cannot mount ${mount.type} as a part of "${target}"`;
   const tree = await attemptMount(
-    system,
+    surroundings,
     mount,
-    parts,
     what,
     async (attempt, kind) => await kind.makeTree(attempt),
   );
@@ -69,16 +82,17 @@ async function makePart(
 
 /** @returns the path of the mount, symlinks resolved */
 async function mountOne(
-  system: MountSystem,
+  surroundings: Surroundings,
   described: Mount,
   parts: readonly Part[],
   root: string,
 ): Promise<string> {
+  const { system } = surroundings;
   const mount = namedAfterFile(fillTemplates(described, parts), parts);
   const target = openTarget(system, root, mount.target ?? '');
   try {
     const what = `Cannot mount ${mount.type} on "${target.path}"`;
-    await attemptMount(system, mount, parts, what, (attempt, kind) => mountOnTarget(attempt, kind, target));
+    await attemptMount(surroundings, mount, what, (attempt, kind) => mountOnTarget(attempt, kind, target));
     return target.path;
   } finally {
     system.close(target.descriptor);
@@ -100,35 +114,21 @@ function namedAfterFile(mount: Mount, parts: readonly Part[]): Mount {
 
 /** @param what a sentence for errors: `Cannot mount overlay on "/mnt"` */
 async function attemptMount<T>(
-  system: MountSystem,
+  surroundings: Surroundings,
   mount: Mount,
-  parts: readonly Part[],
   what: string,
   make: (attempt: MountAttempt, kind: MountKind) => Promise<T>,
 ): Promise<T> {
   const options = parseMountOptions(mount.type, mount.options);
-  const kind = kindOf(mount, options);
-  const messages: string[] = [];
-  const attempt: MountAttempt = { system, mount, options, messages, place: undefined };
-  const log = system.followLog();
+  const attempt: MountAttempt = { ...surroundings, mount, options, messages: [] };
+  const log = surroundings.system.followLog();
   try {
-    try {
-      return await make(attempt, kind);
-    } catch (error) {
-      const usesDetached = parts.length > 0 || options.idMap !== undefined;
-      if (!usesDetached || !isErrno(error, 'EINVAL')) throw error;
-      messages.length = 0;
-      log?.read();
-      return await withTemporaryPlace(system, async (place) => {
-        for (const { tree } of parts) place.attach(tree);
-        return await make({ ...attempt, place }, kind);
-      });
-    }
+    return await make(attempt, kindOf(mount, options));
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     // overlayfs explains its errors only in the log. Other filesystems begin their lines with their names too.
     const own = log?.read().filter((line) => line.toLowerCase().startsWith(mount.type)) ?? [];
-    throw mountError(what, error, { ...mount, messages: [...messages, ...own] });
+    throw mountError(what, error, { ...mount, messages: [...attempt.messages, ...own] });
   } finally {
     log?.close();
   }

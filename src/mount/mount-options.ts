@@ -70,10 +70,14 @@ export function parseMountOptions(type: string, options: readonly string[]): Mou
     else if (Object.hasOwn(UNDOES, option)) flags.delete(UNDOES[option]!);
     else if (option === 'rro') flags.add('ro');
     else if (option === 'defaults') continue;
-    else if (key === 'uidmap' || key === 'gidmap') maps.set(key, parseIdMap(option, value ?? ''));
+    else if (isIdMap(option)) maps.set(key, parseIdMap(option, value ?? ''));
     else data.push(...(isErofs ? [understood(option)] : splitData(understood(option))));
   }
   return { bind, recursiveReadOnly: options.includes('rro'), flags, idMap: bothMaps(maps), data };
+}
+
+export function isIdMap(option: string): boolean {
+  return option.startsWith('uidmap=') || option.startsWith('gidmap=');
 }
 
 /** Splits `key=value`; the value is undefined for a key alone. */

@@ -1,5 +1,5 @@
 import type { Mount } from './mount.js';
-import { parseMountOptions, splitOption } from './mount-options.js';
+import { isIdMap, parseMountOptions, splitOption } from './mount-options.js';
 import { escapeLayer, overlayLayers } from './overlay-layers.js';
 import { countParts, fillTemplates, typeOf } from './templates.js';
 
@@ -40,8 +40,8 @@ function allLayers({ upper, lowers }: ReturnType<typeof overlayLayers>): readonl
   return upper === undefined ? lowers : [upper, ...lowers];
 }
 
-const TO_WRITE = ['upperdir', 'workdir', 'volatile'];
-const ID_MAPS = ['uidmap', 'gidmap'];
+/** Options of an overlay that the read-only form has not, or has with another value. */
+const REPLACED = ['upperdir', 'workdir', 'volatile', 'lowerdir'];
 
 /**
  * A mount that shows the same tree read-only. The upperdir becomes a lower layer, since two overlays may not share
@@ -49,11 +49,10 @@ const ID_MAPS = ['uidmap', 'gidmap'];
  * disk.
  */
 export function readOnlyMount(mount: Mount): Mount {
-  const without = (options: readonly string[], keys: readonly string[]) =>
-    options.filter((option) => !keys.includes(splitOption(option)[0]));
-  if (typeOf(mount) !== 'overlay') return { ...mount, options: [...without(mount.options, ID_MAPS), 'ro'] };
+  if (typeOf(mount) !== 'overlay')
+    return { ...mount, options: [...mount.options.filter((option) => !isIdMap(option)), 'ro'] };
   const { flags, data } = parseMountOptions('overlay', mount.options);
   const lowerdir = allLayers(overlayLayers(data)).map(escapeLayer).join(':');
-  const others = without(data, [...TO_WRITE, 'lowerdir']);
+  const others = data.filter((option) => !REPLACED.includes(splitOption(option)[0]));
   return { ...mount, options: [...flags, ...others, `lowerdir=${lowerdir}`, 'ro'] };
 }

@@ -1,4 +1,5 @@
 import { openSync, realpathSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import type { LibraryHandle } from 'koffi';
 import { loadKoffi } from '../base/natives.js';
 import { encodePath } from '../base/path-bytes.js';
@@ -116,6 +117,10 @@ export function openLinuxMountSystem(): MountSystem {
     },
     async unmount(path, { lazy }) {
       await checkLater(c.umount2, [cString(path), lazy ? MNT_DETACH : 0], 'umount2', path);
+    },
+    takesDetachedLayers() {
+      const [major = 0, minor = 0] = release().split('.').map(Number);
+      return major > 6 || (major === 6 && minor >= 15);
     },
     openLoopDevice: (file) => openLoopDevice(libc, file),
     makeUserNamespace: (map) => makeUserNamespace(libc, map),

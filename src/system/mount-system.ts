@@ -26,6 +26,8 @@ export interface MountSystem extends Pick<System, 'openAt' | 'openInRoot' | 'clo
   mount(call: MountCall): void;
   /** umount2(2) in another thread, because it waits for unwritten data. */
   unmount(path: string, options: { readonly lazy: boolean }): Promise<void>;
+  /** Whether overlayfs takes mounts as layers that are attached nowhere (Linux 6.15). */
+  takesDetachedLayers(): boolean;
   /** Makes a user namespace with these mappings and without processes. @returns its descriptor */
   makeUserNamespace(map: IdMap): number;
   /**

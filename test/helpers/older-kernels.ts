@@ -25,6 +25,7 @@ export function olderKernels(
   };
   const attachedLayers: MountSystem = {
     ...newest,
+    takesDetachedLayers: () => false,
     makeTree: (fileSystem, attributes) => made(newest.makeTree(fileSystem, attributes)),
     cloneTree: (path, options) =>
       namesDetached(path) ? refuse('EINVAL', path, 'open_tree') : made(newest.cloneTree(path, options)),

@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { KeptMounts } from '../../mount/kept-mounts.js';
 import type { Mount } from '../../mount/mount.js';
-import { parseMountOptions, splitOption } from '../../mount/mount-options.js';
+import { isIdMap, parseMountOptions, splitOption } from '../../mount/mount-options.js';
 import { escapeLayer, overlayLayers } from '../../mount/overlay-layers.js';
 import { countParts, fillTemplates } from '../../mount/templates.js';
 import type { CallingContainerd } from '../containerd/calling-containerd.js';
@@ -75,7 +75,6 @@ export class CallerMounts {
   }
 }
 
-const isIdMap = (option: string) => ['uidmap', 'gidmap'].includes(splitOption(option)[0]);
 const idMapOf = ({ options }: Mount) => options.filter(isIdMap);
 
 /** The owners of a kept mount are those in the file, because snapshots with other maps share it. */
