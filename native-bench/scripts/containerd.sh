@@ -25,3 +25,5 @@ trap 'kill $daemon; wait $daemon || true' EXIT
 until ctr --address "$dir/socket" version >/dev/null 2>&1; do sleep 0.05; done
 ctr --address "$dir/socket" images "$@" >/dev/null
 sync -f "$dir"
+# The erofs snapshotter leaves its layers mounted.
+grep -o " $dir/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount

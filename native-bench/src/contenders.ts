@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Layer } from './inputs.js';
 import type { Contender } from './measure.js';
 import { OVERLAYER, script } from './paths.js';
@@ -115,6 +116,7 @@ export function guardContenders(layer: Layer): Readonly<Record<GuardRow, readonl
   return {
     'gzip, libisal': [{ name: 'overlayer', command: overlayer(gzip) }, byTar],
     'gzip, zlib': [{ name: 'overlayer', command: overlayer(gzip), env: ZLIB }, byTar],
+    'gzip to erofs': [erofsFile(gzip), byTar],
     zstd: [
       { name: 'overlayer', command: overlayer(zstd) },
       { name: 'tar --zstd -xf', command: tool('tar', '--zstd', '-xf', zstd, '-C', 'DEST') },
@@ -126,4 +128,9 @@ export function guardContenders(layer: Layer): Readonly<Record<GuardRow, readonl
   };
 }
 
-export type GuardRow = 'gzip, libisal' | 'gzip, zlib' | 'zstd' | 'plain tar';
+function erofsFile(layer: string): Contender {
+  const options = ['--target', 'erofs', '--no-sync'];
+  return { name: 'overlayer', command: (dest) => [...UNPACK, ...options, layer, join(dest, 'layer.erofs')] };
+}
+
+export type GuardRow = 'gzip, libisal' | 'gzip, zlib' | 'gzip to erofs' | 'zstd' | 'plain tar';
