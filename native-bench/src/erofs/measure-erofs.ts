@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { callTimes, OVERLAYER_ADDRESS } from '../daemon.js';
-import { type ImageName, loadImage, unloadImage } from '../image-files.js';
+import { type ImageFiles, type ImageName, loadImage, unloadImage } from '../image-files.js';
 import { describeLayer, loadLayer, unloadLayer } from '../inputs.js';
 import { measureInTurn } from '../measure.js';
 import { installErofsPeers } from '../prerequisites.js';
@@ -17,14 +17,26 @@ const IMAGES = ['many files', 'large files'] as const satisfies readonly ImageNa
 /** Peers take half a minute each for an image. */
 const IMAGE_ROUNDS = 3;
 
-/** Layers as EROFS files: made, removed, mounted and read. `dir` is in memory; a disk of its own is mounted below. */
+/** Layers as EROFS files, one by one: made, removed, mounted and read. @param dir in memory */
 export function measureErofs(results: Results, dir: string): void {
-  installErofsPeers();
-  const disk = join(dir, 'disk');
-  mountDisk(disk, { direct: true });
-  const imageRounds = Math.min(results.rounds, IMAGE_ROUNDS);
-  for (const name of LAYERS) measureLayer(results, name, dir, disk);
-  for (const name of IMAGES) measureImage(results, name, { dir, disk, rounds: imageRounds });
+  const disk = mountErofsDisk(dir);
+  for (const name of LAYERS) {
+    const layer = loadLayer(name, dir, ['tar', 'gzip']);
+    results.inputs.push(describeLayer(layer));
+    const where = { input: name, rounds: results.rounds };
+    for (const [group, place] of [
+      ['erofs-memory', dir],
+      ['erofs-disk', disk],
+    ] as const)
+      results.measurements.push(
+        ...measureInTurn(fileContenders(layer, place === disk), { ...where, group, dir: place }),
+      );
+    unloadLayer(layer);
+  }
+  measureImages(results, dir, ({ layout, size }, rounds) => {
+    results.removals.push(...measureRemoval(size.name, layout, disk, rounds));
+    results.reads.push(...measureRootReads(size.name, layout, disk, rounds));
+  });
   for (const backend of BACKENDS)
     results.calls.push(
       callTimes(disk, { name: backend, snapshotter: 'overlayer', address: OVERLAYER_ADDRESS, backend }),
@@ -32,32 +44,34 @@ export function measureErofs(results: Results, dir: string): void {
   run(['umount', disk]);
 }
 
-function measureLayer(results: Results, name: (typeof LAYERS)[number], dir: string, disk: string): void {
-  const layer = loadLayer(name, dir, ['tar', 'gzip']);
-  results.inputs.push(describeLayer(layer));
-  const where = { input: name, rounds: results.rounds };
-  for (const [group, place] of [
-    ['erofs-memory', dir],
-    ['erofs-disk', disk],
-  ] as const)
-    results.measurements.push(
-      ...measureInTurn(fileContenders(layer, place === disk), { ...where, group, dir: place }),
-    );
-  unloadLayer(layer);
+/** Whole images into a store of EROFS files, and into those of others. @param dir in memory */
+export function measureErofsImages(results: Results, dir: string): void {
+  const disk = mountErofsDisk(dir);
+  measureImages(results, dir, ({ layout, archive, layers, size }, rounds) => {
+    const contenders = erofsImageContenders(layout, archive, layers);
+    const where = { group: 'erofs-image', input: size.name, dir: disk, rounds };
+    results.measurements.push(...measureInTurn(contenders, where));
+  });
+  run(['umount', disk]);
 }
 
-function measureImage(
+/** The page cache of no other file system lies under it. */
+function mountErofsDisk(dir: string): string {
+  installErofsPeers();
+  const disk = join(dir, 'disk');
+  mountDisk(disk, { direct: true });
+  return disk;
+}
+
+function measureImages(
   results: Results,
-  name: (typeof IMAGES)[number],
-  { dir, disk, rounds }: { readonly dir: string; readonly disk: string; readonly rounds: number },
+  dir: string,
+  measure: (image: ImageFiles, rounds: number) => void,
 ): void {
-  const image = loadImage(name, dir);
-  results.inputs.push(image.size);
-  const contenders = erofsImageContenders(image.layout, image.archive, image.layers);
-  results.measurements.push(
-    ...measureInTurn(contenders, { group: 'erofs-image', input: name, dir: disk, rounds }),
-  );
-  results.removals.push(...measureRemoval(name, image.layout, disk, rounds));
-  results.reads.push(...measureRootReads(name, image.layout, disk, rounds));
-  unloadImage(image);
+  for (const name of IMAGES) {
+    const image = loadImage(name, dir);
+    results.inputs.push(image.size);
+    measure(image, Math.min(results.rounds, IMAGE_ROUNDS));
+    unloadImage(image);
+  }
 }
