@@ -16,7 +16,9 @@ export const READS = [
   'find, warm',
   'read, cold',
   'read, warm',
+  'read in a second container',
 ] as const;
+type Read = (typeof READS)[number];
 
 /** Programs that load some hundred files of a Debian with Python, Perl and Git. */
 const START = `python3 -c 'import asyncio, ctypes, json, sqlite3, ssl, unittest' && perl -MPOSIX -e 1 && git --version`;
@@ -26,9 +28,10 @@ export interface RootReads {
   readonly root: Root;
   readonly input: string;
   /** In seconds. */
-  readonly times: Readonly<Record<(typeof READS)[number], readonly number[]>>;
-  /** What the page cache grew by while everything was read once, in bytes. */
+  readonly times: Readonly<Record<Read, readonly number[]>>;
+  /** What the page cache grew by while everything was read, in bytes: in one container, and then in a second one. */
   readonly cachedBytes: readonly number[];
+  readonly cachedAgainBytes: readonly number[];
 }
 
 /** @param disk the file system of the stores, which no other page cache lies under */
@@ -39,7 +42,7 @@ export function measureRootReads(input: string, layout: string, disk: string, ro
     importImage(backend, layout, stores[backend]);
   }
   run(['sync', '--file-system', disk]);
-  const all = ROOTS.map((root) => ({ root, rounds: [] as ReturnType<typeof readOnce>[] }));
+  const all = ROOTS.map((root) => ({ root, rounds: [] as ReadsOnce[] }));
   for (let round = 0; round < rounds; round += 1)
     for (const one of all) {
       const store = join(one.root === 'overlay' ? stores.overlay : stores.erofs, 'root');
@@ -47,65 +50,91 @@ export function measureRootReads(input: string, layout: string, disk: string, ro
     }
   run(['rm', '-r', stores.erofs, stores.overlay]);
   return all.map(({ root, rounds }) => {
-    const column = (read: (typeof READS)[number]) => rounds.map(({ times }) => times[read]);
-    const times = Object.fromEntries(READS.map((read) => [read, column(read)])) as Record<
-      (typeof READS)[number],
-      number[]
-    >;
+    const column = (read: Read) => rounds.map(({ times }) => times[read]);
     for (const read of READS)
       console.error(
-        `reads    ${input.padEnd(13)} ${root.padEnd(16)} ${read.padEnd(11)} ${median(times[read]).toFixed(3)} s`,
+        `reads    ${input.padEnd(13)} ${root.padEnd(16)} ${read.padEnd(26)} ${median(column(read)).toFixed(3)} s`,
       );
-    return { root, input, times, cachedBytes: rounds.map(({ cachedBytes }) => cachedBytes) };
+    return {
+      root,
+      input,
+      times: Object.fromEntries(READS.map((read) => [read, column(read)])) as Record<Read, number[]>,
+      cachedBytes: rounds.map(({ cached }) => cached),
+      cachedAgainBytes: rounds.map(({ cachedAgain }) => cachedAgain),
+    };
   });
 }
 
-function readOnce(root: Root, store: string, target: string) {
-  const mount = mounter(root, store, target);
-  const find = shell(`find ${target} -printf '%s %u %m\\n' >/dev/null`);
-  const read = shell(`find ${target} -type f -print0 | xargs -0 cat >/dev/null`);
-  const start = ['chroot', target, 'sh', '-c', START];
-  mkdirSync(target);
-  const twice = (command: Command) => {
+interface ReadsOnce {
+  readonly times: Readonly<Record<Read, number>>;
+  readonly cached: number;
+  readonly cachedAgain: number;
+}
+
+function readOnce(root: Root, store: string, target: string): ReadsOnce {
+  const { mount, unmount } = mounter(root, store);
+  const second = `${target}-2`;
+  run(['mkdir', target, second]);
+  const start = () => run(['chroot', target, 'sh', '-c', START]);
+  const find = () => run(shell(`find ${target} -printf '%s %u %m\\n' >/dev/null`));
+  const read = (directory = target) =>
+    run(shell(`find ${directory} -type f -print0 | xargs -0 cat >/dev/null`));
+  const twice = (work: () => void) => {
     dropCaches();
-    run(mount.mount);
-    const before = cachedBytes();
-    const cold = seconds(command);
-    const cached = cachedBytes() - before;
-    const warm = seconds(command);
-    run(mount.unmount);
-    return { cold, warm, cached };
+    run(mount(target));
+    return [measure(work), measure(work)] as const;
   };
-  const [started, found, readAll] = [twice(start), twice(find), twice(read)];
-  run(['rmdir', target]);
+
+  const [startCold, startWarm] = twice(start);
+  run(unmount(target));
+  const [findCold, findWarm] = twice(find);
+  run(unmount(target));
+  const [readCold, readWarm] = twice(read);
+  run(mount(second));
+  const readAgain = measure(() => read(second));
+  for (const directory of [second, target]) run(unmount(directory));
+  run(['rmdir', target, second]);
   return {
     times: {
-      'start, cold': started.cold,
-      'start, warm': started.warm,
-      'find, cold': found.cold,
-      'find, warm': found.warm,
-      'read, cold': readAll.cold,
-      'read, warm': readAll.warm,
+      'start, cold': startCold.seconds,
+      'start, warm': startWarm.seconds,
+      'find, cold': findCold.seconds,
+      'find, warm': findWarm.seconds,
+      'read, cold': readCold.seconds,
+      'read, warm': readWarm.seconds,
+      'read in a second container': readAgain.seconds,
     },
-    cachedBytes: readAll.cached,
+    cached: readCold.cached,
+    cachedAgain: readAgain.cached,
   };
 }
 
-function mounter(root: Root, store: string, target: string): { mount: Command; unmount: Command } {
+interface Mounter {
+  mount(target: string): Command;
+  unmount(target: string): Command;
+}
+
+function mounter(root: Root, store: string): Mounter {
   if (root === 'erofs, directio') {
-    const mount = (command: string) => [...script('mount-directio'), command, store, target];
+    const mount = (command: string) => (target: string) => [
+      ...script('mount-directio'),
+      ...[command, store, target],
+    ];
     return { mount: mount('mount'), unmount: mount('unmount') };
   }
   return {
-    mount: [...OVERLAYER, 'mount', '--rw', '--root', store, 'image', target],
-    unmount: [...OVERLAYER, 'unmount', '--root', store, target],
+    mount: (target) => [...OVERLAYER, 'mount', '--rw', '--root', store, 'image', target],
+    unmount: (target) => [...OVERLAYER, 'unmount', '--root', store, target],
   };
 }
 
-function seconds(command: Command): number {
+/** Its time, and what the page cache grew by. */
+function measure(work: () => void): { readonly seconds: number; readonly cached: number } {
+  const before = cachedBytes();
   const start = process.hrtime.bigint();
-  run(command);
-  return Number(process.hrtime.bigint() - start) / 1e9;
+  work();
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  return { seconds, cached: cachedBytes() - before };
 }
 
 function dropCaches(): void {
