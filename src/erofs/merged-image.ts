@@ -32,8 +32,10 @@ export interface MergedImage {
   readonly offsets: readonly number[];
   /** Bytes of the form of one file: a multiple of 4096. */
   readonly wholeBytes: number;
-  /** The bytes of the image. A piece is valid until the next one. */
-  pieces(): Generator<Uint8Array, void, void>;
+  /** The first bytes of the image, with its superblock. Written last, they keep half an image from being mounted. */
+  readonly beginning: Uint8Array;
+  /** The bytes of the image after `beginning`. A piece is valid until the next one. */
+  metadata(): Generator<Uint8Array, void, void>;
 }
 
 /**
@@ -64,10 +66,8 @@ export function mergeErofs(
     throw new OverlayerError('ResourceExhausted', 'The merged image and its layers have more than 2 TiB');
   return {
     ...{ bytes, offsets, wholeBytes },
-    *pieces() {
-      yield encodeBeginning(layers, layout, offsets, table);
-      yield* writeMetadata(layout);
-    },
+    beginning: encodeBeginning(layers, layout, offsets, table),
+    metadata: () => writeMetadata(layout),
   };
 }
 

@@ -14,6 +14,8 @@ export type {
   LayerProgress,
   LayerResult,
   LayerSource,
+  MergedErofsLayers,
+  MergeErofsLayersOptions,
   PlanLayerOptions,
   ProgressOptions,
   ReadLayerOptions,
@@ -30,6 +32,7 @@ export { planLayer } from './plan-layer.js';
 
 // Layer files: EROFS images that hold the tar of a layer.
 
+export { mergeErofsLayers } from './erofs/merge-erofs-layers.js';
 export { type ErofsLayerInfo, readErofsLayer } from './erofs/read-erofs-layer.js';
 export { type ErofsLayerProgress, readErofsTar, verifyErofsLayer } from './erofs/verify-erofs-layer.js';
 

@@ -1,4 +1,4 @@
-import type { AbortableOptions } from '../base/abort.js';
+import { ABORTABLE_OPTIONS, type AbortableOptions } from '../base/abort.js';
 import type { ByteSource, UnreadSource } from '../base/byte-source.js';
 import type { OptionNames } from '../base/check-arguments.js';
 import type { Limits } from '../base/limits.js';
@@ -161,4 +161,33 @@ export interface LayerResult {
   /** Whether the layer has an entry for the root directory. Otherwise the root keeps the attributes of the lower layers. */
   readonly listsRoot: boolean;
   readonly anomalies: readonly AnomalySummary[];
+}
+
+/** How layer files are merged. */
+export interface MergeErofsLayersOptions extends AbortableOptions {
+  /**
+   * `metadata`: the image has the names and attributes of all files. It is mounted with an option `device=FILE` for each
+   * layer file, lowest first.
+   * `disk`: the layer files follow in the same file. It is mounted without options, also as the root disk of a virtual machine.
+   * @default 'metadata'
+   */
+  readonly form?: 'metadata' | 'disk' | undefined;
+  /** Flushes the file before it appears. @default true */
+  readonly sync?: boolean | undefined;
+}
+
+export const MERGE_EROFS_LAYERS_OPTIONS = {
+  ...ABORTABLE_OPTIONS,
+  form: true,
+  sync: true,
+} satisfies OptionNames<MergeErofsLayersOptions>;
+
+/** A merged image that was written. */
+export interface MergedErofsLayers {
+  /** Bytes of the file: a multiple of 4096. */
+  readonly size: number;
+  /** Bytes of the metadata, which are first in the file. */
+  readonly metadataSize: number;
+  /** Offset of each layer file in the form `disk`, lowest first. */
+  readonly offsets: readonly number[];
 }

@@ -204,9 +204,9 @@ function bindLinuxSystem(): System {
     allocate: (descriptor, bytes, size) =>
       void check(c.fallocate(descriptor, size === 'keep' ? FALLOC_FL_KEEP_SIZE : 0, 0, bytes), 'fallocate'),
     cloneFile: (from, to) => void check(c.ioctl(to, FICLONE, from), 'ioctl FICLONE'),
-    copyRange(from, to, position, length) {
+    copyRange(from, to, position, length, target) {
       words.setBigInt64(0, BigInt(position), true);
-      words.setBigInt64(8, BigInt(position), true);
+      words.setBigInt64(8, BigInt(target), true);
       const [fromPosition, toPosition] = [scratchAddress, scratchAddress + 8];
       return check(c.copyFileRange(from, fromPosition, to, toPosition, length, 0), 'copy_file_range');
     },

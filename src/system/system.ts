@@ -25,8 +25,13 @@ export interface System {
   allocate(descriptor: number, bytes: number, size: 'grow' | 'keep'): void;
   /** ioctl(2) FICLONE: the whole file, sharing its blocks until one of the two is written. */
   cloneFile(from: number, to: number): void;
-  /** copy_file_range(2). @returns bytes copied, which may be fewer; 0 at the end */
-  copyRange(from: number, to: number, position: number, length: number): number;
+  /**
+   * copy_file_range(2).
+   *
+   * @param target position in `to`
+   * @returns bytes copied, which may be fewer; 0 at the end
+   */
+  copyRange(from: number, to: number, position: number, length: number, target: number): number;
   /** lseek(2) SEEK_DATA, which also moves the descriptor. Undefined when only a hole follows. */
   seekData(descriptor: number, position: number): number | undefined;
   /** lseek(2) SEEK_HOLE; the end of the file counts as a hole. */

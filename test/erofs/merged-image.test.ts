@@ -34,8 +34,11 @@ function merge(files: readonly Buffer[]) {
     return { image: readerOf(bytes), bytes: bytes.length, diffID, inheritsRoot };
   });
   const merged = mergeErofs(layers);
-  const metadata = Buffer.concat(Array.from(merged.pieces(), (piece) => Buffer.from(piece)));
-  return { ...merged, metadata, whole: Buffer.concat([metadata, ...files]) };
+  const metadata = Buffer.concat([
+    merged.beginning,
+    ...Array.from(merged.metadata(), (piece) => Buffer.from(piece)),
+  ]);
+  return { ...merged, image: metadata, whole: Buffer.concat([metadata, ...files]) };
 }
 
 let roots = 0;
@@ -109,11 +112,11 @@ async function compare(archives: readonly Buffer[], refused?: 'end'): Promise<st
   const { root, paths } = makeLayers(archives, refused);
   if (paths.length === 0) return [];
   try {
-    const { metadata, whole, bytes, wholeBytes } = merge(paths.map((path) => readFileSync(path)));
-    expect([metadata.length, whole.length]).toEqual([bytes, wholeBytes]);
+    const { image, whole, bytes, wholeBytes } = merge(paths.map((path) => readFileSync(path)));
+    expect([image.length, whole.length]).toEqual([bytes, wholeBytes]);
     expect([bytes % 4096, wholeBytes % 4096]).toEqual([0, 0]);
     const [merged, disk, bottom] = ['merged.erofs', 'disk.img', 'bottom'].map((name) => join(root, name));
-    writeFileSync(merged!, metadata);
+    writeFileSync(merged!, image);
     writeFileSync(disk!, whole);
     mkdirSync(bottom!);
     const layers = paths.map((path) => erofs(path)).reverse();
@@ -183,7 +186,7 @@ test('the bytes are a function of the layers', () => {
   const files = makeLayers([tar(file('a', '1')), tar(file('b', '2'))]).paths.map((path) =>
     readFileSync(path),
   );
-  expect(merge(files).metadata.equals(merge(files).metadata)).toBe(true);
+  expect(merge(files).image.equals(merge(files).image)).toBe(true);
 });
 
 test('as many layers as an overlay can have', async () => {

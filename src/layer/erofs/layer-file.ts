@@ -24,15 +24,16 @@ export class LayerFile implements Disposable, ErofsSource {
   readonly path: string;
   readonly head: LayerHead;
   readonly info: ErofsLayerInfo;
-  readonly #descriptor: number;
+  /** Open for reading. */
+  readonly descriptor: number;
   #image: ErofsReader | undefined;
 
   /** @throws OverlayerError as `readErofsLayer` */
   constructor(path: string) {
     this.path = path;
-    this.#descriptor = readingLayer(path, () => openSync(path, 'r'));
+    this.descriptor = readingLayer(path, () => openSync(path, 'r'));
     try {
-      const head = readHead(this.#descriptor, path);
+      const head = readHead(this.descriptor, path);
       if (head === undefined) throw notALayerFile(path);
       this.head = head;
       this.info = describeHead(head, path);
@@ -90,7 +91,7 @@ export class LayerFile implements Disposable, ErofsSource {
   async #readPiece(into: Buffer, at: number): Promise<Buffer> {
     try {
       for (let done = 0; done < into.length; ) {
-        const { bytesRead } = await readAsync(this.#descriptor, into, done, into.length - done, at + done);
+        const { bytesRead } = await readAsync(this.descriptor, into, done, into.length - done, at + done);
         if (bytesRead === 0) throw endsEarly(this.path, at + done);
         done += bytesRead;
       }
@@ -103,11 +104,11 @@ export class LayerFile implements Disposable, ErofsSource {
   }
 
   #readInto(into: Uint8Array, offset: number): number {
-    return readingLayer(this.path, () => readFully(this.#descriptor, into, offset), offset);
+    return readingLayer(this.path, () => readFully(this.descriptor, into, offset), offset);
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#descriptor);
+    closeSync(this.descriptor);
   }
 }
 

@@ -8,10 +8,12 @@ import { findLinuxSystem, openLinuxSystem } from '../../system/linux.js';
 import type { System } from '../../system/system.js';
 import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
+import type { MergedErofsLayers } from '../options.js';
 import { diffTrees } from './diff-trees.js';
 import { FileQueue } from './file-queue.js';
-import type { AppliedArchive, ApplyInput, ApplyJobs, WriteFileInput } from './jobs.js';
+import type { AppliedArchive, ApplyInput, ApplyJobs, MergeInput, WriteFileInput } from './jobs.js';
 import { LayerFileWriter } from './layer-file-writer.js';
+import { LayerFilesMerge } from './layer-files-merge.js';
 import { PendingFiles } from './pending-files.js';
 import { Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
@@ -39,6 +41,7 @@ handleJobs<ApplyJobs>(
   {
     apply,
     writeFile,
+    merge,
     plan: (input, tell) => planArchive(pipeline, input, tell),
     diff: (input) => diffTrees(openLinuxSystem(), pipeline, input),
     commit: ({ sync }) => take().commit(sync),
@@ -85,6 +88,17 @@ function writeFile(input: WriteFileInput): AppliedArchive {
   } catch (error) {
     // The other threads would wait while this one cleans up.
     pipeline.gate.abort();
+    throw withContext(error, { hint: file.discard() });
+  }
+}
+
+function merge(input: MergeInput): MergedErofsLayers {
+  const file = LayerFilesMerge.open(openLinuxSystem(), input, () => pipeline.gate.throwIfAborted());
+  try {
+    const merged = file.fill();
+    filled = file;
+    return merged;
+  } catch (error) {
     throw withContext(error, { hint: file.discard() });
   }
 }

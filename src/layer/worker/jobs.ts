@@ -4,7 +4,7 @@ import type { OwnerMap } from '../apply/shift-owners.js';
 import type { DiffSource } from '../diff/options.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { FileFacts } from '../manifest/file-facts.js';
-import type { Compression, FileRange, GzipDecoder } from '../options.js';
+import type { Compression, FileRange, GzipDecoder, MergedErofsLayers } from '../options.js';
 import type { AnomalySummary } from '../plan/anomaly.js';
 import type { PlannedOperation } from '../plan/operation.js';
 
@@ -22,6 +22,8 @@ export interface ApplyJobs {
   apply(input: ApplyInput): AppliedArchive;
   /** Writes the layer file, which the next job has to commit or discard. */
   writeFile(input: WriteFileInput): AppliedArchive;
+  /** Writes the merged image of layer files, which the next job has to commit or discard. */
+  merge(input: MergeInput): MergedErofsLayers;
   /** Reads the archive without writing anything. Each event is the next part of the plan. */
   plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
   /** Writes the archive of the difference between two trees, or the tar of a layer file, into the input ring. */
@@ -74,6 +76,14 @@ export interface ApplyInput {
 
 export interface WriteFileInput
   extends Pick<ApplyInput, 'destination' | 'temporary' | 'lowers' | 'lowersLater' | 'limits' | 'owners'> {}
+
+export interface MergeInput {
+  /** Paths, lowest first. */
+  readonly layers: readonly string[];
+  readonly destination: string;
+  readonly form: 'metadata' | 'disk';
+  readonly limits: Limits;
+}
 
 export interface PlanInput {
   readonly limits: Limits;
