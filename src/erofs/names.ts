@@ -50,7 +50,7 @@ export class NameHash {
   hash(directory: number): number {
     const { bytes, length } = this;
     const words = this.#words;
-    bytes[length] = bytes[length + 1] = bytes[length + 2] = 0;
+    bytes[length] = bytes[length + 1] = bytes[length + 2] = bytes[length + 3] = 0;
     let v0 = this.#key[0]!;
     let v1 = this.#key[1]!;
     let v2 = 0x6c796765 ^ v0;

@@ -130,11 +130,6 @@ export class ErofsTree {
     this.#inodes.set(inode, INODE.xattrs, encoded === undefined ? NONE : this.#store(encoded));
   }
 
-  /** Gives `to` the attributes of `from`, without its marks. */
-  copyXattrs(from: number, to: number): void {
-    this.#inodes.set(to, INODE.xattrs, this.#inodes.get(from, INODE.xattrs));
-  }
-
   /** @param offset of the data in the image: a multiple of 512 */
   setFile(inode: number, size: number, offset: number): void {
     this.#setSize(inode, size);

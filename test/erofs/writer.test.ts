@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MODE } from '../../src/erofs/format.js';
@@ -81,4 +81,16 @@ test('a directory of 20,000 names is found by each of them', async () => {
   for (const name of names) tree.link(directory, name, tree.addInode(MODE.fifo, ATTRIBUTES));
   const found = await mounted(tree);
   expect([...found.keys()].sort()).toEqual(['.', 'd', ...names.map((name) => `d/${name}`)].sort());
+});
+
+test('a file has more than 65,535 names', async () => {
+  const tree = new ErofsTree();
+  const file = tree.addInode(MODE.file, ATTRIBUTES);
+  for (let at = 0; at < 66_000; at++) tree.link(tree.root, `l${at}`, file);
+  const directory = makeWorkDirectory();
+  const [image, place] = [join(directory, 'image.erofs'), join(directory, 'mount')];
+  writeFileSync(image, imageOf(tree));
+  await namespace.run(`mkdir ${place}; mount -t erofs ${image} ${place}`);
+  expect(statSync(join(namespace.view(place), 'l65999')).nlink).toBe(66_000);
+  await namespace.run(`umount ${place}`);
 });

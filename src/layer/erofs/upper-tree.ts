@@ -69,7 +69,7 @@ export class UpperTree {
   readonly #paths: Paths;
   /** The lower layers, as they merge with the tree. */
   readonly #merged: MergedLowers | undefined;
-  /** Some remembered path led through a symlink of a lower layer. */
+  /** Some path led through a symlink of a lower layer. */
   #followsLower = false;
   /** Names of lower files that were copied for a hard link only. */
   readonly #copiedUp = new Set<number>();
@@ -249,7 +249,7 @@ export class UpperTree {
     this.#hidesAll = true;
     for (const name of lowers.names(lowers.root)) {
       this.#budget.charge(lowers.length);
-      this.#hide(this.tree.root, name);
+      if (lowers.lookup(lowers.root, name) !== undefined) this.#hide(this.tree.root, name);
     }
   }
 
@@ -316,7 +316,6 @@ export class UpperTree {
   #forgetAll(): void {
     this.#paths.forget();
     this.#merged?.forget();
-    this.#followsLower = false;
   }
 
   /** Removes a name and all below it. */

@@ -192,16 +192,6 @@ test('an attribute of 65,535 bytes, and many that fill their 256 KiB', async () 
   expect(tree.get('l')?.target).toBe('t');
 });
 
-test('66,000 names of one file', async () => {
-  const links = Array.from({ length: 66_000 }, (_, at) => hardlink(`l${at}`, 'f'));
-  const image = join(root, 'links.erofs');
-  writeFileSync(image, makeErofsLayer(tar(file('f', 'x'), ...links)).bytes);
-  const place = join(root, 'links');
-  await namespace.run(`mkdir ${place}; mount -t erofs ${image} ${place}`);
-  expect(statSync(join(namespace.view(place), 'l65999')).nlink).toBe(66_001);
-  await namespace.run(`umount ${place}`);
-});
-
 test('the bytes are a function of the archive', () => {
   const names = Array.from({ length: 3000 }, (_, at) => file(`d/${(at * 7919) % 3000}`, `${at}`));
   const archive = tar(...names, symlink('s', 'd'), oldGnuSparse('h', 100_000, [[5000, 'x']]));

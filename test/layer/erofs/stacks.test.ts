@@ -9,6 +9,17 @@ import { applyLayer } from '../../helpers/apply-layer.js';
 import { makeErofsLayer } from '../../helpers/erofs-layer.js';
 import { MountNamespace } from '../../helpers/mount-namespace.js';
 import { buildLayers, layerStacks } from '../../helpers/random-layers.js';
+import {
+  characterDevice,
+  dir,
+  fifo,
+  file,
+  hardlink,
+  opaque,
+  symlink,
+  tar,
+  whiteout,
+} from '../../helpers/tar-builder.js';
 import { diffTrees, readTree } from '../../helpers/tree.js';
 import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
@@ -67,6 +78,62 @@ async function compare(root: string, layers: readonly Buffer[]): Promise<string[
     await namespace.run(`umount ${places.join(' ')}`);
   }
 }
+
+test('what a layer takes from lower ones', async () => {
+  const root = makeWorkDirectory('disk');
+  const look = {
+    mode: 0o4751,
+    uid: 5,
+    gid: 6,
+    mtime: 1_000_000,
+    xattrs: { 'user.a': 'b', 'trusted.c': 'd' },
+  };
+  const base = tar(
+    ...[dir('.', { ...look, mode: 0o1711 }), dir('d', look), file('d/f', 'content'.repeat(1000), look)],
+    ...[
+      symlink('d/l', 'f', { uid: 5, xattrs: { 'trusted.a': 'b' } }),
+      fifo('d/p', look),
+      file('d/empty', '', look),
+    ],
+    ...[
+      characterDevice('d/c', 5, 70_000, { uid: 7 }),
+      dir('d/e', look),
+      file('d/e/g', 'y'),
+      dir('gone'),
+      file('x/y', 'z'),
+    ],
+  );
+  const middle = tar(dir('d', look), dir('d/deep', look), file('d/deep/f', 'x'), whiteout('gone'));
+  const upper = tar(
+    // Targets in a lower layer, and in a copy of one.
+    ...['f', 'l', 'p', 'empty', 'c'].map((name) => hardlink(`linked-${name}`, `d/${name}`)),
+    ...[
+      hardlink('again', 'linked-f'),
+      hardlink('d/f', 'd/f'),
+      hardlink('d/e/copy', 'd/e/g'),
+      whiteout('d/e/g'),
+    ],
+    // Directories without an entry have a lower one's attributes, or their own.
+    ...[file('d/deep/new', 'x'), file('gone/new', 'x'), file('x/new/new', 'x'), whiteout('nowhere/n')],
+  );
+  expect(await compare(root, [base, middle, upper])).toEqual([]);
+  expect(
+    await compare(makeWorkDirectory('disk'), [base, tar(opaque(''), file('d/new', 'x'), whiteout('x'))]),
+  ).toEqual([]);
+  rmSync(root, { recursive: true });
+});
+
+// The path a/a led through the lower symlink to b/a. Making b on the way must not forget that.
+test('a directory in place of a lower symlink that an earlier entry followed', async () => {
+  const root = makeWorkDirectory('disk');
+  const layers = [
+    tar(file('b/a', 'x')),
+    tar(symlink('a', '/b')),
+    tar(whiteout('a/a'), dir('a'), file('a/a', 'y')),
+  ];
+  expect(await compare(root, layers)).toEqual([]);
+  rmSync(root, { recursive: true });
+});
 
 test('stacks of random layers are the same trees as in overlay form', async () => {
   const base = makeWorkDirectory('disk');
