@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { Snapshotter } from '../../src/index.js';
+import { DirectoryPlace } from '../../src/snapshot/fill/fill-place.js';
 import { LayerFill } from '../../src/snapshot/fill/layer-fill.js';
 import { sealed } from '../../src/snapshot/fill/seal.js';
 
@@ -19,7 +20,10 @@ export async function unpackSnapshot(
       ? ({ target: 'overlay', lowers: lowers.map((lower) => join(lower, 'fs')) } as const)
       : ({ target: 'directory', existing: 'merge' } as const);
   const snapshot = { backend: snapshots.backend, directory: dirname(tree) };
-  using fill = LayerFill.begin({ destination: tree, ...target }, { snapshot, temporary: true });
+  using fill = LayerFill.begin(new DirectoryPlace({ destination: tree, ...target }), {
+    snapshot,
+    temporary: true,
+  });
   await fill.apply(layer, { sync: false });
   await snapshots.commit(`unpack ${name}`, sealed({ name, labels: { layer: name } }, await fill.seal()));
   return dirname(tree);

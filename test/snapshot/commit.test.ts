@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type BackendSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
+import { DirectoryPlace } from '../../src/snapshot/fill/fill-place.js';
 import { LayerFill } from '../../src/snapshot/fill/layer-fill.js';
 import { sealed } from '../../src/snapshot/fill/seal.js';
 import { readRecordFile } from '../../src/snapshot/store/snapshot-files.js';
@@ -70,7 +71,10 @@ test('what was written after the layer, before the commit, is counted and in the
   const [mount] = await snapshots.prepare('key');
   const layer = tar(file('a', 'text'));
   const snapshot = { backend: snapshots.backend, directory: dirname(mount!.source) };
-  using fill = LayerFill.begin({ destination: mount!.source }, { snapshot, temporary: true });
+  using fill = LayerFill.begin(new DirectoryPlace({ destination: mount!.source }), {
+    snapshot,
+    temporary: true,
+  });
   await fill.apply(layer, { sync: false });
   const { usage } = (await fill.seal()).described!;
   writeFileSync(join(mount!.source, 'b'), Buffer.alloc(100_000, 'b'));

@@ -5,8 +5,9 @@ import { needsLowers } from '../../layer/apply/lowers-later.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../../layer/options.js';
 import type { Mount } from '../../mount/mount.js';
 import type { Digest } from '../../oci/digest.js';
-import { type FillLayerOptions, LayerFill } from '../../snapshot/fill/layer-fill.js';
-import { isStaged, unpackPlace } from '../../snapshot/fill/unpack-place.js';
+import { DirectoryPlace, type FillLayerOptions, MountsPlace } from '../../snapshot/fill/fill-place.js';
+import { isStaged } from '../../snapshot/fill/is-staged.js';
+import { LayerFill, placeBehind } from '../../snapshot/fill/layer-fill.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import type { FilledSnapshots } from './filled-snapshots.js';
@@ -49,9 +50,9 @@ export async function applyToMounts(
     throw new OverlayerError('InvalidArgument', 'There are no mounts to unpack the layer onto');
   if (isStaged(mounts))
     throw new OverlayerError('FailedPrecondition', 'The mounts are read-only: nothing can be unpacked there');
-  const foreign = unpackPlace({ mounts, parent: undefined, capabilities: [] });
+  const foreign = DirectoryPlace.behind({ mounts, parent: undefined, capabilities: [] });
   if (foreign === undefined) {
-    using fill = LayerFill.begin({ mounts }, { temporary: false });
+    using fill = LayerFill.begin(new MountsPlace(mounts), { temporary: false });
     return (await fill.apply(await open(), reading(options))).layer;
   }
   const { destination } = foreign;
@@ -59,8 +60,9 @@ export async function applyToMounts(
   const isNew = await isEmpty(destination);
   const isOwn = dirname(dirname(destination)) === own.directory;
   if (isOwn) return await applyToOwn(open, mounts, isNew, own, options);
-  const isDirect = foreign.existing === 'merge' || isNew;
-  using fill = LayerFill.begin(isDirect ? foreign : { mounts }, { temporary: foreign.existing !== 'merge' });
+  const isDirect = foreign.merges || isNew;
+  const place = isDirect ? foreign : new MountsPlace(mounts);
+  using fill = LayerFill.begin(place, { temporary: !foreign.merges });
   const lowersLater = isDirect && foreign.mayGetLowers && options.isFinal !== true ? 'refuse' : undefined;
   try {
     return (await fill.apply(await open(), { ...reading(options), lowersLater })).layer;
@@ -77,18 +79,18 @@ async function applyToOwn(
   { snapshots, filled }: OwnSnapshots,
   options: ApplyToMountsOptions,
 ): Promise<LayerResult> {
-  const place = unpackPlace({ mounts, parent: undefined, capabilities: snapshots.backend.capabilities })!;
-  const { destination } = place;
+  const place = placeBehind(snapshots.backend, mounts)!;
+  const directory = dirname(place.destination!);
   const mayGetLowers = place.mayGetLowers && options.isFinal !== true;
-  const isDirect = place.existing === 'merge' || isNew;
-  const temporary = place.existing !== 'merge';
-  return await filled.fill(destination, isDirect ? place : { mounts }, { temporary }, async (fill) => {
-    if (!isDirect && mayGetLowers) await filled.note(destination, undefined);
+  const isDirect = place.merges || isNew;
+  const chosen = isDirect ? place : new MountsPlace(mounts);
+  return await filled.fill(directory, chosen, { temporary: !place.merges }, async (fill) => {
+    if (!isDirect && mayGetLowers) await filled.note(directory, undefined);
     const lowersLater = isDirect && mayGetLowers ? 'note' : undefined;
     const { layer, needsLowers } = await fill.apply(await open(), { ...reading(options), lowersLater });
     const { digest } = options;
     if (lowersLater !== undefined)
-      await filled.note(destination, { digest, listsRoot: layer.listsRoot, needs: needsLowers });
+      await filled.note(directory, { digest, listsRoot: layer.listsRoot, needs: needsLowers });
     return layer;
   });
 }

@@ -2,9 +2,9 @@ import { dirname } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import type { NeedsLowers } from '../../layer/apply/lowers-later.js';
 import type { Digest } from '../../oci/digest.js';
-import { type FillPlace, LayerFill } from '../../snapshot/fill/layer-fill.js';
+import type { FillPlace } from '../../snapshot/fill/fill-place.js';
+import { LayerFill, placeBehind } from '../../snapshot/fill/layer-fill.js';
 import type { Seal } from '../../snapshot/fill/seal.js';
-import { unpackPlace } from '../../snapshot/fill/unpack-place.js';
 import { UNPACKED_LAYER_LABEL } from '../../snapshot/labels.js';
 import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
 import { readRecordFile } from '../../snapshot/store/snapshot-files.js';
@@ -28,7 +28,7 @@ export interface UnpackedLayer {
  */
 export class FilledSnapshots {
   readonly #snapshots: Snapshotter;
-  /** The key is the directory of the snapshot's tree. Undefined: the contents are unknown. */
+  /** The key is the snapshot's directory. Undefined: the contents are unknown. */
   readonly #seals = new Map<string, Promise<Seal | undefined>>();
 
   constructor(snapshots: Snapshotter) {
@@ -39,7 +39,7 @@ export class FilledSnapshots {
    * Gives `work` a fill that has begun, and seals it afterwards. Several fills of one directory, at once or one after
    * the other, leave its contents unknown.
    *
-   * @param directory of the snapshot's tree, also where the place is mounts
+   * @param directory of the snapshot, also where the place is mounts
    */
   async fill<T>(
     directory: string,
@@ -52,7 +52,7 @@ export class FilledSnapshots {
     const unknown = Promise.resolve(earlier).then(() => undefined);
     unknown.catch(() => {});
     this.#seals.set(directory, unknown);
-    const snapshot = { backend: this.#snapshots.backend, directory: dirname(directory) };
+    const snapshot = { backend: this.#snapshots.backend, directory };
     const fill = LayerFill.begin(place, { snapshot, ...options });
     try {
       return await work(fill);
@@ -72,7 +72,7 @@ export class FilledSnapshots {
    * @param layer undefined when there is more than one
    */
   async note(directory: string, layer: UnpackedLayer | undefined): Promise<void> {
-    const record = await readRecordFile(dirname(directory));
+    const record = await readRecordFile(directory);
     if (typeof record === 'string')
       throw new OverlayerError('DataLoss', `Cannot tell whose directory "${directory}" is: ${record}`);
     const labels = layer && { [UNPACKED_LAYER_LABEL]: JSON.stringify(layer) };
@@ -107,8 +107,8 @@ export class FilledSnapshots {
     if (this.#seals.size === 0) return undefined;
     try {
       const mounts = await this.#snapshots.mounts(key);
-      const { capabilities } = this.#snapshots.backend;
-      return unpackPlace({ mounts, parent: undefined, capabilities })?.destination;
+      const destination = placeBehind(this.#snapshots.backend, mounts)?.destination;
+      return destination && dirname(destination);
     } catch {
       return undefined; // the commit or removal says why
     }

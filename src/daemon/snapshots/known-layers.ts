@@ -2,7 +2,7 @@ import { OverlayerError } from '../../base/errors.js';
 import type { Mount } from '../../mount/mount.js';
 import { chainIDs } from '../../oci/chain-ids.js';
 import type { DiffID } from '../../oci/digest.js';
-import { isStaged } from '../../snapshot/fill/unpack-place.js';
+import { isStaged } from '../../snapshot/fill/is-staged.js';
 import { DIFF_ID_LABEL, SNAPSHOT_REF_LABEL } from '../../snapshot/labels.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { orUndefined } from '../convert.js';

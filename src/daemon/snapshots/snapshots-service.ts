@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Mount } from '../../mount/mount.js';
 import type { DiffID } from '../../oci/digest.js';
-import { isStaged } from '../../snapshot/fill/unpack-place.js';
+import { isStaged } from '../../snapshot/fill/is-staged.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { orUndefined, required, toMount, toSnapshotInfo } from '../convert.js';
 import type { CallContext } from '../grpc/calls.js';

@@ -1,10 +1,7 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { OptionNames } from '../../base/check-arguments.js';
 import type { LayerSource } from '../../layer/options.js';
-import type { MetadataStore } from '../../metadata/metadata-store.js';
 import type { DiffID } from '../../oci/digest.js';
-import type { SnapshotBackend } from '../backends/backend.js';
-import type { SnapshotDirectories } from '../store/snapshot-directories.js';
 
 /** How thoroughly a check looks, and what it may change. */
 export interface CheckOptions extends AbortableOptions {
@@ -112,11 +109,4 @@ export type OpenFinding = { -readonly [K in keyof CheckFinding]: CheckFinding[K]
 export function openFinding(finding: NewFinding): OpenFinding {
   const none = { snapshot: undefined, parent: undefined, diffID: undefined, error: undefined };
   return { ...none, outcome: 'found', ...finding };
-}
-
-/** The parts of a stored snapshotter that a check compares. */
-export interface CheckContext {
-  readonly store: MetadataStore;
-  readonly directories: SnapshotDirectories;
-  readonly backend: SnapshotBackend;
 }

@@ -3,13 +3,13 @@ import { checkOptions } from '../../base/check-arguments.js';
 import type { Tell } from '../../base/task.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { parseDigest } from '../../oci/digest.js';
+import { contentsOf } from '../contents/known-contents.js';
 import { DIFF_ID_LABEL } from '../labels.js';
-import { hasKnownLayout, hasManifest, manifestOf, readRecordFile, treeOf } from '../store/snapshot-files.js';
-import { treeThreads } from '../trees/tree-threads.js';
+import { readRecordFile } from '../store/snapshot-files.js';
+import type { SnapshotRoot } from '../store/snapshot-root.js';
 import { VerifyCounts } from '../trees/verify-snapshot.js';
 import {
   CHECK_OPTIONS,
-  type CheckContext,
   type CheckFinding,
   type CheckOptions,
   type CheckProgress,
@@ -25,7 +25,7 @@ const PROGRESS_INTERVAL_MS = 100;
 
 /** Compares metadata, directories and mounts. See `Snapshotter.check`. */
 export async function checkSnapshots(
-  context: CheckContext,
+  context: SnapshotRoot,
   options: CheckOptions,
   tell: Tell<CheckProgress>,
 ): Promise<CheckReport> {
@@ -60,12 +60,12 @@ export async function checkSnapshots(
 class Check {
   readonly counts = new VerifyCounts();
   readonly unverified: string[] = [];
-  readonly #context: CheckContext;
+  readonly #context: SnapshotRoot;
   readonly #options: CheckOptions;
   readonly #records: readonly NamedRecord[];
   #done = 0;
 
-  constructor(context: CheckContext, options: CheckOptions) {
+  constructor(context: SnapshotRoot, options: CheckOptions) {
     this.#context = context;
     this.#options = options;
     this.#records = parentsFirst(context.store.read((transaction) => listRecords(transaction)));
@@ -111,27 +111,26 @@ class Check {
       found.push(openFinding({ snapshot: name, parent, diffID: layer, ...finding }));
     if (parent !== undefined && !this.#records.some((other) => other.name === parent))
       find({ kind: 'missing-parent', path: directory, detail: `its parent "${parent}" does not exist` });
-    if (!isDirectory(directory) || (this.#ownLayout && !isDirectory(treeOf(directory)))) {
-      find({
-        kind: 'missing-directory',
-        path: directory,
-        detail: `the directory of a ${kind} snapshot is gone`,
-      });
+    const contents = contentsOf(this.#context.backend);
+    const missing = isDirectory(directory)
+      ? contents?.missing(directory, kind)
+      : `the directory of a ${kind} snapshot is gone`;
+    if (missing !== undefined) {
+      find({ kind: 'missing-directory', path: directory, detail: missing });
       return found;
     }
     if (kind !== 'committed') return found;
     const recorded = await readRecordFile(directory);
     const wrong = typeof recorded === 'string' ? recorded : this.#compare(recorded, record);
     if (wrong !== undefined) find({ kind: 'record-file', path: `${directory}/record`, detail: wrong });
-    if (hasManifest(directory)) await this.#verify(directory, find);
-    else if (typeof recorded !== 'string' && recorded.manifest)
-      find({ kind: 'manifest', path: manifestOf(directory), detail: 'its manifest is gone' });
-    else this.unverified.push(name);
+    const { quick = false, signal } = this.#options;
+    const isDescribed = typeof recorded !== 'string' && recorded.manifest;
+    const damage = await contents?.verify(directory, {
+      ...{ content: !quick, isDescribed, counts: this.counts, signal },
+    });
+    if (damage === undefined) this.unverified.push(name);
+    else for (const { diffID = layer, ...each } of damage) find({ ...each, diffID });
     return found;
-  }
-
-  get #ownLayout(): boolean {
-    return hasKnownLayout(this.#context.backend.name);
   }
 
   #compare(
@@ -140,26 +139,6 @@ class Check {
   ): string | undefined {
     const same = file.name === record.name && file.parent === record.parent && file.kind === record.kind;
     return same ? undefined : `its record file is that of ${file.kind} snapshot "${file.name}"`;
-  }
-
-  async #verify(
-    directory: string,
-    find: (finding: Parameters<typeof openFinding>[0]) => void,
-  ): Promise<void> {
-    const { damage, manifestDamage, diffID } = await treeThreads.run(
-      {
-        type: 'verify',
-        tree: treeOf(directory),
-        manifest: manifestOf(directory),
-        content: !this.#options.quick,
-        counts: this.counts.memory,
-      },
-      this.#options.signal,
-    );
-    if (manifestDamage !== undefined)
-      find({ kind: 'manifest', path: manifestOf(directory), detail: manifestDamage });
-    for (const { kind, path, detail } of damage)
-      find({ kind, path, detail, ...(diffID === undefined ? {} : { diffID }) });
   }
 
   async repair(

@@ -3,7 +3,8 @@ import type { AbortableOptions } from '../../base/abort.js';
 import { findRecord, listRecords, removeRecord } from '../../metadata/snapshot-records.js';
 import { findStaleMounts } from '../../mount/stale-mounts.js';
 import { UNPACKING_LABEL } from '../labels.js';
-import { type CheckContext, type OpenFinding, openFinding } from './check-report.js';
+import type { SnapshotRoot } from '../store/snapshot-root.js';
+import { type OpenFinding, openFinding } from './check-report.js';
 
 /** The directories that a cleanup removed, and those that it could not remove. */
 export interface CleanupResult {
@@ -13,7 +14,7 @@ export interface CleanupResult {
   readonly failed: readonly { readonly directory: string; readonly error: unknown }[];
 }
 
-type Context = Pick<CheckContext, 'store' | 'directories'>;
+type Context = Pick<SnapshotRoot, 'store' | 'directories'>;
 
 /** See `Snapshotter.cleanup`. */
 export async function cleanUp(context: Context, options: AbortableOptions): Promise<CleanupResult> {

@@ -9,10 +9,11 @@ import { toOverlayerError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD } from '../../system/system.js';
+import { contentsOf } from '../contents/known-contents.js';
 import type { SnapshotInfo } from '../snapshotter.js';
 import { describeRoot, metadataDamage } from '../store/root-metadata.js';
 import { SnapshotDirectories } from '../store/snapshot-directories.js';
-import { hasKnownLayout, type RecordFile, readRecordFile, treeOf } from '../store/snapshot-files.js';
+import { type RecordFile, readRecordFile } from '../store/snapshot-files.js';
 import { snapshotInfo } from '../store/snapshot-info.js';
 import { treeThreads } from '../trees/tree-threads.js';
 
@@ -68,10 +69,10 @@ async function rebuild(root: string, directories: SnapshotDirectories): Promise<
   for (const { name } of names.filter(({ kind }) => kind === 'snapshot')) {
     const directory = join(directories.path, name);
     const file = await readRecordFile(directory);
-    if (typeof file === 'string') lost.push({ directory, reason: file });
-    else if (!existsSync(treeOf(directory)) && hasKnownLayout(file.backend))
-      lost.push({ directory, reason: 'its tree is gone' });
-    else found.push({ directory, file });
+    const reason =
+      typeof file === 'string' ? file : contentsOf({ name: file.backend })?.missing(directory, file.kind);
+    if (reason !== undefined) lost.push({ directory, reason });
+    else if (typeof file !== 'string') found.push({ directory, file });
   }
   const { whole, rejected } = choose(found);
   const records = await Promise.all(whole.map(toRecord));
@@ -119,9 +120,9 @@ function choose(found: readonly Candidate[]): {
 
 async function toRecord({ directory, file }: Candidate): Promise<NamedRecord> {
   const { id, name, kind, parent, labels, createdAt } = file;
-  const tree = hasKnownLayout(file.backend) ? treeOf(directory) : directory;
-  const usage =
-    kind === 'committed' ? await treeThreads.run({ type: 'measure', directory: tree }) : undefined;
+  const measure = () =>
+    contentsOf({ name: file.backend })?.measure(directory) ?? treeThreads.run({ type: 'measure', directory });
+  const usage = kind === 'committed' ? await measure() : undefined;
   return { id, name, kind, parent, labels, createdAt, updatedAt: createdAt, usage, staged: false };
 }
 

@@ -1,15 +1,13 @@
-import { mkdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerSource } from '../../layer/options.js';
-import { getAncestors, type NamedRecord } from '../../metadata/snapshot-records.js';
-import { syncDirectory } from '../../system/sync-directory.js';
+import type { NamedRecord } from '../../metadata/snapshot-records.js';
 import { ownerMap } from '../backends/id-mapping.js';
+import type { SnapshotContents } from '../contents/contents.js';
+import { contentsOf } from '../contents/known-contents.js';
 import { LayerFill } from '../fill/layer-fill.js';
 import type { StagedDirectory } from '../store/snapshot-directories.js';
-import { hasKnownLayout, manifestOf, treeOf, writeRecordFile } from '../store/snapshot-files.js';
-import { treeThreads } from '../trees/tree-threads.js';
-import type { CheckContext, CheckOptions, OpenFinding } from './check-report.js';
+import type { SnapshotRoot } from '../store/snapshot-root.js';
+import type { CheckOptions, OpenFinding } from './check-report.js';
 
 interface RepairOptions {
   readonly layerFor: NonNullable<CheckOptions['repair']>;
@@ -24,7 +22,7 @@ const NEEDS_LAYER: readonly string[] = ['missing-directory', 'missing', 'modifie
  * from there. Sets the outcome of the findings.
  */
 export async function repairSnapshot(
-  context: CheckContext,
+  root: SnapshotRoot,
   record: NamedRecord,
   findings: readonly OpenFinding[],
   { layerFor, dryRun, signal }: RepairOptions,
@@ -40,10 +38,10 @@ export async function repairSnapshot(
     return;
   }
   try {
-    const left = layer === undefined ? [] : await replaceDamage(context, record, damaged, layer, signal);
+    const left = layer === undefined ? [] : await replaceDamage(root, record, damaged, layer, signal);
     const stillWrong = new Set(left.map(({ path }) => path));
     if (findings.some(({ kind }) => kind === 'record-file' || kind === 'manifest'))
-      await restoreRecordFile(context, record);
+      await root.writeRecordFile(root.directories.pathOf(record.id), record);
     for (const finding of chosen) if (!stillWrong.has(finding.path)) finding.outcome = 'repaired';
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
@@ -53,67 +51,56 @@ export async function repairSnapshot(
 
 /** @returns the damage that is left */
 async function replaceDamage(
-  context: CheckContext,
+  root: SnapshotRoot,
   record: NamedRecord,
   damaged: readonly OpenFinding[],
   layer: LayerSource,
   signal: AbortSignal | undefined,
 ): Promise<readonly { readonly path: string }[]> {
-  const { directories } = context;
+  const { directories, backend } = root;
+  const contents = contentsOf(backend);
+  if (contents === undefined)
+    throw new OverlayerError('Unimplemented', `Snapshots of the backend "${backend.name}" can't be repaired`);
   const staged = directories.stage();
   let published = false;
   try {
     const diffID = damaged.find((finding) => finding.diffID !== undefined)?.diffID;
-    await unpackAnew(context, record, staged, layer, { diffID, signal });
+    await unpackAnew(root, contents, { record, staged, layer }, { diffID, signal });
     const directory = directories.pathOf(record.id);
     if (damaged.some(({ kind }) => kind === 'missing-directory')) {
-      await writeRecordFile(staged.path, { ...record, backend: context.backend.name });
+      await root.writeRecordFile(staged.path, record);
       await directories.remove(String(record.id));
       await staged.publish(record.id);
       published = true;
       return [];
     }
-    const anew = damaged.some(({ kind }) => kind === 'manifest');
-    const scratch = join(staged.path, 'scratch');
-    await mkdir(scratch);
-    const manifest = manifestOf(anew ? staged.path : directory);
-    const spare = treeOf(staged.path);
-    const left = await treeThreads.run({ type: 'mend', tree: treeOf(directory), spare, scratch, manifest });
-    if (anew && left.length === 0) {
-      await rename(manifest, manifestOf(directory));
-      await syncDirectory(directory);
-    }
-    return left;
+    return await contents.mend(directory, staged.path, damaged);
   } finally {
     if (!published) await staged.discard().catch(() => {}); // else `cleanup` removes it
     staged.release();
   }
 }
 
-async function unpackAnew(
-  { store, directories, backend }: CheckContext,
-  record: NamedRecord,
-  staged: StagedDirectory,
-  layer: LayerSource,
-  wanted: Pick<OpenFinding, 'diffID'> & { readonly signal: AbortSignal | undefined },
-): Promise<void> {
-  const parents = store.read((transaction) =>
-    getAncestors(transaction, record).map(({ id }) => directories.pathOf(id)),
-  );
-  const { labels } = record;
-  if (!hasKnownLayout(backend.name))
-    throw new OverlayerError('Unimplemented', `Snapshots of the backend "${backend.name}" can't be repaired`);
-  await backend.create({ directory: staged.path, parents, kind: 'active', labels, readOnly: false });
-  const destination = treeOf(staged.path);
-  const place =
-    backend.name === 'overlay'
-      ? ({ destination, target: 'overlay', lowers: parents.map(treeOf) } as const)
-      : ({ destination, existing: 'merge' } as const);
-  using fill = LayerFill.begin(place, { snapshot: { backend, directory: staged.path }, temporary: true });
-  await fill.apply(layer, { ...wanted, owners: ownerMap(labels), sync: false });
-  await fill.seal();
+interface Unpack {
+  readonly record: NamedRecord;
+  readonly staged: StagedDirectory;
+  readonly layer: LayerSource;
 }
 
-async function restoreRecordFile({ directories, backend }: CheckContext, record: NamedRecord): Promise<void> {
-  await writeRecordFile(directories.pathOf(record.id), { ...record, backend: backend.name });
+async function unpackAnew(
+  root: SnapshotRoot,
+  contents: SnapshotContents,
+  { record, staged, layer }: Unpack,
+  wanted: Pick<OpenFinding, 'diffID'> & { readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const { backend } = root;
+  const { labels } = record;
+  const parents = root.store.read((transaction) => root.ancestors(transaction, record.parent));
+  const directory = staged.path;
+  const snapshot = { directory, parents, kind: 'active', labels, readOnly: false } as const;
+  await backend.create(snapshot);
+  const place = contents.placeIn(directory, parents);
+  using fill = LayerFill.begin(place, { snapshot: { backend, directory }, temporary: true });
+  await fill.apply(layer, { ...wanted, owners: ownerMap(labels), sync: false });
+  await contents.settle(snapshot, await fill.seal());
 }

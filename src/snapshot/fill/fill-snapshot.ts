@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { needsLowers } from '../../layer/apply/lowers-later.js';
@@ -16,8 +15,8 @@ import {
 } from '../labels.js';
 import type { SnapshotInfo, Snapshotter } from '../snapshotter.js';
 import { temporaryKey } from '../temporary-key.js';
+import { isStaged } from './is-staged.js';
 import { type Seal, sealed } from './seal.js';
-import { isStaged, unpackPlace } from './unpack-place.js';
 
 interface FillSnapshotOptions extends AbortableOptions {
   /** Name of the committed snapshot. */
@@ -111,12 +110,9 @@ async function fillMounts(
   { parent, parentCommitted, labels = {}, fill }: FillSnapshotOptions,
 ): Promise<{ readonly layer: LayerResult; readonly seal: Seal }> {
   const lowersLater = parentCommitted !== undefined;
-  const { capabilities } = backend;
-  const place = unpackPlace({ mounts, parent: lowersLater ? undefined : parent, capabilities });
-  const snapshot = place && { backend, directory: dirname(place.destination) };
   // Late: a program that unpacks layers alone does not wait for what reads mounts and trees.
-  const { LayerFill } = await import('./layer-fill.js');
-  using layerFill = LayerFill.begin(place ?? { mounts }, { snapshot, temporary: true });
+  const { beginFill } = await import('./layer-fill.js');
+  using layerFill = beginFill(backend, mounts, lowersLater ? undefined : parent);
   const how = {
     owners: ownerMap(labels),
     sync: false,

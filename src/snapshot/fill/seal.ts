@@ -1,9 +1,9 @@
-import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
+import type { DescribedContents } from '../contents/contents.js';
 import type { CommitOptions } from '../snapshotter.js';
 
 /** A fill's knowledge of a snapshot that it has filled with one layer. The commit need not find it out again. */
 export interface Seal {
-  /** The manifest of the contents is written, and nothing else has written to them since. @default unknown */
+  /** The contents are described, and nothing else has written to them since. @default unknown */
   readonly described?: DescribedContents | undefined;
   /**
    * The layer does not list the root directory. Under a late parent it therefore takes owner, mode, attributes and
@@ -11,11 +11,6 @@ export interface Seal {
    * @default unknown: see `Snapshotter.commit`
    */
   readonly inheritsRoot?: boolean | undefined;
-}
-
-export interface DescribedContents {
-  /** Undefined where the contents have to be on the disk to be measured. */
-  readonly usage: SnapshotUsage | undefined;
 }
 
 /** Seals are kept beside the options. As a public option, only a fill could use a seal correctly. */

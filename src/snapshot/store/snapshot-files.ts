@@ -17,11 +17,6 @@ import { crc32 } from 'node:zlib';
 import type { NamedRecord } from '../../metadata/snapshot-records.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 
-/** Whether the backend is one of this package. Other backends lay out a snapshot's directory in their own way. */
-export function hasKnownLayout(backend: string): boolean {
-  return backend === 'overlay' || backend === 'native';
-}
-
 /** The snapshot's own tree, for the backends of this package. */
 export function treeOf(directory: string): string {
   return join(directory, 'fs');

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FilledSnapshots } from '../../../src/daemon/layers/filled-snapshots.js';
 import { OverlayerError, openSnapshotter } from '../../../src/index.js';
+import { DirectoryPlace } from '../../../src/snapshot/fill/fill-place.js';
 
 export interface LoseWrites {
   readonly root: string;
@@ -24,10 +25,15 @@ const snapshots = await openSnapshotter({ root, backend: 'native' });
 const filled = new FilledSnapshots(snapshots);
 const [mount] = await snapshots.prepare(key);
 const destination = mount!.source;
-const first = await filled.fill(destination, { destination }, { temporary: true }, async () => {
-  writeFileSync(join(destination, 'file'), randomBytes(bytes));
-  return spawnSync('sync', ['-f', destination]).status === 0;
-});
+const first = await filled.fill(
+  dirname(destination),
+  new DirectoryPlace({ destination }),
+  { temporary: true },
+  async () => {
+    writeFileSync(join(destination, 'file'), randomBytes(bytes));
+    return spawnSync('sync', ['-f', destination]).status === 0;
+  },
+);
 const takes: string[] = [];
 for (let time = 0; time < 2; time++)
   takes.push(

@@ -1,0 +1,92 @@
+import type { AbortableOptions } from '../../base/abort.js';
+import type { FileFacts } from '../../layer/manifest/file-facts.js';
+import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-records.js';
+import type { DiffID } from '../../oci/digest.js';
+import type { BackendSnapshot } from '../backends/backend.js';
+import type { FillPlace, PreparedSnapshot } from '../fill/fill-place.js';
+import type { VerifyCounts } from '../trees/verify-snapshot.js';
+
+/**
+ * The form in which the backends of this package keep the contents of snapshots: how a layer gets there, and how a
+ * committed snapshot is described, checked and repaired. Backends of others have none, so their snapshots are flushed
+ * and measured, and nothing else.
+ */
+export interface SnapshotContents {
+  /** A sentence about what the directory of a snapshot lacks. Undefined when everything is there. */
+  missing(directory: string, kind: SnapshotKind): string | undefined;
+
+  /**
+   * The place of a layer behind the mounts of an active snapshot.
+   *
+   * @returns undefined when the snapshot can only be written through its mounts
+   */
+  place(prepared: PreparedSnapshot): FillPlace | undefined;
+
+  /** The place of a layer in the new directory of an active snapshot. @param parents nearest first */
+  placeIn(directory: string, parents: readonly string[]): FillPlace;
+
+  /** Describes contents that one layer has just filled. Nothing has to be on the disk yet. */
+  describe(directory: string, known: KnownLayer): Promise<DescribedContents>;
+
+  /**
+   * Gives the contents of an active snapshot the form of a committed one.
+   *
+   * @param described by `describe`, and still true
+   * @throws `signal.reason` after an abort
+   */
+  settle(
+    snapshot: BackendSnapshot,
+    options: AbortableOptions & { readonly described?: DescribedContents | undefined },
+  ): Promise<DescribedContents>;
+
+  /** Undoes `settle`, after a later step of the commit has failed. */
+  unsettle(directory: string, described: DescribedContents | undefined): Promise<void>;
+
+  /** Removes what only an active snapshot needs. The commit has succeeded, and `cleanup` does it again. */
+  tidy?(directory: string): Promise<void>;
+
+  /** @returns undefined when the contents were never described, so that they can't be verified */
+  verify(directory: string, options: VerifyOptions): Promise<readonly ContentDamage[] | undefined>;
+
+  /**
+   * Replaces what is damaged.
+   *
+   * @param spare the directory of another snapshot, into which the same layer was unpacked again
+   * @returns the damage that is left
+   */
+  mend(
+    directory: string,
+    spare: string,
+    damage: readonly { readonly kind: string }[],
+  ): Promise<readonly Pick<ContentDamage, 'path'>[]>;
+
+  /** Disk space of a committed snapshot, without its parents. */
+  measure(directory: string): Promise<SnapshotUsage>;
+}
+
+/** The unpacker's knowledge of a layer. */
+export interface KnownLayer {
+  readonly facts: FileFacts | undefined;
+  readonly diffID: DiffID | undefined;
+}
+
+export interface DescribedContents {
+  /** Undefined where the contents have to be on the disk to be measured. */
+  readonly usage: SnapshotUsage | undefined;
+}
+
+export interface VerifyOptions extends AbortableOptions {
+  /** Whether the bytes of files are read. */
+  readonly content: boolean;
+  /** The record says that the contents are described. */
+  readonly isDescribed: boolean;
+  readonly counts: VerifyCounts;
+}
+
+/** One thing that is wrong with the contents of a committed snapshot. The fields are those of `CheckFinding`. */
+export interface ContentDamage {
+  readonly kind: 'missing' | 'modified' | 'added' | 'manifest';
+  readonly path: string;
+  readonly detail: string;
+  readonly diffID?: DiffID | undefined;
+}
