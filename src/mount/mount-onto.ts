@@ -57,7 +57,7 @@ export async function mountOnto(
     else await mountList(undefined);
   } catch (error) {
     for (const path of done.reverse()) await system.unmount(path, { lazy: true });
-    throw error;
+    throw error instanceof SystemError ? mountError(`Cannot mount on "${target}"`, error) : error;
   }
 }
 
@@ -101,10 +101,10 @@ async function mountOne(
 
 /**
  * The mount table does not show which files are layers of an overlay. The source, which overlayfs ignores, names the
- * nearest one.
+ * nearest one, unless the caller has chosen a source.
  */
 function namedAfterFile(mount: Mount, parts: readonly Part[]): Mount {
-  if (mount.type !== 'overlay') return mount;
+  if (mount.type !== 'overlay' || mount.source !== 'overlay') return mount;
   const { lowers } = overlayLayers(parseMountOptions(mount.type, mount.options).data);
   const nearest = lowers.map((lower) => parts.find(({ place }) => place === lower)).find((part) => part);
   return nearest !== undefined && isShort(nearest.mount.source)
