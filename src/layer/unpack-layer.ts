@@ -71,6 +71,11 @@ export interface ApplyLayerOptions extends UnpackLayerOptions, ProgressOptions {
   readonly facts?: boolean | undefined;
   /** The layer is for an overlay whose lower layers are not there yet. @default they are given */
   readonly lowersLater?: LowersLater | undefined;
+  /**
+   * The caller flushes the file system next, so the disk begins to write a layer file (target `erofs`) while it grows.
+   * @default sync
+   */
+  readonly flushSoon?: boolean | undefined;
 }
 
 export interface AppliedLayer {
@@ -89,6 +94,7 @@ export async function applyLayer(
 ): Promise<AppliedLayer> {
   const { temporary, owners, facts: wantsFacts = false, lowersLater } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
+  const { flushSoon = sync } = options;
   return await useSource(source, options, async (found) => {
     const limits = resolveLimits(options.limits);
     checkChoice('target', target, ['directory', 'overlay', 'erofs']);
@@ -106,12 +112,12 @@ export async function applyLayer(
     let needsLowers: NeedsLowers | undefined;
     try {
       const layer = await runLayer(crew, found, options, async (hash) => {
-        const common = { destination, temporary, lowers, lowersLater, limits, owners };
+        const common = { destination, lowers, lowersLater, limits, owners };
         const applied = await (target === 'erofs'
-          ? crew.apply.run({ type: 'writeFile', ...common })
+          ? crew.apply.run({ type: 'writeFile', ...common, flushSoon })
           : crew.apply.run({
               ...{ type: 'apply', ...common },
-              ...{ existing, target, rootless, hash, facts: wantsFacts },
+              ...{ temporary, existing, target, rootless, hash, facts: wantsFacts },
             }));
         filled = true;
         ({ facts, needsLowers } = applied);

@@ -30,6 +30,7 @@ const RLIMIT_NOFILE = 7;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const FALLOC_FL_KEEP_SIZE = 1;
+const SYNC_FILE_RANGE_WRITE = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 /** _IOW(0x94, 9, int); powerpc numbers the direction differently. */
@@ -110,6 +111,7 @@ function bindLinuxSystem(): System {
     renameat2: fn('int renameat2(int, const char *, int, const char *, uint32_t)'),
     syncfs: fn('int syncfs(int)'),
     fsync: fn('int fsync(int)'),
+    syncFileRange: fn('int sync_file_range(int, int64_t, int64_t, uint32_t)'),
     clockGettime: fn('int clock_gettime(int, uint64_t)'),
     unshare: fn('int unshare(int)'),
     umask: fn('uint32_t umask(uint32_t)'),
@@ -316,6 +318,10 @@ function bindLinuxSystem(): System {
     syncFileSystem: (descriptor) => void check(c.syncfs(descriptor), 'syncfs'),
     async flushFileSystem(descriptor) {
       await checkLater(c.syncfs, [descriptor], 'syncfs');
+    },
+    startWriteback(descriptor, position, length) {
+      const result = c.syncFileRange(descriptor, position, length, SYNC_FILE_RANGE_WRITE);
+      if (result < 0 && !isMissing(koffi.errno())) fail('sync_file_range');
     },
     syncFile: (descriptor) => void check(c.fsync(descriptor), 'fsync'),
     syncDirectory: (descriptor) => void check(c.fsync(descriptor), 'fsync'),

@@ -75,6 +75,8 @@ export interface System {
   syncFileSystem(descriptor: number): void;
   /** syncfs(2) in another thread: it may take seconds. */
   flushFileSystem(descriptor: number): Promise<void>;
+  /** sync_file_range(2): has the kernel begin to write a part of a file to the disk. Does nothing where it is missing. */
+  startWriteback(descriptor: number, position: number, length: number): void;
   /** fsync(2) of a file. */
   syncFile(descriptor: number): void;
   /** fsync(2) of a directory: makes a rename in it durable. */

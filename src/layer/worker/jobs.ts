@@ -75,7 +75,10 @@ export interface ApplyInput {
 }
 
 export interface WriteFileInput
-  extends Pick<ApplyInput, 'destination' | 'temporary' | 'lowers' | 'lowersLater' | 'limits' | 'owners'> {}
+  extends Pick<ApplyInput, 'destination' | 'lowers' | 'lowersLater' | 'limits' | 'owners'> {
+  /** Whether the disk writes the file while it grows, because a flush follows. */
+  readonly flushSoon: boolean;
+}
 
 export interface MergeInput {
   /** Paths, lowest first. */

@@ -1,4 +1,5 @@
 import { WorkBudget } from '../../base/work-budget.js';
+import { BLOCK_BYTES } from '../../erofs/format.js';
 import { TAR_OFFSET } from '../../erofs/head.js';
 import { DestinationFile } from '../../rootfs/destination-file.js';
 import { fromSystemError } from '../../system/errno-code.js';
@@ -10,6 +11,7 @@ import { openLowerLayers } from '../erofs/open-lower-layers.js';
 import type { AppliedArchive, WriteFileInput } from './jobs.js';
 import type { Pipeline } from './pipeline.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
+import { SequentialFile } from './sequential-file.js';
 
 /** Bytes that are copied within the file, or from a lower one, in one step. */
 const COPY_BYTES = 256 * 1024;
@@ -37,7 +39,7 @@ export class LayerFileWriter {
 
   /** Writes everything but the head. @throws OverlayerError */
   fill(pipeline: Pipeline): AppliedArchive {
-    const { limits, lowers, lowersLater, owners } = this.#input;
+    const { limits, lowers, lowersLater, owners, flushSoon } = this.#input;
     using layers = openLowerLayers(this.#system, lowers);
     const budget = new WorkBudget(limits, {
       lowers: lowers.length,
@@ -52,13 +54,12 @@ export class LayerFileWriter {
     });
     const archive = new ArchiveReader(pipeline, true);
     const address = this.#system.address(archive.ring.bytes);
-    const write = (start: number, length: number, position: number) =>
-      this.#orFailed(() =>
-        this.#system.pwrite(this.#file.descriptor, address + start, length, TAR_OFFSET + position),
-      );
+    const file = new SequentialFile(this.#system, this.#file.descriptor, { from: TAR_OFFSET, flushSoon });
+    const write = (start: number, length: number) =>
+      this.#orFailed(() => file.write(address + start, length));
     const read = readArchive(pipeline, archive, layer, limits, write);
     const { size: tarBytes } = read;
-    const rest = this.#append(layer.finish(tarBytes), TAR_OFFSET + tarBytes, pipeline);
+    const rest = this.#append(layer.finish(tarBytes), file, pipeline);
     this.#head = layer.head({ diffID: Buffer.from(read.diffID!, 'hex'), tarBytes, rest });
     const { whiteouts, listsRoot, needsLowers, anomalies } = layer;
     return { ...read, whiteouts, listsRoot, needsLowers, anomalies: anomalies.summary(), facts: undefined };
@@ -72,16 +73,16 @@ export class LayerFileWriter {
     return this.#file.discard();
   }
 
-  /** @returns sha256 of all bytes from `from` on */
-  #append(parts: Iterable<Append>, from: number, pipeline: Pipeline): Uint8Array {
-    const body = new FileBody(this.#system, this.#file.descriptor, from);
+  /** @returns sha256 of all bytes behind the tar */
+  #append(parts: Iterable<Append>, file: SequentialFile, pipeline: Pipeline): Uint8Array {
+    const body = new FileBody(this.#system, file);
     try {
       this.#orFailed(() => {
         for (const part of parts) {
           pipeline.gate.throwIfAborted();
           body.append(part);
         }
-        body.end();
+        file.end();
       });
     } finally {
       body.close();
@@ -102,17 +103,15 @@ export class LayerFileWriter {
 /** The part of a layer file behind its tar: writes it, and hashes it. */
 class FileBody {
   readonly #system: System;
-  readonly #descriptor: number;
+  readonly #file: SequentialFile;
   readonly #hash: Sha256 = openSha256();
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(COPY_BYTES);
   #hex: string | undefined;
-  #position: number;
 
-  constructor(system: System, descriptor: number, from: number) {
+  constructor(system: System, file: SequentialFile) {
     this.#system = system;
-    this.#descriptor = descriptor;
-    this.#position = from;
-    this.#skip(-from & 511);
+    this.#file = file;
+    this.#skip(-file.position & (BLOCK_BYTES - 1));
   }
 
   get digest(): Uint8Array {
@@ -135,24 +134,20 @@ class FileBody {
     }
   }
 
-  /** The file may end in zeros that were not written. */
-  end(): void {
-    this.#system.truncate(this.#descriptor, this.#position);
-  }
-
   close(): void {
     this.#hex ??= this.#hash.hex();
   }
 
   #write(bytes: Uint8Array, length: number): void {
-    this.#system.pwrite(this.#descriptor, this.#system.address(bytes), length, this.#position);
-    this.#advance(bytes, length);
+    this.#file.write(this.#system.address(bytes), length);
+    this.#hash.update(bytes, 0, length);
   }
 
   #skip(length: number): void {
+    this.#file.skip(length);
     this.#buffer.fill(0, 0, Math.min(length, COPY_BYTES));
     for (let left = length; left > 0; left -= COPY_BYTES)
-      this.#advance(this.#buffer, Math.min(left, COPY_BYTES));
+      this.#hash.update(this.#buffer, 0, Math.min(left, COPY_BYTES));
   }
 
   #copy({ from, offset, length }: Append & { readonly kind: 'copy' }): void {
@@ -161,16 +156,11 @@ class FileBody {
       const wanted = Math.min(length - done, COPY_BYTES);
       const bytes =
         from === 'self'
-          ? this.#system.readAt(this.#descriptor, this.#system.address(buffer), wanted, offset + done)
+          ? this.#file.read(this.#system.address(buffer), wanted, offset + done)
           : from.read(buffer.subarray(0, wanted), offset + done);
       if (bytes === 0) throw new SystemError('EIO', 'pread', ''); // the file has become shorter
       this.#write(buffer, bytes);
       done += bytes;
     }
-  }
-
-  #advance(bytes: Uint8Array, length: number): void {
-    this.#hash.update(bytes, 0, length);
-    this.#position += length;
   }
 }
