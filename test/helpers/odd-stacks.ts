@@ -180,6 +180,17 @@ export const ODD_STACKS: Readonly<Record<string, readonly (readonly Buffer[])[]>
     [symlink('l', 'd'), ...DIRECTORY],
     [symlink('l', '.'), file('d/new'), opaque('l')],
   ],
+  'a directory that replaces a symlink through which the layer has made files': [
+    DIRECTORY,
+    [dir('e'), symlink('d', 'e'), file('d/n', 'n'), dir('d')],
+    [file('d/m', 'm')],
+  ],
+  'a directory that replaces a symlink of a lower layer through which paths have led': [
+    [...DIRECTORY, symlink('e', 'd'), symlink('l', 'l')],
+    [symlink('l', '/d')],
+    [whiteout('l/x'), dir('l'), file('l/x', 'new')],
+  ],
+  'an opaque root over a whiteout of nothing': [[whiteout('none')], [opaque(''), file('n', 'n')]],
   'a symlink to the root that its own path deletes': [[symlink('l', '/')], [whiteout('l/l'), file('l/l')]],
   'a directory made through a symlink that the layer replaces': [
     [...DIRECTORY, symlink('l', 'd')],

@@ -1,13 +1,14 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { OverlayerError, type UnpackLayerOptions, unpackLayer } from '../../src/index.js';
-import { makeErofsLayer } from './erofs-layer.js';
+import { type LayerResult, OverlayerError, type UnpackLayerOptions, unpackLayer } from '../../src/index.js';
 import type { ErofsMounts } from './erofs-mounts.js';
 import { inodeFaults } from './inode-faults.js';
 import { expectSameTrees } from './same-trees.js';
 import { diffTrees, readTree, type Tree, type TreeNode } from './tree.js';
 import { makeWorkDirectory } from './work-directory.js';
+
+type Outcome = { readonly result: LayerResult } | { readonly error: OverlayerError };
 
 /**
  * One stack of layers by each target: merged in a plain directory, each in overlay form in a directory of its own, and
@@ -33,16 +34,21 @@ export class TargetStack implements Disposable {
     const number = this.#layers;
     const source = join(this.#directories, `${number}.tar`);
     writeFileSync(source, layer);
+    const again = `${this.#file(number)}.again`;
     const outcomes = await Promise.all([
       unpack(source, this.#merged, { existing: 'merge' }),
       unpack(source, this.#upper(number), { target: 'overlay', lowers: this.#all(this.#upper) }),
-      attempt(() =>
-        writeFileSync(this.#file(number), makeErofsLayer(layer, { lowers: this.#all(this.#upper) }).bytes),
-      ),
+      unpack(source, this.#file(number), { target: 'erofs', lowers: this.#all(this.#file) }),
+      unpack(source, again, { target: 'erofs', lowers: this.#all(this.#upper) }),
     ]);
-    const [code, ...others] = outcomes.map((error) => error?.code);
-    expect(others, outcomes.map((error) => error?.stack ?? 'no error').join('\n')).toEqual([code, code]);
+    const [code, ...others] = outcomes.map(codeOf);
+    expect(others, outcomes.map(messageOf).join('\n')).toEqual([code, code, code]);
     if (code !== undefined) return code;
+    const [, overlay, ...erofs] = outcomes;
+    expect(erofs, 'the results of the EROFS target').toEqual([overlay, overlay]);
+    const bytes = readFileSync(this.#file(number));
+    expect(bytes.equals(readFileSync(again)), 'lower layers of both forms give the same file').toBe(true);
+    rmSync(again);
     this.#layers += 1;
     return undefined;
   }
@@ -95,22 +101,21 @@ export class TargetStack implements Disposable {
   }
 }
 
-async function unpack(
-  source: string,
-  destination: string,
-  options: UnpackLayerOptions,
-): Promise<OverlayerError | undefined> {
-  return await attempt(() => unpackLayer(source, destination, { ...options, sync: false }));
+async function unpack(source: string, destination: string, options: UnpackLayerOptions): Promise<Outcome> {
+  try {
+    return { result: await unpackLayer(source, destination, { ...options, sync: false }) };
+  } catch (error) {
+    if (!OverlayerError.is(error)) throw error;
+    return { error };
+  }
 }
 
-async function attempt(work: () => unknown): Promise<OverlayerError | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    if (OverlayerError.is(error)) return error;
-    throw error;
-  }
+function codeOf(outcome: Outcome): OverlayerError['code'] | undefined {
+  return 'error' in outcome ? outcome.error.code : undefined;
+}
+
+function messageOf(outcome: Outcome): string {
+  return 'error' in outcome ? String(outcome.error.stack) : 'no error';
 }
 
 /** Overlay marks of an image are stored escaped. A mount shows them as they were, and a plain directory escaped. */

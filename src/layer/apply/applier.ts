@@ -265,10 +265,10 @@ export class Applier implements TarSink {
     }
     // It hides a symlink of a lower layer, through which paths may have led.
     pathsChanged ||= parent.lowers.length > 0 && this.#rootfs.hasFollowed(joinPath(parent, operation.name));
-    // This order matters: `#leaveOut` may make the target forget `parent`.
-    if (isThere) this.#target.placed(parent, operation);
-    else pathsChanged = this.#leaveOut(operation, parent) || pathsChanged;
+    // `placed` may open the new directory by its path, which must not lead through what was replaced.
     if (pathsChanged) this.#rootfs.forgetAll();
+    if (isThere) this.#target.placed(parent, operation);
+    else if (this.#leaveOut(operation, parent)) this.#rootfs.forgetAll();
   }
 
   /** @returns false when the process may not make it; it is then left out */
