@@ -12,6 +12,8 @@ import { MARK_XATTRS } from './xattrs.js';
  */
 export const ROOT_NID: number = BLOCK_BYTES / SLOT_BYTES;
 
+/** Inodes, or comparisons of names, between two checks for an abort. */
+const STEPS_OF_A_LOOK = 4096;
 /** Numbers that fit the field of a block. */
 export const MAX_BLOCKS: number = 2 ** 32 - 2;
 
@@ -58,13 +60,28 @@ function chunkIndexBytes(tree: TreeParts, inode: number, size: number): number {
  * Gives each inode and each directory its place. It sorts the directories of the tree, which must not change any more.
  *
  * @param start offset of the metadata: a multiple of 512, and 4096 at least
- * @param data `in-image`: the offsets of files' data are those in the image; `behind`: they count from its end
+ * @param options `data`: `in-image`: the offsets of files' data are those in the image; `behind`: they count from its end.
+ *   @default 'in-image'
+ *
+ * `look`: called every few milliseconds; it may throw to abort
  * @throws OverlayerError `ResourceExhausted`: the image would have more than 2 TiB
  */
-export function layOut(tree: ErofsTree, start: number, data: 'in-image' | 'behind' = 'in-image'): Layout {
+export function layOut(
+  tree: ErofsTree,
+  start: number,
+  {
+    data = 'in-image',
+    look = () => {},
+  }: { readonly data?: 'in-image' | 'behind'; readonly look?: () => void } = {},
+): Layout {
+  let steps = 0;
+  const step = () => {
+    steps += 1;
+    if (steps % STEPS_OF_A_LOOK === 0) look();
+  };
   const { parts } = tree;
   const { names, inodes, arena } = parts;
-  const sorter = new NameSorter(names, arena);
+  const sorter = new NameSorter(names, arena, step);
   const dirents = new Dirents(parts);
   let at = ROOT_NID * SLOT_BYTES;
   let blocks = 0;
@@ -73,6 +90,7 @@ export function layOut(tree: ErofsTree, start: number, data: 'in-image' | 'behin
   for (let inode = 0; inode < inodes.length; inode++) {
     if (inodes.get(inode, INODE.names) === 0) continue;
     count += 1;
+    step();
     const mode = inodes.get(inode, INODE.mode);
     const type = mode & MODE.type;
     let head = INODE_BYTES + xattrBytes(parts, inode);

@@ -54,7 +54,7 @@ export function mergeErofs(
   if (layers.length === 0 || layers.length > MAX_LAYERS)
     throw new OverlayerError('InvalidArgument', `Cannot merge ${layers.length} layers`);
   const table = DEVICE_TABLE + Math.ceil((layers.length * DEVICE_SLOT_BYTES) / BLOCK_BYTES) * BLOCK_BYTES;
-  const layout = layOut(mergeTrees(layers, limits), table, 'behind');
+  const layout = layOut(mergeTrees(layers, limits), table, { data: 'behind' });
   const bytes = table + layout.length;
   let wholeBytes = bytes;
   const offsets = layers.map((layer) => {

@@ -4,11 +4,14 @@ import { type Arena, NAME, NONE, type Records } from './records.js';
 export class NameSorter {
   readonly #names: Records;
   readonly #arena: Arena;
+  readonly #step: () => void;
   #list = new Int32Array(1024);
 
-  constructor(names: Records, arena: Arena) {
+  /** @param step called for each comparison; it may throw to abort */
+  constructor(names: Records, arena: Arena, step: () => void) {
     this.#names = names;
     this.#arena = arena;
+    this.#step = step;
   }
 
   /**
@@ -46,6 +49,7 @@ export class NameSorter {
   }
 
   #compare(one: number, other: number): number {
+    this.#step();
     const arena = this.#arena;
     const placeOfOne = this.#names.get(one, NAME.place);
     const placeOfOther = this.#names.get(other, NAME.place);

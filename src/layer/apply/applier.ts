@@ -137,7 +137,7 @@ export class Applier implements TarSink {
             uid: identity.uid,
             onRefusedOwner,
             hasLowers: lowers.length > 0,
-            needsLowers: (what) => this.#need.note(what, 'directories'),
+            needsLowers: (what) => this.#need.note(() => what, 'directories'),
           })
         : new DirectoryTarget(rootfs, directories, budget, {
             uid: identity.uid,
@@ -148,7 +148,7 @@ export class Applier implements TarSink {
       finisher,
       facts,
       mayMeetWhiteouts: options.target === 'overlay',
-      needsLowers: (what) => this.#need.note(what, 'links'),
+      needsLowers: (what) => this.#need.note(() => what, 'links'),
     });
     const writing = {
       exactModes: options.exactModes,
@@ -331,8 +331,7 @@ export class Applier implements TarSink {
   }
 
   #implicitDirectory(created: Directory, like: number | undefined): void {
-    if (like === undefined && this.#need.isOpen)
-      this.#need.note(`directory "${displayPath(created.path)}"`, 'directories');
+    if (like === undefined) this.#need.note(() => `directory "${displayPath(created.path)}"`, 'directories');
     this.#unlisted.made(created, like);
     this.#target.implicitDirectory(created);
   }

@@ -32,15 +32,14 @@ export class LowersNeed {
     return this.#need;
   }
 
-  /** Whether lower layers exist that are not known yet. */
-  get isOpen(): boolean {
-    return this.#later !== undefined;
-  }
-
-  /** @returns false when no lower layers are to come @throws OverlayerError `FailedPrecondition` */
-  note(what: string, need: NeedsLowers): boolean {
+  /**
+   * @param what names what the layer does not list, for an error
+   * @returns false when no lower layers are to come
+   * @throws OverlayerError `FailedPrecondition`
+   */
+  note(what: () => string, need: NeedsLowers): boolean {
     if (this.#later === undefined) return false;
-    if (this.#later === 'refuse') throw reliesOnLowers(what);
+    if (this.#later === 'refuse') throw reliesOnLowers(what());
     if (this.#need !== 'links') this.#need = need;
     return true;
   }

@@ -104,8 +104,7 @@ export class ErofsLayer implements TarSink {
       lowers,
       unlisted,
       onUnlisted: (directory) => {
-        if (this.#need.isOpen)
-          this.#need.note(`directory "${displayPath(this.#upper.pathOf(directory))}"`, 'directories');
+        this.#need.note(() => `directory "${displayPath(this.#upper.pathOf(directory))}"`, 'directories');
       },
     });
   }
@@ -159,7 +158,7 @@ export class ErofsLayer implements TarSink {
       if (end > offset + size) yield { kind: 'zeros', length: end - offset - size };
       offset = end;
     }
-    this.#layout = layOut(this.#tree, offset);
+    this.#layout = layOut(this.#tree, offset, { look: () => this.#budget.look() });
     for (const bytes of writeMetadata(this.#layout)) yield { kind: 'bytes', bytes };
   }
 
@@ -202,7 +201,7 @@ export class ErofsLayer implements TarSink {
       case 'opaque': {
         this.whiteouts += 1;
         const directory = this.#upper.open(operation.path);
-        if (directory === this.#tree.root) this.#need.note('what the root hides', 'directories');
+        if (directory === this.#tree.root) this.#need.note(() => 'what the root hides', 'directories');
         this.#upper.opaque(directory);
         return;
       }
@@ -308,7 +307,7 @@ export class ErofsLayer implements TarSink {
     const target = directory === NONE ? NONE : this.#targetIn(directory, linkPath.slice(slash + 1));
     if (target === NONE) {
       // It is left out when a lower layer that is to come may have the target.
-      if (!this.#need.note(describeTarget(linkPath), 'links')) throw missesTarget(linkPath);
+      if (!this.#need.note(() => describeTarget(linkPath), 'links')) throw missesTarget(linkPath);
       return;
     }
     if (tree.isDirectory(target)) throw linksToDirectory(linkPath);

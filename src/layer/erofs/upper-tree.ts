@@ -139,7 +139,7 @@ export class UpperTree {
   place(directory: number, name: string, inode: number): void {
     this.tree.link(directory, name, inode);
     // It may hide a symlink of a lower layer, through which paths have led.
-    if (this.#followsLower) this.#forgetAll();
+    if (this.#followsLower) this.#paths.forget();
   }
 
   /**
