@@ -37,6 +37,7 @@ export { unpackImage } from './unpack/unpack-image.js';
 
 // A store: pulls, imports, lists, mounts and removes images; deletes data that no image uses.
 
+export type { MergedErofsLayers } from '../layer/options.js';
 export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull/pull-event.js';
 export type { GetImageOptions } from './pull/pull-image.js';
 export type { Keeper } from './store/find-keepers.js';
@@ -56,6 +57,7 @@ export type {
   PruneResult,
   PullOptions,
   Store,
+  WriteDiskOptions,
 } from './store/store.js';
 
 // A store's content: blobs by digest, and the leases that keep them.

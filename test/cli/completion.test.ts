@@ -99,7 +99,7 @@ test('zsh proposes what is below a command', async (context) => {
 test.for<[line: string, proposals: string[]]>([
   ['overlayer unp', ['unpack']],
   ['overlayer completion ', ['bash', 'fish', 'zsh']],
-  ['overlayer unpack --target ', ['directory', 'overlay']],
+  ['overlayer unpack --target ', ['directory', 'erofs', 'overlay']],
   ['overlayer unpack --lower ', ['place/']],
   ['overlayer unpack pl', ['place/', 'plain.tar']],
   ['overlayer snapshots un', ['unmount', 'unpack']],

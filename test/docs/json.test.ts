@@ -51,6 +51,7 @@ const COMMANDS: readonly (readonly [type: string, command: string, input?: strin
   ['InspectedImage', 'images inspect app:1 --root store'],
   ['ImageUsage', 'images usage --root store'],
   ['ImageCheck', 'images check --root store'],
+  ['WrittenDisk', 'images disk app:1 app.img --root store'],
   ['Image', 'images tag app:1 app:2 --root store'],
   ['Exported', 'export app:1 -o exported.tar --root store'],
   ['Bundle', 'bundle app:1 web --root store'],

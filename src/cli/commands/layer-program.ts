@@ -76,11 +76,7 @@ export function addLayerCommands(program: Command): void {
 }
 
 function addLayerFiles(program: Command): void {
-  const layer = addGroup(
-    program,
-    'layer',
-    'Work with layer files: EROFS files that hold the tar of a layer.',
-  );
+  const layer = addGroup(program, 'layer', 'Work with EROFS files that hold the tar of a layer.');
   const operand = ['<FILE>', 'a file that unpack --target erofs has written'] as const;
   const load = () => import('./layer-file.js');
   addCommand(layer, {

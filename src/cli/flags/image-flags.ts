@@ -55,6 +55,10 @@ export const MOUNT_FLAGS = [
 ] as const;
 export type MountFlags = ValuesOf<typeof MOUNT_FLAGS>;
 
+/** Options of `images disk`. */
+export const DISK_FLAGS = [...STORE_FLAGS, PLATFORM] as const;
+export type DiskFlags = ValuesOf<typeof DISK_FLAGS>;
+
 export const BUNDLE_FLAGS = [
   ...STORE_FLAGS,
   flag('--rootless', 'make it for a runtime without privileges: you are root in the container'),

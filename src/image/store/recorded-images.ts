@@ -2,6 +2,7 @@ import { checkOptions } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import { ProgressTask, type Task } from '../../base/task.js';
+import type { MergedErofsLayers } from '../../layer/options.js';
 import type { Fields } from '../../metadata/filter.js';
 import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
 import { type Labels, labelOf } from '../../metadata/labels.js';
@@ -30,6 +31,8 @@ import {
   PRUNE_OPTIONS,
   type PruneOptions,
   type PruneResult,
+  WRITE_DISK_OPTIONS,
+  type WriteDiskOptions,
 } from './store.js';
 import type { StoreParts } from './store-parts.js';
 
@@ -186,6 +189,15 @@ class RecordedImage implements Image {
     const { writable = false, platform } = options;
     const { layers } = await this.contents({ platform });
     await mountImage(this.#parts.snapshots, { chainID: layers.at(-1)?.chainID, directory, writable });
+  }
+
+  async writeDisk(file: string, options: WriteDiskOptions = {}): Promise<MergedErofsLayers> {
+    checkOptions('writeDisk', options, WRITE_DISK_OPTIONS);
+    const { platform, ...writing } = options;
+    const { writeDisk } = await import('./write-disk.js');
+    const { layers } = await this.contents({ platform });
+    const { snapshots, content } = this.#parts;
+    return await writeDisk({ layers, snapshots, source: contentSource(content, this) }, file, writing);
   }
 
   unpackTo(directory: string, options: UnpackImageOptions = {}): Task<UnpackedImage, PullEvent> {

@@ -3,6 +3,7 @@ import type { ByteSource } from '../../base/byte-source.js';
 import type { OptionNames } from '../../base/check-arguments.js';
 import type { Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
+import type { MergedErofsLayers } from '../../layer/options.js';
 import type { ListOptions } from '../../metadata/filter-by.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Platform } from '../../oci/platform.js';
@@ -169,6 +170,17 @@ export interface Image extends ImageRecord {
    */
   mount(directory: string, options?: MountImageOptions): Promise<void>;
   /**
+   * Writes its root filesystem as one file: an EROFS image that a loop device mounts and a virtual machine takes as its root
+   * disk. The sectors of the disk must have 512 bytes. The same image gives the same bytes.
+   *
+   * A store of the backend `erofs` has the layers as files, which are copied. Other stores make them from the blobs first.
+   *
+   * @param file a file that does not exist; it appears when it is complete
+   * @throws OverlayerError as `mergeErofsLayers` and `unpackLayer`; `NotFound` when a blob is needed and was not kept
+   * @throws `signal.reason` when the signal is aborted
+   */
+  writeDisk(file: string, options?: WriteDiskOptions): Promise<MergedErofsLayers>;
+  /**
    * Unpacks its blobs from the content store, as `unpackImage`. Asks no verifiers: they were asked when it entered the store.
    *
    * @throws OverlayerError `NotFound` when a blob was not kept
@@ -196,6 +208,18 @@ export const MOUNT_IMAGE_OPTIONS = {
   platform: true,
   writable: true,
 } satisfies OptionNames<MountImageOptions>;
+
+/** How an image is written as a disk. */
+export interface WriteDiskOptions extends ImagePlatformOptions, AbortableOptions {
+  /** Flushes the file before it appears. @default true */
+  readonly sync?: boolean | undefined;
+}
+
+export const WRITE_DISK_OPTIONS = {
+  platform: true,
+  signal: true,
+  sync: true,
+} satisfies OptionNames<WriteDiskOptions>;
 
 /** Disk space of an image, parts that it shares with others included. */
 export interface ImageUsage {

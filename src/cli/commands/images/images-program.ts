@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addCommand, addGroup } from '../../flags/declare.js';
 import {
   BUNDLE_FLAGS,
+  DISK_FLAGS,
   EXPORT_FLAGS,
   IMPORT_FLAGS,
   INSPECT_STORED_FLAGS,
@@ -27,6 +28,11 @@ const IMPORT_HELP = `Examples:
 
 const BUNDLE_HELP = `Example:
   overlayer bundle debian:12 web && crun run --bundle web web-1`;
+
+const DISK_HELP = `Examples:
+  overlayer images disk debian:12 debian.img
+  mount -t erofs -o loop debian.img /mnt
+  qemu-system-x86_64 -drive file=debian.img,format=raw,if=virtio,readonly=on …`;
 
 /** The commands on images. */
 export function addImages(program: Command): void {
@@ -68,6 +74,18 @@ export function addImages(program: Command): void {
   });
   const images = addGroup(program, 'images', 'List, inspect, tag and remove images.');
   addListing(images);
+  addCommand(images, {
+    name: 'disk',
+    summary: 'Write the root filesystem of an image as one EROFS file.',
+    details: 'It is a root disk for virtual machines, whose sectors must have 512 bytes.',
+    operands: [
+      ['<IMAGE>', IMAGE],
+      ['<FILE>', 'the file to create'],
+    ],
+    flags: DISK_FLAGS,
+    help: DISK_HELP,
+    run: async ([image, file], flags) => await (await import('./disk.js')).disk(image, file, flags),
+  });
   addChanges(images);
 }
 

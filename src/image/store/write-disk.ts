@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { AbortableOptions } from '../../base/abort.js';
+import { isCode } from '../../base/errors.js';
+import { mergeErofsLayers } from '../../layer/erofs/merge-erofs-layers.js';
+import type { MergedErofsLayers } from '../../layer/options.js';
+import { applyLayer } from '../../layer/unpack-layer.js';
+import type { Mount } from '../../mount/mount.js';
+import { shownLayers } from '../../mount/shown-layers.js';
+import type { ChainID } from '../../oci/chain-ids.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import { temporaryKey } from '../../snapshot/temporary-key.js';
+import { toOverlayerError } from '../../system/errno-code.js';
+import type { PlannedLayer } from '../pull/pull-event.js';
+import { inLayer, openLayer } from '../source/blob-bytes.js';
+import type { ImageSource } from '../source/image-source.js';
+
+interface DiskImage {
+  /** Lowest first. */
+  readonly layers: readonly PlannedLayer[];
+  readonly snapshots: Snapshotter;
+  /** The blobs of the layers. */
+  readonly source: ImageSource;
+}
+
+/** Writes the layers of an image as one EROFS file. See `Image.writeDisk`. */
+export async function writeDisk(
+  { layers, snapshots, source }: DiskImage,
+  destination: string,
+  options: AbortableOptions & { readonly sync?: boolean | undefined },
+): Promise<MergedErofsLayers> {
+  const write = (files: readonly string[]) =>
+    mergeErofsLayers(files, destination, { ...options, form: 'disk' });
+  const chainID = layers.at(-1)?.chainID;
+  const written = chainID === undefined ? undefined : await withLayerFiles(snapshots, chainID, write);
+  return written ?? (await withMadeFiles(source, layers, { ...options, near: destination }, write));
+}
+
+/** @returns undefined when the layers of the snapshot are not files, or not there */
+async function withLayerFiles<T>(
+  snapshots: Snapshotter,
+  chainID: ChainID,
+  work: (files: readonly string[]) => Promise<T>,
+): Promise<T | undefined> {
+  const key = temporaryKey(chainID, 'mount');
+  let mounts: readonly Mount[];
+  try {
+    mounts = await snapshots.view(key, { parent: chainID });
+  } catch (error) {
+    if (isCode(error, 'NotFound')) return undefined;
+    throw error;
+  }
+  try {
+    const files = layerFilesOf(mounts);
+    return files && (await work(files));
+  } finally {
+    await snapshots.remove(key);
+  }
+}
+
+/** @returns the layer files that mounts show, lowest first; undefined when they show anything else */
+function layerFilesOf(mounts: readonly Mount[]): readonly string[] | undefined {
+  const [only] = mounts;
+  if (mounts.length === 1 && only?.type === 'erofs') {
+    // A merged image: its devices are the layers.
+    const devices = only.options.filter((option) => option.startsWith(DEVICE));
+    if (devices.length > 0) return devices.map((option) => option.slice(DEVICE.length));
+  }
+  const shown = shownLayers(mounts);
+  if (shown === undefined || shown.some(({ type }) => type !== 'erofs')) return undefined;
+  return shown.map(({ path }) => path).reverse();
+}
+
+const DEVICE = 'device=';
+
+/** Makes the layer files from the blobs, beside the destination: the file system may then share their blocks with it. */
+async function withMadeFiles<T>(
+  source: ImageSource,
+  layers: readonly PlannedLayer[],
+  { near, signal }: AbortableOptions & { readonly near: string },
+  work: (files: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const directory = await mkdtemp(join(dirname(near), '.overlayer-layers-')).catch((error: unknown) => {
+    throw toOverlayerError(error, `Cannot write to "${near}"`);
+  });
+  try {
+    const files: string[] = [];
+    for (const { descriptor, diffID } of layers) {
+      const file = join(directory, `${files.length}.erofs`);
+      const { bytes } = await openLayer(source, descriptor, { signal });
+      const { digest } = descriptor;
+      await applyLayer(bytes, file, {
+        ...{ digest, diffID, signal, sync: false, target: 'erofs', temporary: true },
+        lowers: [...files].reverse(),
+      }).catch((error: unknown) => {
+        throw inLayer(digest, error);
+      });
+      files.push(file);
+    }
+    return await work(files);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}

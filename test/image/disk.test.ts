@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type OverlayerError, openStore, type Store } from '../../src/index.js';
+import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
+import { useNamespace } from '../helpers/namespace-process.js';
+import { failureOf } from '../helpers/sandbox.js';
+import { dir, file, hardlink, opaque, tar, whiteout } from '../helpers/tar-builder.js';
+import { diffTrees, readTree } from '../helpers/tree.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+const namespace = useNamespace('root');
+const work = makeWorkDirectory('disk');
+const at = (name: string) => join(work, name);
+let store: Store;
+
+beforeAll(async () => {
+  const layers = [
+    tar(
+      dir('./', { mode: 0o755 }),
+      dir('etc'),
+      file('etc/base', 'base'),
+      file('etc/gone', ''),
+      dir('d'),
+      file('d/x', 'x'),
+    ),
+    gzipSync(tar(whiteout('etc/gone'), dir('d'), opaque('d'), file('d/y', 'y'.repeat(9000)))),
+    tar(hardlink('link', 'etc/base')),
+  ];
+  store = await openStore({ root: at('store'), backend: 'native' });
+  await store.import(archiveOf(layoutFiles({}, layers)), { name: 'app:1' });
+});
+afterAll(async () => {
+  await store.close();
+  rmSync(work, { recursive: true });
+});
+
+test('a disk shows the root filesystem of the image, also through a loop device', async () => {
+  const image = await store.images.get('app:1');
+  const { size, offsets } = await image.writeDisk(at('app.img'));
+  expect([size, size % 4096, offsets.length]).toEqual([readFileSync(at('app.img')).length, 0, 3]);
+  await image.unpackTo(at('rootfs'));
+  const expected = readTree(at('rootfs'));
+  for (const form of ['file', 'loop'] as const) {
+    await namespace.inside.run(
+      async ({ overlayer, child, fs }, disk, target, how) => {
+        fs.mkdirSync(target, { recursive: true });
+        if (how === 'loop') child.execFileSync('mount', ['-t', 'erofs', '-o', 'ro,loop', disk, target]);
+        else await overlayer.mountAll([{ type: 'erofs', source: disk, options: ['ro'] }], target);
+      },
+      at('app.img'),
+      at('mounted'),
+      form,
+    );
+    expect(diffTrees(expected, readTree(namespace.inside.view(at('mounted'))))).toEqual([]);
+    await namespace.inside.run(
+      async ({ overlayer }, target) => await overlayer.unmountAll(target),
+      at('mounted'),
+    );
+  }
+});
+
+test('the same image gives the same bytes, and an existing file stays', async () => {
+  const image = await store.images.get('app:1');
+  await image.writeDisk(at('one.img'), { sync: false });
+  await image.writeDisk(at('two.img'), { sync: false });
+  expect(readFileSync(at('one.img')).equals(readFileSync(at('two.img')))).toBe(true);
+  expect((await failureOf(image.writeDisk(at('one.img')))).code).toBe('AlreadyExists');
+  expect(readFileSync(at('one.img')).equals(readFileSync(at('two.img')))).toBe(true);
+});
+
+test('a failure and an abort leave nothing', async () => {
+  const image = await store.images.get('app:1');
+  writeFileSync(at('one'), '');
+  const before = readdirSync(work);
+  const errors: OverlayerError[] = [await failureOf(image.writeDisk(at('none/app.img')))];
+  expect(errors.map(({ code }) => code)).toEqual(['NotFound']);
+  const options = { signal: AbortSignal.abort('enough') };
+  await expect(image.writeDisk(at('none.img'), options)).rejects.toBe('enough');
+  expect(readdirSync(work)).toEqual(before);
+  for await (const { name, kind } of store.snapshots.walk()) expect(kind, name).toBe('committed');
+});
