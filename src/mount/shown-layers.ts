@@ -1,7 +1,7 @@
 import type { Mount } from './mount.js';
 import { isIdMap, parseMountOptions, splitOption } from './mount-options.js';
 import { escapeLayer, overlayLayers } from './overlay-layers.js';
-import { countParts, fillTemplates, typeOf } from './templates.js';
+import { typeOf, withoutTemplates } from './templates.js';
 
 /** One of the trees that a mount shows merged. */
 export interface ShownLayer {
@@ -16,15 +16,12 @@ export interface ShownLayer {
  * @returns undefined for mounts of another kind, and for those that show other things beside them
  */
 export function shownLayers(mounts: readonly Mount[]): readonly ShownLayer[] | undefined {
-  const count = countParts(mounts);
-  const last = mounts[count];
-  if (last === undefined) return [];
-  const parts = mounts.slice(0, count);
-  if (mounts.length > count + 1 || last.target !== undefined || !parts.every(isOneFile)) return undefined;
+  const { parts, mounts: placed } = withoutTemplates(mounts, (index) => mounts[index]!.source);
+  const [mount, ...others] = placed;
+  if (mount === undefined) return [];
+  if (others.length > 0 || mount.target !== undefined || !parts.every(isOneFile)) return undefined;
   const files = new Set(parts.map(({ source }) => source));
   const layerAt = (path: string): ShownLayer => ({ type: files.has(path) ? 'erofs' : 'directory', path });
-  const earlier = parts.map((mount) => ({ mount, place: mount.source }));
-  const mount = fillTemplates(last, earlier);
   const { bind, data } = parseMountOptions(mount.type, mount.options);
   if (bind !== 'no') return [layerAt(mount.source)];
   if (isOneFile(mount)) return [{ type: 'erofs', path: mount.source }];

@@ -64,6 +64,27 @@ export function fillTemplates(mount: Mount, earlier: readonly EarlierMount[]): M
   };
 }
 
+/**
+ * The mounts of a list one by one, for programs that know no templates. Parts are mounted at places of their own before.
+ *
+ * @param placeOf the path at which the caller mounts part `index`
+ * @returns the parts, and the mounts for the target
+ * @throws OverlayerError `InvalidArgument`: a template is not valid; `Unimplemented`: a type names an unknown step
+ */
+export function withoutTemplates(
+  mounts: readonly Mount[],
+  placeOf: (index: number) => string,
+): { readonly parts: readonly Mount[]; readonly mounts: readonly Mount[] } {
+  const count = countParts(mounts);
+  const earlier: EarlierMount[] = [];
+  for (const [index, mount] of mounts.slice(0, count).entries())
+    earlier.push({ mount: fillTemplates(mount, earlier), place: placeOf(index) });
+  return {
+    parts: earlier.map(({ mount }) => mount),
+    mounts: mounts.slice(count).map((mount) => fillTemplates(mount, earlier)),
+  };
+}
+
 const TEMPLATE = /\{\{(.*?)\}\}/gs;
 const WORDS = /^\s*(?:(?<field>mount|source|target)\s+(?<index>\d+)|overlay\s+(?<from>\d+)\s+(?<to>\d+))\s*$/;
 

@@ -32,6 +32,7 @@ export { type UnpackSnapshotOptions, unpackSnapshot } from './fill/unpack-snapsh
 
 export type { Mount } from '../mount/mount.js';
 export { mountAll, unmountAll, withMount } from '../mount/mounting.js';
+export { withoutTemplates } from '../mount/templates.js';
 
 // Checking and repairing.
 

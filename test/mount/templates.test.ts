@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Mount } from '../../src/index.js';
-import { countParts, fillTemplates, typeOf } from '../../src/mount/templates.js';
+import { countParts, fillTemplates, typeOf, withoutTemplates } from '../../src/mount/templates.js';
 
 const EARLIER = ['a', 'b', 'c'].map((name) => ({
   mount: { type: 'erofs', source: `/${name}.erofs`, target: `below/${name}`, options: ['ro'] },
@@ -91,4 +91,13 @@ test('a step that makes a file system is refused', () => {
     expect.objectContaining({ code: 'Unimplemented', message: 'Mount type "mkfs/ext4" is not supported' }),
   );
   expect(typeOf(mount)).toBe('ext4');
+});
+
+test('a list for a program that knows no templates', () => {
+  const [first, second] = EARLIER.map(({ mount }) => mount);
+  const mounts = [first!, second!, formatted('lowerdir={{ overlay 0 1 }}')];
+  expect(withoutTemplates(mounts, (index) => `/a:${index}`)).toEqual({
+    parts: [first, second],
+    mounts: [{ type: 'overlay', source: 'overlay', options: ['lowerdir=/a\\:0:/a\\:1'] }],
+  });
 });

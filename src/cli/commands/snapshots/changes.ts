@@ -24,9 +24,9 @@ async function refuseMounted(snapshots: Snapshotter, key: string): Promise<void>
   });
 }
 
-/** The directory that a mount writes to. */
+/** The directory that a mount writes to. Layers that are EROFS files are parts of an overlay, and are not written to. */
 function writtenDirectory({ type, source, options }: Mount): string | undefined {
-  if (type !== 'overlay') return source;
+  if (type === 'bind') return source;
   return options.find((option) => option.startsWith('upperdir='))?.slice('upperdir='.length);
 }
 

@@ -1,15 +1,24 @@
 import { join } from 'node:path';
-import { displayPath, type Mount, mountAll, unmountAll } from '../../../index.js';
+import { displayPath, type Mount, mountAll, unmountAll, withoutTemplates } from '../../../index.js';
 import { reportFailure } from '../../failure.js';
 import type { StoreFlags } from '../../flags/store-flags.js';
 import { printResult } from '../../render/print.js';
 import { withExistingSnapshots } from '../../with-root.js';
 
-/** Prints the commands that mount a snapshot, as ctr does. */
+/**
+ * Prints the commands that mount a snapshot, as ctr does. Layers that are EROFS files are mounted first, on directories
+ * beside the target.
+ */
 export async function mounts(target: string, key: string, flags: StoreFlags): Promise<number> {
   return await withExistingSnapshots(flags, async (snapshots) => {
     const found = await snapshots.mounts(key);
-    printResult(flags, found, found.map((mount) => mountCommand(mount, target)).join(''));
+    const placeOf = (index: number) => `${target}.layers/${index}`;
+    const { parts, mounts: last } = withoutTemplates(found, placeOf);
+    const commands = [
+      ...parts.map((mount, index) => mountCommand(mount, placeOf(index), ['--mkdir'])),
+      ...last.map((mount) => mountCommand(mount, join(target, mount.target ?? ''))),
+    ];
+    printResult(flags, found, commands.join(''));
   });
 }
 
@@ -31,8 +40,12 @@ export async function unmount(target: string): Promise<number> {
   }
 }
 
-function mountCommand({ type, source, target: below = '', options }: Mount, target: string): string {
-  const words = ['mount', '-t', type, source, join(target, below), '-o', options.join(',')];
+function mountCommand(
+  { type, source, options }: Mount,
+  directory: string,
+  flags: readonly string[] = [],
+): string {
+  const words = ['mount', ...flags, '-t', type, source, directory, '-o', options.join(',')];
   return `${words.map(shellWord).join(' ')}\n`;
 }
 
