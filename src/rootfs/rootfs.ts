@@ -203,11 +203,13 @@ export class Rootfs {
         at = next;
         continue;
       }
-      if (++links > MAX_SYMLINKS)
+      if (++links > MAX_SYMLINKS) {
+        if (missing !== 'create') return undefined;
         throw new OverlayerError(
           'InvalidArgument',
           `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`,
         );
+      }
       open.push({ link: below, left: todo.length });
       if (next.startsWith('/')) at = this.root;
       todo.push(...next.split('/').reverse());

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { useErofsMounts } from '../helpers/erofs-mounts.js';
+import { mutate, mutations } from '../helpers/mutations.js';
 import { DIRECTORY, LOWEST_LAYER, ODD_STACKS } from '../helpers/odd-stacks.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
+import { REAL_LAYERS } from '../helpers/real-layers.js';
 import { dir, tar } from '../helpers/tar-builder.js';
 import { TargetStack } from '../helpers/target-stack.js';
 import type { Tree } from '../helpers/tree.js';
@@ -36,6 +38,19 @@ describe('a stack of EROFS files shows what the other targets have', { timeout: 
       if (expected !== undefined) await stack.check(expected);
     });
     await fc.assert(property, { numRuns: RUNS, seed: SEED });
+  });
+
+  test('mutated layers', async () => {
+    const property = fc.asyncProperty(
+      fc.constantFrom(...REAL_LAYERS),
+      mutations,
+      async ([, layer], changes) => {
+        using stack = new TargetStack(mounts);
+        await stack.add(LOWEST_LAYER);
+        if ((await stack.add(mutate(layer, changes))) === undefined) await stack.check();
+      },
+    );
+    await fc.assert(property, { numRuns: RUNS / 2, seed: SEED });
   });
 
   test('marks that an image brings along are shown, not obeyed', async () => {

@@ -190,6 +190,7 @@ export const ODD_STACKS: Readonly<Record<string, readonly (readonly Buffer[])[]>
     [symlink('l', '/d')],
     [whiteout('l/x'), dir('l'), file('l/x', 'new')],
   ],
+  'a whiteout below a symlink to itself': [DIRECTORY, [symlink('l', 'l'), whiteout('l/x')]],
   'an opaque root over a whiteout of nothing': [[whiteout('none')], [opaque(''), file('n', 'n')]],
   'a symlink to the root that its own path deletes': [[symlink('l', '/')], [whiteout('l/l'), file('l/l')]],
   'a directory made through a symlink that the layer replaces': [

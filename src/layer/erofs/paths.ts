@@ -77,11 +77,13 @@ export class Paths {
         at = next;
         continue;
       }
-      if (++links > MAX_SYMLINKS)
+      if (++links > MAX_SYMLINKS) {
+        if (missing !== 'create') return NONE;
         throw new OverlayerError(
           'InvalidArgument',
           `Cannot resolve "${displayPath(path)}": more than ${MAX_SYMLINKS} symlinks on its way`,
         );
+      }
       if (next.startsWith('/')) at = tree.root;
       todo.push(...next.split('/').reverse());
     }
