@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -18,7 +19,7 @@ import { useContainerd } from './use-containerd.js';
 const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((name) => tar(dir('./'), file(name, ''))) as Buffer[];
 
 describe.each<Version>(['1.7', '2.1'])('images of Kubernetes, containerd %s', (version) => {
-  const unused = { sandboxImage: 'none', network: '/nonexistent', userRuntime: 'none' };
+  const unused = { sandboxImage: 'none', network: tmpdir(), userRuntime: 'none' };
   const used = useContainerd({ version, backend: 'packing', node: unused });
   let registry: DockerRegistry;
   let cri: CriClient;

@@ -4,8 +4,14 @@ import { OverlayerError } from '../../base/errors.js';
 import { needsLowers } from '../../layer/apply/lowers-later.js';
 import type { LayerResult, LayerSource, ReadLayerOptions } from '../../layer/options.js';
 import type { Mount } from '../../mount/mount.js';
+import { shownLayers } from '../../mount/shown-layers.js';
 import type { Digest } from '../../oci/digest.js';
-import { DirectoryPlace, type FillLayerOptions, MountsPlace } from '../../snapshot/fill/fill-place.js';
+import {
+  DirectoryPlace,
+  type FillLayerOptions,
+  type FillPlace,
+  MountsPlace,
+} from '../../snapshot/fill/fill-place.js';
 import { isStaged } from '../../snapshot/fill/is-staged.js';
 import { LayerFill, placeBehind } from '../../snapshot/fill/layer-fill.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
@@ -50,20 +56,24 @@ export async function applyToMounts(
     throw new OverlayerError('InvalidArgument', 'There are no mounts to unpack the layer onto');
   if (isStaged(mounts))
     throw new OverlayerError('FailedPrecondition', 'The mounts are read-only: nothing can be unpacked there');
-  const foreign = DirectoryPlace.behind({ mounts, parent: undefined, capabilities: [] });
-  if (foreign === undefined) {
+  const [uppermost] = shownLayers(mounts) ?? [];
+  const isOwn = uppermost !== undefined && dirname(dirname(uppermost.path)) === own.directory;
+  const place = isOwn
+    ? placeBehind(own.snapshots.backend, mounts)
+    : DirectoryPlace.behind({ mounts, parent: undefined, capabilities: [] });
+  if (uppermost === undefined || place === undefined) {
     using fill = LayerFill.begin(new MountsPlace(mounts), { temporary: false });
     return (await fill.apply(await open(), reading(options))).layer;
   }
-  const { destination } = foreign;
-  // Whiteouts of a layer that is written straight into the directory do not hide files that are there already.
-  const isNew = await isEmpty(destination);
-  const isOwn = dirname(dirname(destination)) === own.directory;
-  if (isOwn) return await applyToOwn(open, mounts, isNew, own, options);
-  const isDirect = foreign.merges || isNew;
-  const place = isDirect ? foreign : new MountsPlace(mounts);
-  using fill = LayerFill.begin(place, { temporary: !foreign.merges });
-  const lowersLater = isDirect && foreign.mayGetLowers && options.isFinal !== true ? 'refuse' : undefined;
+  // Whiteouts of a layer that is written straight to its place do not hide files that are in the directory already.
+  const isNew = await isEmpty(uppermost.path);
+  const isDirect = place.merges || isNew;
+  const chosen = isDirect ? place : new MountsPlace(mounts);
+  const mayGetLowers = place.mayGetLowers && options.isFinal !== true;
+  const directory = dirname(uppermost.path);
+  if (isOwn) return await applyToOwn(open, chosen, own, { ...options, directory, isDirect, mayGetLowers });
+  using fill = LayerFill.begin(chosen, { temporary: !place.merges });
+  const lowersLater = isDirect && mayGetLowers ? 'refuse' : undefined;
   try {
     return (await fill.apply(await open(), { ...reading(options), lowersLater })).layer;
   } catch (error) {
@@ -71,20 +81,22 @@ export async function applyToMounts(
   }
 }
 
+interface ApplyToOwnOptions extends ApplyToMountsOptions {
+  /** Of the snapshot. */
+  readonly directory: string;
+  /** The layer is not written through mounts. */
+  readonly isDirect: boolean;
+  readonly mayGetLowers: boolean;
+}
+
 /** Unpacks into a snapshot of this daemon, and seals it for its commit. */
 async function applyToOwn(
   open: () => Promise<LayerSource>,
-  mounts: readonly Mount[],
-  isNew: boolean,
-  { snapshots, filled }: OwnSnapshots,
-  options: ApplyToMountsOptions,
+  place: FillPlace,
+  { filled }: OwnSnapshots,
+  { directory, isDirect, mayGetLowers, ...options }: ApplyToOwnOptions,
 ): Promise<LayerResult> {
-  const place = placeBehind(snapshots.backend, mounts)!;
-  const directory = dirname(place.destination!);
-  const mayGetLowers = place.mayGetLowers && options.isFinal !== true;
-  const isDirect = place.merges || isNew;
-  const chosen = isDirect ? place : new MountsPlace(mounts);
-  return await filled.fill(directory, chosen, { temporary: !place.merges }, async (fill) => {
+  return await filled.fill(directory, place, { temporary: !place.merges }, async (fill) => {
     if (!isDirect && mayGetLowers) await filled.note(directory, undefined);
     const lowersLater = isDirect && mayGetLowers ? 'note' : undefined;
     const { layer, needsLowers } = await fill.apply(await open(), { ...reading(options), lowersLater });

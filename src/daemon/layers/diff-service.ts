@@ -27,13 +27,13 @@ export function diffService({ own, open, mounts, containerd, onLayer }: DiffServ
   const read = (messages: readonly MountMessage[]) => mounts.restore(messages.map(fromMount));
   return {
     async Apply(request: ApplyRequest, context: CallContext): Promise<ApplyResponse> {
-      const { diff, mounts: targets, syncFs } = request;
+      const { diff, syncFs } = request;
       const { mediaType, digest: text } = required(diff, 'diff');
       // Throws for media types that need one of containerd's stream processors (core/diff, BinaryHandler). The request's
       // payloads for processors are ignored: Kubernetes' part of containerd 1.7 sends them with every layer.
       layerCompression(mediaType);
       const digest = parseDigest(text);
-      const layer = await applyToMounts(() => open(digest, context), targets.map(fromMount), own, {
+      const layer = await applyToMounts(() => open(digest, context), read(request.mounts), own, {
         digest,
         sync: syncFs,
         signal: context.signal,
