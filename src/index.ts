@@ -1,5 +1,5 @@
 /**
- * `overlayer`: everything but the test suite. Each task has an entry point of its own, which is enough for a program with
+ * `overlayer`: everything but the test suite and the EROFS format (`overlayer/erofs`). Each task has an entry point of its own, which is enough for a program with
  * that task alone. Importing an entry point loads no package: packages load when they are first used.
  *
  * @module overlayer

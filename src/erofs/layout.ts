@@ -1,9 +1,9 @@
 import { OverlayerError } from '../base/errors.js';
 import { Dirents } from './dirents.js';
 import { BLOCK_BYTES, FILE_ALIGNMENT, INODE_BYTES, MODE, SLOT_BYTES, XATTR_HEADER_BYTES } from './format.js';
-import { INODE, MARK, NONE, sizeOf } from './records.js';
+import { INODE, MARK, NONE, SPARSE, sizeOf } from './records.js';
 import { NameSorter } from './sort-names.js';
-import type { ErofsTree, TreeParts } from './tree.js';
+import { type ErofsTree, partsOf, type TreeParts } from './tree.js';
 import { MARK_XATTRS } from './xattrs.js';
 
 /**
@@ -19,7 +19,7 @@ export const MAX_BLOCKS: number = 2 ** 32 - 2;
 
 /** The places of all metadata in an image. */
 export interface Layout {
-  readonly parts: TreeParts;
+  readonly tree: ErofsTree;
   /** Offset of the metadata in the image: a multiple of 512. The root's inode is there. */
   readonly start: number;
   /** Bytes of the metadata, and of zeros behind them up to the end of the image. */
@@ -79,7 +79,7 @@ export function layOut(
     steps += 1;
     if (steps % STEPS_OF_A_LOOK === 0) look();
   };
-  const { parts } = tree;
+  const parts = partsOf(tree);
   const { names, inodes, arena } = parts;
   const sorter = new NameSorter(names, arena, step);
   const dirents = new Dirents(parts);
@@ -100,7 +100,7 @@ export function layOut(
       tail = dirents.measure(inode);
       tree.setDirectory(inode, tail, 2 + dirents.directories);
     } else if (type === MODE.symlink) tail = sizeOf(inodes, inode);
-    else if (mode & MARK.sparse) {
+    else if (mode & SPARSE) {
       head += chunkIndexBytes(parts, inode, sizeOf(inodes, inode));
       hasChunkedFiles = true;
     }
@@ -119,7 +119,7 @@ export function layOut(
   if (end / BLOCK_BYTES > MAX_BLOCKS)
     throw new OverlayerError('ResourceExhausted', 'the EROFS image would have more than 2 TiB');
   return {
-    ...{ parts, start, firstBlock, hasChunkedFiles },
+    ...{ tree, start, firstBlock, hasChunkedFiles },
     ...{ length: end - start, metadataBlock: base / BLOCK_BYTES, rootNid: ROOT_NID, inodes: count },
     dataBlock: data === 'behind' ? end / BLOCK_BYTES : 0,
   };

@@ -121,17 +121,18 @@ export const INODE = {
 } as const;
 export const INODE_WORDS = 16;
 
-/** Marks of an inode, which the tree's user sets. The image has the first two as attributes of overlayfs. */
+/** Marks of a tree's inodes. The image has the first two as attributes of overlayfs; the others are the user's own. */
 export const MARK = {
   /** A directory whose lower contents are hidden: `trusted.overlay.opaque`. */
   opaque: 0x10000,
   /** A directory that has had whiteouts: `trusted.overlay.origin`, without which overlayfs would list them. */
   origin: 0x20000,
-  sparse: 0x40000,
   user1: 0x100000,
   user2: 0x200000,
-  user3: 0x400000,
 } as const;
+
+/** The mark of a sparse file. */
+export const SPARSE = 0x40000;
 
 export function sizeOf(inodes: Records, inode: number): number {
   return inodes.get(inode, INODE.sizeHigh) * 2 ** 32 + (inodes.get(inode, INODE.sizeLow) >>> 0);

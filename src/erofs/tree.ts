@@ -6,11 +6,11 @@ import {
   INODE,
   INODE_WORDS,
   LENGTH_BYTES,
-  MARK,
   NAME,
   NAME_WORDS,
   NONE,
   Records,
+  SPARSE,
   sizeOf,
 } from './records.js';
 import { encodeXattrs } from './xattrs.js';
@@ -51,6 +51,9 @@ export interface TreeParts {
   readonly sparse: readonly SparseData[];
 }
 
+/** The packed memory of a tree, for the writer. No public type mentions it. */
+export let partsOf: (tree: ErofsTree) => TreeParts;
+
 /** Bytes of one record, with its part of the table of hashes: the table has one to two words for each name. */
 const NAME_BYTES = NAME_WORDS * 4 + 8;
 const INODE_RECORD_BYTES = INODE_WORDS * 4;
@@ -62,6 +65,12 @@ const FIRST_BUCKETS = 64;
  * layers. Numbers stand for both: the root's inode is 0.
  */
 export class ErofsTree {
+  static {
+    partsOf = (tree) => ({
+      ...{ names: tree.#names, inodes: tree.#inodes, arena: tree.#arena, sparse: tree.#sparse },
+    });
+  }
+
   readonly root: number;
   readonly #keep: (bytes: number) => void;
   readonly #names = new Records(NAME_WORDS);
@@ -84,11 +93,6 @@ export class ErofsTree {
       mtimeNsec: 0,
     });
     this.#inodes.set(this.root, INODE.names, 1);
-  }
-
-  /** The packed records, for the writer. */
-  get parts(): TreeParts {
-    return { names: this.#names, inodes: this.#inodes, arena: this.#arena, sparse: this.#sparse };
   }
 
   /** Inodes that were ever made: their numbers are smaller. */
@@ -139,7 +143,7 @@ export class ErofsTree {
   setSparse(inode: number, size: number, data: SparseData): void {
     this.#setSize(inode, size);
     this.#inodes.set(inode, INODE.data, this.#sparse.push(data) - 1);
-    this.mark(inode, MARK.sparse);
+    this.mark(inode, SPARSE);
   }
 
   /** Sets the number of links that the image says, when it differs from the number of names. */

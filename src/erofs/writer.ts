@@ -12,8 +12,8 @@ import {
   XATTR_HEADER_BYTES,
 } from './format.js';
 import { isInline, type Layout, ROOT_NID, xattrBytes } from './layout.js';
-import { INODE, MARK, NONE, sizeOf } from './records.js';
-import type { SparseData } from './tree.js';
+import { INODE, MARK, NONE, SPARSE, sizeOf } from './records.js';
+import { partsOf, type SparseData, type TreeParts } from './tree.js';
 import { MARK_XATTRS } from './xattrs.js';
 
 /** Bytes that are handed on at once, and a little more. */
@@ -28,8 +28,8 @@ const BUFFER_BYTES: number = PIECE_BYTES + INODE_BYTES + MAX_XATTR_BYTES + 2 * B
  * @returns the bytes from `layout.start` on, `layout.length` in all, in pieces. A piece is valid until the next one
  */
 export function* writeMetadata(layout: Layout): Generator<Uint8Array, void, void> {
-  const { parts, start, firstBlock, length, dataBlock } = layout;
-  const { inodes, sparse } = parts;
+  const { tree, start, firstBlock, length, dataBlock } = layout;
+  const { inodes, sparse } = partsOf(tree);
   const output = new Output(start);
   const writer = new InodeWriter(layout, output);
   const origin = start - ROOT_NID * SLOT_BYTES;
@@ -38,7 +38,7 @@ export function* writeMetadata(layout: Layout): Generator<Uint8Array, void, void
     output.skipTo(origin + (inodes.get(inode, INODE.slot) >>> 0) * SLOT_BYTES);
     if (output.isFull) yield* output.flush();
     writer.write(inode);
-    if ((inodes.get(inode, INODE.mode) & MARK.sparse) === 0) continue;
+    if ((inodes.get(inode, INODE.mode) & SPARSE) === 0) continue;
     const data = sparse[inodes.get(inode, INODE.data)]!;
     for (const block of chunkBlocks(sizeOf(inodes, inode), data, dataBlock)) {
       output.word(block);
@@ -82,6 +82,7 @@ function* chunkBlocks(
 
 class InodeWriter {
   readonly #layout: Layout;
+  readonly #parts: TreeParts;
   readonly #output: Output;
   readonly #dirents: Dirents;
   #number = 0;
@@ -90,19 +91,20 @@ class InodeWriter {
 
   constructor(layout: Layout, output: Output) {
     this.#layout = layout;
+    this.#parts = partsOf(layout.tree);
     this.#output = output;
-    this.#dirents = new Dirents(layout.parts);
+    this.#dirents = new Dirents(this.#parts);
   }
 
   /** Writes an inode, its extended attributes and its inline data. */
   write(inode: number): void {
     const { bytes, at } = this.#output;
-    const { inodes } = this.#layout.parts;
+    const { inodes } = this.#parts;
     const mode = inodes.get(inode, INODE.mode);
-    const xattrs = xattrBytes(this.#layout.parts, inode);
+    const xattrs = xattrBytes(this.#parts, inode);
     const size = inodes.get(inode, INODE.sizeLow) >>> 0;
     const inline = hasData(mode) && isInline(size);
-    const layout = inline ? LAYOUT.inline : mode & MARK.sparse ? LAYOUT.chunked : LAYOUT.plain;
+    const layout = inline ? LAYOUT.inline : mode & SPARSE ? LAYOUT.chunked : LAYOUT.plain;
     bytes.writeUInt16LE(EXTENDED | (layout << 1), at);
     if (xattrs > 0) bytes.writeUInt16LE((xattrs - XATTR_HEADER_BYTES) / 4 + 1, at + 2);
     bytes.writeUInt16LE(mode & 0xffff, at + 4);
@@ -125,14 +127,14 @@ class InodeWriter {
 
   /** The field `i_u`. */
   #locate(inode: number, mode: number): number {
-    const { parts, firstBlock, dataBlock } = this.#layout;
-    const { inodes, sparse } = parts;
+    const { firstBlock, dataBlock } = this.#layout;
+    const { inodes, sparse } = this.#parts;
     switch (mode & MODE.type) {
       case MODE.directory:
       case MODE.symlink:
         return firstBlock + inodes.get(inode, INODE.block);
       case MODE.file: {
-        if (mode & MARK.sparse) return sparse[inodes.get(inode, INODE.data)]!.chunkBits - BLOCK_BITS;
+        if (mode & SPARSE) return sparse[inodes.get(inode, INODE.data)]!.chunkBits - BLOCK_BITS;
         const isEmpty = sizeOf(inodes, inode) === 0;
         return isEmpty ? NO_BLOCK : dataBlock + (inodes.get(inode, INODE.data) >>> 0);
       }
@@ -143,7 +145,7 @@ class InodeWriter {
 
   #xattrs(inode: number, mode: number): void {
     const output = this.#output;
-    const { inodes, arena } = this.#layout.parts;
+    const { inodes, arena } = this.#parts;
     output.at += XATTR_HEADER_BYTES; // zeros: the filter makes no claim, and no attribute is shared
     if (mode & MARK.opaque) output.copy(MARK_XATTRS.opaque);
     if (mode & MARK.origin) output.copy(MARK_XATTRS.origin);
@@ -165,13 +167,13 @@ class InodeWriter {
       output.at += this.#dirents.isDone ? used : BLOCK_BYTES;
       return !this.#dirents.isDone;
     }
-    const { inodes, arena } = this.#layout.parts;
+    const { inodes, arena } = this.#parts;
     output.copy(arena.piece(inodes.get(this.#inode, INODE.data)));
     return false;
   }
 
   get #isDirectory(): boolean {
-    return (this.#layout.parts.inodes.get(this.#inode, INODE.mode) & MODE.type) === MODE.directory;
+    return (this.#parts.inodes.get(this.#inode, INODE.mode) & MODE.type) === MODE.directory;
   }
 }
 

@@ -93,7 +93,8 @@ const ENTRY_POINTS = {
   ],
   layer: [
     ...['DEFAULT_LIMITS', 'OverlayerError', 'createDiff', 'displayJson', 'displayPath', 'encodePath'],
-    ...['parseDigest', 'planLayer', 'unpackLayer', 'warmUp'],
+    ...['mergeErofsLayers', 'parseDigest', 'planLayer', 'readErofsLayer', 'readErofsTar', 'unpackLayer'],
+    ...['verifyErofsLayer', 'warmUp'],
   ],
   snapshots: [
     ...['OverlayerError', 'chainIDs', 'diffMounts', 'diffSnapshot', 'mountAll', 'openSnapshotter'],
@@ -115,6 +116,14 @@ test('each entry point exports its task, and overlayer all tasks', () => {
   expect(exports).toEqual(Object.values(ENTRY_POINTS));
   const all = [...new Set(Object.values(ENTRY_POINTS).flat())].sort();
   expect(evaluate(`Object.keys(await import('overlayer')).sort()`)).toEqual(all);
+});
+
+test('overlayer/erofs exports the writer, the reader and the head of layer files', () => {
+  expect(evaluate(`Object.keys(await import('overlayer/erofs')).sort()`)).toEqual([
+    ...['ErofsReader', 'ErofsTree', 'HEAD_BYTES', 'MARK', 'MODE', 'NONE', 'OverlayerError', 'TAR_OFFSET'],
+    ...['decodeHead', 'encodeHead', 'encodeSuperblock', 'isLayerHead', 'isStorable', 'layOut', 'layerUuid'],
+    ...['mergeErofs', 'walkErofs', 'writeMetadata'],
+  ]);
 });
 
 test('the suite and package.json can be imported, and no other file', () => {
