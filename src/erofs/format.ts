@@ -69,3 +69,13 @@ export const XATTR_PREFIXES = [
   ['trusted.', 4],
   ['security.', 6],
 ] as const;
+
+/** The types of files in a layer, as inodes have them. */
+export const TYPE_MODES = {
+  file: MODE.file,
+  directory: MODE.directory,
+  symlink: MODE.symlink,
+  'character-device': MODE.characterDevice,
+  'block-device': MODE.blockDevice,
+  fifo: MODE.fifo,
+} as const;

@@ -1,5 +1,5 @@
 import { type Limits, limitError } from '../base/limits.js';
-import { MODE } from './format.js';
+import { TYPE_MODES } from './format.js';
 import type { ErofsInode } from './reader/inode.js';
 import type { ErofsReader } from './reader/reader.js';
 import { MetInodes } from './reader/walk.js';
@@ -14,16 +14,6 @@ export interface MergedLayer {
   /** The layer has no entry for the root, whose attributes are those of the layer below. */
   readonly inheritsRoot: boolean;
 }
-
-/** Types of inodes, as in `st_mode`. */
-const TYPES = {
-  file: MODE.file,
-  directory: MODE.directory,
-  symlink: MODE.symlink,
-  'character-device': MODE.characterDevice,
-  'block-device': MODE.blockDevice,
-  fifo: MODE.fifo,
-} as const;
 
 /** Memory of a name that is remembered while its directory is merged, and of a part of a sparse file. */
 const NAME_BYTES = 128;
@@ -183,7 +173,7 @@ class Layer {
     const isLinked = type !== 'directory' && nlink > 1;
     const before = isLinked ? this.#linked.get(nid) : undefined;
     if (before !== undefined) return before.placed;
-    const placed = this.#tree.addInode(TYPES[type], inode);
+    const placed = this.#tree.addInode(TYPE_MODES[type], inode);
     this.describe(inode, placed);
     if (type === 'symlink') this.#tree.setTarget(placed, this.image.target(inode));
     if (type === 'character-device' || type === 'block-device')

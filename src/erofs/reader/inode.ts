@@ -6,13 +6,14 @@ import {
   INODE_BYTES,
   LAYOUT,
   MODE,
+  TYPE_MODES,
   XATTR_ENTRY_BYTES,
   XATTR_HEADER_BYTES,
 } from '../format.js';
 import { damaged, foreign } from './paged-bytes.js';
 
 /** The type of a file in the image. */
-export type ErofsType = 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo';
+export type ErofsType = keyof typeof TYPE_MODES;
 
 /** A file of any type: the inode without the name. */
 export interface ErofsInode {
@@ -40,6 +41,7 @@ export interface ErofsInode {
   readonly xattrBytes: number;
 }
 
+/** The place of a file's contents in the image. */
 export type ErofsLayout =
   /** No contents: a device, a FIFO, or an empty file. */
   | { readonly kind: 'none' }
@@ -57,14 +59,9 @@ const CHUNK_BITS = 0x1f;
 /** Bytes of the index of a chunk. */
 export const CHUNK_INDEX_BYTES = 4;
 
-const TYPES: Readonly<Record<number, ErofsType>> = {
-  [MODE.file]: 'file',
-  [MODE.directory]: 'directory',
-  [MODE.symlink]: 'symlink',
-  [MODE.characterDevice]: 'character-device',
-  [MODE.blockDevice]: 'block-device',
-  [MODE.fifo]: 'fifo',
-};
+const TYPES: ReadonlyMap<number, ErofsType> = new Map(
+  (Object.keys(TYPE_MODES) as ErofsType[]).map((type) => [TYPE_MODES[type], type]),
+);
 
 interface Ends {
   /** Bytes of the file. */
@@ -85,7 +82,7 @@ export function decodeInode(bytes: Buffer, nid: number, offset: number, ends: En
   if (bytes.readUInt16LE(6) !== 0 || hasNonZero(bytes, 0x30, INODE_BYTES))
     throw foreign('an inode with fields of a later format', offset);
   const mode = bytes.readUInt16LE(4);
-  const type = TYPES[mode & MODE.type];
+  const type = TYPES.get(mode & MODE.type);
   if (type === undefined) throw damaged(`an inode has the unknown type 0o${mode.toString(8)}`, offset);
   const sizeHigh = bytes.readUInt32LE(0xc);
   const secHigh = bytes.readInt32LE(0x24);

@@ -2,7 +2,7 @@ import { OverlayerError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import { displayPath, encodePath } from '../../base/path-bytes.js';
 import type { WorkBudget } from '../../base/work-budget.js';
-import { BLOCK_BYTES, MODE, SUPERBLOCK_OFFSET } from '../../erofs/format.js';
+import { BLOCK_BYTES, SUPERBLOCK_OFFSET, TYPE_MODES } from '../../erofs/format.js';
 import { encodeHead, TAR_OFFSET } from '../../erofs/head.js';
 import { type Layout, layOut } from '../../erofs/layout.js';
 import { NONE } from '../../erofs/records.js';
@@ -56,15 +56,6 @@ export type Append =
 type Placed = Operation & {
   readonly op: 'file' | 'directory' | 'symlink' | 'hardlink' | 'character-device' | 'block-device' | 'fifo';
 };
-
-const TYPES = {
-  file: MODE.file,
-  directory: MODE.directory,
-  symlink: MODE.symlink,
-  'character-device': MODE.characterDevice,
-  'block-device': MODE.blockDevice,
-  fifo: MODE.fifo,
-} as const;
 
 /**
  * A layer as one EROFS file that holds its tar. It is the decoder's sink: the tree is in memory, and the data of files
@@ -245,12 +236,12 @@ export class ErofsLayer implements TarSink {
   }
 
   #make(
-    op: keyof typeof TYPES,
+    op: keyof typeof TYPE_MODES,
     entry: TarEntry,
     xattrs: ReadonlyMap<string, Uint8Array> | undefined,
   ): number {
     const tree = this.#tree;
-    const inode = tree.addInode(TYPES[op], op === 'symlink' ? { ...entry, mode: 0o777 } : entry);
+    const inode = tree.addInode(TYPE_MODES[op], op === 'symlink' ? { ...entry, mode: 0o777 } : entry);
     if (xattrs !== undefined) tree.setXattrs(inode, xattrs);
     switch (op) {
       case 'file':

@@ -1,5 +1,4 @@
 import type { ErofsInode } from '../../erofs/reader/inode.js';
-import type { ErofsReader } from '../../erofs/reader/reader.js';
 import { LayerFile } from './layer-file.js';
 import type { LowerLayer, LowerNode } from './lower-tree.js';
 
@@ -12,7 +11,7 @@ export class FileLayer implements LowerLayer {
   constructor(path: string) {
     this.#file = new LayerFile(path);
     try {
-      this.root = nodeOf(this.#file.image, this.#file.image.root);
+      this.root = this.#nodeOf(this.#file.image.root);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -21,12 +20,27 @@ export class FileLayer implements LowerLayer {
 
   lookup(directory: LowerNode, name: string): LowerNode | undefined {
     const { image } = this.#file;
-    const found = image.lookup((directory as FileNode).inode, name);
-    return found && nodeOf(image, found);
+    const found = this.#file.naming(() => image.lookup((directory as FileNode).inode, name));
+    return found && this.#nodeOf(found);
   }
 
   list(directory: LowerNode): readonly string[] {
-    return Array.from(this.#file.image.entries((directory as FileNode).inode), ({ name }) => name);
+    const { image } = this.#file;
+    return this.#file.naming(() =>
+      Array.from(image.entries((directory as FileNode).inode), ({ name }) => name),
+    );
+  }
+
+  #nodeOf(inode: ErofsInode): FileNode {
+    const file = this.#file;
+    const { image } = file;
+    const { type, mode, uid, gid, mtimeSec, mtimeNsec, size, devMajor, devMinor } = inode;
+    return {
+      ...{ inode, type, mode, uid, gid, mtimeSec, mtimeNsec, size, devMajor, devMinor },
+      xattrs: () => file.naming(() => image.xattrs(inode)),
+      target: () => file.naming(() => image.target(inode)),
+      data: () => ({ read: (into, position) => file.naming(() => image.read(inode, into, position)) }),
+    };
   }
 
   [Symbol.dispose](): void {
@@ -36,14 +50,4 @@ export class FileLayer implements LowerLayer {
 
 interface FileNode extends LowerNode {
   readonly inode: ErofsInode;
-}
-
-function nodeOf(image: ErofsReader, inode: ErofsInode): FileNode {
-  const { type, mode, uid, gid, mtimeSec, mtimeNsec, size, devMajor, devMinor } = inode;
-  return {
-    ...{ inode, type, mode, uid, gid, mtimeSec, mtimeNsec, size, devMajor, devMinor },
-    xattrs: () => image.xattrs(inode),
-    target: () => image.target(inode),
-    data: () => ({ read: (into, position) => image.read(inode, into, position) }),
-  };
 }

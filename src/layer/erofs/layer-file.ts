@@ -1,6 +1,7 @@
 import { closeSync, openSync, read } from 'node:fs';
 import { promisify } from 'node:util';
 import { OverlayerError } from '../../base/errors.js';
+import { withContext } from '../../base/with-context.js';
 import type { LayerHead } from '../../erofs/head.js';
 import type { ErofsSource } from '../../erofs/reader/paged-bytes.js';
 import { ErofsReader } from '../../erofs/reader/reader.js';
@@ -49,8 +50,17 @@ export class LayerFile implements Disposable, ErofsSource {
 
   /** The files of the layer. @throws OverlayerError as `ErofsReader` */
   get image(): ErofsReader {
-    this.#image ??= new ErofsReader(this);
+    this.#image ??= this.naming(() => new ErofsReader(this));
     return this.#image;
+  }
+
+  /** Names the file in the errors of its reader, which knows no paths. */
+  naming<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw withContext(error, { prefix: `Layer file "${this.path}"` });
+    }
   }
 
   read(offset: number, length: number): Uint8Array {

@@ -37,9 +37,9 @@ export async function mergeErofsLayers(
     signal?.addEventListener('abort', abort, { once: true });
     try {
       const written = await apply.run({ type: 'merge', layers, destination, form, limits: resolveLimits() });
-      if (!signal?.aborted) await apply.run({ type: 'commit', sync });
-      else await apply.run({ type: 'discard' });
+      if (signal?.aborted) await apply.run({ type: 'discard' });
       signal?.throwIfAborted();
+      await apply.run({ type: 'commit', sync });
       return written;
     } catch (error) {
       throw signal?.aborted ? signal.reason : error;

@@ -1,5 +1,6 @@
 import { type MergedImage, mergeErofs } from '../../erofs/merged-image.js';
 import { ErofsReader } from '../../erofs/reader/reader.js';
+import { walkErofs } from '../../erofs/reader/walk.js';
 import { DestinationFile } from '../../rootfs/destination-file.js';
 import { copyInto } from '../../rootfs/trees/copy-contents.js';
 import { fromSystemError } from '../../system/errno-code.js';
@@ -50,8 +51,10 @@ export class LayerFilesMerge {
       const size = this.#input.form === 'disk' ? image.wholeBytes : metadataSize;
       return { size, metadataSize, offsets };
     } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      throw fromSystemError(error, `Cannot write "${this.#input.destination}"`);
+      if (error instanceof SystemError)
+        throw fromSystemError(error, `Cannot write "${this.#input.destination}"`);
+      for (const file of files) checkWalk(file);
+      throw error;
     } finally {
       for (const file of files) file[Symbol.dispose]();
     }
@@ -91,4 +94,11 @@ export class LayerFilesMerge {
     for (const [index, file] of files.entries())
       copyInto(system, file.descriptor, descriptor, { size: file.size, target: image.offsets[index]! });
   }
+}
+
+/** Finds the file that the error of a merge comes from. @throws OverlayerError that names it, if it is damaged */
+function checkWalk(file: LayerFile): void {
+  file.naming(() => {
+    for (const { inode } of walkErofs(file.image)) file.image.xattrs(inode);
+  });
 }
