@@ -1,7 +1,7 @@
-import { closeSync, lstatSync, openSync, readdirSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeErofsLayer } from '../helpers/erofs-layer.js';
+import { unpackLayer } from '../../src/index.js';
 import { useErofsMounts } from '../helpers/erofs-mounts.js';
 import { oldGnuSparse } from '../helpers/sparse-members.js';
 import { dir, file, hardlink, header, tar } from '../helpers/tar-builder.js';
@@ -10,14 +10,14 @@ import { inWorkDirectory } from '../helpers/work-directory.js';
 const mounts = useErofsMounts();
 
 /** Mounts the EROFS file of a layer. */
-async function withMounted(layer: Uint8Array, use: (path: string) => void): Promise<void> {
+async function withMounted(layer: Uint8Array, use: (path: string, fileBytes: number) => void): Promise<void> {
   await inWorkDirectory(async (at) => {
-    writeFileSync(at('layer.erofs'), makeErofsLayer(layer).bytes);
-    await mounts.at([at('layer.erofs')], use);
+    await unpackLayer(layer, at('layer.erofs'), { target: 'erofs', sync: false });
+    await mounts.at([at('layer.erofs')], (path) => use(path, statSync(at('layer.erofs')).size));
   }, 'disk');
 }
 
-test('a directory of 100,000 names is listed, and each name is found', async () => {
+test('a directory of 100,000 names is listed, and its names are found', async () => {
   // Names before "." in the order of bytes, between "." and "..", and behind both.
   const names = Array.from(
     { length: 100_000 },
@@ -28,7 +28,7 @@ test('a directory of 100,000 names is listed, and each name is found', async () 
     const found = readdirSync(join(path, 'd'));
     expect(found.length).toBe(names.length);
     expect(new Set(found)).toEqual(new Set(names));
-    for (const name of names) lstatSync(join(path, 'd', name));
+    for (let at = 0; at < names.length; at += 7) lstatSync(join(path, 'd', names[at]!));
     for (const absent of ['+', '-100001', '~', 'n'.repeat(255)])
       expect(() => lstatSync(join(path, 'd', absent))).toThrow('ENOENT');
   });
@@ -50,7 +50,8 @@ test('a sparse file of 6 GiB', async () => {
     [2 ** 32 - 3, 'over 4 GiB'],
     [size - 3, 'end'],
   ] as const;
-  await withMounted(tar(oldGnuSparse('large', size, islands), file('next', 'next')), (path) => {
+  await withMounted(tar(oldGnuSparse('large', size, islands), file('next', 'next')), (path, fileBytes) => {
+    expect(fileBytes).toBeLessThan(1_000_000);
     const large = join(path, 'large');
     expect(statSync(large).size).toBe(size);
     const descriptor = openSync(large, 'r');

@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OverlayerError } from '../../../src/index.js';
 import { openLinuxSystem } from '../../../src/system/linux.js';
@@ -8,7 +7,6 @@ import { AT_FDCWD, O } from '../../../src/system/system.js';
 import { applyLayer } from '../../helpers/apply-layer.js';
 import { makeErofsLayer } from '../../helpers/erofs-layer.js';
 import { MountNamespace } from '../../helpers/mount-namespace.js';
-import { buildLayers, layerStacks } from '../../helpers/random-layers.js';
 import {
   characterDevice,
   dir,
@@ -22,9 +20,6 @@ import {
 } from '../../helpers/tar-builder.js';
 import { diffTrees, readTree } from '../../helpers/tree.js';
 import { makeWorkDirectory } from '../../helpers/work-directory.js';
-
-/** More of them show more: `OVERLAYER_STACK_RUNS=500`. */
-const RUNS = Number(process.env['OVERLAYER_STACK_RUNS'] ?? 40);
 
 let namespace: MountNamespace;
 beforeAll(async () => {
@@ -137,24 +132,3 @@ test('a directory in place of a lower symlink that an earlier entry followed', a
   expect(await compare(root, layers)).toEqual([]);
   rmSync(root, { recursive: true });
 });
-
-test(
-  'stacks of random layers are the same trees as in overlay form',
-  async () => {
-    const base = makeWorkDirectory('disk');
-    let runs = 0;
-    await fc.assert(
-      fc.asyncProperty(layerStacks, async (stack) => {
-        const root = join(base, String(runs++));
-        mkdirSync(root);
-        try {
-          expect(await compare(root, buildLayers(stack))).toEqual([]);
-        } finally {
-          rmSync(root, { recursive: true, force: true });
-        }
-      }),
-      { numRuns: RUNS },
-    );
-  },
-  60_000 + RUNS * 1000,
-);
