@@ -35,13 +35,16 @@ const PROGRESS = 0;
  * A destination that does not exist appears when the layer is complete, verified and synced. After a failure it does not
  * exist. An existing empty directory is filled in place, and is empty again after a failure.
  *
- * @param destination path of a directory; its parent must exist
+ * With the target `erofs` the layer becomes a file, which must not exist. It appears complete, too.
+ *
+ * @param destination path of a directory, or of the new file; its parent must exist
  * @throws OverlayerError
  *   - `InvalidArgument`: the archive is malformed, a whiteout has a bad name, or an argument is wrong
  *   - `Unimplemented`: a compression other than gzip and zstd, or a type of entry that no layer has
  *   - `DataLoss`: the digest or diffID differs, or the stream is corrupt or cut off
  *   - `ResourceExhausted`: a limit was reached, or the disk is full
  *   - `FailedPrecondition`: the destination is not empty
+ *   - `AlreadyExists`: the file exists (target `erofs`)
  *   - `NotFound`: the source, the destination's parent, a lower layer, or the target of a hard link does not exist
  *   - `PermissionDenied`: the system refused a file
  * @throws `signal.reason` when the signal is aborted
@@ -138,19 +141,11 @@ export async function applyLayer(
 /** @throws OverlayerError `InvalidArgument`: an option that has no meaning for a layer file */
 function checkForFile({ existing, digests }: UnpackLayerOptions): void {
   if (existing === 'merge')
-    throw new OverlayerError(
-      'InvalidArgument',
-      'A layer file is always a new file: it cannot be merged into',
-      {
-        hint: "leave out existing: 'merge'",
-      },
-    );
+    throw new OverlayerError('InvalidArgument', 'A layer cannot be merged into an EROFS file', {
+      hint: "leave out existing: 'merge' (--merge): the target erofs makes a new file",
+    });
   if (digests === 'skip')
-    throw new OverlayerError(
-      'InvalidArgument',
-      'A layer file has the diffID of its layer: it needs digests',
-      {
-        hint: "leave out digests: 'skip'",
-      },
-    );
+    throw new OverlayerError('InvalidArgument', 'An EROFS file of a layer needs its diffID', {
+      hint: "leave out digests: 'skip' (--no-digests): the file is identified and verified by the diffID",
+    });
 }

@@ -2,7 +2,7 @@ import { basename, join, resolve } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { withContext } from '../base/with-context.js';
 import { toOverlayerError } from '../system/errno-code.js';
-import { isErrno, O, type System } from '../system/system.js';
+import { isErrno, O, S, type System } from '../system/system.js';
 import { closeQuietly } from './directory.js';
 import { statIfThere } from './lower-layers.js';
 import { openParent, type ParentDirectory, realParent, stagingName, withClosing } from './staging.js';
@@ -47,7 +47,8 @@ export class DestinationFile {
     try {
       return withClosing(system, (keep) => {
         const parent = openParent(system, realParent(absolute), keep);
-        if (statIfThere(system, parent.descriptor, name) !== undefined) throw alreadyExists(path);
+        const there = statIfThere(system, parent.descriptor, name);
+        if (there !== undefined) throw alreadyExists(path, (there.mode & S.IFMT) === S.IFDIR);
         const staging = stagingName(name);
         const flags = O.RDWR | O.CREAT | O.EXCL | O.NOFOLLOW;
         const descriptor = keep(system.openAt(parent.descriptor, staging, flags, FILE_MODE));
@@ -108,8 +109,9 @@ export class DestinationFile {
   }
 }
 
-function alreadyExists(path: string): OverlayerError {
-  return new OverlayerError('AlreadyExists', `"${path}" already exists`, {
-    hint: 'choose another file, or remove this one',
+function alreadyExists(path: string, isDirectory = false): OverlayerError {
+  const what = isDirectory ? 'is a directory' : 'already exists';
+  return new OverlayerError('AlreadyExists', `Cannot create file "${path}": it ${what}`, {
+    hint: isDirectory ? 'give the path of a new file' : 'choose another file, or remove this one',
   });
 }

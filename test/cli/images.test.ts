@@ -182,6 +182,30 @@ test('a bundle, or an image, does not go where something is, and nobody is told 
   }
 });
 
+test('an image is unpacked as one EROFS file for each layer', async () => {
+  const options = ['unpack', '--json', '--progress', 'none', '--target', 'erofs'];
+  const { code, stdout } = await overlayer([...options, layout, 'files'], { cwd: directory });
+  expect(code).toBe(0);
+  const { files, target } = JSON.parse(stdout) as { files: string[]; target: string };
+  expect(target).toBe('erofs');
+  expect(files).toEqual([
+    expect.stringMatching(/^00-[0-9a-f]{64}\.erofs$/),
+    expect.stringMatching(/^01-[0-9a-f]{64}\.erofs$/),
+  ]);
+  for (const file of files)
+    expect(await overlayer(['layer', 'verify', join(directory, 'files', file)])).toMatchObject({ code: 0 });
+  rmSync(join(directory, 'files'), { recursive: true });
+});
+
+test.each([
+  [['--target', 'overlay'], 'Only layers take --target overlay'],
+  [['--target', 'erofs', '--merge'], 'Only layers take --merge'],
+])('an image is not unpacked with %o', async (options, message) => {
+  const { code, stderr } = await overlayer(['unpack', ...options, layout, 'files'], { cwd: directory });
+  expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining(message) });
+  expect(existsSync(join(directory, 'files'))).toBe(false);
+});
+
 test('an option that says nothing of an image, or of a layer, is not passed over', async () => {
   const digest = `sha256:${'0'.repeat(64)}`;
   expect(

@@ -39,6 +39,26 @@ describe('unpack', () => {
     ]);
   });
 
+  it('makes an EROFS file, which is a layer for every command', async () => {
+    const { layer, directory } = fixture();
+    const made = join(directory, 'layer.erofs');
+    const { stdout } = await overlayer(['unpack', '--target', 'erofs', layer, made]);
+    expect(stdout).toContain(`\n  diffID     ${sha256(LAYER)}\n`);
+    expect(await overlayer(['layer', 'verify', made])).toMatchObject({ code: 0 });
+    expect((await overlayer(['inspect', made])).stdout).toContain(sha256(LAYER));
+  });
+
+  it.each([
+    [['--merge'], 3, 'A layer cannot be merged into an EROFS file: leave out'],
+    [['--no-digests'], 3, 'An EROFS file of a layer needs its diffID: leave out'],
+    [[], 6, 'it is a directory: give the path of a new file'],
+  ])('makes no EROFS file with %o over a directory', async (options, exitCode, message) => {
+    const { layer, directory } = fixture();
+    const { code, stderr } = await overlayer(['unpack', '--target', 'erofs', ...options, layer, directory]);
+    expect({ code, stderr }).toEqual({ code: exitCode, stderr: expect.stringContaining(message) });
+    expect(readdirSync(directory)).toEqual(['layer.tar.gz']);
+  });
+
   it('reads standard input', async () => {
     const { dest } = fixture();
     const { code, stdout } = await overlayer(['unpack', '-', dest], { input: GZIPPED });

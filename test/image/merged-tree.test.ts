@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -122,4 +123,33 @@ test('unpacked without a store, it is the same tree', async () => {
     target,
   );
   expect(differences(readTree(target))).toEqual([]);
+});
+
+test('unpacked as one EROFS file for each layer, and mounted, it is the same tree', async () => {
+  const target = join(directory, 'files');
+  const mounted = await namespace.inside.run(
+    async ({ overlayer, path, fs, child }, layout, destination) => {
+      const source = await overlayer.openImageLayout(layout);
+      const { files = [] } = await overlayer.unpackImage(source, destination, { target: 'erofs' });
+      await source.close();
+      const run = (...args: readonly string[]) => void child.execFileSync('mount', args);
+      const lowers = files.map((file, index) => {
+        const place = path.join(`${destination}-mounts`, String(index));
+        fs.mkdirSync(place, { recursive: true });
+        run('-t', 'erofs', path.join(destination, file), place);
+        return place;
+      });
+      const view = `${destination}-view`;
+      fs.mkdirSync(view);
+      run('-t', 'overlay', 'overlay', '-o', `lowerdir=${lowers.reverse().join(':')}`, view);
+      return { view, pid: process.pid, files, names: fs.readdirSync(destination) };
+    },
+    join(directory, 'layout'),
+    target,
+  );
+  const { view, pid, files, names } = mounted;
+  expect(names.sort()).toEqual(files);
+  const digests = LAYERS.map((layer) => createHash('sha256').update(layer).digest('hex'));
+  expect(files).toEqual(digests.map((digest, index) => `0${index}-${digest}.erofs`));
+  expect(differences(readTree(join(`/proc/${pid}/root`, view)))).toEqual([]);
 });

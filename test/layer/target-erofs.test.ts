@@ -66,8 +66,8 @@ describe('the target erofs', () => {
     }));
 
   test.each([
-    [{ existing: 'merge' }, 'A layer file is always a new file'],
-    [{ digests: 'skip' }, 'it needs digests'],
+    [{ existing: 'merge' }, 'cannot be merged into an EROFS file'],
+    [{ digests: 'skip' }, 'needs its diffID'],
   ] as const)('refuses the options %o', (options, message) =>
     inWorkDirectory(async (at) => {
       const made = unpackLayer(lower, at('layer.erofs'), { target: 'erofs', ...options });

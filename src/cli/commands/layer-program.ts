@@ -19,6 +19,7 @@ Examples:
   overlayer unpack layer.tar.gz rootfs
   overlayer unpack --diff-id sha256:4f5e… layer.tar.zst rootfs
   overlayer unpack --target overlay --lower two --lower one three.tar upper
+  overlayer unpack --target erofs layer.tar.gz layer.erofs
   overlayer unpack --dry-run layer.tar.gz rootfs
   overlayer unpack image.tar rootfs
   overlayer unpack --platform linux/arm64 docker://debian:12 rootfs
@@ -45,7 +46,10 @@ export function addLayerCommands(program: Command): void {
     details: 'Compression (gzip, zstd or none) is detected from the content.',
     operands: [
       ['<LAYER>', SOURCE],
-      ['<DEST>', 'the directory to create; an existing one must be empty'],
+      [
+        '<DEST>',
+        'the directory to create; an existing one must be empty (target erofs of a layer: the new file)',
+      ],
     ],
     flags: UNPACK_FLAGS,
     help: UNPACK_HELP,

@@ -99,8 +99,9 @@ async function unpackWholeImage(input: Input, destination: string, flags: Unpack
       scratch: dirname(resolve(destination)),
       onNotice: (notice) => view.tell(notice),
     });
-    const { rootless, sync } = flags;
-    const options = { platform, limits, rootless, sync, signal: abortOnSignals() };
+    const { target, rootless, sync } = flags;
+    if (target === 'overlay') throw noUpperdir();
+    const options = { platform, target, limits, rootless, sync, signal: abortOnSignals() };
     const task = unpackImage(source, destination, options);
     for await (const event of task) view.tell(event);
     await view.end();
@@ -108,12 +109,18 @@ async function unpackWholeImage(input: Input, destination: string, flags: Unpack
     const seconds = (performance.now() - started) / 1000;
     printResult(
       flags,
-      { destination, ...image, platform: formatPlatform(image.platform), seconds },
+      { destination, target, ...image, platform: formatPlatform(image.platform), seconds },
       unpackedImageSummary(`Unpacked ${input.name} into ${destination} in ${formatSeconds(seconds)}`, image),
     );
   } finally {
     await view.end();
   }
+}
+
+function noUpperdir(): OverlayerError {
+  return new OverlayerError('InvalidArgument', 'Only layers take --target overlay', {
+    hint: 'an image becomes one tree (--target directory), or an EROFS file for each layer (--target erofs)',
+  });
 }
 
 function aftermath(error: unknown, destination: string, { merge }: UnpackFlags): string | undefined {

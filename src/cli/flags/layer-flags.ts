@@ -44,15 +44,16 @@ export type ReadFlags = ValuesOf<readonly [...typeof READ_FLAGS, ...typeof LIMIT
 
 const NO_DIGESTS = flag('--no-digests', 'do not compute digests');
 
-const TREE_FLAGS = [
-  withDefault(
-    flag('--target <FORM>', 'a merged tree, an upperdir for overlayfs, or one EROFS file', [
-      'directory',
-      'overlay',
-      'erofs',
-    ]),
+const TARGET = withDefault(
+  flag('--target <FORM>', 'a merged tree, an upperdir for overlayfs, or an EROFS file for each layer', [
     'directory',
-  ),
+    'overlay',
+    'erofs',
+  ]),
+  'directory',
+);
+
+const TREE_FLAGS = [
   flag('--lower <DIR>', 'a lower layer (directory, or .erofs file), nearest first; may be repeated', collect),
   flag('--merge', 'write into DEST even if it is not empty'),
   flag('--dry-run', 'print operations and anomalies; write nothing'),
@@ -84,6 +85,7 @@ export const INSPECT_FLAGS = [
 export type InspectFlags = ValuesOf<typeof INSPECT_FLAGS>;
 
 export const UNPACK_FLAGS = [
+  TARGET,
   ...TREE_FLAGS,
   flag('--rootless', 'work without privileges (the default for all users but root)'),
   flag('--no-rootless', 'use privileges (the default for root)'),

@@ -3,11 +3,11 @@ import { dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { isCode } from '../../base/errors.js';
 import { mergeErofsLayers } from '../../layer/erofs/merge-erofs-layers.js';
+import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import type { MergedErofsLayers } from '../../layer/options.js';
 import { applyLayer } from '../../layer/unpack-layer.js';
 import type { Mount } from '../../mount/mount.js';
 import { shownLayers } from '../../mount/shown-layers.js';
-import type { ChainID } from '../../oci/chain-ids.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import { toOverlayerError } from '../../system/errno-code.js';
@@ -31,17 +31,18 @@ export async function writeDisk(
 ): Promise<MergedErofsLayers> {
   const write = (files: readonly string[]) =>
     mergeErofsLayers(files, destination, { ...options, form: 'disk' });
-  const chainID = layers.at(-1)?.chainID;
-  const written = chainID === undefined ? undefined : await withLayerFiles(snapshots, chainID, write);
+  const written = await withLayerFiles(snapshots, layers, write);
   return written ?? (await withMadeFiles(source, layers, { ...options, near: destination }, write));
 }
 
 /** @returns undefined when the layers of the snapshot are not files, or not there */
 async function withLayerFiles<T>(
   snapshots: Snapshotter,
-  chainID: ChainID,
+  layers: readonly PlannedLayer[],
   work: (files: readonly string[]) => Promise<T>,
 ): Promise<T | undefined> {
+  const chainID = layers.at(-1)?.chainID;
+  if (chainID === undefined) return undefined;
   const key = temporaryKey(chainID, 'mount');
   let mounts: readonly Mount[];
   try {
@@ -51,24 +52,33 @@ async function withLayerFiles<T>(
     throw error;
   }
   try {
-    const files = layerFilesOf(mounts);
+    const files = layerFilesOf(mounts, layers);
     return files && (await work(files));
   } finally {
     await snapshots.remove(key);
   }
 }
 
-/** @returns the layer files that mounts show, lowest first; undefined when they show anything else */
-function layerFilesOf(mounts: readonly Mount[]): readonly string[] | undefined {
+/** @returns the files of the layers, lowest first; undefined when the mounts do not show these layers as files */
+function layerFilesOf(
+  mounts: readonly Mount[],
+  layers: readonly PlannedLayer[],
+): readonly string[] | undefined {
+  const files = shownFiles(mounts);
+  const isWhole =
+    files.length === layers.length &&
+    files.every((file, at) => findErofsLayer(file)?.diffID === layers[at]!.diffID);
+  return isWhole ? files : undefined;
+}
+
+function shownFiles(mounts: readonly Mount[]): readonly string[] {
   const [only] = mounts;
-  if (mounts.length === 1 && only?.type === 'erofs') {
-    // A merged image: its devices are the layers.
-    const devices = only.options.filter((option) => option.startsWith(DEVICE));
-    if (devices.length > 0) return devices.map((option) => option.slice(DEVICE.length));
-  }
-  const shown = shownLayers(mounts);
-  if (shown === undefined || shown.some(({ type }) => type !== 'erofs')) return undefined;
-  return shown.map(({ path }) => path).reverse();
+  // A merged image: its devices are the layers.
+  const devices = mounts.length === 1 ? only!.options.filter((option) => option.startsWith(DEVICE)) : [];
+  if (devices.length > 0) return devices.map((option) => option.slice(DEVICE.length));
+  // A view may have an empty directory over the layers.
+  const files = (shownLayers(mounts) ?? []).filter(({ type }) => type === 'erofs');
+  return files.map(({ path }) => path).reverse();
 }
 
 const DEVICE = 'device=';

@@ -1,9 +1,12 @@
+import { join } from 'node:path';
+import { checkChoice } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import { withContext } from '../../base/with-context.js';
 import { closeLayerSource } from '../../layer/open-source.js';
 import type { LayerResult } from '../../layer/options.js';
-import { applyLayer } from '../../layer/unpack-layer.js';
+import { type ApplyLayerOptions, applyLayer } from '../../layer/unpack-layer.js';
+import { parseDigest } from '../../oci/digest.js';
 import { hostPlatform } from '../../oci/platform.js';
 import { Destination } from '../../rootfs/destination.js';
 import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
@@ -51,7 +54,8 @@ export async function applyImage(
   options: UnpackImageOptions,
   tell: Tell<PullEvent>,
 ): Promise<Omit<UnpackedImage, 'name'>> {
-  const { platform = hostPlatform(), signal, sync = true } = options;
+  const { platform = hostPlatform(), target: form = 'directory', signal, sync = true } = options;
+  checkChoice('target', form, ['directory', 'erofs']);
   const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
   const chosen = await chooseManifest(name, target, platform, documents);
   const layers = planLayers(chosen);
@@ -60,22 +64,47 @@ export async function applyImage(
   const destination = Destination.open(openLinuxSystem(), directory, 'refuse');
   try {
     const place = `/proc/self/fd/${destination.descriptor}`;
+    const files = form === 'erofs' ? layers.map(fileName) : undefined;
     const results: LayerResult[] = [];
     for (const [index, layer] of layers.entries()) {
       const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
-      const result = await unpackOne(source, layer, place, { ...options, onState });
+      const where = files === undefined ? inDirectory(place) : inFile(place, files, index);
+      const result = await unpackOne(source, layer, where, { ...options, onState });
       tell({ type: 'commit', index, chainID: layer.chainID, layer: result });
       results.push(result);
     }
-    if (destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot)) showRoot(destination);
+    const isTree = files === undefined;
+    if (isTree && destination.kind === 'new' && !results.some(({ listsRoot }) => listsRoot))
+      showRoot(destination);
     // Flushes outside of the event loop: `commit` has little left to flush. (`place` itself is a symlink.)
     if (sync) await flushFileSystem(`${place}/.`, directory);
     signal?.throwIfAborted();
     destination.commit(sync);
-    return { platform: config.platform, layers: results };
+    return { platform: config.platform, layers: results, files };
   } catch (error) {
     throw withContext(error, { hint: destination.discard() });
   }
+}
+
+/** Where a layer goes. */
+interface LayerPlace extends Pick<ApplyLayerOptions, 'target' | 'lowers' | 'existing' | 'flushSoon'> {
+  readonly destination: string;
+}
+
+function inDirectory(directory: string): LayerPlace {
+  return { destination: directory, existing: 'merge' };
+}
+
+/** A layer may need those below it: a path may lead through their symlinks, and a hard link to their files. */
+function inFile(directory: string, files: readonly string[], index: number): LayerPlace {
+  const paths = files.map((file) => join(directory, file));
+  const lowers = paths.slice(0, index).reverse();
+  return { destination: paths[index]!, target: 'erofs', lowers, flushSoon: true };
+}
+
+/** Sorted by name, the lowest layer is the first: `00-HEX.erofs`. */
+function fileName({ diffID }: PlannedLayer, index: number): string {
+  return `${String(index).padStart(2, '0')}-${parseDigest(diffID).slice('sha256:'.length)}.erofs`;
 }
 
 /** Gives a root that no layer lists the attributes that `unpackLayer` gives it. */
@@ -88,7 +117,7 @@ function showRoot({ descriptor }: Destination): void {
 async function unpackOne(
   source: ImageSource,
   layer: PlannedLayer,
-  place: string,
+  { destination, ...place }: LayerPlace,
   options: UnpackImageOptions & { readonly onState: (state: LayerState) => void },
 ): Promise<LayerResult> {
   const { signal, limits, rootless, onState } = options;
@@ -98,9 +127,9 @@ async function unpackOne(
   const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytesOf(bytes));
   const reading = { digest, diffID, limits, rootless, signal, sync: false };
   try {
-    const { layer: result } = await applyLayer(tee ?? bytes, place, {
+    const { layer: result } = await applyLayer(tee ?? bytes, destination, {
       ...reading,
-      existing: 'merge',
+      ...place,
       temporary: true,
       onProgress: (progress) => onState(stateWhileRead(descriptor, progress, tee?.bytes)),
     });

@@ -8,6 +8,13 @@ import type { AdmitOptions } from '../store/admit-image.js';
 export interface UnpackImageOptions extends AdmitOptions {
   /** @default the platform of this host */
   readonly platform?: Platform | undefined;
+  /**
+   * `directory`: one tree, merged of all layers.
+   * `erofs`: a directory with an EROFS file for each layer, as `unpackLayer` makes it (`UnpackedImage.files`). The layers
+   * below are the lower layers of those above.
+   * @default 'directory'
+   */
+  readonly target?: 'directory' | 'erofs' | undefined;
   /** Limits of each layer that differ from the defaults. @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
   /** Works without privileges, as in `unpackLayer`. @default true unless the effective user is root */
@@ -20,6 +27,7 @@ export const UNPACK_IMAGE_OPTIONS = {
   signal: true,
   verify: true,
   platform: true,
+  target: true,
   limits: true,
   rootless: true,
   sync: true,
@@ -32,4 +40,9 @@ export interface UnpackedImage {
   readonly platform: Platform;
   /** The lowest first. */
   readonly layers: readonly LayerResult[];
+  /**
+   * With the target `erofs`, the names of the files in the directory, the lowest layer first: its number (of two digits or
+   * more), a hyphen, and the hexadecimal digits of its diffID.
+   */
+  readonly files?: readonly string[] | undefined;
 }

@@ -7,7 +7,7 @@ import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } fro
 
 /**
  * Unpacks an image into one directory, without a store. It unpacks the layers in their order, and verifies each. The events
- * are its progress.
+ * are its progress. With the target `erofs`, the directory gets one file for each layer instead.
  *
  * The directory appears when all layers are complete, verified and synced. An existing empty directory is filled in place,
  * and is empty again after a failure.

@@ -76,10 +76,15 @@ export async function* runDiff(
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const { compression = 'gzip', signal } = options;
   checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
-  if (!('tar' in source)) checkSource(source);
+  if (!isLayerFile(source)) checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
   using crew = await crews.take(signal);
   return yield* runWith(crew, { source, latestSec }, compression, options);
+}
+
+/** JavaScript may pass anything. */
+function isLayerFile(source: DiffSource | ErofsLayerInfo): source is ErofsLayerInfo {
+  return typeof source === 'object' && source !== null && 'tar' in source;
 }
 
 async function* runWith(

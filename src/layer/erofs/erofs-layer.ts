@@ -9,6 +9,7 @@ import { NONE } from '../../erofs/records.js';
 import { encodeSuperblock, layerUuid } from '../../erofs/superblock.js';
 import { ErofsTree } from '../../erofs/tree.js';
 import { writeMetadata } from '../../erofs/writer.js';
+import { toOverlayerError } from '../../system/errno-code.js';
 import type { TarEntry, TarSink } from '../../tar/types.js';
 import {
   atEntry,
@@ -119,7 +120,7 @@ export class ErofsLayer implements TarSink {
     try {
       this.#apply(operation);
     } catch (error) {
-      throw error instanceof OverlayerError ? atEntry(error, entry) : error;
+      throw error instanceof OverlayerError ? atEntry(error, entry) : toOverlayerError(error, entry);
     }
   }
 

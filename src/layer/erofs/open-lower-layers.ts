@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
-import { openTree } from '../../rootfs/directory.js';
+import { closeQuietly, openTree } from '../../rootfs/directory.js';
+import { toOverlayerError } from '../../system/errno-code.js';
 import type { System } from '../../system/system.js';
 import { DirectoryLayer } from './directory-layer.js';
 import { FileLayer } from './file-layer.js';
@@ -30,5 +31,11 @@ export function openLowerLayers(system: System, paths: readonly string[]): Opene
 
 function openLowerLayer(system: System, path: string): LowerLayer {
   if (statSync(path, { throwIfNoEntry: false })?.isFile()) return new FileLayer(path);
-  return new DirectoryLayer(system, openTree(system, path, 'Lower layer'));
+  const descriptor = openTree(system, path, 'Lower layer');
+  try {
+    return new DirectoryLayer(system, descriptor);
+  } catch (error) {
+    closeQuietly(system, descriptor);
+    throw toOverlayerError(error, `Cannot read lower layer "${path}"`);
+  }
 }

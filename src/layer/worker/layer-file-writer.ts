@@ -2,11 +2,11 @@ import { WorkBudget } from '../../base/work-budget.js';
 import { BLOCK_BYTES } from '../../erofs/format.js';
 import { TAR_OFFSET } from '../../erofs/head.js';
 import { DestinationFile } from '../../rootfs/destination-file.js';
-import { fromSystemError } from '../../system/errno-code.js';
+import { fromSystemError, toOverlayerError } from '../../system/errno-code.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import { type System, SystemError } from '../../system/system.js';
 import { type Append, ErofsLayer } from '../erofs/erofs-layer.js';
-import { LowerTree } from '../erofs/lower-tree.js';
+import { type LowerData, LowerTree } from '../erofs/lower-tree.js';
 import { openLowerLayers } from '../erofs/open-lower-layers.js';
 import type { AppliedArchive, WriteFileInput } from './jobs.js';
 import type { Pipeline } from './pipeline.js';
@@ -157,10 +157,18 @@ class FileBody {
       const bytes =
         from === 'self'
           ? this.#file.read(this.#system.address(buffer), wanted, offset + done)
-          : from.read(buffer.subarray(0, wanted), offset + done);
+          : readLower(from, buffer.subarray(0, wanted), offset + done);
       if (bytes === 0) throw new SystemError('EIO', 'pread', ''); // the file has become shorter
       this.#write(buffer, bytes);
       done += bytes;
     }
+  }
+}
+
+function readLower(data: LowerData, into: Uint8Array, position: number): number {
+  try {
+    return data.read(into, position);
+  } catch (error) {
+    throw toOverlayerError(error, 'Cannot read a file of the lower layers');
   }
 }
