@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { mergeErofsLayers } from '../../src/layer/index.js';
 import { makeErofsLayer } from '../helpers/erofs-layer.js';
 import { oldGnuSparse, sparseContent } from '../helpers/sparse-members.js';
 import {
@@ -36,16 +37,20 @@ const LAYER = tar(
   ...Array.from({ length: 1000 }, (_, at) => file(`many/-${at}`, `${at}`)),
 );
 
+const UPPER = tar(whiteout('large'), file('new', 'new'), whiteout('many/-0'));
+
 // Linux 6.12, of Debian's stable release, is the first that mounts EROFS files without loop devices. As a disk, the file
 // needs 6.4.
-test("Debian's stable kernel lists a layer file that is its disk", () =>
+test("Debian's stable kernel lists a layer file, and the image of two layers, that are its disks", () =>
   inWorkDirectory(async (at) => {
     writeFileSync(at('layer.erofs'), makeErofsLayer(LAYER).bytes);
+    writeFileSync(at('upper.erofs'), makeErofsLayer(UPPER).bytes);
+    await mergeErofsLayers([at('layer.erofs'), at('upper.erofs')], at('image.img'), { form: 'disk' });
     const { output, messages } = runInVirtualMachine(
       at('.'),
-      at('layer.erofs'),
-      "cd /mnt; stat -c '%n %f %u:%g %h %Y %t:%T' . d d/* large sparse null pipe gone; readlink link; sha256sum d/other large sparse; " +
-        'ls many | wc -l; cat many/-999',
+      [at('layer.erofs'), at('image.img')],
+      "cd /mnt/a; stat -c '%n %f %u:%g %h %Y %t:%T' . d d/* large sparse null pipe gone; readlink link; sha256sum d/other large sparse; " +
+        'ls many | wc -l; cat many/-999; echo; cd ../b; find . -maxdepth 1 | sort; sha256sum new; ls many | wc -l',
     );
     expect(output.trim().split('\n')).toEqual([
       '. 41e9 1:2 4 1700000000 0:0',
@@ -63,6 +68,10 @@ test("Debian's stable kernel lists a layer file that is its disk", () =>
       `${sha256(sparseContent(200_000, islands))}  sparse`,
       '1000',
       '999',
+      ...['.', './d', './link', './many', './new', './null', './pipe', './sparse'],
+      `${sha256('new')}  new`,
+      '999',
     ]);
-    expect(messages).toEqual([expect.stringContaining('mounted with root inode')]);
+    const mounted = expect.stringContaining('mounted with root inode');
+    expect(messages).toEqual([mounted, mounted]);
   }));
