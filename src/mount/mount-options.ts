@@ -49,7 +49,7 @@ export interface MountOptions {
 /**
  * Parses options like containerd (core/mount): flags are those of fstab and the last one counts, `uidmap` and
  * `gidmap` are lists of `container:host:size`, and all other options belong to the filesystem. It also knows `rro`,
- * as in the OCI runtime specification.
+ * as in the OCI runtime specification. EROFS is always read-only, and each of its options is one parameter.
  *
  * @throws OverlayerError `Unimplemented` for options of containerd's mount manager, `InvalidArgument` for a map that
  *   is not valid
@@ -60,7 +60,7 @@ export function parseMountOptions(type: string, options: readonly string[]): Mou
   const data: string[] = [];
   const maps = new Map<string, string>();
   const isErofs = type === 'erofs';
-  // A loop device is opened read-only.
+  // Without it, the kernel would open a loop device for writing.
   if (isErofs) flags.add('ro');
   for (const option of options) {
     const [key, value] = splitOption(option);

@@ -32,10 +32,14 @@ async function bindCalls(): Promise<MountCalls> {
 
 /**
  * Mounts one after the other onto `target`, through the kernel's mount calls: no program is run. Nothing stays
- * mounted when one of them fails. A `Mount.target` is resolved below `target`, symlinks included.
+ * mounted when one of them fails. A `Mount.target` is resolved below `target`, symlinks included. Mounts that are parts
+ * of a later one (`Mount`) do not appear in the mount table.
+ *
+ * EROFS files are mounted through read-only loop devices where the kernel does not mount them itself: before Linux 6.12,
+ * and on file systems such as tmpfs and overlayfs.
  *
  * @throws OverlayerError `PermissionDenied`, `NotFound`, `InvalidArgument`, `FailedPrecondition` or `Unimplemented`,
- *   with the kernel's own explanation where it gave one
+ *   with the kernel's own explanation where it gave one; `DataLoss`: an EROFS file is damaged
  */
 export async function mountAll(mounts: readonly Mount[], target: string): Promise<void> {
   await (await loadCalls()).mount(mounts, target);
