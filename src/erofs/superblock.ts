@@ -1,6 +1,7 @@
 import { crc32c } from './crc32c.js';
 import { BLOCK_BITS, BLOCK_BYTES, COMPAT, DEVICE_SLOT_BYTES, INCOMPAT, SUPERBLOCK_MAGIC } from './format.js';
 
+/** What the superblock of an image says. */
 export interface Superblock {
   /** Of 16 bytes. */
   readonly uuid: Uint8Array;

@@ -118,6 +118,7 @@ export class ErofsTree {
     return inode;
   }
 
+  /** Sets permissions, owner and time. Type, marks and extended attributes stay. */
   setAttributes(inode: number, { mode, uid, gid, mtimeSec, mtimeNsec }: InodeAttributes): void {
     const inodes = this.#inodes;
     inodes.set(inode, INODE.mode, (inodes.get(inode, INODE.mode) & ~0o7777) | mode);
@@ -128,18 +129,28 @@ export class ErofsTree {
     inodes.set(inode, INODE.mtimeNsec, mtimeNsec);
   }
 
-  /** @param xattrs values by names, which `isStorable` has accepted; undefined removes all */
+  /**
+   * Replaces the extended attributes. Marks stay.
+   *
+   * @param xattrs values by names, which `isStorable` has accepted; undefined removes all
+   * @throws OverlayerError `InvalidArgument`: they take more than 262,100 bytes with their headers
+   */
   setXattrs(inode: number, xattrs: ReadonlyMap<string, Uint8Array> | undefined): void {
     const encoded = xattrs === undefined || xattrs.size === 0 ? undefined : encodeXattrs(xattrs);
     this.#inodes.set(inode, INODE.xattrs, encoded === undefined ? NONE : this.#store(encoded));
   }
 
-  /** @param offset of the data in the image: a multiple of 512 */
+  /**
+   * Says where the data of a regular file are.
+   *
+   * @param offset of the data in the image: a multiple of 512
+   */
   setFile(inode: number, size: number, offset: number): void {
     this.#setSize(inode, size);
     this.#inodes.set(inode, INODE.data, offset / 512);
   }
 
+  /** Says where the data of a sparse file are. @param size of the file in bytes, holes included */
   setSparse(inode: number, size: number, data: SparseData): void {
     this.#setSize(inode, size);
     this.#inodes.set(inode, INODE.data, this.#sparse.push(data) - 1);
@@ -157,25 +168,24 @@ export class ErofsTree {
     this.#inodes.set(inode, INODE.names, links);
   }
 
-  /** @param target of a symlink */
+  /** Sets the target of a symlink. @param target of 1 to 4095 bytes */
   setTarget(inode: number, target: string): void {
     const bytes = encodePath(target);
     this.#setSize(inode, bytes.length);
     this.#inodes.set(inode, INODE.data, this.#store(bytes));
   }
 
+  /** Sets the number of a device. @param major 0 to 4095 @param minor 0 to 1,048,575 */
   setDevice(inode: number, major: number, minor: number): void {
     this.#inodes.set(inode, INODE.data, (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12));
   }
 
+  /** Sets a mark of `MARK`. */
   mark(inode: number, mark: number): void {
     this.#inodes.set(inode, INODE.mode, this.#inodes.get(inode, INODE.mode) | mark);
   }
 
-  unmark(inode: number, mark: number): void {
-    this.#inodes.set(inode, INODE.mode, this.#inodes.get(inode, INODE.mode) & ~mark);
-  }
-
+  /** Whether the inode has one of the marks. */
   has(inode: number, mark: number): boolean {
     return (this.#inodes.get(inode, INODE.mode) & mark) !== 0;
   }
@@ -185,6 +195,7 @@ export class ErofsTree {
     return this.#inodes.get(inode, INODE.mode) & MODE.type;
   }
 
+  /** Whether the inode is a directory. */
   isDirectory(inode: number): boolean {
     return this.typeOf(inode) === MODE.directory;
   }
@@ -199,6 +210,7 @@ export class ErofsTree {
     return decodePath(this.#arena.piece(this.#inodes.get(inode, INODE.data)));
   }
 
+  /** Bytes of a file's data, or of a symlink's target. */
   sizeOf(inode: number): number {
     return sizeOf(this.#inodes, inode);
   }
@@ -272,10 +284,12 @@ export class ErofsTree {
     return this.#inodes.get(directory, INODE.first);
   }
 
+  /** The next name in the same directory; NONE after the last one. */
   next(name: number): number {
     return this.#names.get(name, NAME.next);
   }
 
+  /** The inode of a name. */
   inodeOf(name: number): number {
     return this.#names.get(name, NAME.inode);
   }
@@ -295,6 +309,7 @@ export class ErofsTree {
     return this.#inodes.get(directory, INODE.name);
   }
 
+  /** The text of a name, in the form of `encodePath`. */
   textOf(name: number): string {
     const place = this.#names.get(name, NAME.place);
     const chunk = this.#arena.chunk(place);

@@ -1,7 +1,11 @@
+import { OverlayerError } from '../base/errors.js';
 import { hasNonZero } from '../base/has-non-zero.js';
 import { decodePath, encodePath } from '../base/path-bytes.js';
 import { MAX_XATTR_VALUE_BYTES, XATTR_ENTRY_BYTES, XATTR_HEADER_BYTES, XATTR_PREFIXES } from './format.js';
 import { damaged, foreign } from './reader/paged-bytes.js';
+
+/** Bytes of an inode's attributes, without their header and those of both marks. */
+const MAX_OWN_BYTES = 262_100;
 
 interface StoredXattr {
   readonly index: number;
@@ -15,6 +19,7 @@ interface StoredXattr {
  * included.
  *
  * @param xattrs values by full names; a name needs one of `XATTR_PREFIXES`
+ * @throws OverlayerError `InvalidArgument`: an inode has no room for them
  */
 export function encodeXattrs(xattrs: ReadonlyMap<string, Uint8Array>): Buffer {
   const stored = [...xattrs].map(([name, value]) => storedXattr(name, value)).sort(compare);
@@ -26,7 +31,13 @@ export function encodeXattrs(xattrs: ReadonlyMap<string, Uint8Array>): Buffer {
     header.writeUInt16LE(value.length, 2);
     parts.push(header, name, value, Buffer.alloc(-(name.length + value.length) & 3));
   }
-  return Buffer.concat(parts);
+  const encoded = Buffer.concat(parts);
+  if (encoded.length > MAX_OWN_BYTES)
+    throw new OverlayerError(
+      'InvalidArgument',
+      `the extended attributes take ${encoded.length} bytes with their headers, and EROFS stores ${MAX_OWN_BYTES}`,
+    );
+  return encoded;
 }
 
 /** Whether EROFS can store an attribute of this name and size. */

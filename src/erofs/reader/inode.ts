@@ -42,6 +42,7 @@ export interface ErofsInode {
 }
 
 /** The place of a file's contents in the image. */
+/** Where the image has the data of an inode. */
 export type ErofsLayout =
   /** No contents: a device, a FIFO, or an empty file. */
   | { readonly kind: 'none' }

@@ -235,6 +235,15 @@ describe('is refused', () => {
     expect(found).toBe(code);
   });
 
+  test('attributes for which an inode has no room', () => {
+    const names = Array.from({ length: 25_000 }, (_, at) => `user.${at.toString(36).padStart(5, '0')}`);
+    const archive = of(Object.fromEntries(names.map((name) => [name, ''])));
+    const limits = { maxXattrBytes: 2 ** 20, maxHeaderBytes: 2 ** 22 };
+    expect(() => makeErofsLayer(archive, { limits })).toThrow(
+      expect.objectContaining({ code: 'InvalidArgument', entry: 'f' }),
+    );
+  });
+
   test('with the entry and its offset', () => {
     const archive = tar(file('a'), file('f', 'x', { xattrs: { 'user.': 'x' } }));
     expect(() => makeErofsLayer(archive)).toThrow(
