@@ -220,12 +220,12 @@ export interface OpenSnapshotterOptions {
   readonly root: string;
   /**
    * `overlay`: each snapshot is a layer, and overlayfs joins layers. `native`: each snapshot is a whole tree, copied from
-   * its parent's. An object is a backend of your own.
+   * its parent's. `erofs`: each snapshot is one file, which holds the tar of its layer. An object is a backend of your own.
    *
    * @default the backend of the snapshots that exist. In a new root, `overlay` where file system and kernel allow it,
    *   else `native`
    */
-  readonly backend?: 'overlay' | 'native' | SnapshotBackend | undefined;
+  readonly backend?: 'overlay' | 'native' | 'erofs' | SnapshotBackend | undefined;
 }
 
 /** Parent and labels of the new snapshot. */

@@ -5,7 +5,7 @@ import type { Privileges } from '../helpers/mount-namespace.js';
 import { type Inside, useNamespace } from '../helpers/namespace-process.js';
 
 export interface SuiteBackend {
-  readonly backend: 'overlay' | 'native';
+  readonly backend: 'overlay' | 'native' | 'erofs';
   readonly privileges: Privileges;
   /** Makes a module that opens the snapshots otherwise: `open(root, backend)`. @returns its URL */
   readonly opener?: ((directory: string) => Promise<string>) | undefined;
@@ -45,14 +45,14 @@ export function suiteInNamespace({ backend, privileges, opener, except = [] }: S
 }
 
 interface Opener {
-  open(root: string, backend: 'overlay' | 'native'): Promise<Snapshotter>;
+  open(root: string, backend: 'overlay' | 'native' | 'erofs'): Promise<Snapshotter>;
 }
 
 type Testing = typeof import('../../src/testing/index.js');
 
 async function runCase(
   { overlayer, load }: Inside,
-  backend: 'overlay' | 'native',
+  backend: 'overlay' | 'native' | 'erofs',
   directory: string,
   wanted: string,
   module: string | null,
@@ -71,6 +71,6 @@ async function runCase(
   const opener = module === null ? undefined : await load<Opener>(module);
   const open = (root: string) =>
     opener === undefined ? overlayer.openSnapshotter({ root, backend }) : opener.open(root, backend);
-  snapshotterSuite('suite', open, functions, { directory, renamesDirectories: backend !== 'overlay' });
+  snapshotterSuite('suite', open, functions, { directory, renamesDirectories: backend === 'native' });
   await runs.get(wanted)!();
 }

@@ -3,7 +3,7 @@ import { collect, flag, parseLabels, type ValuesOf, withDefault } from './declar
 const BACKEND = flag(
   '--backend <BACKEND>',
   'snapshot layout: overlayfs layers, or complete trees (default: as before; at first overlay, where overlayfs works)',
-  ['overlay', 'native'],
+  ['overlay', 'native', 'erofs'],
 );
 const ROOT = flag(
   '--root <DIR>',

@@ -2,7 +2,7 @@ import { checkChoice, checkOptions, checkPath, describe } from '../../base/check
 import { OverlayerError } from '../../base/errors.js';
 import { DataTask, type Task } from '../../base/task.js';
 import { DATA, type Gate } from '../../base/threads/gate.js';
-import type { Taken } from '../../base/threads/pool.js';
+import type { Pool, Taken } from '../../base/threads/pool.js';
 import type { Ring } from '../../base/threads/ring.js';
 import type { DiffID } from '../../oci/digest.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
@@ -73,12 +73,13 @@ export function createDiff(
 export async function* runDiff(
   source: DiffSource | ErofsLayerInfo,
   options: CreateDiffOptions,
+  pool: Pool<Crew> = crews,
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const { compression = 'gzip', signal } = options;
   checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
   if (!isLayerFile(source)) checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
-  using crew = await crews.take(signal);
+  using crew = await pool.take(signal);
   return yield* runWith(crew, { source, latestSec }, compression, options);
 }
 

@@ -37,6 +37,9 @@ export class Crew {
  */
 export const crews: Pool<Crew> = new Pool(() => new Crew(), availableParallelism());
 
+/** For diffs that another crew reads. If both came from one pool, all crews could wait for diffs that wait for a crew. */
+export const sourceCrews: Pool<Crew> = new Pool(() => new Crew(), 1);
+
 /**
  * Waits for every part of a crew's work, also after one has failed: the parts share memory. The first failure closes
  * the gate, which ends the others with `AbortedError`.

@@ -1,9 +1,11 @@
 import { release } from 'node:os';
 import { OverlayerError } from '../../base/errors.js';
 import type { MetadataStore, Value } from '../../metadata/metadata-store.js';
+import { probeErofs } from '../../mount/erofs-support.js';
 import { type OverlaySupport, probeOverlay } from '../../mount/overlay-support.js';
 import { readOwnProc } from '../../system/own-proc.js';
 import type { SnapshotBackend } from './backend.js';
+import { ErofsBackend } from './erofs-backend.js';
 import { NativeBackend } from './native-backend.js';
 import { OverlayBackend } from './overlay-backend.js';
 
@@ -19,10 +21,10 @@ export interface BackendChoice {
  * @param wanted by the caller
  * @param used by the existing snapshots
  * @throws OverlayerError `FailedPrecondition`: `overlay` is wanted or used, and overlayfs does not work there;
- *   `InvalidArgument`: there is no such backend
+ *   the same for `erofs`; `InvalidArgument`: there is no such backend
  */
 export async function chooseBackend(
-  wanted: 'overlay' | 'native' | SnapshotBackend | undefined,
+  wanted: 'overlay' | 'native' | 'erofs' | SnapshotBackend | undefined,
   used: string | undefined,
   store: MetadataStore,
   snapshots: string,
@@ -30,9 +32,10 @@ export async function chooseBackend(
   if (typeof wanted === 'object') return { backend: wanted, reason: 'it was given' };
   const name = wanted ?? used;
   if (name === 'native') return { backend: new NativeBackend(), reason: why(wanted) };
+  if (name === 'erofs') return await chooseErofs(store, snapshots, why(wanted));
   if (name !== undefined && name !== 'overlay')
     throw new OverlayerError('InvalidArgument', `There is no backend "${name}"`, {
-      hint: 'overlay and native are built in; pass any other as an object',
+      hint: 'overlay, native and erofs are built in; pass any other as an object',
     });
   const support = await overlaySupport(store, snapshots);
   if (support.supported) {
@@ -47,6 +50,16 @@ export async function chooseBackend(
       hint: 'the backend "native" works anywhere, in a root of its own',
     },
   );
+}
+
+async function chooseErofs(store: MetadataStore, snapshots: string, reason: string): Promise<BackendChoice> {
+  const erofs = await probeErofs(snapshots);
+  const overlay = erofs.supported ? await overlaySupport(store, snapshots) : undefined;
+  const refusal = erofs.reason ?? overlay?.reason;
+  if (overlay?.supported) return { backend: new ErofsBackend(overlay, snapshots), reason, support: overlay };
+  throw new OverlayerError('FailedPrecondition', `Cannot use EROFS files in "${snapshots}": ${refusal}`, {
+    hint: 'the backend "overlay" keeps layers in directories, in a root of its own',
+  });
 }
 
 function why(wanted: string | undefined): string {

@@ -100,7 +100,7 @@ export class OverlayBackend implements SnapshotBackend {
  * differ writes them there as overlayfs would. The kernel refuses a mount without a lowerdir, so no other differ can
  * unpack through it. It would lose the whiteouts: on a bind mount they delete nothing and leave no mark.
  */
-function isForLaterParent(labels: BackendSnapshot['labels'], parents: readonly string[]): boolean {
+export function isForLaterParent(labels: BackendSnapshot['labels'], parents: readonly string[]): boolean {
   return parents.length === 0 && labels[PARENT_CHAIN_ID_LABEL] !== undefined;
 }
 

@@ -56,6 +56,8 @@ export type DamageKind =
   | 'added'
   /** The manifest is damaged or missing. The files can't be checked. */
   | 'manifest'
+  /** The layer file is damaged. A file in it that can't be read is `modified` instead. */
+  | 'layer-file'
   /** The record file, from which the metadata could be rebuilt, is damaged or missing. */
   | 'record-file';
 

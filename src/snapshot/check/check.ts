@@ -3,6 +3,7 @@ import { checkOptions } from '../../base/check-arguments.js';
 import type { Tell } from '../../base/task.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { parseDigest } from '../../oci/digest.js';
+import type { VerifyOptions } from '../contents/contents.js';
 import { contentsOf } from '../contents/known-contents.js';
 import { DIFF_ID_LABEL } from '../labels.js';
 import { readRecordFile } from '../store/snapshot-files.js';
@@ -63,6 +64,7 @@ class Check {
   readonly #context: SnapshotRoot;
   readonly #options: CheckOptions;
   readonly #records: readonly NamedRecord[];
+  readonly #shared: VerifyOptions['shared'] = new Map();
   #done = 0;
 
   constructor(context: SnapshotRoot, options: CheckOptions) {
@@ -126,7 +128,7 @@ class Check {
     const { quick = false, signal } = this.#options;
     const isDescribed = typeof recorded !== 'string' && recorded.manifest;
     const damage = await contents?.verify(directory, {
-      ...{ content: !quick, isDescribed, counts: this.counts, signal },
+      ...{ content: !quick, isDescribed, expected: layer, counts: this.counts, shared: this.#shared, signal },
     });
     if (damage === undefined) this.unverified.push(name);
     else for (const { diffID = layer, ...each } of damage) find({ ...each, diffID });

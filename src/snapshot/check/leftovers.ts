@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { findRecord, listRecords, removeRecord } from '../../metadata/snapshot-records.js';
 import { findStaleMounts } from '../../mount/stale-mounts.js';
+import { contentsOf } from '../contents/known-contents.js';
 import { UNPACKING_LABEL } from '../labels.js';
 import type { SnapshotRoot } from '../store/snapshot-root.js';
 import { type OpenFinding, openFinding } from './check-report.js';
@@ -17,9 +18,16 @@ export interface CleanupResult {
 type Context = Pick<SnapshotRoot, 'store' | 'directories'>;
 
 /** See `Snapshotter.cleanup`. */
-export async function cleanUp(context: Context, options: AbortableOptions): Promise<CleanupResult> {
-  await removeDeadUnpacks(context);
-  return await removeOrphans(context, options);
+export async function cleanUp(root: SnapshotRoot, options: AbortableOptions): Promise<CleanupResult> {
+  const { store, directories, backend } = root;
+  await removeDeadUnpacks(root);
+  const result = await removeOrphans(root, options);
+  const records = store.read((transaction) => listRecords(transaction));
+  const committed = records
+    .filter(({ kind }) => kind === 'committed')
+    .map(({ id }) => directories.pathOf(id));
+  await contentsOf(backend)?.cleanUp?.(directories.path, committed);
+  return result;
 }
 
 /** Finds directories and mounts that belong to no snapshot. */

@@ -5,6 +5,7 @@ import { ownerMap } from '../backends/id-mapping.js';
 import type { SnapshotContents } from '../contents/contents.js';
 import { contentsOf } from '../contents/known-contents.js';
 import { LayerFill } from '../fill/layer-fill.js';
+import { SNAPSHOT_REF_LABEL } from '../labels.js';
 import type { StagedDirectory } from '../store/snapshot-directories.js';
 import type { SnapshotRoot } from '../store/snapshot-root.js';
 import type { CheckOptions, OpenFinding } from './check-report.js';
@@ -15,7 +16,14 @@ interface RepairOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-const NEEDS_LAYER: readonly string[] = ['missing-directory', 'missing', 'modified', 'added', 'manifest'];
+const NEEDS_LAYER: readonly string[] = [
+  'missing-directory',
+  'missing',
+  'modified',
+  'added',
+  'manifest',
+  'layer-file',
+];
 
 /**
  * Repairs a committed snapshot: unpacks its layer again in a new directory, verifies it, and replaces the damaged files
@@ -29,7 +37,7 @@ export async function repairSnapshot(
 ): Promise<void> {
   if (record.kind !== 'committed') return;
   const damaged = findings.filter(({ kind }) => NEEDS_LAYER.includes(kind));
-  const layer = damaged[0] && (await layerFor(damaged[0]));
+  const layer = damaged[0] && ((await layerFor(damaged[0])) ?? (await ownLayer(root, record, signal)));
   const chosen = findings.filter(
     ({ kind }) => kind === 'record-file' || (layer !== undefined && NEEDS_LAYER.includes(kind)),
   );
@@ -47,6 +55,14 @@ export async function repairSnapshot(
     if (signal?.aborted) throw signal.reason;
     for (const finding of chosen) Object.assign(finding, { outcome: 'failed', error });
   }
+}
+
+async function ownLayer(
+  { backend, directories }: SnapshotRoot,
+  { id }: NamedRecord,
+  signal: AbortSignal | undefined,
+): Promise<LayerSource | undefined> {
+  return await contentsOf(backend)?.ownLayer?.(directories.pathOf(id), { signal });
 }
 
 /** @returns the damage that is left */
@@ -72,6 +88,7 @@ async function replaceDamage(
       await directories.remove(String(record.id));
       await staged.publish(record.id);
       published = true;
+      await contents.committed?.(directory);
       return [];
     }
     return await contents.mend(directory, staged.path, damaged);
@@ -94,7 +111,8 @@ async function unpackAnew(
   wanted: Pick<OpenFinding, 'diffID'> & { readonly signal: AbortSignal | undefined },
 ): Promise<void> {
   const { backend } = root;
-  const { labels } = record;
+  // The layer is unpacked again, also where the backend has it.
+  const { [SNAPSHOT_REF_LABEL]: _, ...labels } = record.labels;
   const parents = root.store.read((transaction) => root.ancestors(transaction, record.parent));
   const directory = staged.path;
   const snapshot = { directory, parents, kind: 'active', labels, readOnly: false } as const;

@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { FileFacts } from '../../layer/manifest/file-facts.js';
+import type { LayerSource } from '../../layer/options.js';
 import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { DiffID } from '../../oci/digest.js';
 import type { BackendSnapshot } from '../backends/backend.js';
@@ -42,11 +43,29 @@ export interface SnapshotContents {
   /** Undoes `settle`, after a later step of the commit has failed. */
   unsettle(directory: string, described: DescribedContents | undefined): Promise<void>;
 
-  /** Removes what only an active snapshot needs. The commit has succeeded, and `cleanup` does it again. */
-  tidy?(directory: string): Promise<void>;
+  /** Removes what only an active snapshot needs, and shares what others may use, after a commit. */
+  committed?(directory: string): Promise<void>;
+
+  /**
+   * Called before the directory of a snapshot is removed.
+   *
+   * @returns frees what the snapshot shared with others. It is called afterwards
+   */
+  removing?(directory: string): () => void;
+
+  /**
+   * Frees what no snapshot uses any more, and does what `committed` has not done before a crash.
+   *
+   * @param snapshots the parent of their directories
+   * @param committed the directories of committed snapshots
+   */
+  cleanUp?(snapshots: string, committed: readonly string[]): Promise<void>;
 
   /** @returns undefined when the contents were never described, so that they can't be verified */
   verify(directory: string, options: VerifyOptions): Promise<readonly ContentDamage[] | undefined>;
+
+  /** The layer, from a snapshot with damage that has left it whole. */
+  ownLayer?(directory: string, options: AbortableOptions): Promise<LayerSource | undefined>;
 
   /**
    * Replaces what is damaged.
@@ -80,12 +99,16 @@ export interface VerifyOptions extends AbortableOptions {
   readonly content: boolean;
   /** The record says that the contents are described. */
   readonly isDescribed: boolean;
+  /** The diffID of the layer, if known. */
+  readonly expected: DiffID | undefined;
   readonly counts: VerifyCounts;
+  /** What this check has found in files that several snapshots share. The key tells the file. */
+  readonly shared: Map<string, Promise<readonly ContentDamage[]>>;
 }
 
 /** One thing that is wrong with the contents of a committed snapshot. The fields are those of `CheckFinding`. */
 export interface ContentDamage {
-  readonly kind: 'missing' | 'modified' | 'added' | 'manifest';
+  readonly kind: 'missing' | 'modified' | 'added' | 'manifest' | 'layer-file';
   readonly path: string;
   readonly detail: string;
   readonly diffID?: DiffID | undefined;

@@ -1,9 +1,11 @@
 import type { SnapshotContents } from './contents.js';
+import { ErofsContents } from './erofs-contents.js';
 import { TreeContents } from './tree-contents.js';
 
-const KNOWN: ReadonlyMap<string, SnapshotContents> = new Map([
+const KNOWN: ReadonlyMap<string, SnapshotContents> = new Map<string, SnapshotContents>([
   ['overlay', new TreeContents('overlay')],
   ['native', new TreeContents('directory')],
+  ['erofs', new ErofsContents()],
 ]);
 
 /**

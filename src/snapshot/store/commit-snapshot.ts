@@ -52,7 +52,7 @@ async function commitHeld(
       commitRecord(transaction, key, { name, parent, labels, usage }),
     );
     await contentsOf(backend)
-      ?.tidy?.(snapshot.directory)
+      ?.committed?.(snapshot.directory)
       .catch(() => {}); // else `cleanup` does it: the snapshot is committed
     return snapshotInfo(info);
   } catch (error) {

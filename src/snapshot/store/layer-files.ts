@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DiffID } from '../../oci/digest.js';
 
-/** The layer of a committed snapshot, where it is one EROFS file. @param directory of the snapshot */
+// Names of the backend `erofs`. A committed snapshot is one layer file, `<root>/snapshots/<id>/layer.erofs`. Layers that do
+// not depend on their chain also have the name `<root>/layers/<hex of the diffID>.erofs`, as a hard link.
+
+/** The layer of a snapshot. @param directory of the snapshot */
 export function layerFileOf(directory: string): string {
   return join(directory, 'layer.erofs');
 }
@@ -12,10 +15,15 @@ export function layerFiles(snapshots: string): string[] {
   return readdirSync(snapshots).map((name) => layerFileOf(join(snapshots, name)));
 }
 
-/** The diffIDs of the layers that all snapshots of a root share: `<root>/layers/<hex>.erofs`. */
+/** The name that all snapshots with this layer share. */
+export function sharedFileOf(root: string, diffID: DiffID): string {
+  return join(root, 'layers', `${diffID.slice('sha256:'.length)}.erofs`);
+}
+
+/** The diffIDs of the layers that snapshots of a root share. */
 export function sharedLayers(root: string): DiffID[] {
   try {
-    return readdirSync(join(root, 'layers')).flatMap((name): DiffID[] => {
+    return readdirSync(dirname(sharedFileOf(root, 'sha256:'))).flatMap((name): DiffID[] => {
       const [, hex] = /^([0-9a-f]{64})\.erofs$/.exec(name) ?? [];
       return hex === undefined ? [] : [`sha256:${hex}`];
     });

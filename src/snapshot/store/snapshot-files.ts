@@ -42,6 +42,9 @@ export function hasManifest(directory: string): boolean {
   return existsSync(manifestOf(directory));
 }
 
+/** Names of the record file, and of the next one while it is written. */
+export const RECORD_NAMES: readonly string[] = ['record', 'record.new'];
+
 const VERSION = 1;
 
 const sync = promisify(fsync);

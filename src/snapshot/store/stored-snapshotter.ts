@@ -168,10 +168,14 @@ export class StoredSnapshotter implements Snapshotter {
           signal?.throwIfAborted();
           return removeRecord(transaction, key);
         });
+        const freeShared = contentsOf(this.#root.backend)?.removing?.(
+          this.#root.directories.pathOf(removed.id),
+        );
         await this.#root.directories.remove(String(removed.id)).catch((error: unknown) => {
           // The snapshot is gone, even if its directory is not. `cleanup` tries again, and reports the error.
           if (!OverlayerError.is(error)) throw error;
         });
+        freeShared?.();
       } finally {
         if (lock !== undefined) this.#root.directories.unlock(lock);
       }

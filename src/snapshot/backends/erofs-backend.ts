@@ -1,0 +1,140 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { AbortableOptions } from '../../base/abort.js';
+import { LayerFile } from '../../layer/erofs/layer-file.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
+import type { Mount } from '../../mount/mount.js';
+import { escapeLayer } from '../../mount/overlay-layers.js';
+import type { OverlaySupport } from '../../mount/overlay-support.js';
+import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { isOfImage } from '../../rootfs/xattrs.js';
+import { openLinuxSystem } from '../../system/linux.js';
+import { syncDirectory } from '../../system/sync-directory.js';
+import { AT_FDCWD } from '../../system/system.js';
+import { measureLayer } from '../contents/erofs-contents.js';
+import { DIFF_ID_LABEL, GIDMAPPING_LABEL, SNAPSHOT_REF_LABEL, UIDMAPPING_LABEL } from '../labels.js';
+import { layerFileOf } from '../store/layer-files.js';
+import { makeTree, treeOf } from '../store/snapshot-files.js';
+import { treeThreads } from '../trees/tree-threads.js';
+import type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './backend.js';
+import { mappedRoot } from './id-mapping.js';
+import { LayerPool } from './layer-pool.js';
+import { isForLaterParent } from './overlay-backend.js';
+
+const work = (directory: string) => join(directory, 'work');
+
+/**
+ * Each committed snapshot is one EROFS file that holds the tar of its layer. Active snapshots have an upperdir, `fs`, and
+ * a workdir. Mounts are lists with templates, in the form of containerd's mount manager.
+ */
+export class ErofsBackend implements SnapshotBackend {
+  readonly name = 'erofs';
+  readonly capabilities: readonly Capability[];
+  readonly #support: OverlaySupport;
+  readonly #pool: LayerPool;
+
+  /** @param snapshots the parent of the snapshots' directories, without symlinks */
+  constructor(support: OverlaySupport, snapshots: string) {
+    this.#support = support;
+    this.#pool = new LayerPool(dirname(snapshots));
+    this.capabilities = support.idmapped ? ['rebase', 'remap-ids'] : ['rebase'];
+  }
+
+  async create({ directory, parents, kind, labels }: BackendSnapshot): Promise<Supplied | undefined> {
+    const layers = parents.map(layerFileOf);
+    const wanted = labels[DIFF_ID_LABEL];
+    const isUnpack = kind === 'active' && labels[SNAPSHOT_REF_LABEL] !== undefined && wanted !== undefined;
+    if (isUnpack && this.#pool.take(wanted, layerFileOf(directory))) return 'staged';
+    if (kind === 'view') {
+      // The root of the uppermost layer is shown, unless a directory is above it.
+      if (layers.length > 0 && rootLayer(layers) === layers[0]) return undefined;
+    } else {
+      mkdirSync(work(directory));
+      chmodSync(work(directory), 0o711);
+    }
+    const root = treeOf(directory);
+    makeTree(root);
+    if (layers.length > 0) inheritRoot(rootLayer(layers), root);
+    const owner = mappedRoot(labels);
+    const isMapped = layers.length === 0 && this.#support.idmapped;
+    if (owner !== undefined && !isMapped) chownSync(root, owner.uid, owner.gid);
+    return undefined;
+  }
+
+  /** The options have containerd's order. */
+  mounts({ directory, parents, labels, kind, readOnly }: BackendSnapshot): readonly Mount[] {
+    const tree = treeOf(directory);
+    if (isForLaterParent(labels, parents) && !readOnly)
+      return [{ type: 'overlay', source: 'overlay', options: [`upperdir=${escapeLayer(tree)}`] }];
+    const maps = this.#idMapOptions(labels);
+    // A snapshot that the backend has filled itself is readable only.
+    const layers = [...(kind === 'active' && readOnly ? [directory] : []), ...parents].map(layerFileOf);
+    if (layers.length === 0)
+      return [{ type: 'bind', source: tree, options: [...maps, readOnly ? 'ro' : 'rw', 'rbind'] }];
+    const isCovered = kind === 'view' && existsSync(tree);
+    const mounts = layers.map((source): Mount => ({ type: 'erofs', source, options: ['ro'] }));
+    if (readOnly && layers.length === 1 && !isCovered) return [{ ...mounts[0]!, options: [...maps, 'ro'] }];
+    const files = layers.length === 1 ? '{{ mount 0 }}' : `{{ overlay 0 ${layers.length - 1} }}`;
+    const options = [
+      ...maps,
+      ...(readOnly ? [] : [`workdir=${escapeLayer(work(directory))}`, `upperdir=${escapeLayer(tree)}`]),
+      `lowerdir=${isCovered ? `${escapeLayer(tree)}:` : ''}${files}`,
+      ...(this.#support.indexOff ? ['index=off'] : []),
+      ...(kind === 'active' && readOnly ? ['ro'] : []),
+    ];
+    return [...mounts, { type: 'format/overlay', source: 'overlay', options }];
+  }
+
+  async usage({ directory }: BackendSnapshot, { signal }: AbortableOptions = {}): Promise<SnapshotUsage> {
+    const tree = treeOf(directory);
+    return existsSync(tree)
+      ? await treeThreads.run({ type: 'measure', directory: tree }, signal)
+      : measureLayer(directory);
+  }
+
+  /** Only the files in the directory are flushed, not their file system: the tree of an active snapshot is not kept. */
+  async sync({ directory }: BackendSnapshot): Promise<void> {
+    for (const entry of readdirSync(directory, { withFileTypes: true }))
+      if (entry.isFile()) await syncFile(join(directory, entry.name));
+    await syncDirectory(directory);
+  }
+
+  #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
+    if (!this.#support.idmapped || uids === undefined || gids === undefined) return [];
+    return [`uidmap=${uids}`, `gidmap=${gids}`];
+  }
+}
+
+/** The layer whose root the tree has: the nearest one that lists it. */
+function rootLayer(layers: readonly string[]): string {
+  const listing = layers.find((path) => {
+    using file = new LayerFile(path);
+    return !file.head.inheritsRoot;
+  });
+  return listing ?? layers.at(-1)!;
+}
+
+/** Gives a directory owner, mode, attributes and times of the root of a layer. */
+function inheritRoot(layer: string, to: string): void {
+  using file = new LayerFile(layer);
+  const { root } = file.image;
+  const system = openLinuxSystem();
+  chownSync(to, root.uid, root.gid);
+  chmodSync(to, root.mode & 0o7777);
+  withChild(system, AT_FDCWD, to, OPEN_DIRECTORY, (directory) => {
+    for (const [name, value] of file.image.xattrs(root))
+      if (isOfImage(name)) system.setXattr(directory, name, value);
+    const { mtimeSec, mtimeNsec } = root;
+    system.setTimes(directory, { mtimeSec, mtimeNsec, atimeSec: mtimeSec, atimeNsec: mtimeNsec });
+  });
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,94 @@
+import { linkSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
+import { type DiffID, parseDigest } from '../../oci/digest.js';
+import { sharedFileOf, sharedLayers } from '../store/layer-files.js';
+
+/**
+ * The layers that snapshots of a root share, as hard links. No lock is needed: link(2) is atomic, and a layer that is gone
+ * from the pool only costs its sharing.
+ */
+export class LayerPool {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Gives a snapshot the layer. @returns false when the pool does not have it */
+  take(diffID: string, file: string): boolean {
+    return orAbsent(() => linkSync(sharedFileOf(this.#root, parseDigest(diffID)), file));
+  }
+
+  /** Shares the layer of a snapshot: the pool gets it, or the snapshot gets the pool's file in its place. */
+  share(file: string): void {
+    const layer = findErofsLayer(file);
+    if (layer === undefined || layer.dependsOnLowers) return;
+    const shared = sharedFileOf(this.#root, layer.diffID);
+    mkdirSync(dirname(shared), { recursive: true, mode: 0o700 });
+    try {
+      linkSync(file, shared);
+      return;
+    } catch (error) {
+      // More than 65,000 snapshots have the layer (EMLINK): one more has a copy.
+      if (!isErrno(error, 'EEXIST')) return;
+    }
+    if (statSync(shared).ino === statSync(file).ino) return;
+    const link = `${file}.shared`;
+    rmSync(link, { force: true });
+    if (!orAbsent(() => linkSync(shared, link))) return;
+    renameSync(link, file);
+  }
+
+  /** Shares a sound file instead of a damaged one. @param damaged of a snapshot @param sound the same layer */
+  replace(damaged: string, sound: string): void {
+    const layer = findErofsLayer(sound);
+    if (layer === undefined || layer.dependsOnLowers) return;
+    const shared = sharedFileOf(this.#root, layer.diffID);
+    const inode = (file: string) => statSync(file, { throwIfNoEntry: false })?.ino;
+    if (inode(shared) === inode(damaged)) orAbsent(() => unlinkSync(shared));
+    this.share(sound);
+  }
+
+  /**
+   * Call it before the removal of a snapshot.
+   *
+   * @returns removes the layer from the pool if no snapshot has it any more
+   */
+  leave(file: string): () => void {
+    let diffID: DiffID | undefined;
+    try {
+      diffID = findErofsLayer(file)?.diffID;
+    } catch {
+      // There is no such file, or it is damaged: `sweep` removes the layer.
+    }
+    return () => {
+      if (diffID !== undefined) this.#dropUnused(diffID);
+    };
+  }
+
+  /** Removes the layers that no snapshot has. */
+  sweep(): void {
+    for (const diffID of sharedLayers(this.#root)) this.#dropUnused(diffID);
+  }
+
+  #dropUnused(diffID: DiffID): void {
+    const file = sharedFileOf(this.#root, diffID);
+    if (statSync(file, { throwIfNoEntry: false })?.nlink === 1) orAbsent(() => unlinkSync(file));
+  }
+}
+
+/** @returns false when a file is not there */
+function orAbsent(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
+}

@@ -1,0 +1,178 @@
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { AbortableOptions } from '../../base/abort.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
+import { packUpperdir } from '../../layer/diff/pack-upperdir.js';
+import { type ErofsLayerInfo, readErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
+import { readErofsTar, verifyErofsLayer } from '../../layer/erofs/verify-erofs-layer.js';
+import type { LayerSource } from '../../layer/options.js';
+import { applyLayer } from '../../layer/unpack-layer.js';
+import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-records.js';
+import { KEPT_MOUNTS, KeptMounts } from '../../mount/kept-mounts.js';
+import { shownLayers } from '../../mount/shown-layers.js';
+import { syncDirectory } from '../../system/sync-directory.js';
+import type { BackendSnapshot } from '../backends/backend.js';
+import { LayerPool } from '../backends/layer-pool.js';
+import type { PreparedSnapshot } from '../fill/fill-place.js';
+import { layerFileOf, layerFiles } from '../store/layer-files.js';
+import { RECORD_NAMES, treeOf } from '../store/snapshot-files.js';
+import { treeThreads } from '../trees/tree-threads.js';
+import type { ContentDamage, DescribedContents, SnapshotContents, VerifyOptions } from './contents.js';
+import { ErofsPlace } from './erofs-place.js';
+
+/**
+ * One layer file, `layer.erofs`, which describes itself. An active snapshot has a tree, `fs`, for what is written through
+ * its mounts, or a layer file for a layer that was unpacked. A layer file beside a tree is the rest of an interrupted
+ * commit.
+ */
+export class ErofsContents implements SnapshotContents {
+  missing(directory: string, kind: SnapshotKind): string | undefined {
+    if (kind === 'view' || existsSync(layerFileOf(directory))) return undefined;
+    if (kind === 'committed') return 'its layer file is gone';
+    return existsSync(treeOf(directory)) ? undefined : 'its tree is gone';
+  }
+
+  place({ mounts }: PreparedSnapshot): ErofsPlace | undefined {
+    const [tree, ...lowers] = shownLayers(mounts) ?? [];
+    if (tree?.type !== 'directory') return undefined;
+    return new ErofsPlace(dirname(tree.path), { hasLowers: lowers.length > 0 });
+  }
+
+  placeIn(directory: string, parents: readonly string[]): ErofsPlace {
+    return new ErofsPlace(directory, { hasLowers: parents.length > 0 });
+  }
+
+  async describe(directory: string): Promise<DescribedContents> {
+    return { usage: measureLayer(directory) };
+  }
+
+  async settle(
+    { directory, parents }: BackendSnapshot,
+    { signal }: AbortableOptions,
+  ): Promise<DescribedContents> {
+    const file = layerFileOf(directory);
+    if (existsSync(treeOf(directory))) {
+      rmSync(file, { force: true });
+      await packUpperdir(treeOf(directory), file, { signal });
+    } else if (readErofsLayer(file).dependsOnLowers) await indexAgain(directory, parents, signal);
+    return await this.describe(directory);
+  }
+
+  /** A layer that was unpacked stays: its tree is gone. */
+  async unsettle(directory: string): Promise<void> {
+    if (existsSync(treeOf(directory))) rmSync(layerFileOf(directory), { force: true });
+  }
+
+  async committed(directory: string): Promise<void> {
+    poolOf(directory).share(layerFileOf(directory));
+    const kept = [...RECORD_NAMES, 'layer.erofs'];
+    for (const name of await readdir(directory))
+      if (!kept.includes(name)) await treeThreads.run({ type: 'remove', parent: directory, name });
+  }
+
+  removing(directory: string): () => void {
+    return poolOf(directory).leave(layerFileOf(directory));
+  }
+
+  async cleanUp(snapshots: string, committed: readonly string[]): Promise<void> {
+    for (const directory of committed)
+      if (existsSync(treeOf(directory)) && existsSync(layerFileOf(directory)))
+        await this.committed(directory);
+    const root = dirname(snapshots);
+    new LayerPool(root).sweep();
+    await new KeptMounts(join(root, KEPT_MOUNTS), () => layerFiles(snapshots)).sweep();
+  }
+
+  /** Snapshots that share a file share its verification. */
+  async verify(directory: string, options: VerifyOptions): Promise<readonly ContentDamage[]> {
+    const file = layerFileOf(directory);
+    const { dev, ino } = statSync(file, { bigint: true });
+    const key = `${dev}:${ino}`;
+    const verified = options.shared.get(key) ?? verify(file, options);
+    options.shared.set(key, verified);
+    return await verified;
+  }
+
+  /** The tar in the layer file, unless that is damaged too. */
+  async ownLayer(directory: string, { signal }: AbortableOptions): Promise<LayerSource | undefined> {
+    try {
+      const task = readErofsTar(layerFileOf(directory), { signal });
+      for await (const _ of task);
+      return (await task).tar;
+    } catch (error) {
+      if (isCode(error, 'DataLoss')) return undefined;
+      throw error;
+    }
+  }
+
+  async mend(directory: string, spare: string): Promise<readonly []> {
+    const [file, sound] = [layerFileOf(directory), layerFileOf(spare)];
+    const pool = poolOf(directory);
+    pool.replace(file, sound);
+    renameSync(sound, file);
+    await syncDirectory(directory);
+    return [];
+  }
+
+  async measure(directory: string): Promise<SnapshotUsage> {
+    return measureLayer(directory);
+  }
+}
+
+/** Blocks of the layer file, also where other snapshots share it, and inodes of the layer. */
+export function measureLayer(directory: string): SnapshotUsage {
+  const file = layerFileOf(directory);
+  return { bytes: statSync(file).blocks * 512, inodes: readErofsLayer(file).inodes };
+}
+
+function poolOf(directory: string): LayerPool {
+  return new LayerPool(dirname(dirname(directory)));
+}
+
+/** Makes the layer file again from its own tar, on the lower layers that it depends on. */
+async function indexAgain(
+  directory: string,
+  parents: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const file = layerFileOf(directory);
+  const again = join(directory, 'again.erofs');
+  rmSync(again, { force: true });
+  const { diffID, tar }: ErofsLayerInfo = readErofsLayer(file);
+  const lowers = parents.map(layerFileOf);
+  await applyLayer(tar, again, { target: 'erofs', lowers, diffID, temporary: true, signal });
+  renameSync(again, file);
+}
+
+async function verify(
+  file: string,
+  { content, expected, counts, signal }: VerifyOptions,
+): Promise<readonly ContentDamage[]> {
+  let diffID = expected;
+  try {
+    const info = readErofsLayer(file);
+    diffID = info.diffID;
+    if (expected !== undefined && diffID !== expected)
+      return [{ kind: 'layer-file', path: file, detail: `it is layer ${diffID}`, diffID: expected }];
+    if (content) {
+      const task = verifyErofsLayer(file, { signal });
+      let counted = 0;
+      for await (const { bytes } of task) {
+        counts.count(0, bytes - counted);
+        counted = bytes;
+      }
+      await task;
+    }
+    counts.count(info.inodes, 0);
+    return [];
+  } catch (error) {
+    if (!OverlayerError.is(error) || error.code !== 'DataLoss') throw error;
+    const { entry, message: detail } = error;
+    return [
+      entry === undefined
+        ? { kind: 'layer-file', path: file, detail, diffID }
+        : { kind: 'modified', path: entry, detail, diffID },
+    ];
+  }
+}
