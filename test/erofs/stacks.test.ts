@@ -14,7 +14,7 @@ import type { Tree } from '../helpers/tree.js';
 
 /** The same stacks in every run, so that a change is to blame for a failure; others by the environment variable. */
 const SEED = Number(process.env['OVERLAYER_FUZZ_SEED'] ?? 1);
-const RUNS = Number(process.env['OVERLAYER_FUZZ_RUNS'] ?? 200);
+const RUNS = Number(process.env['OVERLAYER_FUZZ_RUNS'] ?? 120);
 
 const mounts = useErofsMounts();
 
