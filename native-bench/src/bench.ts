@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bars } from './bars.js';
-import { measureErofs, measureErofsImages } from './erofs/measure-erofs.js';
+import { measureErofsImages, measureErofsLayers } from './erofs/measure-erofs.js';
 import { type GroupContext, INPUT_GROUPS, SIZE_GROUPS, STORE_GROUPS } from './groups.js';
 import { measureImage } from './image.js';
 import { INPUT_TREES, type InputName } from './input-trees.js';
@@ -19,7 +19,7 @@ import { enterNamespace, mountMemory } from './scratch.js';
 const OWN_RUNS = {
   image: (results: Results, dir: string) => measureImage(results, dir, 'image'),
   daemon: (results: Results, dir: string) => measureImage(results, dir, 'daemon'),
-  erofs: measureErofs,
+  erofs: measureErofsLayers,
   'erofs-image': measureErofsImages,
 };
 const GROUPS = [

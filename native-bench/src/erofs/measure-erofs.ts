@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { callTimes, OVERLAYER_ADDRESS } from '../daemon.js';
-import { type ImageFiles, type ImageName, loadImage, unloadImage } from '../image-files.js';
+import { type ImageName, loadImage, unloadImage } from '../image-files.js';
 import { describeLayer, loadLayer, unloadLayer } from '../inputs.js';
 import { measureInTurn } from '../measure.js';
 import { installErofsPeers } from '../prerequisites.js';
@@ -17,8 +17,8 @@ const IMAGES = ['many files', 'large files'] as const satisfies readonly ImageNa
 /** Peers take half a minute each for an image. */
 const IMAGE_ROUNDS = 3;
 
-/** Layers as EROFS files, one by one: made, removed, mounted and read. @param dir in memory */
-export function measureErofs(results: Results, dir: string): void {
+/** Layers as EROFS files. @param dir in memory */
+export function measureErofsLayers(results: Results, dir: string): void {
   const disk = mountErofsDisk(dir);
   for (const name of LAYERS) {
     const layer = loadLayer(name, dir, ['tar', 'gzip']);
@@ -33,25 +33,27 @@ export function measureErofs(results: Results, dir: string): void {
       );
     unloadLayer(layer);
   }
-  measureImages(results, dir, ({ layout, size }, rounds) => {
-    results.removals.push(...measureRemoval(size.name, layout, disk, rounds));
-    results.reads.push(...measureRootReads(size.name, layout, disk, rounds));
-  });
+  run(['umount', disk]);
+}
+
+/** Images in a store of EROFS files: imported, read, removed; and the calls of its daemon. @param dir in memory */
+export function measureErofsImages(results: Results, dir: string): void {
+  const disk = mountErofsDisk(dir);
+  const rounds = Math.min(results.rounds, IMAGE_ROUNDS);
+  for (const name of IMAGES) {
+    const image = loadImage(name, dir);
+    results.inputs.push(image.size);
+    const contenders = erofsImageContenders(image.layout, image.archive, image.layers);
+    const where = { group: 'erofs-image', input: name, dir: disk, rounds };
+    results.measurements.push(...measureInTurn(contenders, where));
+    results.removals.push(...measureRemoval(name, image.layout, disk, rounds));
+    results.reads.push(...measureRootReads(name, image.layout, disk, rounds));
+    unloadImage(image);
+  }
   for (const backend of BACKENDS)
     results.calls.push(
       callTimes(disk, { name: backend, snapshotter: 'overlayer', address: OVERLAYER_ADDRESS, backend }),
     );
-  run(['umount', disk]);
-}
-
-/** Whole images into a store of EROFS files, and into those of others. @param dir in memory */
-export function measureErofsImages(results: Results, dir: string): void {
-  const disk = mountErofsDisk(dir);
-  measureImages(results, dir, ({ layout, archive, layers, size }, rounds) => {
-    const contenders = erofsImageContenders(layout, archive, layers);
-    const where = { group: 'erofs-image', input: size.name, dir: disk, rounds };
-    results.measurements.push(...measureInTurn(contenders, where));
-  });
   run(['umount', disk]);
 }
 
@@ -61,17 +63,4 @@ function mountErofsDisk(dir: string): string {
   const disk = join(dir, 'disk');
   mountDisk(disk, { direct: true });
   return disk;
-}
-
-function measureImages(
-  results: Results,
-  dir: string,
-  measure: (image: ImageFiles, rounds: number) => void,
-): void {
-  for (const name of IMAGES) {
-    const image = loadImage(name, dir);
-    results.inputs.push(image.size);
-    measure(image, Math.min(results.rounds, IMAGE_ROUNDS));
-    unloadImage(image);
-  }
 }
