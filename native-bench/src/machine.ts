@@ -17,9 +17,22 @@ export interface Machine {
 }
 
 const TOOLS = [
-  ...['tar', 'gzip', 'igzip', 'zstd', 'bsdtar', 'umoci', 'skopeo', 'podman', 'buildah', 'containerd'],
-  ...[`${CONTAINERD_2}/containerd`, `${MKFS_EROFS}/mkfs.erofs`],
+  'tar',
+  'gzip',
+  'igzip',
+  'zstd',
+  'bsdtar',
+  'umoci',
+  'skopeo',
+  'podman',
+  'buildah',
+  'containerd',
 ];
+/** Of a newer Debian release; in no directory of PATH. */
+const NEWER_TOOLS = {
+  'newest containerd': join(CONTAINERD_2, 'containerd'),
+  'mkfs.erofs': join(MKFS_EROFS, 'mkfs.erofs'),
+};
 const PEERS = ['tar', 'tar-fs', 'modern-tar'];
 
 export function describeMachine(): Machine {
@@ -27,8 +40,9 @@ export function describeMachine(): Machine {
     overlayer: `${packageVersion(ROOT_DIR)} (${commit()})`,
     node: process.version,
   };
-  for (const tool of TOOLS)
-    versions[tool] = run(shell(`${tool} --version 2>/dev/null | head -1 || true`)).trim();
+  const version = (tool: string) => run(shell(`${tool} --version 2>/dev/null | head -1 || true`)).trim();
+  for (const tool of TOOLS) versions[tool] = version(tool);
+  for (const [tool, path] of Object.entries(NEWER_TOOLS)) versions[tool] = version(path);
   for (const peer of PEERS)
     versions[peer === 'tar' ? 'node-tar' : peer] = packageVersion(join(BENCH_DIR, 'node_modules', peer));
   return {
