@@ -3,16 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { MAIN } from '../cli/helpers.js';
-import { buildProgram } from '../helpers/build-program.js';
-import { peerDirectory } from '../helpers/peer-directory.js';
 import type { HostNamespace } from './host-namespace.js';
 
 /** Holds a socket, in systemd's stead. */
 const HOLDER = join(import.meta.dirname, 'held-socket.py');
-
-const EROFS_UTILS = peerDirectory('erofs-utils-1.9');
-/** A file with the diffIDs of layers that a packing daemon shares. */
-export const DIFF_IDS = 'diff-ids';
 
 /** What a line of the daemon's log says. */
 export type LogLine = { readonly level: string; readonly message: string } & Readonly<
@@ -46,18 +40,16 @@ export class DaemonProcess {
     );
   }
 
-  /** A daemon whose layers are EROFS files, in another mount namespace. @param directory on a disk */
-  static async startPacking(host: HostNamespace, directory: string): Promise<DaemonProcess> {
-    const program = await buildProgram(new URL('./packing-daemon-program.js', import.meta.url), directory);
-    const [first, ...rest] = [...host.prefix, process.execPath, program];
-    const command = [...rest, join(directory, 'snapshots-root'), addressIn(directory)];
-    command.push(
-      join(directory, 'containerd.sock'),
-      join(EROFS_UTILS, 'bin/mkfs.erofs'),
-      join(directory, DIFF_IDS),
-    );
+  /** In another mount namespace. */
+  static async startIn(
+    host: HostNamespace,
+    directory: string,
+    ...options: readonly string[]
+  ): Promise<DaemonProcess> {
+    const [program, ...rest] = [...host.prefix, process.execPath];
+    const command = [...rest, ...commandOf(directory, '--address', addressIn(directory), ...options)];
     return await DaemonProcess.#started(
-      spawn(first!, command, { stdio: ['ignore', 'inherit', 'pipe'] }),
+      spawn(program!, command, { stdio: ['ignore', 'inherit', 'pipe'] }),
       directory,
     );
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -11,7 +11,6 @@ import { dir, file, tar } from '../helpers/tar-builder.js';
 import { sha256 } from '../helpers/tree.js';
 import type { Version } from './containerd-process.js';
 import { CriClient } from './cri-client.js';
-import { DIFF_IDS } from './daemon-process.js';
 import { useContainerd } from './use-containerd.js';
 
 // Layers that another image has are neither unpacked nor downloaded again. The images have them as different blobs.
@@ -20,7 +19,7 @@ const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((name) => tar(dir('./'), file(name
 
 describe.each<Version>(['1.7', '2.1'])('images of Kubernetes, containerd %s', (version) => {
   const unused = { sandboxImage: 'none', network: tmpdir(), userRuntime: 'none' };
-  const used = useContainerd({ version, backend: 'packing', node: unused });
+  const used = useContainerd({ version, backend: 'erofs', node: unused });
   let registry: DockerRegistry;
   let cri: CriClient;
   let images = 0;
@@ -28,10 +27,6 @@ describe.each<Version>(['1.7', '2.1'])('images of Kubernetes, containerd %s', (v
   beforeAll(async () => {
     registry = await DockerRegistry.start(join(used.directory, 'registry'));
     cri = new CriClient(used.containerd.address);
-    writeFileSync(
-      join(used.directory, DIFF_IDS),
-      JSON.stringify([A, B, C, D].map((each) => `sha256:${sha256(each!)}`)),
-    );
   });
   afterAll(async () => {
     cri.close();

@@ -12,7 +12,7 @@ export interface UsedContainerd {
   /** Archive of the sample image. */
   readonly archive: string;
   readonly containerd: ContainerdProcess;
-  /** The namespace of both, of a daemon that packs layers. */
+  /** The namespace of both, with the backend `erofs`. */
   readonly host: HostNamespace | undefined;
   /** Another one after it was killed. */
   daemon: DaemonProcess;
@@ -23,8 +23,8 @@ export interface UsedContainerd {
 interface UseContainerdOptions extends ContainerdOptions {
   /** The daemon's socket is held as by systemd. */
   readonly isHeld?: boolean;
-  /** `packing`: layers are EROFS files. The daemon and containerd see each other's mounts. @default overlay */
-  readonly backend?: 'packing' | undefined;
+  /** `erofs`: layers are on disk. The daemon and containerd see each other's mounts. @default overlay */
+  readonly backend?: 'erofs' | undefined;
 }
 
 /** A containerd and the daemon that is its plugin, for the tests of a file or a block. */
@@ -32,15 +32,15 @@ export function useContainerd(options: UseContainerdOptions = {}): UsedContainer
   const used = {} as { -readonly [name in keyof UsedContainerd]: UsedContainerd[name] };
   const { backend } = options;
   beforeAll(async () => {
-    used.directory = makeWorkDirectory(backend === 'packing' ? 'disk' : 'fast');
+    used.directory = makeWorkDirectory(backend === 'erofs' ? 'disk' : 'fast');
     const image = join(used.directory, 'image');
     mkdirSync(image);
     used.archive = makeSampleImage(image);
-    used.host = backend === 'packing' ? await HostNamespace.start() : undefined;
+    used.host = backend === 'erofs' ? await HostNamespace.start() : undefined;
     const start = () =>
       used.host === undefined
         ? DaemonProcess[options.isHeld ? 'startHeld' : 'start'](used.directory)
-        : DaemonProcess.startPacking(used.host, used.directory);
+        : DaemonProcess.startIn(used.host, used.directory, '--backend', 'erofs');
     used.daemon = await start();
     used.restartDaemon = async () => {
       await used.daemon.stop();
