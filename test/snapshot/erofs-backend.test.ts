@@ -1,0 +1,88 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { readErofsLayer } from '../../src/layer/index.js';
+import { unpackSnapshot } from '../../src/snapshot/index.js';
+import { dir, file, tar } from '../helpers/tar-builder.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
+
+let root: string;
+let snapshots: Snapshotter;
+
+beforeEach(async () => {
+  root = join(makeWorkDirectory(), 'root');
+  snapshots = await openSnapshotter({ root, backend: 'erofs' });
+});
+
+afterEach(() => snapshots.close());
+
+const layer = tar(dir('d'), file('d/a', 'text'));
+const inode = (path: string) => statSync(join(root, path)).ino;
+const shared = () => readdirSync(join(root, 'layers'));
+
+test('two chains with a layer share its file, and the last removal frees it', async () => {
+  await unpackSnapshot(snapshots, layer, { name: 'one' });
+  await unpackSnapshot(snapshots, tar(file('below', '')), { name: 'below' });
+  await unpackSnapshot(snapshots, layer, { name: 'two', parent: 'below' });
+  expect(inode('snapshots/1/layer.erofs')).toBe(inode('snapshots/3/layer.erofs'));
+  await snapshots.remove('one');
+  expect(shared()).toHaveLength(2);
+  await snapshots.remove('two');
+  expect(shared()).toHaveLength(1);
+});
+
+test('a layer that another chain has is not read', async () => {
+  const { layer: read } = await unpackSnapshot(snapshots, layer, { name: 'one' });
+  const diffID = read!.diffID!;
+  await unpackSnapshot(snapshots, tar(file('below', '')), { name: 'below' });
+  const second = await unpackSnapshot(snapshots, layer, { name: 'two', parent: 'below', diffID });
+  expect(second.layer).toBeUndefined();
+  expect(await snapshots.check()).toMatchObject({ findings: [], unverified: [] });
+});
+
+test('a committed snapshot keeps its layer file and its record only', async () => {
+  const [mount] = await snapshots.prepare('key');
+  writeFileSync(join(mount!.source, 'written'), 'text');
+  await snapshots.commit('key', { name: 'name' });
+  expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['layer.erofs', 'record']);
+});
+
+test('a layer that depends on its chain is not shared', async () => {
+  await unpackSnapshot(snapshots, tar(dir('d', { mode: 0o700 })), { name: 'below' });
+  await unpackSnapshot(snapshots, tar(file('d/b', '')), { name: 'above', parent: 'below' });
+  expect(readErofsLayer(join(root, 'snapshots/2/layer.erofs')).dependsOnLowers).toBe(true);
+  expect(shared()).toHaveLength(1);
+});
+
+test('damage of the directory data is repaired from the tar in the file', async () => {
+  await unpackSnapshot(snapshots, layer, { name: 'one' });
+  const path = join(root, 'snapshots/1/layer.erofs');
+  const whole = readFileSync(path);
+  const damaged = Buffer.from(whole);
+  damaged[damaged.length - 100]! ^= 1;
+  writeFileSync(path, damaged);
+  expect((await snapshots.check()).findings).toMatchObject([{ kind: 'layer-file', path, snapshot: 'one' }]);
+  const { findings } = await snapshots.check({ repair: () => undefined });
+  expect(findings).toMatchObject([{ outcome: 'repaired' }]);
+  expect(readFileSync(path)).toEqual(whole);
+  expect(inode(`layers/${shared()[0]}`)).toBe(inode('snapshots/1/layer.erofs'));
+});
+
+test('damage of the tar needs the layer', async () => {
+  await unpackSnapshot(snapshots, layer, { name: 'one' });
+  const path = join(root, 'snapshots/1/layer.erofs');
+  const damaged = readFileSync(path);
+  damaged[damaged.indexOf('text')]! ^= 1;
+  writeFileSync(path, damaged);
+  expect((await snapshots.check({ repair: () => undefined })).findings).toMatchObject([{ outcome: 'found' }]);
+  expect((await snapshots.check({ repair: () => layer })).findings).toMatchObject([{ outcome: 'repaired' }]);
+  expect(await snapshots.check()).toMatchObject({ findings: [] });
+});
+
+test('many commits at once do not wait for each other for ever', async () => {
+  const keys = Array.from({ length: 6 }, (_, number) => `key ${number}`);
+  for (const key of keys) await snapshots.prepare(key);
+  await Promise.all(keys.map((key) => snapshots.commit(key, { name: `${key}, committed` })));
+  expect(existsSync(join(root, 'snapshots/6/layer.erofs'))).toBe(true);
+});
