@@ -118,9 +118,9 @@ export function snapshotsService({ own, open, name, mounts, layers }: SnapshotsS
 
     async Cleanup(request: SnapshotterRequest, { signal }: CallContext): Promise<EmptyMessage> {
       checkName(request);
+      // containerd calls this after its garbage collection, which is the only one to call Remove (core/metadata). Layers
+      // that no snapshot has are unmounted here.
       await snapshots.cleanup({ signal });
-      // containerd calls this after its garbage collection, which is the only one to call Remove (core/metadata).
-      await mounts.release();
       return {};
     },
   };
