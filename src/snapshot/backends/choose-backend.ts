@@ -53,7 +53,7 @@ export async function chooseBackend(
 }
 
 async function chooseErofs(store: MetadataStore, snapshots: string, reason: string): Promise<BackendChoice> {
-  const erofs = await probeErofs(snapshots);
+  const erofs = await supportOf(store, 'erofs support', () => probeErofs(snapshots));
   const overlay = erofs.supported ? await overlaySupport(store, snapshots) : undefined;
   const refusal = erofs.reason ?? overlay?.reason;
   if (overlay?.supported) return { backend: new ErofsBackend(overlay, snapshots), reason, support: overlay };
@@ -66,39 +66,50 @@ function why(wanted: string | undefined): string {
   return wanted === undefined ? 'the snapshots there are of this backend' : 'it was asked for';
 }
 
-const SUPPORT_KEY = ['overlay support'];
+function overlaySupport(store: MetadataStore, snapshots: string): Promise<OverlaySupport> {
+  return supportOf(store, 'overlay support', () => probeOverlay(snapshots));
+}
 
-interface RememberedSupport {
+/** A result of a probe. It is stored as JSON. */
+interface Support {
+  readonly supported: boolean;
+  readonly reason: string | undefined;
+}
+
+interface Remembered<S extends Support> {
   readonly circumstances: string;
-  readonly support: OverlaySupport;
+  readonly support: S;
 }
 
 /**
- * The result of `probeOverlay`, which takes 10 to 50 ms, is stored. Overlayfs is probed again under another kernel or with
- * other privileges, and each time if it did not work.
+ * The result of a probe, which takes 10 to 50 ms, is stored. The kernel is probed again after an update or with other
+ * privileges, and each time if something did not work.
+ *
+ * @param key of the stored result
  */
-async function overlaySupport(store: MetadataStore, snapshots: string): Promise<OverlaySupport> {
+async function supportOf<S extends Support>(
+  store: MetadataStore,
+  key: string,
+  probe: () => Promise<S>,
+): Promise<S> {
   const now = circumstances();
-  const known = store.read((transaction) => transaction.get(SUPPORT_KEY)) as unknown as
-    | RememberedSupport
-    | undefined;
+  const known = store.read((transaction) => transaction.get([key])) as unknown as Remembered<S> | undefined;
   const remembered = known && { ...known.support, reason: undefined };
   if (known?.circumstances === now) return remembered!;
-  const { reason, ...support } = await probe(snapshots, remembered);
+  const found = await probeOr(remembered, probe);
+  const { reason: _, ...support } = found;
   // The caller does not wait for the disk. A result that could not be stored is probed again next time.
-  if (support.supported)
+  if (found.supported)
     store
-      .write((transaction) =>
-        transaction.put(SUPPORT_KEY, { circumstances: now, support } as unknown as Value),
-      )
+      .write((transaction) => transaction.put([key], { circumstances: now, support } as unknown as Value))
       .catch(() => {});
-  return { reason, ...support };
+  return found;
 }
 
 /** A read-only file system can't be probed. Its snapshots can be mounted read-only, and the stored result says how. */
-async function probe(snapshots: string, remembered: OverlaySupport | undefined): Promise<OverlaySupport> {
+async function probeOr<S>(remembered: S | undefined, probe: () => Promise<S>): Promise<S> {
   try {
-    return await probeOverlay(snapshots);
+    return await probe();
   } catch (error) {
     if (remembered === undefined || !OverlayerError.is(error) || error.errno !== 'EROFS') throw error;
     return remembered;
