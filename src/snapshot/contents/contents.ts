@@ -51,7 +51,7 @@ export interface SnapshotContents {
    *
    * @returns frees what the snapshot shared with others. It is called afterwards
    */
-  removing?(directory: string): () => void;
+  removing?(directory: string): () => Promise<void>;
 
   /**
    * Frees what no snapshot uses any more, and does what `committed` has not done before a crash.

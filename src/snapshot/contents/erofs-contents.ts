@@ -71,7 +71,7 @@ export class ErofsContents implements SnapshotContents {
       if (!kept.includes(name)) await treeThreads.run({ type: 'remove', parent: directory, name });
   }
 
-  removing(directory: string): () => void {
+  removing(directory: string): () => Promise<void> {
     return poolOf(directory).leave(layerFileOf(directory));
   }
 
@@ -80,7 +80,7 @@ export class ErofsContents implements SnapshotContents {
       if (existsSync(treeOf(directory)) && existsSync(layerFileOf(directory)))
         await this.committed(directory);
     const root = dirname(snapshots);
-    new LayerPool(root).sweep();
+    await new LayerPool(root).sweep();
     await new KeptMounts(join(root, KEPT_MOUNTS), () => layerFiles(snapshots)).sweep();
   }
 

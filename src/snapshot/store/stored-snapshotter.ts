@@ -175,7 +175,7 @@ export class StoredSnapshotter implements Snapshotter {
           // The snapshot is gone, even if its directory is not. `cleanup` tries again, and reports the error.
           if (!OverlayerError.is(error)) throw error;
         });
-        freeShared?.();
+        await freeShared?.();
       } finally {
         if (lock !== undefined) this.#root.directories.unlock(lock);
       }
