@@ -30,3 +30,5 @@ daemon=$!
 trap 'kill $daemon $server; wait $daemon $server || true' EXIT
 until [ -S "$OVERLAYER_ADDRESS" ] && ctr version >/dev/null 2>&1; do sleep 0.05; done
 "$@"
+# overlayer leaves its layers mounted.
+grep -o " $dir/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount

@@ -8,7 +8,7 @@ const key = basename(target);
 const snapshots = await openSnapshotter({ root });
 if (command === 'mount') {
   const layers = [];
-  for await (const snapshot of snapshots.walk()) layers.push(snapshot);
+  for await (const snapshot of snapshots.walk()) if (snapshot.kind === 'committed') layers.push(snapshot);
   const parents = new Set(layers.map(({ parent }) => parent));
   const top = layers.find(({ name }) => !parents.has(name));
   const mounts = await snapshots.prepare(key, { parent: top.name });
