@@ -30,7 +30,7 @@ export function markdown(results: Results): string {
   return [
     '# overlayer beside other tools',
     '',
-    `${results.date}, ${results.rounds} rounds in turn, medians. ${machine.cpu}, ${machine.cores} cores, ` +
+    `${results.date}, ${results.rounds === 1 ? '1 round' : `${results.rounds} rounds in turn, medians`}. ${machine.cpu}, ${machine.cores} cores, ` +
       `${Math.round(machine.memoryBytes / 1e9)} GB, Linux ${machine.kernel}; load before ${machine.loadBefore.toFixed(1)}.`,
     '',
     '## Bars',
