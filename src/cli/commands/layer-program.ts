@@ -38,11 +38,17 @@ const TAR_HELP = `Examples:
   overlayer layer tar layer.erofs -o layer.tar
   overlayer layer tar layer.erofs | sha256sum`;
 
+const VERIFY_HELP = `Examples:
+  overlayer layer verify layer.erofs
+  mount -t erofs layer.erofs /mnt
+
+A damaged file gives exit code 15 (DataLoss).`;
+
 /** The commands on one layer, or on an image without a store. */
 export function addLayerCommands(program: Command): void {
   addCommand(program, {
     name: 'unpack',
-    summary: 'Unpack a layer or an image into a directory.',
+    summary: 'Unpack a layer or an image into a directory, or a layer into one EROFS file.',
     details: 'Compression (gzip, zstd or none) is detected from the content.',
     operands: [
       ['<LAYER>', SOURCE],
@@ -97,6 +103,7 @@ function addLayerFiles(program: Command): void {
     summary: 'Read a layer file to its end, and check that no byte is damaged.',
     operands: [operand],
     flags: VERIFY_LAYER_FLAGS,
+    help: VERIFY_HELP,
     run: async ([file], flags) => await (await load()).verify(file, flags),
   });
 }

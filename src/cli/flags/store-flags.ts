@@ -2,7 +2,7 @@ import { collect, flag, parseLabels, type ValuesOf, withDefault } from './declar
 
 const BACKEND = flag(
   '--backend <BACKEND>',
-  'snapshot layout: overlayfs layers, or complete trees (default: as before; at first overlay, where overlayfs works)',
+  'overlay: a directory for each layer; native: a complete tree for each snapshot; erofs: one file for each layer (default: as before; at first overlay, where overlayfs works)',
   ['overlay', 'native', 'erofs'],
 );
 const ROOT = flag(

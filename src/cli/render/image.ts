@@ -52,7 +52,7 @@ export function unpackedImageSummary(heading: string, { platform, layers }: Unpa
     ['platform', formatPlatform(platform)],
     ['layers', formatCount(layers.length)],
     ['size', `${formatBytes(size)} (${formatBytes(compressedSize)} compressed)`],
-    ['entries', counted(entries, 'entry', 'entries')],
+    ['entries', formatCount(entries)],
     ...anomalyNotes(layers.flatMap(({ anomalies }) => anomalies)),
   ]);
 }
