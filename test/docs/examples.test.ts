@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import { DockerRegistry, push } from '../helpers/docker-registry.js';
 import { checkTypes, isRoot, makeClone, REPOSITORY, readPage, runIn } from './clone.js';
@@ -101,6 +101,15 @@ test('snapshots.mjs', async ({ skip }) => {
   const output = await run(newClone(), 'snapshots.mjs');
   expect(output).toMatch(/^committed with-hello layer-1$/m);
   expect(output).toContain('0 findings');
+});
+
+test('layer-file.mjs', async () => {
+  const clone = newClone();
+  const output = await run(clone, 'layer-file.mjs');
+  expect(output).toContain('123 entries');
+  if (isRoot) expect(output).toMatch(/^mounted: \[.*'bin'/ms);
+  const archive = gunzipSync(readFileSync(join(clone, 'fixtures/layer.tar.gz')));
+  expect(readFileSync(join(clone, 'layer.erofs.tar')).equals(archive)).toBe(true);
 });
 
 test('make-layer.mjs', async () => {
