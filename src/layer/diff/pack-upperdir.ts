@@ -7,7 +7,7 @@ import { runDiff } from './create-diff.js';
  * Makes a layer file of an overlay's upperdir. The tar goes from the differ to the writer, and is nowhere else on the
  * disk. The file does not depend on the lower layers: the layer lists each directory, and the root.
  *
- * @param file a new file, which appears when it is complete and on the disk
+ * @param file a new file, which appears when it is complete. The caller flushes it
  * @throws OverlayerError as `createDiff` and `unpackLayer`
  */
 export async function packUpperdir(
@@ -16,5 +16,11 @@ export async function packUpperdir(
   { signal }: AbortableOptions = {},
 ): Promise<AppliedLayer> {
   const diff = runDiff({ upper, lowers: [] }, { compression: 'none', signal }, sourceCrews);
-  return await applyLayer(diff, file, { target: 'erofs', temporary: true, signal });
+  return await applyLayer(diff, file, {
+    target: 'erofs',
+    temporary: true,
+    sync: false,
+    flushSoon: true,
+    signal,
+  });
 }

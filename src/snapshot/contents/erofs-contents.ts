@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
@@ -68,7 +68,8 @@ export class ErofsContents implements SnapshotContents {
     poolOf(directory).share(layerFileOf(directory));
     const kept = [...RECORD_NAMES, 'layer.erofs'];
     for (const name of await readdir(directory))
-      if (!kept.includes(name)) await treeThreads.run({ type: 'remove', parent: directory, name });
+      if (!kept.includes(name) && !removesEmpty(join(directory, name)))
+        await treeThreads.run({ type: 'remove', parent: directory, name });
   }
 
   removing(directory: string): () => Promise<void> {
@@ -124,6 +125,16 @@ export class ErofsContents implements SnapshotContents {
 export function measureLayer(directory: string): SnapshotUsage {
   const file = layerFileOf(directory);
   return { bytes: statSync(file).blocks * 512, inodes: readErofsLayer(file).inodes };
+}
+
+/** A thread takes longer than an empty directory. @returns false when it is something else */
+function removesEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function poolOf(directory: string): LayerPool {
