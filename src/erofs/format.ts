@@ -70,12 +70,15 @@ export const XATTR_PREFIXES = [
   ['security.', 6],
 ] as const;
 
+/** The type of a file in the image. */
+export type ErofsType = 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo';
+
 /** The types of files in a layer, as inodes have them. */
-export const TYPE_MODES = {
+export const TYPE_MODES: Readonly<Record<ErofsType, number>> = {
   file: MODE.file,
   directory: MODE.directory,
   symlink: MODE.symlink,
   'character-device': MODE.characterDevice,
   'block-device': MODE.blockDevice,
   fifo: MODE.fifo,
-} as const;
+};

@@ -41,7 +41,8 @@ export { isStorable } from './xattrs.js';
 
 // Reading an image: one name, one file, or all of them.
 
-export type { ErofsInode, ErofsLayout, ErofsType } from './reader/inode.js';
+export type { ErofsType } from './format.js';
+export type { ErofsInode, ErofsLayout } from './reader/inode.js';
 export type { ErofsSource } from './reader/paged-bytes.js';
 export { type ErofsEntry, type ErofsExtent, ErofsReader } from './reader/reader.js';
 export { type WalkedName, walkErofs } from './reader/walk.js';

@@ -1,5 +1,4 @@
-import { DIRENT_BYTES, FILE_TYPE, MAX_NAME_BYTES } from '../format.js';
-import type { ErofsType } from './inode.js';
+import { DIRENT_BYTES, type ErofsType, FILE_TYPE, MAX_NAME_BYTES } from '../format.js';
 import { damaged } from './paged-bytes.js';
 
 /** Overlayer writes no sockets: tar has none. */

@@ -2,6 +2,7 @@ import { hasNonZero } from '../../base/has-non-zero.js';
 import {
   BLOCK_BITS,
   BLOCK_BYTES,
+  type ErofsType,
   EXTENDED,
   INODE_BYTES,
   LAYOUT,
@@ -11,9 +12,6 @@ import {
   XATTR_HEADER_BYTES,
 } from '../format.js';
 import { damaged, foreign } from './paged-bytes.js';
-
-/** The type of a file in the image. */
-export type ErofsType = keyof typeof TYPE_MODES;
 
 /** A file of any type: the inode without the name. */
 export interface ErofsInode {

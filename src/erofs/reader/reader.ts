@@ -1,9 +1,9 @@
 import { OverlayerError } from '../../base/errors.js';
 import { decodePath, encodePath } from '../../base/path-bytes.js';
-import { BLOCK_BYTES, INODE_BYTES, NO_BLOCK, SLOT_BYTES } from '../format.js';
+import { BLOCK_BYTES, type ErofsType, INODE_BYTES, NO_BLOCK, SLOT_BYTES } from '../format.js';
 import { decodeXattrs } from '../xattrs.js';
 import { DirectoryBlock } from './directory-block.js';
-import { CHUNK_INDEX_BYTES, decodeInode, type ErofsInode, type ErofsType } from './inode.js';
+import { CHUNK_INDEX_BYTES, decodeInode, type ErofsInode } from './inode.js';
 import { damaged, type ErofsSource, PagedBytes } from './paged-bytes.js';
 import { readSuperblock } from './read-superblock.js';
 

@@ -38,7 +38,7 @@ export type PullEvent =
       readonly platform: Platform;
       readonly layers: readonly PlannedLayer[];
     }
-  /** The layer's snapshot exists already. */
+  /** The layer's snapshot exists already, or the store has the layer. */
   | { readonly type: 'skip'; readonly index: number; readonly chainID: ChainID }
   /** How far the layer is. It replaces the last one of the same layer that was not read yet. */
   | ({ readonly type: 'progress'; readonly index: number } & LayerState)

@@ -74,7 +74,8 @@ async function checkExisting(
 }
 
 function describe({ snapshot, layer }: UnpackedSnapshot, source: string, seconds: number): string {
-  if (layer === undefined) return `Snapshot ${displayPath(snapshot.name)} already exists\n`;
+  if (layer === undefined)
+    return `Nothing to unpack: snapshot ${displayPath(snapshot.name)}, or its layer, was there\n`;
   return layerSummary(
     `Unpacked ${source} into snapshot ${snapshot.name} in ${formatSeconds(seconds)}`,
     layer,
