@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSnapshotter, type Snapshotter } from '../../src/index.js';
@@ -67,6 +67,15 @@ test('damage of the directory data is repaired from the tar in the file', async 
   expect(findings).toMatchObject([{ outcome: 'repaired' }]);
   expect(readFileSync(path)).toEqual(whole);
   expect(inode(`layers/${shared()[0]}`)).toBe(inode('snapshots/1/layer.erofs'));
+});
+
+test('a lost layer file needs the layer', async () => {
+  await unpackSnapshot(snapshots, layer, { name: 'one' });
+  rmSync(join(root, 'snapshots/1/layer.erofs'));
+  const lost = { kind: 'missing-directory', outcome: 'found' };
+  expect((await snapshots.check({ repair: () => undefined })).findings).toMatchObject([lost]);
+  expect((await snapshots.check({ repair: () => layer })).findings).toMatchObject([{ outcome: 'repaired' }]);
+  expect(await snapshots.check()).toMatchObject({ findings: [] });
 });
 
 test('damage of the tar needs the layer', async () => {

@@ -62,7 +62,7 @@ async function realDirectory(path: string): Promise<string> {
 
 function notUnpacked(chainID: ChainID | undefined, cause: OverlayerError): OverlayerError {
   return new OverlayerError('FailedPrecondition', `The layers of the image are not unpacked: ${chainID}`, {
-    hint: 'pull or import the image again',
+    hint: 'pull or import the image again; if its layers are there already, overlayer snapshots check finds the damage',
     cause,
   });
 }

@@ -95,14 +95,14 @@ export class ErofsContents implements SnapshotContents {
     return await verified;
   }
 
-  /** The tar in the layer file, unless that is damaged too. */
+  /** The tar in the layer file, unless that is damaged too or the file is gone. */
   async ownLayer(directory: string, { signal }: AbortableOptions): Promise<LayerSource | undefined> {
     try {
       const task = readErofsTar(layerFileOf(directory), { signal });
       for await (const _ of task);
       return (await task).tar;
     } catch (error) {
-      if (isCode(error, 'DataLoss')) return undefined;
+      if (isCode(error, 'DataLoss') || isCode(error, 'NotFound')) return undefined;
       throw error;
     }
   }
