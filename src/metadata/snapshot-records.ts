@@ -185,7 +185,7 @@ export function checkCommit(
   if (active.kind !== 'active')
     throw new OverlayerError(
       'FailedPrecondition',
-      `Snapshot "${key}" can't be committed: it is ${active.kind}`,
+      `Snapshot "${key}" can't be committed: its kind is ${active.kind}`,
     );
   checkNameIsFree(transaction, name);
   if (parent === undefined || parent === active.parent) return active;
