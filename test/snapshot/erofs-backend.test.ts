@@ -1,11 +1,15 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { diffSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { readErofsLayer } from '../../src/layer/index.js';
 import { unpackSnapshot } from '../../src/snapshot/index.js';
+import { decode } from '../helpers/decode.js';
 import { dir, file, tar } from '../helpers/tar-builder.js';
+import { inShell } from '../helpers/two-trees.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
+import { setXattr } from '../helpers/xattrs.js';
 
 let root: string;
 let snapshots: Snapshotter;
@@ -94,4 +98,29 @@ test('many commits at once do not wait for each other for ever', async () => {
   for (const key of keys) await snapshots.prepare(key);
   await Promise.all(keys.map((key) => snapshots.commit(key, { name: `${key}, committed` })));
   expect(existsSync(join(root, 'snapshots/6/layer.erofs'))).toBe(true);
+});
+
+test.for([
+  ['redirect', 'd', '/below'],
+  ['metacopy', 'd/f', ''],
+] as const)('a commit refuses an upperdir with the mark %s', async ([mark, entry, value]) => {
+  await unpackSnapshot(snapshots, tar(dir('d'), file('d/f', 'lower')), { name: 'below' });
+  await snapshots.prepare('key', { parent: 'below' });
+  const upper = join(root, 'snapshots/2/fs');
+  inShell(upper, 'mkdir d; touch d/f');
+  setXattr(join(upper, entry), `trusted.overlay.${mark}`, value);
+  const commit = snapshots.commit('key', { name: 'name' });
+  await expect(commit).rejects.toMatchObject({ code: 'Unimplemented', entry });
+  expect(readdirSync(join(root, 'snapshots/2'))).not.toContain('layer.erofs');
+  expect(await snapshots.stat('key')).toMatchObject({ kind: 'active' });
+});
+
+test('a socket that hides a lower file hides it in the committed layer too', async () => {
+  await unpackSnapshot(snapshots, tar(dir('d'), file('d/f', 'lower')), { name: 'below' });
+  await snapshots.prepare('key', { parent: 'below' });
+  const upper = join(root, 'snapshots/2/fs');
+  inShell(upper, `mkdir d; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("d/f")'`);
+  await snapshots.commit('key', { name: 'name' });
+  const layer = await buffer(diffSnapshot(snapshots, 'name', { compression: 'none' }));
+  expect(decode(layer).map(({ path }) => path)).toEqual(['./', 'd/', 'd/.wh.f']);
 });

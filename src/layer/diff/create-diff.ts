@@ -11,7 +11,13 @@ import type { Compression } from '../options.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
 import type { DiffInput } from '../worker/jobs.js';
 import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
-import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult, type DiffSource } from './options.js';
+import {
+  CREATE_DIFF_OPTIONS,
+  type CreateDiffOptions,
+  type DiffResult,
+  type DiffSource,
+  type LoneUpperdir,
+} from './options.js';
 
 const MEDIA_TYPES: Readonly<Record<Compression, string>> = {
   none: MEDIA_TYPE.layer,
@@ -71,7 +77,7 @@ export function createDiff(
  * @throws OverlayerError as `createDiff`; `DataLoss`: the tar in a layer file is damaged
  */
 export async function* runDiff(
-  source: DiffSource | ErofsLayerInfo,
+  source: DiffSource | LoneUpperdir | ErofsLayerInfo,
   options: CreateDiffOptions,
   pool: Pool<Crew> = crews,
 ): AsyncGenerator<Uint8Array, DiffResult> {
@@ -84,7 +90,7 @@ export async function* runDiff(
 }
 
 /** JavaScript may pass anything. */
-function isLayerFile(source: DiffSource | ErofsLayerInfo): source is ErofsLayerInfo {
+function isLayerFile(source: DiffInput['source']): source is ErofsLayerInfo {
   return typeof source === 'object' && source !== null && 'tar' in source;
 }
 
@@ -176,7 +182,7 @@ async function* drain(ring: Ring, reader: number, gate: Gate): AsyncGenerator<Ui
 }
 
 /** @throws OverlayerError `InvalidArgument` */
-function checkSource(source: DiffSource): void {
+function checkSource(source: DiffSource | LoneUpperdir): void {
   if (typeof source !== 'object' || source === null)
     throw new OverlayerError(
       'InvalidArgument',
@@ -186,8 +192,9 @@ function checkSource(source: DiffSource): void {
       },
     );
   checkPath('source.upper', source.upper);
-  if ('lowers' in source) for (const lower of source.lowers) checkPath('source.lowers', lower);
-  else if (source.lower !== undefined) checkPath('source.lower', source.lower);
+  if ('lowers' in source) {
+    if (source.lowers !== 'unread') for (const lower of source.lowers) checkPath('source.lowers', lower);
+  } else if (source.lower !== undefined) checkPath('source.lower', source.lower);
 }
 
 function secondsOf(epoch: Date | undefined): number | undefined {

@@ -21,6 +21,12 @@ export type DiffSource =
       readonly upper: string;
     };
 
+/** The upperdir of an overlay mount whose lowerdirs are not read. */
+export interface LoneUpperdir {
+  readonly upper: string;
+  readonly lowers: 'unread';
+}
+
 export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
   /** @default 'gzip' */
   readonly compression?: Compression | undefined;

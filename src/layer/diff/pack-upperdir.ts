@@ -8,14 +8,19 @@ import { runDiff } from './create-diff.js';
  * disk. The file does not depend on the lower layers: the layer lists each directory, and the root.
  *
  * @param file a new file, which appears when it is complete. The caller flushes it
+ * @param hasLowers whether there are lower layers. They are not read, so a socket then leaves a whiteout
  * @throws OverlayerError as `createDiff` and `unpackLayer`
  */
 export async function packUpperdir(
   upper: string,
   file: string,
-  { signal }: AbortableOptions = {},
+  { hasLowers, signal }: AbortableOptions & { readonly hasLowers: boolean },
 ): Promise<AppliedLayer> {
-  const diff = runDiff({ upper, lowers: [] }, { compression: 'none', signal }, sourceCrews);
+  const diff = runDiff(
+    { upper, lowers: hasLowers ? 'unread' : [] },
+    { compression: 'none', signal },
+    sourceCrews,
+  );
   return await applyLayer(diff, file, {
     target: 'erofs',
     temporary: true,

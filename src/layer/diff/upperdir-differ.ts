@@ -28,21 +28,25 @@ export class UpperdirDiffer {
   }
 
   /**
-   * @param lowers nearest first
+   * @param lowers nearest first. `unread`: there may be any, so a socket always leaves a whiteout
    * @throws OverlayerError `Unimplemented` for an upperdir of a mount with `redirect_dir` or `metacopy`
    */
-  diff(lowers: readonly number[], upper: number): void {
+  diff(lowers: readonly number[] | 'unread', upper: number): void {
     reading('', () => {
-      const rootfs = new Rootfs(this.#system, upper, lowers, NO_EVENTS);
+      const isRead = lowers !== 'unread';
+      const rootfs = new Rootfs(this.#system, upper, isRead ? lowers : [], NO_EVENTS);
+      const mayHide = (walked: WalkedEntry) => !isRead || this.#hidesLower(walked, rootfs);
       try {
-        walkTree(this.#system, upper, (walked) => reading(walked.path, () => this.#visit(walked, rootfs)));
+        walkTree(this.#system, upper, (walked) =>
+          reading(walked.path, () => this.#visit(walked, rootfs, mayHide)),
+        );
       } finally {
         rootfs.close();
       }
     });
   }
 
-  #visit(walked: WalkedEntry, rootfs: Rootfs): boolean {
+  #visit(walked: WalkedEntry, rootfs: Rootfs, mayHide: (walked: WalkedEntry) => boolean): boolean {
     const { path, parent, name, stat } = walked;
     if (path !== '' && stat.isMountRoot) return false;
     const xattrs = this.#system.listXattrsAt(parent, name);
@@ -54,8 +58,10 @@ export class UpperdirDiffer {
     }
     if (marks.length > 0) refuseElsewhere(path, marks);
     const entry = describeTreeEntry(this.#system, walked, xattrs);
-    if (entry === undefined) this.#socket(walked, rootfs);
-    else if (isDirectory(stat)) {
+    if (entry === undefined) {
+      // No layer can hold a socket. A lower entry that it replaced is removed.
+      if (mayHide(walked)) this.#writer.whiteout(path);
+    } else if (isDirectory(stat)) {
       if (path !== '' || this.#isRootChanged(entry, rootfs)) this.#writer.entry(entry);
       if (marks.length > 0 && isOpaqueAt(this.#system, parent, name)) this.#writer.opaque(path);
     } else this.#file(entry);
@@ -76,14 +82,12 @@ export class UpperdirDiffer {
     if (file !== undefined) file.written ??= entry.walked.path;
   }
 
-  /** No layer can hold a socket. A lower entry that it replaced is removed. */
-  #socket({ path, name }: WalkedEntry, rootfs: Rootfs): void {
+  #hidesLower({ path, name }: WalkedEntry, rootfs: Rootfs): boolean {
     const directory = rootfs.open(path.slice(0, -name.length - 1), 'leave');
     const lower = directory && lookupLower(this.#system, directory.lowers, name);
-    if (lower === undefined) return;
-    if (lower.kind === 'directory')
+    if (lower?.kind === 'directory')
       for (const descriptor of lower.descriptors) this.#system.close(descriptor);
-    this.#writer.whiteout(path);
+    return lower !== undefined;
   }
 }
 

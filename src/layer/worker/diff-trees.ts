@@ -3,7 +3,7 @@ import { openTree } from '../../rootfs/directory.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { AT_FDCWD, O, type System, SystemError } from '../../system/system.js';
 import { type LayerOutput, LayerWriter } from '../diff/layer-writer.js';
-import type { DiffSource } from '../diff/options.js';
+import type { DiffSource, LoneUpperdir } from '../diff/options.js';
 import { TreeDiffer } from '../diff/tree-differ.js';
 import { UpperdirDiffer } from '../diff/upperdir-differ.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
@@ -43,13 +43,14 @@ export function diffTrees(
 
 function compare(
   system: System,
-  source: DiffSource,
+  source: DiffSource | LoneUpperdir,
   writer: LayerWriter,
   open: (path: string, what: string) => number,
 ): void {
   const upper = open(source.upper, 'Upper tree');
   if ('lowers' in source) {
-    const lowers = source.lowers.map((path) => open(path, 'Lower layer'));
+    const lowers =
+      source.lowers === 'unread' ? source.lowers : source.lowers.map((path) => open(path, 'Lower layer'));
     new UpperdirDiffer(system, writer).diff(lowers, upper);
   } else {
     const lower = source.lower === undefined ? undefined : open(source.lower, 'Lower tree');

@@ -54,7 +54,7 @@ export class ErofsContents implements SnapshotContents {
     const file = layerFileOf(directory);
     if (existsSync(treeOf(directory))) {
       rmSync(file, { force: true });
-      await packUpperdir(treeOf(directory), file, { signal });
+      await packUpperdir(treeOf(directory), file, { hasLowers: parents.length > 0, signal });
     } else if (readErofsLayer(file).dependsOnLowers) await indexAgain(directory, parents, signal);
     return await this.describe(directory);
   }
