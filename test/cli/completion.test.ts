@@ -103,7 +103,7 @@ test.for<[line: string, proposals: string[]]>([
   ['overlayer unpack --lower ', ['place/']],
   ['overlayer unpack pl', ['place/', 'plain.tar']],
   ['overlayer snapshots un', ['unmount', 'unpack']],
-  ['overlayer snapshots prepare --backend ', ['native', 'overlay']],
+  ['overlayer snapshots prepare --backend ', ['erofs', 'native', 'overlay']],
   ['overlayer snapshots unpack --root ', ['place/']],
 ])('fish completes "%s"', async ([line, proposals], context) => {
   needsProgram(context, 'fish');

@@ -24,10 +24,10 @@ test('the packed files are the built ones, with their types, and the documents',
   const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
   expect(names.filter((name) => !name.startsWith('dist/')).sort()).toEqual(documents);
   const code = /\.(c?js|js\.map|d\.ts)$/;
-  const daemon = /^dist\/daemon\/(proto\/.*\.proto|systemd\/overlayer\.(service|socket))$/;
+  const daemon = /^dist\/daemon\/(proto\/.*\.proto|systemd\/overlayer(\.service|\.socket|-erofs\.conf))$/;
   const others = names.filter((name) => name.startsWith('dist/') && !code.test(name));
   expect(others.filter((name) => !daemon.test(name))).toEqual([]);
-  expect(others).toHaveLength(10);
+  expect(others).toHaveLength(12);
   const scripts = names.filter((name) => name.endsWith('.js'));
   expect(scripts).toContain('dist/index.js');
   expect(scripts.filter((name) => !names.includes(name.replace(/js$/, 'd.ts')))).toEqual([]);
@@ -98,7 +98,7 @@ const ENTRY_POINTS = {
   ],
   snapshots: [
     ...['OverlayerError', 'chainIDs', 'diffMounts', 'diffSnapshot', 'mountAll', 'openSnapshotter'],
-    ...['rebuildMetadata', 'unmountAll', 'unpackSnapshot', 'withMount'],
+    ...['rebuildMetadata', 'unmountAll', 'unpackSnapshot', 'withMount', 'withoutTemplates'],
   ],
   images: [
     ...['OverlayerError', 'chainIDs', 'createRuntimeSpec', 'detectSource', 'detectStream', 'exportImages'],
