@@ -32,7 +32,10 @@ export interface MergedImage {
   readonly offsets: readonly number[];
   /** Bytes of the form of one file: a multiple of 4096. */
   readonly wholeBytes: number;
-  /** The first bytes of the image, with its superblock. Written last, they keep half an image from being mounted. */
+  /**
+   * The first bytes of the image, with its superblock. Written last, they keep half an image from being mounted. Bytes 0 to
+   * 1023 mean nothing to the kernel: `writeMergedHead` writes there.
+   */
   readonly beginning: Uint8Array;
   /** The bytes of the image after `beginning`. A piece is valid until the next one. */
   metadata(): Generator<Uint8Array, void, void>;
@@ -72,6 +75,34 @@ export function mergeErofs(
 }
 
 const MAX_LAYERS = 0xffff;
+
+const MAGIC = Buffer.from('overlayer.merged', 'latin1');
+const HEAD = { digest: 16, length: 48 } as const;
+
+/** What the first 1024 bytes of a merged image say. */
+export interface MergedHead {
+  /** sha256 of the bytes of the image after the first 1024: 32 bytes. */
+  readonly digest: Uint8Array;
+  /** Bytes of the image, without layers behind it. */
+  readonly bytes: number;
+}
+
+/** @param beginning of a merged image */
+export function writeMergedHead(beginning: Uint8Array, { digest, bytes }: MergedHead): void {
+  const head = Buffer.from(beginning.buffer, beginning.byteOffset, SUPERBLOCK_OFFSET);
+  MAGIC.copy(head);
+  head.set(digest, HEAD.digest);
+  head.writeBigUInt64LE(BigInt(bytes), HEAD.length);
+}
+
+/** @returns undefined when these are not the first 1024 bytes of a merged image with a head */
+export function readMergedHead(bytes: Buffer): MergedHead | undefined {
+  if (bytes.length < SUPERBLOCK_OFFSET || !MAGIC.equals(bytes.subarray(0, MAGIC.length))) return undefined;
+  return {
+    digest: bytes.subarray(HEAD.digest, HEAD.length),
+    bytes: Number(bytes.readBigUInt64LE(HEAD.length)),
+  };
+}
 
 /** Superblock and device table. */
 function encodeBeginning(

@@ -24,8 +24,21 @@ export function shownLayers(mounts: readonly Mount[]): readonly ShownLayer[] | u
   const layerAt = (path: string): ShownLayer => ({ type: files.has(path) ? 'erofs' : 'directory', path });
   const { bind, data } = parseMountOptions(mount.type, mount.options);
   if (bind !== 'no') return [layerAt(mount.source)];
-  if (isOneFile(mount)) return [{ type: 'erofs', path: mount.source }];
+  if (mount.type === 'erofs') return layersOfFile(mount.source, data);
   return mount.type === 'overlay' ? allLayers(overlayLayers(data)).map(layerAt) : undefined;
+}
+
+/** A file with devices has the merged metadata of these layers, which are named lowest first. */
+function layersOfFile(path: string, data: readonly string[]): readonly ShownLayer[] | undefined {
+  const files = data.length === 0 ? [path] : data.map(deviceOf).reverse();
+  return files.some((file) => file === undefined)
+    ? undefined
+    : files.map((file) => ({ type: 'erofs', path: file! }));
+}
+
+function deviceOf(option: string): string | undefined {
+  const [key, value] = splitOption(option);
+  return key === 'device' ? value : undefined;
 }
 
 /** An EROFS file that is complete without others. */

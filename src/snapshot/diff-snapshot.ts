@@ -9,6 +9,7 @@ import { type ErofsLayerInfo, findErofsLayer } from '../layer/erofs/read-erofs-l
 import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, type ShownLayer, shownLayers } from '../mount/shown-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
+import { UNMERGED_LABEL } from './labels.js';
 import type { Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
 
@@ -46,7 +47,11 @@ async function* runDiffOfSnapshot(
   /** A committed snapshot has mounts only as a view. */
   const view = async (name: string): Promise<readonly Mount[]> => {
     const temporary = temporaryKey(name, 'mount');
-    const mounts = await snapshots.view(temporary, { parent: name, signal: options.signal });
+    const mounts = await snapshots.view(temporary, {
+      parent: name,
+      labels: { [UNMERGED_LABEL]: '' },
+      signal: options.signal,
+    });
     views.push(temporary);
     return mounts;
   };

@@ -209,7 +209,7 @@ test('a key of another layer is an error', async () => {
   expect(missing.code).toBe(6);
 });
 
-test.for(['native', 'overlay'])(
+test.for(['native', 'overlay', 'erofs'])(
   'a mounted snapshot is not removed, unless by force: %s',
   async (backend, context) => {
     if (process.getuid?.() !== 0) return context.skip('it mounts');
@@ -232,3 +232,26 @@ test.for(['native', 'overlay'])(
     expect(stderr).toContain(`overlayer: Snapshot "web" is mounted on "${join(directory, 'target')}"`);
   },
 );
+
+test('the commands that mount a snapshot of EROFS layers work', async (context) => {
+  if (process.getuid?.() !== 0) return context.skip('it mounts');
+  needsProgram(context, 'unshare');
+  const script = `set -e
+    o() { "$0" "$1" snapshots "$2" --root store --backend erofs "\${@:3}" >&2; }
+    mkdir target
+    o "$1" unpack base.tar --key base
+    o "$1" unpack next.tar --key next --parent base
+    o "$1" prepare web next
+    "$0" "$1" snapshots mounts --root store target web > commands
+    sh -e commands
+    o "$1" view seen next
+    "$0" "$1" snapshots mounts --root store seen-target seen > commands
+    mkdir seen-target
+    sh -e commands
+    find target seen-target -type f`;
+  const { stdout, stderr } = spawnSync('unshare', ['-m', 'bash', '-c', script, process.execPath, MAIN], {
+    cwd: directory,
+    encoding: 'utf8',
+  });
+  expect({ stdout, stderr }).toMatchObject({ stdout: 'target/etc/next\nseen-target/etc/next\n' });
+});

@@ -24,7 +24,8 @@ test.each<[string, readonly Mount[], readonly string[] | undefined]>([
   ['owners that are mapped', [bind('/a', 'uidmap=0:1000:1', 'gidmap=0:1000:1')], ['/a']],
   ['another file system', [{ type: 'ext4', source: '/a', options: ['ro'] }], undefined],
   ['an EROFS file', [erofs('/a', 'ro', 'loop')], ['erofs /a']],
-  ['an EROFS file with data in others', [erofs('/a', 'ro', 'device=/b')], undefined],
+  ['merged metadata', [erofs('/a', 'ro', 'device=/b', 'device=/c,d')], ['erofs /c,d', 'erofs /b']],
+  ['an EROFS file with an unknown option', [erofs('/a', 'ro', 'device=/b', 'dax')], undefined],
   [
     'an overlay of EROFS files and directories',
     [erofs('/b:1'), erofs('/c'), formatted('lowerdir={{ overlay 0 1 }}:/d', 'upperdir=/a')],

@@ -8,6 +8,7 @@ import type { MergedErofsLayers } from '../../layer/options.js';
 import { applyLayer } from '../../layer/unpack-layer.js';
 import type { Mount } from '../../mount/mount.js';
 import { shownLayers } from '../../mount/shown-layers.js';
+import { UNMERGED_LABEL } from '../../snapshot/labels.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import { toOverlayerError } from '../../system/errno-code.js';
@@ -46,7 +47,7 @@ async function withLayerFiles<T>(
   const key = temporaryKey(chainID, 'mount');
   let mounts: readonly Mount[];
   try {
-    mounts = await snapshots.view(key, { parent: chainID });
+    mounts = await snapshots.view(key, { parent: chainID, labels: { [UNMERGED_LABEL]: '' } });
   } catch (error) {
     if (isCode(error, 'NotFound')) return undefined;
     throw error;
@@ -72,16 +73,10 @@ function layerFilesOf(
 }
 
 function shownFiles(mounts: readonly Mount[]): readonly string[] {
-  const [only] = mounts;
-  // A merged image: its devices are the layers.
-  const devices = mounts.length === 1 ? only!.options.filter((option) => option.startsWith(DEVICE)) : [];
-  if (devices.length > 0) return devices.map((option) => option.slice(DEVICE.length));
   // A view may have an empty directory over the layers.
   const files = (shownLayers(mounts) ?? []).filter(({ type }) => type === 'erofs');
   return files.map(({ path }) => path).reverse();
 }
-
-const DEVICE = 'device=';
 
 /** Makes the layer files from the blobs, beside the destination: the file system may then share their blocks with it. */
 async function withMadeFiles<T>(

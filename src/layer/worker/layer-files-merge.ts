@@ -1,4 +1,6 @@
-import { type MergedImage, mergeErofs } from '../../erofs/merged-image.js';
+import { createHash } from 'node:crypto';
+import { SUPERBLOCK_OFFSET } from '../../erofs/format.js';
+import { type MergedImage, mergeErofs, writeMergedHead } from '../../erofs/merged-image.js';
 import { ErofsReader } from '../../erofs/reader/reader.js';
 import { walkErofs } from '../../erofs/reader/walk.js';
 import { DestinationFile } from '../../rootfs/destination-file.js';
@@ -45,9 +47,9 @@ export class LayerFilesMerge {
         files.map((file) => this.#layerOf(file)),
         this.#input.limits,
       );
-      this.#write(image, files);
-      this.#beginning = image.beginning;
-      const { bytes: metadataSize, offsets } = image;
+      const { beginning, bytes: metadataSize, offsets } = image;
+      writeMergedHead(beginning, { digest: this.#write(image, files), bytes: metadataSize });
+      this.#beginning = beginning;
       const size = this.#input.form === 'disk' ? image.wholeBytes : metadataSize;
       return { size, metadataSize, offsets };
     } catch (error) {
@@ -82,17 +84,21 @@ export class LayerFilesMerge {
     };
   }
 
-  #write(image: MergedImage, files: readonly LayerFile[]): void {
+  /** @returns sha256 of the image, without its first 1024 bytes */
+  #write(image: MergedImage, files: readonly LayerFile[]): Uint8Array {
     const system = this.#system;
     const { descriptor } = this.#file;
+    const hash = createHash('sha256').update(image.beginning.subarray(SUPERBLOCK_OFFSET));
     let at = image.beginning.length;
     for (const piece of image.metadata()) {
       system.pwrite(descriptor, system.address(piece), piece.length, at);
+      hash.update(piece);
       at += piece.length;
     }
-    if (this.#input.form === 'metadata') return;
-    for (const [index, file] of files.entries())
-      copyInto(system, file.descriptor, descriptor, { size: file.size, target: image.offsets[index]! });
+    if (this.#input.form === 'disk')
+      for (const [index, file] of files.entries())
+        copyInto(system, file.descriptor, descriptor, { size: file.size, target: image.offsets[index]! });
+    return hash.digest();
   }
 }
 

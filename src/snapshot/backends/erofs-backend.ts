@@ -13,8 +13,15 @@ import { openLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD } from '../../system/system.js';
 import { measureLayer } from '../contents/erofs-contents.js';
-import { DIFF_ID_LABEL, GIDMAPPING_LABEL, SNAPSHOT_REF_LABEL, UIDMAPPING_LABEL } from '../labels.js';
-import { layerFileOf } from '../store/layer-files.js';
+import { addMergedFile } from '../contents/merged-file.js';
+import {
+  DIFF_ID_LABEL,
+  GIDMAPPING_LABEL,
+  SNAPSHOT_REF_LABEL,
+  UIDMAPPING_LABEL,
+  UNMERGED_LABEL,
+} from '../labels.js';
+import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
 import { makeTree, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './backend.js';
@@ -41,12 +48,16 @@ export class ErofsBackend implements SnapshotBackend {
     this.capabilities = support.idmapped ? ['rebase', 'remap-ids'] : ['rebase'];
   }
 
-  async create({ directory, parents, kind, labels }: BackendSnapshot): Promise<Supplied | undefined> {
+  async create(
+    { directory, parents, kind, labels }: BackendSnapshot,
+    options: AbortableOptions = {},
+  ): Promise<Supplied | undefined> {
     const layers = parents.map(layerFileOf);
     const wanted = labels[DIFF_ID_LABEL];
     const isUnpack = kind === 'active' && labels[SNAPSHOT_REF_LABEL] !== undefined && wanted !== undefined;
     if (isUnpack && this.#pool.take(wanted, layerFileOf(directory))) return 'staged';
     if (kind === 'view') {
+      if (layers.length > 1 && !(UNMERGED_LABEL in labels)) await addMergedFile(directory, parents, options);
       // The root of the uppermost layer is shown, unless a directory is above it.
       if (layers.length > 0 && rootLayer(layers) === layers[0]) return undefined;
     } else {
@@ -72,6 +83,11 @@ export class ErofsBackend implements SnapshotBackend {
     const layers = [...(kind === 'active' && readOnly ? [directory] : []), ...parents].map(layerFileOf);
     if (layers.length === 0)
       return [{ type: 'bind', source: tree, options: [...maps, readOnly ? 'ro' : 'rw', 'rbind'] }];
+    const merged = mergedFileOf(directory);
+    if (kind === 'view' && existsSync(merged)) {
+      const devices = layers.toReversed().map((file) => `device=${file}`);
+      return [{ type: 'erofs', source: merged, options: [...maps, 'ro', ...devices] }];
+    }
     const isCovered = kind === 'view' && existsSync(tree);
     const mounts = layers.map((source): Mount => ({ type: 'erofs', source, options: ['ro'] }));
     if (readOnly && layers.length === 1 && !isCovered) return [{ ...mounts[0]!, options: [...maps, 'ro'] }];

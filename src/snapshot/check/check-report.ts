@@ -58,6 +58,8 @@ export type DamageKind =
   | 'manifest'
   /** The layer file is damaged. A file in it that can't be read is `modified` instead. */
   | 'layer-file'
+  /** The merged metadata for views are damaged. The repair removes the file: the next view makes it again. */
+  | 'merged-file'
   /** The record file, from which the metadata could be rebuilt, is damaged or missing. */
   | 'record-file';
 

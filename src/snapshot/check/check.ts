@@ -121,11 +121,13 @@ class Check {
       find({ kind: 'missing-directory', path: directory, detail: missing });
       return found;
     }
+    const { quick = false, signal } = this.#options;
+    const spare = quick ? undefined : await contents?.verifySpare?.(directory, { signal });
+    if (spare !== undefined) find(spare);
     if (kind !== 'committed') return found;
     const recorded = await readRecordFile(directory);
     const wrong = typeof recorded === 'string' ? recorded : this.#compare(recorded, record);
     if (wrong !== undefined) find({ kind: 'record-file', path: `${directory}/record`, detail: wrong });
-    const { quick = false, signal } = this.#options;
     const isDescribed = typeof recorded !== 'string' && recorded.manifest;
     const damage = await contents?.verify(directory, {
       ...{ content: !quick, isDescribed, expected: layer, counts: this.counts, shared: this.#shared, signal },

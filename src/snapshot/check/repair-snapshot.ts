@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { NamedRecord } from '../../metadata/snapshot-records.js';
@@ -35,6 +36,7 @@ export async function repairSnapshot(
   findings: readonly OpenFinding[],
   { layerFor, dryRun, signal }: RepairOptions,
 ): Promise<void> {
+  removeSpares(findings, dryRun);
   if (record.kind !== 'committed') return;
   const damaged = findings.filter(({ kind }) => NEEDS_LAYER.includes(kind));
   const layer = damaged[0] && ((await layerFor(damaged[0])) ?? (await ownLayer(root, record, signal)));
@@ -55,6 +57,16 @@ export async function repairSnapshot(
     if (signal?.aborted) throw signal.reason;
     for (const finding of chosen) Object.assign(finding, { outcome: 'failed', error });
   }
+}
+
+function removeSpares(findings: readonly OpenFinding[], dryRun: boolean): void {
+  for (const finding of findings.filter(({ kind }) => kind === 'merged-file'))
+    try {
+      if (!dryRun) rmSync(finding.path, { force: true });
+      finding.outcome = dryRun ? 'would-repair' : 'repaired';
+    } catch (error) {
+      Object.assign(finding, { outcome: 'failed', error });
+    }
 }
 
 async function ownLayer(

@@ -64,6 +64,13 @@ export interface SnapshotContents {
   /** @returns undefined when the contents were never described, so that they can't be verified */
   verify(directory: string, options: VerifyOptions): Promise<readonly ContentDamage[] | undefined>;
 
+  /**
+   * Verifies a file that a snapshot of any kind can do without, and that is made again when it is needed.
+   *
+   * @returns its damage, whose repair is the removal of the file at `path`
+   */
+  verifySpare?(directory: string, options: AbortableOptions): Promise<ContentDamage | undefined>;
+
   /** The layer, from a snapshot with damage that has left it whole. */
   ownLayer?(directory: string, options: AbortableOptions): Promise<LayerSource | undefined>;
 
@@ -108,7 +115,7 @@ export interface VerifyOptions extends AbortableOptions {
 
 /** One thing that is wrong with the contents of a committed snapshot. The fields are those of `CheckFinding`. */
 export interface ContentDamage {
-  readonly kind: 'missing' | 'modified' | 'added' | 'manifest' | 'layer-file';
+  readonly kind: 'missing' | 'modified' | 'added' | 'manifest' | 'layer-file' | 'merged-file';
   readonly path: string;
   readonly detail: string;
   readonly diffID?: DiffID | undefined;

@@ -20,6 +20,7 @@ import { RECORD_NAMES, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { ContentDamage, DescribedContents, SnapshotContents, VerifyOptions } from './contents.js';
 import { ErofsPlace } from './erofs-place.js';
+import { verifyMergedFile } from './merged-file.js';
 
 /**
  * One layer file, `layer.erofs`, which describes itself. An active snapshot has a tree, `fs`, for what is written through
@@ -94,6 +95,8 @@ export class ErofsContents implements SnapshotContents {
     options.shared.set(key, verified);
     return await verified;
   }
+
+  readonly verifySpare = verifyMergedFile;
 
   /** The tar in the layer file, unless that is damaged too or the file is gone. */
   async ownLayer(directory: string, { signal }: AbortableOptions): Promise<LayerSource | undefined> {

@@ -10,6 +10,11 @@ export function layerFileOf(directory: string): string {
   return join(directory, 'layer.erofs');
 }
 
+/** The merged metadata of the layers of a view, or of views of a committed snapshot. */
+export function mergedFileOf(directory: string): string {
+  return join(directory, 'merged.erofs');
+}
+
 /** Paths at which snapshots have their layer files, which need not exist. @param snapshots the parent of their directories */
 export function layerFiles(snapshots: string): string[] {
   return readdirSync(snapshots).map((name) => layerFileOf(join(snapshots, name)));

@@ -1,0 +1,57 @@
+import { existsSync, linkSync } from 'node:fs';
+import type { AbortableOptions } from '../../base/abort.js';
+import { isCode } from '../../base/errors.js';
+import { findMergedDamage } from '../../layer/erofs/find-merged-damage.js';
+import { mergeErofsLayers } from '../../layer/erofs/merge-erofs-layers.js';
+import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
+import type { ContentDamage } from './contents.js';
+
+/**
+ * Gives the new directory of a view the merged metadata of its layers. The first view of a snapshot makes the file, and
+ * leaves a hard link in the directory of the snapshot for later views: 86,000 entries take 0.3 s, a link nothing.
+ *
+ * The file is whole and on the disk before it is shared, so no lock is needed, and a crash leaves nothing but the
+ * directory of the view. Without the file, the view is an overlay of the layers: layers for which a merged image has no
+ * room have none.
+ *
+ * @param parents directories, nearest first
+ * @throws OverlayerError as `mergeErofsLayers`, but not `ResourceExhausted`
+ * @throws `signal.reason`
+ */
+export async function addMergedFile(
+  directory: string,
+  parents: readonly string[],
+  { signal }: AbortableOptions,
+): Promise<void> {
+  const file = mergedFileOf(directory);
+  const shared = mergedFileOf(parents[0]!);
+  if (linkIfPossible(shared, file)) return;
+  try {
+    await mergeErofsLayers(parents.map(layerFileOf).reverse(), file, { signal });
+  } catch (error) {
+    if (isCode(error, 'ResourceExhausted')) return;
+    throw error;
+  }
+  linkIfPossible(file, shared);
+}
+
+/** @returns false when there is no such file, it has too many links, or another view has made its link before */
+function linkIfPossible(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'EEXIST', 'EMLINK'].includes(String((error as NodeJS.ErrnoException).code))) return false;
+    throw error;
+  }
+}
+
+/** @returns undefined when there is no such file, or every byte of it is as it was written */
+export async function verifyMergedFile(
+  directory: string,
+  options: AbortableOptions,
+): Promise<ContentDamage | undefined> {
+  const path = mergedFileOf(directory);
+  const detail = existsSync(path) ? await findMergedDamage(path, options) : undefined;
+  return detail === undefined ? undefined : { kind: 'merged-file', path, detail };
+}
