@@ -110,7 +110,7 @@ export type {
   RuntimeSpec,
   RuntimeUser,
 } from './bundle/runtime-spec.js';
-export { type ExportResult, exportImages } from './export/export-images.js';
+export { type ExportOptions, type ExportResult, exportImages } from './export/export-images.js';
 
 // The image specification's names and documents.
 

@@ -1,18 +1,33 @@
-import { ABORTABLE_OPTIONS, type AbortableOptions } from '../../base/abort.js';
-import { checkOptions } from '../../base/check-arguments.js';
+import type { AbortableOptions } from '../../base/abort.js';
+import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { DataTask, type Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
+import type { DiffID } from '../../oci/digest.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { SourceImage } from '../source/image-source.js';
 
-/** The size of what was written. */
+export interface ExportOptions extends AbortableOptions {
+  /**
+   * Snapshots of the images' layers. A layer whose blob was discarded is read from its layer file (backend `erofs`).
+   * @default all blobs are needed
+   */
+  readonly snapshots?: Snapshotter | undefined;
+}
+
+const EXPORT_OPTIONS = { signal: true, snapshots: true } satisfies OptionNames<ExportOptions>;
+
+/** What was written. */
 export interface ExportResult {
   /** Size of the archive in bytes. */
   readonly size: number;
+  /** DiffIDs of the layers that were written as plain tars, because their blobs were discarded. */
+  readonly plainLayers: readonly DiffID[];
 }
 
 /**
  * Writes images as an archive in the OCI layout. `docker load` reads it too: the archive also has a `manifest.json`. Blobs
- * are copied byte for byte, so all digests stay the same. Of an image for several platforms, the platforms in the store are
+ * are copied byte for byte, so all digests stay the same. A layer whose blob was discarded is written as its tar if the
+ * snapshots are layer files: the config stays the same, and the manifest has another digest. Of an image for several platforms, the platforms in the store are
  * written. The same images always give the same bytes, in whatever order they are given (containerd, core/images/archive).
  *
  * The blobs must stay in the store until the task ends: record the images, or hold a lease.
@@ -32,17 +47,18 @@ export interface ExportResult {
 export function exportImages(
   content: ContentStore,
   images: readonly SourceImage[],
-  options: AbortableOptions = {},
+  options: ExportOptions = {},
 ): Task<ExportResult, Uint8Array> {
   return new DataTask(async function* () {
-    checkOptions('exportImages', options, ABORTABLE_OPTIONS);
+    checkOptions('exportImages', options, EXPORT_OPTIONS);
     // Loaded when used: the public entry stays small.
-    const { writeImageArchive } = await import('./write-image-archive.js');
+    const { findImages, writeImageArchive } = await import('./write-image-archive.js');
     let size = 0;
-    for await (const bytes of writeImageArchive(content, images, options)) {
+    const found = await findImages(content, images, options);
+    for await (const bytes of writeImageArchive(found)) {
       size += bytes.length;
       yield bytes;
     }
-    return { size };
+    return { size, plainLayers: [...new Set(found.flatMap(({ plainLayers }) => plainLayers))] };
   });
 }

@@ -37,7 +37,7 @@ export async function writeDisk(
 }
 
 /** @returns undefined when the layers of the snapshot are not files, or not there */
-async function withLayerFiles<T>(
+export async function withLayerFiles<T>(
   snapshots: Snapshotter,
   layers: readonly PlannedLayer[],
   work: (files: readonly string[]) => Promise<T>,

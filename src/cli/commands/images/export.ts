@@ -12,13 +12,21 @@ export async function exportImages(names: readonly string[], flags: ExportFlags)
   return await withExistingStore(flags, async (store) => {
     const images: Image[] = [];
     for (const name of names) images.push(await store.images.get(name));
-    await writeOutput(exportedBytes(store.content, images, { signal }), output, signal);
+    const { content, snapshots } = store;
+    const task = exportedBytes(content, images, { signal, snapshots });
+    await writeOutput(task, output, signal);
+    const { plainLayers } = await task;
     if (output === '-') return;
     const exported = images.map(({ name }) => name);
     printResult(
       flags,
-      { images: exported, output },
-      `Exported ${exported.map(displayPath).join(', ')} to ${displayPath(output)}\n`,
+      { images: exported, output, plainLayers },
+      `Exported ${exported.map(displayPath).join(', ')} to ${displayPath(output)}\n${plainText(plainLayers.length)}`,
     );
   });
+}
+
+function plainText(layers: number): string {
+  if (layers === 0) return '';
+  return `Layers written as plain tars, because their blobs were discarded: ${layers}\n`;
 }
