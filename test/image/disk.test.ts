@@ -14,6 +14,7 @@ const namespace = useNamespace('root');
 const work = makeWorkDirectory('disk');
 const at = (name: string) => join(work, name);
 let store: Store;
+let archive: ReturnType<typeof archiveOf>;
 
 beforeAll(async () => {
   const layers = [
@@ -29,7 +30,8 @@ beforeAll(async () => {
     tar(hardlink('link', 'etc/base')),
   ];
   store = await openStore({ root: at('store'), backend: 'native' });
-  await store.import(archiveOf(layoutFiles({}, layers)), { name: 'app:1' });
+  archive = archiveOf(layoutFiles({}, layers));
+  await store.import(archive, { name: 'app:1' });
 });
 afterAll(async () => {
   await store.close();
@@ -59,6 +61,14 @@ test('a disk shows the root filesystem of the image, also through a loop device'
       at('mounted'),
     );
   }
+});
+
+test('a store of layer files gives the same disk', async () => {
+  await using other = await openStore({ root: at('erofs-store'), backend: 'erofs' });
+  await other.import(archive, { name: 'app:1' });
+  await (await other.images.get('app:1')).writeDisk(at('erofs.img'), { sync: false });
+  await (await store.images.get('app:1')).writeDisk(at('native.img'), { sync: false });
+  expect(readFileSync(at('erofs.img')).equals(readFileSync(at('native.img')))).toBe(true);
 });
 
 test('the same image gives the same bytes, and an existing file stays', async () => {
