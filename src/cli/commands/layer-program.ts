@@ -48,7 +48,7 @@ A damaged file gives exit code 15 (DataLoss).`;
 export function addLayerCommands(program: Command): void {
   addCommand(program, {
     name: 'unpack',
-    summary: 'Unpack a layer or an image into a directory, or a layer into one EROFS file.',
+    summary: 'Unpack a layer or an image into a directory or EROFS files.',
     details: 'Compression (gzip, zstd or none) is detected from the content.',
     operands: [
       ['<LAYER>', SOURCE],
