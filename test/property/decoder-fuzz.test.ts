@@ -81,8 +81,15 @@ function knownDifference(archive: Buffer, entries: readonly DecodedEntry[]): str
     return 'after an empty extended header it takes the next body for that one';
   if (headers.some((block) => '12346'.includes(block.toString('latin1', 156, 157)) && size(block) > 0))
     return 'it takes what follows a link with a size for its body';
+  // A name that ends in a slash is a directory there.
+  if (headers.some((block) => [0, 0x30].includes(block[156]!) && isNamedAsDirectory(block)))
+    return 'it takes what follows a directory of v7 with a size for its body';
   if (headers.some((block) => block[156] === 0x58)) return "it does not know Sun's extended header";
   return undefined;
+}
+
+function isNamedAsDirectory(header: Buffer): boolean {
+  return size(header) > 0 && header.toString('latin1', 0, 100).split('\0')[0]!.endsWith('/');
 }
 
 function size(header: Buffer): number {

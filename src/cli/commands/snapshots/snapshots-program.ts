@@ -20,8 +20,8 @@ Examples:
   overlayer snapshots mount /mnt web
   overlayer snapshots tree`;
 
-const CHECK_HELP = `Each committed snapshot has a manifest, with which check compares the files. A layer
-file (--backend erofs) is compared with the digests in it instead.
+const CHECK_HELP = `Each committed snapshot has a manifest, with which check compares the files. A
+layer file (--backend erofs) is compared with the digests in it instead.
 --layer repairs the snapshots whose manifest or name (chainID) belongs to that
 layer.
 
