@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -51,6 +60,26 @@ test('a committed snapshot keeps its layer file and its record only', async () =
   await snapshots.commit('key', { name: 'name' });
   expect(readdirSync(join(root, 'snapshots/1')).sort()).toEqual(['layer.erofs', 'record']);
 });
+
+for (const [what, put] of [
+  ['is cut off', (path: string) => truncateSync(path, 1500)],
+  ['is no layer file', (path: string) => writeFileSync(path, 'text')],
+  ['is another layer', (path: string, other: string) => copyFileSync(other, path)],
+] as const)
+  test(`a file of the pool that ${what} gets into no snapshot`, async () => {
+    const { layer: read } = await unpackSnapshot(snapshots, layer, { name: 'one' });
+    const diffID = read!.diffID!;
+    await unpackSnapshot(snapshots, tar(file('other', '')), { name: 'other' });
+    const pooled = join(root, 'layers', `${diffID.slice('sha256:'.length)}.erofs`);
+    await snapshots.remove('one');
+    copyFileSync(join(root, 'snapshots/2/layer.erofs'), pooled);
+    put(pooled, join(root, 'snapshots/2/layer.erofs'));
+    await unpackSnapshot(snapshots, layer, { name: 'read', diffID });
+    await unpackSnapshot(snapshots, layer, { name: 'shared', parent: 'other', diffID });
+    expect(readErofsLayer(join(root, 'snapshots/3/layer.erofs')).diffID).toBe(diffID);
+    expect(inode('snapshots/3/layer.erofs')).toBe(inode('snapshots/4/layer.erofs'));
+    expect(statSync(pooled).ino).toBe(inode('snapshots/3/layer.erofs'));
+  });
 
 test('a layer that depends on its chain is not shared', async () => {
   await unpackSnapshot(snapshots, tar(dir('d', { mode: 0o700 })), { name: 'below' });

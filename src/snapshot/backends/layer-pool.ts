@@ -1,6 +1,7 @@
-import { linkSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isCode } from '../../base/errors.js';
 import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { type DiffID, parseDigest } from '../../oci/digest.js';
 import { sharedFileOf, sharedLayers } from '../store/layer-files.js';
@@ -18,7 +19,8 @@ export class LayerPool {
 
   /** Gives a snapshot the layer. @returns false when the pool does not have it */
   take(diffID: string, file: string): boolean {
-    return orAbsent(() => linkSync(sharedFileOf(this.#root, parseDigest(diffID)), file));
+    const wanted = parseDigest(diffID);
+    return this.#holds(wanted) && orAbsent(() => linkSync(sharedFileOf(this.#root, wanted), file));
   }
 
   /** Shares the layer of a snapshot: the pool gets it, or the snapshot gets the pool's file in its place. */
@@ -27,6 +29,7 @@ export class LayerPool {
     if (layer === undefined || layer.dependsOnLowers) return;
     const shared = sharedFileOf(this.#root, layer.diffID);
     mkdirSync(dirname(shared), { recursive: true, mode: 0o700 });
+    this.#holds(layer.diffID);
     try {
       linkSync(file, shared);
       return;
@@ -71,6 +74,21 @@ export class LayerPool {
   /** Removes the layers that no snapshot has. */
   async sweep(): Promise<void> {
     for (const diffID of sharedLayers(this.#root)) await this.#dropUnused(diffID);
+  }
+
+  /** By the head of the file. A file in the pool that is cut off, or is not the layer of its name, is removed. */
+  #holds(diffID: DiffID): boolean {
+    const shared = sharedFileOf(this.#root, diffID);
+    if (!existsSync(shared)) return false;
+    try {
+      const layer = findErofsLayer(shared);
+      if (layer?.diffID === diffID && !layer.dependsOnLowers) return true;
+    } catch (error) {
+      if (isCode(error, 'NotFound')) return false;
+      if (!isCode(error, 'DataLoss')) throw error;
+    }
+    orAbsent(() => unlinkSync(shared));
+    return false;
   }
 
   /** Not on the caller's thread: freeing the pages of a large file takes 0.1 s. */
