@@ -1,6 +1,8 @@
 import {
   copyFileSync,
   existsSync,
+  linkSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -10,9 +12,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { diffSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { readErofsLayer } from '../../src/layer/index.js';
+import { ErofsPlace } from '../../src/snapshot/contents/erofs-place.js';
 import { unpackSnapshot } from '../../src/snapshot/index.js';
 import { decode } from '../helpers/decode.js';
 import { dir, file, tar } from '../helpers/tar-builder.js';
@@ -152,4 +155,43 @@ test('a socket that hides a lower file hides it in the committed layer too', asy
   await snapshots.commit('key', { name: 'name' });
   const layer = await buffer(diffSnapshot(snapshots, 'name', { compression: 'none' }));
   expect(decode(layer).map(({ path }) => path)).toEqual(['./', 'd/', 'd/.wh.f']);
+});
+
+describe('after a crash', () => {
+  const at = (...names: string[]) => join(root, 'snapshots/2', ...names);
+
+  /** An active snapshot as it is when a fill has written its layer. */
+  async function fillUpTo(step: 'layer written' | 'tree removed'): Promise<void> {
+    await unpackSnapshot(snapshots, layer, { name: 'one' });
+    await snapshots.prepare('key');
+    linkSync(join(root, 'snapshots/1/layer.erofs'), at('filled.erofs'));
+    if (step === 'tree removed') rmSync(at('fs'), { recursive: true });
+  }
+
+  test('a fill that ended before the rename of its layer file can be measured and committed', async () => {
+    await fillUpTo('tree removed');
+    expect((await snapshots.check()).findings).toEqual([]);
+    expect((await snapshots.usage('key')).bytes).toBeGreaterThan(0);
+    await snapshots.commit('key', { name: 'two' });
+    expect(readdirSync(at()).sort()).toEqual(['layer.erofs', 'record']);
+    expect(inode('snapshots/2/layer.erofs')).toBe(inode('snapshots/1/layer.erofs'));
+  });
+
+  test('a fill that ended before the removal of the tree can be repeated', async () => {
+    await fillUpTo('layer written');
+    const place = new ErofsPlace(at(), { hasLowers: false });
+    await place.write(layer, { temporary: true, isSealed: true });
+    expect(readdirSync(at()).sort()).toEqual(['layer.erofs', 'record', 'work']);
+  });
+
+  test('a cleanup finishes what a commit did not remove or share', async () => {
+    await unpackSnapshot(snapshots, layer, { name: 'one' });
+    await unpackSnapshot(snapshots, tar(file('below', '')), { name: 'below' });
+    mkdirSync(at('work'));
+    linkSync(at('layer.erofs'), at('layer.erofs.shared'));
+    await snapshots.cleanup();
+    expect(readdirSync(at()).sort()).toEqual(['layer.erofs', 'record']);
+    await snapshots.remove('below');
+    expect(shared()).toHaveLength(1);
+  });
 });

@@ -1,6 +1,5 @@
-import { existsSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import { packUpperdir } from '../../layer/diff/pack-upperdir.js';
@@ -15,12 +14,18 @@ import { syncDirectory } from '../../system/sync-directory.js';
 import type { BackendSnapshot } from '../backends/backend.js';
 import { LayerPool } from '../backends/layer-pool.js';
 import type { PreparedSnapshot } from '../fill/fill-place.js';
-import { layerFileOf, layerFiles } from '../store/layer-files.js';
+import { filledFileOf, layerFileOf, layerFiles, mergedFileOf } from '../store/layer-files.js';
 import { RECORD_NAMES, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { ContentDamage, DescribedContents, SnapshotContents, VerifyOptions } from './contents.js';
 import { ErofsPlace } from './erofs-place.js';
 import { verifyMergedFile } from './merged-file.js';
+
+/** All that the directory of a committed snapshot has. */
+const KEPT: readonly string[] = [
+  ...RECORD_NAMES,
+  ...[layerFileOf(''), mergedFileOf('')].map((path) => basename(path)),
+];
 
 /**
  * One layer file, `layer.erofs`, which describes itself. An active snapshot has a tree, `fs`, for what is written through
@@ -31,7 +36,9 @@ export class ErofsContents implements SnapshotContents {
   missing(directory: string, kind: SnapshotKind): string | undefined {
     if (kind === 'view' || existsSync(layerFileOf(directory))) return undefined;
     if (kind === 'committed') return 'its layer file is gone';
-    return existsSync(treeOf(directory)) ? undefined : 'its tree is gone';
+    return existsSync(treeOf(directory)) || existsSync(filledFileOf(directory))
+      ? undefined
+      : 'its tree is gone';
   }
 
   place({ mounts }: PreparedSnapshot): ErofsPlace | undefined {
@@ -56,7 +63,10 @@ export class ErofsContents implements SnapshotContents {
     if (existsSync(treeOf(directory))) {
       rmSync(file, { force: true });
       await packUpperdir(treeOf(directory), file, { hasLowers: parents.length > 0, signal });
-    } else if (readErofsLayer(file).dependsOnLowers) await indexAgain(directory, parents, signal);
+    } else {
+      completeFill(directory);
+      if (readErofsLayer(file).dependsOnLowers) await indexAgain(directory, parents, signal);
+    }
     return await this.describe(directory);
   }
 
@@ -67,9 +77,8 @@ export class ErofsContents implements SnapshotContents {
 
   async committed(directory: string): Promise<void> {
     poolOf(directory).share(layerFileOf(directory));
-    const kept = [...RECORD_NAMES, 'layer.erofs'];
-    for (const name of await readdir(directory))
-      if (!kept.includes(name) && !removesEmpty(join(directory, name)))
+    for (const name of restsIn(directory))
+      if (!removesEmpty(join(directory, name)))
         await treeThreads.run({ type: 'remove', parent: directory, name });
   }
 
@@ -79,7 +88,7 @@ export class ErofsContents implements SnapshotContents {
 
   async cleanUp(snapshots: string, committed: readonly string[]): Promise<void> {
     for (const directory of committed)
-      if (existsSync(treeOf(directory)) && existsSync(layerFileOf(directory)))
+      if (existsSync(layerFileOf(directory)) && restsIn(directory).length > 0)
         await this.committed(directory);
     const root = dirname(snapshots);
     await new LayerPool(root).sweep();
@@ -126,8 +135,20 @@ export class ErofsContents implements SnapshotContents {
 
 /** Blocks of the layer file, also where other snapshots share it, and inodes of the layer. */
 export function measureLayer(directory: string): SnapshotUsage {
-  const file = layerFileOf(directory);
+  const [layer, filled] = [layerFileOf(directory), filledFileOf(directory)];
+  const file = existsSync(layer) ? layer : filled;
   return { bytes: statSync(file).blocks * 512, inodes: readErofsLayer(file).inodes };
+}
+
+/** Names that only an active snapshot needs. A crash after the commit may have left any of them. */
+function restsIn(directory: string): readonly string[] {
+  return readdirSync(directory).filter((name) => !KEPT.includes(name));
+}
+
+/** Does the last step of a fill that a crash has ended between the removal of the tree and the rename. */
+function completeFill(directory: string): void {
+  const [layer, filled] = [layerFileOf(directory), filledFileOf(directory)];
+  if (!existsSync(layer) && existsSync(filled)) renameSync(filled, layer);
 }
 
 /** A thread takes longer than an empty directory. @returns false when it is something else */

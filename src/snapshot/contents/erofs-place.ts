@@ -1,11 +1,10 @@
-import { renameSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerSource } from '../../layer/options.js';
 import { type AppliedLayer, applyLayer } from '../../layer/unpack-layer.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import type { FillPlace, WriteLayerOptions } from '../fill/fill-place.js';
-import { layerFileOf } from '../store/layer-files.js';
+import { filledFileOf, layerFileOf } from '../store/layer-files.js';
 import { treeOf } from '../store/snapshot-files.js';
 
 /**
@@ -41,7 +40,9 @@ export class ErofsPlace implements FillPlace {
         },
       );
     const hasOrGetsLowers = !this.mayGetLowers || lowersLater !== undefined;
-    const filled = join(this.#directory, 'filled.erofs');
+    const filled = filledFileOf(this.#directory);
+    // The tree is still there, so the file is the rest of a fill that a crash has ended.
+    if (existsSync(treeOf(this.#directory))) rmSync(filled, { force: true });
     const applied = await applyLayer(source, filled, {
       ...reading,
       ...{ target: 'erofs', sync: true },
@@ -54,7 +55,7 @@ export class ErofsPlace implements FillPlace {
     return { ...applied, needsLowers: undefined };
   }
 
-  /** Without a tree, the layer file counts as the contents. A crash before the rename leaves a snapshot without any. */
+  /** Without a tree, the layer file counts as the contents, under either name: a crash may come before the rename. */
   #removeTree(filled: string): void {
     try {
       rmdirSync(treeOf(this.#directory));

@@ -15,6 +15,11 @@ export function mergedFileOf(directory: string): string {
   return join(directory, 'merged.erofs');
 }
 
+/** A layer that was unpacked, before the tree of the snapshot makes way for it. @param directory of the snapshot */
+export function filledFileOf(directory: string): string {
+  return join(directory, 'filled.erofs');
+}
+
 /** Paths at which snapshots have their layer files, which need not exist. @param snapshots the parent of their directories */
 export function layerFiles(snapshots: string): string[] {
   return readdirSync(snapshots).map((name) => layerFileOf(join(snapshots, name)));
