@@ -105,6 +105,23 @@ test('damage of the directory data is repaired from the tar in the file', async 
   expect(inode(`layers/${shared()[0]}`)).toBe(inode('snapshots/1/layer.erofs'));
 });
 
+test.each([
+  ['magic bytes of the head', 5, 'found'],
+  ['magic bytes of the superblock', 1024, 'repaired'],
+  ['feature bits of the superblock', 1024 + 0x50, 'repaired'],
+])('damaged %s are a finding', async (_, offset, outcome) => {
+  await unpackSnapshot(snapshots, layer, { name: 'one' });
+  const path = join(root, 'snapshots/1/layer.erofs');
+  const whole = readFileSync(path);
+  const damaged = Buffer.from(whole);
+  damaged[offset]! ^= 0xff;
+  writeFileSync(path, damaged);
+  expect((await snapshots.check()).findings).toMatchObject([{ kind: 'layer-file', path, snapshot: 'one' }]);
+  const { findings } = await snapshots.check({ repair: () => undefined });
+  expect(findings).toMatchObject([{ outcome }]);
+  expect(readFileSync(path)).toEqual(outcome === 'repaired' ? whole : damaged);
+});
+
 test('a lost layer file needs the layer', async () => {
   await unpackSnapshot(snapshots, layer, { name: 'one' });
   rmSync(join(root, 'snapshots/1/layer.erofs'));

@@ -6,6 +6,7 @@ import { hasNonZero } from '../../base/has-non-zero.js';
 import { DataTask, ProgressTask, type Task } from '../../base/task.js';
 import { BLOCK_BYTES, SUPERBLOCK_OFFSET } from '../../erofs/format.js';
 import { TAR_OFFSET } from '../../erofs/head.js';
+import type { ErofsReader } from '../../erofs/reader/reader.js';
 import { walkErofs } from '../../erofs/reader/walk.js';
 import { planLayer } from '../plan-layer.js';
 import { LayerFile } from './layer-file.js';
@@ -97,12 +98,23 @@ function hex(bytes: Uint8Array): string {
 
 /** The superblock, and the zeros up to the tar. @throws OverlayerError `DataLoss` */
 function checkBeginning(file: LayerFile): void {
-  const { image, head } = file;
+  const { head } = file;
+  const image = openImage(file);
   if (image.metadata.offset !== head.metadataOffset)
     throw damage(file, 'the superblock and the head differ about the metadata', SUPERBLOCK_OFFSET);
   const start = SUPERBLOCK_OFFSET + BLOCK_BYTES;
   if (hasNonZero(file.read(start, TAR_OFFSET - start), 0, TAR_OFFSET - start))
     throw damage(file, 'the bytes between the superblock and the tar are not zero', start);
+}
+
+/** The head says that overlayer wrote the file, so a superblock that it never writes is damaged. */
+function openImage(file: LayerFile): ErofsReader {
+  try {
+    return file.image;
+  } catch (error) {
+    if (!isCode(error, 'InvalidArgument', 'Unimplemented')) throw error;
+    throw damage(file, `its superblock can't be read (${error.message})`, error.offset ?? SUPERBLOCK_OFFSET);
+  }
 }
 
 /** Looks for the place of the damage: a header that can't be read. Damaged contents of files don't show theirs. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
-import { isCode, OverlayerError } from '../../base/errors.js';
+import { isCode, type OverlayerError } from '../../base/errors.js';
 import { packUpperdir } from '../../layer/diff/pack-upperdir.js';
 import { type ErofsLayerInfo, readErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { readErofsTar, verifyErofsLayer } from '../../layer/erofs/verify-erofs-layer.js';
@@ -114,7 +114,7 @@ export class ErofsContents implements SnapshotContents {
       for await (const _ of task);
       return (await task).tar;
     } catch (error) {
-      if (isCode(error, 'DataLoss') || isCode(error, 'NotFound')) return undefined;
+      if (isDamage(error) || isCode(error, 'NotFound')) return undefined;
       throw error;
     }
   }
@@ -202,7 +202,7 @@ async function verify(
     counts.count(info.inodes, 0);
     return [];
   } catch (error) {
-    if (!OverlayerError.is(error) || error.code !== 'DataLoss') throw error;
+    if (!isDamage(error)) throw error;
     const { entry, message: detail } = error;
     return [
       entry === undefined
@@ -210,4 +210,9 @@ async function verify(
         : { kind: 'modified', path: entry, detail, diffID },
     ];
   }
+}
+
+/** A file of a store that does not begin as a layer file (`InvalidArgument`) is damaged too. */
+function isDamage(error: unknown): error is OverlayerError {
+  return isCode(error, 'DataLoss', 'InvalidArgument');
 }
