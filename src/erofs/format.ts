@@ -27,6 +27,8 @@ export const INODE_BYTES = 64;
 export const EXTENDED = 1;
 /** Layouts of data, in bits 1 to 3 of `i_format`. */
 export const LAYOUT = { plain: 0, inline: 2, chunked: 4 } as const;
+/** The index of a chunk is the number of its first block. */
+export const CHUNK_INDEX_BYTES = 4;
 /** Block number of data that do not exist: of an empty file, or of a hole. */
 export const NO_BLOCK = 0xffffffff;
 
@@ -82,3 +84,8 @@ export const TYPE_MODES: Readonly<Record<ErofsType, number>> = {
   'block-device': MODE.blockDevice,
   fifo: MODE.fifo,
 };
+
+/** The next multiple of `unit`. */
+export function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}

@@ -123,13 +123,12 @@ export function decodeHead(bytes: Uint8Array): LayerHead {
 }
 
 function writeNumber(bytes: Buffer, at: number, value: number): void {
-  bytes.writeUInt32LE(value % 2 ** 32, at);
-  bytes.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4);
+  bytes.writeBigUInt64LE(BigInt(value), at);
 }
 
 function readNumber(bytes: Buffer, at: number): number {
-  const value = bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
-  if (value > Number.MAX_SAFE_INTEGER) throw damaged(at, 'a number is too large');
+  const value = Number(bytes.readBigUInt64LE(at));
+  if (!Number.isSafeInteger(value)) throw damaged(at, 'a number is too large');
   return value;
 }
 

@@ -1,6 +1,15 @@
 import { OverlayerError } from '../base/errors.js';
 import { Dirents } from './dirents.js';
-import { BLOCK_BYTES, FILE_ALIGNMENT, INODE_BYTES, MODE, SLOT_BYTES, XATTR_HEADER_BYTES } from './format.js';
+import {
+  BLOCK_BYTES,
+  CHUNK_INDEX_BYTES,
+  FILE_ALIGNMENT,
+  INODE_BYTES,
+  MODE,
+  roundUp,
+  SLOT_BYTES,
+  XATTR_HEADER_BYTES,
+} from './format.js';
 import { INODE, MARK, NONE, SPARSE, sizeOf } from './records.js';
 import { NameSorter } from './sort-names.js';
 import { type ErofsTree, partsOf, type TreeParts } from './tree.js';
@@ -53,7 +62,7 @@ function markBytes(mode: number): number {
 /** Indexes of a sparse file's chunks, in bytes. */
 function chunkIndexBytes(tree: TreeParts, inode: number, size: number): number {
   const { chunkBits } = tree.sparse[tree.inodes.get(inode, INODE.data)]!;
-  return Math.ceil(size / 2 ** chunkBits) * 4;
+  return Math.ceil(size / 2 ** chunkBits) * CHUNK_INDEX_BYTES;
 }
 
 /**
@@ -135,8 +144,4 @@ function placeFor(at: number, head: number, tail: number): number {
   let place = at;
   if (tail > 0) while (((place + head) % BLOCK_BYTES) + tail > BLOCK_BYTES) place += SLOT_BYTES;
   return place;
-}
-
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
 }

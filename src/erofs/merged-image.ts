@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { OverlayerError } from '../base/errors.js';
 import { DEFAULT_LIMITS, type Limits } from '../base/limits.js';
-import { BLOCK_BYTES, DEVICE_SLOT_BYTES, SUPERBLOCK_OFFSET } from './format.js';
+import { BLOCK_BYTES, DEVICE_SLOT_BYTES, roundUp, SUPERBLOCK_OFFSET } from './format.js';
 import { type Layout, layOut, MAX_BLOCKS } from './layout.js';
 import { type MergedLayer, mergeTrees } from './merge-trees.js';
 import { encodeSuperblock, layerUuid } from './superblock.js';
@@ -56,7 +56,7 @@ export function mergeErofs(
 ): MergedImage {
   if (layers.length === 0 || layers.length > MAX_LAYERS)
     throw new OverlayerError('InvalidArgument', `Cannot merge ${layers.length} layers`);
-  const table = DEVICE_TABLE + Math.ceil((layers.length * DEVICE_SLOT_BYTES) / BLOCK_BYTES) * BLOCK_BYTES;
+  const table = DEVICE_TABLE + roundUp(layers.length * DEVICE_SLOT_BYTES, BLOCK_BYTES);
   const layout = layOut(mergeTrees(layers, limits), table, { data: 'behind' });
   const bytes = table + layout.length;
   let wholeBytes = bytes;

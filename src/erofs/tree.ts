@@ -165,7 +165,7 @@ export class ErofsTree {
   /** Sets what the image says of a directory. For the writer: from then on `namesOf` is the number of links. */
   setDirectory(inode: number, size: number, links: number): void {
     this.#setSize(inode, size);
-    this.#inodes.set(inode, INODE.names, links);
+    this.setLinks(inode, links);
   }
 
   /** Sets the target of a symlink. @param target of 1 to 4095 bytes */

@@ -8,6 +8,7 @@ import {
   MAX_XATTR_BYTES,
   MODE,
   NO_BLOCK,
+  roundUp,
   SLOT_BYTES,
   XATTR_HEADER_BYTES,
 } from './format.js';
@@ -199,7 +200,7 @@ class Output {
   }
 
   align(): void {
-    this.at = Math.ceil((this.#start + this.at) / BLOCK_BYTES) * BLOCK_BYTES - this.#start;
+    this.at = roundUp(this.#start + this.at, BLOCK_BYTES) - this.#start;
   }
 
   word(value: number): void {

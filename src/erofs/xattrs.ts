@@ -1,8 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
-import { hasNonZero } from '../base/has-non-zero.js';
-import { decodePath, encodePath } from '../base/path-bytes.js';
-import { MAX_XATTR_VALUE_BYTES, XATTR_ENTRY_BYTES, XATTR_HEADER_BYTES, XATTR_PREFIXES } from './format.js';
-import { damaged, foreign } from './reader/paged-bytes.js';
+import { encodePath } from '../base/path-bytes.js';
+import { MAX_XATTR_VALUE_BYTES, XATTR_ENTRY_BYTES, XATTR_PREFIXES } from './format.js';
 
 /** Bytes of an inode's attributes, without their header and those of both marks. */
 const MAX_OWN_BYTES = 262_100;
@@ -68,36 +66,3 @@ export const MARK_XATTRS: Readonly<Record<'opaque' | 'origin', Buffer>> = {
   opaque: encodeXattrs(new Map([['trusted.overlay.opaque', Buffer.from('y')]])),
   origin: encodeXattrs(new Map([['trusted.overlay.origin', new Uint8Array(0)]])),
 };
-
-const PREFIXES: ReadonlyMap<number, string> = new Map(
-  XATTR_PREFIXES.map(([prefix, index]) => [index, prefix]),
-);
-
-/**
- * @param bytes header and attributes, as they follow the inode
- * @param offset where they lie in the file
- * @throws OverlayerError `DataLoss`, `Unimplemented`
- */
-export function decodeXattrs(bytes: Buffer, offset: number): ReadonlyMap<string, Uint8Array> {
-  if (bytes[4] !== 0) throw foreign('shared extended attributes', offset);
-  if (hasNonZero(bytes, 5, XATTR_HEADER_BYTES))
-    throw foreign('unknown fields of extended attributes', offset);
-  const attributes = new Map<string, Uint8Array>();
-  for (let at = XATTR_HEADER_BYTES; at < bytes.length; ) {
-    const nameBytes = bytes[at]!;
-    const index = bytes[at + 1]!;
-    const valueBytes = bytes.readUInt16LE(at + 2);
-    const value = at + XATTR_ENTRY_BYTES + nameBytes;
-    if (value + valueBytes > bytes.length)
-      throw damaged('an extended attribute is longer than its space', offset + at);
-    const prefix = PREFIXES.get(index);
-    if (prefix === undefined)
-      throw foreign(`an extended attribute of the unknown prefix ${index}`, offset + at);
-    const name = `${prefix}${decodePath(bytes.subarray(at + XATTR_ENTRY_BYTES, value))}`;
-    if (attributes.has(name) || prefix.endsWith('.') !== nameBytes > 0)
-      throw damaged('an extended attribute has no name, or one that another has', offset + at);
-    attributes.set(name, Uint8Array.from(bytes.subarray(value, value + valueBytes)));
-    at = Math.ceil((value + valueBytes) / 4) * 4;
-  }
-  return attributes;
-}

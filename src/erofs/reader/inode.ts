@@ -2,6 +2,7 @@ import { hasNonZero } from '../../base/has-non-zero.js';
 import {
   BLOCK_BITS,
   BLOCK_BYTES,
+  CHUNK_INDEX_BYTES,
   type ErofsType,
   EXTENDED,
   INODE_BYTES,
@@ -39,7 +40,6 @@ export interface ErofsInode {
   readonly xattrBytes: number;
 }
 
-/** The place of a file's contents in the image. */
 /** Where the image has the data of an inode. */
 export type ErofsLayout =
   /** No contents: a device, a FIFO, or an empty file. */
@@ -55,8 +55,6 @@ export type ErofsLayout =
 
 /** Bits of the chunk format that have the size of a chunk. Others say that the indexes have 8 bytes. */
 const CHUNK_BITS = 0x1f;
-/** Bytes of the index of a chunk. */
-export const CHUNK_INDEX_BYTES = 4;
 
 const TYPES: ReadonlyMap<number, ErofsType> = new Map(
   (Object.keys(TYPE_MODES) as ErofsType[]).map((type) => [TYPE_MODES[type], type]),

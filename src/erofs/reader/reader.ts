@@ -1,9 +1,16 @@
 import { OverlayerError } from '../../base/errors.js';
 import { decodePath, encodePath } from '../../base/path-bytes.js';
-import { BLOCK_BYTES, type ErofsType, INODE_BYTES, NO_BLOCK, SLOT_BYTES } from '../format.js';
-import { decodeXattrs } from '../xattrs.js';
+import {
+  BLOCK_BYTES,
+  CHUNK_INDEX_BYTES,
+  type ErofsType,
+  INODE_BYTES,
+  NO_BLOCK,
+  SLOT_BYTES,
+} from '../format.js';
+import { decodeXattrs } from './decode-xattrs.js';
 import { DirectoryBlock } from './directory-block.js';
-import { CHUNK_INDEX_BYTES, decodeInode, type ErofsInode } from './inode.js';
+import { decodeInode, type ErofsInode } from './inode.js';
 import { damaged, type ErofsSource, PagedBytes } from './paged-bytes.js';
 import { readSuperblock } from './read-superblock.js';
 

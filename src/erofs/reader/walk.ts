@@ -1,7 +1,6 @@
 import { DEFAULT_LIMITS, type Limits, limitError } from '../../base/limits.js';
-import { INODE_BYTES } from '../format.js';
-import { CHUNK_INDEX_BYTES, type ErofsInode } from './inode.js';
-
+import { CHUNK_INDEX_BYTES, INODE_BYTES } from '../format.js';
+import type { ErofsInode } from './inode.js';
 import { damaged } from './paged-bytes.js';
 import type { ErofsEntry, ErofsReader } from './reader.js';
 

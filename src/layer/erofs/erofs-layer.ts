@@ -2,7 +2,7 @@ import { OverlayerError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import { displayPath, encodePath } from '../../base/path-bytes.js';
 import type { WorkBudget } from '../../base/work-budget.js';
-import { BLOCK_BYTES, SUPERBLOCK_OFFSET, TYPE_MODES } from '../../erofs/format.js';
+import { BLOCK_BYTES, roundUp, SUPERBLOCK_OFFSET, TYPE_MODES } from '../../erofs/format.js';
 import { encodeHead, TAR_OFFSET } from '../../erofs/head.js';
 import { type Layout, layOut } from '../../erofs/layout.js';
 import { NONE } from '../../erofs/records.js';
@@ -141,12 +141,12 @@ export class ErofsLayer implements TarSink {
    */
   *finish(tarBytes: number): Generator<Append, void, void> {
     if (!this.listsRoot) this.#upper.inheritRoot();
-    let offset = yield* this.#sparse.place(roundUp(TAR_OFFSET + tarBytes));
+    let offset = yield* this.#sparse.place(roundUp(TAR_OFFSET + tarBytes, BLOCK_BYTES));
     for (const { inode, size, data } of this.#upper.copied) {
       if (this.#tree.namesOf(inode) === 0 || size === 0) continue;
       this.#tree.setFile(inode, size, offset);
       yield { kind: 'copy', from: data, offset: 0, length: size };
-      const end = roundUp(offset + size);
+      const end = roundUp(offset + size, BLOCK_BYTES);
       if (end > offset + size) yield { kind: 'zeros', length: end - offset - size };
       offset = end;
     }
@@ -331,10 +331,6 @@ export class ErofsLayer implements TarSink {
     const copied = upper.copyUp(directory, name);
     return copied === NONE ? NONE : this.#tree.inodeOf(copied);
   }
-}
-
-function roundUp(offset: number): number {
-  return Math.ceil(offset / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 /** @throws OverlayerError `InvalidArgument`: the kernel would refuse the entry */

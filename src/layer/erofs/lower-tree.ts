@@ -1,3 +1,4 @@
+import type { ErofsType } from '../../erofs/format.js';
 import { OVERLAY_PREFIXES } from '../../rootfs/lower-layers.js';
 
 /**
@@ -14,7 +15,7 @@ export interface LowerLayer extends Disposable {
 
 /** A file of a lower layer. */
 export interface LowerNode {
-  readonly type: 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo' | 'socket';
+  readonly type: ErofsType | 'socket';
   /** Permission bits: 0 to 0o7777. */
   readonly mode: number;
   readonly uid: number;

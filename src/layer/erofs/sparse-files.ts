@@ -1,6 +1,6 @@
 import { type Limits, limitError } from '../../base/limits.js';
 import type { WorkBudget } from '../../base/work-budget.js';
-import { BLOCK_BITS, BLOCK_BYTES } from '../../erofs/format.js';
+import { BLOCK_BITS, BLOCK_BYTES, CHUNK_INDEX_BYTES, roundUp } from '../../erofs/format.js';
 import { TAR_OFFSET } from '../../erofs/head.js';
 import type { ErofsTree, StoredChunks } from '../../erofs/tree.js';
 import type { TarEntry } from '../../tar/types.js';
@@ -15,7 +15,6 @@ interface DataRange {
 /** A page: smaller chunks save little. */
 const MIN_CHUNK_BITS = 12;
 const MAX_CHUNK_BITS: number = BLOCK_BITS + 31;
-const INDEX_BYTES = 4;
 /** Memory of a range. */
 const RANGE_BYTES = 48;
 /** Bytes of a sparse file for which one call is charged. */
@@ -43,7 +42,7 @@ interface SparsePlan {
  * of two chunks unused.
  */
 function chunkBitsFor(size: number, ranges: number): number {
-  const best = Math.sqrt((INDEX_BYTES * size) / (2 * Math.max(ranges, 1)));
+  const best = Math.sqrt((CHUNK_INDEX_BYTES * size) / (2 * Math.max(ranges, 1)));
   const bits = ranges === 0 ? Math.ceil(Math.log2(size)) : Math.round(Math.log2(best));
   return Math.min(Math.max(bits, MIN_CHUNK_BITS), MAX_CHUNK_BITS);
 }
@@ -52,7 +51,7 @@ function chunkBitsFor(size: number, ranges: number): number {
 function sparseCost(size: number, ranges: readonly DataRange[]): number {
   const chunk = 2 ** chunkBitsFor(size, ranges.length);
   const data = ranges.reduce((sum, { length }) => sum + length + 2 * chunk, 0);
-  return Math.ceil(size / chunk) * INDEX_BYTES + Math.min(data, size + chunk);
+  return Math.ceil(size / chunk) * CHUNK_INDEX_BYTES + Math.min(data, size + chunk);
 }
 
 /**
@@ -89,8 +88,7 @@ function planSparse(size: number, ranges: readonly DataRange[], offset: number):
   }
   const part = parts.at(-1);
   // The last chunk ends with the file, in a whole block.
-  if (part !== undefined)
-    zeros(Math.min((part.chunk + part.count) * chunkBytes, Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES));
+  if (part !== undefined) zeros(Math.min((part.chunk + part.count) * chunkBytes, roundUp(size, BLOCK_BYTES)));
   return { chunkBits, parts, pieces, bytes };
 }
 

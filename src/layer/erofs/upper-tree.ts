@@ -1,5 +1,5 @@
 import type { WorkBudget } from '../../base/work-budget.js';
-import { MODE } from '../../erofs/format.js';
+import { MODE, TYPE_MODES } from '../../erofs/format.js';
 import { MARK, NONE } from '../../erofs/records.js';
 import type { ErofsTree, InodeAttributes } from '../../erofs/tree.js';
 import { isStorable } from '../../erofs/xattrs.js';
@@ -15,15 +15,8 @@ const BYTES_OF_A_CALL: number = 1024 * 1024;
 /** Bytes of memory that a name of a copied lower file takes in a set. */
 const COPIED_BYTES = 48;
 
-const NODE_TYPES = {
-  file: MODE.file,
-  directory: MODE.directory,
-  symlink: MODE.symlink,
-  'character-device': MODE.characterDevice,
-  'block-device': MODE.blockDevice,
-  fifo: MODE.fifo,
-  socket: MODE.socket,
-} as const satisfies Record<LowerNode['type'], number>;
+/** Lower layers in directories may have sockets. */
+const NODE_TYPES: Readonly<Record<LowerNode['type'], number>> = { ...TYPE_MODES, socket: MODE.socket };
 
 /** An entry for the directory gave it its attributes. */
 const LISTED = MARK.user1;
