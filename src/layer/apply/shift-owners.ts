@@ -1,6 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import { ACCESS_ACL, DEFAULT_ACL } from '../../rootfs/xattrs.js';
 import type { TarEntry } from '../../tar/types.js';
+import { ACL_ENTRY_BYTES, ACL_HEADER_BYTES, ACL_TAG } from './acl-format.js';
 import { CAPABILITY, withHostRoot } from './capability.js';
 
 /** A range of a container's ids, and the ids of the host that it is mapped to. */
@@ -16,12 +17,7 @@ export interface OwnerMap {
   readonly gids: readonly IdRange[];
 }
 
-/** Linux, include/uapi/linux/posix_acl_xattr.h: a header of 4 bytes, then tag, permissions and id of 2, 2 and 4. */
 const ACLS: readonly string[] = [ACCESS_ACL, DEFAULT_ACL];
-const ACL_HEADER_BYTES = 4;
-const ACL_ENTRY_BYTES = 8;
-const ACL_USER = 0x02;
-const ACL_GROUP = 0x08;
 
 /**
  * Maps an entry to the host, as if a process in the user namespace unpacked it: its owner, and the ids in its access
@@ -70,8 +66,8 @@ function shiftAcl(value: Uint8Array, map: OwnerMap): Uint8Array {
   for (let at = ACL_HEADER_BYTES; at + ACL_ENTRY_BYTES <= shifted.length; at += ACL_ENTRY_BYTES) {
     const tag = shifted.readUInt16LE(at);
     const id = shifted.readUInt32LE(at + 4);
-    if (tag === ACL_USER) shifted.writeUInt32LE(hostUid(map, id), at + 4);
-    if (tag === ACL_GROUP) shifted.writeUInt32LE(hostGid(map, id), at + 4);
+    if (tag === ACL_TAG.user) shifted.writeUInt32LE(hostUid(map, id), at + 4);
+    if (tag === ACL_TAG.group) shifted.writeUInt32LE(hostGid(map, id), at + 4);
   }
   return shifted;
 }

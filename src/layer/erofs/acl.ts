@@ -1,17 +1,8 @@
 import { ACCESS_ACL } from '../../rootfs/xattrs.js';
+import { ACL_ENTRY_BYTES, ACL_HEADER_BYTES, ACL_TAG } from '../apply/acl-format.js';
 
-/** Linux, include/uapi/linux/posix_acl_xattr.h: a header of 4 bytes, then tag, permissions and id of 2, 2 and 4. */
+/** The only version that the kernel knows. */
 const VERSION = 2;
-const HEADER_BYTES = 4;
-const ENTRY_BYTES = 8;
-const TAG = {
-  userObject: 0x01,
-  user: 0x02,
-  groupObject: 0x04,
-  group: 0x08,
-  mask: 0x10,
-  other: 0x20,
-} as const;
 /** The id of an entry that has none. */
 const NO_ID = 0xffffffff;
 
@@ -23,11 +14,12 @@ const NO_ID = 0xffffffff;
  */
 export function storedAcl(name: string, value: Uint8Array): Buffer | 'unsupported' | undefined {
   if (value.length === 0) return undefined;
-  if (value.length < HEADER_BYTES) throw new RangeError('it is too short');
+  if (value.length < ACL_HEADER_BYTES) throw new RangeError('it is too short');
   const acl = Buffer.from(value);
   if (acl.readUInt32LE(0) !== VERSION) return 'unsupported';
-  if ((acl.length - HEADER_BYTES) % ENTRY_BYTES !== 0) throw new RangeError('its last entry is cut off');
-  if (acl.length === HEADER_BYTES) return undefined;
+  if ((acl.length - ACL_HEADER_BYTES) % ACL_ENTRY_BYTES !== 0)
+    throw new RangeError('its last entry is cut off');
+  if (acl.length === ACL_HEADER_BYTES) return undefined;
   const isMinimal = checkEntries(acl);
   return isMinimal && name === ACCESS_ACL ? undefined : acl;
 }
@@ -35,19 +27,19 @@ export function storedAcl(name: string, value: Uint8Array): Buffer | 'unsupporte
 /** Checks the order and the values of the entries. @returns whether they say no more than a mode */
 function checkEntries(acl: Buffer): boolean {
   /** Tags that may follow. Each is larger than the ones before, except that users and groups repeat. */
-  let allowed: number = TAG.userObject;
+  let allowed: number = ACL_TAG.userObject;
   let needsMask = false;
   let hasMask = false;
-  for (let at = HEADER_BYTES; at < acl.length; at += ENTRY_BYTES) {
+  for (let at = ACL_HEADER_BYTES; at < acl.length; at += ACL_ENTRY_BYTES) {
     const tag = acl.readUInt16LE(at);
     if ((tag & (tag - 1)) !== 0 || (tag & allowed) === 0)
       throw new RangeError('its entries are not in order');
     if (acl.readUInt16LE(at + 2) > 7) throw new RangeError('an entry has unknown permissions');
-    const isNamed = tag === TAG.user || tag === TAG.group;
+    const isNamed = tag === ACL_TAG.user || tag === ACL_TAG.group;
     if (isNamed && acl.readUInt32LE(at + 4) === NO_ID) throw new RangeError('an entry has no valid id');
     if (!isNamed) acl.writeUInt32LE(NO_ID, at + 4);
     needsMask ||= isNamed;
-    hasMask ||= tag === TAG.mask;
+    hasMask ||= tag === ACL_TAG.mask;
     allowed = following(tag);
   }
   if (allowed !== 0 || (needsMask && !hasMask)) throw new RangeError('an entry is missing');
@@ -56,14 +48,14 @@ function checkEntries(acl: Buffer): boolean {
 
 function following(tag: number): number {
   switch (tag) {
-    case TAG.userObject:
-    case TAG.user:
-      return TAG.user | TAG.groupObject;
-    case TAG.groupObject:
-    case TAG.group:
-      return TAG.group | TAG.mask | TAG.other;
-    case TAG.mask:
-      return TAG.other;
+    case ACL_TAG.userObject:
+    case ACL_TAG.user:
+      return ACL_TAG.user | ACL_TAG.groupObject;
+    case ACL_TAG.groupObject:
+    case ACL_TAG.group:
+      return ACL_TAG.group | ACL_TAG.mask | ACL_TAG.other;
+    case ACL_TAG.mask:
+      return ACL_TAG.other;
     default:
       return 0;
   }
@@ -73,12 +65,12 @@ function following(tag: number): number {
 export function aclWithMode(acl: Buffer, mode: number): Buffer {
   let group = -1;
   let mask = -1;
-  for (let at = HEADER_BYTES; at < acl.length; at += ENTRY_BYTES) {
+  for (let at = ACL_HEADER_BYTES; at < acl.length; at += ACL_ENTRY_BYTES) {
     const tag = acl.readUInt16LE(at);
-    if (tag === TAG.userObject) acl.writeUInt16LE((mode >> 6) & 7, at + 2);
-    else if (tag === TAG.other) acl.writeUInt16LE(mode & 7, at + 2);
-    else if (tag === TAG.groupObject) group = at;
-    else if (tag === TAG.mask) mask = at;
+    if (tag === ACL_TAG.userObject) acl.writeUInt16LE((mode >> 6) & 7, at + 2);
+    else if (tag === ACL_TAG.other) acl.writeUInt16LE(mode & 7, at + 2);
+    else if (tag === ACL_TAG.groupObject) group = at;
+    else if (tag === ACL_TAG.mask) mask = at;
   }
   acl.writeUInt16LE((mode >> 3) & 7, (mask < 0 ? group : mask) + 2);
   return acl;

@@ -28,7 +28,7 @@ const exactModes = findLinuxSystem()?.clearThreadUmask() === false;
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
 /** The part of the process's descriptors that one apply thread may use, for directories and for files. */
 const SHARE_OF_DESCRIPTORS = 8;
-/** Filled by `apply` or `writeFile`; waits for `commit` or `discard`. */
+/** Filled by `apply`, `writeFile` or `merge`; waits for `commit` or `discard`. */
 let filled: Filled | undefined;
 
 /** A destination that is complete, and not visible yet. */
@@ -81,24 +81,22 @@ function apply(input: ApplyInput): AppliedArchive {
 
 function writeFile(input: WriteFileInput): AppliedArchive {
   const file = LayerFileWriter.open(openLinuxSystem(), input);
-  try {
-    const applied = file.fill(pipeline);
-    filled = file;
-    return applied;
-  } catch (error) {
-    // The other threads would wait while this one cleans up.
-    pipeline.gate.abort();
-    throw withContext(error, { hint: file.discard() });
-  }
+  return orDiscarded(file, () => file.fill(pipeline));
 }
 
 function merge(input: MergeInput): MergedErofsLayers {
   const file = LayerFilesMerge.open(openLinuxSystem(), input, () => pipeline.gate.throwIfAborted());
+  return orDiscarded(file, () => file.fill());
+}
+
+function orDiscarded<T>(file: Filled, fill: () => T): T {
   try {
-    const merged = file.fill();
+    const result = fill();
     filled = file;
-    return merged;
+    return result;
   } catch (error) {
+    // The other threads would wait while this one cleans up.
+    pipeline.gate.abort();
     throw withContext(error, { hint: file.discard() });
   }
 }
