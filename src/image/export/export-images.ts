@@ -27,8 +27,9 @@ export interface ExportResult {
 /**
  * Writes images as an archive in the OCI layout. `docker load` reads it too: the archive also has a `manifest.json`. Blobs
  * are copied byte for byte, so all digests stay the same. A layer whose blob was discarded is written as its tar if the
- * snapshots are layer files: the config stays the same, and the manifest has another digest. Of an image for several platforms, the platforms in the store are
- * written. The same images always give the same bytes, in whatever order they are given (containerd, core/images/archive).
+ * snapshots are layer files: the config stays the same, and the manifest has another digest. Of an image for several
+ * platforms, the platforms in the store are written. The same images always give the same bytes, in whatever order they are
+ * given (containerd, core/images/archive).
  *
  * The blobs must stay in the store until the task ends: record the images, or hold a lease.
  *

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { ContentStore } from '../../content/content-store.js';
@@ -9,12 +10,11 @@ import { parseImageConfig } from '../../oci/image-config.js';
 import { type ImageManifest, parseIndex, parseManifest } from '../../oci/manifest.js';
 import { isConfig, isIndex, isManifest, isNonDistributable, MEDIA_TYPE } from '../../oci/media-types.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
-import { readDocument, sha256 } from '../source/blob-bytes.js';
+import { checkDigest, otherSize, readDocument, sha256 } from '../source/blob-bytes.js';
 import { planLayers } from '../source/image-contents.js';
 import type { ImageSource, SourceImage } from '../source/image-source.js';
-import { withLayerFiles } from '../store/write-disk.js';
+import { withLayerFiles } from '../store/with-layer-files.js';
 import { contentSource, notKept } from './content-source.js';
-import { readVerified } from './read-verified.js';
 
 /** A blob of the archive. */
 export interface ExportedBlob {
@@ -134,13 +134,11 @@ class BlobFinder {
       return;
     }
     const plain = await this.#addPlainLayers(manifest, missing);
+    const orPlain = (layer: Descriptor, at: number): Descriptor => plain.get(at) ?? layer;
     const document = JSON.parse(Buffer.from(bytes).toString());
-    const layers = document.layers.map((layer: object, at: number) => plain.get(at) ?? layer);
-    const written = this.#addDocument(descriptor, { ...document, layers });
-    this.#manifests.push({
-      descriptor: written,
-      manifest: parseManifest(encode({ ...document, layers }), mediaType),
-    });
+    const written = this.#addDocument(descriptor, { ...document, layers: document.layers.map(orPlain) });
+    const layers = manifest.layers.map(orPlain);
+    this.#manifests.push({ descriptor: written, manifest: { ...manifest, layers } });
   }
 
   /** @returns the descriptors of the missing layers' tars, by their places in the manifest */
@@ -182,7 +180,7 @@ class BlobFinder {
   }
 
   #addDocument(descriptor: Descriptor, document: object): Descriptor {
-    const bytes = encode(document);
+    const bytes = Buffer.from(JSON.stringify(document));
     const digest = sha256(bytes);
     this.#renamed.set(descriptor.digest, { digest, size: bytes.length });
     const written = this.written(descriptor);
@@ -205,6 +203,22 @@ class BlobFinder {
   }
 }
 
-function encode(document: object): Buffer {
-  return Buffer.from(JSON.stringify(document));
+/**
+ * Reads a blob and compares it with its descriptor. A wrong digest is reported after the last byte.
+ *
+ * @throws OverlayerError `NotFound`; `DataLoss` when they are not what the descriptor says
+ */
+async function* readVerified(
+  content: ContentStore,
+  descriptor: Descriptor,
+  options: AbortableOptions = {},
+): AsyncGenerator<Uint8Array, void, void> {
+  const { size } = await content.stat(descriptor.digest);
+  if (size !== descriptor.size) throw otherSize(descriptor, String(size));
+  const hash = createHash('sha256');
+  for await (const chunk of content.read(descriptor.digest, options)) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  checkDigest(descriptor, `sha256:${hash.digest('hex')}`);
 }

@@ -1,0 +1,56 @@
+import { isCode } from '../../base/errors.js';
+import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
+import type { Mount } from '../../mount/mount.js';
+import { shownLayers } from '../../mount/shown-layers.js';
+import { UNMERGED_LABEL } from '../../snapshot/labels.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import { temporaryKey } from '../../snapshot/temporary-key.js';
+import type { PlannedLayer } from '../pull/pull-event.js';
+
+/**
+ * Finds the layer files of an image's snapshots (backend `erofs`).
+ *
+ * @param layers lowest first
+ * @param work gets their paths, in the same order
+ * @returns undefined when the layers are not files, or not there
+ */
+export async function withLayerFiles<T>(
+  snapshots: Snapshotter,
+  layers: readonly PlannedLayer[],
+  work: (files: readonly string[]) => Promise<T>,
+): Promise<T | undefined> {
+  const chainID = layers.at(-1)?.chainID;
+  if (chainID === undefined) return undefined;
+  const key = temporaryKey(chainID, 'mount');
+  let mounts: readonly Mount[];
+  try {
+    mounts = await snapshots.view(key, { parent: chainID, labels: { [UNMERGED_LABEL]: '' } });
+  } catch (error) {
+    if (isCode(error, 'NotFound')) return undefined;
+    throw error;
+  }
+  try {
+    const files = layerFilesOf(mounts, layers);
+    return files && (await work(files));
+  } finally {
+    await snapshots.remove(key);
+  }
+}
+
+/** @returns the files of the layers, lowest first; undefined when the mounts do not show these layers as files */
+function layerFilesOf(
+  mounts: readonly Mount[],
+  layers: readonly PlannedLayer[],
+): readonly string[] | undefined {
+  const files = shownFiles(mounts);
+  const isWhole =
+    files.length === layers.length &&
+    files.every((file, at) => findErofsLayer(file)?.diffID === layers[at]!.diffID);
+  return isWhole ? files : undefined;
+}
+
+function shownFiles(mounts: readonly Mount[]): readonly string[] {
+  // A view may have an empty directory over the layers.
+  const files = (shownLayers(mounts) ?? []).filter(({ type }) => type === 'erofs');
+  return files.map(({ path }) => path).reverse();
+}
