@@ -6,6 +6,7 @@ import { decodeHead } from '../../src/erofs/head.js';
 import { mergeErofs } from '../../src/erofs/index.js';
 import { type Mount, OverlayerError } from '../../src/index.js';
 import { makeErofsLayer } from '../helpers/erofs-layer.js';
+import { lookMounted } from '../helpers/look-mounted.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
 import { oldGnuSparse } from '../helpers/sparse-members.js';
@@ -82,23 +83,13 @@ interface Shown {
 
 /** The tree that the kernel shows when the mounts are made. */
 async function show(mounts: readonly PlainMount[], place: string): Promise<Shown> {
-  mkdirSync(place, { recursive: true });
-  const list = mounts.map(({ type, source, options }) => ({ type, source, options }));
-  await namespace.inside.run(
-    async ({ overlayer }, all, target) => await overlayer.mountAll(all, target),
-    list,
-    place,
-  );
-  try {
-    const root = namespace.inside.view(place);
+  return await lookMounted(namespace, mounts, place, (root) => {
     const tree = readTree(root);
     const links = new Map<string, number>();
     for (const [path, { type }] of tree)
       if (type !== 'directory') links.set(path, lstatSync(join(root, path)).nlink);
     return { tree, links };
-  } finally {
-    await namespace.inside.run(async ({ overlayer }, target) => await overlayer.unmountAll(target), place);
-  }
+  });
 }
 
 const erofs = (source: string, ...options: string[]) => ({

@@ -6,6 +6,7 @@ import { type Mount, OverlayerError, openSnapshotter, type Snapshotter } from '.
 import { mergeErofsLayers } from '../../src/layer/index.js';
 import { diffMounts, unpackSnapshot } from '../../src/snapshot/index.js';
 import { UNMERGED_LABEL } from '../../src/snapshot/labels.js';
+import { lookMounted } from '../helpers/look-mounted.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
 import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
@@ -37,21 +38,8 @@ async function unpackAll(snapshots: Snapshotter, layers: readonly Buffer[]): Pro
   return parent;
 }
 
-async function show(mounts: readonly Mount[]): Promise<Tree> {
-  const place = join(work, 'mounted');
-  mkdirSync(place, { recursive: true });
-  const list = mounts.map(({ type, source, options }) => ({ type, source, options }));
-  await namespace.inside.run(
-    async ({ overlayer }, all, target) => await overlayer.mountAll(all, target),
-    list,
-    place,
-  );
-  try {
-    return readTree(namespace.inside.view(place));
-  } finally {
-    await namespace.inside.run(async ({ overlayer }, target) => await overlayer.unmountAll(target), place);
-  }
-}
+const show = (mounts: readonly Mount[]): Promise<Tree> =>
+  lookMounted(namespace, mounts, join(work, 'mounted'), readTree);
 
 const unmerged = { [UNMERGED_LABEL]: '' };
 const LAYERS = [tar(dir('d'), file('d/a', 'a'), file('d/b', 'b')), tar(whiteout('d/a'), file('d/c', 'c'))];
