@@ -20,32 +20,36 @@ export interface ErofsMounts {
 
 /** What the kernel logs of a mount that succeeds. */
 const MOUNTED = /mounted with root inode/;
+/** The device of EROFS files that are mounted without loop devices. */
+const NO_DEVICE = 'erofs';
 
 /** For the tests of a file. A test fails when the kernel logs a message about EROFS, except for mounts by loop devices. */
 export function useErofsMounts(): ErofsMounts {
   const namespace = useNamespace('root');
   const log = openLinuxMountSystem().followLog();
-  const watched = new Set(['erofs']);
+  const complaints: string[] = [];
   let place: string;
   beforeAll(() => {
     place = namespace.directory();
   });
   afterEach(() => {
-    const messages = log?.read() ?? [];
-    const complaints = messages.filter((line) => {
-      const device = /^erofs \(device ([^)]+)\)/.exec(line)?.[1];
-      return device !== undefined && watched.has(device) && !MOUNTED.test(line);
-    });
-    expect(complaints).toEqual([]);
+    expect(complaints.splice(0)).toEqual([]);
   });
+  const complaintsOf = (devices: readonly string[]) =>
+    (log?.read() ?? []).filter((line) => {
+      const device = /^erofs \(device ([^)]+)\)/.exec(line)?.[1];
+      return device !== undefined && devices.includes(device) && !MOUNTED.test(line);
+    });
 
   const at: ErofsMounts['at'] = async (layers, use, { merged = layers.length > 1, loop = false } = {}) => {
     const given = { place, layers, merged, loop };
+    // Other processes may have had the same loop device before, and have it again afterwards.
+    complaintsOf([]);
     const { pid, devices, path } = await namespace.inside.run(mountLayers, given);
-    if (!loop) for (const device of devices) watched.add(device);
     try {
       return await use(`/proc/${pid}/root${path}`);
     } finally {
+      if (!loop) complaints.push(...complaintsOf([NO_DEVICE, ...devices]));
       await namespace.inside.run(unmountLayers, given);
     }
   };
