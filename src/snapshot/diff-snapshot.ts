@@ -9,7 +9,6 @@ import { type ErofsLayerInfo, findErofsLayer } from '../layer/erofs/read-erofs-l
 import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, type ShownLayer, shownLayers } from '../mount/shown-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
-import { UNMERGED_LABEL } from './labels.js';
 import type { Snapshotter } from './snapshotter.js';
 import { temporaryKey } from './temporary-key.js';
 
@@ -49,7 +48,7 @@ async function* runDiffOfSnapshot(
     const temporary = temporaryKey(name, 'mount');
     const mounts = await snapshots.view(temporary, {
       parent: name,
-      labels: { [UNMERGED_LABEL]: '' },
+      merged: false,
       signal: options.signal,
     });
     views.push(temporary);

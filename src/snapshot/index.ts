@@ -19,6 +19,7 @@ export type {
   SnapshotInfo,
   SnapshotPatch,
   Snapshotter,
+  ViewOptions,
 } from './snapshotter.js';
 
 // Unpacking a layer into a snapshot; making a layer of a snapshot's changes.

@@ -15,11 +15,5 @@ export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 /** Labels an active snapshot of `unpackSnapshot`. Its process holds the lock of this name: a free lock means that it died. */
 export const UNPACKING_LABEL = 'overlayer/unpacking';
 
-/**
- * A view whose caller wants the single layers: its mounts are an overlay of them, and not one merged mount. The value is
- * empty, so that the label is not stored.
- */
-export const UNMERGED_LABEL = 'overlayer/unmerged';
-
 /** The daemon's label of an active snapshot without a parent: the unpacked layer, and its need of lower layers (JSON). */
 export const UNPACKED_LAYER_LABEL = 'overlayer/layer';

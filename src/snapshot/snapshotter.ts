@@ -107,7 +107,7 @@ export interface Snapshotter extends AsyncDisposable {
    * `prepare` with read-only mounts; the snapshot can't be committed. On a read-only file system it makes
    * no snapshot: the mounts show the parent.
    */
-  view(key: string, options?: PrepareOptions): Promise<readonly Mount[]>;
+  view(key: string, options?: ViewOptions): Promise<readonly Mount[]>;
 
   /**
    * The mounts that `prepare` or `view` returned for the snapshot.
@@ -240,6 +240,17 @@ export const PREPARE_OPTIONS = {
   parent: true,
   labels: true,
 } satisfies OptionNames<PrepareOptions>;
+
+export interface ViewOptions extends PrepareOptions {
+  /**
+   * Whether the mounts may show several layers as one. The backend `erofs` then makes one mount of merged metadata; with
+   * `false` it describes a mount of each layer, as `prepare` does.
+   * @default true
+   */
+  readonly merged?: boolean | undefined;
+}
+
+export const VIEW_OPTIONS = { ...PREPARE_OPTIONS, merged: true } satisfies OptionNames<ViewOptions>;
 
 /** Name and labels of the committed snapshot. */
 export interface CommitOptions extends AbortableOptions {

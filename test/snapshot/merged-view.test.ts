@@ -5,7 +5,6 @@ import { afterAll, expect, test } from 'vitest';
 import { type Mount, OverlayerError, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { mergeErofsLayers } from '../../src/layer/index.js';
 import { diffMounts, unpackSnapshot } from '../../src/snapshot/index.js';
-import { UNMERGED_LABEL } from '../../src/snapshot/labels.js';
 import { lookMounted } from '../helpers/look-mounted.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
@@ -41,7 +40,6 @@ async function unpackAll(snapshots: Snapshotter, layers: readonly Buffer[]): Pro
 const show = (mounts: readonly Mount[]): Promise<Tree> =>
   lookMounted(namespace, mounts, join(work, 'mounted'), readTree);
 
-const unmerged = { [UNMERGED_LABEL]: '' };
 const LAYERS = [tar(dir('d'), file('d/a', 'a'), file('d/b', 'b')), tar(whiteout('d/a'), file('d/c', 'c'))];
 const mergedIn = (root: string, id: number) => join(root, `snapshots/${id}/merged.erofs`);
 
@@ -51,7 +49,7 @@ test('a view of random layers shows the tree of their overlay', async () => {
       const { root, snapshots } = await openRoot();
       const parent = await unpackAll(snapshots, buildLayers(stack));
       const merged = await snapshots.view('merged', { parent });
-      const overlay = await snapshots.view('overlay', { parent, labels: unmerged });
+      const overlay = await snapshots.view('overlay', { parent, merged: false });
       expect(diffTrees(await show(overlay), await show(merged))).toEqual([]);
       await snapshots.close();
       rmSync(root, { recursive: true });

@@ -2,7 +2,6 @@ import { OverlayerError } from '../../base/errors.js';
 import type { Mount } from '../../mount/mount.js';
 import type { DiffID } from '../../oci/digest.js';
 import { isStaged } from '../../snapshot/fill/is-staged.js';
-import { UNMERGED_LABEL } from '../../snapshot/labels.js';
 import type { SnapshotInfo } from '../../snapshot/snapshotter.js';
 import { orUndefined, required, toMount, toSnapshotInfo } from '../convert.js';
 import type { CallContext } from '../grpc/calls.js';
@@ -69,10 +68,10 @@ export function snapshotsService({ own, open, name, mounts, layers }: SnapshotsS
 
     async View(request: PrepareRequest, { signal }: CallContext): Promise<MountsResponse> {
       checkName(request);
-      const { key, parent } = request;
+      const { key, parent, labels } = request;
       // The caller gets the daemon's mounts of the single layers, whose page cache all containers share.
-      const labels = { ...request.labels, [UNMERGED_LABEL]: '' };
-      return await answerNew(key, await snapshots.view(key, { parent: orUndefined(parent), labels, signal }));
+      const options = { parent: orUndefined(parent), labels, merged: false, signal };
+      return await answerNew(key, await snapshots.view(key, options));
     },
 
     async Mounts(request: KeyRequest): Promise<MountsResponse> {

@@ -2,7 +2,6 @@ import { isCode } from '../../base/errors.js';
 import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import type { Mount } from '../../mount/mount.js';
 import { shownLayers } from '../../mount/shown-layers.js';
-import { UNMERGED_LABEL } from '../../snapshot/labels.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import type { PlannedLayer } from '../pull/pull-event.js';
@@ -24,7 +23,7 @@ export async function withLayerFiles<T>(
   const key = temporaryKey(chainID, 'mount');
   let mounts: readonly Mount[];
   try {
-    mounts = await snapshots.view(key, { parent: chainID, labels: { [UNMERGED_LABEL]: '' } });
+    mounts = await snapshots.view(key, { parent: chainID, merged: false });
   } catch (error) {
     if (isCode(error, 'NotFound')) return undefined;
     throw error;

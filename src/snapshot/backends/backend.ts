@@ -33,6 +33,11 @@ export type Capability =
   /** Mounts map owners as the labels `uidmapping` and `gidmapping` say. */
   | 'remap-ids';
 
+export interface CreateOptions extends AbortableOptions {
+  /** Of a view: whether its mounts may show several layers as one. @default true */
+  readonly merged?: boolean | undefined;
+}
+
 /**
  * The layout of snapshots in directories, and their mounts. The snapshotter does everything else: keys and records, names
  * and removal of directories, durability of metadata. A backend of your own is an object with these members.
@@ -49,7 +54,7 @@ export interface SnapshotBackend {
    * Fills the new, empty directory of an active snapshot or a view. The directory is renamed afterwards, so store no path
    * to it. After a failure the snapshotter removes it.
    */
-  create(snapshot: BackendSnapshot, options?: AbortableOptions): Promise<Supplied | undefined>;
+  create(snapshot: BackendSnapshot, options?: CreateOptions): Promise<Supplied | undefined>;
   /** A function of its argument: it returns the same mounts after a restart. */
   mounts(snapshot: BackendSnapshot): readonly Mount[];
   /** Disk space of an active snapshot without its parents. */

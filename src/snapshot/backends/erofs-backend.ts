@@ -14,17 +14,11 @@ import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD } from '../../system/system.js';
 import { measureLayer } from '../contents/erofs-contents.js';
 import { addMergedFile } from '../contents/merged-file.js';
-import {
-  DIFF_ID_LABEL,
-  GIDMAPPING_LABEL,
-  SNAPSHOT_REF_LABEL,
-  UIDMAPPING_LABEL,
-  UNMERGED_LABEL,
-} from '../labels.js';
+import { DIFF_ID_LABEL, GIDMAPPING_LABEL, SNAPSHOT_REF_LABEL, UIDMAPPING_LABEL } from '../labels.js';
 import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
 import { makeTree, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './backend.js';
+import type { BackendSnapshot, Capability, CreateOptions, SnapshotBackend, Supplied } from './backend.js';
 import { mappedRoot } from './id-mapping.js';
 import { LayerPool } from './layer-pool.js';
 import { isForLaterParent } from './overlay-backend.js';
@@ -50,14 +44,14 @@ export class ErofsBackend implements SnapshotBackend {
 
   async create(
     { directory, parents, kind, labels }: BackendSnapshot,
-    options: AbortableOptions = {},
+    { merged = true, signal }: CreateOptions = {},
   ): Promise<Supplied | undefined> {
     const layers = parents.map(layerFileOf);
     const wanted = labels[DIFF_ID_LABEL];
     const isUnpack = kind === 'active' && labels[SNAPSHOT_REF_LABEL] !== undefined && wanted !== undefined;
     if (isUnpack && this.#pool.take(wanted, layerFileOf(directory))) return 'staged';
     if (kind === 'view') {
-      if (layers.length > 1 && !(UNMERGED_LABEL in labels)) await addMergedFile(directory, parents, options);
+      if (layers.length > 1 && merged) await addMergedFile(directory, parents, { signal });
       // The root of the uppermost layer is shown, unless a directory is above it.
       if (layers.length > 0 && rootLayer(layers) === layers[0]) return undefined;
     } else {

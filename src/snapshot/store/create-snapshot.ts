@@ -12,7 +12,7 @@ import {
 import type { Mount } from '../../mount/mount.js';
 import type { BackendSnapshot, Supplied } from '../backends/backend.js';
 import { SNAPSHOT_REF_LABEL } from '../labels.js';
-import type { PrepareOptions } from '../snapshotter.js';
+import type { ViewOptions } from '../snapshotter.js';
 import type { SnapshotIds } from './root-metadata.js';
 import { settleSnapshot } from './settle-snapshot.js';
 import { checkSnapshotName } from './snapshot-info.js';
@@ -23,7 +23,7 @@ export async function createSnapshot(
   root: SnapshotRoot,
   ids: SnapshotIds,
   { kind, key }: { readonly kind: 'active' | 'view'; readonly key: string },
-  { parent, labels = {}, signal }: PrepareOptions,
+  { parent, labels = {}, merged, signal }: ViewOptions,
 ): Promise<readonly Mount[]> {
   signal?.throwIfAborted();
   checkSnapshotName(key);
@@ -39,7 +39,7 @@ export async function createSnapshot(
   const snapshot = { kind, parents: ancestors, labels, readOnly: kind === 'view' };
   let supplied: Supplied | undefined;
   try {
-    supplied = await root.backend.create({ ...snapshot, directory: staged.path }, { signal });
+    supplied = await root.backend.create({ ...snapshot, directory: staged.path }, { merged, signal });
     signal?.throwIfAborted();
     const created = { name: key, id, kind, parent };
     await root.writeRecordFile(staged.path, { ...created, labels, createdAt: Date.now() });

@@ -29,6 +29,8 @@ import {
   type SnapshotInfo,
   type SnapshotPatch,
   type Snapshotter,
+  VIEW_OPTIONS,
+  type ViewOptions,
 } from '../snapshotter.js';
 import { commitSnapshot } from './commit-snapshot.js';
 import { createSnapshot } from './create-snapshot.js';
@@ -64,9 +66,9 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  view(key: string, options: PrepareOptions = {}): Promise<readonly Mount[]> {
+  view(key: string, options: ViewOptions = {}): Promise<readonly Mount[]> {
     return this.#run(`Cannot view snapshot "${key}"`, async () => {
-      checkOptions('view', options, PREPARE_OPTIONS);
+      checkOptions('view', options, VIEW_OPTIONS);
       try {
         return await createSnapshot(this.#root, this.#ids, { kind: 'view', key }, options);
       } catch (error) {
