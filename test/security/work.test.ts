@@ -55,9 +55,7 @@ describe('calls to the kernel grow with the entries', () => {
   });
 
   test('files in a directory that many lower layers have', async ({ box }) => {
-    const lowers = await Promise.all(
-      range(30).map((index) => box.directory(`l${index}`, file(`d/x${index}`))),
-    );
+    const lowers = await directories(box, 30, (index) => file(`d/x${index}`));
     const layer = tar(...range(200).map((index) => file(`d/f${index}`, 'x')));
     const calls = countCalls(box.dest, { layer, target: 'overlay' }, lowers);
     expect(calls).toBeLessThan(200 * 10 + 30 * 10);
