@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -10,11 +11,15 @@ import type { MountSystem } from '../system/mount-system.js';
 import { AT_FDCWD } from '../system/system.js';
 import type { Mount } from './mount.js';
 import { mountOnto } from './mount-onto.js';
+import { splitOption } from './mount-options.js';
 
-/** The name of their directory in the root of a store. */
+/** The name of the daemon's directory of them in the root of a store. */
 export const KEPT_MOUNTS = 'mounted';
+/** The name of the directory in the root of a store for those of `mountShared`. */
+export const SHARED_MOUNTS = 'shared-mounts';
 /** The magic number of EROFS (statfs(2)). */
 const EROFS_MAGIC = 0xe0f5e1e2;
+const NAME = /^[1-9]\d*(?:-[0-9a-f]{16})?$/;
 /** The pause between two attempts to take the lock. Another process holds it for about a millisecond. */
 const PAUSE_MS = 5;
 
@@ -39,6 +44,7 @@ export class KeptMounts {
   readonly #system: MountSystem;
   readonly #directory: string;
   readonly #files: () => Iterable<string>;
+  readonly #used: () => ReadonlySet<string>;
   /** The path under which a file was held last, by its inode number. */
   readonly #held = new Map<string, string>();
   #last: Promise<unknown> = Promise.resolve();
@@ -46,14 +52,17 @@ export class KeptMounts {
   /**
    * @param directory an absolute path without symlinks. It is made for the first mount, with mode 0700
    * @param files paths of all files that are in use. They need not exist
+   * @param used the names in the directory that are in use. @default those of `files`
    */
   constructor(
     directory: string,
     files: () => Iterable<string>,
     system: MountSystem = openLinuxMountSystem(),
+    used: () => ReadonlySet<string> = () => inodesOf(files()),
   ) {
     this.#directory = directory;
     this.#files = files;
+    this.#used = used;
     this.#system = system;
   }
 
@@ -65,27 +74,34 @@ export class KeptMounts {
    * @throws OverlayerError as `mountAll`
    */
   hold(mounts: readonly Mount[]): Promise<readonly string[]> {
-    return this.#exclusively(async () => {
-      const made: string[] = [];
-      try {
-        const places: string[] = [];
-        for (const mount of mounts) {
-          const inode = String(statSync(mount.source, { bigint: true }).ino);
-          const place = join(this.#directory, inode);
-          places.push(place);
-          this.#held.set(inode, mount.source);
-          if (this.#isMounted(place)) continue;
-          made.push(place);
-          mkdirSync(place, { recursive: true, mode: 0o700 });
-          await mountOnto(this.#system, [mount], place);
-        }
-        return places;
-      } catch (error) {
-        // What can't be unmounted now is unused, so `sweep` does it: the first error says more.
-        for (const place of made.reverse()) await this.#unmount(place).catch(() => {});
-        throw toOverlayerError(error, `Cannot mount layers in "${this.#directory}"`);
+    return this.use(mounts, async (places) => places);
+  }
+
+  /** Does what `hold` does. No call of another process or object unmounts one of the files while `use` runs. */
+  use<T>(mounts: readonly Mount[], use: (places: readonly string[]) => Promise<T>): Promise<T> {
+    return this.#exclusively(async () => await use(await this.#hold(mounts)));
+  }
+
+  async #hold(mounts: readonly Mount[]): Promise<readonly string[]> {
+    const made: string[] = [];
+    try {
+      const places: string[] = [];
+      for (const mount of mounts) {
+        const name = nameOf(mount);
+        const place = join(this.#directory, name);
+        places.push(place);
+        this.#held.set(name, mount.source);
+        if (this.#isMounted(place)) continue;
+        made.push(place);
+        mkdirSync(place, { recursive: true, mode: 0o700 });
+        await mountOnto(this.#system, [mount], place);
       }
-    });
+      return places;
+    } catch (error) {
+      // What can't be unmounted now is unused, so `sweep` does it: the first error says more.
+      for (const place of made.reverse()) await this.#unmount(place).catch(() => {});
+      throw toOverlayerError(error, `Cannot mount layers in "${this.#directory}"`);
+    }
   }
 
   /**
@@ -124,8 +140,7 @@ export class KeptMounts {
   unused(): readonly string[] {
     const names = namesIn(this.#directory);
     if (names.length === 0) return [];
-    const used = new Set<string | undefined>();
-    for (const file of this.#files()) used.add(inodeOf(file));
+    const used = this.#used();
     return names.filter((name) => !used.has(name)).map((name) => join(this.#directory, name));
   }
 
@@ -165,6 +180,29 @@ export class KeptMounts {
   }
 }
 
+/** The inode number of its file. Options change what is shown, and a repair can replace devices: both are part of the name. */
+function nameOf({ source, options }: Mount): string {
+  const inode = String(statSync(source, { bigint: true }).ino);
+  const others = options.filter((option) => option !== 'ro');
+  if (others.length === 0) return inode;
+  const hash = createHash('sha256');
+  for (const option of others) {
+    const [key, file] = splitOption(option);
+    hash.update(`${option}\0`);
+    if (key === 'device' && file) hash.update(`${statSync(file, { bigint: true }).ino}\0`);
+  }
+  return `${inode}-${hash.digest('hex').slice(0, 16)}`;
+}
+
+function inodesOf(files: Iterable<string>): ReadonlySet<string> {
+  const inodes = new Set<string>();
+  for (const file of files) {
+    const inode = inodeOf(file);
+    if (inode !== undefined) inodes.add(inode);
+  }
+  return inodes;
+}
+
 /** @returns undefined when there is no such file */
 function inodeOf(file: string): string | undefined {
   const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
@@ -173,7 +211,7 @@ function inodeOf(file: string): string | undefined {
 
 function namesIn(directory: string): readonly string[] {
   try {
-    return readdirSync(directory).filter((name) => /^[1-9]\d*$/.test(name));
+    return readdirSync(directory).filter((name) => NAME.test(name));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

@@ -16,13 +16,17 @@ import { isIdMap, parseMountOptions } from './mount-options.js';
 import { overlayLayers } from './overlay-layers.js';
 import { countParts, fillTemplates } from './templates.js';
 
-/** A mount that others of its list use. It is attached nowhere. */
-interface Part {
+/** A mount that others of its list use. */
+export interface PlacedMount {
   /** Without templates. */
   readonly mount: Mount;
-  readonly tree: number;
   /** The path at which it is found. */
   readonly place: string;
+}
+
+/** It is attached nowhere. */
+interface Part extends PlacedMount {
+  readonly tree: number;
 }
 
 /**
@@ -103,7 +107,7 @@ async function mountOne(
  * The mount table does not show which files are layers of an overlay. The source, which overlayfs ignores, names the
  * nearest one, unless the caller has chosen a source.
  */
-function namedAfterFile(mount: Mount, parts: readonly Part[]): Mount {
+export function namedAfterFile(mount: Mount, parts: readonly PlacedMount[]): Mount {
   if (mount.type !== 'overlay' || mount.source !== 'overlay') return mount;
   const { lowers } = overlayLayers(parseMountOptions(mount.type, mount.options).data);
   const nearest = lowers.map((lower) => parts.find(({ place }) => place === lower)).find((part) => part);

@@ -20,4 +20,9 @@ export interface Mount {
   readonly target?: string | undefined;
   /** The options as in fstab(5). */
   readonly options: readonly string[];
+  /**
+   * Of an `erofs` mount: a directory in which `mountAll` keeps the file mounted as long as mounts use it, so that they
+   * share one page cache. Its path has no symlinks, and only root may look into it. Other programs may ignore it.
+   */
+  readonly sharedIn?: string | undefined;
 }

@@ -18,15 +18,18 @@ function loadCalls(): Promise<MountCalls> {
 }
 
 async function bindCalls(): Promise<MountCalls> {
-  const [{ mountOnto }, { unmountTree }, { openLinuxMountSystem }] = await Promise.all([
-    import('./mount-onto.js'),
+  const [{ mountShared, releaseShared }, { unmountTree }, { openLinuxMountSystem }] = await Promise.all([
+    import('./shared-mounts.js'),
     import('./unmount-tree.js'),
     import('../system/linux-mount.js'),
   ]);
   const system = openLinuxMountSystem();
   return {
-    mount: (mounts, target) => mountOnto(system, mounts, target),
-    unmount: (target, options) => unmountTree(system, target, options),
+    mount: (mounts, target) => mountShared(system, mounts, target),
+    async unmount(target, options) {
+      await unmountTree(system, target, options);
+      await releaseShared(system);
+    },
   };
 }
 
@@ -36,7 +39,8 @@ async function bindCalls(): Promise<MountCalls> {
  * of a later one (`Mount`) do not appear in the mount table.
  *
  * EROFS files are mounted through read-only loop devices where the kernel does not mount them itself: before Linux 6.12,
- * and on file systems such as tmpfs and overlayfs.
+ * and on file systems such as tmpfs and overlayfs. Files with a directory in `Mount.sharedIn` stay mounted there until
+ * `unmountAll` unmounts the last target that uses them.
  *
  * @throws OverlayerError `PermissionDenied`, `NotFound`, `InvalidArgument`, `FailedPrecondition` or `Unimplemented`,
  *   with the kernel's own explanation where it gave one; `DataLoss`: an EROFS file is damaged

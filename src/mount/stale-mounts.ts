@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { decodePath } from '../base/path-bytes.js';
 import { type MountInfo, readMountInfo } from '../system/mountinfo.js';
 import { hasProc } from '../system/own-proc.js';
-import { KEPT_MOUNTS } from './kept-mounts.js';
+import { KEPT_MOUNTS, SHARED_MOUNTS } from './kept-mounts.js';
 
 /** A mount of a snapshot that no longer exists, or a mount inside the store. */
 interface StaleMount {
@@ -22,8 +22,9 @@ export function findStaleMounts(snapshots: string, exists: (directory: string) =
   const home = mountOf(mounts, snapshots);
   return mounts.flatMap((mount): StaleMount[] => {
     const { mountPoint } = mount;
-    // `KeptMounts.unused` finds those that no snapshot uses: several snapshots may share one.
-    if (mountPoint.startsWith(`${join(dirname(snapshots), KEPT_MOUNTS)}/`)) return [];
+    // `KeptMounts.unused` finds those that nothing uses: several snapshots may share one.
+    const keeping = [KEPT_MOUNTS, SHARED_MOUNTS].map((name) => `${join(dirname(snapshots), name)}/`);
+    if (keeping.some((directory) => mountPoint.startsWith(directory))) return [];
     if (mountPoint.startsWith(`${snapshots}/`))
       return [{ mountPoint, detail: `${mount.type} is mounted inside the store` }];
     const gone = [...usedBy(mount, snapshots, home)].filter((name) => !exists(name));
@@ -69,7 +70,8 @@ function backingFile(source: string): string {
   }
 }
 
-function namesBelow(directory: string, text: string): Set<string> {
+/** The names below a directory that a text has as parts of paths. */
+export function namesBelow(directory: string, text: string): Set<string> {
   const names = new Set<string>();
   const prefix = `${directory}/`;
   for (let at = text.indexOf(prefix); at !== -1; at = text.indexOf(prefix, at + 1))

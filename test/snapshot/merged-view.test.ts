@@ -63,7 +63,9 @@ test('views of a snapshot are one mount of one file', async () => {
   const parent = await unpackAll(snapshots, LAYERS);
   const [first, second] = [await snapshots.view('v', { parent }), await snapshots.view('w', { parent })];
   const layers = [1, 2].map((id) => `device=${join(root, `snapshots/${id}/layer.erofs`)}`);
-  expect(first).toEqual([{ type: 'erofs', source: mergedIn(root, 3), options: ['ro', ...layers] }]);
+  const sharedIn = join(root, 'shared-mounts');
+  const options = ['ro', ...layers];
+  expect(first).toEqual([{ type: 'erofs', source: mergedIn(root, 3), options, sharedIn }]);
   expect(await snapshots.mounts('v')).toEqual(first);
   const inodes = [first[0]!.source, second[0]!.source].map((path) => statSync(path).ino);
   expect(inodes[0]).toBe(inodes[1]);

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { LayerFile } from '../../layer/erofs/layer-file.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
+import { SHARED_MOUNTS } from '../../mount/kept-mounts.js';
 import type { Mount } from '../../mount/mount.js';
 import { escapeLayer } from '../../mount/overlay-layers.js';
 import type { OverlaySupport } from '../../mount/overlay-support.js';
@@ -34,11 +35,13 @@ export class ErofsBackend implements SnapshotBackend {
   readonly capabilities: readonly Capability[];
   readonly #support: OverlaySupport;
   readonly #pool: LayerPool;
+  readonly #sharedMounts: string;
 
   /** @param snapshots the parent of the snapshots' directories, without symlinks */
   constructor(support: OverlaySupport, snapshots: string) {
     this.#support = support;
     this.#pool = new LayerPool(dirname(snapshots));
+    this.#sharedMounts = join(dirname(snapshots), SHARED_MOUNTS);
     this.capabilities = support.idmapped ? ['rebase', 'remap-ids'] : ['rebase'];
   }
 
@@ -77,13 +80,14 @@ export class ErofsBackend implements SnapshotBackend {
     const layers = [...(kind === 'active' && readOnly ? [directory] : []), ...parents].map(layerFileOf);
     if (layers.length === 0)
       return [{ type: 'bind', source: tree, options: [...maps, readOnly ? 'ro' : 'rw', 'rbind'] }];
+    const sharedIn = this.#sharedMounts;
     const merged = mergedFileOf(directory);
     if (kind === 'view' && existsSync(merged)) {
       const devices = layers.toReversed().map((file) => `device=${file}`);
-      return [{ type: 'erofs', source: merged, options: [...maps, 'ro', ...devices] }];
+      return [{ type: 'erofs', source: merged, options: [...maps, 'ro', ...devices], sharedIn }];
     }
     const isCovered = kind === 'view' && existsSync(tree);
-    const mounts = layers.map((source): Mount => ({ type: 'erofs', source, options: ['ro'] }));
+    const mounts = layers.map((source): Mount => ({ type: 'erofs', source, options: ['ro'], sharedIn }));
     if (readOnly && layers.length === 1 && !isCovered) return [{ ...mounts[0]!, options: [...maps, 'ro'] }];
     const files = layers.length === 1 ? '{{ mount 0 }}' : `{{ overlay 0 ${layers.length - 1} }}`;
     const options = [

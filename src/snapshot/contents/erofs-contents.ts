@@ -9,6 +9,7 @@ import type { LayerSource } from '../../layer/options.js';
 import { applyLayer } from '../../layer/unpack-layer.js';
 import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-records.js';
 import { KEPT_MOUNTS, KeptMounts } from '../../mount/kept-mounts.js';
+import { sweepShared } from '../../mount/shared-mounts.js';
 import { shownLayers } from '../../mount/shown-layers.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import type { BackendSnapshot } from '../backends/backend.js';
@@ -93,6 +94,7 @@ export class ErofsContents implements SnapshotContents {
     const root = dirname(snapshots);
     await new LayerPool(root).sweep();
     await new KeptMounts(join(root, KEPT_MOUNTS), () => layerFiles(snapshots)).sweep();
+    await sweepShared(root);
   }
 
   /** Snapshots that share a file share its verification. */

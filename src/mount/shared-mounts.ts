@@ -1,0 +1,110 @@
+import { basename, dirname, join } from 'node:path';
+import type { MountSystem } from '../system/mount-system.js';
+import { type MountInfo, readMountInfo } from '../system/mountinfo.js';
+import { hasProc } from '../system/own-proc.js';
+import { KeptMounts, SHARED_MOUNTS } from './kept-mounts.js';
+import type { Mount } from './mount.js';
+import { mountOnto, namedAfterFile, type PlacedMount } from './mount-onto.js';
+import { isIdMap, parseMountOptions } from './mount-options.js';
+import { namesBelow } from './stale-mounts.js';
+import { countParts, fillTemplates } from './templates.js';
+
+/**
+ * Mounts as `mountOnto`, and shares the page cache of EROFS files with other mounts of this mount namespace.
+ *
+ * Each mount of a file has a page cache of its own: a second container that reads 1.5 GB adds 1.5 GB to it. A file with a
+ * directory in `sharedIn` is therefore mounted there once, and the mounts are overlays of that directory, or bind
+ * mounts of it. The mount table shows which of these directories overlays use, also after a crash. The kernel keeps a layer
+ * of an overlay until the end of the overlay, so that an unmount in the directory never takes away files that are in use.
+ *
+ * A file that can't be shared (on a read-only store, or without /proc) is mounted for this target alone.
+ */
+export async function mountShared(
+  system: MountSystem,
+  mounts: readonly Mount[],
+  target: string,
+): Promise<void> {
+  const count = countParts(mounts);
+  const shared = count === 0 ? mounts.slice(-1) : mounts.slice(0, count);
+  const directory = shared.find(({ sharedIn }) => sharedIn !== undefined)?.sharedIn;
+  if (directory === undefined || !hasProc() || !shared.every((mount) => mount.sharedIn === directory))
+    return await mountOnto(system, mounts, target);
+  const kept = keptIn(directory, system);
+  let held = false;
+  try {
+    await kept.use(shared.map(withoutIdMap), async (places) => {
+      held = true;
+      await mountOnto(system, onPlaces(mounts, shared, places), target);
+    });
+  } catch (error) {
+    if (!held) return await mountOnto(system, mounts, target);
+    await kept.sweep().catch(() => {});
+    throw error;
+  }
+}
+
+/** Unmounts the files in the `shared-mounts` of every store that no mount of this namespace uses. It reports no failure. */
+export async function releaseShared(system: MountSystem): Promise<void> {
+  if (!hasProc()) return;
+  const directories = new Set(
+    readMountInfo()
+      .filter(({ type, mountPoint }) => type === 'erofs' && basename(dirname(mountPoint)) === SHARED_MOUNTS)
+      .map(({ mountPoint }) => dirname(mountPoint)),
+  );
+  // A failure leaves what the next unmount or cleanup tries again.
+  for (const directory of directories)
+    try {
+      const kept = keptIn(directory, system);
+      if (kept.unused().length > 0) await kept.sweep();
+    } catch {}
+}
+
+/** Unmounts the files in the `shared-mounts` of a store that no mount of this namespace uses. @param root of the store */
+export async function sweepShared(root: string): Promise<void> {
+  if (hasProc()) await keptIn(join(root, SHARED_MOUNTS)).sweep();
+}
+
+function keptIn(directory: string, system?: MountSystem): KeptMounts {
+  return new KeptMounts(
+    directory,
+    () => [],
+    system,
+    () => namesInUse(directory),
+  );
+}
+
+/** The names in the directory that overlays have as layers, or whose file system is mounted elsewhere too. */
+function namesInUse(directory: string): ReadonlySet<string> {
+  const used = new Set<string>();
+  const others: MountInfo[] = [];
+  const own: MountInfo[] = [];
+  for (const mount of readMountInfo()) {
+    if (mount.type === 'overlay')
+      for (const name of namesBelow(directory, mount.superOptions.replace(/\\(.)/g, '$1'))) used.add(name);
+    if (mount.type === 'erofs') (dirname(mount.mountPoint) === directory ? own : others).push(mount);
+  }
+  const devices = new Set(others.map(({ device }) => device));
+  for (const { device, mountPoint } of own) if (devices.has(device)) used.add(basename(mountPoint));
+  return used;
+}
+
+/** The list with directories in place of its files. */
+function onPlaces(
+  mounts: readonly Mount[],
+  files: readonly Mount[],
+  places: readonly string[],
+): readonly Mount[] {
+  const last = mounts.at(-1)!;
+  if (last === files[0]) {
+    const { data } = parseMountOptions(last.type, last.options);
+    const options = [...last.options.filter((option) => !data.includes(option)), 'ro', 'bind'];
+    return [...mounts.slice(0, -1), { ...last, type: 'bind', source: places[0]!, options }];
+  }
+  const parts = files.map((mount, index): PlacedMount => ({ mount, place: places[index]! }));
+  return mounts.slice(files.length).map((mount) => namedAfterFile(fillTemplates(mount, parts), parts));
+}
+
+/** The owners in the directory are those in the file: mounts with other maps share it. */
+function withoutIdMap(mount: Mount): Mount {
+  return { ...mount, options: mount.options.filter((option) => !isIdMap(option)) };
+}
