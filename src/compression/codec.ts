@@ -34,10 +34,10 @@ export interface Decompressor {
 
 /** Compresses bytes into a `ByteOutput`. The output does not depend on how the input is cut, nor on the room there is. */
 export interface Compressor {
-  /** Takes all of `input` from `start` to `end`. */
-  write(input: Buffer, start: number, end: number): void;
+  /** Takes all of `input` from `start` to `end`, which may change when this has resolved. */
+  write(input: Buffer, start: number, end: number): Promise<void>;
   /** The input has ended: writes the rest of the output. */
-  end(): void;
+  end(): Promise<void>;
   /** Frees native memory. */
   close(): void;
 }

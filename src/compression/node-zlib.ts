@@ -1,6 +1,15 @@
-import { constants, crc32, createGzip, createInflateRaw, type Gzip, type InflateRaw } from 'node:zlib';
-import { OverlayerError } from '../base/errors.js';
-import type { ByteOutput, Compressor } from './codec.js';
+import { promisify } from 'node:util';
+import {
+  constants,
+  crc32,
+  createInflateRaw,
+  deflateRaw,
+  type Gzip,
+  type InflateRaw,
+  type ZlibOptions,
+} from 'node:zlib';
+import type { ByteOutput } from './codec.js';
+import { BLOCK_BYTES, type BlockDeflater } from './gzip-blocks.js';
 import type { Inflater } from './gzip-member.js';
 import { MemberError } from './member-stream.js';
 
@@ -83,7 +92,7 @@ export class ZlibSteps {
   }
 }
 
-const { Z_FINISH, Z_NO_FLUSH } = constants;
+const { Z_FULL_FLUSH, Z_NO_FLUSH } = constants;
 const TRAILER_BYTES = 8;
 
 /**
@@ -153,32 +162,20 @@ export class ZlibInflater implements Inflater {
 
 /** The default of zlib and of Go, whose image builders use it. */
 const LEVEL = 6;
-const NOTHING = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+const deflateRawAsync = promisify(deflateRaw);
 
-/** gzip through Node's zlib. Its header has neither a time nor a name, so equal input gives equal output. */
-export class GzipCompressor implements Compressor {
-  readonly #zlib: ZlibSteps;
+/** Deflates through Node's zlib. */
+export class ZlibDeflater implements BlockDeflater {
+  readonly #options: ZlibOptions;
 
-  constructor(output: ByteOutput) {
-    this.#zlib = new ZlibSteps(
-      createGzip({ level: LEVEL }),
-      output,
-      (message) => new OverlayerError('Internal', `Cannot compress: ${message}`),
-    );
+  /** @param level 1 to 9 */
+  constructor(level = LEVEL) {
+    // One piece of output: each further one would be another task for the pool.
+    const chunkSize = BLOCK_BYTES + 64 * 1024;
+    this.#options = { level, chunkSize, finishFlush: Z_FULL_FLUSH };
   }
 
-  write(bytes: Buffer, start: number, end: number): void {
-    for (let at = start; at < end; )
-      at += this.#zlib.step({ bytes, start: at, end, flush: Z_NO_FLUSH }).consumed;
-  }
-
-  end(): void {
-    while (this.#zlib.step({ ...NOTHING, flush: Z_FINISH }).full) {
-      // The room was too small for the rest.
-    }
-  }
-
-  close(): void {
-    this.#zlib.close();
+  async deflate(input: Buffer): Promise<Buffer> {
+    return await deflateRawAsync(input, this.#options);
   }
 }

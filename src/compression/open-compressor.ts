@@ -1,4 +1,5 @@
 import type { ByteOutput, Compressor } from './codec.js';
+import { GzipBlocks } from './gzip-blocks.js';
 import {
   FLUSH,
   openZstdLibrary,
@@ -7,14 +8,26 @@ import {
   type ZstdSteps,
 } from './zstd-library.js';
 
-/** @param zstd for tests: this library alone @throws OverlayerError `Unimplemented` when there is no zstd */
+interface OpenCompressorOptions {
+  /** 1 to 9 for gzip, 1 to 22 for zstd. @default gzip: that of the fastest library; zstd: 3 */
+  readonly level?: number | undefined;
+  /** For tests: zlib alone. @default ISA-L where it is installed and no level is given */
+  readonly gzip?: 'zlib' | undefined;
+  /** For tests: this library alone. */
+  readonly zstd?: ZstdLibraryName | undefined;
+}
+
+/** Opens a compressor that uses all cores. @throws OverlayerError `Unimplemented` when there is no zstd */
 export async function openCompressor(
   format: 'gzip' | 'zstd',
   output: ByteOutput,
-  zstd?: ZstdLibraryName,
+  { level, gzip, zstd }: OpenCompressorOptions = {},
 ): Promise<Compressor> {
-  if (format === 'gzip') return new (await import('./node-zlib.js')).GzipCompressor(output);
-  return new ZstdCompressor(output, openZstdLibrary(zstd));
+  if (format === 'zstd') return new ZstdCompressor(output, openZstdLibrary(zstd), level);
+  const { findIsalDeflater } = await import('./isal-deflate.js');
+  const openIsal = level === undefined && gzip === undefined ? findIsalDeflater() : undefined;
+  const { ZlibDeflater } = await import('./node-zlib.js');
+  return new GzipBlocks(output, openIsal ?? (() => new ZlibDeflater(level)));
 }
 
 /** Holds the last block and the end of a frame with room to spare: ZSTD_CStreamOutSize() is 131,591. */
@@ -30,12 +43,12 @@ class ZstdCompressor implements Compressor {
   readonly #held = new HeldOutput();
   readonly #encoder: ZstdSteps;
 
-  constructor(output: ByteOutput, library: ZstdLibrary) {
+  constructor(output: ByteOutput, library: ZstdLibrary, level: number | undefined) {
     this.#output = output;
-    this.#encoder = library.openEncoder(this.#held);
+    this.#encoder = library.openEncoder(this.#held, level);
   }
 
-  write(input: Buffer, start: number, end: number): void {
+  async write(input: Buffer, start: number, end: number): Promise<void> {
     for (let at = start, full = false; at < end || full; ) {
       const step = this.#encoder.step({ bytes: input, start: at, end, flush: FLUSH.continue });
       at += step.consumed;
@@ -44,7 +57,7 @@ class ZstdCompressor implements Compressor {
     }
   }
 
-  end(): void {
+  async end(): Promise<void> {
     while (this.#encoder.step({ bytes: NOTHING, start: 0, end: 0, flush: FLUSH.end }).full)
       this.#held.moveTo(this.#output);
     this.#held.moveTo(this.#output);

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import * as zlib from 'node:zlib';
 import { OverlayerError } from '../base/errors.js';
 import { loadZstd, type Zstd } from '../base/natives.js';
@@ -9,6 +10,8 @@ import { type ZlibInput, type ZlibStep, ZlibSteps } from './node-zlib.js';
 export const WINDOW_LOG_MAX = 31;
 /** zstd's own default. */
 const LEVEL = 3;
+/** Threads of one frame. The output is the same with any number of them, but not with none. */
+const WORKERS = Math.min(availableParallelism(), 4);
 
 /** ZSTD_EndDirective of <zstd.h>, for compression. */
 export const FLUSH = { continue: 0, end: 2 } as const;
@@ -24,8 +27,8 @@ export interface ZstdSteps {
 export interface ZstdLibrary {
   /** Its `step` stops at the end of a frame. @throws MemberError from `step`, for damaged bytes */
   openDecoder(output: ByteOutput): ZstdSteps;
-  /** Level 3, with a checksum of the content, as the command zstd writes. */
-  openEncoder(output: ByteOutput): ZstdSteps;
+  /** Writes a checksum of the content, as the command zstd does. @param level 1 to 22 @default 3 */
+  openEncoder(output: ByteOutput, level?: number): ZstdSteps;
 }
 
 export const ZSTD_LIBRARIES = ['napi', 'node'] as const;
@@ -81,9 +84,10 @@ function napiLibrary(zstd: Zstd): ZstdLibrary {
         }
       });
     },
-    openEncoder(output) {
+    openEncoder(output, level = LEVEL) {
       const context = new zstd.CCtx();
-      context.setParameter(zstd.CParameter.compressionLevel, LEVEL);
+      context.setParameter(zstd.CParameter.compressionLevel, level);
+      context.setParameter(zstd.CParameter.nbWorkers, WORKERS);
       context.setParameter(zstd.CParameter.checksumFlag, 1);
       return steps(output, (place, input, flush) => {
         const [, produced, consumed] = context.compressStream2(place, input, flush);
@@ -110,8 +114,8 @@ function nodeLibrary(): ZstdLibrary {
       const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX };
       return new ZlibSteps(createZstdDecompress({ params }), output, (message) => new MemberError(message));
     },
-    openEncoder(output) {
-      const params = { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 };
+    openEncoder(output, level = LEVEL) {
+      const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
       const explain = (message: string) => new OverlayerError('Internal', `Cannot compress: ${message}`);
       return new ZlibSteps(createZstdCompress({ params }), output, explain);
     },

@@ -44,6 +44,9 @@ test('a layer in the form that its name says, which gives the one tree of the ot
   await writes('layer.tar.zst');
   const decompressed = execFileSync('zstd', ['-dc', join(directory, 'layer.tar.zst')]);
   expect(decompressed.equals(plain)).toBe(true);
+  expect((await writes('best.gz', '--compression', 'gzip:9')).length).toBeLessThanOrEqual(
+    (await writes('fast.gz', '--compression', 'gzip:1')).length,
+  );
   expect((await writes('plain.gz', '--compression', 'none')).equals(plain), 'the option says more').toBe(
     true,
   );

@@ -42,14 +42,14 @@ async function writeDiff(
 ): Promise<void> {
   const { output, sourceDateEpoch, json } = flags;
   const started = performance.now();
-  const compression = flags.compression ?? compressionOf(output);
+  const chosen = flags.compression ?? { compression: compressionOf(output) };
   const progress = new LateProgress(flags.progress);
   const onProgress = (now: Parameters<LateProgress['update']>[0]) => progress.update(now);
-  const diff = make({ compression, sourceDateEpoch, signal, onProgress });
+  const diff = make({ ...chosen, sourceDateEpoch, signal, onProgress });
   await writeOutput(diff, output, signal).finally(() => progress.end());
   const { descriptor, ...rest } = await diff;
   const { mediaType, digest, size: compressedSize } = descriptor;
-  const layer = { digest, compression, compressedSize, ...rest };
+  const layer = { digest, compression: chosen.compression, compressedSize, ...rest };
   const seconds = (performance.now() - started) / 1000;
   const stream = output === '-' ? process.stderr : process.stdout;
   if (json) stream.write(`${displayJson({ output, mediaType, ...layer, seconds }, 2)}\n`);

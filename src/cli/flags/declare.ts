@@ -174,6 +174,33 @@ export function parseCount(text: string): number {
   return count;
 }
 
+const COMPRESSIONS = ['none', 'gzip', 'zstd'] as const;
+
+/** What the option of a compression chooses: the options of `createDiff`. */
+export interface ChosenCompression {
+  readonly compression: (typeof COMPRESSIONS)[number];
+  readonly compressionLevel?: number | undefined;
+}
+
+/** Reads `zstd` or `zstd:19`. */
+function parseCompression(text: string): ChosenCompression {
+  const [name, level, ...rest] = text.split(':');
+  const compression = COMPRESSIONS.find((known) => known === name);
+  if (compression === undefined || rest.length > 0)
+    throw new InvalidArgumentError(`It should be one of ${COMPRESSIONS.join(', ')}, or gzip:9 for a level.`);
+  return level === undefined ? { compression } : { compression, compressionLevel: parseCount(level) };
+}
+
+/** @param fallback the form without the option, for the help */
+export function compressionFlag(fallback: string): Flag<'compression', ChosenCompression | undefined> {
+  const spec = '--compression <FORM[:LEVEL]>';
+  const option = new Option(
+    spec,
+    `gzip:1 to gzip:9, zstd:1 to zstd:22 choose a level (default: ${fallback})`,
+  );
+  return option.choices(COMPRESSIONS).argParser(parseCompression as Parser<unknown>);
+}
+
 /** Seconds since 1970. */
 export function parseEpoch(text: string): Date {
   const time = new Date(Number(text) * 1000);

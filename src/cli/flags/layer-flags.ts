@@ -1,5 +1,6 @@
 import {
   collect,
+  compressionFlag,
   flag,
   grouped,
   parseCount,
@@ -98,11 +99,7 @@ export type UnpackFlags = ValuesOf<typeof UNPACK_FLAGS>;
 /** Options of the commands that make a layer. */
 const OUTPUT_FLAGS = [
   withDefault(flag('-o, --output <FILE>', 'the layer to write, or - for standard output'), '-'),
-  flag('--compression <FORM>', 'default: by the name of FILE (.tar, .tar.gz, .tar.zst), else gzip', [
-    'none',
-    'gzip',
-    'zstd',
-  ]),
+  compressionFlag('by the name of FILE: .tar, .tar.gz, .tar.zst; else gzip'),
   epochFlag(),
   PROGRESS,
 ] as const;

@@ -9,7 +9,7 @@ import { MEDIA_TYPE } from '../../oci/media-types.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { Compression } from '../options.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
-import type { DiffInput } from '../worker/jobs.js';
+import type { DiffInput, EncodeInput } from '../worker/jobs.js';
 import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
 import {
   CREATE_DIFF_OPTIONS,
@@ -43,8 +43,8 @@ const CHUNK_BYTES = 1024 * 1024;
  * Two files count as equal without a look at their content if everything else is equal, and their modification time has a
  * fraction of a second.
  *
- * The same trees always give the same archive. The compressed bytes are the same with the same release of Node (zlib) and
- * of zstd-napi.
+ * The same trees always give the same archive. The compressed bytes depend on the library: zlib of the release of Node,
+ * ISA-L where it is installed (without `compressionLevel`), or zstd-napi. They do not depend on the number of cores.
  *
  * @throws OverlayerError
  *   - `NotFound`: a directory does not exist, or a file was removed while it was read
@@ -81,12 +81,14 @@ export async function* runDiff(
   options: CreateDiffOptions,
   pool: Pool<Crew> = crews,
 ): AsyncGenerator<Uint8Array, DiffResult> {
-  const { compression = 'gzip', signal } = options;
+  const { compression = 'gzip', compressionLevel, signal } = options;
   checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
+  checkLevel(compression, compressionLevel);
   if (!isLayerFile(source)) checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
   using crew = await pool.take(signal);
-  return yield* runWith(crew, { source, latestSec }, compression, options);
+  const encode: EncodeInput = { compression, level: compressionLevel };
+  return yield* runWith(crew, { source, latestSec }, encode, options);
 }
 
 /** JavaScript may pass anything. */
@@ -97,11 +99,12 @@ function isLayerFile(source: DiffInput['source']): source is ErofsLayerInfo {
 async function* runWith(
   crew: Taken<Crew>,
   request: DiffInput,
-  compression: Compression,
+  encode: EncodeInput,
   { signal, onProgress }: CreateDiffOptions,
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const { pipeline, apply, decode } = crew.item;
   const { gate } = pipeline;
+  const { compression } = encode;
   pipeline.reset();
   if (compression !== 'none') pipeline.input.leave(INPUT_READERS.apply);
   const onAbort = () => gate.abort();
@@ -109,7 +112,7 @@ async function* runWith(
   const progress = reportProgress(pipeline, undefined, onProgress, () => {});
   const work = settleAll(
     gate,
-    [apply.run({ type: 'diff', ...request }), decode.run({ type: 'encode', compression })] as const,
+    [apply.run({ type: 'diff', ...request }), decode.run({ type: 'encode', ...encode })] as const,
     () => {},
   );
   work.catch(() => {});
@@ -195,6 +198,17 @@ function checkSource(source: DiffSource | LoneUpperdir): void {
   if ('lowers' in source) {
     if (source.lowers !== 'unread') for (const lower of source.lowers) checkPath('source.lowers', lower);
   } else if (source.lower !== undefined) checkPath('source.lower', source.lower);
+}
+
+/** Highest levels. */
+const LEVELS: Readonly<Record<Compression, number>> = { none: 0, gzip: 9, zstd: 22 };
+
+/** @throws OverlayerError `InvalidArgument` */
+function checkLevel(compression: Compression, level: number | undefined): void {
+  if (level === undefined || (Number.isInteger(level) && level >= 1 && level <= LEVELS[compression])) return;
+  const range =
+    compression === 'none' ? 'none has no levels' : `${compression} has 1 to ${LEVELS[compression]}`;
+  throw new OverlayerError('InvalidArgument', `Option compressionLevel is not a level: ${level} (${range})`);
 }
 
 function secondsOf(epoch: Date | undefined): number | undefined {

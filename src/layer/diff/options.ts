@@ -31,6 +31,11 @@ export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
   /** @default 'gzip' */
   readonly compression?: Compression | undefined;
   /**
+   * 1 (fastest) to 9 for gzip, which zlib then compresses, and to 22 for zstd.
+   * @default gzip: level 2 of ISA-L where it is installed, else level 6 of zlib; zstd: 3
+   */
+  readonly compressionLevel?: number | undefined;
+  /**
    * Later modification times become this one, in whole seconds. Builds that write the same files at another time then give
    * the same layer (reproducible-builds.org, SOURCE_DATE_EPOCH).
    * @default times are kept
@@ -41,6 +46,7 @@ export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
 export const CREATE_DIFF_OPTIONS = {
   signal: true,
   compression: true,
+  compressionLevel: true,
   sourceDateEpoch: true,
   onProgress: true,
 } satisfies OptionNames<CreateDiffOptions>;

@@ -33,7 +33,7 @@ handleJobs<DecodeJobs>(
         source?.close();
       }
     },
-    encode: ({ compression }) => encodeArchive(pipeline, compression),
+    encode: (input) => encodeArchive(pipeline, input),
   },
   // The other threads would wait for bytes, or for room, that never come.
   () => pipeline.gate.abort(),

@@ -2,23 +2,25 @@ import type { Ring } from '../../base/threads/ring.js';
 import type { ByteOutput, Compressor } from '../../compression/codec.js';
 import { openCompressor } from '../../compression/open-compressor.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
-import type { Compression } from '../options.js';
-import type { EncodedArchive } from './jobs.js';
+import type { EncodedArchive, EncodeInput } from './jobs.js';
 import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 
 /** Hashes and compresses the archive that the apply thread writes. */
-export async function encodeArchive(pipeline: Pipeline, compression: Compression): Promise<EncodedArchive> {
+export async function encodeArchive(
+  pipeline: Pipeline,
+  { compression, level }: EncodeInput,
+): Promise<EncodedArchive> {
   if (compression === 'none') {
-    const digest = hash(pipeline);
+    const digest = await hash(pipeline);
     return { digest, diffID: digest };
   }
   const output = new HashedOutput(pipeline);
-  const compressor = await openCompressor(compression, output);
+  const compressor = await openCompressor(compression, output, { level });
   let diffID: string;
   let digest: string;
   try {
-    diffID = hash(pipeline, compressor);
-    compressor.end();
+    diffID = await hash(pipeline, compressor);
+    await compressor.end();
     pipeline.output.end();
   } finally {
     digest = output.digest();
@@ -28,7 +30,7 @@ export async function encodeArchive(pipeline: Pipeline, compression: Compression
 }
 
 /** @returns the digest of the archive */
-function hash(pipeline: Pipeline, compressor?: Compressor): string {
+async function hash(pipeline: Pipeline, compressor?: Compressor): Promise<string> {
   const { input } = pipeline;
   const { decode } = INPUT_READERS;
   const sha256 = openSha256();
@@ -40,7 +42,7 @@ function hash(pipeline: Pipeline, compressor?: Compressor): string {
       const length = Math.min(available, STEP_BYTES);
       const start = input.readIndex(decode);
       sha256.update(input.bytes, start, start + length);
-      if (compressor !== undefined) compressor.write(input.bytes, start, start + length);
+      if (compressor !== undefined) await compressor.write(input.bytes, start, start + length);
       else pipeline.compressedBytes += length;
       input.release(decode, length);
     }

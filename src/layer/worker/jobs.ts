@@ -13,7 +13,7 @@ export interface DecodeJobs {
   /** Decompresses the source into the output ring. */
   decode(input: DecodeInput): DecodedSource;
   /** Compresses the archive that the apply thread writes for `diff`. */
-  encode(input: { readonly compression: Compression }): EncodedArchive;
+  encode(input: EncodeInput): EncodedArchive;
 }
 
 /** The jobs of the apply thread. */
@@ -49,6 +49,12 @@ export interface DecodedSource {
   readonly dataAfterStream: boolean;
   /** The compressed stream has a checksum or a length that shows that it is complete. */
   readonly provesEnd: boolean;
+}
+
+export interface EncodeInput {
+  readonly compression: Compression;
+  /** See `CreateDiffOptions.compressionLevel`. */
+  readonly level: number | undefined;
 }
 
 export interface EncodedArchive {

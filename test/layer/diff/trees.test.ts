@@ -201,6 +201,8 @@ describe('options that make no sense', () => {
   test.for([
     ['a path that is none', { upper: '' }, {}],
     ['a compression', { upper: '.' }, { compression: 'xz' as 'gzip' }],
+    ['a level of gzip', { upper: '.' }, { compressionLevel: 10 }],
+    ['a level of no compression', { upper: '.' }, { compression: 'none', compressionLevel: 1 }],
     ['a time', { upper: '.' }, { sourceDateEpoch: new Date(Number.NaN) }],
     ['a time before 1970', { upper: '.' }, { sourceDateEpoch: new Date(-1) }],
   ] as const)('%s', async ([, source, options]) => {
