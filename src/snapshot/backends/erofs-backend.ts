@@ -15,6 +15,7 @@ import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD } from '../../system/system.js';
 import { measureLayer } from '../contents/erofs-contents.js';
 import { addMergedFile } from '../contents/merged-file.js';
+import { flushFileSystem } from '../fill/flush-point.js';
 import { DIFF_ID_LABEL, GIDMAPPING_LABEL, SNAPSHOT_REF_LABEL, UIDMAPPING_LABEL } from '../labels.js';
 import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
 import { makeTree, treeOf } from '../store/snapshot-files.js';
@@ -107,8 +108,13 @@ export class ErofsBackend implements SnapshotBackend {
       : measureLayer(directory);
   }
 
-  /** Only the files in the directory are flushed, not their file system: the tree of an active snapshot is not kept. */
+  /**
+   * Flushes the file system if the layer was read from a tree: only that flush tells of writes to the tree that the disk
+   * has lost before. Else flushes the files in the directory.
+   */
   async sync({ directory }: BackendSnapshot): Promise<void> {
+    const tree = treeOf(directory);
+    if (existsSync(tree)) return await flushFileSystem(tree);
     const files = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isFile());
     // At the same time: the journal of the file system is then committed once for all of them.
     await Promise.all(files.map(({ name }) => syncFile(join(directory, name))));
