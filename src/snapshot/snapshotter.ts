@@ -170,8 +170,9 @@ export interface Snapshotter extends AsyncDisposable {
   /**
    * Removes a snapshot of any kind. Its parent stays, and can be removed afterwards.
    *
-   * The snapshot disappears at once. Its space is free when the call resolves. Where its directory can't be removed, for
-   * example because something is mounted there, `cleanup` frees the space later.
+   * The snapshot disappears at once. Its space is free when the call resolves. The kernel needs up to 0.1 s longer for each
+   * gigabyte of a layer file of the backend `erofs` that it has in memory; `close` waits for that. Where a directory can't
+   * be removed, for example because something is mounted there, `cleanup` frees the space later.
    *
    * @throws OverlayerError `NotFound`; `FailedPrecondition`: it has children
    * @throws `signal.reason` after an abort. The snapshot is whole, or it is gone and its space is freed in the background

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -46,6 +47,23 @@ test('two chains with a layer share its file, and the last removal frees it', as
   expect(shared()).toHaveLength(2);
   await snapshots.remove('two');
   expect(shared()).toHaveLength(1);
+});
+
+test('the space of removed layers is free when the store is closed', async () => {
+  const contents = ['one', 'two'].map((text) => tar(file('large', text.repeat(100_000))));
+  for (const [index, content] of contents.entries())
+    await unpackSnapshot(snapshots, content, { name: String(index) });
+  await Promise.all(contents.map((_, index) => snapshots.remove(String(index))));
+  expect(readdirSync(join(root, 'snapshots'))).toEqual([]);
+  await snapshots.close();
+  const open = readdirSync('/proc/self/fd').map((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      return '';
+    }
+  });
+  expect(open.filter((path) => path.startsWith(root))).toEqual([]);
 });
 
 test('a layer that another chain has is not read', async () => {

@@ -1,6 +1,17 @@
-import { existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import {
+  close,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { isCode } from '../../base/errors.js';
 import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { type DiffID, parseDigest } from '../../oci/digest.js';
@@ -55,19 +66,26 @@ export class LayerPool {
   }
 
   /**
-   * Call it before the removal of a snapshot.
+   * Call it before the removal of a snapshot's directory, and the result after it.
    *
-   * @returns removes the layer from the pool if no snapshot has it any more
+   * The open descriptor keeps the removals of the last names from waiting for the kernel, which frees 1.75 GB of cached pages
+   * in 0.15 s. It does that when the descriptor is closed, also by the end of the process. So a crash leaves nothing.
+   *
+   * @returns removes the layer from the pool if no snapshot has it any more. `freed` resolves when its space is free
    */
-  leave(file: string): () => Promise<void> {
+  leave(file: string): () => Promise<{ readonly freed: Promise<void> }> {
+    let descriptor: number | undefined;
     let diffID: DiffID | undefined;
     try {
+      descriptor = openSync(file, 'r');
       diffID = findErofsLayer(file)?.diffID;
     } catch {
       // There is no such file, or it is damaged: `sweep` removes the layer.
     }
     return async () => {
-      if (diffID !== undefined) await this.#dropUnused(diffID);
+      // Its entry in the pool stays for `sweep` when it can't be removed.
+      if (diffID !== undefined) await this.#dropUnused(diffID).catch(() => {});
+      return { freed: descriptor === undefined ? Promise.resolve() : closeInThread(descriptor) };
     };
   }
 
@@ -96,6 +114,14 @@ export class LayerPool {
     const file = sharedFileOf(this.#root, diffID);
     if (statSync(file, { throwIfNoEntry: false })?.nlink === 1) await rm(file, { force: true });
   }
+}
+
+let closed: Promise<void> = Promise.resolve();
+
+/** One after the other: two at once keep both processors of a small machine from the removals that follow. */
+function closeInThread(descriptor: number): Promise<void> {
+  closed = closed.then(() => promisify(close)(descriptor)).catch(() => {});
+  return closed;
 }
 
 /** @returns false when a file is not there */

@@ -49,9 +49,9 @@ export interface SnapshotContents {
   /**
    * Called before the directory of a snapshot is removed.
    *
-   * @returns frees what the snapshot shared with others. It is called afterwards
+   * @returns drops what the snapshot shared with others. It is called afterwards. `freed` resolves when its space is free
    */
-  removing?(directory: string): () => Promise<void>;
+  removing?(directory: string): () => Promise<{ readonly freed: Promise<void> }>;
 
   /**
    * Frees what no snapshot uses any more, and does what `committed` has not done before a crash.

@@ -83,7 +83,7 @@ export class ErofsContents implements SnapshotContents {
         await treeThreads.run({ type: 'remove', parent: directory, name });
   }
 
-  removing(directory: string): () => Promise<void> {
+  removing(directory: string): ReturnType<LayerPool['leave']> {
     return poolOf(directory).leave(layerFileOf(directory));
   }
 

@@ -170,18 +170,28 @@ export class StoredSnapshotter implements Snapshotter {
           signal?.throwIfAborted();
           return removeRecord(transaction, key);
         });
-        const freeShared = contentsOf(this.#root.backend)?.removing?.(
+        const dropShared = contentsOf(this.#root.backend)?.removing?.(
           this.#root.directories.pathOf(removed.id),
         );
-        await this.#root.directories.remove(String(removed.id)).catch((error: unknown) => {
+        try {
+          await this.#root.directories.remove(String(removed.id));
+        } catch (error) {
           // The snapshot is gone, even if its directory is not. `cleanup` tries again, and reports the error.
           if (!OverlayerError.is(error)) throw error;
-        });
-        await freeShared?.();
+        } finally {
+          const dropped = await dropShared?.();
+          if (dropped !== undefined) this.#finishLater(dropped.freed);
+        }
       } finally {
         if (lock !== undefined) this.#root.directories.unlock(lock);
       }
     });
+  }
+
+  /** `close` waits for it. */
+  #finishLater(work: Promise<void>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   withLock<T>(name: string, use: () => Promise<T>, options: AbortableOptions = {}): Promise<T> {
