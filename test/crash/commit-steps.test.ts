@@ -10,11 +10,11 @@ import { writeLayers } from './layers.js';
 import { type CheckCommit, type CheckedCommit, checkCommit } from './programs/check-commit.js';
 import type { CommitInSteps } from './programs/commit-in-steps.js';
 import { RECORD_STEPS, type RecordStep } from './programs/record-steps.js';
-import { treeSum } from './programs/tree-sum.js';
+import { contentSum } from './programs/tree-sum.js';
 
 // A layer is unpacked and committed, and cut off at each thing that the commit does with the record file.
 
-const BACKENDS = ['overlay', 'native'] as const;
+const BACKENDS = ['overlay', 'native', 'erofs'] as const;
 const directory = makeWorkDirectory();
 const at = (...names: string[]) => join(directory, ...names);
 let layer: string;
@@ -31,14 +31,14 @@ beforeAll(async () => {
     const snapshots = await openSnapshotter({ root, backend });
     await unpackSnapshot(snapshots, layer, { name: 'layer' });
     await snapshots.close();
-    sums[backend] = treeSum(join(root, 'snapshots/1/fs'));
+    sums[backend] = await contentSum(join(root, 'snapshots/1', backend === 'erofs' ? 'layer.erofs' : 'fs'));
   }
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-describe('killed when the record file is', () => {
+describe.each(['overlay', 'erofs'] as const)('%s: killed when the record file is', (backend) => {
   test.each(RECORD_STEPS)('%s', async (killAt) => {
-    const [backend, root] = ['overlay', at(`killed ${killAt}`)] as const;
+    const root = at(`killed ${backend} ${killAt}`);
     const work: CommitInSteps = { root, backend, layer, killAt };
     const { signal, stderr } = spawnSync(process.execPath, [commit, JSON.stringify(work)]);
     expect([signal, String(stderr)]).toEqual(['SIGKILL', '']);
@@ -66,8 +66,9 @@ describe('the power is cut', () => {
   test.each([
     ['ext4', 'overlay', 'mkfs.ext4 -q', 'loop'],
     ['xfs', 'native', 'mkfs.xfs -q', 'loop,nouuid'],
+    ['ext4', 'erofs', 'mkfs.ext4 -q', 'loop'],
   ] as const)('%s, %s: at each step', async (fileSystem, backend, make, options) => {
-    const disk = at('images', fileSystem);
+    const disk = at('images', `${fileSystem}-${backend}`);
     await namespace.run(`truncate -s 320M ${disk} && ${make} ${disk} && mount -o loop ${disk} ${at('disk')}`);
     await run(commit, { root: at('disk', 'store'), backend, layer, disk }).finally(() =>
       namespace.run(`umount ${at('disk')}`),

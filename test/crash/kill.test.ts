@@ -63,6 +63,7 @@ test.each([
   ['overlay', 2, 1],
   ['overlay', 3, 1],
   ['native', 4, 1],
+  ['erofs', 5, 2],
 ] as const)(
   `%s, store %i: ${KILLS} times killed, nothing is lost and nothing left over`,
   async (backend, number, lanes) => {

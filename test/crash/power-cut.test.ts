@@ -22,7 +22,7 @@ const CUTS = 20 * RUNS;
 /** Milliseconds between two. */
 const LONGEST_TIME = 200;
 
-const BACKENDS = ['overlay', 'native'] as const;
+const BACKENDS = ['overlay', 'native', 'erofs'] as const;
 
 const FILE_SYSTEMS = {
   ext4: { make: 'mkfs.ext4 -q', options: 'loop' },
@@ -76,7 +76,7 @@ test.each(['ext4', 'xfs'] as const)(
     const workers: { readonly backend: (typeof BACKENDS)[number]; readonly pid: number }[] = [];
     const journal = (backend: string) => at(`journal-${fileSystem}-${backend}`);
     const output = (backend: string) => at(`output-${fileSystem}-${backend}`);
-    const acknowledged = { overlay: 0, native: 0 };
+    const acknowledged = { overlay: 0, native: 0, erofs: 0 };
     try {
       for (const backend of BACKENDS) {
         writeFileSync(journal(backend), '');

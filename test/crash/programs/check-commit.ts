@@ -2,12 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSnapshotter, rebuildMetadata } from '../../../src/index.js';
-import { treeSum } from './tree-sum.js';
+import type { CrashBackend } from './fill-snapshot.js';
+import { contentSum } from './tree-sum.js';
 
 export interface CheckCommit {
   readonly root: string;
-  readonly backend: 'overlay' | 'native';
-  /** Of the layer's tree. */
+  readonly backend: CrashBackend;
+  /** Of the layer's contents. */
   readonly sum: string;
 }
 
@@ -45,8 +46,8 @@ async function stateOf(
   const names: string[] = [];
   for await (const { name } of snapshots.walk({ filters: ['kind==committed'] })) names.push(name);
   const directories = readdirSync(join(root, 'snapshots'));
-  const tree = join(root, 'snapshots/1/fs');
-  const whole = names.length > 0 && existsSync(tree) && treeSum(tree) === sum;
+  const path = join(root, 'snapshots/1', backend === 'erofs' ? 'layer.erofs' : 'fs');
+  const whole = names.length > 0 && existsSync(path) && (await contentSum(path)) === sum;
   const { findings } = await snapshots.check();
   const problems = [
     ...failed.map(({ directory }) => `cleanup can't free ${directory}`),

@@ -1,13 +1,14 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSnapshotter, type SnapshotInfo, type Snapshotter } from '../../../src/index.js';
+import { sharedFileOf, sharedLayers } from '../../../src/snapshot/store/layer-files.js';
 import type { Claims } from '../journal.js';
-import { directoriesOf, fillSnapshot } from './fill-snapshot.js';
-import { treeSum } from './tree-sum.js';
+import { type CrashBackend, fillSnapshot, pathsOf } from './fill-snapshot.js';
+import { contentSum } from './tree-sum.js';
 
 export interface Check {
   readonly root: string;
-  readonly backend: 'overlay' | 'native';
+  readonly backend: CrashBackend;
   readonly claims: Claims;
   /** To see that work goes on. */
   readonly layer: string;
@@ -28,6 +29,9 @@ export async function checkStore({ root, backend, claims, layer }: Check): Promi
   for (const name of claims.present) if (!names.has(name)) problems.push(`${name} is lost`);
   for (const name of claims.absent) if (names.has(name)) problems.push(`${name} is back`);
   problems.push(...checkDirectories(root, left.length));
+  if (backend === 'erofs') problems.push(...(await checkPool(root)));
+  const { findings } = await snapshots.check();
+  problems.push(...findings.map(({ kind, path, detail }) => `${kind}: ${path}: ${detail}`));
   await fillSnapshot(snapshots, { key: 'next', parent: left.at(-1)?.name, layer });
   await snapshots.commit('next', { name: 'after' });
   await snapshots.remove('after');
@@ -47,8 +51,8 @@ async function checkCommitted(
 ): Promise<string[]> {
   if (parent !== undefined && (await snapshots.stat(parent)).kind !== 'committed')
     return [`${name} is upon ${parent}, which is not committed`];
-  const { own } = directoriesOf(await snapshots.view('look', { parent: name }));
-  const sum = existsSync(own) ? treeSum(own) : 'nothing';
+  const { own } = pathsOf(await snapshots.view('look', { parent: name }));
+  const sum = existsSync(own) ? await contentSum(own) : 'nothing';
   await snapshots.remove('look');
   const expected = sums[name] ?? 'nothing, it never was there';
   return sum === expected ? [] : [`${name} holds ${sum} instead of ${expected}`];
@@ -56,10 +60,23 @@ async function checkCommitted(
 
 /** What a process that has died was still at work on is as good as any other of its kind. */
 async function takeAway(snapshots: Snapshotter, { name }: SnapshotInfo): Promise<string[]> {
-  const { own, lowers } = directoriesOf(await snapshots.mounts(name));
-  const missing = [own, ...lowers].filter((directory) => !existsSync(directory));
+  const { own, lowers } = pathsOf(await snapshots.mounts(name));
+  // A layer that was unpacked has replaced the tree: `check` knows what an active snapshot needs.
+  const needed = snapshots.backend.name === 'erofs' ? lowers : [own, ...lowers];
+  const missing = needed.filter((path) => !existsSync(path));
   await snapshots.remove(name);
-  return missing.map((directory) => `${name} lacks ${directory}`);
+  return missing.map((path) => `${name} lacks ${path}`);
+}
+
+/** Each layer of the pool is whole, and a snapshot has it. */
+async function checkPool(root: string): Promise<string[]> {
+  const problems: string[] = [];
+  for (const diffID of sharedLayers(root)) {
+    const file = sharedFileOf(root, diffID);
+    if (statSync(file).nlink < 2) problems.push(`no snapshot has ${file}`);
+    if ((await contentSum(file)) !== diffID) problems.push(`${file} is another layer`);
+  }
+  return problems;
 }
 
 /** Each is a snapshot's, and there is nothing else. */
@@ -67,7 +84,7 @@ function checkDirectories(root: string, count: number): string[] {
   const directories = readdirSync(join(root, 'snapshots'));
   const strange = [
     ...directories.filter((name) => !/^\d+$/.test(name)),
-    ...readdirSync(root).filter((name) => !/^(snapshots|metadata\.db(-lock)?)$/.test(name)),
+    ...readdirSync(root).filter((name) => !/^(snapshots|layers|metadata\.db(-lock)?)$/.test(name)),
   ];
   const problems = strange.map((name) => `${name} is left`);
   if (directories.length !== count) problems.push(`${directories.length} directories for ${count} snapshots`);

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { openSnapshotter, unpackSnapshot } from '../../../src/index.js';
+import type { CrashBackend } from './fill-snapshot.js';
 import { onRecordSteps, type RecordStep } from './record-steps.js';
 
 export interface CommitInSteps {
   readonly root: string;
-  readonly backend: 'overlay' | 'native';
+  readonly backend: CrashBackend;
   readonly layer: string;
   /** Where the process is killed. */
   readonly killAt?: RecordStep | undefined;

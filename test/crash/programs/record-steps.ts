@@ -22,10 +22,12 @@ export function onRecordSteps(reached: (step: RecordStep) => void): void {
   const isRecord = (path: string) => isSnapshot(dirname(path)) && basename(path) === 'record.new';
   let record: number | undefined;
   let directory: number | undefined;
+  let isRenamed = false;
 
   files.openSync = (path, ...rest) => {
     const opened = openSync(path, ...rest);
-    if (isSnapshot(String(path))) directory = opened;
+    // A backend may sync the directory before the rename as well.
+    if (isRenamed && isSnapshot(String(path))) directory = opened;
     if (isRecord(String(path))) {
       record = opened;
       reached('opened');
@@ -54,7 +56,9 @@ export function onRecordSteps(reached: (step: RecordStep) => void): void {
     const ours = isRecord(String(from));
     if (ours) reached('contents synced');
     renameSync(from, to);
-    if (ours) reached('renamed');
+    if (!ours) return;
+    isRenamed = true;
+    reached('renamed');
   };
   syncBuiltinESMExports();
 }

@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { readErofsLayer, verifyErofsLayer } from '../../../src/layer/index.js';
 import { openLinuxSystem } from '../../../src/system/linux.js';
 import { AT_FDCWD, O } from '../../../src/system/system.js';
 
 const system = openLinuxSystem();
+
+/** A checksum of the contents of a snapshot. @param path a directory, or a layer file, which is verified */
+export async function contentSum(path: string): Promise<string> {
+  if (lstatSync(path).isDirectory()) return treeSum(path);
+  await verifyErofsLayer(path);
+  return readErofsLayer(path).diffID;
+}
 
 /** A checksum of all that a layer says, names and contents, as they are in a directory on the disk. */
 export function treeSum(directory: string): string {

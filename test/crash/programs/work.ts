@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 import { openSnapshotter, type Snapshotter, warmUp } from '../../../src/index.js';
 import type { Step } from '../journal.js';
-import { fillSnapshot } from './fill-snapshot.js';
-import { treeSum } from './tree-sum.js';
+import { type CrashBackend, fillSnapshot } from './fill-snapshot.js';
+import { contentSum } from './tree-sum.js';
 
 export interface Work {
   readonly root: string;
-  readonly backend: 'overlay' | 'native';
+  readonly backend: CrashBackend;
   readonly layers: readonly string[];
   /** A file outside of the store's file system, where each step is noted. */
   readonly journal: string;
@@ -44,14 +44,14 @@ async function go(snapshots: Snapshotter, lane: number): Promise<never> {
     const key = `active-${name}`;
     say('preparing', name);
     const fill = { key, parent: pick([undefined, ...living]), layer: pick(work.layers) };
-    const directory = await fillSnapshot(snapshots, fill);
+    const path = await fillSnapshot(snapshots, fill);
     if (Math.random() < 0.15) {
       say('discarding', name);
       await snapshots.remove(key);
       say('discarded', name);
       continue;
     }
-    say('committing', name, treeSum(directory));
+    say('committing', name, await contentSum(path));
     await snapshots.commit(key, { name, labels: { layer: fill.layer } });
     say('committed', name);
     living.push(name);
