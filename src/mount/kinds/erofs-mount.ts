@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { SUPERBLOCK_OFFSET } from '../../erofs/format.js';
+import { readAhead } from '../../system/read-ahead.js';
 import { isErrno, SystemError } from '../../system/system.js';
 import { splitOption } from '../mount-options.js';
 import { FILE_SYSTEM, makeFileSystem, type Parameter } from './file-system-mount.js';
@@ -12,7 +14,9 @@ import { ShortPaths } from './short-paths.js';
 export const EROFS: MountKind = {
   makeTree(attempt) {
     try {
-      return makeOfFiles(attempt) ?? makeOfLoopDevices(attempt);
+      const tree = makeOfFiles(attempt) ?? makeOfLoopDevices(attempt);
+      readMetadataAhead(attempt.mount.source);
+      return tree;
     } catch (error) {
       throw nameFile(attempt, error);
     }
@@ -30,6 +34,30 @@ function makeOfFiles(attempt: MountAttempt): number | undefined {
     if (!isErrno(error, 'ENOTBLK')) throw error;
     attempt.messages.length = 0;
     return undefined;
+  }
+}
+
+/** 30,000 entries. The whole of a larger tree is not what a container reads first. */
+const MAX_AHEAD_BYTES = 4 * 1024 * 1024;
+/** Places in the superblock: bits of the block size, and the block at which the metadata begin. */
+const SUPERBLOCK = { blockBits: 0x0c, metadataBlock: 0x28, length: 0x2c } as const;
+
+/**
+ * EROFS reads metadata page by page and waits for each page: 72 of the 380 reads of a cold start of Python, Perl and Git.
+ */
+function readMetadataAhead(file: string): void {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(file, 'r');
+    const bytes = Buffer.alloc(SUPERBLOCK.length);
+    readSync(descriptor, bytes, 0, bytes.length, SUPERBLOCK_OFFSET);
+    const start = bytes.readUInt32LE(SUPERBLOCK.metadataBlock) * 2 ** bytes[SUPERBLOCK.blockBits]!;
+    const end = Math.min(start + MAX_AHEAD_BYTES, fstatSync(descriptor).size);
+    readAhead(descriptor, start, end);
+  } catch {
+    // It is mounted. Its first users wait for the metadata.
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 
