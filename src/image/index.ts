@@ -28,6 +28,10 @@ export type {
 } from './source/image-source.js';
 export { openImageArchive, openImageLayout } from './source/open-local-images.js';
 
+// Writing images.
+
+export type { HasBlobOptions, ImageTarget, NewBlob, WriteBlobOptions } from './target/image-target.js';
+
 // Inspecting an image, or unpacking it into one directory: no store is needed.
 
 export type { ImageContents } from './source/image-contents.js';
