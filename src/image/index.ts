@@ -42,6 +42,7 @@ export { unpackImage } from './unpack/unpack-image.js';
 // A store: pulls, imports, lists, mounts and removes images; deletes data that no image uses.
 
 export type { MergedErofsLayers } from '../layer/options.js';
+export type { BuildEvent, BuildOptions, CreateImageOptions, NewLayer } from './build/options.js';
 export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull/pull-event.js';
 export type { GetImageOptions } from './pull/pull-image.js';
 export type { Keeper } from './store/find-keepers.js';
@@ -122,7 +123,8 @@ export { type ChainID, chainIDs } from '../oci/chain-ids.js';
 export type { Descriptor } from '../oci/descriptor.js';
 export { type DiffID, type Digest, parseDigest } from '../oci/digest.js';
 export type { UnreadField } from '../oci/document.js';
-export type { ImageConfig } from '../oci/image-config.js';
+export type { ConfigChanges } from '../oci/edit-config.js';
+export type { HistoryEntry, ImageConfig } from '../oci/image-config.js';
 export type { ImageIndex, ImageManifest, UnreadableEntry } from '../oci/manifest.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
 export {

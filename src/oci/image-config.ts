@@ -15,13 +15,31 @@ import {
 import type { Platform } from './platform.js';
 import { PlatformSchema } from './platform-schema.js';
 
-/** The fields of an image's config that layers and runtime bundles need (OCI image spec, config.md). */
+/** A step by which an image was made (OCI image spec, config.md "history"). */
+export interface HistoryEntry {
+  /** A time in the format of RFC 3339. */
+  readonly created?: string | undefined;
+  /** The command that made the layer. */
+  readonly createdBy?: string | undefined;
+  readonly author?: string | undefined;
+  readonly comment?: string | undefined;
+  /** The step made no layer. @default false */
+  readonly emptyLayer?: boolean | undefined;
+}
+
+/** An image's config (OCI image spec, config.md). */
 export interface ImageConfig {
   readonly platform: Platform;
   /** The diffIDs of the layers, lowest first. */
   readonly diffIDs: readonly DiffID[];
   /** A time in the format of RFC 3339. */
   readonly createdAt: string | undefined;
+  /** The person or entity that is responsible for the image. */
+  readonly author?: string | undefined;
+  /** How the image was made, the first step first. Each entry but those with `emptyLayer` stands for a layer. */
+  readonly history?: readonly HistoryEntry[] | undefined;
+  /** The JSON that it was read from, with all other fields. `Store.createImage` changes only what it has to in it. */
+  readonly text?: string | undefined;
   /** Defaults for the process of a container. */
   readonly process: {
     readonly user: string;
@@ -54,8 +72,27 @@ const PROCESS_FIELDS = {
   ExposedPorts: NamesSchema,
 } as const;
 
+const HistorySchema = v.pipe(
+  v.object({
+    created: lenient(v.string()),
+    created_by: lenient(v.string()),
+    author: lenient(v.string()),
+    comment: lenient(v.string()),
+    empty_layer: lenient(v.boolean()),
+  }),
+  v.transform(
+    ({ created_by: createdBy, empty_layer: emptyLayer, ...rest }): HistoryEntry => ({
+      ...rest,
+      createdBy,
+      emptyLayer: emptyLayer ?? false,
+    }),
+  ),
+);
+
 const ConfigSchema = v.object({
   created: lenient(v.pipe(v.string(), v.isoTimestamp())),
+  author: lenient(v.string()),
+  history: lenient(v.array(v.fallback(HistorySchema, { emptyLayer: false }))),
   // containerd reads an empty type as the only valid one.
   rootfs: v.object({ type: maybe(v.picklist(['layers', ''])), diff_ids: list(DigestSchema) }),
 });
@@ -64,12 +101,15 @@ const ConfigSchema = v.object({
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const document = parseObject(bytes, 'config');
   const platform = checkFields(document, PlatformSchema, 'config');
-  const { created, rootfs } = checkFields(document, ConfigSchema, 'config');
+  const { created, author, history, rootfs } = checkFields(document, ConfigSchema, 'config');
   const { found, unread } = readFields(document['config'], PROCESS_FIELDS, 'config');
   return {
     platform,
     diffIDs: rootfs.diff_ids,
     createdAt: created,
+    author,
+    history: history ?? [],
+    text: new TextDecoder().decode(bytes),
     process: {
       user: found.User ?? '',
       env: (found.Env ?? []).filter((entry) => entry !== ''),

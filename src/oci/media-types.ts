@@ -16,6 +16,19 @@ export const MEDIA_TYPE = {
   dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
 } as const;
 
+/** The two sets of media types. The documents and layers of one image are of the same set. */
+export type MediaTypeFamily = 'oci' | 'docker';
+
+/** Media types of layers, by their compression. */
+export const LAYER_TYPES = {
+  oci: { none: MEDIA_TYPE.layer, gzip: MEDIA_TYPE.layerGzip, zstd: MEDIA_TYPE.layerZstd },
+  docker: {
+    none: MEDIA_TYPE.dockerLayer,
+    gzip: MEDIA_TYPE.dockerLayerGzip,
+    zstd: MEDIA_TYPE.dockerLayerZstd,
+  },
+} as const;
+
 /** Media types for the `Accept` header, best first. */
 export const MANIFEST_MEDIA_TYPES: readonly string[] = [
   MEDIA_TYPE.index,

@@ -30,6 +30,9 @@ test('a config', () => {
     platform: { os: 'linux', architecture: 'arm64', variant: 'v8' },
     diffIDs: [DIFF_ID],
     createdAt: '2024-05-01T12:00:00.123456789Z',
+    author: undefined,
+    history: [{ createdBy: 'test', emptyLayer: false }],
+    text: JSON.stringify(CONFIG),
     process: {
       user: '1000:100',
       env: ['PATH=/bin'],

@@ -12,7 +12,7 @@ import type { InspectFlags } from '../flags/layer-flags.js';
 import { checkOptions, type Input, openImage, openInput } from '../input.js';
 import { platformOf } from '../options.js';
 import { formatBytes, formatCount } from '../render/format.js';
-import { imageText } from '../render/image.js';
+import { contentsDocument, imageText } from '../render/image.js';
 import { layerSummary } from '../render/layer-summary.js';
 import { LISTING_HEADER, listingRow } from '../render/operation-text.js';
 import { printResult } from '../render/print.js';
@@ -52,7 +52,11 @@ async function inspectImage(input: Input, flags: InspectFlags): Promise<number> 
   const platform = platformOf(flags);
   await using source = await openImage(input, { ...flags, scratch: tmpdir() });
   const images = await inspectImages(source, { platform, signal: abortOnSignals() });
-  printResult(flags, { images }, images.map((image) => imageText(image)).join('\n'));
+  printResult(
+    flags,
+    { images: images.map(contentsDocument) },
+    images.map((image) => imageText(image)).join('\n'),
+  );
   return 0;
 }
 

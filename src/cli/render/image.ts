@@ -2,6 +2,7 @@ import {
   type AnomalySummary,
   formatPlatform,
   type Image,
+  type ImageContents,
   type InspectedImage,
   type Labels,
   type PullEvent,
@@ -14,6 +15,12 @@ import { type LabelledRow, labelledRows } from './print.js';
 /** An image as the fields of a JSON document. */
 export function imageDocument({ name, target, platform, labels, createdAt, updatedAt }: Image): object {
   return { name, target, platform: formatPlatform(platform), labels, createdAt, updatedAt };
+}
+
+/** The contents of an image as the fields of a JSON document, without the text that the config was read from. */
+export function contentsDocument<Contents extends ImageContents>({ config, ...contents }: Contents): object {
+  const { text: _, ...read } = config;
+  return { ...contents, config: read };
 }
 
 /** The parts of an image, and the process that it runs. */

@@ -7,7 +7,7 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID, Digest } from '../../oci/digest.js';
 import { checkFields, list, parseJson, TextSchema } from '../../oci/document.js';
 import { parseImageConfig } from '../../oci/image-config.js';
-import { MEDIA_TYPE } from '../../oci/media-types.js';
+import { LAYER_TYPES, MEDIA_TYPE } from '../../oci/media-types.js';
 import { storedName } from '../reference.js';
 import { sha256 } from '../source/blob-bytes.js';
 import type { PassedOver, SourceImage } from '../source/image-source.js';
@@ -31,12 +31,6 @@ const ImageSchema = v.object({ Config: v.string(), RepoTags: list(TextSchema), L
 const TagsSchema = v.object({ RepoTags: v.fallback(list(TextSchema), []) });
 
 type DockerImage = v.InferOutput<typeof ImageSchema>;
-
-const LAYER_TYPES = {
-  none: MEDIA_TYPE.dockerLayer,
-  gzip: MEDIA_TYPE.dockerLayerGzip,
-  zstd: MEDIA_TYPE.dockerLayerZstd,
-} as const;
 
 /**
  * Lists the images of an archive that `docker save`, skopeo or buildah wrote (containerd, core/images/archive). Such an
@@ -124,7 +118,7 @@ class DockerArchive {
     if (known !== undefined) return known;
     const format = detectFormat(await readStart(file, DETECT_BYTES));
     const digest = format === 'none' ? (file.digest ?? diffID) : await hashFile(file, this.#options);
-    const layer = { mediaType: LAYER_TYPES[format], size: sizeOf(file), digest };
+    const layer = { mediaType: LAYER_TYPES.docker[format], size: sizeOf(file), digest };
     this.#layers.set(file, layer);
     this.#blobs.set(digest, file);
     return layer;

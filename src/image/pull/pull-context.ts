@@ -3,6 +3,7 @@ import { ifFound } from '../../base/if-found.js';
 import type { Limits } from '../../base/limits.js';
 import type { Ingest, OpenIngestOptions } from '../../content/content-store.js';
 import type { LeaseResource } from '../../content/leases.js';
+import { parseDigest } from '../../oci/digest.js';
 import type { ImageSource } from '../source/image-source.js';
 import { collectGarbage } from '../store/garbage.js';
 import type { StoreParts } from '../store/store-parts.js';
@@ -42,6 +43,17 @@ export class PullLease {
   async hold(...resources: readonly LeaseResource[]): Promise<void> {
     // Concurrently: they share one write to the disk.
     await Promise.all(resources.map((resource) => this.#parts.content.leases.add(this.id, resource)));
+  }
+
+  /** Holds resources, and records that this pull makes those that do not exist yet. */
+  async holdNew(...resources: readonly LeaseResource[]): Promise<void> {
+    await this.hold(...resources);
+    const { content, snapshots } = this.#parts;
+    for (const resource of resources) {
+      const { type, id } = resource;
+      const found = await (type === 'content' ? content.find(parseDigest(id)) : snapshots.find(id));
+      if (found === undefined) this.noteMade(resource);
+    }
   }
 
   /** Records that this pull has made the resource, or is about to. */

@@ -80,6 +80,8 @@ export class RecordedImages implements Images {
   async prune(options: PruneOptions = {}): Promise<PruneResult> {
     checkOptions('images.prune', options, PRUNE_OPTIONS);
     await this.#parts.snapshots.cleanup();
+    const { dropDeadBuilds } = await import('../build/layer-maker.js');
+    await dropDeadBuilds(this.#parts.content);
     const collected = await collectGarbage(this.#parts, options);
     return { ...collected, keepers: await findKeepers(this.#parts) };
   }

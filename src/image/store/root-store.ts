@@ -6,6 +6,7 @@ import type { ContentStore } from '../../content/content-store.js';
 import { openContentStore } from '../../content/open-content-store.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { openRoot } from '../../snapshot/store/open-root.js';
+import { type BuildEvent, CREATE_IMAGE_OPTIONS, type CreateImageOptions } from '../build/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, openRegistry } from '../registry/open-registry.js';
@@ -82,6 +83,15 @@ export class RootStore implements Store {
     });
   }
 
+  createImage(options: CreateImageOptions): Task<Image, BuildEvent> {
+    return this.#start(async (tell) => {
+      checkOptions('createImage', options, CREATE_IMAGE_OPTIONS);
+      const { createImage } = await import('../build/create-image.js');
+      const base = options.base === undefined ? undefined : await this.images.get(options.base);
+      return this.images.open(await createImage(this.#parts, base, options, tell));
+    });
+  }
+
   async unmount(directory: string): Promise<void> {
     await unmountImage(this.snapshots, directory);
   }
@@ -95,7 +105,7 @@ export class RootStore implements Store {
     await this.close();
   }
 
-  #start<T>(work: (tell: Tell<PullEvent>) => Promise<T>): Task<T, PullEvent> {
+  #start<T, Event = PullEvent>(work: (tell: Tell<Event>) => Promise<T>): Task<T, Event> {
     let end = () => {};
     const running = new Promise<void>((resolve) => {
       end = resolve;

@@ -8,6 +8,7 @@ import type { ListOptions } from '../../metadata/filter-by.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Platform } from '../../oci/platform.js';
 import type { OpenSnapshotterOptions, Snapshotter } from '../../snapshot/snapshotter.js';
+import type { BuildEvent, CreateImageOptions } from '../build/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/open-registry.js';
@@ -62,6 +63,31 @@ export interface Store extends AsyncDisposable {
    * @throws OverlayerError as `pull`, `openImageLayout` and `openImageArchive`
    */
   import(source: string | URL | ByteSource, options?: ImportOptions): Task<readonly Image[], PullEvent>;
+
+  /**
+   * Makes an image: from nothing or from another image, with new layers, another config, or both. The media types are
+   * those of the base. An image with several platforms gives an image for one.
+   *
+   * With `sourceDateEpoch` the same inputs give the same digests. The history gets an entry for each new layer, or an
+   * entry without a layer if there are none.
+   *
+   * @throws OverlayerError
+   *   - as `pull` for verifiers and snapshots, and as `createDiff` and `planLayer` for new layers
+   *   - `NotFound`: the base does not exist, or not for this platform
+   *   - `InvalidArgument`: the name is not a reference; a change of the config is invalid; a layer is zstd and the base has
+   *     Docker's media types, which have none
+   *   - `FailedPrecondition`: files kept changing while a layer was made of them
+   * @throws `signal.reason` when the signal aborts. As after any failure, nothing stays
+   *
+   * @example
+   * const image = await store.createImage({
+   *   name: 'app:2',
+   *   base: 'debian:12',
+   *   layers: [{ trees: { upper: 'dist' } }],
+   *   config: { cmd: ['/app'], env: { NODE_ENV: 'production' } },
+   * });
+   */
+  createImage(options: CreateImageOptions): Task<Image, BuildEvent>;
 
   /**
    * Unmounts an image that `Image.mount` mounted on the directory. Deletes what was written to it.

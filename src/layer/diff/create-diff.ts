@@ -5,7 +5,7 @@ import { DATA, type Gate } from '../../base/threads/gate.js';
 import type { Pool, Taken } from '../../base/threads/pool.js';
 import type { Ring } from '../../base/threads/ring.js';
 import type { DiffID } from '../../oci/digest.js';
-import { MEDIA_TYPE } from '../../oci/media-types.js';
+import { LAYER_TYPES } from '../../oci/media-types.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { Compression } from '../options.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
@@ -18,12 +18,6 @@ import {
   type DiffSource,
   type LoneUpperdir,
 } from './options.js';
-
-const MEDIA_TYPES: Readonly<Record<Compression, string>> = {
-  none: MEDIA_TYPE.layer,
-  gzip: MEDIA_TYPE.layerGzip,
-  zstd: MEDIA_TYPE.layerZstd,
-};
 
 /** Largest chunk. Chunks of 256 KiB take 6 % more processor time. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -82,7 +76,7 @@ export async function* runDiff(
   pool: Pool<Crew> = crews,
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const { compression = 'gzip', compressionLevel, signal } = options;
-  checkChoice('compression', compression, Object.keys(MEDIA_TYPES));
+  checkChoice('compression', compression, Object.keys(LAYER_TYPES.oci));
   checkLevel(compression, compressionLevel);
   if (!isLayerFile(source)) checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
@@ -134,7 +128,7 @@ async function* runWith(
     const { bytes, compressedBytes, entries } = pipeline;
     return {
       descriptor: {
-        mediaType: MEDIA_TYPES[compression],
+        mediaType: LAYER_TYPES.oci[compression],
         digest: `sha256:${digest}`,
         size: compressedBytes,
       },

@@ -4,7 +4,7 @@ import type { InspectStoredFlags } from '../../flags/image-flags.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { platformOf } from '../../options.js';
 import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
-import { imageDocument, imageText } from '../../render/image.js';
+import { contentsDocument, imageDocument, imageText } from '../../render/image.js';
 import { columns, formatTemplate, printList, printResult, SHORT_DIGEST } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
@@ -67,7 +67,7 @@ export async function inspect(name: string, flags: InspectStoredFlags): Promise<
   return await withExistingStore(flags, async (store) => {
     const image = await store.images.get(name);
     const contents = await image.contents({ platform: platformOf(flags) });
-    const document = { ...imageDocument(image), ...contents };
+    const document = { ...imageDocument(image), ...contentsDocument(contents) };
     if (flags.format !== undefined)
       process.stdout.write(`${formatTemplate(flags.format, () => document)(image)}\n`);
     else

@@ -1,0 +1,193 @@
+import { buffer } from 'node:stream/consumers';
+import type { Tell } from '../../base/task.js';
+import type { CreateDiffOptions } from '../../layer/diff/options.js';
+import type { LayerProgress } from '../../layer/options.js';
+import { chainIDs } from '../../oci/chain-ids.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import { editImageConfig, emptyConfig, formatTime, type RawHistoryEntry } from '../../oci/edit-config.js';
+import type { HistoryEntry } from '../../oci/image-config.js';
+import { JsonText } from '../../oci/json-text.js';
+import { MEDIA_TYPE } from '../../oci/media-types.js';
+import { hostPlatform } from '../../oci/platform.js';
+import { contentSource } from '../export/content-source.js';
+import { PullLease } from '../pull/pull-context.js';
+import { pullImage } from '../pull/pull-image.js';
+import { parseReference } from '../reference.js';
+import { sha256 } from '../source/blob-bytes.js';
+import type { ImageContents } from '../source/image-contents.js';
+import { AdmittedImage } from '../store/admit-image.js';
+import type { ImageRecord } from '../store/image-records.js';
+import type { StoreParts } from '../store/store-parts.js';
+import { type LayerBytes, LayerMaker, type MadeLayer, putBlob } from './layer-maker.js';
+import type { BuildEvent, BuildOptions, NewLayer } from './options.js';
+
+/** The image to make. */
+export interface BuildRequest {
+  /** The reference of the new image. */
+  readonly name: string;
+  /** The image that it is made of, for one platform. @default none: an image from nothing */
+  readonly base?: ImageContents | undefined;
+  /** The command for the history, unless the options name another one. */
+  readonly command: string;
+  readonly options: BuildOptions;
+  readonly tell: Tell<BuildEvent>;
+}
+
+/** Makes the layers of a build. */
+export interface LayerTools {
+  make(layer: NewLayer): Promise<MadeLayer>;
+  diff(open: (options: CreateDiffOptions) => LayerBytes): Promise<MadeLayer>;
+  /** An entry for the history, with the time and the command of the build. */
+  entry(emptyLayer?: boolean): HistoryEntry;
+}
+
+/** The layers and the history of a new image. */
+export interface BuildPlan {
+  /** All layers, the lowest first. */
+  readonly layers: readonly Pick<MadeLayer, 'descriptor' | 'diffID'>[];
+  /** Replaces the history of the base. @default unchanged */
+  readonly history?: readonly RawHistoryEntry[] | undefined;
+  /** Entries after that history. */
+  readonly appended: readonly HistoryEntry[];
+}
+
+/**
+ * Makes an image in a store. A lease holds all that it uses. The blobs of new layers come first, then the config and the
+ * manifest. Then the image enters the store as in a pull: the verifiers are asked, new layers are unpacked, and the image
+ * is recorded. A failed build deletes all that it made.
+ *
+ * @param plan makes the new layers
+ */
+export async function buildImage(
+  parts: StoreParts,
+  request: BuildRequest,
+  plan: (tools: LayerTools) => Promise<BuildPlan>,
+): Promise<ImageRecord> {
+  const { base, options, tell } = request;
+  const name = parseReference(request.name).name;
+  const created = options.sourceDateEpoch ?? new Date();
+  const lease = await PullLease.take(parts);
+  const put = (mediaType: string, bytes: Uint8Array) => putDocument(parts, lease, mediaType, bytes);
+  try {
+    await holdBase(lease, base);
+    const { layers, history, appended } = await plan(layerTools(parts, lease, request, created));
+    const diffIDs = layers.map(({ diffID }) => diffID);
+    await lease.holdNew(...chainIDs(diffIDs).map((id) => ({ type: 'snapshot', id }) as const));
+    const platform = options.platform ?? hostPlatform();
+    const config = editImageConfig(base?.config.text ?? emptyConfig(platform), {
+      ...{ created, diffIDs, history, appended },
+      changes: options.config,
+    });
+    const configType = base?.manifest.config.mediaType || MEDIA_TYPE.config;
+    const manifest = await editManifest(parts, base, {
+      config: await put(configType, config),
+      layers: layers.map(({ descriptor }) => descriptor),
+      annotations: options.annotations,
+    });
+    const target = await put(base?.descriptor.mediaType ?? MEDIA_TYPE.manifest, manifest);
+    const admitted = await AdmittedImage.admit(name, target, options);
+    const source = contentSource(parts.content, { name, target });
+    const record = await pullImage(
+      parts,
+      source,
+      admitted,
+      {
+        ...{ signal: options.signal, labels: options.labels },
+        platform: options.config?.platform ?? base?.config.platform ?? platform,
+      },
+      tell,
+    );
+    await lease.release();
+    return record;
+  } catch (error) {
+    // The error of the build is the cause; one of the cleanup is not reported.
+    await lease.undo().catch(() => {});
+    throw error;
+  }
+}
+
+async function holdBase(lease: PullLease, base: ImageContents | undefined): Promise<void> {
+  if (base === undefined) return;
+  const { descriptor, manifest, layers } = base;
+  const blobs = [descriptor, manifest.config, ...manifest.layers];
+  await lease.hold(
+    ...blobs.map(({ digest }) => ({ type: 'content', id: digest }) as const),
+    ...layers.map(({ chainID }) => ({ type: 'snapshot', id: chainID }) as const),
+  );
+}
+
+function layerTools(
+  parts: StoreParts,
+  lease: PullLease,
+  { base, command, options, tell }: BuildRequest,
+  created: Date,
+): LayerTools {
+  const { compression, compressionLevel, sourceDateEpoch, signal } = options;
+  const family = base?.descriptor.mediaType === MEDIA_TYPE.dockerManifest ? 'docker' : 'oci';
+  const maker = new LayerMaker(parts, lease, family, {
+    ...{ compression, compressionLevel, sourceDateEpoch, signal },
+  });
+  let count = 0;
+  const telling = async (
+    make: (onProgress: (progress: LayerProgress) => void) => Promise<MadeLayer>,
+  ): Promise<MadeLayer> => {
+    const index = count++;
+    // Keys from 0 on are those of the pull.
+    const made = await make((progress) => tell({ type: 'make', index, ...progress }, -1 - index));
+    tell({ type: 'made', index, descriptor: made.descriptor, diffID: made.diffID });
+    return made;
+  };
+  return {
+    make: (layer) => telling((onProgress) => maker.make(layer, onProgress)),
+    diff: (open) => telling((onProgress) => maker.diff(open, onProgress)),
+    entry: (emptyLayer) => ({
+      created: formatTime(created),
+      createdBy: options.createdBy ?? command,
+      author: options.config?.author || undefined,
+      comment: options.comment,
+      emptyLayer,
+    }),
+  };
+}
+
+interface ManifestEdit {
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+  readonly annotations: BuildOptions['annotations'];
+}
+
+/** The manifest of the base with other layers. Descriptors that stay keep unknown fields. */
+async function editManifest(
+  { content }: StoreParts,
+  base: ImageContents | undefined,
+  { config, layers, annotations = {} }: ManifestEdit,
+): Promise<Uint8Array> {
+  const bytes =
+    base === undefined
+      ? Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.manifest }))
+      : await buffer(content.read(base.descriptor.digest));
+  const text = new JsonText(bytes, 'manifest');
+  const before = (text.get(['layers']) ?? []) as readonly Descriptor[];
+  const known = new Map(before.map((layer) => [`${layer.mediaType} ${layer.digest}`, layer]));
+  text.set(['config'], config);
+  text.set(
+    ['layers'],
+    layers.map((layer) => known.get(`${layer.mediaType} ${layer.digest}`) ?? layer),
+  );
+  for (const [name, value] of Object.entries(annotations))
+    text.set(['annotations', name], value ?? undefined);
+  return text.bytes;
+}
+
+async function putDocument(
+  parts: StoreParts,
+  lease: PullLease,
+  mediaType: string,
+  bytes: Uint8Array,
+): Promise<Descriptor> {
+  const blob = { digest: sha256(bytes), size: bytes.length };
+  return await putBlob(parts, lease, async (ingest) => {
+    await ingest.write(bytes);
+    return { result: { mediaType, ...blob }, blob };
+  });
+}

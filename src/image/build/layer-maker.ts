@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { iterateSource } from '../../base/byte-source.js';
+import { isCode, OverlayerError } from '../../base/errors.js';
+import type { Task } from '../../base/task.js';
+import type { CommitIngestOptions, ContentStore, Ingest } from '../../content/content-store.js';
+import { runDiff } from '../../layer/diff/create-diff.js';
+import type { CreateDiffOptions, DiffResult } from '../../layer/diff/options.js';
+import { type ErofsLayerInfo, findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
+import { pathOf } from '../../layer/open-source.js';
+import type { LayerProgress, LayerSource } from '../../layer/options.js';
+import { planLayer } from '../../layer/plan-layer.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { DiffID, Digest } from '../../oci/digest.js';
+import { LAYER_TYPES, layerCompression, type MediaTypeFamily } from '../../oci/media-types.js';
+import { diffSnapshot } from '../../snapshot/diff-snapshot.js';
+import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
+import { toOverlayerError } from '../../system/errno-code.js';
+import type { PullLease } from '../pull/pull-context.js';
+import { bytesOf } from '../source/blob-bytes.js';
+import type { StoreParts } from '../store/store-parts.js';
+import type { NewLayer } from './options.js';
+
+/** A layer of an image that is in the content store. */
+export interface MadeLayer {
+  readonly descriptor: Descriptor;
+  readonly diffID: DiffID;
+  readonly entries: number;
+}
+
+/** Yields the bytes of a layer, and returns what they are. */
+export type LayerBytes = AsyncGenerator<Uint8Array, DiffResult>;
+
+/** Ingests of builds begin with it. A build can't be resumed: `dropDeadBuilds` deletes those of killed processes. */
+const BUILD_REF = 'build-';
+
+/** Times that a layer is begun while other processes change its files. */
+const MOST_ATTEMPTS = 3;
+
+/** Makes layers as blobs of the content store. Each is read, hashed, compressed and stored in one pass. */
+export class LayerMaker {
+  readonly #parts: StoreParts;
+  readonly #lease: PullLease;
+  readonly #family: MediaTypeFamily;
+  readonly #options: CreateDiffOptions;
+
+  constructor(parts: StoreParts, lease: PullLease, family: MediaTypeFamily, options: CreateDiffOptions) {
+    this.#parts = parts;
+    this.#lease = lease;
+    this.#family = family;
+    this.#options = options;
+  }
+
+  /** @throws OverlayerError as `createDiff`, `diffSnapshot` and `planLayer` */
+  async make(layer: NewLayer, onProgress: (progress: LayerProgress) => void): Promise<MadeLayer> {
+    if ('trees' in layer) return await this.diff((options) => runDiff(layer.trees, options), onProgress);
+    if ('archive' in layer) return await this.#archive(layer.archive, onProgress);
+    const { snapshots } = this.#parts;
+    return await this.diff((options) => drain(diffSnapshot(snapshots, layer.snapshot, options)), onProgress);
+  }
+
+  /**
+   * @param open begins the diff. It is called again when another process changed a file while it was read: the file in the
+   *   layer would have the bytes of no moment
+   */
+  async diff(
+    open: (options: CreateDiffOptions) => LayerBytes,
+    onProgress: (progress: LayerProgress) => void,
+  ): Promise<MadeLayer> {
+    const options = { ...this.#options, onProgress };
+    return await this.#ingest(async (ingest) => {
+      for (let attempt = 1; ; attempt++)
+        try {
+          const { descriptor, diffID, entries } = await write(open(options), ingest);
+          return { descriptor, diffID, entries };
+        } catch (error) {
+          if (attempt === MOST_ATTEMPTS || !isChangedMeanwhile(error)) throw error;
+          await ingest.truncate();
+        }
+    });
+  }
+
+  async #archive(source: LayerSource, onProgress: (progress: LayerProgress) => void): Promise<MadeLayer> {
+    const layerFile = await findLayerFile(source);
+    if (layerFile !== undefined) return await this.diff((options) => runDiff(layerFile, options), onProgress);
+    const { signal } = this.#options;
+    return await this.#ingest(async (ingest) => {
+      const layer = await planLayer(tee(source, ingest), { signal, onProgress });
+      const { digest, diffID, compression, compressedSize: size, entries } = layer;
+      const mediaType = LAYER_TYPES.oci[compression];
+      return { descriptor: { mediaType, digest: digest!, size }, diffID: diffID!, entries };
+    });
+  }
+
+  async #ingest(fill: (ingest: Ingest) => Promise<MadeLayer>): Promise<MadeLayer> {
+    const { signal } = this.#options;
+    return await putBlob(this.#parts, this.#lease, async (ingest) => {
+      const { descriptor, diffID, entries } = await fill(ingest);
+      const compression = layerCompression(descriptor.mediaType) as keyof typeof LAYER_TYPES.oci;
+      if (this.#family === 'docker' && compression === 'zstd') throw notInDocker();
+      const made = { ...descriptor, mediaType: LAYER_TYPES[this.#family][compression] };
+      return {
+        result: { descriptor: made, diffID, entries },
+        blob: { digest: made.digest, size: made.size, labels: { [UNCOMPRESSED_LABEL]: diffID }, signal },
+      };
+    });
+  }
+}
+
+interface Filled<T> {
+  readonly result: T;
+  readonly blob: CommitIngestOptions & { readonly digest: Digest };
+}
+
+/** Makes a blob in the content store, in an ingest that the lease holds. @param fill writes and hashes the bytes */
+export async function putBlob<T>(
+  { content }: StoreParts,
+  lease: PullLease,
+  fill: (ingest: Ingest) => Promise<Filled<T>>,
+): Promise<T> {
+  const ref = `${BUILD_REF}${randomUUID()}`;
+  await lease.hold({ type: 'ingest', id: ref });
+  lease.noteMade({ type: 'ingest', id: ref });
+  await using ingest = await content.openIngest(ref);
+  const { result, blob } = await fill(ingest);
+  await lease.holdNew({ type: 'content', id: blob.digest });
+  await ingest.commit({ ...blob, hashed: blob.digest });
+  return result;
+}
+
+/** Deletes the ingests of builds whose process was killed. */
+export async function dropDeadBuilds(content: ContentStore): Promise<void> {
+  for (const { ref } of await content.ingests()) {
+    if (!ref.startsWith(BUILD_REF)) continue;
+    await content.abort(ref).catch((error: unknown) => {
+      // Its build is running, or has just ended.
+      if (!isCode(error, 'Unavailable', 'NotFound')) throw error;
+    });
+  }
+}
+
+async function* drain(task: Task<DiffResult, Uint8Array>): LayerBytes {
+  yield* task;
+  return await task;
+}
+
+/** The write to the disk runs while the next chunk is made. */
+async function write(bytes: LayerBytes, ingest: Ingest): Promise<DiffResult> {
+  let written = Promise.resolve();
+  try {
+    for (;;) {
+      const { done, value } = await bytes.next();
+      await written;
+      if (done) return value;
+      written = ingest.write(value);
+      written.catch(() => {});
+    }
+  } finally {
+    await bytes.return(undefined as never);
+    await written.catch(() => {});
+  }
+}
+
+async function* tee(source: LayerSource, ingest: Ingest): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of iterateSource(bytesOf(source))) {
+    const written = ingest.write(chunk);
+    written.catch(() => {});
+    yield chunk;
+    await written;
+  }
+}
+
+function isChangedMeanwhile(error: unknown): boolean {
+  return isCode(error, 'FailedPrecondition', 'NotFound') && (error as OverlayerError).entry !== undefined;
+}
+
+/** @throws OverlayerError `NotFound`, `PermissionDenied`; `InvalidArgument`: a directory */
+async function findLayerFile(source: LayerSource): Promise<ErofsLayerInfo | undefined> {
+  const path = source instanceof URL ? pathOf(source) : source;
+  if (typeof path !== 'string') return undefined;
+  const stats = await stat(path).catch((error: unknown) => {
+    throw toOverlayerError(error, `Cannot read layer "${path}"`);
+  });
+  if (stats.isDirectory())
+    throw new OverlayerError('InvalidArgument', `Layer "${path}" is a directory`, {
+      hint: 'a directory is a layer as { trees: { upper: … } }',
+    });
+  return stats.isFile() ? findErofsLayer(path) : undefined;
+}
+
+function notInDocker(): OverlayerError {
+  return new OverlayerError(
+    'InvalidArgument',
+    'A layer is zstd, but the base image has the media types of Docker',
+    {
+      hint: "docker's media types have no zstd: choose gzip, or convert the base first: overlayer convert IMAGE -t NEW --oci",
+    },
+  );
+}

@@ -1,0 +1,79 @@
+import type { OptionNames } from '../../base/check-arguments.js';
+import type { CreateDiffOptions, DiffSource } from '../../layer/diff/options.js';
+import type { LayerProgress, LayerSource } from '../../layer/options.js';
+import type { Labels } from '../../metadata/labels.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { DiffID } from '../../oci/digest.js';
+import type { ConfigChanges } from '../../oci/edit-config.js';
+import type { Platform } from '../../oci/platform.js';
+import type { PullEvent } from '../pull/pull-event.js';
+import { ADMIT_OPTIONS, type AdmitOptions } from '../store/admit-image.js';
+
+/** A layer of a new image. */
+export type NewLayer =
+  /** An archive of any compression, which is kept byte for byte. A layer file (EROFS) gives its tar, which is compressed. */
+  | { readonly archive: LayerSource }
+  /** The difference between two trees, or a whole tree. */
+  | { readonly trees: DiffSource }
+  /** The changes of a snapshot of the store to its parent. */
+  | { readonly snapshot: string };
+
+/** Options of every call that makes an image. */
+export interface BuildOptions
+  extends AdmitOptions,
+    Pick<CreateDiffOptions, 'compression' | 'compressionLevel' | 'sourceDateEpoch'> {
+  /** The platform of the base that is used, or without a base the platform of the image. @default that of the base, else of this host */
+  readonly platform?: Platform | undefined;
+  /** @default none */
+  readonly config?: ConfigChanges | undefined;
+  /** Annotations of the manifest; null removes one. @default those of the base */
+  readonly annotations?: Readonly<Record<string, string | null>> | undefined;
+  /** The command that the history names. @default `overlayer` and the name of the call */
+  readonly createdBy?: string | undefined;
+  /** A comment for the history. @default none */
+  readonly comment?: string | undefined;
+  /** Labels of the image in the store. @default none */
+  readonly labels?: Labels | undefined;
+}
+
+const BUILD_OPTIONS = {
+  ...ADMIT_OPTIONS,
+  compression: true,
+  compressionLevel: true,
+  sourceDateEpoch: true,
+  platform: true,
+  config: true,
+  annotations: true,
+  createdBy: true,
+  comment: true,
+  labels: true,
+} satisfies OptionNames<BuildOptions>;
+
+export interface CreateImageOptions extends BuildOptions {
+  /** The reference of the new image. An image that has this name loses it. */
+  readonly name: string;
+  /** The name of an image of the store. @default none: an image from nothing */
+  readonly base?: string | undefined;
+  /** Layers above those of the base, the lowest first. @default none */
+  readonly layers?: readonly NewLayer[] | undefined;
+}
+
+export const CREATE_IMAGE_OPTIONS = {
+  ...BUILD_OPTIONS,
+  name: true,
+  base: true,
+  layers: true,
+} satisfies OptionNames<CreateImageOptions>;
+
+/** An event of a build: first the new layers are made, then the image enters the store as in a pull. */
+export type BuildEvent =
+  /** How far a new layer is; 0 is the lowest new one. */
+  | ({ readonly type: 'make'; readonly index: number } & LayerProgress)
+  /** A new layer is in the content store. */
+  | {
+      readonly type: 'made';
+      readonly index: number;
+      readonly descriptor: Descriptor;
+      readonly diffID: DiffID;
+    }
+  | PullEvent;
