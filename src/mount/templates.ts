@@ -41,7 +41,9 @@ export function countParts(mounts: readonly Mount[]): number {
  * Replaces the templates of a mount. The text that replaces a template is not searched for templates.
  *
  * - `{{ mount N }}`: the place of mount N
- * - `{{ overlay A B }}`: the places of the mounts from A to B with a colon between them, or from B to A if A is larger
+ * - `{{ overlay A B }}`: the places of the mounts from A to B with a colon between them, or from B to A if A is larger.
+ *   A repeated place is written once, as the nearest layer. Overlayfs refuses a directory that is in the list twice, and
+ *   the lower of two equal layers changes nothing
  * - `{{ source N }}`, `{{ target N }}`: the field of mount N
  *
  * The places may have any characters: in options of an overlay, they are written as `escapeLayer` does.
@@ -102,10 +104,10 @@ function fillText(text: string, earlier: readonly EarlierMount[], written: (path
       return found;
     };
     const { field, index, from, to } = match;
-    if (field === undefined)
-      return between(at(from!), at(to!), earlier)
-        .map(({ place }) => written(place))
-        .join(':');
+    if (field === undefined) {
+      const places = between(at(from!), at(to!), earlier).map(({ place }) => written(place));
+      return [...new Set(places)].join(':');
+    }
     const { mount, place } = at(index!);
     if (field === 'mount') return written(place);
     return written(field === 'source' ? mount.source : (mount.target ?? ''));

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openSnapshotter, unpackSnapshot } from '../../src/index.js';
+import { BACKENDS, layerIn } from '../helpers/backends.js';
 import { buildProgram } from '../helpers/build-program.js';
 import { MountNamespace } from '../helpers/mount-namespace.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
@@ -14,7 +15,6 @@ import { contentSum } from './programs/tree-sum.js';
 
 // A layer is unpacked and committed, and cut off at each thing that the commit does with the record file.
 
-const BACKENDS = ['overlay', 'native', 'erofs'] as const;
 const directory = makeWorkDirectory();
 const at = (...names: string[]) => join(directory, ...names);
 let layer: string;
@@ -31,7 +31,7 @@ beforeAll(async () => {
     const snapshots = await openSnapshotter({ root, backend });
     await unpackSnapshot(snapshots, layer, { name: 'layer' });
     await snapshots.close();
-    sums[backend] = await contentSum(join(root, 'snapshots/1', backend === 'erofs' ? 'layer.erofs' : 'fs'));
+    sums[backend] = await contentSum(join(root, 'snapshots/1', layerIn(backend)));
   }
 });
 afterAll(() => rmSync(directory, { recursive: true }));

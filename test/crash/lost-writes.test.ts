@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BACKENDS } from '../helpers/backends.js';
 import { buildProgram } from '../helpers/build-program.js';
 import { MountNamespace } from '../helpers/mount-namespace.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
@@ -45,16 +46,13 @@ test('writes that a disk loses while a layer is unpacked are told to its commit,
   for (const code of lost.takes) expect(code).toMatch(/^(DataLoss|ResourceExhausted)$/);
 });
 
-test.for(['native', 'overlay', 'erofs'] as const)(
-  'a commit (%s) is told of writes that the disk has lost before it',
-  async (backend) => {
-    const lost = await runOnDisk<CommitLostWrites, CommittedLostWrites>('commit-lost-writes.ts', {
-      root: join(at('disk'), 'store'),
-      backend,
-      bytes: 96 << 20,
-      mend: `mount -o remount,size=400m ${at('small')}`,
-    });
-    expect(lost.kept).toBe(false);
-    expect(lost.commit).toMatch(/^(DataLoss|ResourceExhausted)$/);
-  },
-);
+test.for(BACKENDS)('a commit (%s) is told of writes that the disk has lost before it', async (backend) => {
+  const lost = await runOnDisk<CommitLostWrites, CommittedLostWrites>('commit-lost-writes.ts', {
+    root: join(at('disk'), 'store'),
+    backend,
+    bytes: 96 << 20,
+    mend: `mount -o remount,size=400m ${at('small')}`,
+  });
+  expect(lost.kept).toBe(false);
+  expect(lost.commit).toMatch(/^(DataLoss|ResourceExhausted)$/);
+});

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BACKENDS, type BackendName } from '../helpers/backends.js';
 import { buildProgram } from '../helpers/build-program.js';
 import { MountNamespace } from '../helpers/mount-namespace.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
@@ -21,8 +22,6 @@ import { RUNS, TIMEOUT } from './runs.js';
 const CUTS = 20 * RUNS;
 /** Milliseconds between two. */
 const LONGEST_TIME = 200;
-
-const BACKENDS = ['overlay', 'native', 'erofs'] as const;
 
 const FILE_SYSTEMS = {
   ext4: { make: 'mkfs.ext4 -q', options: 'loop' },
@@ -85,7 +84,7 @@ test.each(['ext4', 'xfs'] as const)(
     mkdirSync(mounted);
     await namespace.run(`truncate -s 320M ${disk} && ${make} ${disk} && mount -o loop ${disk} ${mounted}`);
     // A store of each backend, on the one disk.
-    const workers: { readonly backend: (typeof BACKENDS)[number]; readonly pid: number }[] = [];
+    const workers: { readonly backend: BackendName; readonly pid: number }[] = [];
     const journal = (backend: string) => at(`journal-${fileSystem}-${backend}`);
     const output = (backend: string) => at(`output-${fileSystem}-${backend}`);
     const acknowledged = { overlay: 0, native: 0, erofs: 0 };

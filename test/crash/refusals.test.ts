@@ -44,6 +44,7 @@ describe('a disk that fails: all that is read or written is refused (EIO)', () =
   test.each([
     ['ext4', 'overlay', 'mkfs.ext4 -q -F'],
     ['xfs', 'native', 'mkfs.xfs -q -f'],
+    ['ext4', 'erofs', 'mkfs.ext4 -q -F'],
   ] as const)('%s, %s', async (_fileSystem, backend, make) => {
     await namespace.run(`rm -f ${image}; truncate -s 320M ${image} && ${make} ${image}`);
     const work = { place, root: join(place, 'store'), backend, layer };

@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BackendName } from './backends.js';
 import type { Inside, Namespace } from './namespace-process.js';
 import { readTree, type Tree, type TreeNode } from './tree.js';
-
-type Backend = 'overlay' | 'native';
 
 /** What a layer came to, each in its own way: undefined, or the code of its error. */
 type Outcomes = readonly (string | null)[];
@@ -14,11 +13,11 @@ type Outcomes = readonly (string | null)[];
  */
 export class SnapshotStack {
   readonly #namespace: Namespace;
-  readonly #backend: Backend;
+  readonly #backend: BackendName;
   readonly #directory: string;
   #layers = 0;
 
-  constructor(namespace: Namespace, backend: Backend) {
+  constructor(namespace: Namespace, backend: BackendName) {
     this.#namespace = namespace;
     this.#backend = backend;
     this.#directory = namespace.directory();
@@ -46,9 +45,12 @@ export class SnapshotStack {
   }
 }
 
-/** Marks that an image brings along are stored escaped, which a mount undoes and a plain directory shows. */
+/**
+ * An image's own attributes with names of overlayfs are stored escaped. A write through an overlay escapes them once more.
+ * A view by an overlay undoes one of these, and a plain directory or EROFS file shows all.
+ */
 function asShown(tree: Tree): Tree {
-  const asMounted = (name: string) => name.replace('.overlay.overlay.', '.overlay.');
+  const asMounted = (name: string) => name.replace(/(\.overlay)+\./, '.overlay.');
   const shown = (xattrs: TreeNode['xattrs']) =>
     Object.fromEntries(Object.entries(xattrs).map(([name, value]) => [asMounted(name), value]));
   return new Map([...tree].map(([path, node]) => [path, { ...node, xattrs: shown(node.xattrs) }]));
@@ -57,7 +59,7 @@ function asShown(tree: Tree): Tree {
 async function addLayer(
   { overlayer, path }: Inside,
   directory: string,
-  backend: Backend,
+  backend: BackendName,
   number: number,
 ): Promise<Outcomes> {
   const source = path.join(directory, `${number}.tar`);
@@ -98,7 +100,7 @@ async function addLayer(
 async function mountViews(
   { overlayer, fs, path }: Inside,
   directory: string,
-  backend: Backend,
+  backend: BackendName,
   last: number,
 ): Promise<number> {
   const snapshots = await overlayer.openSnapshotter({ root: path.join(directory, 'root'), backend });

@@ -11,6 +11,7 @@ import {
   unpackImage,
 } from '../../src/index.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
+import { BACKENDS } from '../helpers/backends.js';
 import {
   blobFile,
   describe as describeBlob,
@@ -144,7 +145,7 @@ const FAULTS: readonly (readonly [what: string, image: Files, code: ErrorCode, s
   ],
 ];
 
-describe.each(['overlay', 'native'] as const)('%s: nothing stays of an image that has', (backend) => {
+describe.each(BACKENDS)('%s: nothing stays of an image that has', (backend) => {
   const box = new TestStore(backend);
 
   test.each(FAULTS)('%s', async (_, files, code, says) => {

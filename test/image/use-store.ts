@@ -1,13 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
-import { openStore, type SnapshotBackend, type Store } from '../../src/index.js';
-import { NativeBackend } from '../../src/snapshot/backends/native-backend.js';
-import { OverlayBackend } from '../../src/snapshot/backends/overlay-backend.js';
-import { OVERLAY_SUPPORT } from '../helpers/overlay-support.js';
+import { openStore, type Store } from '../../src/index.js';
+import { type BackendName, makeBackend } from '../helpers/backends.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
-
-export type BackendName = 'overlay' | 'native';
 
 /** What a store has, by name. */
 export interface StoreContents {
@@ -41,7 +37,7 @@ export class TestStore {
   }
 
   async open(): Promise<void> {
-    this.store = await openStore({ root: this.root, backend: makeBackend(this.#backend) });
+    this.store = await openStore({ root: this.root, backend: makeBackend(this.#backend, this.root) });
   }
 
   async contents(): Promise<StoreContents> {
@@ -60,7 +56,3 @@ export class TestStore {
 }
 
 export const EMPTY: StoreContents = { images: [], snapshots: [], blobs: [], ingests: [], leases: 0 };
-
-function makeBackend(name: BackendName): SnapshotBackend {
-  return name === 'overlay' ? new OverlayBackend(OVERLAY_SUPPORT) : new NativeBackend();
-}

@@ -64,6 +64,12 @@ function mountedIn(root: string, inside = namespace.inside): Promise<string[]> {
 
 const FILE = 'erofs shared-mounts/N';
 
+test('a stack that has a layer twice, as images with empty layers do, is mounted', async () => {
+  const { target, container } = makeStore(['base', 'next', 'base'], ['a']);
+  expect(await mount(container('a'), target('a'))).toEqual(['base', 'next']);
+  await unmount(target('a'));
+});
+
 test('containers share one mount of each layer, and the last unmount ends it', async () => {
   const { root, shared, target, container } = makeStore(['base', 'next'], ['a', 'b']);
   expect(await mount(container('a'), target('a'))).toEqual(['base', 'next']);

@@ -28,6 +28,12 @@ test.each([
   });
 });
 
+test('a place that is in the range twice is one layer, the nearest', () => {
+  const [a, b] = EARLIER as [(typeof EARLIER)[0], (typeof EARLIER)[0]];
+  const { options } = fillTemplates(formatted('lowerdir={{ overlay 0 3 }}'), [a, b, a, b]);
+  expect(options).toEqual(['lowerdir=/at/a:/at/b']);
+});
+
 test.each([
   '{{ mount 3 }}',
   '{{ overlay 0 3 }}',

@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { BACKENDS, type BackendName, TREE_BACKENDS } from '../helpers/backends.js';
 import { decode } from '../helpers/decode.js';
 import { type Inside, useNamespace } from '../helpers/namespace-process.js';
 import { dir, file, hardlink, tar, whiteout } from '../helpers/tar-builder.js';
@@ -23,13 +24,11 @@ const NEXT = tar(ROOT, file('next', 'next'), whiteout('d/gone'));
 const CHANGES = `rm -r replaced; mkdir replaced; echo new > replaced/new; chmod 700 d/kept; rm next; mkfifo p
   mv d/kept d/moved; setfattr -n user.a -v b d; ln linked further`;
 
-type Backend = 'overlay' | 'native';
-
 /** Two layers, and an active snapshot `web` on them that was changed. */
 async function makeSnapshots(
   { overlayer, path, child }: Inside,
   directory: string,
-  backend: Backend,
+  backend: BackendName,
   changes: string,
 ): Promise<void> {
   const snapshots = await overlayer.openSnapshotter({ root: path.join(directory, 'root'), backend });
@@ -48,7 +47,7 @@ async function makeSnapshots(
 async function writeDiff(
   { overlayer, fs, path, child }: Inside,
   directory: string,
-  backend: Backend,
+  backend: BackendName,
   key: string,
   output: string,
 ): Promise<string[]> {
@@ -72,7 +71,11 @@ async function apply({ overlayer }: Inside, layer: string, to: string): Promise<
   await overlayer.unpackLayer(layer, to, { existing: 'merge', sync: false });
 }
 
-async function commitWeb({ overlayer, path }: Inside, directory: string, backend: Backend): Promise<void> {
+async function commitWeb(
+  { overlayer, path }: Inside,
+  directory: string,
+  backend: BackendName,
+): Promise<void> {
   const snapshots = await overlayer.openSnapshotter({ root: path.join(directory, 'root'), backend });
   await snapshots.commit('web', { name: 'committed' });
   await snapshots.close();
@@ -88,7 +91,7 @@ describe.each(['root', 'user-namespace'] as const)('%s', (privileges) => {
     return directory;
   }
 
-  describe.each(['overlay', 'native'] as const)('%s', (backend) => {
+  describe.each(privileges === 'root' ? BACKENDS : TREE_BACKENDS)('%s', (backend) => {
     test("what a snapshot changes in its parent's tree gives its own, active or committed", async () => {
       const directory = directoryOfLayers();
       const { inside } = namespace;

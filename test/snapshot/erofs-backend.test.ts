@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { diffSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { LayerFile } from '../../src/layer/erofs/layer-file.js';
 import { readErofsLayer } from '../../src/layer/index.js';
 import { ErofsPlace } from '../../src/snapshot/contents/erofs-place.js';
 import { unpackSnapshot } from '../../src/snapshot/index.js';
@@ -107,6 +108,16 @@ test('a layer that depends on its chain is not shared', async () => {
   await unpackSnapshot(snapshots, tar(file('d/b', '')), { name: 'above', parent: 'below' });
   expect(readErofsLayer(join(root, 'snapshots/2/layer.erofs')).dependsOnLowers).toBe(true);
   expect(shared()).toHaveLength(1);
+});
+
+test('a layer that depends on its chain has the root of the nearest layer that lists it', async () => {
+  const base = tar(dir('./', { mode: 0o711, uid: 1, gid: 2 }), dir('d'));
+  const layers = [base, tar(file('other', '')), tar(file('d/b', ''))];
+  for (const [at, each] of layers.entries())
+    await unpackSnapshot(snapshots, each, { name: `${at}`, parent: at === 0 ? undefined : `${at - 1}` });
+  using top = new LayerFile(join(root, 'snapshots/3/layer.erofs'));
+  expect(top.head.dependsOnLowers).toBe(true);
+  expect(top.image.root).toMatchObject({ mode: 0o711, uid: 1, gid: 2 });
 });
 
 test('damage of the directory data is repaired from the tar in the file', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSnapshotter, rebuildMetadata, type SnapshotInfo, type Snapshotter } from '../../src/index.js';
 import { writeRecordFile } from '../../src/snapshot/store/snapshot-files.js';
+import { BACKENDS, type BackendName } from '../helpers/backends.js';
 import { failureOf } from '../helpers/sandbox.js';
 import { dir, file, tar, whiteout } from '../helpers/tar-builder.js';
 import { unpackSnapshot } from '../helpers/unpack-snapshot.js';
@@ -29,7 +30,7 @@ async function use<T>(work: (snapshots: Snapshotter) => Promise<T>): Promise<T> 
 }
 
 /** A chain of two, of which each has something on it, and one that is no part of it. */
-async function build(backend: 'overlay' | 'native'): Promise<SnapshotInfo[]> {
+async function build(backend: BackendName): Promise<SnapshotInfo[]> {
   const snapshots = await openSnapshotter({ root, backend });
   const base = await unpackSnapshot(snapshots, tar(dir('d'), file('d/f', 'text')), { name: 'base' });
   await unpackSnapshot(snapshots, tar(whiteout('d')), { name: 'top', parent: 'base', lowers: [base] });
@@ -56,7 +57,7 @@ const mountsOf = (snapshots: Snapshotter, { name, kind }: Pick<SnapshotInfo, 'na
 
 const checkIsClean = () => use(async (snapshots) => expect((await snapshots.check()).findings).toEqual([]));
 
-describe.for(['overlay', 'native'] as const)('the backend %s', (backend) => {
+describe.for(BACKENDS)('the backend %s', (backend) => {
   test.for<[string, () => void]>([
     ['gone', () => rmSync(metadata())],
     ['empty', () => truncateSync(metadata(), 0)],

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { BACKENDS, TREE_BACKENDS } from '../helpers/backends.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
 import { REAL_LAYERS } from '../helpers/real-layers.js';
@@ -20,7 +21,7 @@ const ROOT = tar(dir('./', { mode: 0o711, uid: 1, gid: 2, mtime: 3, xattrs: { 'u
 describe.each(['root', 'user-namespace'] as const)('%s', { timeout: 300_000 }, (privileges) => {
   const namespace = useNamespace(privileges);
 
-  describe.each(['overlay', 'native'] as const)('%s', (backend) => {
+  describe.each(privileges === 'root' ? BACKENDS : TREE_BACKENDS)('%s', (backend) => {
     /** @returns whether it was unpacked: all three agree on that */
     async function add(stack: SnapshotStack, layer: Uint8Array): Promise<boolean> {
       const [unpacked, ...others] = await stack.add(layer);

@@ -10,6 +10,7 @@ const MAX_OPEN = 32;
 /** A lower layer in a directory on disk: what an `OverlayTarget` has made. */
 export class DirectoryLayer implements LowerLayer {
   readonly root: LowerNode;
+  readonly inheritsRoot = false;
   readonly #system: System;
   readonly #root: number;
   /** Open directories below the root, by path; the least recently used one is closed first. */

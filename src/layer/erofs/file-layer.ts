@@ -18,6 +18,10 @@ export class FileLayer implements LowerLayer {
     }
   }
 
+  get inheritsRoot(): boolean {
+    return this.#file.head.inheritsRoot;
+  }
+
   lookup(directory: LowerNode, name: string): LowerNode | undefined {
     const { image } = this.#file;
     const found = this.#file.naming(() => image.lookup((directory as FileNode).inode, name));

@@ -7,6 +7,8 @@ import { OVERLAY_PREFIXES } from '../../rootfs/lower-layers.js';
  */
 export interface LowerLayer extends Disposable {
   readonly root: LowerNode;
+  /** The attributes of `root` say nothing: the layer has no entry for it, and was unpacked without lower layers. */
+  readonly inheritsRoot: boolean;
   /** @returns undefined when the directory does not have the name */
   lookup(directory: LowerNode, name: string): LowerNode | undefined;
   /** All names in a directory, without `.` and `..`. */
@@ -56,6 +58,12 @@ export class LowerTree {
   /** @param layers nearest first; one at least */
   constructor(layers: readonly LowerLayer[]) {
     this.root = layers.map((layer) => ({ layer, node: layer.root }));
+  }
+
+  /** The root whose attributes the merge shows: that of the nearest layer that does not inherit them. */
+  get shownRoot(): LowerNode {
+    const { layer } = this.root.find(({ layer }) => !layer.inheritsRoot) ?? this.root.at(-1)!;
+    return layer.root;
   }
 
   /** How many layers there are. */

@@ -179,7 +179,7 @@ export class UpperTree {
 
   /** Gives the root the attributes of the lower layers' root. */
   inheritRoot(): void {
-    const lower = this.#lowers?.root[0]?.node;
+    const lower = this.#lowers?.shownRoot;
     if (lower === undefined) return;
     this.dependsOnLowers = true;
     this.#inherit(this.tree.root, lower);

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSnapshotter, rebuildMetadata } from '../../../src/index.js';
-import type { CrashBackend } from './fill-snapshot.js';
+import type { BackendName } from '../../helpers/backends.js';
 import { contentSum } from './tree-sum.js';
 
 export interface CheckCommit {
   readonly root: string;
-  readonly backend: CrashBackend;
+  readonly backend: BackendName;
   /** Of the layer's contents. */
   readonly sum: string;
 }

@@ -2,13 +2,14 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSnapshotter, type SnapshotInfo, type Snapshotter } from '../../../src/index.js';
 import { sharedFileOf, sharedLayers } from '../../../src/snapshot/store/layer-files.js';
+import type { BackendName } from '../../helpers/backends.js';
 import type { Claims } from '../journal.js';
-import { type CrashBackend, fillSnapshot, pathsOf } from './fill-snapshot.js';
+import { fillSnapshot, pathsOf } from './fill-snapshot.js';
 import { contentSum } from './tree-sum.js';
 
 export interface Check {
   readonly root: string;
-  readonly backend: CrashBackend;
+  readonly backend: BackendName;
   readonly claims: Claims;
   /** To see that work goes on. */
   readonly layer: string;

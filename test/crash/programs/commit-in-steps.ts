@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { openSnapshotter, unpackSnapshot } from '../../../src/index.js';
-import type { CrashBackend } from './fill-snapshot.js';
+import type { BackendName } from '../../helpers/backends.js';
 import { onRecordSteps, type RecordStep } from './record-steps.js';
 
 export interface CommitInSteps {
   readonly root: string;
-  readonly backend: CrashBackend;
+  readonly backend: BackendName;
   readonly layer: string;
   /** Where the process is killed. */
   readonly killAt?: RecordStep | undefined;

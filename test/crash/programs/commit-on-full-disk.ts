@@ -2,14 +2,15 @@ import { rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OverlayerError, openSnapshotter, unpackSnapshot } from '../../../src/index.js';
 import { readRecordFile } from '../../../src/snapshot/store/snapshot-files.js';
+import type { BackendName } from '../../helpers/backends.js';
 import { takeTheRest } from './ballast.js';
 import { fillSnapshot } from './fill-snapshot.js';
-import { treeSum } from './tree-sum.js';
+import { contentSum } from './tree-sum.js';
 
 export interface CommitOnFullDisk {
   /** Where a small file system is mounted. */
   readonly place: string;
-  readonly backend: 'overlay' | 'native';
+  readonly backend: BackendName;
   readonly layer: string;
   /** One that takes no blocks, but whose manifest does. Undefined where there is none such. */
   readonly hollow: string | undefined;
@@ -45,7 +46,7 @@ async function look(): Promise<string> {
 }
 
 const tree = await fillSnapshot(snapshots, { key: 'key', layer });
-const sum = treeSum(tree);
+const sum = await contentSum(tree);
 takeTheRest(ballast);
 // A block more each time: first there is none for the manifest, then one for that and none for the record file.
 for (let step = 0; step < MOST_BLOCKS; step++) {
@@ -58,7 +59,7 @@ for (let step = 0; step < MOST_BLOCKS; step++) {
   truncateSync(ballast, statSync(ballast).size - BLOCK_BYTES);
 }
 rmSync(ballast);
-seen['contents'] = treeSum(tree) === sum ? 'whole' : 'damaged';
+seen['contents'] = (await contentSum(tree)) === sum ? 'whole' : 'damaged';
 
 if (hollow !== undefined) {
   takeTheRest(ballast);

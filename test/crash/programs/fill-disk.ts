@@ -1,15 +1,16 @@
 import { rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OverlayerError, openSnapshotter } from '../../../src/index.js';
+import type { BackendName } from '../../helpers/backends.js';
 import { takeTheRest } from './ballast.js';
 import { checkStore } from './check-store.js';
 import { fillSnapshot } from './fill-snapshot.js';
-import { treeSum } from './tree-sum.js';
+import { contentSum } from './tree-sum.js';
 
 export interface FillDisk {
   /** Where a small file system is mounted. */
   readonly place: string;
-  readonly backend: 'overlay' | 'native';
+  readonly backend: BackendName;
   /** One that fits, and one that does not. */
   readonly layers: { readonly small: string; readonly large: string };
 }
@@ -54,7 +55,7 @@ rmSync(root, { recursive: true, force: true });
 
 const snapshots = await openSnapshotter({ root, backend });
 const directory = await fillSnapshot(snapshots, { key: 'a', layer: layers.small });
-const sums = { A: treeSum(directory) };
+const sums = { A: await contentSum(directory) };
 await snapshots.commit('a', { name: 'A' });
 const before = used();
 

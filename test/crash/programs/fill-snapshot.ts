@@ -3,9 +3,6 @@ import { type Mount, type Snapshotter, unpackLayer } from '../../../src/index.js
 import { placeBehind } from '../../../src/snapshot/fill/layer-fill.js';
 import { layerFileOf } from '../../../src/snapshot/store/layer-files.js';
 
-/** The backends that the crash tests run on. */
-export type CrashBackend = 'overlay' | 'native' | 'erofs';
-
 export interface Fill {
   readonly key: string;
   readonly parent?: string | undefined;

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { OverlayerError, openSnapshotter } from '../../../src/index.js';
+import type { BackendName } from '../../helpers/backends.js';
 import { fillSnapshot } from './fill-snapshot.js';
-import { treeSum } from './tree-sum.js';
+import { contentSum } from './tree-sum.js';
 
 export interface LoseDisk {
   readonly place: string;
   readonly root: string;
-  readonly backend: 'overlay' | 'native';
+  readonly backend: BackendName;
   readonly layer: string;
 }
 
@@ -27,7 +28,7 @@ async function attempt(what: string, work: () => Promise<unknown>): Promise<void
 }
 
 const snapshots = await openSnapshotter({ root, backend });
-const sum = treeSum(await fillSnapshot(snapshots, { key: 'a', layer }));
+const sum = await contentSum(await fillSnapshot(snapshots, { key: 'a', layer }));
 await snapshots.commit('a', { name: 'A' });
 await fillSnapshot(snapshots, { key: 'b', parent: 'A', layer });
 execFileSync('xfs_io', ['-x', '-c', 'shutdown', place]);

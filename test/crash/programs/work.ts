@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 import { openSnapshotter, type Snapshotter, warmUp } from '../../../src/index.js';
+import type { BackendName } from '../../helpers/backends.js';
 import type { Step } from '../journal.js';
-import { type CrashBackend, fillSnapshot } from './fill-snapshot.js';
+import { fillSnapshot } from './fill-snapshot.js';
 import { contentSum } from './tree-sum.js';
 
 export interface Work {
   readonly root: string;
-  readonly backend: CrashBackend;
+  readonly backend: BackendName;
   readonly layers: readonly string[];
   /** A file outside of the store's file system, where each step is noted. */
   readonly journal: string;
