@@ -1,11 +1,30 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { ByteSource } from '../../base/byte-source.js';
 import { OverlayerError } from '../../base/errors.js';
+import { DEFAULT_LIMITS, type Limits } from '../../base/limits.js';
 import { plainBytes } from '../../compression/plain-bytes.js';
+import { cleanPath } from '../../layer/plan/clean-path.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { asSystemError, isErrno } from '../../system/system.js';
 import { TarDecoder } from '../../tar/decoder.js';
-import { ARCHIVE_LIMITS, memberName } from './archive-members.js';
+import type { TarEntry } from '../../tar/types.js';
+
+/** Limits of image archives. All names are kept in memory, so the limits are lower than those of layers. */
+export const ARCHIVE_LIMITS: Partial<Limits> = {
+  ...DEFAULT_LIMITS,
+  maxEntries: 65_536,
+  maxPathLength: 1024,
+};
+
+/** Undefined for a name that is not in its clean form: no image archive has such members. */
+export function memberName({ path }: TarEntry): string | undefined {
+  return cleanName(path);
+}
+
+export function cleanName(path: string): string | undefined {
+  const clean = cleanPath(path);
+  return clean.changed || clean.path === '' ? undefined : clean.path;
+}
 
 /** @returns undefined when it is not a regular file, as a pipe @throws OverlayerError `NotFound`, `InvalidArgument`, `PermissionDenied` */
 export async function openArchiveFile(path: string): Promise<FileHandle | undefined> {

@@ -1,18 +1,10 @@
 import { posix } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
-import { DEFAULT_LIMITS, type Limits } from '../../base/limits.js';
 import { displayPath } from '../../base/path-bytes.js';
-import { cleanPath } from '../../layer/plan/clean-path.js';
 import type { TarEntry } from '../../tar/types.js';
 import { hashFile, type LocalFile, sizeOf } from '../source/local-images.js';
-
-/** Limits of image archives. All names are kept in memory, so the limits are lower than those of layers. */
-export const ARCHIVE_LIMITS: Partial<Limits> = {
-  ...DEFAULT_LIMITS,
-  maxEntries: 65_536,
-  maxPathLength: 1024,
-};
+import { cleanName, memberName } from './archive-file.js';
 
 /** The kernel's limit (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -93,16 +85,6 @@ export class ArchiveMembers {
     if (first === undefined) this.#members.set(name, member);
     else this.#repeated.push({ entry, first, again: member });
   }
-}
-
-/** Undefined for a name that is not in its clean form: no image archive has such members. */
-export function memberName({ path }: TarEntry): string | undefined {
-  return cleanName(path);
-}
-
-function cleanName(path: string): string | undefined {
-  const clean = cleanPath(path);
-  return clean.changed || clean.path === '' ? undefined : clean.path;
 }
 
 /**

@@ -10,7 +10,8 @@ import { TarDecoder } from '../../tar/decoder.js';
 import { readTar, type TarEntryReader } from '../../tar/reader.js';
 import type { TarEntry } from '../../tar/types.js';
 import type { LocalFile } from '../source/local-images.js';
-import { ARCHIVE_LIMITS, ArchiveMembers, isMemberFile, memberName } from './archive-members.js';
+import { ARCHIVE_LIMITS, memberName } from './archive-file.js';
+import { ArchiveMembers, isMemberFile } from './archive-members.js';
 
 /** One or two headers stand between two layers. */
 const WINDOW_BYTES = 16 * 1024;

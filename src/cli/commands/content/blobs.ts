@@ -16,7 +16,8 @@ import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { closeLayer, openLayer } from '../../input.js';
 import { refuseTerminal } from '../../output.js';
 import { formatBytes, formatMinute } from '../../render/format.js';
-import { columns, printList, printResult } from '../../render/print.js';
+import { columns, printList } from '../../render/list.js';
+import { printResult } from '../../render/print.js';
 import { withExistingStore, withStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 

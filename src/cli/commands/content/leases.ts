@@ -2,7 +2,8 @@ import { displayPath, type Lease, type LeaseResource } from '../../../index.js';
 import { forEachName } from '../../failure.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { counted, formatMinute } from '../../render/format.js';
-import { printList, printResult } from '../../render/print.js';
+import { printList } from '../../render/list.js';
+import { printResult } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 

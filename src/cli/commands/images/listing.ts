@@ -5,7 +5,8 @@ import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { platformOf } from '../../options.js';
 import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
 import { contentsDocument, imageDocument, imageText } from '../../render/image.js';
-import { columns, formatTemplate, printList, printResult, SHORT_DIGEST } from '../../render/print.js';
+import { columns, formatTemplate, printList, SHORT_DIGEST } from '../../render/list.js';
+import { printResult } from '../../render/print.js';
 import { withExistingStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 

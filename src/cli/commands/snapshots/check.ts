@@ -15,7 +15,7 @@ import { exitCode } from '../../exit-code.js';
 import { abortOnSignals, describeFailure, reportFailure, UsageError } from '../../failure.js';
 import type { CheckFlags } from '../../flags/store-flags.js';
 import { counted, formatBytes } from '../../render/format.js';
-import { columns } from '../../render/print.js';
+import { columns } from '../../render/list.js';
 import { showCheck } from '../../render/progress/check-progress.js';
 import { existingSnapshots } from '../../with-root.js';
 

@@ -2,7 +2,8 @@ import type { SnapshotInfo, Snapshotter, SnapshotUsage } from '../../../index.js
 import { abortOnSignals } from '../../failure.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { formatBytes, formatCount } from '../../render/format.js';
-import { columns, labelledRows, printList, printResult } from '../../render/print.js';
+import { columns, printList } from '../../render/list.js';
+import { labelledRows, printResult } from '../../render/print.js';
 import { withExistingSnapshots } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 
