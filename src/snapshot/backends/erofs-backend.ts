@@ -57,14 +57,14 @@ export class ErofsBackend implements SnapshotBackend {
     if (kind === 'view') {
       if (layers.length > 1 && merged) await addMergedFile(directory, parents, { signal });
       // The root of the uppermost layer is shown, unless a directory is above it.
-      if (layers.length > 0 && rootLayer(layers) === layers[0]) return undefined;
+      if (layers.length > 0 && hasRootOfTop(layers)) return undefined;
     } else {
       mkdirSync(work(directory));
       chmodSync(work(directory), 0o711);
     }
     const root = treeOf(directory);
     makeTree(root);
-    if (layers.length > 0) inheritRoot(rootLayer(layers), root);
+    if (layers.length > 0) inheritRoot(layers, root);
     const owner = mappedRoot(labels);
     const isMapped = layers.length === 0 && this.#support.idmapped;
     if (owner !== undefined && !isMapped) chownSync(root, owner.uid, owner.gid);
@@ -127,23 +127,29 @@ export class ErofsBackend implements SnapshotBackend {
   }
 }
 
-/** The layer whose root the tree has: the nearest one that lists it. */
-function rootLayer(layers: readonly string[]): string {
-  const listing = layers.find((path) => {
-    using file = new LayerFile(path);
-    return !file.head.inheritsRoot;
-  });
-  return listing ?? layers.at(-1)!;
+/** The layer whose root the tree has: the nearest one that lists it. Close it. */
+function openRootLayer(layers: readonly string[]): LayerFile {
+  for (const path of layers.slice(0, -1)) {
+    const file = new LayerFile(path);
+    if (!file.head.inheritsRoot) return file;
+    file[Symbol.dispose]();
+  }
+  return new LayerFile(layers.at(-1)!);
 }
 
-/** Gives a directory owner, mode, attributes and times of the root of a layer. */
-function inheritRoot(layer: string, to: string): void {
-  using file = new LayerFile(layer);
+function hasRootOfTop(layers: readonly string[]): boolean {
+  using file = openRootLayer(layers);
+  return file.path === layers[0];
+}
+
+/** Gives a directory owner, mode, attributes and times of the root of the layers. */
+function inheritRoot(layers: readonly string[], to: string): void {
+  using file = openRootLayer(layers);
   const { root } = file.image;
   const system = openLinuxSystem();
-  chownSync(to, root.uid, root.gid);
-  chmodSync(to, root.mode & 0o7777);
   withChild(system, AT_FDCWD, to, OPEN_DIRECTORY, (directory) => {
+    system.chown(directory, root.uid, root.gid);
+    system.chmod(directory, root.mode & 0o7777);
     for (const [name, value] of file.image.xattrs(root))
       if (isOfImage(name)) system.setXattr(directory, name, value);
     const { mtimeSec, mtimeNsec } = root;
