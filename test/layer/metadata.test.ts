@@ -246,6 +246,7 @@ describe('extended attributes', () => {
   // The kernel refuses these with words of its own: EINVAL, ERANGE, E2BIG. They are the archive's fault.
   test.for([
     ['a capability that is none', { 'security.capability': 'x' }, file],
+    ['an empty capability, which no program could read', { 'security.capability': '' }, file],
     ['an access list that is none', { 'system.posix_acl_access': 'x' }, file],
     ['a default access list that is none', { 'system.posix_acl_default': 'x' }, undefined],
     ['a name longer than 255 bytes', { [`user.${'n'.repeat(251)}`]: 'x' }, file],

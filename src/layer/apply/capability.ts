@@ -18,7 +18,7 @@ const REVISION_3_BYTES = 24;
  */
 export function withHostRoot(value: Uint8Array, hostUid: (id: number) => number): Uint8Array {
   const revision = revisionOf(value);
-  if (revision === undefined) return value; // not valid: the kernel refuses it
+  if (revision === undefined) return value; // the plan has refused it
   const shifted = Buffer.alloc(REVISION_3_BYTES);
   shifted.set(value);
   const root = revision === REVISION_3 ? shifted.readUInt32LE(REVISION_2_BYTES) : 0;

@@ -3,7 +3,6 @@ import { displayPath } from '../../base/path-bytes.js';
 import { isStorable } from '../../erofs/xattrs.js';
 import { ACCESS_ACL, DEFAULT_ACL, storedXattrName } from '../../rootfs/xattrs.js';
 import type { TarEntry } from '../../tar/types.js';
-import { CAPABILITY, isCapability } from '../apply/capability.js';
 import { aclWithMode, storedAcl } from './acl.js';
 
 /** Prefixes of attributes that a file system on disk takes (Linux, fs/xattr.c, and the security module's). */
@@ -53,8 +52,6 @@ function storedForm(name: string, value: Uint8Array, entry: TarEntry): Uint8Arra
     throw refused(name, `its name has more than ${MAX_NAME_BYTES} bytes`);
   if (!isStorable(name, value.length))
     throw refused(name, `its value has ${value.length} bytes, and EROFS stores 65535`);
-  if (name === CAPABILITY && value.length > 0 && !isCapability(value))
-    throw refused(name, 'its value is not valid');
   return value;
 }
 

@@ -3,6 +3,7 @@ import { type Limits, limitError } from '../../base/limits.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { storedXattrName } from '../../rootfs/xattrs.js';
 import type { TarEntry } from '../../tar/types.js';
+import { CAPABILITY, isCapability } from '../apply/capability.js';
 import type { Anomaly, AnomalyKind } from './anomaly.js';
 import { cleanPath } from './clean-path.js';
 import type { Operation } from './operation.js';
@@ -59,7 +60,22 @@ export function planEntry(
   }
   if (entry.type === 'hardlink')
     return { op: 'hardlink', path, parent, name, entry, linkPath: cleanPath(entry.linkPath).path };
+  checkCapability(entry);
   return { op: entry.type, path, parent, name, entry };
+}
+
+/**
+ * Linux refuses to set a value that is not valid, and to read an empty one (EINVAL), so that the file can't be executed or
+ * packed. File systems without capabilities take any value. Each target must take the same layers.
+ */
+function checkCapability({ path, offset, xattrs }: TarEntry): void {
+  const value = xattrs?.get(CAPABILITY);
+  if (value === undefined || isCapability(value)) return;
+  throw new OverlayerError(
+    'InvalidArgument',
+    `Cannot unpack entry "${displayPath(path)}": its attribute ${CAPABILITY} is not valid`,
+    { entry: path, offset },
+  );
 }
 
 /** Only the names of the image spec delete (layer.md, "Whiteouts"). overlayfs would delete for such a device too. */

@@ -201,6 +201,7 @@ describe('is refused', () => {
       of({ 'system.posix_acl_default': acl([1, 7], [4, 5], [32, 0]) }),
       'PermissionDenied',
     ],
+    ['empty capabilities', of({ 'security.capability': '' }), 'InvalidArgument'],
     ['invalid capabilities', of({ 'security.capability': 'x' }), 'InvalidArgument'],
     [
       'capabilities of another length',
