@@ -103,6 +103,23 @@ for (const [what, put] of [
     expect(statSync(pooled).ino).toBe(inode('snapshots/3/layer.erofs'));
   });
 
+test('a damaged file of the pool does not replace a layer that was just unpacked', async () => {
+  const { layer: read } = await unpackSnapshot(snapshots, layer, { name: 'one' });
+  const pooled = join(root, 'layers', `${read!.diffID!.slice('sha256:'.length)}.erofs`);
+  const sound = readFileSync(pooled);
+  const damaged = Buffer.from(sound);
+  damaged[damaged.indexOf('text')]! ^= 1;
+  writeFileSync(pooled, damaged);
+  await unpackSnapshot(snapshots, tar(file('below', '')), { name: 'below' });
+  await unpackSnapshot(snapshots, layer, { name: 'two', parent: 'below' });
+  expect(readFileSync(join(root, 'snapshots/3/layer.erofs'))).toEqual(sound);
+  expect(statSync(pooled).ino).toBe(inode('snapshots/3/layer.erofs'));
+  expect(readdirSync(join(root, 'snapshots/3')).sort()).toEqual(['layer.erofs', 'record']);
+  const { findings } = await snapshots.check({ repair: () => undefined });
+  expect(findings).toMatchObject([{ snapshot: 'one', outcome: 'repaired' }]);
+  expect(inode('snapshots/1/layer.erofs')).toBe(inode('snapshots/3/layer.erofs'));
+});
+
 test('a layer that depends on its chain is not shared', async () => {
   await unpackSnapshot(snapshots, tar(dir('d', { mode: 0o700 })), { name: 'below' });
   await unpackSnapshot(snapshots, tar(file('d/b', '')), { name: 'above', parent: 'below' });
@@ -151,13 +168,30 @@ test.each([
   expect(readFileSync(path)).toEqual(outcome === 'repaired' ? whole : damaged);
 });
 
-test('a lost layer file needs the layer', async () => {
+test('a lost layer file that no other file has needs the layer', async () => {
   await unpackSnapshot(snapshots, layer, { name: 'one' });
   rmSync(join(root, 'snapshots/1/layer.erofs'));
+  rmSync(join(root, 'layers'), { recursive: true });
   const lost = { kind: 'missing-directory', outcome: 'found' };
   expect((await snapshots.check({ repair: () => undefined })).findings).toMatchObject([lost]);
   expect((await snapshots.check({ repair: () => layer })).findings).toMatchObject([{ outcome: 'repaired' }]);
   expect(await snapshots.check()).toMatchObject({ findings: [] });
+});
+
+test.each([
+  ['the pool', () => rmSync(join(root, 'snapshots/2'), { recursive: true })],
+  ['another snapshot', () => rmSync(join(root, 'layers'), { recursive: true })],
+])('a lost layer file is made again from %s', async (_, lose) => {
+  const { layer: read } = await unpackSnapshot(snapshots, layer, { name: 'other' });
+  await unpackSnapshot(snapshots, tar(file('below', '')), { name: 'below' });
+  const { diffID } = read!;
+  await unpackSnapshot(snapshots, layer, { name: 'lost', parent: 'below', diffID });
+  lose();
+  rmSync(join(root, 'snapshots/3/layer.erofs'));
+  const { findings } = await snapshots.check({ repair: () => undefined });
+  expect(findings.find(({ snapshot }) => snapshot === 'lost')).toMatchObject({ outcome: 'repaired' });
+  expect(readErofsLayer(join(root, 'snapshots/3/layer.erofs')).diffID).toBe(diffID);
+  expect(inode(`layers/${diffID!.slice('sha256:'.length)}.erofs`)).toBe(inode('snapshots/3/layer.erofs'));
 });
 
 test('damage of the tar needs the layer', async () => {

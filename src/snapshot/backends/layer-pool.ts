@@ -1,21 +1,11 @@
-import {
-  close,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { close, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { isCode } from '../../base/errors.js';
 import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { type DiffID, parseDigest } from '../../oci/digest.js';
-import { sharedFileOf, sharedLayers } from '../store/layer-files.js';
+import { linkIfPossible, sharedFileOf, sharedLayers } from '../store/layer-files.js';
 
 /**
  * The layers that snapshots of a root share, as hard links. No lock is needed: link(2) is atomic, and a layer that is gone
@@ -31,38 +21,30 @@ export class LayerPool {
   /** Gives a snapshot the layer. @returns false when the pool does not have it */
   take(diffID: string, file: string): boolean {
     const wanted = parseDigest(diffID);
-    return this.#holds(wanted) && orAbsent(() => linkSync(sharedFileOf(this.#root, wanted), file));
+    return this.#holds(wanted) && linkIfPossible(sharedFileOf(this.#root, wanted), file);
   }
 
-  /** Shares the layer of a snapshot: the pool gets it, or the snapshot gets the pool's file in its place. */
-  share(file: string): void {
+  /**
+   * Shares a layer: the pool gets it, or its snapshot gets the pool's file in its place. The pool also gets it where its file
+   * has other bytes, and so may be damaged. The comparison reads both files. It is rare: a layer that the pool has is
+   * seldom unpacked.
+   *
+   * @param file just written, and verified by its diffID
+   */
+  async share(file: string): Promise<void> {
     const layer = findErofsLayer(file);
     if (layer === undefined || layer.dependsOnLowers) return;
     const shared = sharedFileOf(this.#root, layer.diffID);
     mkdirSync(dirname(shared), { recursive: true, mode: 0o700 });
     this.#holds(layer.diffID);
-    try {
-      linkSync(file, shared);
-      return;
-    } catch (error) {
-      // More than 65,000 snapshots have the layer (EMLINK): one more has a copy.
-      if (!isErrno(error, 'EEXIST')) return;
-    }
-    if (statSync(shared).ino === statSync(file).ino) return;
+    if (linkIfPossible(file, shared) || inodeOf(file) === inodeOf(shared)) return;
     const link = `${file}.shared`;
     rmSync(link, { force: true });
-    if (!orAbsent(() => linkSync(shared, link))) return;
-    renameSync(link, file);
-  }
-
-  /** Shares a sound file instead of a damaged one. @param damaged of a snapshot @param sound the same layer */
-  replace(damaged: string, sound: string): void {
-    const layer = findErofsLayer(sound);
-    if (layer === undefined || layer.dependsOnLowers) return;
-    const shared = sharedFileOf(this.#root, layer.diffID);
-    const inode = (file: string) => statSync(file, { throwIfNoEntry: false })?.ino;
-    if (inode(shared) === inode(damaged)) orAbsent(() => unlinkSync(shared));
-    this.share(sound);
+    // More than 65,000 snapshots can't have one file: the pool then gets this one for the next.
+    if ((await haveSameBytes(shared, file)) && linkIfPossible(shared, link)) renameSync(link, file);
+    else if (linkIfPossible(file, link)) renameSync(link, shared);
+    // rename(2) does nothing between two names of one file.
+    rmSync(link, { force: true });
   }
 
   /**
@@ -105,7 +87,7 @@ export class LayerPool {
       if (isCode(error, 'NotFound')) return false;
       if (!isCode(error, 'DataLoss')) throw error;
     }
-    orAbsent(() => unlinkSync(shared));
+    rmSync(shared, { force: true });
     return false;
   }
 
@@ -116,6 +98,9 @@ export class LayerPool {
   }
 }
 
+/** Of a comparison. */
+const PIECE_BYTES = 1024 * 1024;
+
 let closed: Promise<void> = Promise.resolve();
 
 /** One after the other: two at once keep both processors of a small machine from the removals that follow. */
@@ -124,17 +109,31 @@ function closeInThread(descriptor: number): Promise<void> {
   return closed;
 }
 
-/** @returns false when a file is not there */
-function orAbsent(work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
+function inodeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino;
 }
 
-function isErrno(error: unknown, code: string): boolean {
-  return (error as NodeJS.ErrnoException).code === code;
+/** @returns false also when the file of the pool can't be read */
+async function haveSameBytes(shared: string, file: string): Promise<boolean> {
+  try {
+    await using one = await open(shared);
+    await using other = await open(file);
+    const { size } = await one.stat();
+    if (size !== (await other.stat()).size) return false;
+    const buffers = [one, other].map((handle) => ({ handle, bytes: Buffer.allocUnsafe(PIECE_BYTES) }));
+    for (let position = 0; position < size; position += PIECE_BYTES) {
+      const wanted = Math.min(PIECE_BYTES, size - position);
+      const [left, right] = await Promise.all(
+        buffers.map(async ({ handle, bytes }) => {
+          const { bytesRead } = await handle.read(bytes, 0, wanted, position);
+          return bytes.subarray(0, bytesRead);
+        }),
+      );
+      if (left!.length !== wanted || Buffer.compare(left!, right!) !== 0) return false;
+    }
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'EIO'].includes(String((error as NodeJS.ErrnoException).code))) return false;
+    throw error;
+  }
 }

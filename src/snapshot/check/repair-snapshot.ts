@@ -39,7 +39,8 @@ export async function repairSnapshot(
   removeSpares(findings, dryRun);
   if (record.kind !== 'committed') return;
   const damaged = findings.filter(({ kind }) => NEEDS_LAYER.includes(kind));
-  const layer = damaged[0] && ((await layerFor(damaged[0])) ?? (await ownLayer(root, record, signal)));
+  const layer =
+    damaged[0] && ((await layerFor(damaged[0])) ?? (await storedLayer(root, record, damaged, signal)));
   const chosen = findings.filter(
     ({ kind }) => kind === 'record-file' || (layer !== undefined && NEEDS_LAYER.includes(kind)),
   );
@@ -69,12 +70,17 @@ function removeSpares(findings: readonly OpenFinding[], dryRun: boolean): void {
     }
 }
 
-async function ownLayer(
+async function storedLayer(
   { backend, directories }: SnapshotRoot,
   { id }: NamedRecord,
+  damaged: readonly OpenFinding[],
   signal: AbortSignal | undefined,
 ): Promise<LayerSource | undefined> {
-  return await contentsOf(backend)?.ownLayer?.(directories.pathOf(id), { signal });
+  return await contentsOf(backend)?.storedLayer?.(directories.pathOf(id), diffIDOf(damaged), { signal });
+}
+
+function diffIDOf(damaged: readonly OpenFinding[]): OpenFinding['diffID'] {
+  return damaged.find((finding) => finding.diffID !== undefined)?.diffID;
 }
 
 /** @returns the damage that is left */
@@ -92,8 +98,7 @@ async function replaceDamage(
   const staged = directories.stage();
   let published = false;
   try {
-    const diffID = damaged.find((finding) => finding.diffID !== undefined)?.diffID;
-    await unpackAnew(root, contents, { record, staged, layer }, { diffID, signal });
+    await unpackAnew(root, contents, { record, staged, layer }, { diffID: diffIDOf(damaged), signal });
     const directory = directories.pathOf(record.id);
     if (damaged.some(({ kind }) => kind === 'missing-directory')) {
       await root.writeRecordFile(staged.path, record);

@@ -71,8 +71,12 @@ export interface SnapshotContents {
    */
   verifySpare?(directory: string, options: AbortableOptions): Promise<ContentDamage | undefined>;
 
-  /** The layer, from a snapshot with damage that has left it whole. */
-  ownLayer?(directory: string, options: AbortableOptions): Promise<LayerSource | undefined>;
+  /** The layer of a snapshot, from a file of the store that has it whole. @param diffID undefined if unknown */
+  storedLayer?(
+    directory: string,
+    diffID: DiffID | undefined,
+    options: AbortableOptions,
+  ): Promise<LayerSource | undefined>;
 
   /**
    * Replaces what is damaged.

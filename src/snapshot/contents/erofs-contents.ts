@@ -11,11 +11,12 @@ import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-record
 import { KEPT_MOUNTS, KeptMounts } from '../../mount/kept-mounts.js';
 import { sweepShared } from '../../mount/shared-mounts.js';
 import { shownLayers } from '../../mount/shown-layers.js';
+import type { DiffID } from '../../oci/digest.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import type { BackendSnapshot } from '../backends/backend.js';
 import { LayerPool } from '../backends/layer-pool.js';
 import type { PreparedSnapshot } from '../fill/fill-place.js';
-import { filledFileOf, layerFileOf, layerFiles, mergedFileOf } from '../store/layer-files.js';
+import { filledFileOf, layerFileOf, layerFiles, mergedFileOf, sharedFileOf } from '../store/layer-files.js';
 import { RECORD_NAMES, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { ContentDamage, DescribedContents, SnapshotContents, VerifyOptions } from './contents.js';
@@ -77,7 +78,7 @@ export class ErofsContents implements SnapshotContents {
   }
 
   async committed(directory: string): Promise<void> {
-    poolOf(directory).share(layerFileOf(directory));
+    await poolOf(directory).share(layerFileOf(directory));
     for (const name of restsIn(directory))
       if (!removesEmpty(join(directory, name)))
         await treeThreads.run({ type: 'remove', parent: directory, name });
@@ -109,22 +110,33 @@ export class ErofsContents implements SnapshotContents {
 
   readonly verifySpare = verifyMergedFile;
 
-  /** The tar in the layer file, unless that is damaged too or the file is gone. */
-  async ownLayer(directory: string, { signal }: AbortableOptions): Promise<LayerSource | undefined> {
-    try {
-      const task = readErofsTar(layerFileOf(directory), { signal });
-      for await (const _ of task);
-      return (await task).tar;
-    } catch (error) {
-      if (isDamage(error) || isCode(error, 'NotFound')) return undefined;
-      throw error;
-    }
+  /** The tar in the layer file, or in a file of the pool or of another snapshot with the same layer. */
+  async storedLayer(
+    directory: string,
+    diffID: DiffID | undefined,
+    { signal }: AbortableOptions,
+  ): Promise<LayerSource | undefined> {
+    const snapshots = dirname(directory);
+    const others = diffID && [sharedFileOf(dirname(snapshots), diffID), ...layerFiles(snapshots)];
+    const read = new Set<bigint>();
+    for (const file of [layerFileOf(directory), ...(others ?? [])])
+      try {
+        const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+        if (stat === undefined || read.has(stat.ino)) continue;
+        read.add(stat.ino);
+        if (diffID !== undefined && readErofsLayer(file).diffID !== diffID) continue;
+        const task = readErofsTar(file, { signal });
+        for await (const _ of task);
+        return (await task).tar;
+      } catch (error) {
+        if (!isDamage(error) && !isCode(error, 'NotFound')) throw error;
+      }
+    return undefined;
   }
 
   async mend(directory: string, spare: string): Promise<readonly []> {
     const [file, sound] = [layerFileOf(directory), layerFileOf(spare)];
-    const pool = poolOf(directory);
-    pool.replace(file, sound);
+    await poolOf(directory).share(sound);
     renameSync(sound, file);
     await syncDirectory(directory);
     return [];

@@ -1,9 +1,9 @@
-import { existsSync, linkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { AbortableOptions } from '../../base/abort.js';
 import { isCode } from '../../base/errors.js';
 import { findMergedDamage } from '../../layer/erofs/find-merged-damage.js';
 import { mergeErofsLayers } from '../../layer/erofs/merge-erofs-layers.js';
-import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
+import { layerFileOf, linkIfPossible, mergedFileOf } from '../store/layer-files.js';
 import type { ContentDamage } from './contents.js';
 
 /**
@@ -33,17 +33,6 @@ export async function addMergedFile(
     throw error;
   }
   linkIfPossible(file, shared);
-}
-
-/** @returns false when there is no such file, it has too many links, or another view has made its link before */
-function linkIfPossible(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (['ENOENT', 'EEXIST', 'EMLINK'].includes(String((error as NodeJS.ErrnoException).code))) return false;
-    throw error;
-  }
 }
 
 /** @returns undefined when there is no such file, or every byte of it is as it was written */

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { linkSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DiffID } from '../../oci/digest.js';
 
@@ -39,6 +39,17 @@ export function sharedLayers(root: string): DiffID[] {
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** @returns false when there is no file `from`, it has too many links, or another process has made `to` before */
+export function linkIfPossible(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'EEXIST', 'EMLINK'].includes(String((error as NodeJS.ErrnoException).code))) return false;
     throw error;
   }
 }
