@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { diffSnapshot, openSnapshotter, type Snapshotter } from '../../src/index.js';
+import { diffSnapshot, type Mount, openSnapshotter, type Snapshotter } from '../../src/index.js';
 import { LayerFile } from '../../src/layer/erofs/layer-file.js';
 import { readErofsLayer } from '../../src/layer/index.js';
 import { ErofsPlace } from '../../src/snapshot/contents/erofs-place.js';
@@ -34,6 +34,17 @@ beforeEach(async () => {
 });
 
 afterEach(() => snapshots.close());
+
+/** The values of the options of a snapshot's overlay mount. */
+function optionsOf(mounts: readonly Mount[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(mounts.at(-1)!.options.map((option) => option.split('=')));
+}
+
+/** Names of the entries in a snapshot's layer. */
+async function namesIn(name: string): Promise<readonly string[]> {
+  const layer = await buffer(diffSnapshot(snapshots, name, { compression: 'none' }));
+  return decode(layer).map(({ path }) => path);
+}
 
 const layer = tar(dir('d'), file('d/a', 'text'));
 const inode = (path: string) => statSync(join(root, path)).ino;
@@ -233,8 +244,33 @@ test('a socket that hides a lower file hides it in the committed layer too', asy
   const upper = join(root, 'snapshots/2/fs');
   inShell(upper, `mkdir d; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("d/f")'`);
   await snapshots.commit('key', { name: 'name' });
-  const layer = await buffer(diffSnapshot(snapshots, 'name', { compression: 'none' }));
-  expect(decode(layer).map(({ path }) => path)).toEqual(['./', 'd/', 'd/.wh.f']);
+  expect(await namesIn('name')).toEqual(['./', 'd/', 'd/.wh.f']);
+});
+
+test('a socket leaves no whiteout where no lower layer has its name', async () => {
+  await unpackSnapshot(snapshots, tar(dir('d'), dir('o'), file('o/f', 'lower')), { name: 'below' });
+  await snapshots.prepare('key', { parent: 'below' });
+  const upper = join(root, 'snapshots/2/fs');
+  const bind = (path: string) => `python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("${path}")'`;
+  inShell(upper, `mkdir -p d o/p; setfattr -n trusted.overlay.opaque -v y o`);
+  inShell(upper, `${bind('d/f')}; ${bind('o/f')}; ${bind('o/p/f')}`);
+  await snapshots.commit('key', { name: 'name' });
+  expect(await namesIn('name')).toEqual(['./', 'd/', 'o/', 'o/.wh..wh..opq', 'o/p/']);
+});
+
+test('a commit without changes is the empty archive', async () => {
+  await unpackSnapshot(snapshots, tar(dir('./', { mode: 0o711 }), dir('d')), { name: 'below' });
+  for (const [key, parent, name] of [
+    ['one', 'below', 'first'],
+    ['two', 'first', 'second'],
+  ] as const) {
+    await snapshots.prepare(key, { parent });
+    await snapshots.commit(key, { name });
+    expect(await namesIn(name)).toEqual([]);
+  }
+  expect(shared()).toHaveLength(2);
+  const { upperdir } = optionsOf(await snapshots.prepare('three', { parent: 'second' }));
+  expect(statSync(upperdir!).mode & 0o777).toBe(0o711);
 });
 
 describe('after a crash', () => {

@@ -16,7 +16,7 @@ import {
   type CreateDiffOptions,
   type DiffResult,
   type DiffSource,
-  type LoneUpperdir,
+  type PackedUpperdir,
 } from './options.js';
 
 /** Largest chunk. Chunks of 256 KiB take 6 % more processor time. */
@@ -71,7 +71,7 @@ export function createDiff(
  * @throws OverlayerError as `createDiff`; `DataLoss`: the tar in a layer file is damaged
  */
 export async function* runDiff(
-  source: DiffSource | LoneUpperdir | ErofsLayerInfo,
+  source: DiffSource | PackedUpperdir | ErofsLayerInfo,
   options: CreateDiffOptions,
   pool: Pool<Crew> = crews,
 ): AsyncGenerator<Uint8Array, DiffResult> {
@@ -179,7 +179,7 @@ async function* drain(ring: Ring, reader: number, gate: Gate): AsyncGenerator<Ui
 }
 
 /** @throws OverlayerError `InvalidArgument` */
-function checkSource(source: DiffSource | LoneUpperdir): void {
+function checkSource(source: DiffSource | PackedUpperdir): void {
   if (typeof source !== 'object' || source === null)
     throw new OverlayerError(
       'InvalidArgument',
@@ -189,9 +189,9 @@ function checkSource(source: DiffSource | LoneUpperdir): void {
       },
     );
   checkPath('source.upper', source.upper);
-  if ('lowers' in source) {
-    if (source.lowers !== 'unread') for (const lower of source.lowers) checkPath('source.lowers', lower);
-  } else if (source.lower !== undefined) checkPath('source.lower', source.lower);
+  if ('layerFiles' in source) return;
+  if ('lowers' in source) for (const lower of source.lowers) checkPath('source.lowers', lower);
+  else if (source.lower !== undefined) checkPath('source.lower', source.lower);
 }
 
 /** Highest levels. */

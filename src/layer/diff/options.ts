@@ -21,10 +21,11 @@ export type DiffSource =
       readonly upper: string;
     };
 
-/** The upperdir of an overlay mount whose lowerdirs are not read. */
-export interface LoneUpperdir {
+/** The upperdir of an overlay mount on layer files. */
+export interface PackedUpperdir {
   readonly upper: string;
-  readonly lowers: 'unread';
+  /** Paths, nearest first. A file is opened when the diff needs it. */
+  readonly layerFiles: readonly string[];
 }
 
 export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {

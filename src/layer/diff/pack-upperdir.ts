@@ -5,22 +5,18 @@ import { runDiff } from './create-diff.js';
 
 /**
  * Makes a layer file of an overlay's upperdir. The tar goes from the differ to the writer, and is nowhere else on the
- * disk. The file does not depend on the lower layers: the layer lists each directory, and the root.
+ * disk. The file does not depend on the lower layers, except that it inherits a root that is as theirs.
  *
  * @param file a new file, which appears when it is complete. The caller flushes it
- * @param hasLowers whether there are lower layers. They are not read, so a socket then leaves a whiteout
+ * @param lowers the layer files below, nearest first
  * @throws OverlayerError as `createDiff` and `unpackLayer`
  */
 export async function packUpperdir(
   upper: string,
   file: string,
-  { hasLowers, signal }: AbortableOptions & { readonly hasLowers: boolean },
+  { lowers, signal }: AbortableOptions & { readonly lowers: readonly string[] },
 ): Promise<AppliedLayer> {
-  const diff = runDiff(
-    { upper, lowers: hasLowers ? 'unread' : [] },
-    { compression: 'none', signal },
-    sourceCrews,
-  );
+  const diff = runDiff({ upper, layerFiles: lowers }, { compression: 'none', signal }, sourceCrews);
   return await applyLayer(diff, file, {
     target: 'erofs',
     temporary: true,

@@ -48,18 +48,26 @@ export function describeTreeEntry(
   return { walked, header };
 }
 
-/** Reads the attributes that an image may have, under their names in a layer. */
 function readXattrs(
   system: System,
   { parent, name }: WalkedEntry,
   stored: readonly string[],
 ): ReadonlyMap<string, Uint8Array> {
-  const xattrs = new Map<string, Uint8Array>();
+  const values = new Map<string, Uint8Array>();
   for (const each of stored) {
-    const imageName = imageXattrName(each);
-    const value = imageName === undefined ? undefined : system.getXattrAt(parent, name, each);
-    if (imageName === undefined || value === undefined) continue;
-    xattrs.set(imageName, imageName === CAPABILITY ? withoutHostRoot(value) : value);
+    const value = imageXattrName(each) === undefined ? undefined : system.getXattrAt(parent, name, each);
+    if (value !== undefined) values.set(each, value);
+  }
+  return imageXattrs(values);
+}
+
+/** The attributes that an image may have, under their names in a layer. */
+export function imageXattrs(stored: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> {
+  const xattrs = new Map<string, Uint8Array>();
+  for (const [name, value] of stored) {
+    const imageName = imageXattrName(name);
+    if (imageName !== undefined)
+      xattrs.set(imageName, imageName === CAPABILITY ? withoutHostRoot(value) : value);
   }
   return xattrs;
 }
@@ -75,7 +83,10 @@ export function isListedAlike(a: TreeEntry, b: TreeEntry): boolean {
   return isAlike && haveSameXattrs(some, others);
 }
 
-function haveSameXattrs(a: TarHeader['xattrs'] = new Map(), b: TarHeader['xattrs'] = new Map()): boolean {
+export function haveSameXattrs(
+  a: TarHeader['xattrs'] = new Map(),
+  b: TarHeader['xattrs'] = new Map(),
+): boolean {
   return (
     a.size === b.size &&
     [...a].every(([name, value]) => {

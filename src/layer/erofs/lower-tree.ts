@@ -60,15 +60,22 @@ export class LowerTree {
     this.root = layers.map((layer) => ({ layer, node: layer.root }));
   }
 
-  /** The root whose attributes the merge shows: that of the nearest layer that does not inherit them. */
-  get shownRoot(): LowerNode {
-    const { layer } = this.root.find(({ layer }) => !layer.inheritsRoot) ?? this.root.at(-1)!;
-    return layer.root;
-  }
-
   /** How many layers there are. */
   get length(): number {
     return this.root.length;
+  }
+
+  /** Whether the layers show a name at a path. Symlinks on the path are not followed. */
+  has(path: string): boolean {
+    const names = path.split('/');
+    const last = names.pop()!;
+    let directory = this.root;
+    for (const name of names) {
+      const found = this.lookup(directory, name);
+      if (found?.kind !== 'directory') return false;
+      directory = found.directory;
+    }
+    return this.lookup(directory, last) !== undefined;
   }
 
   /** @returns undefined when no layer has the name, or a layer above hides it */
@@ -92,6 +99,21 @@ export class LowerTree {
   names(directory: LowerDirectory): ReadonlySet<string> {
     return new Set(directory.flatMap(({ layer, node }) => layer.list(node)).sort());
   }
+}
+
+/**
+ * The root that layers show: that of the nearest layer that lists it, else that of the lowest layer.
+ *
+ * @param layers nearest first; the iteration ends at the layer that lists it
+ * @returns undefined without layers
+ */
+export function shownRoot(layers: Iterable<LowerLayer>): LowerNode | undefined {
+  let shown: LowerNode | undefined;
+  for (const { root, inheritsRoot } of layers) {
+    shown = root;
+    if (!inheritsRoot) break;
+  }
+  return shown;
 }
 
 function isOpaque(node: LowerNode): boolean {

@@ -5,7 +5,7 @@ import type { ErofsTree, InodeAttributes } from '../../erofs/tree.js';
 import { isStorable } from '../../erofs/xattrs.js';
 import { isMark } from '../../rootfs/xattrs.js';
 import { inTheWay, linksToDirectory } from '../apply/applier-errors.js';
-import type { LowerData, LowerName, LowerNode, LowerTree } from './lower-tree.js';
+import { type LowerData, type LowerName, type LowerNode, type LowerTree, shownRoot } from './lower-tree.js';
 import { MergedLowers } from './merged-lowers.js';
 import { checkName, type Missing, Paths } from './paths.js';
 import { emptyDirectory, walkBelow } from './tree-walks.js';
@@ -179,7 +179,7 @@ export class UpperTree {
 
   /** Gives the root the attributes of the lower layers' root. */
   inheritRoot(): void {
-    const lower = this.#lowers?.shownRoot;
+    const lower = this.#lowers && shownRoot(this.#lowers.root.map(({ layer }) => layer));
     if (lower === undefined) return;
     this.dependsOnLowers = true;
     this.#inherit(this.tree.root, lower);

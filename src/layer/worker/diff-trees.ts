@@ -3,9 +3,10 @@ import { openTree } from '../../rootfs/directory.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { AT_FDCWD, O, type System, SystemError } from '../../system/system.js';
 import { type LayerOutput, LayerWriter } from '../diff/layer-writer.js';
-import type { DiffSource, LoneUpperdir } from '../diff/options.js';
+import type { DiffSource, PackedUpperdir } from '../diff/options.js';
 import { TreeDiffer } from '../diff/tree-differ.js';
 import { UpperdirDiffer } from '../diff/upperdir-differ.js';
+import { LazyLowers } from '../erofs/lazy-lowers.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { FileRange } from '../options.js';
 import type { DiffInput } from './jobs.js';
@@ -43,15 +44,18 @@ export function diffTrees(
 
 function compare(
   system: System,
-  source: DiffSource | LoneUpperdir,
+  source: DiffSource | PackedUpperdir,
   writer: LayerWriter,
   open: (path: string, what: string) => number,
 ): void {
   const upper = open(source.upper, 'Upper tree');
-  if ('lowers' in source) {
-    const lowers =
-      source.lowers === 'unread' ? source.lowers : source.lowers.map((path) => open(path, 'Lower layer'));
-    new UpperdirDiffer(system, writer).diff(lowers, upper);
+  if ('layerFiles' in source) {
+    using lowers = new LazyLowers(system, source.layerFiles);
+    new UpperdirDiffer(system, writer, lowers).diff(upper);
+  } else if ('lowers' in source) {
+    using lowers = new LazyLowers(system, source.lowers);
+    const all = [...lowers]; // also those that the diff does not read: none may be missing
+    new UpperdirDiffer(system, writer, all).diff(upper);
   } else {
     const lower = source.lower === undefined ? undefined : open(source.lower, 'Lower tree');
     new TreeDiffer(system, writer).diff(lower, upper);

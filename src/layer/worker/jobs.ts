@@ -1,7 +1,7 @@
 import type { Limits } from '../../base/limits.js';
 import type { LowersLater, NeedsLowers } from '../apply/lowers-later.js';
 import type { OwnerMap } from '../apply/shift-owners.js';
-import type { DiffSource, LoneUpperdir } from '../diff/options.js';
+import type { DiffSource, PackedUpperdir } from '../diff/options.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { FileFacts } from '../manifest/file-facts.js';
 import type { Compression, FileRange, GzipDecoder, MergedErofsLayers } from '../options.js';
@@ -102,7 +102,7 @@ export interface PlanInput {
 }
 
 export interface DiffInput {
-  readonly source: DiffSource | LoneUpperdir | ErofsLayerInfo;
+  readonly source: DiffSource | PackedUpperdir | ErofsLayerInfo;
   readonly latestSec: number | undefined;
 }
 

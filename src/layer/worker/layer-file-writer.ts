@@ -6,8 +6,8 @@ import { fromSystemError, toOverlayerError } from '../../system/errno-code.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import { type System, SystemError } from '../../system/system.js';
 import { type Append, ErofsLayer } from '../erofs/erofs-layer.js';
+import { LazyLowers } from '../erofs/lazy-lowers.js';
 import { type LowerData, LowerTree } from '../erofs/lower-tree.js';
-import { openLowerLayers } from '../erofs/open-lower-layers.js';
 import type { AppliedArchive, WriteFileInput } from './jobs.js';
 import type { Pipeline } from './pipeline.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
@@ -40,7 +40,7 @@ export class LayerFileWriter {
   /** Writes everything but the head. @throws OverlayerError */
   fill(pipeline: Pipeline): AppliedArchive {
     const { limits, lowers, lowersLater, owners, flushSoon } = this.#input;
-    using layers = openLowerLayers(this.#system, lowers);
+    using layers = new LazyLowers(this.#system, lowers);
     const budget = new WorkBudget(limits, {
       lowers: lowers.length,
       look: () => pipeline.gate.throwIfAborted(),
@@ -48,7 +48,7 @@ export class LayerFileWriter {
     const layer = new ErofsLayer({
       limits,
       budget,
-      lowers: lowers.length === 0 ? undefined : new LowerTree(layers.all),
+      lowers: lowers.length === 0 ? undefined : new LowerTree([...layers]),
       lowersLater,
       owners,
     });

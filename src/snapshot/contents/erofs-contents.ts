@@ -64,7 +64,7 @@ export class ErofsContents implements SnapshotContents {
     const file = layerFileOf(directory);
     if (existsSync(treeOf(directory))) {
       rmSync(file, { force: true });
-      await packUpperdir(treeOf(directory), file, { hasLowers: parents.length > 0, signal });
+      await packUpperdir(treeOf(directory), file, { lowers: parents.map(layerFileOf), signal });
     } else {
       completeFill(directory);
       if (readErofsLayer(file).dependsOnLowers) await indexAgain(directory, parents, signal);

@@ -7,6 +7,7 @@ import type { LayerOutput } from '../../../src/layer/diff/layer-writer.js';
 import { LayerWriter } from '../../../src/layer/diff/layer-writer.js';
 import { TreeDiffer } from '../../../src/layer/diff/tree-differ.js';
 import { UpperdirDiffer } from '../../../src/layer/diff/upperdir-differ.js';
+import { LazyLowers } from '../../../src/layer/erofs/lazy-lowers.js';
 import { openLinuxSystem } from '../../../src/system/linux.js';
 import { AT_FDCWD, O, type System } from '../../../src/system/system.js';
 import { type Fault, FaultySystem } from '../../helpers/faulty-system.js';
@@ -53,7 +54,10 @@ function run(form: 'trees' | 'upperdir', system: System): void {
   try {
     const writer = new LayerWriter(system, new Discarded(system), undefined);
     if (form === 'trees') new TreeDiffer(system, writer).diff(below, above);
-    else new UpperdirDiffer(system, writer).diff([below], above);
+    else {
+      using lowers = new LazyLowers(real, [lower]);
+      new UpperdirDiffer(system, writer, lowers).diff(above);
+    }
   } finally {
     real.close(below);
     real.close(above);
