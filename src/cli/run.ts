@@ -46,10 +46,23 @@ function noteUsage(command: Command, name: string, note: (wrong: string) => void
       const [, word] = /^error: unknown command '(.*)'/.exec(text) ?? [];
       const known = word === undefined ? undefined : knownElsewhere(name, word);
       const what = known === undefined ? oneLine(text) : `unknown command '${word}': ${known}`;
-      note(`${what}; see ${name} --help`);
+      const [, option] = /^error: unknown option '(.*)'\n/.exec(text) ?? [];
+      const taker = option === undefined ? undefined : commandWith(command, name, option);
+      note(taker === undefined ? `${what}; see ${name} --help` : `${what}: a command takes it (${taker})`);
     },
   });
   for (const each of command.commands) noteUsage(each, `${name} ${each.name()}`, note);
+}
+
+/** @returns an example of a command below `group` that has the option */
+function commandWith(group: Command, name: string, option: string): string | undefined {
+  for (const each of group.commands) {
+    const below = `${name} ${each.name()}`;
+    if (each.options.some(({ long }) => long === option)) return `${below} ${option}`;
+    const found = commandWith(each, below, option);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Reports an error of the command line, as `reportFailure` reports other errors. */

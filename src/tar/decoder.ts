@@ -3,7 +3,7 @@ import { hasNonZero } from '../base/has-non-zero.js';
 import { type Limits, limitError, resolveLimits } from '../base/limits.js';
 import { displayPath, encodePath } from '../base/path-bytes.js';
 import { BLOCK, checksumMatches, FIELD, headerForm, isZeroBlock, paddingOf } from './block.js';
-import { FormatError } from './format-error.js';
+import { describeBeginning, FormatError } from './format-error.js';
 import { HeaderError, readName, readNumber } from './header.js';
 import { type ExtensionType, HeaderChain, headerType, isExtension } from './header-chain.js';
 import { entryName, entryStoredSize, readEntry } from './read-entry.js';
@@ -166,7 +166,8 @@ export class TarDecoder {
       : isShort
         ? `not a tar archive: it has ${this.#blockFill} bytes, less than one header`
         : 'archive is cut off';
-    throw this.#failure('DataLoss', what, { hint: 'get the layer again: it is not whole' });
+    const hint = isShort ? describeBeginning(this.#block.subarray(0, this.#blockFill)) : undefined;
+    throw this.#failure('DataLoss', what, { hint: hint ?? 'get the layer again: it is not whole' });
   }
 
   /** Reads headers and sparse maps, which need whole blocks. */
@@ -234,11 +235,10 @@ export class TarDecoder {
     this.#chain.begin(offset);
     if (!checksumMatches(bytes, start)) {
       if (this.#sized !== undefined) throw this.#bodyInDoubt(this.#sized);
-      const first = offset === 0;
-      throw this.#failure(
-        'InvalidArgument',
-        first ? 'not a tar archive: first header has a wrong checksum' : 'header has a wrong checksum',
-      );
+      if (offset > 0) throw this.#failure('InvalidArgument', 'header has a wrong checksum');
+      throw this.#failure('InvalidArgument', 'not a tar archive: first header has a wrong checksum', {
+        hint: describeBeginning(bytes.subarray(start, start + BLOCK)),
+      });
     }
     this.#sized = undefined;
     const type = headerType(bytes[start + FIELD.typeflag[0]]!);

@@ -8,6 +8,8 @@ class Item {
   broken = false;
   terminated = false;
 
+  keepAlive(): void {}
+
   async terminate(): Promise<void> {
     this.terminated = true;
   }

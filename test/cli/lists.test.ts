@@ -87,6 +87,16 @@ test('what can be removed is, the rest is reported, and the first failure is the
   expect(images.stderr).toMatch(/none.*\n.*nor-this.*\n$/);
 });
 
+test.each([
+  [['images', 'rm', 'none'], { removed: [], collected: { blobs: [], ingests: [], snapshots: [], bytes: 0 } }],
+  [['content', 'rm', `sha256:${'0'.repeat(64)}`], { removed: [] }],
+  [['content', 'leases', 'rm', 'none'], { removed: [] }],
+  [['snapshots', 'rm', 'none'], { removed: [] }],
+])('%s --json prints a document also when nothing was removed', async (args, document) => {
+  const { code, stdout } = await overlayer([...args, '--json', '--root', root]);
+  expect({ code, document: JSON.parse(stdout) }).toEqual({ code: 5, document });
+});
+
 describe('--format', () => {
   test.each([
     ['{{.Name}}\\t{{.platform}}', 'docker.io/library/app:1\tlinux/amd64\n'],

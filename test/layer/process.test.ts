@@ -18,7 +18,7 @@ const TREE_THREADS = new URL('../../dist/snapshot/trees/tree-threads.js', import
 /** Runs a program that has `unpackLayer` and its arguments at hand, until it ends by itself. */
 function run(body: string, args: readonly string[], umask = 0o022): string {
   const program = `
-    import { unpackLayer, planLayer, warmUp } from ${JSON.stringify(INDEX)};
+    import { createDiff, planLayer, unpackLayer, warmUp } from ${JSON.stringify(INDEX)};
     const args = process.argv.slice(1);
     ${body}`;
   const node = [process.execPath, '--input-type=module', '-e', program, ...args];
@@ -42,6 +42,9 @@ const archive = tar(
 );
 const layer = join(work, 'layer.tar.gz');
 writeFileSync(layer, gzipSync(archive));
+/** More operations than may be on their way at once. */
+const manyFiles = join(work, 'many-files.tar');
+writeFileSync(manyFiles, tar(...Array.from({ length: 20_000 }, (_, index) => file(`f${index}`, ''))));
 
 describe('a process that unpacks', () => {
   test('ends by itself', () => {
@@ -65,6 +68,20 @@ describe('a process that unpacks', () => {
       [layer, join(work, 'fails')],
     );
     expect(out).toBe('d\nResourceExhausted stopped\n');
+  });
+
+  test.each([
+    ['a plan', 'planLayer(args[0])'],
+    ['a diff', `createDiff({ upper: args[1] }, { compression: 'none', onProgress() {} })`],
+  ])('ends after it took one step of %s', (_, task) => {
+    const out = run(
+      `
+      const { done } = await ${task}[Symbol.asyncIterator]().next();
+      console.log(done);
+      `,
+      [manyFiles, join(process.cwd(), 'node_modules/typescript/lib')],
+    );
+    expect(out).toBe('false\n');
   });
 
   // The addon that loads in the threads aborts the process when it is stopped then.

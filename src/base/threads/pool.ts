@@ -4,6 +4,8 @@ import { Semaphore } from './semaphore.js';
 interface Poolable {
   /** It can no longer be used. */
   readonly broken: boolean;
+  /** Whether running work keeps the process alive. */
+  keepAlive(whileRunning: boolean): void;
   terminate(): Promise<void>;
 }
 
@@ -12,7 +14,8 @@ export interface Taken<Item> extends Disposable {
   readonly item: Item;
   /**
    * Call it before the work waits for its caller. The caller may itself wait for another item, so after `PATIENCE_MS` the
-   * next user gets the place for good, and the work goes on beside it.
+   * next user gets the place for good, and the work goes on beside it. The process can end meanwhile, because the caller may
+   * have taken all that it wants.
    *
    * @returns a function to call when the caller is back
    */
@@ -58,8 +61,12 @@ export class Pool<Item extends Poolable> {
       return {
         item,
         awaitCaller() {
-          const timer = setTimeout(leave, PATIENCE_MS);
-          return () => clearTimeout(timer);
+          const timer = setTimeout(leave, PATIENCE_MS).unref();
+          item.keepAlive(false);
+          return () => {
+            clearTimeout(timer);
+            item.keepAlive(true);
+          };
         },
         [Symbol.dispose]: () => this.#giveBack(item, leave),
       };

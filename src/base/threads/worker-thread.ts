@@ -109,6 +109,13 @@ export class WorkerThread<Jobs extends JobTable<Jobs>> {
     }
   }
 
+  /** Whether a running job keeps the process alive. It does, until the work waits for a caller who may never come back. */
+  keepAlive(whileRunning: boolean): void {
+    if (this.#running === undefined) return;
+    if (whileRunning) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
   async terminate(): Promise<void> {
     await this.#worker.terminate();
   }

@@ -26,6 +26,11 @@ export class Crew {
     return this.decode.broken || this.apply.broken;
   }
 
+  keepAlive(whileRunning: boolean): void {
+    this.decode.keepAlive(whileRunning);
+    this.apply.keepAlive(whileRunning);
+  }
+
   async terminate(): Promise<void> {
     await Promise.all([this.decode.terminate(), this.apply.terminate()]);
   }

@@ -194,7 +194,7 @@ export function reportProgress(
       pipeline.gate.abort();
       stop();
     }
-  }, PROGRESS_INTERVAL_MS);
+  }, PROGRESS_INTERVAL_MS).unref(); // the threads keep the process alive
   return {
     end() {
       clearInterval(timer);

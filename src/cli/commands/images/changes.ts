@@ -20,13 +20,18 @@ export async function rm(names: readonly string[], flags: StoreFlags): Promise<n
       await store.images.remove(name);
       return name;
     });
-    if (removed.length === 0) return code;
+    if (removed.length === 0) {
+      printResult(flags, { removed, collected: NOTHING }, '');
+      return code;
+    }
     const { keepers: _, ...collected } = await store.images.prune();
     const text = removed.map((name) => `Removed ${displayPath(name)}\n`).join('');
     printResult(flags, { removed, collected }, `${text}${freed(collected)}`);
     return code;
   });
 }
+
+const NOTHING: CollectResult = { blobs: [], ingests: [], snapshots: [], bytes: 0 };
 
 export async function prune(flags: StoreFlags): Promise<number> {
   const signal = abortOnSignals();
