@@ -30,7 +30,7 @@ const ENTRIES = [
   ...['daemon', 'erofs', 'image', 'layer', 'snapshot', 'tar', 'testing'].map(entryOf),
 ];
 const FOREIGN_CALLS = ['src/system/', 'src/compression/', 'src/base/natives.ts'];
-/** What a thread runs: esbuild makes it of the room's own `…-worker.ts`. */
+/** What a thread runs: rolldown makes it of the room's own `…-worker.ts`. */
 const BUILT_THREAD = /\/threads\/\w+\.cjs$/;
 const HARD_LOOK = 400;
 /** In one folder. */

@@ -18,7 +18,7 @@ const FILES = [
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
-  'esbuild.config.js',
+  'rolldown.config.js',
 ];
 
 test('an edit is built before the tests run, and without a build none runs', () => {

@@ -12,7 +12,7 @@ const SOURCES = [
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
-  'esbuild.config.js',
+  'rolldown.config.js',
   'src',
 ];
 
