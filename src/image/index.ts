@@ -42,7 +42,16 @@ export { unpackImage } from './unpack/unpack-image.js';
 // A store: pulls, imports, lists, mounts and removes images; deletes data that no image uses.
 
 export type { MergedErofsLayers } from '../layer/options.js';
-export type { BuildEvent, BuildOptions, CreateImageOptions, NewLayer } from './build/options.js';
+export type { FileChange } from './build/compare-images.js';
+export type {
+  BuildEvent,
+  BuildOptions,
+  CommitImageOptions,
+  CreateImageOptions,
+  NewLayer,
+  RebaseImageOptions,
+  SquashImageOptions,
+} from './build/options.js';
 export type { LayerPhase, LayerState, PlannedLayer, PullEvent } from './pull/pull-event.js';
 export type { GetImageOptions } from './pull/pull-image.js';
 export type { Keeper } from './store/find-keepers.js';
@@ -50,6 +59,7 @@ export type { CollectResult } from './store/garbage.js';
 export type { ImageRecord } from './store/image-records.js';
 export { openStore } from './store/open-store.js';
 export type {
+  DiffImagesOptions,
   Image,
   ImageHealth,
   ImagePlatformOptions,

@@ -29,6 +29,11 @@ export const LAYER_TYPES = {
   },
 } as const;
 
+/** @param mediaType of a manifest or an index */
+export function familyOf(mediaType: string): MediaTypeFamily {
+  return mediaType === MEDIA_TYPE.dockerManifest || mediaType === MEDIA_TYPE.dockerIndex ? 'docker' : 'oci';
+}
+
 /** Media types for the `Accept` header, best first. */
 export const MANIFEST_MEDIA_TYPES: readonly string[] = [
   MEDIA_TYPE.index,

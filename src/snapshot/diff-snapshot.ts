@@ -153,12 +153,14 @@ async function isEmpty([layer, ...others]: readonly ShownLayer[]): Promise<boole
   }
 }
 
+/** A tree that is shown in a directory. */
 interface ShownTree extends AsyncDisposable {
   /** Undefined when there are no mounts. */
   readonly directory: string | undefined;
 }
 
-async function showTree(mounts: readonly Mount[]): Promise<ShownTree> {
+/** Shows a tree read-only: without a mount if it is a single directory. */
+export async function showTree(mounts: readonly Mount[]): Promise<ShownTree> {
   const layers = shownLayers(mounts);
   // A single directory is read where it is, without a mount and without privileges.
   if (layers !== undefined && layers.length < 2 && layers.every(isDirectory))

@@ -53,6 +53,8 @@ const COMMANDS: readonly (readonly [type: string, command: string, input?: strin
   ['ImageCheck', 'images check --root store'],
   ['WrittenDisk', 'images disk app:1 app.img --root store'],
   ['Image', 'images tag app:1 app:2 --root store'],
+  ['MadeImage', 'config app:1 -t app:3 --user web --root store'],
+  ['ImageDiff', 'images diff app:1 app:3 --root store'],
   ['Exported', 'export app:1 -o exported.tar --root store'],
   ['Bundle', 'bundle app:1 web --root store'],
   ['Blobs', 'content ls --root store'],
@@ -60,7 +62,7 @@ const COMMANDS: readonly (readonly [type: string, command: string, input?: strin
   ['Blobs[number]', 'content ingest mine --root store', 'hello'],
   ['Leases', 'content leases ls --root store'],
   ['Removed', 'content leases rm mine --root store'],
-  ['RemovedImages', 'images rm app:2 --root store'],
+  ['RemovedImages', 'images rm app:2 app:3 --root store'],
   ['Pruned', 'images prune --root store'],
   ['Unpacked', 'snapshots unpack layer.tar.gz --key base --root store'],
   ['Mounts', 'snapshots prepare web base --root store'],
@@ -85,7 +87,9 @@ test('what the page says of the documents is true: the compiler finds neither mo
     if (command.startsWith('content leases ls')) await holdSomething();
     const args = [...command.split(' '), '--json'];
     const { stdout, stderr } = await overlayer(
-      args.includes('import') || args.includes('unpack') ? [...args, '--progress', 'none'] : args,
+      args.includes('import') || args.includes('unpack') || args.includes('config')
+        ? [...args, '--progress', 'none']
+        : args,
       { cwd: directory, env: { ...process.env, NO_COLOR: '1' }, input: Buffer.from(input ?? '') },
     );
     const text = type === 'Failure' ? stderr : stdout;

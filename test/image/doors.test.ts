@@ -16,7 +16,7 @@ import {
 import { MAIN } from '../cli/helpers.js';
 import { cut } from '../helpers/decompress.js';
 import { DockerRegistry, push } from '../helpers/docker-registry.js';
-import { archiveOf, dockerFiles, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
+import { archiveOf, dockerFiles, LAYERS, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { EMPTY, TestStore } from './use-store.js';
 
@@ -129,6 +129,20 @@ test('of several images none gets in when one is refused', async () => {
     verify: { directory: '/nowhere', verifiers: [refusesOther] },
   });
   await expect(imported).rejects.toMatchObject({ code: 'PermissionDenied' });
+  expect(await box.contents()).toEqual(EMPTY);
+});
+
+test('an image that is made here is a new one: store.createImage', async () => {
+  asked.mockClear();
+  const made = box.store.createImage({ name: NAME, layers: [{ archive: LAYERS[0]! }], ...refuses });
+  await expect(made).rejects.toMatchObject({ code: 'PermissionDenied' });
+  expect(asked).toHaveBeenCalledTimes(1);
+  expect(await box.contents()).toEqual(EMPTY);
+  const limited = box.store.createImage({
+    ...{ name: NAME, layers: [{ archive: LAYERS[1]! }], verify: { directory: '/nowhere' } },
+    limits: { maxBytes: 1000 },
+  });
+  await expect(limited).rejects.toMatchObject({ code: 'ResourceExhausted' });
   expect(await box.contents()).toEqual(EMPTY);
 });
 

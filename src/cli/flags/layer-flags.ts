@@ -132,12 +132,8 @@ export const UNPACK_SNAPSHOT_FLAGS = [
 ] as const;
 export type UnpackSnapshotFlags = ValuesOf<typeof UNPACK_SNAPSHOT_FLAGS>;
 
-function epochFlag() {
-  const option = flag(
-    '--source-date-epoch <SECONDS>',
-    'latest modification time, in seconds since 1970',
-    parseEpoch,
-  );
+export function epochFlag(help = 'latest modification time, in seconds since 1970') {
+  const option = flag('--source-date-epoch <SECONDS>', help, parseEpoch);
   // An empty variable counts as unset.
   return process.env['SOURCE_DATE_EPOCH'] === '' ? option : option.env('SOURCE_DATE_EPOCH');
 }

@@ -7,7 +7,7 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { editImageConfig, emptyConfig, formatTime, type RawHistoryEntry } from '../../oci/edit-config.js';
 import type { HistoryEntry } from '../../oci/image-config.js';
 import { JsonText } from '../../oci/json-text.js';
-import { MEDIA_TYPE } from '../../oci/media-types.js';
+import { familyOf, MEDIA_TYPE } from '../../oci/media-types.js';
 import { hostPlatform } from '../../oci/platform.js';
 import { contentSource } from '../export/content-source.js';
 import { PullLease } from '../pull/pull-context.js';
@@ -27,6 +27,8 @@ export interface BuildRequest {
   readonly name: string;
   /** The image that it is made of, for one platform. @default none: an image from nothing */
   readonly base?: ImageContents | undefined;
+  /** Another image whose layers are used. @default none */
+  readonly uses?: ImageContents | undefined;
   /** The command for the history, unless the options name another one. */
   readonly command: string;
   readonly options: BuildOptions;
@@ -44,7 +46,7 @@ export interface LayerTools {
 /** The layers and the history of a new image. */
 export interface BuildPlan {
   /** All layers, the lowest first. */
-  readonly layers: readonly Pick<MadeLayer, 'descriptor' | 'diffID'>[];
+  readonly layers: readonly MadeLayer[];
   /** Replaces the history of the base. @default unchanged */
   readonly history?: readonly RawHistoryEntry[] | undefined;
   /** Entries after that history. */
@@ -69,7 +71,7 @@ export async function buildImage(
   const lease = await PullLease.take(parts);
   const put = (mediaType: string, bytes: Uint8Array) => putDocument(parts, lease, mediaType, bytes);
   try {
-    await holdBase(lease, base);
+    for (const image of [base, request.uses]) await holdImage(lease, image);
     const { layers, history, appended } = await plan(layerTools(parts, lease, request, created));
     const diffIDs = layers.map(({ diffID }) => diffID);
     await lease.holdNew(...chainIDs(diffIDs).map((id) => ({ type: 'snapshot', id }) as const));
@@ -92,7 +94,7 @@ export async function buildImage(
       source,
       admitted,
       {
-        ...{ signal: options.signal, labels: options.labels },
+        ...{ signal: options.signal, limits: options.limits, labels: options.labels },
         platform: options.config?.platform ?? base?.config.platform ?? platform,
       },
       tell,
@@ -106,9 +108,9 @@ export async function buildImage(
   }
 }
 
-async function holdBase(lease: PullLease, base: ImageContents | undefined): Promise<void> {
-  if (base === undefined) return;
-  const { descriptor, manifest, layers } = base;
+async function holdImage(lease: PullLease, image: ImageContents | undefined): Promise<void> {
+  if (image === undefined) return;
+  const { descriptor, manifest, layers } = image;
   const blobs = [descriptor, manifest.config, ...manifest.layers];
   await lease.hold(
     ...blobs.map(({ digest }) => ({ type: 'content', id: digest }) as const),
@@ -122,10 +124,10 @@ function layerTools(
   { base, command, options, tell }: BuildRequest,
   created: Date,
 ): LayerTools {
-  const { compression, compressionLevel, sourceDateEpoch, signal } = options;
-  const family = base?.descriptor.mediaType === MEDIA_TYPE.dockerManifest ? 'docker' : 'oci';
+  const { compression, compressionLevel, sourceDateEpoch, limits, signal } = options;
+  const family = familyOf(base?.descriptor.mediaType ?? MEDIA_TYPE.manifest);
   const maker = new LayerMaker(parts, lease, family, {
-    ...{ compression, compressionLevel, sourceDateEpoch, signal },
+    ...{ compression, compressionLevel, sourceDateEpoch, limits, signal },
   });
   let count = 0;
   const telling = async (

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { iterateSource } from '../../base/byte-source.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
+import type { Limits } from '../../base/limits.js';
 import type { Task } from '../../base/task.js';
 import type { CommitIngestOptions, ContentStore, Ingest } from '../../content/content-store.js';
 import { runDiff } from '../../layer/diff/create-diff.js';
@@ -25,7 +26,6 @@ import type { NewLayer } from './options.js';
 export interface MadeLayer {
   readonly descriptor: Descriptor;
   readonly diffID: DiffID;
-  readonly entries: number;
 }
 
 /** Yields the bytes of a layer, and returns what they are. */
@@ -37,18 +37,30 @@ const BUILD_REF = 'build-';
 /** Times that a layer is begun while other processes change its files. */
 const MOST_ATTEMPTS = 3;
 
+interface LayerOptions extends CreateDiffOptions {
+  /** Limits of archives. */
+  readonly limits: Partial<Limits> | undefined;
+}
+
 /** Makes layers as blobs of the content store. Each is read, hashed, compressed and stored in one pass. */
 export class LayerMaker {
   readonly #parts: StoreParts;
   readonly #lease: PullLease;
   readonly #family: MediaTypeFamily;
   readonly #options: CreateDiffOptions;
+  readonly #limits: Partial<Limits> | undefined;
 
-  constructor(parts: StoreParts, lease: PullLease, family: MediaTypeFamily, options: CreateDiffOptions) {
+  constructor(
+    parts: StoreParts,
+    lease: PullLease,
+    family: MediaTypeFamily,
+    { limits, ...options }: LayerOptions,
+  ) {
     this.#parts = parts;
     this.#lease = lease;
     this.#family = family;
     this.#options = options;
+    this.#limits = limits;
   }
 
   /** @throws OverlayerError as `createDiff`, `diffSnapshot` and `planLayer` */
@@ -71,8 +83,8 @@ export class LayerMaker {
     return await this.#ingest(async (ingest) => {
       for (let attempt = 1; ; attempt++)
         try {
-          const { descriptor, diffID, entries } = await write(open(options), ingest);
-          return { descriptor, diffID, entries };
+          const { descriptor, diffID } = await write(open(options), ingest);
+          return { descriptor, diffID };
         } catch (error) {
           if (attempt === MOST_ATTEMPTS || !isChangedMeanwhile(error)) throw error;
           await ingest.truncate();
@@ -85,22 +97,22 @@ export class LayerMaker {
     if (layerFile !== undefined) return await this.diff((options) => runDiff(layerFile, options), onProgress);
     const { signal } = this.#options;
     return await this.#ingest(async (ingest) => {
-      const layer = await planLayer(tee(source, ingest), { signal, onProgress });
-      const { digest, diffID, compression, compressedSize: size, entries } = layer;
+      const layer = await planLayer(tee(source, ingest), { limits: this.#limits, signal, onProgress });
+      const { digest, diffID, compression, compressedSize: size } = layer;
       const mediaType = LAYER_TYPES.oci[compression];
-      return { descriptor: { mediaType, digest: digest!, size }, diffID: diffID!, entries };
+      return { descriptor: { mediaType, digest: digest!, size }, diffID: diffID! };
     });
   }
 
   async #ingest(fill: (ingest: Ingest) => Promise<MadeLayer>): Promise<MadeLayer> {
     const { signal } = this.#options;
     return await putBlob(this.#parts, this.#lease, async (ingest) => {
-      const { descriptor, diffID, entries } = await fill(ingest);
+      const { descriptor, diffID } = await fill(ingest);
       const compression = layerCompression(descriptor.mediaType) as keyof typeof LAYER_TYPES.oci;
       if (this.#family === 'docker' && compression === 'zstd') throw notInDocker();
       const made = { ...descriptor, mediaType: LAYER_TYPES[this.#family][compression] };
       return {
-        result: { descriptor: made, diffID, entries },
+        result: { descriptor: made, diffID },
         blob: { digest: made.digest, size: made.size, labels: { [UNCOMPRESSED_LABEL]: diffID }, signal },
       };
     });
@@ -139,7 +151,8 @@ export async function dropDeadBuilds(content: ContentStore): Promise<void> {
   }
 }
 
-async function* drain(task: Task<DiffResult, Uint8Array>): LayerBytes {
+/** A task as a generator. */
+export async function* drain(task: Task<DiffResult, Uint8Array>): LayerBytes {
   yield* task;
   return await task;
 }

@@ -1,4 +1,5 @@
 import type { OptionNames } from '../../base/check-arguments.js';
+import type { Limits } from '../../base/limits.js';
 import type { CreateDiffOptions, DiffSource } from '../../layer/diff/options.js';
 import type { LayerProgress, LayerSource } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
@@ -32,6 +33,8 @@ export interface BuildOptions
   readonly createdBy?: string | undefined;
   /** A comment for the history. @default none */
   readonly comment?: string | undefined;
+  /** Limits of each new layer. @default DEFAULT_LIMITS */
+  readonly limits?: Partial<Limits> | undefined;
   /** Labels of the image in the store. @default none */
   readonly labels?: Labels | undefined;
 }
@@ -46,6 +49,7 @@ const BUILD_OPTIONS = {
   annotations: true,
   createdBy: true,
   comment: true,
+  limits: true,
   labels: true,
 } satisfies OptionNames<BuildOptions>;
 
@@ -64,6 +68,39 @@ export const CREATE_IMAGE_OPTIONS = {
   base: true,
   layers: true,
 } satisfies OptionNames<CreateImageOptions>;
+
+export interface CommitImageOptions extends BuildOptions {
+  /** The name of the image that the snapshot was made of. @default the image that was mounted, or the only one with its layers */
+  readonly base?: string | undefined;
+}
+
+export const COMMIT_IMAGE_OPTIONS = {
+  ...BUILD_OPTIONS,
+  base: true,
+} satisfies OptionNames<CommitImageOptions>;
+
+export interface SquashImageOptions extends BuildOptions {
+  /** Digest, diffID or chainID of a layer that stays, with those below it. @default none: all layers become one */
+  readonly from?: string | undefined;
+}
+
+export const SQUASH_IMAGE_OPTIONS = {
+  ...BUILD_OPTIONS,
+  from: true,
+} satisfies OptionNames<SquashImageOptions>;
+
+export interface RebaseImageOptions extends BuildOptions {
+  /** The name of the image whose layers are the first ones of the image. */
+  readonly oldBase: string;
+  /** The name of the image whose layers replace them. */
+  readonly newBase: string;
+}
+
+export const REBASE_IMAGE_OPTIONS = {
+  ...BUILD_OPTIONS,
+  oldBase: true,
+  newBase: true,
+} satisfies OptionNames<RebaseImageOptions>;
 
 /** An event of a build: first the new layers are made, then the image enters the store as in a pull. */
 export type BuildEvent =

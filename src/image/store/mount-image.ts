@@ -1,9 +1,11 @@
 import { realpath } from 'node:fs/promises';
 import { isCode, OverlayerError } from '../../base/errors.js';
+import { ifFound } from '../../base/if-found.js';
 import { withContext } from '../../base/with-context.js';
+import type { Labels } from '../../metadata/labels.js';
 import { mountAll, unmountAll } from '../../mount/mounting.js';
 import type { ChainID } from '../../oci/chain-ids.js';
-import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { MOUNTED_ON_LABEL } from './image-labels.js';
@@ -13,18 +15,20 @@ interface MountedImage {
   readonly chainID: ChainID | undefined;
   readonly directory: string;
   readonly writable: boolean;
+  /** Labels of the snapshot. */
+  readonly labels: Labels;
 }
 
 /** Mounts an image by a snapshot whose label names the directory, by which `unmountImage` finds it. */
 export async function mountImage(
   snapshots: Snapshotter,
-  { chainID, directory, writable }: MountedImage,
+  { chainID, directory, writable, labels }: MountedImage,
 ): Promise<void> {
   const target = await realDirectory(directory).catch((error: unknown) => {
     throw isCode(error, 'NotFound') ? withContext(error, { hint: 'create it first' }) : error;
   });
   const key = temporaryKey(chainID ?? 'empty', 'mount');
-  const options = { parent: chainID, labels: { [MOUNTED_ON_LABEL]: target } };
+  const options = { parent: chainID, labels: { ...labels, [MOUNTED_ON_LABEL]: target } };
   const mounts = await (writable ? snapshots.prepare(key, options) : snapshots.view(key, options)).catch(
     (error: unknown) => {
       throw isCode(error, 'NotFound') ? notUnpacked(chainID, error) : error;
@@ -41,15 +45,25 @@ export async function mountImage(
 /** @throws OverlayerError `NotFound` when no image is mounted on the directory */
 export async function unmountImage(snapshots: Snapshotter, directory: string): Promise<void> {
   const target = await realDirectory(directory);
-  const keys: string[] = [];
-  for await (const { name, labels } of snapshots.walk({ filters: [`labels."${MOUNTED_ON_LABEL}"`] }))
-    if (labels[MOUNTED_ON_LABEL] === target) keys.push(name);
-  if (keys.length === 0)
+  const mounted = await findMounted(snapshots, target);
+  if (mounted.length === 0)
     throw new OverlayerError('NotFound', `No image is mounted on "${directory}"`, {
       hint: 'overlayer snapshots unmount unmounts what else is mounted there',
     });
   await unmountAll(target);
-  for (const key of keys) await snapshots.remove(key);
+  for (const { name } of mounted) await snapshots.remove(name);
+}
+
+/** The snapshots of images that were mounted on a directory, the latest one last. None for a directory that does not exist. */
+export async function findMounted(
+  snapshots: Snapshotter,
+  directory: string,
+): Promise<readonly SnapshotInfo[]> {
+  const target = await ifFound(realDirectory(directory));
+  const found: SnapshotInfo[] = [];
+  for await (const info of snapshots.walk({ filters: [`labels."${MOUNTED_ON_LABEL}"`] }))
+    if (info.labels[MOUNTED_ON_LABEL] === target) found.push(info);
+  return found.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
 }
 
 async function realDirectory(path: string): Promise<string> {

@@ -7,7 +7,8 @@ import type { Fields } from '../../metadata/filter.js';
 import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
 import { type Labels, labelOf } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
+import { formatPlatform, hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
+import type { FileChange } from '../build/compare-images.js';
 import { contentSource } from '../export/content-source.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { canonicalName, parseReference } from '../reference.js';
@@ -16,10 +17,12 @@ import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } fro
 import { AdmittedImage } from './admit-image.js';
 import { findKeepers } from './find-keepers.js';
 import { collectGarbage } from './garbage.js';
-import { PLATFORM_LABEL } from './image-labels.js';
+import { MOUNTED_IMAGE_LABEL, PLATFORM_LABEL } from './image-labels.js';
 import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
 import { mountImage } from './mount-image.js';
 import {
+  DIFF_IMAGES_OPTIONS,
+  type DiffImagesOptions,
   IMAGE_PLATFORM_OPTIONS,
   type Image,
   type ImageHealth,
@@ -70,6 +73,16 @@ export class RecordedImages implements Images {
       return putImage(transaction, { ...image, name: parseReference(newName).name });
     });
     return this.open(record);
+  }
+
+  async diff(before: string, after: string, options: DiffImagesOptions = {}): Promise<readonly FileChange[]> {
+    checkOptions('images.diff', options, DIFF_IMAGES_OPTIONS);
+    const { platform, ...rest } = options;
+    const { compareImages } = await import('../build/compare-images.js');
+    const contents = [];
+    for (const name of [before, after])
+      contents.push(await this.open(this.#get(name)).contents({ platform }));
+    return await compareImages(this.#parts.snapshots, contents[0]!, contents[1]!, rest);
   }
 
   async remove(name: string): Promise<void> {
@@ -189,8 +202,14 @@ class RecordedImage implements Image {
   async mount(directory: string, options: MountImageOptions = {}): Promise<void> {
     checkOptions('mount', options, MOUNT_IMAGE_OPTIONS);
     const { writable = false, platform } = options;
-    const { layers } = await this.contents({ platform });
-    await mountImage(this.#parts.snapshots, { chainID: layers.at(-1)?.chainID, directory, writable });
+    const { layers, config } = await this.contents({ platform });
+    const { os, architecture, variant } = config.platform;
+    const labels = {
+      [MOUNTED_IMAGE_LABEL]: this.name,
+      [PLATFORM_LABEL]: formatPlatform({ os, architecture, variant }),
+    };
+    const chainID = layers.at(-1)?.chainID;
+    await mountImage(this.#parts.snapshots, { chainID, directory, writable, labels });
   }
 
   async writeDisk(file: string, options: WriteDiskOptions = {}): Promise<MergedErofsLayers> {

@@ -6,7 +6,17 @@ import type { ContentStore } from '../../content/content-store.js';
 import { openContentStore } from '../../content/open-content-store.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { openRoot } from '../../snapshot/store/open-root.js';
-import { type BuildEvent, CREATE_IMAGE_OPTIONS, type CreateImageOptions } from '../build/options.js';
+import {
+  type BuildEvent,
+  COMMIT_IMAGE_OPTIONS,
+  type CommitImageOptions,
+  CREATE_IMAGE_OPTIONS,
+  type CreateImageOptions,
+  REBASE_IMAGE_OPTIONS,
+  type RebaseImageOptions,
+  SQUASH_IMAGE_OPTIONS,
+  type SquashImageOptions,
+} from '../build/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, openRegistry } from '../registry/open-registry.js';
@@ -89,6 +99,31 @@ export class RootStore implements Store {
       const { createImage } = await import('../build/create-image.js');
       const base = options.base === undefined ? undefined : await this.images.get(options.base);
       return this.images.open(await createImage(this.#parts, base, options, tell));
+    });
+  }
+
+  commit(target: string, name: string, options: CommitImageOptions = {}): Task<Image, BuildEvent> {
+    return this.#start(async (tell) => {
+      checkOptions('commit', options, COMMIT_IMAGE_OPTIONS);
+      const { commitImage } = await import('../build/commit-image.js');
+      return this.images.open(await commitImage(this.#parts, this.images, target, name, options, tell));
+    });
+  }
+
+  squash(image: string, name: string, options: SquashImageOptions = {}): Task<Image, BuildEvent> {
+    return this.#start(async (tell) => {
+      checkOptions('squash', options, SQUASH_IMAGE_OPTIONS);
+      const { squashImage } = await import('../build/squash-image.js');
+      const found = await this.images.get(image);
+      return this.images.open(await squashImage(this.#parts, found, name, options, tell));
+    });
+  }
+
+  rebase(image: string, name: string, options: RebaseImageOptions): Task<Image, BuildEvent> {
+    return this.#start(async (tell) => {
+      checkOptions('rebase', options, REBASE_IMAGE_OPTIONS);
+      const { rebaseImage } = await import('../build/rebase-image.js');
+      return this.images.open(await rebaseImage(this.#parts, this.images, image, name, options, tell));
     });
   }
 

@@ -8,7 +8,14 @@ import type { ListOptions } from '../../metadata/filter-by.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Platform } from '../../oci/platform.js';
 import type { OpenSnapshotterOptions, Snapshotter } from '../../snapshot/snapshotter.js';
-import type { BuildEvent, CreateImageOptions } from '../build/options.js';
+import type { FileChange } from '../build/compare-images.js';
+import type {
+  BuildEvent,
+  CommitImageOptions,
+  CreateImageOptions,
+  RebaseImageOptions,
+  SquashImageOptions,
+} from '../build/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/open-registry.js';
@@ -90,6 +97,40 @@ export interface Store extends AsyncDisposable {
   createImage(options: CreateImageOptions): Task<Image, BuildEvent>;
 
   /**
+   * Makes an image of the changes in a mounted image, or in an active snapshot: they become a layer above those of the
+   * image that was mounted. The mount stays as it is.
+   *
+   * Processes may write meanwhile. A change during the call is in the layer or not, and no file is cut short. The layer is
+   * begun again when a file became shorter or was replaced while it was read, twice at most. Files that belong together may
+   * be of different moments: stop or freeze the container if they must not.
+   *
+   * @param target the directory on which `Image.mount` mounted it writable, a bundle whose `rootfs` it is, or the key of a
+   *   snapshot
+   * @throws OverlayerError as `createImage`;
+   *   - `NotFound`: there is no such snapshot, or no image has the layers that it was made of
+   *   - `FailedPrecondition`: it is mounted read-only; several images have its layers, so `base` must name one; files kept
+   *     changing
+   */
+  commit(target: string, name: string, options?: CommitImageOptions): Task<Image, BuildEvent>;
+
+  /**
+   * Makes an image with the same tree and fewer layers: one layer, or those up to `from` and one above. Steps of replaced
+   * layers stay in the history, without a layer.
+   *
+   * @throws OverlayerError as `createImage`; `NotFound`: the image does not have the layer `from`, or is not unpacked;
+   *   `FailedPrecondition`: there is no layer above it
+   */
+  squash(image: string, name: string, options?: SquashImageOptions): Task<Image, BuildEvent>;
+
+  /**
+   * Makes an image with the layers of another base below. The config stays, except for layers and history. Layers above the
+   * base are not changed, so they may rely on files of the old base.
+   *
+   * @throws OverlayerError as `createImage`; `FailedPrecondition`: the first layers of the image are not those of `oldBase`
+   */
+  rebase(image: string, name: string, options: RebaseImageOptions): Task<Image, BuildEvent>;
+
+  /**
    * Unmounts an image that `Image.mount` mounted on the directory. Deletes what was written to it.
    *
    * @throws OverlayerError `NotFound`
@@ -147,6 +188,14 @@ export interface Images {
    * @throws OverlayerError `NotFound`, `InvalidArgument`
    */
   tag(name: string, newName: string): Promise<Image>;
+  /**
+   * Compares the trees of two images: the entries that were added, changed or removed, sorted by path. Directories whose
+   * attributes are the same are left out.
+   *
+   * @throws OverlayerError `NotFound`: an image does not exist, or is not unpacked; and as `mountAll`
+   * @throws `signal.reason` when the signal aborts
+   */
+  diff(before: string, after: string, options?: DiffImagesOptions): Promise<readonly FileChange[]>;
   /** Removes a name. `prune` deletes the data that no image uses then. @throws OverlayerError `NotFound` */
   remove(name: string): Promise<void>;
   /**
@@ -157,6 +206,9 @@ export interface Images {
    */
   prune(options?: PruneOptions): Promise<PruneResult>;
 }
+
+/** How images are compared. */
+export interface DiffImagesOptions extends ImagePlatformOptions, AbortableOptions {}
 
 /** Selects what a garbage collection deletes. */
 export interface PruneOptions extends AbortableOptions {
@@ -223,6 +275,8 @@ export interface ImagePlatformOptions {
 export const IMAGE_PLATFORM_OPTIONS = {
   platform: true,
 } satisfies OptionNames<ImagePlatformOptions>;
+
+export const DIFF_IMAGES_OPTIONS = { platform: true, signal: true } satisfies OptionNames<DiffImagesOptions>;
 
 /** How an image is mounted. */
 export interface MountImageOptions extends ImagePlatformOptions {

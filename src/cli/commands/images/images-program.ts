@@ -11,6 +11,8 @@ import {
 } from '../../flags/image-flags.js';
 import { listFlags, STORE_FLAGS } from '../../flags/store-flags.js';
 
+import { addBuilding, addImageDiff } from './build-program.js';
+
 const IMAGE = 'the name of an image';
 
 const PULL_HELP = `Layers that are already there are not fetched. To continue an interrupted pull,
@@ -60,6 +62,7 @@ export function addImages(program: Command): void {
     run: async ([names], flags) => await (await import('./export.js')).exportImages(names, flags),
   });
   addMounting(program);
+  addBuilding(program);
   addCommand(program, {
     name: 'bundle',
     summary: 'Make an OCI runtime bundle: rootfs and config.json.',
@@ -86,6 +89,7 @@ export function addImages(program: Command): void {
     help: DISK_HELP,
     run: async ([image, file], flags) => await (await import('./disk.js')).disk(image, file, flags),
   });
+  addImageDiff(images);
   addChanges(images);
 }
 

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { OverlayerError } from '../../base/errors.js';
+import { ifFound } from '../../base/if-found.js';
+import type { Tell } from '../../base/task.js';
+import { parsePlatform } from '../../oci/platform.js';
+import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
+import type { ImageContents } from '../source/image-contents.js';
+import { MOUNTED_IMAGE_LABEL, PLATFORM_LABEL } from '../store/image-labels.js';
+import type { ImageRecord } from '../store/image-records.js';
+import { findMounted } from '../store/mount-image.js';
+import type { Images } from '../store/store.js';
+import type { StoreParts } from '../store/store-parts.js';
+import { buildImage } from './build-image.js';
+import type { BuildEvent, CommitImageOptions } from './options.js';
+
+/** See `Store.commit`. */
+export async function commitImage(
+  parts: StoreParts,
+  images: Images,
+  target: string,
+  name: string,
+  options: CommitImageOptions,
+  tell: Tell<BuildEvent>,
+): Promise<ImageRecord> {
+  const snapshot = await findActive(parts.snapshots, target);
+  const base = await findBase(images, snapshot, options);
+  const request = { name, base, command: 'overlayer commit', options, tell };
+  return await buildImage(parts, request, async ({ make, entry }) => ({
+    layers: [...(base?.layers ?? []), await make({ snapshot: snapshot.name })],
+    appended: [entry()],
+  }));
+}
+
+/** @throws OverlayerError `NotFound`; `FailedPrecondition`: nothing can be written to the snapshot */
+async function findActive(snapshots: Snapshotter, target: string): Promise<SnapshotInfo> {
+  const found =
+    (await snapshots.find(target)) ??
+    (await findMounted(snapshots, target)).at(-1) ??
+    // The directory of a bundle.
+    (await findMounted(snapshots, join(target, 'rootfs'))).at(-1);
+  if (found === undefined)
+    throw new OverlayerError(
+      'NotFound',
+      `Cannot commit "${target}": no snapshot has this key, and no image is mounted there`,
+      {
+        hint: 'overlayer mount --rw mounts an image; overlayer snapshots ls shows the keys',
+      },
+    );
+  if (found.kind === 'active') return found;
+  const why =
+    found.kind === 'view' ? 'it is mounted read-only' : 'it is a committed snapshot, which never changes';
+  throw new OverlayerError('FailedPrecondition', `Cannot commit "${target}": ${why}`, {
+    hint: found.kind === 'view' ? 'mount the image with --rw' : 'overlayer append makes an image of layers',
+  });
+}
+
+/**
+ * The image that the snapshot was made of: the one of the options, the one that was mounted, or the only one with these
+ * layers.
+ *
+ * @returns undefined for a snapshot without a parent
+ * @throws OverlayerError `NotFound`, `FailedPrecondition`
+ */
+async function findBase(
+  images: Images,
+  { name, parent, labels }: SnapshotInfo,
+  { base, platform: given }: Pick<CommitImageOptions, 'base' | 'platform'>,
+): Promise<ImageContents | undefined> {
+  const labelled = labels[PLATFORM_LABEL];
+  const platform = given ?? (labelled === undefined ? undefined : parsePlatform(labelled));
+  const fits = ({ layers }: ImageContents) => layers.at(-1)?.chainID === parent;
+  if (base !== undefined) {
+    const contents = await (await images.get(base)).contents({ platform });
+    if (fits(contents)) return contents;
+    throw new OverlayerError('FailedPrecondition', `Snapshot "${name}" was not made of image "${base}"`, {
+      hint: `its parent is ${parent === undefined ? 'none' : `snapshot ${parent}`}; choose the image with this chainID`,
+    });
+  }
+  const mounted = labels[MOUNTED_IMAGE_LABEL];
+  const found = new Map<string, { readonly name: string; readonly contents: ImageContents }>();
+  for (const image of await images.list()) {
+    const contents = await ifFound(image.contents({ platform }));
+    if (contents === undefined || !fits(contents)) continue;
+    if (image.name === mounted) return contents;
+    found.set(contents.descriptor.digest, { name: image.name, contents });
+  }
+  const [first, ...others] = found.values();
+  if (parent === undefined && mounted === undefined) return undefined;
+  if (first === undefined)
+    throw new OverlayerError(
+      'NotFound',
+      `No image has the layers that snapshot "${name}" was made of: ${parent}`,
+      {
+        hint: 'pull the image again, or name the base: overlayer commit --base IMAGE',
+      },
+    );
+  if (others.length === 0) return first.contents;
+  const names = [first, ...others].map((each) => each.name).join(', ');
+  throw new OverlayerError(
+    'FailedPrecondition',
+    `Several images have the layers that snapshot "${name}" was made of`,
+    {
+      hint: `name the base: overlayer commit --base IMAGE, one of ${names}`,
+    },
+  );
+}

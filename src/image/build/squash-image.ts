@@ -1,0 +1,61 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { Tell } from '../../base/task.js';
+import { type RawHistoryEntry, rawHistory } from '../../oci/edit-config.js';
+import { diffMounts } from '../../snapshot/diff-snapshot.js';
+import type { PlannedLayer } from '../pull/pull-event.js';
+import type { ImageRecord } from '../store/image-records.js';
+import type { Image } from '../store/store.js';
+import type { StoreParts } from '../store/store-parts.js';
+import { buildImage } from './build-image.js';
+import { drain, type LayerBytes } from './layer-maker.js';
+import type { BuildEvent, SquashImageOptions } from './options.js';
+import { viewsOf } from './views-of.js';
+
+/** See `Store.squash`. */
+export async function squashImage(
+  parts: StoreParts,
+  image: Image,
+  name: string,
+  { from, ...options }: SquashImageOptions,
+  tell: Tell<BuildEvent>,
+): Promise<ImageRecord> {
+  const base = await image.contents({ platform: options.platform });
+  const kept = base.layers.slice(0, from === undefined ? 0 : indexOf(base.layers, from) + 1);
+  const top = base.layers.at(-1)?.chainID;
+  if (top === undefined || kept.length === base.layers.length)
+    throw new OverlayerError('FailedPrecondition', `There is no layer to squash in image "${image.name}"`);
+  const request = { name, base, command: 'overlayer squash', options, tell };
+  return await buildImage(parts, request, async ({ diff, entry }) => {
+    const made = await diff(async function* (how): LayerBytes {
+      await using views = await viewsOf(parts.snapshots, [kept.at(-1)?.chainID, top]);
+      const [below = [], above = []] = views.mounts;
+      return yield* drain(diffMounts(below, above, how));
+    });
+    return {
+      layers: [...kept, made],
+      history: withoutLayers(rawHistory(base.config.text!), kept.length),
+      appended: [entry()],
+    };
+  });
+}
+
+/** @throws OverlayerError `NotFound` */
+function indexOf(layers: readonly PlannedLayer[], from: string): number {
+  const index = layers.findLastIndex(({ descriptor, diffID, chainID }) =>
+    [descriptor.digest, diffID, chainID].includes(from as typeof diffID),
+  );
+  if (index >= 0) return index;
+  throw new OverlayerError('NotFound', `The image has no layer ${from}`, {
+    hint: 'overlayer images inspect shows the layers, lowest first',
+  });
+}
+
+/** Steps stay in the history, as docker's squash keeps them: those of squashed layers have none now. */
+function withoutLayers(history: readonly RawHistoryEntry[], kept: number): readonly RawHistoryEntry[] {
+  let layers = 0;
+  return history.map((entry) => {
+    if (entry['empty_layer'] === true) return entry;
+    layers += 1;
+    return layers <= kept ? entry : { ...entry, empty_layer: true };
+  });
+}
