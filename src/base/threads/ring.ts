@@ -12,10 +12,16 @@ export function ringWords(readers: number): number {
 }
 
 /** The shared memory of a ring. */
-interface RingMemory {
+export interface RingMemory {
   readonly control: Int32Array;
   readonly data: SharedArrayBuffer;
   readonly readers: number;
+}
+
+/** @param size a power of two */
+export function createRingMemory(size: number, readers: number): RingMemory {
+  const control = new Int32Array(new SharedArrayBuffer(ringWords(readers) * 4));
+  return { control, data: new SharedArrayBuffer(size), readers };
 }
 
 /**

@@ -1,14 +1,13 @@
 import { checkChoice, checkOptions, checkPath, describe } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { DataTask, type Task } from '../../base/task.js';
-import { DATA, type Gate } from '../../base/threads/gate.js';
 import type { Pool, Taken } from '../../base/threads/pool.js';
-import type { Ring } from '../../base/threads/ring.js';
 import type { DiffID } from '../../oci/digest.js';
 import { LAYER_TYPES } from '../../oci/media-types.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { Compression } from '../options.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
+import { drainRing } from '../worker/drain-ring.js';
 import type { DiffInput, EncodeInput } from '../worker/jobs.js';
 import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
 import {
@@ -18,9 +17,6 @@ import {
   type DiffSource,
   type PackedUpperdir,
 } from './options.js';
-
-/** Largest chunk. Chunks of 256 KiB take 6 % more processor time. */
-const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Makes a layer of the difference between two trees, in worker threads and in bounded memory. The events are the bytes of
@@ -113,8 +109,8 @@ async function* runWith(
   try {
     const chunks =
       compression === 'none'
-        ? drain(pipeline.input, INPUT_READERS.apply, gate)
-        : drain(pipeline.output, OUTPUT_READERS.apply, gate);
+        ? drainRing(pipeline.input, INPUT_READERS.apply, gate)
+        : drainRing(pipeline.output, OUTPUT_READERS.apply, gate);
     for await (const chunk of chunks) {
       const callerIsBack = crew.awaitCaller();
       try {
@@ -160,24 +156,6 @@ function checkStored(source: DiffInput['source'], actual: DiffID): void {
   });
 }
 
-/** Copies the bytes, because the ring's memory is written again. */
-async function* drain(ring: Ring, reader: number, gate: Gate): AsyncGenerator<Uint8Array, void> {
-  for (;;) {
-    const seen = gate.look(DATA);
-    const available = ring.available(reader);
-    if (available < 0) return;
-    if (available === 0) {
-      await gate.waitAsync(DATA, seen);
-      continue;
-    }
-    const length = Math.min(available, CHUNK_BYTES);
-    const start = ring.readIndex(reader);
-    const bytes = Buffer.from(ring.bytes.subarray(start, start + length));
-    ring.release(reader, length);
-    yield bytes;
-  }
-}
-
 /** @throws OverlayerError `InvalidArgument` */
 function checkSource(source: DiffSource | PackedUpperdir): void {
   if (typeof source !== 'object' || source === null)
@@ -198,7 +176,7 @@ function checkSource(source: DiffSource | PackedUpperdir): void {
 const LEVELS: Readonly<Record<Compression, number>> = { none: 0, gzip: 9, zstd: 22 };
 
 /** @throws OverlayerError `InvalidArgument` */
-function checkLevel(compression: Compression, level: number | undefined): void {
+export function checkLevel(compression: Compression, level: number | undefined): void {
   if (level === undefined || (Number.isInteger(level) && level >= 1 && level <= LEVELS[compression])) return;
   const range =
     compression === 'none' ? 'none has no levels' : `${compression} has 1 to ${LEVELS[compression]}`;

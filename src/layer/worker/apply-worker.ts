@@ -1,3 +1,4 @@
+import { Ring } from '../../base/threads/ring.js';
 import { handleJobs, threadData } from '../../base/threads/worker-thread.js';
 import { withContext } from '../../base/with-context.js';
 import { WorkBudget } from '../../base/work-budget.js';
@@ -11,16 +12,25 @@ import { FileFactsLog } from '../manifest/file-facts.js';
 import type { MergedErofsLayers } from '../options.js';
 import { diffTrees } from './diff-trees.js';
 import { FileQueue } from './file-queue.js';
-import type { AppliedArchive, ApplyInput, ApplyJobs, MergeInput, WriteFileInput } from './jobs.js';
+import { encodeArchive } from './encode-archive.js';
+import type {
+  AppliedArchive,
+  ApplyInput,
+  ApplyJobs,
+  MergeInput,
+  RecompressedArchive,
+  RecompressInput,
+  WriteFileInput,
+} from './jobs.js';
 import { LayerFileWriter } from './layer-file-writer.js';
 import { LayerFilesMerge } from './layer-files-merge.js';
 import { PendingFiles } from './pending-files.js';
-import { Pipeline, type PipelineMemory } from './pipeline.js';
+import { INPUT_READERS, OUTPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
 
 // The apply thread. It decodes an archive and writes its entries; or it reads trees and writes the archive of their
-// difference.
+// difference; or it compresses an archive anew.
 
 const pipeline = new Pipeline(threadData<PipelineMemory>());
 // A plan does not call the kernel, and works where `openLinuxSystem` fails.
@@ -44,6 +54,7 @@ handleJobs<ApplyJobs>(
     merge,
     plan: (input, tell) => planArchive(pipeline, input, tell),
     diff: (input) => diffTrees(openLinuxSystem(), pipeline, input),
+    recompress,
     commit: ({ sync }) => take().commit(sync),
     discard: () => take().discard(),
   },
@@ -87,6 +98,16 @@ function writeFile(input: WriteFileInput): AppliedArchive {
 function merge(input: MergeInput): MergedErofsLayers {
   const file = LayerFilesMerge.open(openLinuxSystem(), input, () => pipeline.gate.throwIfAborted());
   return orDiscarded(file, () => file.fill());
+}
+
+async function recompress(input: RecompressInput): Promise<RecompressedArchive> {
+  const reader = pipeline.waitCompressed() ? OUTPUT_READERS.apply : INPUT_READERS.apply;
+  let size = 0;
+  const count = (bytes: number) => {
+    size += bytes;
+  };
+  const output = new Ring(input.ring, pipeline.gate);
+  return { ...(await encodeArchive({ input: pipeline.waitArchive(), reader, output, count }, input)), size };
 }
 
 function orDiscarded<T>(file: Filled, fill: () => T): T {

@@ -33,7 +33,16 @@ handleJobs<DecodeJobs>(
         source?.close();
       }
     },
-    encode: (input) => encodeArchive(pipeline, input),
+    encode: (input) =>
+      encodeArchive(
+        {
+          input: pipeline.input,
+          reader: INPUT_READERS.decode,
+          output: input.compression === 'none' ? undefined : pipeline.output,
+          count: (bytes) => (pipeline.compressedBytes += bytes),
+        },
+        input,
+      ),
   },
   // The other threads would wait for bytes, or for room, that never come.
   () => pipeline.gate.abort(),

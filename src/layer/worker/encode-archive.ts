@@ -3,25 +3,38 @@ import type { ByteOutput, Compressor } from '../../compression/codec.js';
 import { openCompressor } from '../../compression/open-compressor.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import type { EncodedArchive, EncodeInput } from './jobs.js';
-import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
+import { STEP_BYTES } from './pipeline.js';
 
-/** Hashes and compresses the archive that the apply thread writes. */
+/** Where an archive is read, and where the layer is written. */
+export interface EncodeRings {
+  /** Has the archive. */
+  readonly input: Ring;
+  /** The number of this thread among the readers of `input`. */
+  readonly reader: number;
+  /** Gets the layer. Undefined when it is the archive, which the caller reads from `input`. */
+  readonly output: Ring | undefined;
+  /** Counts bytes of the layer. */
+  count(bytes: number): void;
+}
+
+/** Hashes and compresses an archive. */
 export async function encodeArchive(
-  pipeline: Pipeline,
+  rings: EncodeRings,
   { compression, level }: EncodeInput,
 ): Promise<EncodedArchive> {
-  if (compression === 'none') {
-    const digest = await hash(pipeline);
+  if (rings.output === undefined) {
+    const digest = await hash(rings);
     return { digest, diffID: digest };
   }
-  const output = new HashedOutput(pipeline);
-  const compressor = await openCompressor(compression, output, { level });
+  const output = new HashedOutput(rings.output, rings);
+  const compressor =
+    compression === 'none' ? new Copier(output) : await openCompressor(compression, output, { level });
   let diffID: string;
   let digest: string;
   try {
-    diffID = await hash(pipeline, compressor);
+    diffID = await hash(rings, compressor);
     await compressor.end();
-    pipeline.output.end();
+    rings.output.end();
   } finally {
     digest = output.digest();
     compressor.close();
@@ -30,21 +43,19 @@ export async function encodeArchive(
 }
 
 /** @returns the digest of the archive */
-async function hash(pipeline: Pipeline, compressor?: Compressor): Promise<string> {
-  const { input } = pipeline;
-  const { decode } = INPUT_READERS;
+async function hash({ input, reader, count }: EncodeRings, compressor?: Compressor): Promise<string> {
   const sha256 = openSha256();
   let digest: string;
   try {
     for (;;) {
-      const available = input.waitAvailable(decode);
+      const available = input.waitAvailable(reader);
       if (available < 0) break;
       const length = Math.min(available, STEP_BYTES);
-      const start = input.readIndex(decode);
+      const start = input.readIndex(reader);
       sha256.update(input.bytes, start, start + length);
       if (compressor !== undefined) await compressor.write(input.bytes, start, start + length);
-      else pipeline.compressedBytes += length;
-      input.release(decode, length);
+      else count(length);
+      input.release(reader, length);
     }
   } finally {
     digest = sha256.hex(); // also frees its memory
@@ -52,17 +63,39 @@ async function hash(pipeline: Pipeline, compressor?: Compressor): Promise<string
   return digest;
 }
 
-/** Writes compressed bytes into the output ring, and hashes them while they are in the core's cache. */
+/** Writes the bytes as they are. */
+class Copier implements Compressor {
+  readonly #output: ByteOutput;
+
+  constructor(output: ByteOutput) {
+    this.#output = output;
+  }
+
+  async write(input: Buffer, start: number, end: number): Promise<void> {
+    for (let at = start; at < end; ) {
+      const length = Math.min(this.#output.waitRoom(), end - at);
+      input.copy(this.#output.bytes, this.#output.writeIndex, at, at + length);
+      this.#output.publish(length);
+      at += length;
+    }
+  }
+
+  async end(): Promise<void> {}
+
+  close(): void {}
+}
+
+/** Writes the layer into a ring, and hashes it while it is in the core's cache. */
 class HashedOutput implements ByteOutput {
   readonly bytes: Buffer;
-  readonly #pipeline: Pipeline;
   readonly #ring: Ring;
+  readonly #rings: EncodeRings;
   readonly #sha256: Sha256 = openSha256();
 
-  constructor(pipeline: Pipeline) {
-    this.#pipeline = pipeline;
-    this.#ring = pipeline.output;
-    this.bytes = this.#ring.bytes;
+  constructor(ring: Ring, rings: EncodeRings) {
+    this.#ring = ring;
+    this.#rings = rings;
+    this.bytes = ring.bytes;
   }
 
   get writeIndex(): number {
@@ -76,7 +109,7 @@ class HashedOutput implements ByteOutput {
   publish(length: number): void {
     const start = this.writeIndex;
     this.#sha256.update(this.bytes, start, start + length);
-    this.#pipeline.compressedBytes += length;
+    this.#rings.count(length);
     this.#ring.publish(length);
   }
 

@@ -1,4 +1,5 @@
 import type { Limits } from '../../base/limits.js';
+import type { RingMemory } from '../../base/threads/ring.js';
 import type { LowersLater, NeedsLowers } from '../apply/lowers-later.js';
 import type { OwnerMap } from '../apply/shift-owners.js';
 import type { DiffSource, PackedUpperdir } from '../diff/options.js';
@@ -28,6 +29,8 @@ export interface ApplyJobs {
   plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
   /** Writes the archive of the difference between two trees, or the tar of a layer file, into the input ring. */
   diff(input: DiffInput): { readonly whiteouts: number };
+  /** Compresses the archive anew. */
+  recompress(input: RecompressInput): RecompressedArchive;
   commit(input: { readonly sync: boolean }): void;
   /** @returns a hint about what could not be removed */
   discard(input: object): string | undefined;
@@ -62,6 +65,16 @@ export interface EncodedArchive {
   readonly digest: string;
   /** Hexadecimal sha256 of its archive. */
   readonly diffID: string;
+}
+
+export interface RecompressInput extends EncodeInput {
+  /** Gets the layer. */
+  readonly ring: RingMemory;
+}
+
+export interface RecompressedArchive extends EncodedArchive {
+  /** Bytes of the layer. */
+  readonly size: number;
 }
 
 export interface ApplyInput {
