@@ -30,7 +30,21 @@ export { openImageArchive, openImageLayout } from './source/open-local-images.js
 
 // Writing images.
 
-export type { HasBlobOptions, ImageTarget, NewBlob, WriteBlobOptions } from './target/image-target.js';
+export { copyImage } from './copy/copy-image.js';
+export type { CopiedImage, CopyEvent, CopyOptions, RewriteOptions } from './copy/options.js';
+export type { ImageArchiveFormat } from './target/archive-target.js';
+export {
+  type CreateImageArchiveOptions,
+  createImageArchive,
+  createImageLayout,
+} from './target/create-target.js';
+export type {
+  HasBlobOptions,
+  ImageTarget,
+  NewBlob,
+  TargetForm,
+  WriteBlobOptions,
+} from './target/image-target.js';
 
 // Inspecting an image, or unpacking it into one directory: no store is needed.
 

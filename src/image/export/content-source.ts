@@ -1,13 +1,22 @@
 import { isCode, OverlayerError } from '../../base/errors.js';
 import type { ContentStore } from '../../content/content-store.js';
-import type { Digest } from '../../oci/digest.js';
+import { type ErofsLayerInfo, readErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
+import { chainIDs } from '../../oci/chain-ids.js';
+import type { DiffID, Digest } from '../../oci/digest.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { ImageSource } from '../source/image-source.js';
 import type { ImageRecord } from '../store/image-records.js';
+import { withLayerFiles } from '../store/with-layer-files.js';
 
-/** An image of a store as a source. Only blobs in the content store can be opened. */
+/**
+ * An image of a store as a source. Only blobs in the content store can be opened.
+ *
+ * @param snapshots of the image's layers
+ */
 export function contentSource(
   content: ContentStore,
   { name, target }: Pick<ImageRecord, 'name' | 'target'>,
+  snapshots?: Snapshotter,
 ): ImageSource {
   const close = async () => {};
   return {
@@ -17,9 +26,20 @@ export function contentSource(
       bytes: { path: await pathOf(content, digest), offset, length: size - offset },
       offset,
     }),
+    has: async ({ digest }) => (await content.find(digest)) !== undefined,
+    ...(snapshots === undefined ? {} : { tars: (diffIDs) => findTars(snapshots, diffIDs) }),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function findTars(
+  snapshots: Snapshotter,
+  diffIDs: readonly DiffID[],
+): Promise<readonly ErofsLayerInfo[] | undefined> {
+  const chain = chainIDs(diffIDs);
+  const layers = diffIDs.map((diffID, at) => ({ diffID, chainID: chain[at]! }));
+  return await withLayerFiles(snapshots, layers, async (paths) => paths.map(readErofsLayer));
 }
 
 async function pathOf(content: ContentStore, digest: Digest): Promise<string> {
@@ -31,7 +51,7 @@ async function pathOf(content: ContentStore, digest: Digest): Promise<string> {
 }
 
 /** The error for a blob of a recorded image that was discarded, or removed. */
-export function notKept(digest: Digest, cause?: unknown): OverlayerError {
+function notKept(digest: Digest, cause?: unknown): OverlayerError {
   return new OverlayerError('NotFound', `Blob ${digest} is not in the content store`, {
     hint: 'pull or import the image again without --discard-blobs: layers that are unpacked stay, and their blobs are fetched',
     cause,

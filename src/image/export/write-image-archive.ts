@@ -5,11 +5,11 @@ import type { ContentStore } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { isConfig, MEDIA_TYPE } from '../../oci/media-types.js';
-import { hostPlatform, platformDocument, rankPlatform } from '../../oci/platform.js';
+import { hostPlatform, rankPlatform } from '../../oci/platform.js';
 import { DOCKER_MANIFEST_FILE } from '../archive/docker-archive.js';
-import { formatFamiliar, NAME_ANNOTATION, REF_NAME_ANNOTATION, storedReference } from '../reference.js';
 import type { SourceImage } from '../source/image-source.js';
 import { blobName, INDEX_FILE, LAYOUT_FILE } from '../source/local-images.js';
+import { dockerTag, LAYOUT_DOCUMENT, namedDescriptor } from '../target/image-names.js';
 import {
   type ExportedBlob,
   type ExportedImage,
@@ -89,8 +89,6 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-const LAYOUT_DOCUMENT = { imageLayoutVersion: '1.0.0' };
-
 /** The index of an archive (OCI image spec, image-layout.md), with the annotations by which containerd and docker name images. */
 function indexDocument(images: readonly ExportedImage[]): object {
   return {
@@ -98,28 +96,6 @@ function indexDocument(images: readonly ExportedImage[]): object {
     mediaType: MEDIA_TYPE.index,
     manifests: images.map(({ image }) => namedDescriptor(image)),
   };
-}
-
-function namedDescriptor({ name, target }: SourceImage): object {
-  const { [NAME_ANNOTATION]: _, [REF_NAME_ANNOTATION]: __, ...others } = target.annotations ?? {};
-  const { mediaType, digest, size, platform } = target;
-  const annotations = { ...others, ...nameAnnotations(name) };
-  return {
-    mediaType,
-    digest,
-    size,
-    ...(platform === undefined ? {} : { platform: platformDocument(platform) }),
-    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-  };
-}
-
-/** Tools that only know the annotation of the specification read it as a tag. */
-function nameAnnotations(name: string | undefined): Record<string, string> {
-  if (name === undefined) return {};
-  const tag = storedReference(name)?.tag;
-  return tag === undefined
-    ? { [REF_NAME_ANNOTATION]: name }
-    : { [NAME_ANNOTATION]: name, [REF_NAME_ANNOTATION]: tag };
 }
 
 /** The `manifest.json` of `docker load`. Of an image for several platforms it names one, this host's if present. */
@@ -151,13 +127,4 @@ function chooseManifest(manifests: readonly PresentManifest[]): PresentManifest 
       (best, next) => (best !== undefined && rank(best) <= rank(next) ? best : next),
       undefined,
     );
-}
-
-/** Docker's short form, always with the tag. */
-function dockerTag(name: string | undefined): string | undefined {
-  const reference = name === undefined ? undefined : storedReference(name);
-  if (reference?.tag === undefined) return undefined;
-  const { domain, repository, tag } = reference;
-  const untagged = formatFamiliar({ domain, repository, tag: undefined, digest: undefined });
-  return `${untagged}:${tag}`;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { AbortableOptions } from '../../base/abort.js';
-import { type ByteSource, readSource } from '../../base/byte-source.js';
+import { type ByteSource, iterateSource, readSource } from '../../base/byte-source.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import { withContext } from '../../base/with-context.js';
 import { pathOf } from '../../layer/open-source.js';
@@ -84,6 +84,37 @@ export async function readDocument(
   const document = Buffer.concat(chunks);
   checkDigest(descriptor, sha256(document));
   return document;
+}
+
+/** Reads a blob and compares it with its descriptor. @throws OverlayerError `DataLoss`; as `ImageSource.open` */
+export async function verifyBlob(
+  source: ImageSource,
+  descriptor: Descriptor,
+  { signal }: AbortableOptions,
+): Promise<void> {
+  const { bytes } = await source.open(descriptor, { signal });
+  for await (const _ of verifiedBytes(bytes, descriptor)) signal?.throwIfAborted();
+}
+
+/**
+ * The bytes of a blob, which are compared with its descriptor. A wrong digest is reported after the last byte.
+ *
+ * @throws OverlayerError `DataLoss`
+ */
+export async function* verifiedBytes(
+  source: LayerSource,
+  descriptor: Descriptor,
+): AsyncGenerator<Uint8Array, void, void> {
+  const hash = createHash('sha256');
+  let length = 0;
+  for await (const chunk of iterateSource(bytesOf(source))) {
+    length += chunk.length;
+    if (length > descriptor.size) throw otherSize(descriptor, 'more');
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (length < descriptor.size) throw otherSize(descriptor, String(length));
+  checkDigest(descriptor, `sha256:${hash.digest('hex')}`);
 }
 
 export function sha256(bytes: Uint8Array): Digest {

@@ -1,9 +1,10 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { OptionNames } from '../../base/check-arguments.js';
 import type { OverlayerError } from '../../base/errors.js';
+import type { ErofsLayerInfo } from '../../layer/erofs/read-erofs-layer.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import type { Digest } from '../../oci/digest.js';
+import type { DiffID, Digest } from '../../oci/digest.js';
 
 /**
  * A registry, an OCI layout or an archive. A source lists images and gives the bytes of their blobs. It verifies nothing:
@@ -25,6 +26,16 @@ export interface ImageSource extends AsyncDisposable {
    *   - `Unavailable`, `Unauthenticated`, `PermissionDenied`: the answer of a registry
    */
   open(blob: Descriptor, options?: OpenBlobOptions): Promise<OpenBlob>;
+  /** Whether the source has a blob. @default not known before it is opened */
+  has?(blob: Descriptor): Promise<boolean>;
+  /**
+   * The tars of an image's layers, in files of snapshots: a store can have them without the blobs.
+   *
+   * @param diffIDs the lowest first
+   * @returns undefined when there are no such files
+   * @default none
+   */
+  tars?(diffIDs: readonly DiffID[]): Promise<readonly ErofsLayerInfo[] | undefined>;
   /** Closes files and connections. A second time does nothing. */
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import { type Documents, documentsOf, ifComplete, readImage } from '../pull/choo
 import { isNamed } from '../reference.js';
 import { readDocument, sha256 } from './blob-bytes.js';
 import type { ImageSource, OpenBlob, OpenBlobOptions, PassedOver, SourceImage } from './image-source.js';
-import { cutFile, type LocalImages, sizeOf } from './local-images.js';
+import { cutFile, type LocalFile, type LocalImages, sizeOf } from './local-images.js';
 
 /** The most manifests that are looked at. If there are more, each one is an image by itself. */
 const MAX_LOOKED_AT = 1000;
@@ -139,8 +139,7 @@ export class LocalImageSource implements ImageSource {
     signal?.throwIfAborted();
     if (this.#close === undefined)
       throw new OverlayerError('FailedPrecondition', `"${this.description}" is closed`);
-    const made = this.#arranged.made.get(digest);
-    const file = made === undefined ? this.#stored.findBlob(digest) : { bytes: made };
+    const file = this.#find(digest);
     if (file === undefined)
       throw new OverlayerError('NotFound', `Blob ${digest} is not in "${this.description}"`, {
         hint: 'the image is not whole: write it again, with all its platforms or for one alone',
@@ -149,6 +148,15 @@ export class LocalImageSource implements ImageSource {
     if (offset > size)
       throw new OverlayerError('InvalidArgument', `Blob ${digest} has ${size} bytes, none from ${offset} on`);
     return { bytes: cutFile(file, offset, size), offset };
+  }
+
+  async has({ digest }: Descriptor): Promise<boolean> {
+    return this.#find(digest) !== undefined;
+  }
+
+  #find(digest: Digest): LocalFile | undefined {
+    const made = this.#arranged.made.get(digest);
+    return made === undefined ? this.#stored.findBlob(digest) : { bytes: made };
   }
 
   async close(): Promise<void> {

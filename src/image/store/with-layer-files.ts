@@ -6,6 +6,8 @@ import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import type { PlannedLayer } from '../pull/pull-event.js';
 
+type LayerName = Pick<PlannedLayer, 'diffID' | 'chainID'>;
+
 /**
  * Finds the layer files of an image's snapshots (backend `erofs`).
  *
@@ -15,7 +17,7 @@ import type { PlannedLayer } from '../pull/pull-event.js';
  */
 export async function withLayerFiles<T>(
   snapshots: Snapshotter,
-  layers: readonly PlannedLayer[],
+  layers: readonly LayerName[],
   work: (files: readonly string[]) => Promise<T>,
 ): Promise<T | undefined> {
   const chainID = layers.at(-1)?.chainID;
@@ -37,10 +39,7 @@ export async function withLayerFiles<T>(
 }
 
 /** @returns the files of the layers, lowest first; undefined when the mounts do not show these layers as files */
-function layerFilesOf(
-  mounts: readonly Mount[],
-  layers: readonly PlannedLayer[],
-): readonly string[] | undefined {
+function layerFilesOf(mounts: readonly Mount[], layers: readonly LayerName[]): readonly string[] | undefined {
   const files = shownFiles(mounts);
   const isWhole =
     files.length === layers.length &&

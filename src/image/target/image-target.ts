@@ -11,6 +11,8 @@ import type { OpenBlob } from '../source/image-source.js';
 export interface ImageTarget extends AsyncDisposable {
   /** The target in messages: `docker.io/library/debian`, `image.tar`. */
   readonly description: string;
+  /** @default one whole image */
+  readonly form?: TargetForm | undefined;
   /**
    * Whether the target has a blob or a manifest, or can have it without its bytes: a registry mounts blobs of other
    * repositories.
@@ -45,8 +47,22 @@ export interface ImageTarget extends AsyncDisposable {
     bytes: Uint8Array,
     options?: AbortableOptions,
   ): Promise<void>;
+  /** Completes the target when all images have names. An archive is not visible before. @default nothing is to be done */
+  finish?(options?: AbortableOptions): Promise<void>;
   /** Removes what is unfinished, and closes files and connections. A second time does nothing. */
   close(): Promise<void>;
+}
+
+/** What a target can hold. */
+export interface TargetForm {
+  /** It holds images with different names. @default false */
+  readonly severalImages?: boolean | undefined;
+  /** An index may list manifests that the target lacks. @default false */
+  readonly partialIndexes?: boolean | undefined;
+  /** It takes non-distributable layers. Registries do not, by their terms. @default false */
+  readonly foreignLayers?: boolean | undefined;
+  /** Layers must be plain tars, and an image has one platform. @default false */
+  readonly plainLayers?: boolean | undefined;
 }
 
 /** Options of `ImageTarget.has`. */

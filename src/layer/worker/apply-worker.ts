@@ -11,8 +11,8 @@ import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import type { MergedErofsLayers } from '../options.js';
 import { diffTrees } from './diff-trees.js';
-import { FileQueue } from './file-queue.js';
 import { encodeArchive } from './encode-archive.js';
+import { FileQueue } from './file-queue.js';
 import type {
   AppliedArchive,
   ApplyInput,
