@@ -75,8 +75,8 @@ class BlobReader extends HashedReader {
   readonly #output: MeteredOutput;
 
   constructor(source: FileSource | undefined, output: MeteredOutput, hash: boolean) {
-    const { input, inputDigest, gate } = pipeline;
-    super(input, INPUT_READERS.decode, gate, new SharedDigest(input, inputDigest), hash);
+    const { input, gate } = pipeline;
+    super(input, INPUT_READERS.decode, gate, SharedDigest.of(pipeline, input), hash);
     this.#source = source;
     this.#output = output;
   }

@@ -1,5 +1,6 @@
 import { DATA, GATE_WORDS, Gate } from '../../base/threads/gate.js';
 import { Ring, ringWords } from '../../base/threads/ring.js';
+import { SHA256_STATE_BYTES } from '../../system/sha256.js';
 import type { LayerProgress } from '../options.js';
 import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-queue.js';
 
@@ -17,13 +18,12 @@ export const OUTPUT_READERS = { apply: 0 } as const;
 
 /** The memory of a ring's `SharedDigest`. */
 export interface DigestMemory {
-  /** A lock, and the position up to which the ring is hashed. */
+  /** A lock, the position up to which the ring is hashed, and whether a digest that threads share is computed. */
   readonly control: Int32Array;
-  /** The handle of the digest; 0 when none is computed. */
-  readonly handle: Float64Array;
+  readonly state: Uint8Array;
 }
 
-const DIGEST_WORDS = 2;
+const DIGEST_WORDS = 3;
 
 const UNDECIDED = 0;
 const PLAIN = 1;
@@ -36,7 +36,6 @@ const OUTPUT = INPUT + ringWords(2);
 const INPUT_DIGEST = OUTPUT + ringWords(1);
 const OUTPUT_DIGEST = INPUT_DIGEST + DIGEST_WORDS;
 const FILES = OUTPUT_DIGEST + DIGEST_WORDS;
-/** How many counters there are. The handles of the two digests follow them. */
 const COUNTERS = 3;
 
 const CONTROL_WORDS = FILES + FILE_QUEUE_WORDS;
@@ -45,6 +44,7 @@ const CONTROL_WORDS = FILES + FILE_QUEUE_WORDS;
 export interface PipelineMemory {
   readonly control: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  readonly digests: SharedArrayBuffer;
   readonly input: SharedArrayBuffer;
   readonly output: SharedArrayBuffer;
   readonly files: SharedArrayBuffer;
@@ -53,7 +53,8 @@ export interface PipelineMemory {
 export function createPipelineMemory(): PipelineMemory {
   return {
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
-    counters: new SharedArrayBuffer((COUNTERS + 2) * 8),
+    counters: new SharedArrayBuffer(COUNTERS * 8),
+    digests: new SharedArrayBuffer(2 * SHA256_STATE_BYTES),
     input: new SharedArrayBuffer(INPUT_BYTES),
     output: new SharedArrayBuffer(OUTPUT_BYTES),
     files: new SharedArrayBuffer(FILE_QUEUE_BYTES),
@@ -78,14 +79,14 @@ export class Pipeline {
   constructor(memory: PipelineMemory) {
     const control = new Int32Array(memory.control);
     this.#control = control;
-    this.#counters = new Float64Array(memory.counters, 0, COUNTERS);
+    this.#counters = new Float64Array(memory.counters);
     this.inputDigest = {
       control: control.subarray(INPUT_DIGEST, OUTPUT_DIGEST),
-      handle: new Float64Array(memory.counters, COUNTERS * 8, 1),
+      state: new Uint8Array(memory.digests, 0, SHA256_STATE_BYTES),
     };
     this.outputDigest = {
       control: control.subarray(OUTPUT_DIGEST, FILES),
-      handle: new Float64Array(memory.counters, (COUNTERS + 1) * 8, 1),
+      state: new Uint8Array(memory.digests, SHA256_STATE_BYTES, SHA256_STATE_BYTES),
     };
     this.files = { control: control.subarray(FILES), slots: new Float64Array(memory.files) };
     this.gate = new Gate(control.subarray(0, GATE_WORDS));

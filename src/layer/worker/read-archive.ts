@@ -111,12 +111,12 @@ export class ArchiveReader extends HashedReader {
 
   /** @param files that still need bytes of the ring; undefined when no files are written */
   constructor(pipeline: Pipeline, hash: boolean, files?: PendingFiles) {
-    const { input, inputDigest, outputDigest, gate } = pipeline;
+    const { input, gate } = pipeline;
     const compressed = pipeline.waitCompressed();
     const ring = pipeline.waitArchive();
     const reader = compressed ? OUTPUT_READERS.apply : INPUT_READERS.apply;
-    super(ring, reader, gate, new SharedDigest(ring, compressed ? outputDigest : inputDigest), hash);
-    this.#blobDigest = compressed ? new SharedDigest(input, inputDigest) : undefined;
+    super(ring, reader, gate, SharedDigest.of(pipeline, ring), hash);
+    this.#blobDigest = compressed ? SharedDigest.of(pipeline, input) : undefined;
     this.#files = files;
   }
 

@@ -119,10 +119,9 @@ class Room {
   readonly #files: FileQueue | undefined;
 
   constructor(ring: Ring, pipeline: Pipeline, system: System | undefined) {
-    const { input, inputDigest, outputDigest } = pipeline;
     this.#ring = ring;
     this.#pipeline = pipeline;
-    this.#digest = new SharedDigest(ring, ring === input ? inputDigest : outputDigest);
+    this.#digest = SharedDigest.of(pipeline, ring);
     this.#files = system && new FileQueue(pipeline.files, system, ring.bytes);
   }
 

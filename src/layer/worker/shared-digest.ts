@@ -1,31 +1,46 @@
 import type { Ring } from '../../base/threads/ring.js';
-import { attachSha256, openSha256, type Sha256 } from '../../system/sha256.js';
-import { type DigestMemory, STEP_BYTES } from './pipeline.js';
+import { attachSha256, type NextBytes, openSha256, type Sha256, updateBoth } from '../../system/sha256.js';
+import { type DigestMemory, type Pipeline, STEP_BYTES } from './pipeline.js';
 
 const LOCK = 0;
 const HASHED = 1;
+const IS_SHARED = 2;
+const BLOCK_MASK = 63;
+/** Shorter pieces are not worth the partner's lock. */
+const PAIR_BYTES = 4 * 1024;
 
 /**
  * The sha256 of a ring's bytes, which two threads compute together. The ring's reader hashes its bytes before it
  * releases them. The other thread hashes ahead of it instead of waiting. The slower thread so has less to hash, and a
  * third thread is not needed: with one, a 412 MB layer took 1.07 s and 2.0 s of processor time.
+ *
+ * A thread that hashes a ring hashes as many bytes of the other ring with them, since both together take little longer.
  */
 export class SharedDigest {
   readonly #ring: Ring;
   readonly #control: Int32Array;
-  readonly #handle: Float64Array;
+  readonly #state: Uint8Array;
+  readonly #partner: SharedDigest | undefined;
   #sha256: Sha256 | undefined;
 
-  constructor(ring: Ring, { control, handle }: DigestMemory) {
+  /** Of one of the pipeline's rings, with the digest of its other ring as partner. */
+  static of({ input, inputDigest, output, outputDigest }: Pipeline, ring: Ring): SharedDigest {
+    return ring === input
+      ? new SharedDigest(input, inputDigest, new SharedDigest(output, outputDigest))
+      : new SharedDigest(output, outputDigest, new SharedDigest(input, inputDigest));
+  }
+
+  private constructor(ring: Ring, { control, state }: DigestMemory, partner?: SharedDigest) {
     this.#ring = ring;
     this.#control = control;
-    this.#handle = handle;
+    this.#state = state;
+    this.#partner = partner;
   }
 
   /** Called by the reader. */
   begin(): void {
-    this.#sha256 = openSha256();
-    this.#handle[0] = this.#sha256.handle;
+    this.#sha256 = openSha256(this.#state);
+    Atomics.store(this.#control, IS_SHARED, this.#sha256.isShared ? 1 : 0);
   }
 
   /** Called by the reader before it releases bytes up to the position `to`: hashes those that are not hashed. */
@@ -52,18 +67,27 @@ export class SharedDigest {
 
   /** Called by the other thread when it would wait. @returns false when there is nothing to hash */
   help(): boolean {
-    if (this.#handle[0] === 0 || !this.#tryLock()) return false;
-    const handle = this.#handle[0]!;
-    if (handle === 0) {
-      this.#unlock();
-      return false;
-    }
-    if (this.#sha256?.handle !== handle) this.#sha256 = attachSha256(handle);
-    const hashed = this.#control[HASHED]!;
-    const length = Math.min((this.#ring.written - hashed) | 0, STEP_BYTES);
-    if (length > 0) this.#hash(this.#sha256, (hashed + length) | 0);
+    const sha256 = this.#tryJoin();
+    if (sha256 === undefined) return false;
+    const length = Math.min(this.#unhashed, STEP_BYTES);
+    if (length > 0) this.#hash(sha256, (this.#control[HASHED]! + length) | 0);
     this.#unlock();
     return length > 0;
+  }
+
+  /** Locks it. @returns undefined, and does not lock it, when the other thread is hashing or there is no shared digest */
+  #tryJoin(): Sha256 | undefined {
+    if (Atomics.load(this.#control, IS_SHARED) === 0 || !this.#tryLock()) return undefined;
+    if (Atomics.load(this.#control, IS_SHARED) === 0) {
+      this.#unlock();
+      return undefined;
+    }
+    this.#sha256 ??= attachSha256(this.#state);
+    return this.#sha256;
+  }
+
+  get #unhashed(): number {
+    return (this.#ring.written - this.#control[HASHED]!) | 0;
   }
 
   /** Called by the reader after a failure. The other thread no longer uses the digest when this returns. */
@@ -80,20 +104,59 @@ export class SharedDigest {
   end(): string | undefined {
     const hex = this.#sha256?.hex();
     this.#sha256 = undefined;
-    this.#handle[0] = 0;
+    Atomics.store(this.#control, IS_SHARED, 0);
     return hex;
   }
 
   #hash(sha256: Sha256, to: number): void {
-    const { bytes, size } = this.#ring;
-    let at = this.#control[HASHED]!;
-    while (((to - at) | 0) > 0) {
-      const start = at & (size - 1);
-      const length = Math.min((to - at) | 0, size - start);
-      sha256.update(bytes, start, start + length);
-      at = (at + length) | 0;
-      Atomics.store(this.#control, HASHED, at);
+    if (this.#partner !== undefined && this.#left(to) >= PAIR_BYTES)
+      this.#hashWith(this.#partner, sha256, to);
+    while (this.#left(to) > 0) this.#hashAlone(sha256, this.#left(to));
+  }
+
+  /** Hashes bytes of both rings at once, as long as both have some. */
+  #hashWith(partner: SharedDigest, sha256: Sha256, to: number): void {
+    const other = partner.#tryJoin();
+    if (other === undefined) return;
+    this.#align(sha256);
+    partner.#align(other);
+    for (;;) {
+      const most = Math.min(this.#run(this.#left(to)), partner.#run(partner.#unhashed)) & ~BLOCK_MASK;
+      if (most <= 0 || !updateBoth(this.#next(sha256), partner.#next(other), most)) break;
+      this.#advance(most);
+      partner.#advance(most);
     }
+    partner.#unlock();
+  }
+
+  /** Hashes up to the next whole block, which is there or not. */
+  #align(sha256: Sha256): void {
+    const length = Math.min(-this.#control[HASHED]! & BLOCK_MASK, this.#unhashed);
+    if (length > 0) this.#hashAlone(sha256, length);
+  }
+
+  #hashAlone(sha256: Sha256, length: number): void {
+    const run = this.#run(length);
+    const { bytes, start } = this.#next(sha256);
+    sha256.update(bytes, start, start + run);
+    this.#advance(run);
+  }
+
+  #next(sha256: Sha256): NextBytes {
+    return { sha256, bytes: this.#ring.bytes, start: this.#control[HASHED]! & (this.#ring.size - 1) };
+  }
+
+  /** How many of `length` unhashed bytes lie in one piece. */
+  #run(length: number): number {
+    return Math.min(length, this.#ring.size - (this.#control[HASHED]! & (this.#ring.size - 1)));
+  }
+
+  #left(to: number): number {
+    return (to - this.#control[HASHED]!) | 0;
+  }
+
+  #advance(length: number): void {
+    Atomics.store(this.#control, HASHED, (this.#control[HASHED]! + length) | 0);
   }
 
   #lock(): void {
