@@ -258,6 +258,34 @@ test('a socket leaves no whiteout where no lower layer has its name', async () =
   expect(await namesIn('name')).toEqual(['./', 'd/', 'o/', 'o/.wh..wh..opq', 'o/p/']);
 });
 
+test('holes and long runs of zeros take no space in the layer file', async () => {
+  const size = 100_000_000;
+  await snapshots.prepare('key');
+  const upper = join(root, 'snapshots/1/fs');
+  writeFileSync(join(upper, 'sparse'), 'text');
+  truncateSync(join(upper, 'sparse'), size);
+  writeFileSync(join(upper, 'zeros'), Buffer.alloc(10_000_000));
+  await snapshots.commit('key', { name: 'committed' });
+  expect((await snapshots.usage('committed')).bytes).toBeLessThan(1_000_000);
+  const whole = Buffer.alloc(size);
+  whole.write('text');
+  const unpacked = await unpackSnapshot(
+    snapshots,
+    tar(file('sparse', whole), file('zeros', Buffer.alloc(10_000_000))),
+    { name: 'unpacked' },
+  );
+  expect(unpacked.layer?.size).toBeGreaterThan(size);
+  expect((await snapshots.usage('unpacked')).bytes).toBeLessThan(1_000_000);
+  expect(await snapshots.check()).toMatchObject({ findings: [] });
+});
+
+test('a tree that looks like an archive of images is committed', async () => {
+  await snapshots.prepare('key');
+  for (const name of ['oci-layout', 'index.json']) writeFileSync(join(root, 'snapshots/1/fs', name), '{}');
+  await snapshots.commit('key', { name: 'name' });
+  expect(await namesIn('name')).toEqual(['./', 'index.json', 'oci-layout']);
+});
+
 test('a commit without changes is the empty archive', async () => {
   await unpackSnapshot(snapshots, tar(dir('./', { mode: 0o711 }), dir('d')), { name: 'below' });
   for (const [key, parent, name] of [

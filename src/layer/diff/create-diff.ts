@@ -1,7 +1,7 @@
 import { checkChoice, checkOptions, checkPath, describe } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { DataTask, type Task } from '../../base/task.js';
-import type { Pool, Taken } from '../../base/threads/pool.js';
+import type { Taken } from '../../base/threads/pool.js';
 import type { DiffID } from '../../oci/digest.js';
 import { LAYER_TYPES } from '../../oci/media-types.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
@@ -10,13 +10,7 @@ import { type Crew, crews, settleAll } from '../worker/crew.js';
 import { drainRing } from '../worker/drain-ring.js';
 import type { DiffInput, EncodeInput } from '../worker/jobs.js';
 import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
-import {
-  CREATE_DIFF_OPTIONS,
-  type CreateDiffOptions,
-  type DiffResult,
-  type DiffSource,
-  type PackedUpperdir,
-} from './options.js';
+import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult, type DiffSource } from './options.js';
 
 /**
  * Makes a layer of the difference between two trees, in worker threads and in bounded memory. The events are the bytes of
@@ -67,16 +61,15 @@ export function createDiff(
  * @throws OverlayerError as `createDiff`; `DataLoss`: the tar in a layer file is damaged
  */
 export async function* runDiff(
-  source: DiffSource | PackedUpperdir | ErofsLayerInfo,
+  source: DiffSource | ErofsLayerInfo,
   options: CreateDiffOptions,
-  pool: Pool<Crew> = crews,
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const { compression = 'gzip', compressionLevel, signal } = options;
   checkChoice('compression', compression, Object.keys(LAYER_TYPES.oci));
   checkLevel(compression, compressionLevel);
   if (!isLayerFile(source)) checkSource(source);
   const latestSec = secondsOf(options.sourceDateEpoch);
-  using crew = await pool.take(signal);
+  using crew = await crews.take(signal);
   const encode: EncodeInput = { compression, level: compressionLevel };
   return yield* runWith(crew, { source, latestSec }, encode, options);
 }
@@ -157,7 +150,7 @@ function checkStored(source: DiffInput['source'], actual: DiffID): void {
 }
 
 /** @throws OverlayerError `InvalidArgument` */
-function checkSource(source: DiffSource | PackedUpperdir): void {
+function checkSource(source: DiffSource): void {
   if (typeof source !== 'object' || source === null)
     throw new OverlayerError(
       'InvalidArgument',
@@ -167,7 +160,6 @@ function checkSource(source: DiffSource | PackedUpperdir): void {
       },
     );
   checkPath('source.upper', source.upper);
-  if ('layerFiles' in source) return;
   if ('lowers' in source) for (const lower of source.lowers) checkPath('source.lowers', lower);
   else if (source.lower !== undefined) checkPath('source.lower', source.lower);
 }

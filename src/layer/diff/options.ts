@@ -21,13 +21,6 @@ export type DiffSource =
       readonly upper: string;
     };
 
-/** The upperdir of an overlay mount on layer files. */
-export interface PackedUpperdir {
-  readonly upper: string;
-  /** Paths, nearest first. A file is opened when the diff needs it. */
-  readonly layerFiles: readonly string[];
-}
-
 export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
   /** @default 'gzip' */
   readonly compression?: Compression | undefined;

@@ -5,7 +5,7 @@ import {
   type MergedErofsLayers,
   type MergeErofsLayersOptions,
 } from '../options.js';
-import { crews } from '../worker/crew.js';
+import { runAlone } from '../worker/crew.js';
 
 /**
  * Merges the layer files of an image into one EROFS image: a single mount shows what overlayfs shows for the layers, but for the
@@ -30,21 +30,6 @@ export async function mergeErofsLayers(
   checkChoice('form', form, ['metadata', 'disk']);
   checkPath('destination', destination);
   for (const layer of layers) checkPath('layers', layer);
-  signal?.throwIfAborted();
-  return await crews.use(async ({ pipeline, apply }) => {
-    pipeline.reset();
-    const abort = () => pipeline.gate.abort();
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      const written = await apply.run({ type: 'merge', layers, destination, form, limits: resolveLimits() });
-      if (signal?.aborted) await apply.run({ type: 'discard' });
-      signal?.throwIfAborted();
-      await apply.run({ type: 'commit', sync });
-      return written;
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
-  }, signal);
+  const limits = resolveLimits();
+  return await runAlone({ type: 'merge', layers, destination, form, limits, sync }, signal);
 }

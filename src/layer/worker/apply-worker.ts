@@ -18,6 +18,7 @@ import type {
   ApplyInput,
   ApplyJobs,
   MergeInput,
+  PackInput,
   RecompressedArchive,
   RecompressInput,
   WriteFileInput,
@@ -38,7 +39,7 @@ const exactModes = findLinuxSystem()?.clearThreadUmask() === false;
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
 /** The part of the process's descriptors that one apply thread may use, for directories and for files. */
 const SHARE_OF_DESCRIPTORS = 8;
-/** Filled by `apply`, `writeFile` or `merge`; waits for `commit` or `discard`. */
+/** Filled by `apply` or `writeFile`; waits for `commit` or `discard`. */
 let filled: Filled | undefined;
 
 /** A destination that is complete, and not visible yet. */
@@ -51,6 +52,7 @@ handleJobs<ApplyJobs>(
   {
     apply,
     writeFile,
+    pack,
     merge,
     plan: (input, tell) => planArchive(pipeline, input, tell),
     diff: (input) => diffTrees(openLinuxSystem(), pipeline, input),
@@ -91,13 +93,32 @@ function apply(input: ApplyInput): AppliedArchive {
 }
 
 function writeFile(input: WriteFileInput): AppliedArchive {
-  const file = LayerFileWriter.open(openLinuxSystem(), input);
-  return orDiscarded(file, () => file.fill(pipeline));
+  const file = LayerFileWriter.open(openLinuxSystem(), input.destination);
+  const applied = orDiscarded(file, () => file.fill(pipeline, input));
+  filled = file;
+  return applied;
+}
+
+function pack(input: PackInput): void {
+  const file = LayerFileWriter.open(openLinuxSystem(), input.destination);
+  const look = () => pipeline.gate.throwIfAborted();
+  orDiscarded(file, () => {
+    file.pack(input, look);
+    look();
+  });
+  file.commit(false);
 }
 
 function merge(input: MergeInput): MergedErofsLayers {
-  const file = LayerFilesMerge.open(openLinuxSystem(), input, () => pipeline.gate.throwIfAborted());
-  return orDiscarded(file, () => file.fill());
+  const look = () => pipeline.gate.throwIfAborted();
+  const file = LayerFilesMerge.open(openLinuxSystem(), input, look);
+  const merged = orDiscarded(file, () => {
+    const written = file.fill();
+    look();
+    return written;
+  });
+  file.commit(input.sync);
+  return merged;
 }
 
 async function recompress(input: RecompressInput): Promise<RecompressedArchive> {
@@ -112,9 +133,7 @@ async function recompress(input: RecompressInput): Promise<RecompressedArchive> 
 
 function orDiscarded<T>(file: Filled, fill: () => T): T {
   try {
-    const result = fill();
-    filled = file;
-    return result;
+    return fill();
   } catch (error) {
     // The other threads would wait while this one cleans up.
     pipeline.gate.abort();

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { AbortedError, type Gate } from '../../base/threads/gate.js';
 import { Pool } from '../../base/threads/pool.js';
-import { WorkerThread } from '../../base/threads/worker-thread.js';
+import { type Job, type JobResult, WorkerThread } from '../../base/threads/worker-thread.js';
 import type { ApplyJobs, DecodeJobs } from './jobs.js';
 import { createPipelineMemory, Pipeline } from './pipeline.js';
 
@@ -42,8 +42,28 @@ export class Crew {
  */
 export const crews: Pool<Crew> = new Pool(() => new Crew(), availableParallelism());
 
-/** For diffs that another crew reads. If both came from one pool, all crews could wait for diffs that wait for a crew. */
-export const sourceCrews: Pool<Crew> = new Pool(() => new Crew(), 1);
+/**
+ * Runs a job of an apply thread that needs no other thread.
+ *
+ * @throws the job's error; `signal.reason` when the signal ended it
+ */
+export async function runAlone<J extends Job<ApplyJobs>>(
+  job: J,
+  signal: AbortSignal | undefined,
+): Promise<JobResult<ApplyJobs, J>> {
+  signal?.throwIfAborted();
+  return await crews.use(({ pipeline, apply }) => {
+    pipeline.reset();
+    const abort = () => pipeline.gate.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    return apply
+      .run(job)
+      .catch((error: unknown) => {
+        throw signal?.aborted ? signal.reason : error;
+      })
+      .finally(() => signal?.removeEventListener('abort', abort));
+  }, signal);
+}
 
 /**
  * Waits for every part of a crew's work, also after one has failed: the parts share memory. The first failure closes

@@ -1,15 +1,15 @@
 import type { Ring } from '../../base/threads/ring.js';
-import { openTree } from '../../rootfs/directory.js';
+import { closeQuietly, openTree } from '../../rootfs/directory.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { AT_FDCWD, O, type System, SystemError } from '../../system/system.js';
 import { type LayerOutput, LayerWriter } from '../diff/layer-writer.js';
-import type { DiffSource, PackedUpperdir } from '../diff/options.js';
+import type { DiffSource } from '../diff/options.js';
 import { TreeDiffer } from '../diff/tree-differ.js';
 import { UpperdirDiffer } from '../diff/upperdir-differ.js';
 import { LazyLowers } from '../erofs/lazy-lowers.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { FileRange } from '../options.js';
-import type { DiffInput } from './jobs.js';
+import type { DiffInput, PackedUpperdir } from './jobs.js';
 import { type Pipeline, STEP_BYTES } from './pipeline.js';
 
 /** Reads the trees and writes the archive of their difference into the input ring, or copies the tar of a layer file. */
@@ -25,7 +25,17 @@ export function diffTrees(
     pipeline.input.end();
     return source;
   }
-  const writer = new LayerWriter(system, output, latestSec);
+  const diff = writeDiff(system, source, new LayerWriter(system, output, latestSec));
+  pipeline.input.end();
+  return diff;
+}
+
+/** Writes the archive of the difference, to its end. */
+export function writeDiff(
+  system: System,
+  source: DiffSource | PackedUpperdir,
+  writer: LayerWriter,
+): { readonly whiteouts: number } {
   const opened: number[] = [];
   const open = (path: string, what: string) => {
     const descriptor = openTree(system, path, what);
@@ -35,10 +45,9 @@ export function diffTrees(
   try {
     compare(system, source, writer, open);
     writer.end();
-    pipeline.input.end();
     return { whiteouts: writer.whiteouts };
   } finally {
-    for (const descriptor of opened) system.close(descriptor);
+    for (const descriptor of opened) closeQuietly(system, descriptor);
   }
 }
 

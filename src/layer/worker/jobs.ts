@@ -2,7 +2,7 @@ import type { Limits } from '../../base/limits.js';
 import type { RingMemory } from '../../base/threads/ring.js';
 import type { LowersLater, NeedsLowers } from '../apply/lowers-later.js';
 import type { OwnerMap } from '../apply/shift-owners.js';
-import type { DiffSource, PackedUpperdir } from '../diff/options.js';
+import type { DiffSource } from '../diff/options.js';
 import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { FileFacts } from '../manifest/file-facts.js';
 import type { Compression, FileRange, GzipDecoder, MergedErofsLayers } from '../options.js';
@@ -23,7 +23,9 @@ export interface ApplyJobs {
   apply(input: ApplyInput): AppliedArchive;
   /** Writes the layer file, which the next job has to commit or discard. */
   writeFile(input: WriteFileInput): AppliedArchive;
-  /** Writes the merged image of layer files, which the next job has to commit or discard. */
+  /** Writes the layer file of an upperdir. The decode thread has no part in it. */
+  pack(input: PackInput): void;
+  /** Writes the merged image of layer files. The decode thread has no part in it. */
   merge(input: MergeInput): MergedErofsLayers;
   /** Reads the archive without writing anything. Each event is the next part of the plan. */
   plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
@@ -99,12 +101,25 @@ export interface WriteFileInput
   readonly flushSoon: boolean;
 }
 
+/** The upperdir of an overlay mount on layer files. */
+export interface PackedUpperdir {
+  readonly upper: string;
+  /** Paths, nearest first. A file is opened when the diff needs it. */
+  readonly layerFiles: readonly string[];
+}
+
+export interface PackInput extends PackedUpperdir {
+  readonly destination: string;
+  readonly limits: Limits;
+}
+
 export interface MergeInput {
   /** Paths, lowest first. */
   readonly layers: readonly string[];
   readonly destination: string;
   readonly form: 'metadata' | 'disk';
   readonly limits: Limits;
+  readonly sync: boolean;
 }
 
 export interface PlanInput {
@@ -115,7 +130,7 @@ export interface PlanInput {
 }
 
 export interface DiffInput {
-  readonly source: DiffSource | PackedUpperdir | ErofsLayerInfo;
+  readonly source: DiffSource | ErofsLayerInfo;
   readonly latestSec: number | undefined;
 }
 

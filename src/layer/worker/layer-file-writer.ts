@@ -5,10 +5,13 @@ import { DestinationFile } from '../../rootfs/destination-file.js';
 import { fromSystemError, toOverlayerError } from '../../system/errno-code.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import { type System, SystemError } from '../../system/system.js';
+import { LayerWriter } from '../diff/layer-writer.js';
 import { type Append, ErofsLayer } from '../erofs/erofs-layer.js';
 import { LazyLowers } from '../erofs/lazy-lowers.js';
 import { type LowerData, LowerTree } from '../erofs/lower-tree.js';
-import type { AppliedArchive, WriteFileInput } from './jobs.js';
+import { writeDiff } from './diff-trees.js';
+import type { AppliedArchive, PackInput, WriteFileInput } from './jobs.js';
+import { PackedArchive } from './packed-archive.js';
 import type { Pipeline } from './pipeline.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
 import { SequentialFile } from './sequential-file.js';
@@ -23,28 +26,24 @@ const COPY_BYTES = 256 * 1024;
 export class LayerFileWriter {
   readonly #system: System;
   readonly #file: DestinationFile;
-  readonly #input: WriteFileInput;
   #head: Uint8Array | undefined;
 
   /** @throws OverlayerError as `DestinationFile.open` */
-  static open(system: System, input: WriteFileInput): LayerFileWriter {
-    return new LayerFileWriter(system, DestinationFile.open(system, input.destination), input);
+  static open(system: System, destination: string): LayerFileWriter {
+    return new LayerFileWriter(system, DestinationFile.open(system, destination));
   }
 
-  private constructor(system: System, file: DestinationFile, input: WriteFileInput) {
+  private constructor(system: System, file: DestinationFile) {
     this.#system = system;
     this.#file = file;
-    this.#input = input;
   }
 
-  /** Writes everything but the head. @throws OverlayerError */
-  fill(pipeline: Pipeline): AppliedArchive {
-    const { limits, lowers, lowersLater, owners, flushSoon } = this.#input;
+  /** Writes everything but the head. The tar is in the pipeline. @throws OverlayerError */
+  fill(pipeline: Pipeline, input: Omit<WriteFileInput, 'destination'>): AppliedArchive {
+    const { limits, lowers, lowersLater, owners, flushSoon } = input;
+    const look = () => pipeline.gate.throwIfAborted();
     using layers = new LazyLowers(this.#system, lowers);
-    const budget = new WorkBudget(limits, {
-      lowers: lowers.length,
-      look: () => pipeline.gate.throwIfAborted(),
-    });
+    const budget = new WorkBudget(limits, { lowers: lowers.length, look });
     const layer = new ErofsLayer({
       limits,
       budget,
@@ -53,16 +52,27 @@ export class LayerFileWriter {
       owners,
     });
     const archive = new ArchiveReader(pipeline, true);
-    const address = this.#system.address(archive.ring.bytes);
-    const file = new SequentialFile(this.#system, this.#file.descriptor, { from: TAR_OFFSET, flushSoon });
-    const write = (start: number, length: number) =>
-      this.#orFailed(() => file.write(address + start, length));
+    const { bytes } = archive.ring;
+    const file = this.#begin(flushSoon);
+    const write = (start: number, length: number) => this.#orFailed(() => file.write(bytes, start, length));
     const read = readArchive(pipeline, archive, layer, limits, write);
-    const { size: tarBytes } = read;
-    const rest = this.#append(layer.finish(tarBytes), file, pipeline);
-    this.#head = layer.head({ diffID: Buffer.from(read.diffID!, 'hex'), tarBytes, rest });
+    this.#end(layer, { tarBytes: read.size, diffID: Buffer.from(read.diffID!, 'hex') }, file, look);
     const { whiteouts, listsRoot, needsLowers, anomalies } = layer;
     return { ...read, whiteouts, listsRoot, needsLowers, anomalies: anomalies.summary(), facts: undefined };
+  }
+
+  /** Writes everything but the head. The tar is the diff of an upperdir. @throws OverlayerError */
+  pack({ limits, ...source }: Omit<PackInput, 'destination'>, look: () => void): void {
+    const budget = new WorkBudget(limits, { look });
+    const layer = new ErofsLayer({
+      ...{ limits, budget },
+      ...{ lowers: undefined, lowersLater: undefined, owners: undefined },
+    });
+    const file = this.#begin(true);
+    const write = (bytes: Uint8Array, length: number) => this.#orFailed(() => file.write(bytes, 0, length));
+    using archive = new PackedArchive(this.#system, { sink: layer, limits, write, look });
+    writeDiff(this.#system, source, new LayerWriter(this.#system, archive, undefined));
+    this.#end(layer, archive.end(), file, look);
   }
 
   commit(sync: boolean): void {
@@ -73,13 +83,27 @@ export class LayerFileWriter {
     return this.#file.discard();
   }
 
+  #begin(flushSoon: boolean): SequentialFile {
+    return new SequentialFile(this.#system, this.#file.descriptor, { from: TAR_OFFSET, flushSoon });
+  }
+
+  #end(
+    layer: ErofsLayer,
+    tar: { readonly tarBytes: number; readonly diffID: Uint8Array },
+    file: SequentialFile,
+    look: () => void,
+  ): void {
+    const rest = this.#append(layer.finish(tar.tarBytes), file, look);
+    this.#head = layer.head({ ...tar, rest });
+  }
+
   /** @returns sha256 of all bytes behind the tar */
-  #append(parts: Iterable<Append>, file: SequentialFile, pipeline: Pipeline): Uint8Array {
+  #append(parts: Iterable<Append>, file: SequentialFile, look: () => void): Uint8Array {
     const body = new FileBody(this.#system, file);
     try {
       this.#orFailed(() => {
         for (const part of parts) {
-          pipeline.gate.throwIfAborted();
+          look();
           body.append(part);
         }
         file.end();
@@ -95,7 +119,7 @@ export class LayerFileWriter {
       write();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      throw fromSystemError(error, `Cannot write "${this.#input.destination}"`);
+      throw fromSystemError(error, `Cannot write "${this.#file.path}"`);
     }
   }
 }
@@ -139,7 +163,7 @@ class FileBody {
   }
 
   #write(bytes: Uint8Array, length: number): void {
-    this.#file.write(this.#system.address(bytes), length);
+    this.#file.write(bytes, 0, length);
     this.#hash.update(bytes, 0, length);
   }
 

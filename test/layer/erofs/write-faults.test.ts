@@ -1,4 +1,13 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { SUPERBLOCK_OFFSET } from '../../../src/erofs/format.js';
@@ -17,6 +26,7 @@ import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
 const directory = makeWorkDirectory();
 const lower = `${directory}/lower`;
+const upper = `${directory}/upper`;
 const place = `${directory}/place`;
 const destination = `${place}/layer.erofs`;
 
@@ -30,11 +40,24 @@ const layer = tar(
   ...[SPARSE_FORMATS['PAX 1.0']('sparse', 3_000_000, [[1_000_000, 'island']])],
 );
 
-beforeAll(() => unpackLayer(tar(dir('etc'), file('etc/motd', 'hello')), lower, { target: 'overlay' }));
+beforeAll(async () => {
+  await unpackLayer(tar(dir('etc'), file('etc/motd', 'hello')), lower, { target: 'overlay' });
+  mkdirSync(`${upper}/etc`, { recursive: true });
+  writeFileSync(`${upper}/etc/new`, 'text');
+  truncateSync(`${upper}/etc/new`, 1_000_000);
+});
 afterEach(() => rmSync(place, { recursive: true, force: true }));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-function write(system: System): void {
+const FORMS = ['archive', 'upperdir'] as const;
+type Form = (typeof FORMS)[number];
+
+function fillFrom(form: Form, writer: LayerFileWriter): void {
+  const limits = DEFAULT_LIMITS;
+  if (form === 'upperdir') {
+    writer.pack({ upper, layerFiles: [], limits }, () => {});
+    return;
+  }
   const pipeline = new Pipeline(createPipelineMemory());
   pipeline.reset();
   pipeline.decide(false);
@@ -42,10 +65,14 @@ function write(system: System): void {
   pipeline.input.bytes.set(layer);
   pipeline.input.publish(layer.length);
   pipeline.input.end();
-  const settings = { lowersLater: undefined, owners: undefined, limits: DEFAULT_LIMITS, flushSoon: true };
-  const writer = LayerFileWriter.open(system, { destination, lowers: [lower], ...settings });
+  const settings = { lowersLater: undefined, owners: undefined, limits, flushSoon: true };
+  writer.fill(pipeline, { lowers: [lower], ...settings });
+}
+
+function write(form: Form, system: System): void {
+  const writer = LayerFileWriter.open(system, destination);
   try {
-    writer.fill(pipeline);
+    fillFrom(form, writer);
   } catch (error) {
     writer.discard();
     throw error;
@@ -54,53 +81,60 @@ function write(system: System): void {
 }
 
 /** Every call that the writing of a layer makes, refused once. */
-function allFaults(errno: string): readonly Fault[] {
+function allFaults(form: Form, errno: string): readonly Fault[] {
   mkdirSync(place);
   const { system, calls } = new FaultySystem(openLinuxSystem());
-  write(system);
+  write(form, system);
   rmSync(place, { recursive: true });
   return [...calls].flatMap(([method, count]) =>
     Array.from({ length: count }, (_, call) => ({ method, call: call + 1, errno })),
   );
 }
 
-test.each(['EIO', 'ENOSPC'])('%s of any call: nothing is left, or the whole file', async (errno) => {
-  const faults = allFaults(errno);
-  const methods = new Set(faults.map(({ method }) => method));
-  for (const method of ['pwrite', 'readAt', 'truncate', 'syncFile', 'link', 'unlink', 'syncDirectory'])
-    expect(methods).toContain(method);
-  for (const fault of faults) {
-    mkdirSync(place);
-    const { system } = new FaultySystem(openLinuxSystem(), fault);
-    const refused = attempt(() => write(system));
-    if (refused === undefined) await verifyErofsLayer(destination);
-    else {
-      expect(refused, JSON.stringify(fault)).toBeInstanceOf(OverlayerError);
-      expect(readdirSync(place), JSON.stringify(fault)).toEqual([]);
-    }
-    rmSync(place, { recursive: true });
-  }
-});
-
-test('a process that dies before any call leaves no file that can be mounted, or the whole one', async () => {
-  let whole = 0;
-  const deaths = allFaults('EIO');
-  for (const { method, call } of deaths) {
-    mkdirSync(place);
-    attempt(() => write(dyingSystem(method, call)));
-    for (const name of readdirSync(place)) {
-      const path = `${place}/${name}`;
-      if (!hasSuperblock(path)) expect(name).not.toBe(basename(destination));
+test.each(FORMS.flatMap((form) => ['EIO', 'ENOSPC'].map((errno) => [form, errno] as const)))(
+  '%s, %s of any call: nothing is left, or the whole file',
+  async (form, errno) => {
+    const faults = allFaults(form, errno);
+    const methods = new Set(faults.map(({ method }) => method));
+    const read = form === 'archive' ? 'readAt' : 'read';
+    for (const method of ['pwrite', read, 'truncate', 'syncFile', 'link', 'unlink', 'syncDirectory'])
+      expect(methods).toContain(method);
+    for (const fault of faults) {
+      mkdirSync(place);
+      const { system } = new FaultySystem(openLinuxSystem(), fault);
+      const refused = attempt(() => write(form, system));
+      if (refused === undefined) await verifyErofsLayer(destination);
       else {
-        await verifyErofsLayer(path);
-        whole += 1;
+        expect(refused, JSON.stringify(fault)).toBeInstanceOf(OverlayerError);
+        expect(readdirSync(place), JSON.stringify(fault)).toEqual([]);
       }
+      rmSync(place, { recursive: true });
     }
-    rmSync(place, { recursive: true });
-  }
-  expect(whole).toBeGreaterThan(0);
-  expect(whole).toBeLessThan(deaths.length);
-});
+  },
+);
+
+test.each(FORMS)(
+  '%s: a process that dies before any call leaves no file that can be mounted, or the whole one',
+  async (form) => {
+    let whole = 0;
+    const deaths = allFaults(form, 'EIO');
+    for (const { method, call } of deaths) {
+      mkdirSync(place);
+      attempt(() => write(form, dyingSystem(method, call)));
+      for (const name of readdirSync(place)) {
+        const path = `${place}/${name}`;
+        if (!hasSuperblock(path)) expect(name).not.toBe(basename(destination));
+        else {
+          await verifyErofsLayer(path);
+          whole += 1;
+        }
+      }
+      rmSync(place, { recursive: true });
+    }
+    expect(whole).toBeGreaterThan(0);
+    expect(whole).toBeLessThan(deaths.length);
+  },
+);
 
 /** From one call on, nothing reaches the kernel any more. */
 function dyingSystem(method: keyof System, call: number): System {
