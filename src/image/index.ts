@@ -9,7 +9,8 @@
 
 export type { OpenImageArchiveOptions } from './archive/image-archive.js';
 export type { Credentials } from './registry/auth/credentials.js';
-export { type OpenRegistryOptions, openRegistry } from './registry/open-registry.js';
+export { openRegistry } from './registry/open-registry.js';
+export type { OpenRegistryOptions } from './registry/registry-access.js';
 export type { RegistryNotice } from './registry/registry-notice.js';
 export {
   type DetectedStream,
@@ -32,6 +33,7 @@ export { openImageArchive, openImageLayout } from './source/open-local-images.js
 
 export { copyImage } from './copy/copy-image.js';
 export type { CopiedImage, CopyEvent, CopyOptions, RewriteOptions } from './copy/options.js';
+export { type OpenRegistryTargetOptions, openRegistryTarget } from './registry/push/open-registry-target.js';
 export type { ImageArchiveFormat } from './target/archive-target.js';
 export {
   type CreateImageArchiveOptions,

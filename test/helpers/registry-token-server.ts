@@ -77,15 +77,15 @@ export class TokenSigner {
     return { token: { realm, service: 'tests', issuer: 'tests', rootcertbundle: this.#certificate } };
   }
 
-  /** Docker's "Token Authentication Implementation": a JSON Web Token that allows to pull from a repository. */
-  sign(repository: string): string {
+  /** Docker's "Token Authentication Implementation": a JSON Web Token that allows actions in repositories. */
+  sign(...access: readonly { readonly name: string; readonly actions: readonly string[] }[]): string {
     const certificate = readFileSync(this.#certificate, 'utf8').replace(/-----[^-]+-----|\s/g, '');
     const now = Math.floor(Date.now() / 1000);
     const header = { typ: 'JWT', alg: 'RS256', x5c: [certificate] };
     const claims = {
       ...{ iss: 'tests', sub: 'user', aud: 'tests', jti: String(now) },
       ...{ exp: now + 300, nbf: now - 10, iat: now },
-      access: [{ type: 'repository', name: repository, actions: ['pull'] }],
+      access: access.map((allowed) => ({ type: 'repository', ...allowed })),
     };
     const signed = [header, claims]
       .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))

@@ -12,23 +12,13 @@ import type {
   OpenBlobOptions,
   SourceImage,
 } from '../source/image-source.js';
-import type { Credentials } from './auth/credentials.js';
 import { BlobBody, type BlobResponse, contentRange } from './blob-body.js';
-import type { RegistryHost } from './hosts/registry-hosts.js';
-import type { Patience } from './http/http-exchange.js';
 import { Retries } from './http/retries.js';
+import { Lifetime } from './lifetime.js';
 import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
+import type { RegistryAccess } from './registry-access.js';
 import { onceEach, type RegistryNotice } from './registry-notice.js';
 import { type Operation, openEndpoint, Repository } from './repository.js';
-
-export interface RegistrySourceOptions extends Patience {
-  /** Servers in the order of requests; the registry itself is the last. */
-  readonly hosts: readonly RegistryHost[];
-  readonly credentials: Credentials | undefined;
-  readonly retries: number;
-  readonly deadlineMs: number | undefined;
-  readonly onNotice: ((notice: RegistryNotice) => void) | undefined;
-}
 
 /** One image of a registry (OCI distribution spec, "Pull"). The URLs of descriptors are not followed. */
 export class RegistrySource implements ImageSource {
@@ -36,21 +26,19 @@ export class RegistrySource implements ImageSource {
   readonly #reference: Reference;
   readonly #retries: number;
   readonly #tell: (notice: RegistryNotice) => void;
-  readonly #ending = new AbortController();
-  readonly #deadline: NodeJS.Timeout | undefined;
+  readonly #lifetime: Lifetime;
   readonly #repository: Repository;
   /** The manifest is requested only once. */
   #resolved: ResolvedManifest | undefined;
 
-  constructor(reference: Reference, options: RegistrySourceOptions) {
-    const { hosts, retries, deadlineMs, onNotice = () => {} } = options;
+  constructor(access: RegistryAccess) {
+    const { reference, hosts, retries, onNotice = () => {} } = access;
     this.description = reference.domain;
     this.#reference = reference;
     this.#retries = retries;
     this.#tell = onceEach(onNotice);
-    const late = () => this.#ending.abort(tooLate(reference, deadlineMs!));
-    this.#deadline = deadlineMs === undefined ? undefined : setTimeout(late, deadlineMs).unref();
-    const shared = { ...options, ending: this.#ending.signal, tell: this.#tell };
+    this.#lifetime = new Lifetime(access.deadlineMs, `${reference.name} did not arrive`);
+    const shared = { ...access, ending: this.#lifetime.signal, tell: this.#tell };
     const endpoints = hosts.map((host) => openEndpoint(host, reference, shared));
     this.#repository = new Repository(reference, endpoints, this.#tell);
   }
@@ -78,8 +66,7 @@ export class RegistrySource implements ImageSource {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#deadline);
-    this.#ending.abort(new OverlayerError('FailedPrecondition', 'The registry is closed'));
+    this.#lifetime.end();
     await this.#repository.close();
   }
 
@@ -88,8 +75,7 @@ export class RegistrySource implements ImageSource {
   }
 
   #begin(given: AbortSignal | undefined): Operation {
-    const ending = this.#ending.signal;
-    const signal = given === undefined ? ending : AbortSignal.any([given, ending]);
+    const signal = this.#lifetime.during(given);
     return { repository: this.#repository, retries: new Retries(this.#retries, this.#tell), signal };
   }
 
@@ -115,11 +101,4 @@ export class RegistrySource implements ImageSource {
     }
     return { response: await ask({}, [200]), part: whole };
   }
-}
-
-function tooLate({ name }: Reference, deadlineMs: number): OverlayerError {
-  const message = `${name} did not arrive within ${deadlineMs / 1000} s`;
-  return new OverlayerError('Unavailable', message, {
-    hint: '--deadline (deadlineMs) sets the limit',
-  });
 }

@@ -16,20 +16,27 @@ const MAX_CHALLENGES = 4;
 /** Redirect targets that may send a challenge. */
 const MAX_TARGETS = 16;
 
-export interface EndpointRequest extends Pick<HttpRequest, 'method' | 'headers'> {
+export interface EndpointRequest extends Pick<HttpRequest, 'method' | 'headers' | 'body'> {
   readonly signal: AbortSignal;
   /** The object, for messages: `manifest 12`. */
   readonly what: string;
   /** Statuses that are not a failure. */
   readonly accepts: readonly number[];
+  /** Statuses of temporary failures, besides the usual ones. @default none */
+  readonly passing?: readonly number[] | undefined;
+  /** A repository that the request reads as well. Its authorization is separate: a refusal concerns this request only. */
+  readonly from?: string | undefined;
 }
+
+/** What a request does, in messages. */
+type Verb = 'get' | 'push';
 
 interface EndpointOptions {
   readonly client: HttpClient;
   /** URLs of the repository, best first. */
   readonly bases: readonly URL[];
-  /** Authorizes requests to this server only. */
-  readonly authorizer: Authorizer;
+  /** Makes authorizers of requests to this server only. */
+  readonly authorizer: (scope: string) => Authorizer;
   readonly scope: string;
 }
 
@@ -39,9 +46,11 @@ export class Endpoint {
   /** A single URL once a request has succeeded. */
   #bases: readonly URL[];
   readonly #client: HttpClient;
-  readonly #authorizer: Authorizer;
+  /** Authorizers of this server, by scope. */
+  readonly #authorizers = new Map<string, Authorizer>();
+  readonly #authorizer: (scope: string) => Authorizer;
   readonly #scope: string;
-  /** Authorizers of redirect targets, by origin. */
+  /** Authorizers of other servers, by origin: of redirect targets, and of places for uploads. */
   readonly #targets = new Map<string, Authorizer>();
 
   constructor(host: RegistryHost, { client, bases, authorizer, scope }: EndpointOptions) {
@@ -53,39 +62,49 @@ export class Endpoint {
   }
 
   /**
-   * @param path relative to the repository: `manifests/12`
-   * @throws PassingFailure; OverlayerError `NotFound`, `Unauthenticated`, `PermissionDenied`, `Unavailable`
+   * @param to a path relative to the repository: `manifests/12`; or a URL that a response of the server gave. A URL of another
+   *   server gets none of this server's credentials
+   * @throws PassingFailure; OverlayerError `NotFound`, `Unauthenticated`, `PermissionDenied`, `ResourceExhausted`,
+   *   `Unavailable`
    */
-  async request(path: string, request: EndpointRequest): Promise<HttpResponse> {
+  async request(to: string | URL, request: EndpointRequest): Promise<HttpResponse> {
     const refused = new Set<string>();
+    const { method = 'GET', what, passing } = request;
+    const verb = method === 'GET' || method === 'HEAD' ? 'get' : 'push';
     for (;;) {
-      const { url, response } = await this.#reach(path, request);
+      const { url, response } = await this.#reach(to, request);
       if (request.accepts.includes(response.status)) return response;
-      const authorizer = this.#authorizerOf(response.url, url);
+      const authorizer = this.#authorizerOf(response.url, url, request, verb);
       const asked = `${response.url.origin} ${response.authorization}`;
       const mayBeAnswered = response.status === 401 && !refused.has(asked) && refused.size < MAX_CHALLENGES;
-      if (!mayBeAnswered || !(await authorizer?.answer(response, request.signal)))
-        throw await responseFailure(response, request.what, async () =>
-          authorizer?.hint(response.status === 401),
-        );
+      if (!mayBeAnswered || !(await authorizer?.answer(response, request.signal))) {
+        const attempt = `${verb} ${what} ${verb === 'get' ? 'from' : 'to'}`;
+        const hint = async () => authorizer?.hint(response.status === 401);
+        throw await responseFailure(response, attempt, hint, passing);
+      }
       refused.add(asked);
       await response.discard();
     }
+  }
+
+  /** The URL that a response links to; undefined when it is malformed, or less secure than the response's. */
+  linked(link: string, { url }: HttpResponse): URL | undefined {
+    return this.#client.linked(link, url);
   }
 
   async close(): Promise<void> {
     await this.#client.close();
   }
 
-  /** The authorizer of the server, or of a redirect's target, which gets anonymous tokens only. */
-  #authorizerOf(answered: URL, asked: URL): Authorizer | undefined {
+  /** The authorizer of the server, or of another server, which gets anonymous tokens only. */
+  #authorizerOf(answered: URL, asked: URL, { from }: EndpointRequest, verb: Verb): Authorizer | undefined {
     const { origin, host, pathname } = answered;
-    if (origin === asked.origin) return this.#authorizer;
+    if (this.#isOwn(answered)) return this.#own(from);
     const known = this.#targets.get(origin);
     if (known !== undefined || this.#targets.size >= MAX_TARGETS) return known;
     const image = /^\/v2\/(.+)\/(manifests|blobs)\//.exec(pathname)?.[1];
     const name = image === undefined ? host : `${host}/${image}`;
-    const hint = `${asked.host} redirects to ${host}, which wants to know who asks: get the image from there, ${name}`;
+    const hint = `${asked.host} redirects to ${host}, which requires authentication: ${verb} ${name} instead`;
     const authorizer = new Authorizer(this.#client, this.#scope, async () => ({
       ...{ credentials: [], warnings: [], hint },
     }));
@@ -93,26 +112,47 @@ export class Endpoint {
     return authorizer;
   }
 
-  async #reach(path: string, { method, headers, signal }: EndpointRequest) {
+  #isOwn({ origin }: URL): boolean {
+    return this.#bases.some((base) => base.origin === origin);
+  }
+
+  #own(from: string | undefined): Authorizer {
+    const scope = from === undefined ? this.#scope : `${this.#scope} repository:${from}:pull`;
+    const authorizer = this.#authorizers.get(scope) ?? this.#authorizer(scope);
+    this.#authorizers.set(scope, authorizer);
+    return authorizer;
+  }
+
+  async #reach(to: string | URL, request: EndpointRequest) {
+    if (to instanceof URL) return { url: to, response: await this.#send(to, request) };
     const bases = this.#bases;
     for (const [index, base] of bases.entries()) {
-      const url = new URL(path, base);
-      url.search = base.search;
-      const request: HttpRequest = {
-        ...{ method, headers, signal, ownHeaders: this.host.headers },
-        authorization: await this.#authorizer.header(signal),
-        authorizationFor: async (target) => await this.#targets.get(target.origin)?.header(signal),
-      };
+      const url = new URL(to, base);
+      url.search = [url.search, base.search]
+        .map((part) => part.replace('?', ''))
+        .filter(Boolean)
+        .join('&');
       try {
-        const response = await this.#client.request(url, request);
+        const response = await this.#send(url, request);
         this.#bases = [base];
         return { url, response };
       } catch (error) {
-        signal.throwIfAborted();
+        request.signal.throwIfAborted();
         if (index === bases.length - 1 || !mayBePlain(error)) throw error;
       }
     }
     throw new OverlayerError('Internal', 'An endpoint has a URL');
+  }
+
+  async #send(url: URL, { method, headers, body, signal, from }: EndpointRequest): Promise<HttpResponse> {
+    const isOwn = this.#isOwn(url);
+    const foreign = async (target: URL) => await this.#targets.get(target.origin)?.header(signal);
+    return await this.#client.request(url, {
+      ...{ method, headers, body, signal },
+      ownHeaders: isOwn ? this.host.headers : undefined,
+      authorization: await (isOwn ? this.#own(from).header(signal) : foreign(url)),
+      authorizationFor: foreign,
+    });
   }
 }
 
@@ -126,24 +166,30 @@ interface OpenEndpointOptions extends Patience {
   readonly credentials: Credentials | undefined;
   readonly ending: AbortSignal;
   readonly tell: (notice: RegistryNotice) => void;
+  /** The actions of the scope of tokens (distribution, "Token Scope Documentation"). @default 'pull' */
+  readonly actions?: 'pull' | 'pull,push' | undefined;
 }
 
 /** Opens a repository at a server. Its credentials are sent to no other server. */
 export function openEndpoint(
   host: RegistryHost,
   { domain, repository }: Reference,
-  { credentials, tell, ...options }: OpenEndpointOptions,
+  { credentials, tell, actions = 'pull', ...options }: OpenEndpointOptions,
 ): Endpoint {
   const { hostname, host: name } = host.urls[0]!;
   const { tls, plainHTTP } = host;
   const client = new HttpClient({ ...options, hostname, tls, plainHTTP });
-  const scope = `repository:${repository}:pull`;
-  const authorizer = new Authorizer(client, scope, async () => {
+  const scope = `repository:${repository}:${actions}`;
+  const find = async () => {
     if (!host.isMirror && credentials !== undefined) return given(credentials);
     const found = await findCredentials(host.isMirror ? name : domain, repository);
     for (const message of found.warnings) tell({ type: 'warning', message });
     return found;
-  });
+  };
+  let found: Promise<FoundCredentials> | undefined;
+  // A credential helper is asked once.
+  const lookUp = () => (found ??= find());
+  const authorizer = (scope: string) => new Authorizer(client, scope, lookUp);
   const bases = host.urls.map((url) => repositoryURL(url, { domain, repository }));
   return new Endpoint(host, { client, bases, authorizer, scope });
 }

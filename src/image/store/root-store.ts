@@ -19,7 +19,8 @@ import {
 } from '../build/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
-import { OPEN_REGISTRY_OPTIONS, openRegistry } from '../registry/open-registry.js';
+import { openRegistry } from '../registry/open-registry.js';
+import { OPEN_REGISTRY_OPTIONS } from '../registry/registry-access.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
 import { AdmittedImage } from './admit-image.js';
 import { importImages } from './import-images.js';

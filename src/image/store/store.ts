@@ -18,7 +18,7 @@ import type {
 } from '../build/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
-import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/open-registry.js';
+import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/registry-access.js';
 import type { ImageContents } from '../source/image-contents.js';
 import type { UnpackedImage, UnpackImageOptions } from '../unpack/options.js';
 import type { Keeper } from './find-keepers.js';

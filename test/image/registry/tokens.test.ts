@@ -43,7 +43,9 @@ describe('a registry that wants tokens', () => {
     const tokens = await RegistryTokenServer.start(({ query, headers }) => {
       expect(query.getAll('scope')).toEqual(['repository:some/image:pull']);
       expect(query.get('service')).toBe('tests');
-      return headers.authorization === BASIC ? { token: signer.sign('some/image') } : { status: 401 };
+      return headers.authorization === BASIC
+        ? { token: signer.sign({ name: 'some/image', actions: ['pull'] }) }
+        : { status: 401 };
     });
     const registry = await DockerRegistry.start(blobs, signer.auth(tokens.url));
     await pull(registry.host, { credentials: { username: 'user', password: 'secret' } });

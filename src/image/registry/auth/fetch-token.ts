@@ -52,7 +52,7 @@ interface TokenRequest {
   readonly challenge: Challenge;
   /** The server that sent the challenge. The token is not fetched over a less secure connection. */
   readonly origin: URL;
-  /** Scope when the challenge has none. */
+  /** Scope when the challenge has none. It is added to a challenge for the same repository: a push needs more than a HEAD. */
   readonly scope: string;
   readonly credentials: Credentials | undefined;
   /** The hint for a refusal. */
@@ -71,11 +71,15 @@ export async function fetchToken(client: HttpClient, asked: TokenRequest): Promi
   const form = new URLSearchParams();
   const service = parameters.get('service');
   if (service !== undefined) form.set('service', service);
-  const scope = parameters.get('scope') ?? asked.scope;
+  const scope = joinScopes(parameters.get('scope'), asked.scope);
   const fetchedAt = Date.now();
   const response = await client.request(realm, requestFor(realm, form, scope, asked.credentials));
   if (response.status !== 200)
-    throw await responseFailure(response, `a token for ${asked.origin.host}`, async () => asked.hint);
+    throw await responseFailure(
+      response,
+      `get a token for ${asked.origin.host} from`,
+      async () => asked.hint,
+    );
   const { token, access_token, expires_in } = await readAnswer(
     await response.read(MAX_ANSWER_BYTES, 'A token'),
     realm,
@@ -84,6 +88,31 @@ export async function fetchToken(client: HttpClient, asked: TokenRequest): Promi
   if (typeof found !== 'string' || !/^[\x21-\x7e]+$/.test(found)) throw wrongAnswer(realm, 'no token');
   const lifetime = typeof expires_in === 'number' && expires_in > 0 ? expires_in : DEFAULT_LIFETIME_S;
   return { token: found, expiresAt: fetchedAt + lifetime * 1000 };
+}
+
+/**
+ * The union of two scopes (`repository:a/b:pull,push`) when they share a repository. Otherwise the challenge's: the server may
+ * know the image by another name.
+ */
+function joinScopes(asked: string | undefined, own: string): string {
+  if (asked === undefined) return own;
+  const actions = scopeActions(asked);
+  const added = scopeActions(own);
+  if (![...added.keys()].some((resource) => actions.has(resource))) return asked;
+  for (const [resource, names] of added)
+    actions.set(resource, new Set([...(actions.get(resource) ?? []), ...names]));
+  return [...actions].map(([resource, names]) => `${resource}:${[...names].join(',')}`).join(' ');
+}
+
+/** Actions by resource. The resource's name may have a colon in it. */
+function scopeActions(scope: string): Map<string, Set<string>> {
+  const parts = scope.split(' ').filter((part) => part !== '');
+  return new Map(
+    parts.map((part) => {
+      const colon = part.lastIndexOf(':');
+      return [part.slice(0, Math.max(colon, 0)), new Set(part.slice(colon + 1).split(','))];
+    }),
+  );
 }
 
 /** Adds the parameters to the URL, or to the body. */

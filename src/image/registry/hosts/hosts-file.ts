@@ -3,12 +3,14 @@ import * as v from 'valibot';
 import { OverlayerError } from '../../../base/errors.js';
 import { checkFields, maybe } from '../../../oci/document.js';
 
-/** One server of a `hosts.toml`, with the fields that a pull needs. */
+/** One server of a `hosts.toml`, with the fields that a pull or a push needs. */
 export interface HostEntry {
   /** URL of the API; undefined means that of the registry. */
   readonly url: URL | undefined;
   readonly canPull: boolean;
   readonly canResolve: boolean;
+  /** Undefined when the entry lists no capabilities. */
+  readonly canPush: boolean | undefined;
   /** Paths of files. */
   readonly ca: readonly string[];
   /** Paths of a certificate, and of its key. */
@@ -79,6 +81,7 @@ function hostEntry(
     url: text === undefined || text === '' ? undefined : apiURL(text, override_path, wrong),
     canPull: can('pull'),
     canResolve: can('resolve'),
+    canPush: capabilities.length === 0 ? undefined : can('push'),
     ca: [ca].flat().map(path),
     clients: (typeof client === 'string' ? [client] : client).map((pair) => {
       const [certificate, key = ''] = typeof pair === 'string' ? [pair] : pair;

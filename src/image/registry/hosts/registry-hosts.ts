@@ -9,6 +9,9 @@ export interface RegistryHost {
   readonly isMirror: boolean;
   /** URLs of its API: `https://registry.example/v2`. Of several the first that responds is used. */
   readonly urls: readonly URL[];
+  readonly canPull: boolean;
+  /** A mirror can be pushed to only if its `hosts.toml` gives it the capability. */
+  readonly canPush: boolean;
   /** Whether it may resolve tags. */
   readonly canResolve: boolean;
   /** Headers that are sent to this server only. */
@@ -40,24 +43,26 @@ export async function registryHosts(
   const given = (mirrors[domain] ?? []).map((text) => mirrorURL(text, plainHTTP));
   const hosts = given.map(async (url): Promise<RegistryHost> => {
     const tls = await directories.certificates(url.host);
-    return { isMirror: true, urls: [url], canResolve: true, headers: {}, tls, plainHTTP };
+    const can = { canPull: true, canPush: false, canResolve: true };
+    return { isMirror: true, urls: [url], ...can, headers: {}, tls, plainHTTP };
   });
   const entries = (await directories.servers(domain)) ?? [undefined];
   const configured = entries.map(async (entry, index): Promise<RegistryHost> => {
     const urls = entry?.url === undefined ? registryURLs(domain, plainHTTP) : [entry.url];
     const settings = entry === undefined ? NO_SETTINGS : await directories.settings(entry);
+    const isMirror = index < entries.length - 1;
     return {
-      isMirror: index < entries.length - 1,
+      isMirror,
       urls,
+      canPull: entry?.canPull ?? true,
+      canPush: entry?.canPush ?? !isMirror,
       canResolve: entry?.canResolve ?? true,
       headers: entry?.headers ?? {},
       tls: both(settings, await directories.certificates(hostOf(entry, domain))),
       plainHTTP: plainHTTP || urls[0]!.protocol === 'http:',
     };
   });
-  const all = await Promise.all([...hosts, ...configured]);
-  const pulling = entries.map((entry) => entry?.canPull ?? true);
-  return all.filter((_, index) => pulling[index - hosts.length] ?? true);
+  return await Promise.all([...hosts, ...configured]);
 }
 
 /** Whether a server is a mirror, which needs the registry's name in each request. */

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 // This part loads in 40 ms, all of undici in 110.
 import Agent from 'undici/lib/dispatcher/agent.js';
@@ -8,17 +9,22 @@ import { reusingConnector, Tunnels } from './connections.js';
 import { HttpExchange, type Patience } from './http-exchange.js';
 import { HttpResponse } from './http-response.js';
 import { networkFailure } from './network-failure.js';
+import type { StreamedBody } from './request-body.js';
 import type { Route } from './route.js';
 import { isLoopback, proxyOf } from './route.js';
 
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
+/** Redirects that keep the method and the body (RFC 9110, 15.4). */
+const KEEPING_REDIRECTS = [307, 308];
+
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface HttpRequest {
   /** Must also abort when `ending` of the client does. @default `ending` */
   readonly signal?: AbortSignal | undefined;
-  /** Redirects of a POST are not followed: its body is for this server only. @default 'GET' */
-  readonly method?: 'GET' | 'HEAD' | 'POST' | undefined;
+  /** @default 'GET' */
+  readonly method?: HttpMethod | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent to the URL's server only, and not to redirect targets (CVE-2020-15157). */
   readonly authorization?: string | undefined;
@@ -26,7 +32,8 @@ export interface HttpRequest {
   readonly ownHeaders?: Readonly<Record<string, string>> | undefined;
   /** The authorization for a redirect target. @default none */
   readonly authorizationFor?: ((target: URL) => Promise<string | undefined>) | undefined;
-  readonly body?: string | undefined;
+  /** A text is for this server only: redirects are not followed. */
+  readonly body?: string | StreamedBody | undefined;
 }
 
 interface HttpClientOptions extends Patience {
@@ -65,8 +72,7 @@ export class HttpClient {
     for (let redirects = 0; ; redirects++) {
       const response = await this.#send(at, { ...request, authorization, ownHeaders });
       const location = response.header('location');
-      if (!REDIRECTS.includes(response.status) || location === undefined || request.method === 'POST')
-        return response;
+      if (location === undefined || !mayFollow(response.status, request)) return response;
       await response.discard();
       const next = this.linked(location, at);
       if (next === undefined)
@@ -110,7 +116,8 @@ export class HttpClient {
     const route: Route = { url, proxy: proxyOf(url) };
     const { dispatcher, ...target } = await this.#dispatch(route);
     signal.throwIfAborted();
-    const exchange = new HttpExchange(signal, this.#options);
+    const exchange = new HttpExchange(signal, this.#options, typeof body === 'object' ? body : undefined);
+    const { sending } = exchange;
     dispatcher.dispatch(
       {
         origin: target.origin,
@@ -124,8 +131,12 @@ export class HttpClient {
           ...headers,
           ...target.headers,
           ...(authorization === undefined ? {} : { authorization }),
+          ...(sending === undefined ? {} : { 'content-length': String(sending.length) }),
         },
-        body: body ?? null,
+        // undici reads any async iterable; its types do not say so.
+        body: (sending as unknown as Readable | undefined) ?? (typeof body === 'string' ? body : null),
+        // The exchange watches the sending of a body.
+        ...(sending === undefined ? {} : { headersTimeout: 0 }),
         // Otherwise each HEAD closes its connection.
         reset: false,
       },
@@ -148,6 +159,11 @@ export class HttpClient {
     const headers = { host: url.host, ...proxyAuthorization(proxy.url) };
     return { dispatcher: this.#agent, origin: proxy.url.origin, path: url.origin + path, headers };
   }
+}
+
+function mayFollow(status: number, { method = 'GET', body }: HttpRequest): boolean {
+  if (typeof body === 'string') return false;
+  return (method === 'GET' || method === 'HEAD' ? REDIRECTS : KEEPING_REDIRECTS).includes(status);
 }
 
 interface DispatchTarget {

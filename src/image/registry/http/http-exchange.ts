@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { SupplyWatch } from '../../pull/supply-watch.js';
+import { SendingBody, type StreamedBody } from './request-body.js';
 
 /** The connection is paused when this many bytes are not yet read. */
 const HELD_BYTES = 256 * 1024;
@@ -13,7 +14,7 @@ export interface Patience {
   readonly minBytesPerSecond: number;
 }
 
-/** The server sends too slowly. */
+/** The server sends, or takes, too slowly. */
 export class TooSlowError extends Error {
   override readonly name = 'TooSlowError';
 }
@@ -30,6 +31,8 @@ export interface ResponseHead {
 export class HttpExchange implements Dispatcher.DispatchHandler {
   /** Rejects with the failure, or with the signal's reason. */
   readonly head: Promise<ResponseHead>;
+  /** The body of the request, for undici. */
+  readonly sending: SendingBody | undefined;
   readonly #signal: AbortSignal;
   readonly #patience: Patience;
   readonly #body = new Halves();
@@ -44,9 +47,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #end: { readonly error: unknown } | undefined;
   #wake = () => {};
 
-  constructor(signal: AbortSignal, patience: Patience) {
+  constructor(signal: AbortSignal, patience: Patience, body?: StreamedBody) {
     this.#signal = signal;
     this.#patience = patience;
+    const onSlow = (reason: string) => this.destroy(new TooSlowError(reason));
+    this.sending = body && new SendingBody(body, { ...patience, onSlow });
     this.head = new Promise((resolve, reject) => {
       this.#begin = resolve;
       this.#fail = reject;
@@ -85,6 +90,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       controller.abort(this.#end.error as Error);
       return;
     }
+    if (this.sending !== undefined) return;
     const { timeoutMs } = this.#patience;
     const tooSlow = () =>
       this.destroy(new TooSlowError(`its answer does not begin within ${timeoutMs / 1000} s`));
@@ -94,6 +100,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     clearTimeout(this.#headTimer);
+    this.sending?.end();
     this.#watchRate();
     this.#begin({ status, headers });
   }
@@ -110,7 +117,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#finish(error);
+    this.#finish(this.sending?.failure ?? error);
   }
 
   #watchRate(): void {
@@ -135,6 +142,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#end !== undefined) return;
     this.#end = { error };
     clearTimeout(this.#headTimer);
+    this.sending?.end();
     this.#watch?.[Symbol.dispose]();
     this.#signal.removeEventListener('abort', this.#onAbort);
     this.#fail(error);

@@ -128,6 +128,13 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   401: 'Unauthenticated',
   403: 'PermissionDenied',
   404: 'NotFound',
+  413: 'ResourceExhausted',
+};
+
+/** Error codes of the distribution spec that say more than their status. */
+const REGISTRY_CODES: Readonly<Record<string, ErrorCode>> = {
+  DIGEST_INVALID: 'DataLoss',
+  SIZE_INVALID: 'DataLoss',
 };
 
 /** Credentials are missing or refused. */
@@ -136,30 +143,37 @@ const REFUSALS = [401, 403];
 const HINTS: Readonly<Record<number, string>> = {
   403: 'ask the administrator of the registry for access',
   404: 'is the name right?',
+  413: 'the registry, or a proxy in front of it, limits the size of a body',
   429: 'too many requests: try later, or log in',
 };
 
 /**
  * The error for an unexpected status, with the registry's message (distribution spec, "Error codes").
  *
+ * @param attempt for messages: `get a token from`
  * @param refusalHint returns the hint for missing or refused credentials
+ * @param passing further statuses of temporary failures
  */
 export async function responseFailure(
   response: HttpResponse,
-  what: string,
+  attempt: string,
   refusalHint: () => Promise<string | undefined>,
+  passing: readonly number[] = [],
 ): Promise<OverlayerError | PassingFailure> {
   const { status, route } = response;
-  const said = await response.read(MAX_ERROR_BYTES, 'Its error').then(messageOf, () => undefined);
+  const unread = (): RegistryError => ({});
+  const { said, code = '' } = await response.read(MAX_ERROR_BYTES, 'Its error').then(readError, unread);
   const error = new OverlayerError(
-    CODES[status] ?? 'Unavailable',
-    `Cannot get ${what} from ${routeName(route)}: status ${status}${said === undefined ? '' : `, "${said}"`}`,
+    REGISTRY_CODES[code] ?? CODES[status] ?? 'Unavailable',
+    `Cannot ${attempt} ${routeName(route)}: status ${status}${said === undefined ? '' : `, "${said}"`}`,
     {
       hint:
         proxyHint(response) ?? (REFUSALS.includes(status) ? await refusalHint() : undefined) ?? HINTS[status],
     },
   );
-  return PASSING.includes(status) ? new PassingFailure(error, retryAfterMs(response)) : error;
+  return PASSING.includes(status) || passing.includes(status)
+    ? new PassingFailure(error, retryAfterMs(response))
+    : error;
 }
 
 /** A proxy may have sent the response if there is no TLS; these are the statuses of proxies. */
@@ -170,19 +184,28 @@ function proxyHint({ status, route: { url, proxy } }: HttpResponse): string | un
   return `does the proxy say that? ${proxy.variable} names it${how}, and no_proxy what it is not for`;
 }
 
-/** The registry's message, shortened and safe to display. */
-function messageOf(body: Buffer): string | undefined {
+interface RegistryError {
+  /** The registry's message, shortened and safe to display. */
+  readonly said?: string | undefined;
+  readonly code?: string | undefined;
+}
+
+function readError(body: Buffer): RegistryError {
   let json: unknown;
   try {
     json = JSON.parse(body.toString());
   } catch {
-    return undefined;
+    return {};
   }
   const { errors } = Object(json) as { errors?: unknown };
   const [first] = Array.isArray(errors) ? errors : [];
   const { code, message } = Object(first) as { code?: unknown; message?: unknown };
-  const said = [message, code].find((text) => typeof text === 'string' && text !== '');
-  return typeof said === 'string' ? displayPath(said.slice(0, MAX_MESSAGE_LENGTH)) : undefined;
+  const isText = (text: unknown): text is string => typeof text === 'string' && text !== '';
+  const said = [message, code].find(isText);
+  return {
+    said: said === undefined ? undefined : displayPath(said.slice(0, MAX_MESSAGE_LENGTH)),
+    code: isText(code) ? code : undefined,
+  };
 }
 
 /** `Retry-After`: seconds, or a date of the server's clock (RFC 9110, 10.2.3). */
