@@ -52,11 +52,17 @@ async function checkCommitted(
 ): Promise<string[]> {
   if (parent !== undefined && (await snapshots.stat(parent)).kind !== 'committed')
     return [`${name} is upon ${parent}, which is not committed`];
+  const sum = await sumOf(snapshots, name);
+  const expected = sums[name] ?? 'nothing, it never was there';
+  return sum === expected ? [] : [`${name} holds ${sum} instead of ${expected}`];
+}
+
+/** A checksum of the contents of a committed snapshot. */
+export async function sumOf(snapshots: Snapshotter, name: string): Promise<string> {
   const { own } = pathsOf(await snapshots.view('look', { parent: name }));
   const sum = existsSync(own) ? await contentSum(own) : 'nothing';
   await snapshots.remove('look');
-  const expected = sums[name] ?? 'nothing, it never was there';
-  return sum === expected ? [] : [`${name} holds ${sum} instead of ${expected}`];
+  return sum;
 }
 
 /** What a process that has died was still at work on is as good as any other of its kind. */
