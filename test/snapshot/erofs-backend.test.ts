@@ -20,6 +20,7 @@ import { readErofsLayer } from '../../src/layer/index.js';
 import { ErofsPlace } from '../../src/snapshot/contents/erofs-place.js';
 import { unpackSnapshot } from '../../src/snapshot/index.js';
 import { decode } from '../helpers/decode.js';
+import { failureOf } from '../helpers/sandbox.js';
 import { dir, file, tar } from '../helpers/tar-builder.js';
 import { inShell } from '../helpers/two-trees.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
@@ -129,6 +130,15 @@ test('a damaged file of the pool does not replace a layer that was just unpacked
   const { findings } = await snapshots.check({ repair: () => undefined });
   expect(findings).toMatchObject([{ snapshot: 'one', outcome: 'repaired' }]);
   expect(inode('snapshots/1/layer.erofs')).toBe(inode('snapshots/3/layer.erofs'));
+});
+
+test('a layer file that can not get its name is an error that names it', async () => {
+  await snapshots.prepare('key');
+  const directory = join(root, 'snapshots/1');
+  mkdirSync(join(directory, 'layer.erofs/obstacle'), { recursive: true });
+  const place = new ErofsPlace(directory, { hasLowers: false });
+  const error = await failureOf(place.write(layer, { temporary: true, isSealed: true }));
+  expect(error.message).toContain(`"${directory}/layer.erofs"`);
 });
 
 test('a layer that depends on its chain is not shared', async () => {

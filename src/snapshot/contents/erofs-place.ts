@@ -2,6 +2,7 @@ import { existsSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { OverlayerError } from '../../base/errors.js';
 import type { LayerSource } from '../../layer/options.js';
 import { type AppliedLayer, applyLayer } from '../../layer/unpack-layer.js';
+import { toOverlayerError } from '../../system/errno-code.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import type { FillPlace, WriteLayerOptions } from '../fill/fill-place.js';
 import { filledFileOf, layerFileOf } from '../store/layer-files.js';
@@ -48,9 +49,13 @@ export class ErofsPlace implements FillPlace {
       ...{ target: 'erofs', sync: true },
       lowersLater: hasOrGetsLowers ? 'note' : undefined,
     });
-    this.#removeTree(filled);
-    renameSync(filled, this.destination);
-    await syncDirectory(this.#directory);
+    try {
+      this.#removeTree(filled);
+      renameSync(filled, this.destination);
+      await syncDirectory(this.#directory);
+    } catch (error) {
+      throw toOverlayerError(error, `Cannot put layer file "${this.destination}" in its place`);
+    }
     // The commit asks the file itself.
     return { ...applied, needsLowers: undefined };
   }
