@@ -12,6 +12,8 @@ export type DiffSource =
       readonly lower?: string | undefined;
       /** Directory of the tree after the change. */
       readonly upper: string;
+      /** The layer has no entry for the root directory: its owner, mode and times stay those of the layers below. @default false */
+      readonly leaveRoot?: boolean | undefined;
     }
   /** An overlay mount: its upperdir holds the changes, so nothing is compared. */
   | {

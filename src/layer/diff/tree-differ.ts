@@ -52,8 +52,11 @@ export class TreeDiffer {
     this.#writer = writer;
   }
 
-  /** @param lower undefined for an empty tree, whose root is not known either */
-  diff(lower: number | undefined, upper: number): void {
+  /**
+   * @param lower undefined for an empty tree, whose root is not known either
+   * @param leaveRoot the root itself is not compared
+   */
+  diff(lower: number | undefined, upper: number, leaveRoot = false): void {
     const root = reading('', () => this.#root(upper));
     const isNew =
       lower === undefined ||
@@ -61,7 +64,7 @@ export class TreeDiffer {
         reading('', () => this.#root(lower)),
         root,
       );
-    if (isNew) reading('', () => this.#writer.entry(root));
+    if (isNew && !leaveRoot) reading('', () => this.#writer.entry(root));
     this.#walk(lower, upper, { entry: undefined, parent: undefined });
   }
 

@@ -67,7 +67,7 @@ function compare(
     new UpperdirDiffer(system, writer, all).diff(upper);
   } else {
     const lower = source.lower === undefined ? undefined : open(source.lower, 'Lower tree');
-    new TreeDiffer(system, writer).diff(lower, upper);
+    new TreeDiffer(system, writer).diff(lower, upper, source.leaveRoot);
   }
 }
 

@@ -1,10 +1,12 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type CreateImageOptions, type Image, parsePlatform } from '../../../src/index.js';
+import { start } from '../../cli/helpers.js';
 import { archiveOf, dockerFiles, LAYERS, layoutFiles } from '../../helpers/hand-made-image.js';
-import { file, tar } from '../../helpers/tar-builder.js';
+import { dir, file, tar } from '../../helpers/tar-builder.js';
 import { readTree } from '../../helpers/tree.js';
 import { EMPTY, TestStore } from '../use-store.js';
 
@@ -79,6 +81,28 @@ test('the same inputs give the same digests', async () => {
   const first = await make('one');
   writeFileSync(join(upper, 'file'), 'x');
   expect(await make('two')).toBe(first);
+});
+
+test('a directory is put into the tree of the base, whose root stays as it is', async () => {
+  await create({ name: 'base', layers: [{ archive: tar(dir('./', { mode: 0o751 }), file('one', '1')) }] });
+  const upper = directory({ two: '2' });
+  chmodSync(upper, 0o700);
+  const image = await create({ name: 'x', base: 'base', layers: [{ trees: { upper, leaveRoot: true } }] });
+  expect(await names(image)).toEqual(['one', 'two']);
+  expect(statSync(join(box.directory, 'unpacked')).mode & 0o7777).toBe(0o751);
+});
+
+test('a build that was killed leaves nothing after a prune, which does not touch one that runs', async () => {
+  const child = start(['append', 'scratch', '-', '-t', 'x', '--root', box.root, '--progress', 'none']);
+  child.stdin!.write(LAYERS[1]!.subarray(0, 1024));
+  const refs = async () => (await box.contents()).ingests;
+  await vi.waitFor(async () => expect(await refs()).toEqual([expect.stringMatching(/^build-/)]), 20_000);
+  await box.store.images.prune();
+  expect(await refs()).toHaveLength(1);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await box.store.images.prune();
+  expect(await box.contents()).toEqual(EMPTY);
 });
 
 test('a config alone adds a step without a layer', async () => {

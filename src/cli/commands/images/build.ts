@@ -36,7 +36,12 @@ export async function append(image: string, layers: readonly string[], flags: Ap
   const start: Start = (store, options) =>
     store.createImage({
       ...options,
-      ...{ base, name: flags.tag, layers: layers.map(layerOf), createdBy: 'overlayer append' },
+      ...{
+        base,
+        name: flags.tag,
+        layers: layers.map((layer) => layerOf(layer, base)),
+        createdBy: 'overlayer append',
+      },
     });
   return await make(flags, start, base === undefined ? withStore : withExistingStore);
 }
@@ -146,8 +151,9 @@ function each<Value>(names: readonly string[] = [], value: Value): Readonly<Reco
   return Object.fromEntries(names.map((name) => [name, value]));
 }
 
-function layerOf(argument: string): NewLayer {
+/** A directory is copied into an image that has a root already, as by COPY in a Dockerfile. */
+function layerOf(argument: string, base: string | undefined): NewLayer {
   const isDirectory = statSync(argument, { throwIfNoEntry: false })?.isDirectory();
-  if (isDirectory) return { trees: { upper: argument } };
+  if (isDirectory) return { trees: { upper: argument, leaveRoot: base !== undefined } };
   return { archive: openLayer(argument).source };
 }
