@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   linkSync,
@@ -306,7 +307,13 @@ test('a commit without changes is the empty archive', async () => {
     await snapshots.commit(key, { name });
     expect(await namesIn(name)).toEqual([]);
   }
-  expect(shared()).toHaveLength(2);
+  await snapshots.prepare('changed', { parent: 'second' });
+  chmodSync(optionsOf(await snapshots.mounts('changed')).upperdir!, 0o700);
+  await snapshots.commit('changed', { name: 'other root' });
+  expect(await namesIn('other root')).toEqual(['./']);
+  expect(shared()).toHaveLength(3);
+  const [empty] = shared().filter((name) => name.startsWith('5f70bf18'));
+  expect(statSync(join(root, 'layers', empty!)).nlink).toBe(3);
   const { upperdir } = optionsOf(await snapshots.prepare('three', { parent: 'second' }));
   expect(statSync(upperdir!).mode & 0o777).toBe(0o711);
 });

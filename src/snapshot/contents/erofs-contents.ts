@@ -2,7 +2,7 @@ import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from
 import { basename, dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { isCode, type OverlayerError } from '../../base/errors.js';
-import { packUpperdir } from '../../layer/diff/pack-upperdir.js';
+import { EMPTY_DIFF_ID, isUnchanged, packUpperdir } from '../../layer/diff/pack-upperdir.js';
 import { type ErofsLayerInfo, readErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { readErofsTar, verifyErofsLayer } from '../../layer/erofs/verify-erofs-layer.js';
 import type { LayerSource } from '../../layer/options.js';
@@ -64,7 +64,7 @@ export class ErofsContents implements SnapshotContents {
     const file = layerFileOf(directory);
     if (existsSync(treeOf(directory))) {
       rmSync(file, { force: true });
-      await packUpperdir(treeOf(directory), file, { lowers: parents.map(layerFileOf), signal });
+      await pack(directory, parents.map(layerFileOf), signal);
     } else {
       completeFill(directory);
       if (readErofsLayer(file).dependsOnLowers) await indexAgain(directory, parents, signal);
@@ -145,6 +145,17 @@ export class ErofsContents implements SnapshotContents {
   async measure(directory: string): Promise<SnapshotUsage> {
     return measureLayer(directory);
   }
+}
+
+/** Makes the layer file of a tree, or takes the one without entries from the pool. */
+async function pack(
+  directory: string,
+  lowers: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const [tree, file] = [treeOf(directory), layerFileOf(directory)];
+  if (isUnchanged(tree, lowers) && poolOf(directory).take(EMPTY_DIFF_ID, file)) return;
+  await packUpperdir(tree, file, { lowers, signal });
 }
 
 /** Blocks of the layer file, also where other snapshots share it, and inodes of the layer. */
