@@ -11,10 +11,11 @@ const PAIR_BYTES = 4 * 1024;
 
 /**
  * The sha256 of a ring's bytes, which two threads compute together. The ring's reader hashes its bytes before it
- * releases them. The other thread hashes ahead of it instead of waiting. The slower thread so has less to hash, and a
- * third thread is not needed: with one, a 412 MB layer took 1.07 s and 2.0 s of processor time.
+ * releases them. The other thread hashes ahead of the reader instead of waiting. So the slower thread has less to hash. A
+ * third thread for the hash gained nothing: a 412 MB layer took 1.07 s and 2.0 s of processor time with it.
  *
- * A thread that hashes a ring hashes as many bytes of the other ring with them, since both together take little longer.
+ * A thread that hashes bytes of one ring also hashes as many of the other ring (`updateBoth`), unless the other thread
+ * hashes those.
  */
 export class SharedDigest {
   readonly #ring: Ring;
@@ -75,7 +76,7 @@ export class SharedDigest {
     return length > 0;
   }
 
-  /** Locks it. @returns undefined, and does not lock it, when the other thread is hashing or there is no shared digest */
+  /** Locks the digest. @returns undefined, without the lock, when the other thread has it or there is no shared digest */
   #tryJoin(): Sha256 | undefined {
     if (Atomics.load(this.#control, IS_SHARED) === 0 || !this.#tryLock()) return undefined;
     if (Atomics.load(this.#control, IS_SHARED) === 0) {
@@ -129,7 +130,7 @@ export class SharedDigest {
     partner.#unlock();
   }
 
-  /** Hashes up to the next whole block, which is there or not. */
+  /** Hashes up to the end of the block that was begun, as far as its bytes are there. */
   #align(sha256: Sha256): void {
     const length = Math.min(-this.#control[HASHED]! & BLOCK_MASK, this.#unhashed);
     if (length > 0) this.#hashAlone(sha256, length);
