@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, rmdirSync, statfsSync, statSync } from 'node:fs';
+import {
+  type BigIntStats,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { closeQuietly } from '../rootfs/directory.js';
@@ -19,7 +27,7 @@ export const KEPT_MOUNTS = 'mounted';
 export const SHARED_MOUNTS = 'shared-mounts';
 /** The magic number of EROFS (statfs(2)). */
 const EROFS_MAGIC = 0xe0f5e1e2;
-const NAME = /^[1-9]\d*(?:-[0-9a-f]{16})?$/;
+const NAME = /^\d+-\d+(?:-[0-9a-f]{16})?$/;
 /** The pause between two attempts to take the lock. Another process holds it for about a millisecond. */
 const PAUSE_MS = 5;
 
@@ -58,7 +66,7 @@ export class KeptMounts {
     directory: string,
     files: () => Iterable<string>,
     system: MountSystem = openLinuxMountSystem(),
-    used: () => ReadonlySet<string> = () => inodesOf(files()),
+    used: () => ReadonlySet<string> = () => numbersOf(files()),
   ) {
     this.#directory = directory;
     this.#files = files;
@@ -111,10 +119,10 @@ export class KeptMounts {
    */
   fileAt(place: string): string | undefined {
     if (dirname(place) !== this.#directory) return undefined;
-    const inode = basename(place);
-    const held = this.#held.get(inode);
-    if (held !== undefined && inodeOf(held) === inode) return held;
-    for (const file of this.#files()) if (inodeOf(file) === inode) return file;
+    const name = basename(place);
+    const held = this.#held.get(name);
+    if (held !== undefined && numberIfFound(held) === name) return held;
+    for (const file of this.#files()) if (numberIfFound(file) === name) return file;
     return undefined;
   }
 
@@ -180,33 +188,38 @@ export class KeptMounts {
   }
 }
 
-/** The inode number of its file. Options change what is shown, and a repair can replace devices: both are part of the name. */
+/** The number of its file. Options change what is shown, and a repair can replace devices: both are part of the name. */
 function nameOf({ source, options }: Mount): string {
-  const inode = String(statSync(source, { bigint: true }).ino);
+  const file = numberOf(statSync(source, { bigint: true }));
   const others = options.filter((option) => option !== 'ro');
-  if (others.length === 0) return inode;
+  if (others.length === 0) return file;
   const hash = createHash('sha256');
   for (const option of others) {
-    const [key, file] = splitOption(option);
+    const [key, device] = splitOption(option);
     hash.update(`${option}\0`);
-    if (key === 'device' && file) hash.update(`${statSync(file, { bigint: true }).ino}\0`);
+    if (key === 'device' && device) hash.update(`${numberOf(statSync(device, { bigint: true }))}\0`);
   }
-  return `${inode}-${hash.digest('hex').slice(0, 16)}`;
+  return `${file}-${hash.digest('hex').slice(0, 16)}`;
 }
 
-function inodesOf(files: Iterable<string>): ReadonlySet<string> {
-  const inodes = new Set<string>();
+/** No other file has it while this one is mounted. On overlayfs, files of two layers can have one inode number. */
+function numberOf({ dev, ino }: BigIntStats): string {
+  return `${dev}-${ino}`;
+}
+
+function numbersOf(files: Iterable<string>): ReadonlySet<string> {
+  const numbers = new Set<string>();
   for (const file of files) {
-    const inode = inodeOf(file);
-    if (inode !== undefined) inodes.add(inode);
+    const number = numberIfFound(file);
+    if (number !== undefined) numbers.add(number);
   }
-  return inodes;
+  return numbers;
 }
 
 /** @returns undefined when there is no such file */
-function inodeOf(file: string): string | undefined {
+function numberIfFound(file: string): string | undefined {
   const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  return stat && String(stat.ino);
+  return stat && numberOf(stat);
 }
 
 function namesIn(directory: string): readonly string[] {

@@ -48,7 +48,7 @@ export async function releaseShared(system: MountSystem): Promise<void> {
   if (!hasProc()) return;
   const directories = new Set(
     readMountInfo()
-      .filter(({ type, mountPoint }) => type === 'erofs' && basename(dirname(mountPoint)) === SHARED_MOUNTS)
+      .filter(isShared)
       .map(({ mountPoint }) => dirname(mountPoint)),
   );
   // A failure leaves what the next unmount or cleanup tries again.
@@ -73,19 +73,27 @@ function keptIn(directory: string, system?: MountSystem): KeptMounts {
   );
 }
 
-/** The names in the directory that overlays have as layers, or whose file system is mounted elsewhere too. */
+/** The names in the directory that overlays have as layers, or whose file system is mounted on a target. */
 function namesInUse(directory: string): ReadonlySet<string> {
+  const mounts = readMountInfo();
+  // A path in `lowerdir=` is escaped, one in `lowerdir+=` is not: each text has both readings.
+  const overlays = mounts
+    .filter(({ type }) => type === 'overlay')
+    .map(({ superOptions }) => `${superOptions},${superOptions.replace(/\\(.)/g, '$1')}`);
+  const files = mounts.filter(({ type }) => type === 'erofs');
+  const shared = files.filter(isShared);
   const used = new Set<string>();
-  const others: MountInfo[] = [];
-  const own: MountInfo[] = [];
-  for (const mount of readMountInfo()) {
-    if (mount.type === 'overlay')
-      for (const name of namesBelow(directory, mount.superOptions.replace(/\\(.)/g, '$1'))) used.add(name);
-    if (mount.type === 'erofs') (dirname(mount.mountPoint) === directory ? own : others).push(mount);
-  }
-  const devices = new Set(others.map(({ device }) => device));
-  for (const { device, mountPoint } of own) if (devices.has(device)) used.add(basename(mountPoint));
-  return used;
+  for (const place of new Set([directory, ...shared.map(({ mountPoint }) => dirname(mountPoint))]))
+    for (const text of overlays) for (const name of namesBelow(place, text)) used.add(join(place, name));
+  // A bind mount of the store has the same mounts on other paths, and an overlay names only one of them.
+  const inUse = (file: MountInfo) => !isShared(file) || used.has(file.mountPoint);
+  const devices = new Set(files.filter(inUse).map(({ device }) => device));
+  for (const { device, mountPoint } of shared) if (devices.has(device)) used.add(mountPoint);
+  return new Set([...used].filter((path) => dirname(path) === directory).map((path) => basename(path)));
+}
+
+function isShared({ type, mountPoint }: MountInfo): boolean {
+  return type === 'erofs' && basename(dirname(mountPoint)) === SHARED_MOUNTS;
 }
 
 /** The list with directories in place of its files. */

@@ -80,7 +80,7 @@ test('a view of one layer is a bind mount of it', async () => {
   const { converted, names, restored } = await convert(root, layers, OLD);
   expect(restored).toEqual(layers);
   expect(converted).toEqual([
-    { type: 'bind', source: expect.stringMatching(`^${root}/mounted/\\d+$`), options: ['ro', 'rbind'] },
+    { type: 'bind', source: expect.stringMatching(`^${root}/mounted/\\d+-\\d+$`), options: ['ro', 'rbind'] },
   ]);
   expect(names).toEqual(['base']);
   const options = ['uidmap=0:1000:10', 'gidmap=0:1000:10'];

@@ -1,5 +1,5 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Mount } from '../../src/index.js';
 import { NamespaceProcess, useNamespace } from '../helpers/namespace-process.js';
@@ -57,7 +57,7 @@ function mountedIn(root: string, inside = namespace.inside): Promise<string[]> {
       await load<typeof import('../../src/system/mountinfo.js')>('system/mountinfo.js');
     return readMountInfo()
       .filter(({ mountPoint }) => mountPoint.startsWith(`${root}/`))
-      .map(({ type, mountPoint }) => `${type} ${path.relative(root, mountPoint).replace(/\/\d+$/, '/N')}`)
+      .map(({ type, mountPoint }) => `${type} ${path.relative(root, mountPoint).replace(/\/\d+-\d+$/, '/N')}`)
       .sort();
   }, root);
 }
@@ -225,4 +225,74 @@ test('check does not mind the mounts of a store, and cleanup ends those that not
     return { findings: findings.length, used, unused };
   }, root);
   expect(seen).toEqual({ findings: 0, used: 1, unused: 0 });
+});
+
+test('files of two file systems that have one inode number are mounted apart', async () => {
+  const { root, shared, target } = makeStore([], ['a', 'b']);
+  const views = ['one', 'two'].map((name): Mount[] => {
+    const source = join(root, name, 'layer.erofs');
+    mkdirSync(dirname(source));
+    return [{ type: 'erofs', source, options: ['ro'], sharedIn: shared }];
+  });
+  const inodes = await namespace.inside.run(
+    async ({ child, fs }, images, ...files) => {
+      const contents: string[] = JSON.parse(images);
+      return files.map((file, index) => {
+        child.execFileSync('mount', ['-t', 'tmpfs', 'layers', file.replace(/\/[^/]*$/, '')]);
+        fs.writeFileSync(file, Buffer.from(contents[index]!, 'base64'));
+        return fs.statSync(file).ino;
+      });
+    },
+    JSON.stringify(['one', 'two'].map((name) => smallErofs({ [name]: '' }).toString('base64'))),
+    ...views.map(([view]) => view!.source),
+  );
+  expect(inodes[0]).toBe(inodes[1]);
+  expect(await mount(views[0]!, target('a'))).toEqual(['one']);
+  expect(await mount(views[1]!, target('b'))).toEqual(['two']);
+  for (const name of ['a', 'b']) await unmount(target(name));
+  expect((await mountedIn(root)).filter((line) => line.startsWith('erofs'))).toEqual([]);
+});
+
+test.each(['private', 'shared'])(
+  'a %s bind mount of a store keeps no layers mounted',
+  async (propagation) => {
+    const { root, target, container } = makeStore(['base', 'next'], ['a', 'b']);
+    const again = namespace.directory('disk');
+    const shell = (...lines: string[]) =>
+      namespace.inside.run(({ child }, line) => String(child.execSync(line)), lines.join(' && '));
+    await shell(`mount --bind ${root} ${root}`, `mount --make-${propagation} ${root}`);
+    await mount(container('a'), target('a'));
+    await shell(`mount --rbind ${root} ${again}`);
+    await mount(container('b'), target('b'));
+    await unmount(target('a'));
+    expect((await mountedIn(root)).filter((line) => line === FILE)).toHaveLength(2);
+    await shell(`umount -l ${join(again, 'a/target')} ${join(again, 'b/target')} 2>/dev/null || true`);
+    await unmount(target('b'));
+    const left = [...(await mountedIn(root)), ...(await mountedIn(again))];
+    expect(left.filter((line) => line === FILE)).toEqual([]);
+    await shell(`umount -R ${again}`, `umount -R ${root}`);
+  },
+);
+
+test('a layer below a path with a backslash stays shared until its last unmount', async () => {
+  const { root, layers, target } = makeStore(['base', 'next'], ['a', 'b']);
+  const shared = join(root, 'a\\b', 'shared-mounts');
+  mkdirSync(dirname(shared));
+  const view = (name: string): Mount[] => [
+    ...layers.map((layer) => ({ ...layer, sharedIn: shared })),
+    {
+      type: 'format/overlay',
+      source: 'overlay',
+      options: [
+        `workdir=${join(root, name, 'work')}`,
+        `upperdir=${join(root, name, 'upper')}`,
+        'lowerdir={{ overlay 0 1 }}',
+      ],
+    },
+  ];
+  for (const name of ['a', 'b']) await mount(view(name), target(name));
+  await unmount(target('a'));
+  expect(readdirSync(shared)).toHaveLength(2);
+  await unmount(target('b'));
+  expect(readdirSync(shared)).toEqual([]);
 });
