@@ -15,7 +15,8 @@ Examples:
   overlayer inspect layer.tar.gz
   overlayer diff before after -o layer.tar.gz
   overlayer pull debian:12
-  overlayer mount debian:12 /mnt
+  overlayer mount --rw debian:12 /mnt
+  overlayer commit /mnt mine:1 --cmd '["/app"]'
   overlayer snapshots unpack layer.tar.gz --key base
   overlayer serve --address /run/overlayer/overlayer.sock
   source <(overlayer completion bash)

@@ -191,7 +191,9 @@ function changePlatform(text: JsonText, platform: Platform): void {
 
 function strings(text: JsonText, field: string): readonly string[] {
   const value = text.get(['config', field]) ?? [];
-  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+  // Go reads null as an empty text, which is no variable.
+  const items = Array.isArray(value) ? value.filter((each) => each !== null && each !== '') : [undefined];
+  if (items.every((each) => typeof each === 'string')) return items;
   throw notRead(`config.${field}`);
 }
 

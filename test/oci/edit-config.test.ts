@@ -22,6 +22,11 @@ test('nothing changes but the time and what is named', () => {
   );
 });
 
+test('a variable of null is none, as in Go', () => {
+  const { config } = JSON.parse(edit('{"config":{"Env":[null,"A=1"]}}', { env: { B: '2' } }));
+  expect(config.Env).toEqual(['A=1', 'B=2']);
+});
+
 test('labels that have names of JavaScript stay', () => {
   const { config } = JSON.parse(edit(ODD, { labels: { b: null, c: '3' } }));
   expect(Object.entries(config.Labels)).toEqual([

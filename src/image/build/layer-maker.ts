@@ -9,7 +9,7 @@ import { runDiff } from '../../layer/diff/create-diff.js';
 import type { CreateDiffOptions, DiffResult } from '../../layer/diff/options.js';
 import { type ErofsLayerInfo, findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { pathOf } from '../../layer/open-source.js';
-import type { LayerProgress, LayerSource } from '../../layer/options.js';
+import type { Compression, LayerProgress, LayerSource } from '../../layer/options.js';
 import { planLayer } from '../../layer/plan-layer.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID, Digest } from '../../oci/digest.js';
@@ -80,6 +80,7 @@ export class LayerMaker {
     onProgress: (progress: LayerProgress) => void,
   ): Promise<MadeLayer> {
     const options = { ...this.#options, onProgress };
+    this.#checkFits(options.compression);
     return await this.#ingest(async (ingest) => {
       for (let attempt = 1; ; attempt++)
         try {
@@ -108,14 +109,26 @@ export class LayerMaker {
     const { signal } = this.#options;
     return await putBlob(this.#parts, this.#lease, async (ingest) => {
       const { descriptor, diffID } = await fill(ingest);
-      const compression = layerCompression(descriptor.mediaType) as keyof typeof LAYER_TYPES.oci;
-      if (this.#family === 'docker' && compression === 'zstd') throw notInDocker();
+      const compression = layerCompression(descriptor.mediaType) as Compression;
+      this.#checkFits(compression);
       const made = { ...descriptor, mediaType: LAYER_TYPES[this.#family][compression] };
       return {
         result: { descriptor: made, diffID },
         blob: { digest: made.digest, size: made.size, labels: { [UNCOMPRESSED_LABEL]: diffID }, signal },
       };
     });
+  }
+
+  /** @throws OverlayerError `InvalidArgument` */
+  #checkFits(compression: Compression | undefined): void {
+    if (this.#family !== 'docker' || compression !== 'zstd') return;
+    throw new OverlayerError(
+      'InvalidArgument',
+      'A layer is zstd, but the base image has the media types of Docker',
+      {
+        hint: "docker's media types have no zstd: choose gzip, or convert the base first: overlayer convert IMAGE -t NEW --oci",
+      },
+    );
   }
 }
 
@@ -199,14 +212,4 @@ async function findLayerFile(source: LayerSource): Promise<ErofsLayerInfo | unde
       hint: 'a directory is a layer as { trees: { upper: … } }',
     });
   return stats.isFile() ? findErofsLayer(path) : undefined;
-}
-
-function notInDocker(): OverlayerError {
-  return new OverlayerError(
-    'InvalidArgument',
-    'A layer is zstd, but the base image has the media types of Docker',
-    {
-      hint: "docker's media types have no zstd: choose gzip, or convert the base first: overlayer convert IMAGE -t NEW --oci",
-    },
-  );
 }

@@ -23,6 +23,7 @@ import { openLayer } from '../../input.js';
 import { platformOf } from '../../options.js';
 import { imageDocument, PullTally } from '../../render/image.js';
 import { printResult } from '../../render/print.js';
+import { LateProgress } from '../../render/progress/late-progress.js';
 import { createPullProgress } from '../../render/progress/pull-progress.js';
 import { withExistingStore, withStore } from '../../with-root.js';
 
@@ -78,15 +79,23 @@ async function make(
     const task = start(store, { ...buildOptions(flags), signal });
     const view = createPullProgress(flags.progress);
     const tally = new PullTally();
+    let making: LateProgress | undefined;
     try {
-      for await (const event of task) {
-        if (event.type === 'make' || event.type === 'made') continue;
-        tally.add(event);
-        view.tell(event);
-      }
+      for await (const event of task)
+        if (event.type === 'make') {
+          making ??= new LateProgress(flags.progress);
+          making.update(event);
+        } else if (event.type === 'made') {
+          await making?.end();
+          making = undefined;
+        } else {
+          tally.add(event);
+          view.tell(event);
+        }
     } catch (error) {
       throw withFlagName(error);
     } finally {
+      await making?.end();
       await view.end();
     }
     const image = await task;
