@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 export interface UploadRequest {
   readonly method: string;
@@ -41,11 +41,16 @@ export class UploadRegistry {
   received = 0;
   readonly #server: ReturnType<typeof createServer>;
   readonly #quirk: Quirk;
+  readonly #sockets = new Set<Socket>();
 
   private constructor(server: ReturnType<typeof createServer>, quirk: Quirk) {
     this.#server = server;
     this.#quirk = quirk;
     this.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
     server.on('request', (request, response) => {
       this.#answer(request, response).catch(() => response.destroy());
     });
@@ -63,9 +68,14 @@ export class UploadRegistry {
     await once(this.#server, 'close');
   }
 
-  /** Methods of the requests so far, with statuses of no interest left out. */
+  /** Methods of the requests so far. */
   get methods(): string {
     return this.requests.map(({ method }) => method).join(' ');
+  }
+
+  /** Resolves when no client is connected. */
+  async deserted(): Promise<void> {
+    await Promise.all([...this.#sockets].map((socket) => once(socket, 'close')));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

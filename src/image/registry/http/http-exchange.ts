@@ -100,7 +100,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     clearTimeout(this.#headTimer);
-    this.sending?.end();
+    this.sending?.answered();
     this.#watchRate();
     this.#begin({ status, headers });
   }

@@ -41,7 +41,7 @@ export class SendingBody implements AsyncIterable<Uint8Array> {
   #watch: SupplyWatch | undefined;
   #responseTimer: NodeJS.Timeout | undefined;
   #sent = 0;
-  #isEnded = false;
+  #isAnswered = false;
   /** The failure of the source, which undici reports as its own. */
   failure: unknown;
 
@@ -55,8 +55,7 @@ export class SendingBody implements AsyncIterable<Uint8Array> {
     try {
       const { bytes, offset } = await this.#body.open();
       this.#reader = readSource(bytesOf(bytes));
-      if (this.#isEnded) return;
-      this.#watchRate();
+      if (!this.#isAnswered) this.#watchRate();
       for await (const piece of this.#pieces(this.#reader, -offset)) {
         let taken = () => {};
         void this.#watch?.wait(new Promise<void>((resolve) => (taken = resolve)));
@@ -65,20 +64,27 @@ export class SendingBody implements AsyncIterable<Uint8Array> {
         this.#sent += piece.length;
         this.#body.onBytes?.(this.#sent);
       }
-      this.#awaitResponse();
+      if (!this.#isAnswered) this.#awaitResponse();
     } catch (error) {
       this.failure = error;
       throw error;
     } finally {
-      this.#stopReading();
+      this.#watch?.[Symbol.dispose]();
+      this.#reader?.cancel();
     }
   }
 
-  /** The response has begun, or the exchange has failed: no more bytes are sent. */
-  end(): void {
-    this.#isEnded = true;
+  /** The response has begun. A refusal may come before the end of the body: sending on keeps the connection open for it. */
+  answered(): void {
+    this.#isAnswered = true;
     clearTimeout(this.#responseTimer);
-    this.#stopReading();
+    this.#watch?.[Symbol.dispose]();
+  }
+
+  /** The exchange has ended: no more bytes are read. */
+  end(): void {
+    this.answered();
+    this.#reader?.cancel();
   }
 
   /** Cuts the source into pieces without copying, but for the remainder of a chunk that is no whole piece. */
@@ -126,14 +132,8 @@ export class SendingBody implements AsyncIterable<Uint8Array> {
   }
 
   #awaitResponse(): void {
-    if (this.#isEnded) return;
     const limitMs = this.#limits.timeoutMs + Math.ceil(this.length / STORED_BYTES_PER_MS);
     const late = () => this.#limits.onSlow(`its answer does not begin within ${limitMs / 1000} s`);
     this.#responseTimer = setTimeout(late, Math.min(limitMs, 2 ** 31 - 1));
-  }
-
-  #stopReading(): void {
-    this.#watch?.[Symbol.dispose]();
-    this.#reader?.cancel();
   }
 }

@@ -168,7 +168,7 @@ test('an aborted upload is cancelled at the registry', async () => {
   expect(at.registry.sessions.size).toBe(0);
 });
 
-test('a target that is closed in mid-upload cancels it', async () => {
+test('a target that is closed in mid-upload cancels it, and leaves no connection', async () => {
   let begun = () => {};
   const beginning = new Promise<void>((resolve) => (begun = resolve));
   await using at = await begin(({ method, request }) => {
