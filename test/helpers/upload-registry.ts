@@ -75,7 +75,8 @@ export class UploadRegistry {
 
   /** Resolves when no client is connected. */
   async deserted(): Promise<void> {
-    await Promise.all([...this.#sockets].map((socket) => once(socket, 'close')));
+    const closed = (socket: Socket) => new Promise((resolve) => socket.on('close', resolve));
+    await Promise.all([...this.#sockets].map(closed));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

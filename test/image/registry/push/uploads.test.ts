@@ -178,6 +178,7 @@ test('a target that is closed in mid-upload cancels it, and leaves no connection
   const writing = at.target.writeBlob(newBlob(randomBytes(4 * MIB)));
   await Promise.all([expect(writing).rejects.toThrow('is closed'), beginning.then(() => at.target.close())]);
   expect(at.registry.sessions.size).toBe(0);
+  await at.registry.deserted();
 });
 
 test('bytes with another digest are not kept, in the words of the registry', async () => {
