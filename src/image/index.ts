@@ -32,7 +32,14 @@ export { openImageArchive, openImageLayout } from './source/open-local-images.js
 // Writing images.
 
 export { copyImage } from './copy/copy-image.js';
-export type { CopiedImage, CopyEvent, CopyOptions, RewriteOptions } from './copy/options.js';
+export type {
+  ConvertOptions,
+  CopiedImage,
+  CopyEvent,
+  CopyOptions,
+  PushOptions,
+  RewriteOptions,
+} from './copy/options.js';
 export { type OpenRegistryTargetOptions, openRegistryTarget } from './registry/push/open-registry-target.js';
 export type { ImageArchiveFormat } from './target/archive-target.js';
 export {

@@ -50,10 +50,10 @@ export async function importImages(source: string, flags: ImportFlags): Promise<
 }
 
 /** Shows the progress of the task, and prints its result. @returns the exit code */
-async function finish<Result>(
+export async function finish<Result>(
   verb: string,
   task: Task<Result, PullEvent>,
-  flags: GetFlags,
+  flags: Pick<GetFlags, 'progress' | 'json'>,
   imagesOf: (result: Result) => readonly Image[],
 ): Promise<number> {
   const started = performance.now();

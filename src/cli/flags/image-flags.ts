@@ -1,4 +1,13 @@
-import { collect, flag, parseCount, parseLabels, parseSize, required, type ValuesOf } from './declare.js';
+import {
+  collect,
+  compressionFlag,
+  flag,
+  parseCount,
+  parseLabels,
+  parseSize,
+  required,
+  type ValuesOf,
+} from './declare.js';
 import { formatFlag, progressFlag, STORE_FLAGS } from './store-flags.js';
 
 export const PLATFORM = flag(
@@ -44,9 +53,40 @@ export type ImportFlags = ValuesOf<typeof IMPORT_FLAGS>;
 
 export const EXPORT_FLAGS = [
   ...STORE_FLAGS,
-  required(flag('-o, --output <FILE>', 'the archive to write, or - for standard output')),
+  required(flag('-o, --output <FILE>', 'the archive or the layout to write, or - for standard output')),
+  flag(
+    '--format <FORMAT>',
+    'oci-layout: a directory, which may have images; oci-archive, docker-archive (default: an archive that is both)',
+    ['oci-layout', 'oci-archive', 'docker-archive'],
+  ),
 ] as const;
 export type ExportFlags = ValuesOf<typeof EXPORT_FLAGS>;
+
+const COPIED_PLATFORM = flag(
+  '--platform <PLATFORM>',
+  'copy this one alone: os/architecture[/variant] (default: all that are there)',
+);
+
+const BLOBS = flag('--concurrency <N>', 'blobs at a time (default: 4)', parseCount);
+
+/** Options of the commands that copy images. */
+const COPY_ONLY = [
+  compressionFlag('as they are; gzip for discarded blobs'),
+  flag('--oci', "replace Docker's media types by those of OCI"),
+  BLOBS,
+  progressFlag('a line for each blob'),
+] as const;
+
+export const PUSH_FLAGS = [...STORE_FLAGS, COPIED_PLATFORM, ...COPY_ONLY, ...REGISTRY_FLAGS] as const;
+export type PushFlags = ValuesOf<typeof PUSH_FLAGS>;
+
+export const CONVERT_FLAGS = [
+  ...STORE_FLAGS,
+  required(flag('-t, --tag <NAME>', 'the name of the new image')),
+  flag('--platform <PLATFORM>', 'os/architecture[/variant] (default: that of the image)'),
+  ...COPY_ONLY,
+] as const;
+export type ConvertFlags = ValuesOf<typeof CONVERT_FLAGS>;
 
 export const MOUNT_FLAGS = [
   ...STORE_FLAGS,

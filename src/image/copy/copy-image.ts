@@ -1,6 +1,5 @@
-import { checkChoice, checkOptions } from '../../base/check-arguments.js';
+import { checkOptions } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import type { Compression } from '../../layer/options.js';
 import type { ImageSource } from '../source/image-source.js';
 import type { ImageTarget } from '../target/image-target.js';
 import { COPY_OPTIONS, type CopiedImage, type CopyEvent, type CopyOptions } from './options.js';
@@ -34,11 +33,8 @@ export function copyImage(
 ): Task<readonly CopiedImage[], CopyEvent> {
   return new ProgressTask(async (tell) => {
     checkOptions('copyImage', options, COPY_OPTIONS);
-    if (options.compression !== undefined) checkChoice('compression', options.compression, COMPRESSIONS);
     // Loaded when used: the public entry stays small.
     const { ImageCopy } = await import('./image-copy.js');
     return await new ImageCopy(source, target, options, tell).run();
   });
 }
-
-const COMPRESSIONS = ['none', 'gzip', 'zstd'] as const satisfies readonly Compression[];

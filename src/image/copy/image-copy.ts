@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { checkChoice } from '../../base/check-arguments.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import { Semaphore } from '../../base/threads/semaphore.js';
@@ -9,6 +10,7 @@ import { artifactOf } from '../../oci/artifact.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { isIndex, LAYER_TYPES, MEDIA_TYPE } from '../../oci/media-types.js';
+import { hostPlatform } from '../../oci/platform.js';
 import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
 import { type Reference, storedReference } from '../reference.js';
 import { bytesOf, isFile, openLayer, readDocument, verifyBlob } from '../source/blob-bytes.js';
@@ -16,7 +18,7 @@ import type { ImageSource, SourceImage } from '../source/image-source.js';
 import type { ImageTarget, NewBlob } from '../target/image-target.js';
 import { type ImageGraph, nothingOf, readImageGraph } from './image-graph.js';
 import type { CopiedImage, CopyEvent, CopyOptions } from './options.js';
-import { type LayerRewrite, type PlannedBlob, planBlobs } from './plan-blobs.js';
+import { keyOf, type LayerRewrite, type PlannedBlob, planBlobs } from './plan-blobs.js';
 import { type NewLayer, rewriteDocuments } from './rewrite-documents.js';
 
 const CONCURRENCY = 4;
@@ -30,14 +32,15 @@ export class ImageCopy {
   readonly #slots: Semaphore;
   readonly #failed = new AbortController();
   readonly #signal: AbortSignal;
-  /** Blobs at the target, by their digests in the source. */
-  readonly #copied = new Map<Digest, Descriptor>();
+  /** Blobs at the target, by `keyOf`. */
+  readonly #copied = new Map<string, Descriptor>();
   readonly #layers = new Map<Digest, NewLayer>();
 
   constructor(source: ImageSource, target: ImageTarget, options: CopyOptions, tell: Tell<CopyEvent>) {
-    const { concurrency = CONCURRENCY, signal } = options;
+    const { concurrency = CONCURRENCY, compression, signal } = options;
     if (!Number.isSafeInteger(concurrency) || concurrency < 1)
       throw new OverlayerError('InvalidArgument', `Not a number of blobs at once: ${concurrency}`);
+    if (compression !== undefined) checkChoice('compression', compression, Object.keys(LAYER_TYPES.oci));
     this.#source = source;
     this.#target = target;
     this.#options = options;
@@ -101,7 +104,8 @@ export class ImageCopy {
   }
 
   async #choose({ name, target }: SourceImage): Promise<Descriptor> {
-    const { platform } = this.#options;
+    const isOne = this.#target.form?.plainLayers === true && isIndex(target.mediaType);
+    const { platform = isOne ? hostPlatform() : undefined } = this.#options;
     if (platform === undefined) return target;
     const documents = documentsOf((descriptor) =>
       readDocument(this.#source, descriptor, { signal: this.#signal }),
@@ -130,12 +134,12 @@ export class ImageCopy {
   async #copyOnce(index: number, blob: PlannedBlob, origins: readonly Reference[]): Promise<void> {
     const leave = await this.#slots.enter(this.#signal);
     try {
-      const { digest } = blob.descriptor;
-      const known = this.#copied.get(digest);
+      const key = keyOf(blob);
+      const known = this.#copied.get(key);
       const copied = known ?? (await this.#copy(index, blob, origins));
       if (copied === undefined) this.#tell({ type: 'skip', index });
       else this.#tell({ type: 'blob', index, descriptor: copied });
-      this.#copied.set(digest, copied ?? blob.descriptor);
+      this.#copied.set(key, copied ?? blob.descriptor);
     } finally {
       leave();
     }
@@ -149,7 +153,8 @@ export class ImageCopy {
   ): Promise<Descriptor | undefined> {
     const source = this.#source;
     const signal = this.#signal;
-    const { digest, mediaType, size } = descriptor;
+    const { digest, mediaType } = descriptor;
+    const size = rewrite?.file?.tar.length ?? descriptor.size;
     const onBytes = (bytes: number) => this.#tell({ type: 'progress', index, bytes, size }, index);
     if (rewrite === undefined) {
       if (await this.#target.has(descriptor, { origins, signal })) return undefined;

@@ -1,9 +1,15 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { OptionNames } from '../../base/check-arguments.js';
 import type { Compression } from '../../layer/options.js';
+import type { Labels } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Platform } from '../../oci/platform.js';
+import {
+  OPEN_REGISTRY_TARGET_OPTIONS,
+  type OpenRegistryTargetOptions,
+} from '../registry/push/open-registry-target.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
+import { ADMIT_OPTIONS, type AdmitOptions } from '../store/admit-image.js';
 
 /** What is changed on the way. */
 export interface RewriteOptions {
@@ -42,6 +48,33 @@ export const COPY_OPTIONS = {
   concurrency: true,
 } satisfies OptionNames<CopyOptions>;
 
+/** How an image of a store is pushed. */
+export interface PushOptions extends Omit<CopyOptions, 'name'>, OpenRegistryTargetOptions {}
+
+const { name: _, ...pushed } = COPY_OPTIONS;
+export const PUSH_OPTIONS = {
+  ...pushed,
+  ...OPEN_REGISTRY_TARGET_OPTIONS,
+} satisfies OptionNames<PushOptions>;
+
+/** How an image of a store is converted. */
+export interface ConvertOptions extends RewriteOptions, AdmitOptions {
+  /** The platform that the new image is for. @default that of the image */
+  readonly platform?: Platform | undefined;
+  /** Layers that are compressed concurrently. @default 4 */
+  readonly concurrency?: number | undefined;
+  /** Labels of the new image. @default none */
+  readonly labels?: Labels | undefined;
+}
+
+export const CONVERT_OPTIONS = {
+  ...REWRITE_OPTIONS,
+  ...ADMIT_OPTIONS,
+  platform: true,
+  concurrency: true,
+  labels: true,
+} satisfies OptionNames<ConvertOptions>;
+
 /** An image that was copied. */
 export interface CopiedImage {
   /** The name that was given to the target. */
@@ -70,7 +103,7 @@ export type CopyEvent =
   | {
       readonly type: 'progress';
       readonly index: number;
-      /** Bytes of the source's blob that were read. */
+      /** Bytes that were read: of the source's blob, or of the tar in a layer file. */
       readonly bytes: number;
       readonly size: number;
     }

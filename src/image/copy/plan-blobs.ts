@@ -47,13 +47,20 @@ export async function planBlobs(
   graph: ImageGraph,
   options: PlanOptions,
 ): Promise<readonly PlannedBlob[]> {
-  const blobs = new Map<Digest, PlannedBlob>();
-  for (const descriptor of graph.others) blobs.set(descriptor.digest, { descriptor });
+  const blobs = new Map<string, PlannedBlob>();
+  const add = (blob: PlannedBlob) => {
+    if (!blobs.has(keyOf(blob))) blobs.set(keyOf(blob), blob);
+  };
+  for (const descriptor of graph.others) add({ descriptor });
   for (const { descriptor, manifest } of graph.documents)
     if (manifest !== undefined)
-      for (const blob of await blobsOf(source, { descriptor, manifest }, options))
-        if (!blobs.has(blob.descriptor.digest)) blobs.set(blob.descriptor.digest, blob);
+      for (const blob of await blobsOf(source, { descriptor, manifest }, options)) add(blob);
   return [...blobs.values()];
+}
+
+/** An artifact may have a blob as it is that is a rewritten layer of an image. */
+export function keyOf({ descriptor, rewrite }: PlannedBlob): string {
+  return rewrite === undefined ? descriptor.digest : `${descriptor.digest} ${rewrite.compression}`;
 }
 
 type Manifest = Pick<GraphDocument, 'descriptor'> & { readonly manifest: ImageManifest };

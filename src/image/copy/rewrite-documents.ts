@@ -1,4 +1,5 @@
 import type { Compression } from '../../layer/options.js';
+import { artifactOf } from '../../oci/artifact.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { JsonText } from '../../oci/json-text.js';
@@ -69,7 +70,8 @@ function editManifest(
   changes: Changes,
 ): JsonText | undefined {
   const { layers, config } = manifest!;
-  const replaced = layers.map(({ digest }) => changes.layers.get(digest));
+  const isImage = artifactOf(manifest!) === undefined;
+  const replaced = layers.map(({ digest }) => (isImage ? changes.layers.get(digest) : undefined));
   const isDocker = descriptor.mediaType === MEDIA_TYPE.dockerManifest;
   const toOCI = isDocker && (changes.oci || replaced.some((layer) => layer?.compression === 'zstd'));
   if (!toOCI && replaced.every((layer) => layer === undefined)) return undefined;

@@ -8,20 +8,23 @@ import type { ImageSource } from '../source/image-source.js';
 import type { ImageRecord } from '../store/image-records.js';
 import { withLayerFiles } from '../store/with-layer-files.js';
 
+type StoredImage = Pick<ImageRecord, 'name' | 'target'>;
+
 /**
- * An image of a store as a source. Only blobs in the content store can be opened.
+ * Images of a store as a source. Only blobs in the content store can be opened.
  *
- * @param snapshots of the image's layers
+ * @param snapshots of the images' layers
  */
 export function contentSource(
   content: ContentStore,
-  { name, target }: Pick<ImageRecord, 'name' | 'target'>,
+  images: StoredImage | readonly StoredImage[],
   snapshots?: Snapshotter,
 ): ImageSource {
   const close = async () => {};
+  const all = [images].flat();
   return {
-    description: name,
-    images: async () => [{ name, target }],
+    description: all.map(({ name }) => name).join(', '),
+    images: async () => all.map(({ name, target }) => ({ name, target })),
     open: async ({ digest, size }, { offset = 0 } = {}) => ({
       bytes: { path: await pathOf(content, digest), offset, length: size - offset },
       offset,

@@ -20,7 +20,7 @@ import type { StoreParts } from './store-parts.js';
 /** Imports the images of a layout or an archive in sequence. Complete images stay when a later one fails. */
 export async function importImages(
   parts: StoreParts,
-  from: string | URL | ByteSource,
+  from: string | URL | ByteSource | ImageSource,
   options: ImportOptions,
   tell: Tell<PullEvent>,
 ): Promise<readonly ImageRecord[]> {
@@ -28,7 +28,8 @@ export async function importImages(
   // Protects the blobs that a streamed archive writes into the content store before its images are recorded.
   const lease = await PullLease.take(parts);
   try {
-    await using source = await openSource(parts, from, lease, options);
+    await using opened = isImageSource(from) ? undefined : await openSource(parts, from, lease, options);
+    const source = opened ?? (from as ImageSource);
     const records: ImageRecord[] = [];
     const images = await source.images(options);
     if (given !== undefined && new Set(images.map(({ target }) => target.digest)).size > 1)
@@ -67,6 +68,10 @@ function checkNames(images: readonly SourceImage[], description: string): void {
       );
     digests.set(name, other);
   }
+}
+
+function isImageSource(from: string | URL | ByteSource | ImageSource): from is ImageSource {
+  return typeof from === 'object' && from !== null && 'images' in from && typeof from.images === 'function';
 }
 
 async function openSource(

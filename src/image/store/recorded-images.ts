@@ -13,6 +13,7 @@ import { contentSource } from '../export/content-source.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { canonicalName, parseReference } from '../reference.js';
 import { type ImageContents, readContents } from '../source/image-contents.js';
+import type { ImageSource } from '../source/image-source.js';
 import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from '../unpack/options.js';
 import { AdmittedImage } from './admit-image.js';
 import { findKeepers } from './find-keepers.js';
@@ -83,6 +84,12 @@ export class RecordedImages implements Images {
     for (const name of [before, after])
       contents.push(await this.open(this.#get(name)).contents({ platform }));
     return await compareImages(this.#parts.snapshots, contents[0]!, contents[1]!, rest);
+  }
+
+  async source(...names: readonly string[]): Promise<ImageSource> {
+    const images = names.map((name) => this.#get(name));
+    const { content, snapshots } = this.#parts;
+    return contentSource(content, images, snapshots);
   }
 
   async remove(name: string): Promise<void> {

@@ -17,11 +17,21 @@ import {
   SQUASH_IMAGE_OPTIONS,
   type SquashImageOptions,
 } from '../build/options.js';
+import {
+  CONVERT_OPTIONS,
+  type ConvertOptions,
+  type CopiedImage,
+  type CopyEvent,
+  PUSH_OPTIONS,
+  type PushOptions,
+} from '../copy/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
 import { openRegistry } from '../registry/open-registry.js';
+import { OPEN_REGISTRY_TARGET_OPTIONS, openRegistryTarget } from '../registry/push/open-registry-target.js';
 import { OPEN_REGISTRY_OPTIONS } from '../registry/registry-access.js';
 import type { RegistryNotice } from '../registry/registry-notice.js';
+import type { ImageSource } from '../source/image-source.js';
 import { AdmittedImage } from './admit-image.js';
 import { importImages } from './import-images.js';
 import { unmountImage } from './mount-image.js';
@@ -86,7 +96,10 @@ export class RootStore implements Store {
     });
   }
 
-  import(source: string | URL | ByteSource, options: ImportOptions = {}): Task<readonly Image[], PullEvent> {
+  import(
+    source: string | URL | ByteSource | ImageSource,
+    options: ImportOptions = {},
+  ): Task<readonly Image[], PullEvent> {
     return this.#start(async (tell) => {
       checkOptions('import', options, IMPORT_OPTIONS);
       const records = await importImages(this.#parts, source, options, tell);
@@ -125,6 +138,34 @@ export class RootStore implements Store {
       checkOptions('rebase', options, REBASE_IMAGE_OPTIONS);
       const { rebaseImage } = await import('../build/rebase-image.js');
       return this.images.open(await rebaseImage(this.#parts, this.images, image, name, options, tell));
+    });
+  }
+
+  push(name: string, reference?: string, options: PushOptions = {}): Task<CopiedImage, CopyEvent> {
+    return this.#start(async (tell) => {
+      checkOptions('push', options, PUSH_OPTIONS);
+      const { ImageCopy } = await import('../copy/image-copy.js');
+      const image = await this.images.get(name);
+      const onNotice = (notice: RegistryNotice) => {
+        tell(notice);
+        options.onNotice?.(notice);
+      };
+      await using target = await openRegistryTarget(reference ?? image.name, {
+        ...pickOptions(options, OPEN_REGISTRY_TARGET_OPTIONS),
+        onNotice,
+      });
+      const source = await this.images.source(image.name);
+      const [copied] = await new ImageCopy(source, target, options, tell).run();
+      return copied!;
+    });
+  }
+
+  convert(name: string, newName: string, options: ConvertOptions = {}): Task<Image, CopyEvent> {
+    return this.#start(async (tell) => {
+      checkOptions('convert', options, CONVERT_OPTIONS);
+      const { convertImage } = await import('../copy/convert-image.js');
+      const image = await this.images.get(name);
+      return this.images.open(await convertImage(this.#parts, image, newName, options, tell));
     });
   }
 

@@ -16,10 +16,12 @@ import type {
   RebaseImageOptions,
   SquashImageOptions,
 } from '../build/options.js';
+import type { ConvertOptions, CopiedImage, CopyEvent, PushOptions } from '../copy/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/registry-access.js';
 import type { ImageContents } from '../source/image-contents.js';
+import type { ImageSource } from '../source/image-source.js';
 import type { UnpackedImage, UnpackImageOptions } from '../unpack/options.js';
 import type { Keeper } from './find-keepers.js';
 import type { CollectResult } from './garbage.js';
@@ -64,12 +66,45 @@ export interface Store extends AsyncDisposable {
   pull(reference: string, options?: PullOptions): Task<Image, PullEvent>;
 
   /**
-   * Imports images from an OCI layout (a directory) or an archive (a file or a stream): all images, or those of `names`.
+   * Imports images from an OCI layout (a directory) or an archive (a file or a stream): all images, or those of `names`. An
+   * opened source stays open, and has chosen its images.
    * The verifiers are asked for each image, as by `pull`, before the first image is imported.
    *
    * @throws OverlayerError as `pull`, `openImageLayout` and `openImageArchive`
    */
-  import(source: string | URL | ByteSource, options?: ImportOptions): Task<readonly Image[], PullEvent>;
+  import(
+    source: string | URL | ByteSource | ImageSource,
+    options?: ImportOptions,
+  ): Task<readonly Image[], PullEvent>;
+
+  /**
+   * Pushes an image to a registry: `copyImage` from the store. Blobs are sent as they are, if the store has kept them. A
+   * layer whose blob was discarded is compressed on the way if the snapshots are layer files (backend `erofs`).
+   *
+   * @param name the image in the store
+   * @param reference where it goes. @default the image's name
+   * @throws OverlayerError as `openRegistryTarget` and `copyImage`
+   * @throws `signal.reason` when the signal aborts
+   *
+   * @example
+   * await store.push('app:2', 'registry.example/team/app:2');
+   */
+  push(name: string, reference?: string, options?: PushOptions): Task<CopiedImage, CopyEvent>;
+
+  /**
+   * Makes an image of another one, with layers of another compression or with OCI's media types. The config stays the same,
+   * and so do the diffIDs and the snapshots: nothing is unpacked again. An image with several platforms gives an image for
+   * one.
+   *
+   * @param name the image to convert
+   * @param newName reference of the new image. An image that has it loses it
+   * @throws OverlayerError as `copyImage`, and as `pull` for verifiers
+   * @throws `signal.reason` when the signal aborts. As after any failure, nothing stays
+   *
+   * @example
+   * await store.convert('app:2', 'app:2-zstd', { compression: 'zstd', oci: true });
+   */
+  convert(name: string, newName: string, options?: ConvertOptions): Task<Image, CopyEvent>;
 
   /**
    * Makes an image: from nothing or from another image, with new layers, another config, or both. The media types are
@@ -196,6 +231,8 @@ export interface Images {
    * @throws `signal.reason` when the signal aborts
    */
   diff(before: string, after: string, options?: DiffImagesOptions): Promise<readonly FileChange[]>;
+  /** Images as a source for `copyImage`, which is valid while they exist. @throws OverlayerError `NotFound` */
+  source(...names: readonly string[]): Promise<ImageSource>;
   /** Removes a name. `prune` deletes the data that no image uses then. @throws OverlayerError `NotFound` */
   remove(name: string): Promise<void>;
   /**

@@ -14,14 +14,26 @@ export interface BlobPlace {
   readonly path: string;
 }
 
-/**
- * Writes a blob into a file and compares it with its digest.
- *
- * @throws OverlayerError `DataLoss`; `ResourceExhausted`: the disk is full; as `blob.open`
- */
+/** Writes a blob into a file. @throws OverlayerError as `receiveBlob` and `writeAll` */
 export async function writeBlobInto(
-  { file, position, path }: BlobPlace,
+  place: BlobPlace,
   blob: NewBlob,
+  options?: WriteBlobOptions,
+): Promise<Descriptor> {
+  const write = async (chunk: Uint8Array, at: number) =>
+    await writeAll({ ...place, position: place.position + at }, chunk);
+  return await receiveBlob(blob, write, options);
+}
+
+/**
+ * Reads a blob and compares it with its digest.
+ *
+ * @param write gets each chunk and its offset. The chunk stays valid until this resolves
+ * @throws OverlayerError `DataLoss`; as `blob.open` and `write`
+ */
+export async function receiveBlob(
+  blob: NewBlob,
+  write: (chunk: Uint8Array, at: number) => Promise<void>,
   { signal, onBytes }: WriteBlobOptions = {},
 ): Promise<Descriptor> {
   const hash = createHash('sha256');
@@ -33,7 +45,7 @@ export async function writeBlobInto(
     signal?.throwIfAborted();
     if (wanted !== undefined && length + chunk.length > wanted.size) throw otherSize(wanted, 'more');
     // The disk writes while this thread hashes.
-    const written = writeAll({ file, position: position + length, path }, chunk);
+    const written = write(chunk, length);
     written.catch(() => {});
     hash.update(chunk);
     await written;

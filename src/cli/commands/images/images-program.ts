@@ -2,12 +2,14 @@ import type { Command } from 'commander';
 import { addCommand, addGroup } from '../../flags/declare.js';
 import {
   BUNDLE_FLAGS,
+  CONVERT_FLAGS,
   DISK_FLAGS,
   EXPORT_FLAGS,
   IMPORT_FLAGS,
   INSPECT_STORED_FLAGS,
   MOUNT_FLAGS,
   PULL_FLAGS,
+  PUSH_FLAGS,
 } from '../../flags/image-flags.js';
 import { listFlags, STORE_FLAGS } from '../../flags/store-flags.js';
 
@@ -27,6 +29,21 @@ const IMPORT_HELP = `Examples:
   overlayer import image.tar
   docker save app | overlayer import -
   overlayer import --image app:1 layout/`;
+
+const PUSH_HELP = `Examples:
+  overlayer push registry.example/app:1
+  overlayer push app:1 registry.example/app:1 --compression zstd`;
+
+const LOCATIONS =
+  'A location is docker://REF, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:REF] or store:NAME. SRC may be the path of an archive or a layout. A copy to the store unpacks the image.';
+
+const COPY_HELP = `Examples:
+  overlayer copy docker://debian:12 oci:layout:debian-12
+  overlayer copy docker://debian:12 docker://registry.example/debian:12
+  overlayer copy store:debian:12 docker-archive:debian.tar:debian:12`;
+
+const CONVERT_HELP = `Example:
+  overlayer convert app:1 -t app:1-zstd --compression zstd:9 --oci`;
 
 const BUNDLE_HELP = `Example:
   overlayer bundle debian:12 web && crun run --bundle web web-1`;
@@ -61,6 +78,7 @@ export function addImages(program: Command): void {
     flags: EXPORT_FLAGS,
     run: async ([names], flags) => await (await import('./export.js')).exportImages(names, flags),
   });
+  addCopying(program);
   addMounting(program);
   addBuilding(program);
   addCommand(program, {
@@ -91,6 +109,43 @@ export function addImages(program: Command): void {
   });
   addImageDiff(images);
   addChanges(images);
+}
+
+function addCopying(program: Command): void {
+  const load = () => import('./copying.js');
+  addCommand(program, {
+    name: 'push',
+    summary: 'Push an image to a registry.',
+    details: 'Blobs that the registry has are not sent.',
+    operands: [
+      ['<IMAGE>', IMAGE],
+      ['[REF]', "where to push it (default: the image's name)"],
+    ],
+    flags: PUSH_FLAGS,
+    help: PUSH_HELP,
+    run: async ([image, reference], flags) => await (await load()).push(image, reference, flags),
+  });
+  addCommand(program, {
+    name: 'copy',
+    summary: 'Copy an image from one place to another.',
+    details: LOCATIONS,
+    operands: [
+      ['<SRC>', 'where it is'],
+      ['<DST>', 'where it goes'],
+    ],
+    flags: PUSH_FLAGS,
+    help: COPY_HELP,
+    run: async ([source, target], flags) => await (await load()).copy(source, target, flags),
+  });
+  addCommand(program, {
+    name: 'convert',
+    summary: 'Make an image with layers of another compression.',
+    details: 'Its snapshots are those of IMAGE.',
+    operands: [['<IMAGE>', IMAGE]],
+    flags: CONVERT_FLAGS,
+    help: CONVERT_HELP,
+    run: async ([image], flags) => await (await load()).convert(image, flags),
+  });
 }
 
 function addMounting(program: Command): void {

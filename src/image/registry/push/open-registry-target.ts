@@ -8,7 +8,7 @@ import { findRegistry, OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '.
 export type OpenRegistryTargetOptions = Omit<OpenRegistryOptions, 'mirrors'>;
 
 const { mirrors: _, ...names } = OPEN_REGISTRY_OPTIONS;
-const OPEN_REGISTRY_TARGET_OPTIONS = names satisfies OptionNames<OpenRegistryTargetOptions>;
+export const OPEN_REGISTRY_TARGET_OPTIONS = names satisfies OptionNames<OpenRegistryTargetOptions>;
 
 /**
  * Opens a repository of a registry to push to (OCI distribution spec). The first request is sent when the target is first

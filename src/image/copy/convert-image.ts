@@ -1,0 +1,97 @@
+import type { AbortableOptions } from '../../base/abort.js';
+import type { Tell } from '../../base/task.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
+import { putBlob } from '../build/layer-maker.js';
+import { contentSource } from '../export/content-source.js';
+import { PullLease } from '../pull/pull-context.js';
+import { pullImage } from '../pull/pull-image.js';
+import { parseReference } from '../reference.js';
+import { readContents } from '../source/image-contents.js';
+import { AdmittedImage } from '../store/admit-image.js';
+import type { ImageRecord } from '../store/image-records.js';
+import type { Image } from '../store/store.js';
+import type { StoreParts } from '../store/store-parts.js';
+import type { ImageTarget, NewBlob, WriteBlobOptions } from '../target/image-target.js';
+import { receiveBlob } from '../target/write-blob.js';
+import { ImageCopy } from './image-copy.js';
+import type { ConvertOptions, CopyEvent } from './options.js';
+
+/**
+ * See `Store.convert`. The copy leaves blobs under a lease; then the image enters the store as in a pull. Its layers have the
+ * same diffIDs, so their snapshots are there already. A failure deletes all that was made.
+ */
+export async function convertImage(
+  parts: StoreParts,
+  image: Image,
+  newName: string,
+  options: ConvertOptions,
+  tell: Tell<CopyEvent>,
+): Promise<ImageRecord> {
+  const { name } = parseReference(newName);
+  const { platform = image.platform, labels, concurrency, signal, verify, ...rewrite } = options;
+  const lease = await PullLease.take(parts);
+  try {
+    const source = contentSource(parts.content, image, parts.snapshots);
+    await using target = new LeasedContent(parts, lease);
+    const copying = { ...rewrite, platform, concurrency, signal, name };
+    const [copied] = await new ImageCopy(source, target, copying, tell).run();
+    const converted = { name, target: copied!.target };
+    const { layers } = await readContents(parts.content, converted, platform);
+    for (const { descriptor, diffID } of layers)
+      await parts.content.update(
+        descriptor.digest,
+        { labels: { [UNCOMPRESSED_LABEL]: diffID } },
+        { fieldpaths: [`labels.${UNCOMPRESSED_LABEL}`] },
+      );
+    const admitted = await AdmittedImage.admit(name, converted.target, { verify, signal });
+    const record = await pullImage(parts, source, admitted, { platform, labels, signal }, () => {});
+    await lease.release();
+    return record;
+  } catch (error) {
+    // The error of the conversion is the cause; one of the cleanup is not reported.
+    await lease.undo().catch(() => {});
+    throw error;
+  }
+}
+
+/** The content store of an image store as a target. The lease holds all that is in it. */
+class LeasedContent implements ImageTarget {
+  readonly description = 'the store';
+  readonly form = { foreignLayers: true } as const;
+  readonly #parts: StoreParts;
+  readonly #lease: PullLease;
+
+  constructor(parts: StoreParts, lease: PullLease) {
+    this.#parts = parts;
+    this.#lease = lease;
+  }
+
+  async has({ digest }: Descriptor): Promise<boolean> {
+    await this.#lease.hold({ type: 'content', id: digest });
+    return (await this.#parts.content.find(digest)) !== undefined;
+  }
+
+  async writeBlob(blob: NewBlob, options?: WriteBlobOptions): Promise<Descriptor> {
+    return await putBlob(this.#parts, this.#lease, async (ingest) => {
+      const result = await receiveBlob(blob, (chunk) => ingest.write(chunk), options);
+      const { digest, size } = result;
+      return { result, blob: { digest, size, signal: options?.signal } };
+    });
+  }
+
+  async writeManifest(
+    manifest: Descriptor,
+    bytes: Uint8Array,
+    { signal }: AbortableOptions = {},
+  ): Promise<void> {
+    if (await this.has(manifest)) return;
+    await this.writeBlob({ ...manifest, open: async () => ({ bytes, offset: 0 }) }, { signal });
+  }
+
+  async name(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
