@@ -2,10 +2,13 @@ import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import type { Tell } from '../../base/task.js';
-import { parsePlatform } from '../../oci/platform.js';
+import type { ContentStore } from '../../content/content-store.js';
+import type { Labels } from '../../metadata/labels.js';
+import { parseDescriptor } from '../../oci/descriptor.js';
+import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
 import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
-import type { ImageContents } from '../source/image-contents.js';
-import { MOUNTED_IMAGE_LABEL, PLATFORM_LABEL } from '../store/image-labels.js';
+import { type ImageContents, readContents } from '../source/image-contents.js';
+import { MOUNTED_MANIFEST_LABEL, PLATFORM_LABEL } from '../store/image-labels.js';
 import type { ImageRecord } from '../store/image-records.js';
 import { findMounted } from '../store/mount-image.js';
 import type { Images } from '../store/store.js';
@@ -23,7 +26,7 @@ export async function commitImage(
   tell: Tell<BuildEvent>,
 ): Promise<ImageRecord> {
   const snapshot = await findActive(parts.snapshots, target);
-  const base = await findBase(images, snapshot, options);
+  const base = await findBase(parts.content, images, snapshot, options);
   const request = { name, base, command: 'overlayer commit', options, tell };
   return await buildImage(parts, request, async ({ make, entry }) => ({
     layers: [...(base?.layers ?? []), await make({ snapshot: snapshot.name })],
@@ -62,6 +65,7 @@ async function findActive(snapshots: Snapshotter, target: string): Promise<Snaps
  * @throws OverlayerError `NotFound`, `FailedPrecondition`
  */
 async function findBase(
+  content: ContentStore,
   images: Images,
   { name, parent, labels }: SnapshotInfo,
   { base, platform: given }: Pick<CommitImageOptions, 'base' | 'platform'>,
@@ -76,16 +80,16 @@ async function findBase(
       hint: `its parent is ${parent === undefined ? 'none' : `snapshot ${parent}`}; choose the image with this chainID`,
     });
   }
-  const mounted = labels[MOUNTED_IMAGE_LABEL];
+  const mounted = await readMounted(content, labels, platform);
+  if (mounted !== undefined) return mounted;
+  if (parent === undefined) return undefined;
   const found = new Map<string, { readonly name: string; readonly contents: ImageContents }>();
   for (const image of await images.list()) {
     const contents = await ifFound(image.contents({ platform }));
     if (contents === undefined || !fits(contents)) continue;
-    if (image.name === mounted) return contents;
     found.set(contents.descriptor.digest, { name: image.name, contents });
   }
   const [first, ...others] = found.values();
-  if (parent === undefined && mounted === undefined) return undefined;
   if (first === undefined)
     throw new OverlayerError(
       'NotFound',
@@ -103,4 +107,16 @@ async function findBase(
       hint: `name the base: overlayer commit --base IMAGE, one of ${names}`,
     },
   );
+}
+
+/** The image that was mounted, also if its name was given to another image since. */
+async function readMounted(
+  content: ContentStore,
+  labels: Labels,
+  platform: Platform | undefined,
+): Promise<ImageContents | undefined> {
+  const label = labels[MOUNTED_MANIFEST_LABEL];
+  if (label === undefined) return undefined;
+  const target = parseDescriptor(JSON.parse(label));
+  return await ifFound(readContents(content, { name: target.digest, target }, platform ?? hostPlatform()));
 }

@@ -15,8 +15,8 @@ export const ROOT_LABEL = 'containerd.io/gc.root';
 export const LAYER_BLOB_LABEL = 'overlayer/layer-blob';
 /** Labels an image with the platform of its last pull, and the snapshot by which it is mounted. */
 export const PLATFORM_LABEL = 'overlayer/platform';
-/** Labels an active snapshot or a view with the name of the image that is mounted by it. */
-export const MOUNTED_IMAGE_LABEL = 'overlayer/mounted-image';
+/** Labels an active snapshot or a view with the manifest of the image that is mounted by it: its descriptor as JSON. */
+export const MOUNTED_MANIFEST_LABEL = 'overlayer/mounted-manifest';
 /** Labels an active snapshot or a view with the directory on which the image is mounted. */
 export const MOUNTED_ON_LABEL = 'overlayer/mounted-on';
 

@@ -18,7 +18,7 @@ import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } fro
 import { AdmittedImage } from './admit-image.js';
 import { findKeepers } from './find-keepers.js';
 import { collectGarbage } from './garbage.js';
-import { MOUNTED_IMAGE_LABEL, PLATFORM_LABEL } from './image-labels.js';
+import { MOUNTED_MANIFEST_LABEL, PLATFORM_LABEL } from './image-labels.js';
 import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
 import { mountImage } from './mount-image.js';
 import {
@@ -209,10 +209,11 @@ class RecordedImage implements Image {
   async mount(directory: string, options: MountImageOptions = {}): Promise<void> {
     checkOptions('mount', options, MOUNT_IMAGE_OPTIONS);
     const { writable = false, platform } = options;
-    const { layers, config } = await this.contents({ platform });
+    const { descriptor, layers, config } = await this.contents({ platform });
+    const { mediaType, digest, size } = descriptor;
     const { os, architecture, variant } = config.platform;
     const labels = {
-      [MOUNTED_IMAGE_LABEL]: this.name,
+      [MOUNTED_MANIFEST_LABEL]: JSON.stringify({ mediaType, digest, size }),
       [PLATFORM_LABEL]: formatPlatform({ os, architecture, variant }),
     };
     const chainID = layers.at(-1)?.chainID;

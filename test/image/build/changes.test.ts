@@ -219,6 +219,28 @@ describe('what can be committed:', () => {
     ).toContain('Several images have the layers');
   });
 
+  test('a mount is committed again, after the first commit got the name of its image', async () => {
+    const parent = join(directory, 'twice');
+    mkdirSync(parent);
+    const layers = await inStore(
+      'overlay',
+      async (store, { fs, path }, layer, place) => {
+        await store.createImage({ name: 'base', layers: [{ archive: Buffer.from(layer, 'base64') }] });
+        await (await store.images.get('base')).mount(place, { writable: true });
+        const counts = [];
+        for (const name of ['one', 'two']) {
+          fs.writeFileSync(path.join(place, name), name);
+          counts.push((await (await store.commit(place, 'base')).contents()).layers.length);
+        }
+        await store.unmount(place);
+        return counts;
+      },
+      BASE[0]!,
+      parent,
+    );
+    expect(layers).toEqual([2, 2]);
+  });
+
   test('a snapshot without a parent is an image from nothing', async () => {
     const layers = await inStore('native', async (store, { fs, path }) => {
       const [mount] = await store.snapshots.prepare('mine');
