@@ -79,6 +79,10 @@ const DOORS: Readonly<Record<string, (policy: Policy) => PromiseLike<unknown>>> 
   'store.import, docker archive': (policy) => box.store.import(at('docker.tar'), policy),
   'store.import, compressed docker archive': (policy) => box.store.import(at('docker.tar.gz'), policy),
   'store.import, pipe': (policy) => box.store.import(pipe(), policy),
+  'store.import, opened source': async (policy) => {
+    await using source = await ownSource();
+    await box.store.import(source, policy);
+  },
   'unpackImage, registry': (policy) => unpack(openRegistry(reference()), policy),
   'unpackImage, layout': (policy) => unpack(openImageLayout(at('layout')), policy),
   'unpackImage, OCI archive': (policy) => unpack(openImageArchive(at('oci.tar')), policy),
@@ -144,6 +148,16 @@ test('an image that is made here is a new one: store.createImage', async () => {
   });
   await expect(limited).rejects.toMatchObject({ code: 'ResourceExhausted' });
   expect(await box.contents()).toEqual(EMPTY);
+});
+
+test('an image that is converted is a new one: store.convert', async () => {
+  await box.store.import(at('layout'));
+  const before = await box.contents();
+  asked.mockClear();
+  const converted = box.store.convert(NAME, 'sample:2', { compression: 'zstd', ...refuses });
+  await expect(converted).rejects.toMatchObject({ code: 'PermissionDenied' });
+  expect(asked).toHaveBeenCalledTimes(1);
+  expect(await box.contents()).toEqual(before);
 });
 
 test('an image of the store was asked about when it came in', async () => {

@@ -13,7 +13,7 @@ import type { ImageRecord } from '../store/image-records.js';
 import type { Image } from '../store/store.js';
 import type { StoreParts } from '../store/store-parts.js';
 import type { ImageTarget, NewBlob, WriteBlobOptions } from '../target/image-target.js';
-import { receiveBlob } from '../target/write-blob.js';
+import { receiveBlob, writeAsBlob } from '../target/write-blob.js';
 import { ImageCopy } from './image-copy.js';
 import type { ConvertOptions, CopyEvent } from './options.js';
 
@@ -80,13 +80,8 @@ class LeasedContent implements ImageTarget {
     });
   }
 
-  async writeManifest(
-    manifest: Descriptor,
-    bytes: Uint8Array,
-    { signal }: AbortableOptions = {},
-  ): Promise<void> {
-    if (await this.has(manifest)) return;
-    await this.writeBlob({ ...manifest, open: async () => ({ bytes, offset: 0 }) }, { signal });
+  async writeManifest(manifest: Descriptor, bytes: Uint8Array, options?: AbortableOptions): Promise<void> {
+    await writeAsBlob(this, manifest, bytes, options);
   }
 
   async name(): Promise<void> {}

@@ -15,7 +15,7 @@ import { DOCKER_MANIFEST_FILE } from '../archive/docker-archive.js';
 import { blobName, INDEX_FILE, LAYOUT_FILE } from '../source/local-images.js';
 import { dockerTag, LAYOUT_DOCUMENT, namedDescriptor } from './image-names.js';
 import type { ImageTarget, NewBlob, TargetForm, WriteBlobOptions } from './image-target.js';
-import { writeAll, writeBlobInto } from './write-blob.js';
+import { writeAll, writeAsBlob, writeBlobInto } from './write-blob.js';
 
 const BLOCK = 512;
 /** The fields that all members share. */
@@ -93,13 +93,8 @@ export class ArchiveTarget implements ImageTarget {
     return await writing;
   }
 
-  async writeManifest(
-    manifest: Descriptor,
-    bytes: Uint8Array,
-    { signal }: AbortableOptions = {},
-  ): Promise<void> {
-    if (this.#format === 'oci-archive')
-      await this.writeBlob({ ...manifest, open: async () => ({ bytes, offset: 0 }) }, { signal });
+  async writeManifest(manifest: Descriptor, bytes: Uint8Array, options?: AbortableOptions): Promise<void> {
+    if (this.#format === 'oci-archive') await writeAsBlob(this, manifest, bytes, options);
     else if (isIndex(manifest.mediaType))
       throw new OverlayerError('InvalidArgument', 'An archive of docker has one platform of an image', {
         hint: 'choose a platform',

@@ -29,7 +29,7 @@ import {
 } from '../source/local-images.js';
 import { LAYOUT_DOCUMENT, nameAnnotations, namedDescriptor } from './image-names.js';
 import type { ImageTarget, NewBlob, WriteBlobOptions } from './image-target.js';
-import { writeBlobInto } from './write-blob.js';
+import { writeAsBlob, writeBlobInto } from './write-blob.js';
 
 /** Directories of writers in a layout begin with it. */
 const STAGING = '.overlayer-';
@@ -99,13 +99,8 @@ export class LayoutTarget implements ImageTarget {
     }
   }
 
-  async writeManifest(
-    manifest: Descriptor,
-    bytes: Uint8Array,
-    { signal }: AbortableOptions = {},
-  ): Promise<void> {
-    if (await this.has(manifest)) return;
-    await this.writeBlob({ ...manifest, open: async () => ({ bytes, offset: 0 }) }, { signal });
+  async writeManifest(manifest: Descriptor, bytes: Uint8Array, options?: AbortableOptions): Promise<void> {
+    await writeAsBlob(this, manifest, bytes, options);
   }
 
   async name(

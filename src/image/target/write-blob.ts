@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import type { AbortableOptions } from '../../base/abort.js';
 import { iterateSource } from '../../base/byte-source.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { bytesOf, checkDigest, otherSize } from '../source/blob-bytes.js';
-import type { NewBlob, WriteBlobOptions } from './image-target.js';
+import type { ImageTarget, NewBlob, WriteBlobOptions } from './image-target.js';
 
 /** The part of a file that a blob is written to. */
 export interface BlobPlace {
@@ -67,4 +68,15 @@ export async function writeAll({ file, position, path }: BlobPlace, bytes: Uint8
   } catch (error) {
     throw toOverlayerError(error, `Cannot write "${path}"`);
   }
+}
+
+/** Writes a manifest as a blob, unless the target has it. */
+export async function writeAsBlob(
+  target: Pick<ImageTarget, 'has' | 'writeBlob'>,
+  manifest: Descriptor,
+  bytes: Uint8Array,
+  options?: AbortableOptions,
+): Promise<void> {
+  if (await target.has(manifest, options)) return;
+  await target.writeBlob({ ...manifest, open: async () => ({ bytes, offset: 0 }) }, options);
 }

@@ -1,14 +1,14 @@
 import type { MultiBar, SingleBar } from 'cli-progress';
 import { type CopyEvent, displayJson, displayPath, formatPlatform } from '../../../index.js';
 import type { ProgressForm } from '../../flags/store-flags.js';
-import { counted, formatBytes, formatSeconds } from '../format.js';
+import { formatBytes, formatSeconds } from '../format.js';
+import { PacedLines } from './paced-lines.js';
 
 const BAR_WIDTH = 24;
 /** Digits of a digest, as docker shows it. */
 const SHORT = 12;
 /** Rows of the terminal that stay free, for the prompt. */
 const OTHER_ROWS = 2;
-const PLAIN_INTERVAL_SECONDS = 3;
 
 /** What shows a copy. */
 export interface CopyView {
@@ -123,36 +123,24 @@ class BlobBars implements CopyView {
   }
 }
 
-/** A line every few seconds: none for a short copy, and a readable log of a long one. */
 class PlainCopy implements CopyView {
-  readonly #started = performance.now();
-  #next = PLAIN_INTERVAL_SECONDS;
+  readonly #lines = new PacedLines('blob', 'blobs');
   #sizes: readonly number[] = [];
-  #copied: number[] = [];
+  #arrived: number[] = [];
   #done = 0;
 
   tell(event: CopyEvent): void {
     if (event.type === 'plan') {
       this.#sizes = event.blobs.map(({ size }) => size);
-      this.#copied = this.#sizes.map(() => 0);
+      this.#arrived = this.#sizes.map(() => 0);
       this.#done = 0;
-    } else if (event.type === 'progress') this.#copied[event.index] = event.bytes;
+    } else if (event.type === 'progress') this.#arrived[event.index] = event.bytes;
     else if (event.type === 'skip' || event.type === 'blob') {
-      this.#copied[event.index] = this.#sizes[event.index]!;
+      this.#arrived[event.index] = this.#sizes[event.index]!;
       this.#done += 1;
     } else process.stderr.write(noticeText(event));
-    this.#show();
+    this.#lines.show({ done: this.#done, sizes: this.#sizes, arrived: this.#arrived });
   }
 
   end(): void {}
-
-  #show(): void {
-    const seconds = (performance.now() - this.#started) / 1000;
-    if (seconds < this.#next) return;
-    this.#next = seconds + PLAIN_INTERVAL_SECONDS;
-    const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
-    const bytes = `${formatBytes(sum(this.#copied))} of ${formatBytes(sum(this.#sizes))}`;
-    const blobs = counted(this.#sizes.length, 'blob', 'blobs');
-    process.stderr.write(`overlayer: ${this.#done} of ${blobs}, ${bytes}\n`);
-  }
 }

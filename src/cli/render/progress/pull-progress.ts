@@ -8,6 +8,7 @@ import {
 } from '../../../index.js';
 import type { ProgressForm } from '../../flags/store-flags.js';
 import { counted, formatBytes, formatSeconds } from '../format.js';
+import { PacedLines } from './paced-lines.js';
 
 const BAR_WIDTH = 24;
 /** Digits of a digest, as docker shows it. */
@@ -171,8 +172,6 @@ interface PullView {
   end(): Promise<void> | void;
 }
 
-const PLAIN_INTERVAL_SECONDS = 3;
-
 /** Shows the progress of a pull on standard error. */
 export function createPullProgress(form: ProgressForm): PullView {
   switch (form) {
@@ -193,10 +192,8 @@ function writeNotice(notice: Notice): void {
   process.stderr.write(`overlayer: ${noticeText(notice)}\n`);
 }
 
-/** A line every few seconds: none for a short pull, and a readable log of a long one. */
 class PlainPull implements PullView {
-  readonly #started = performance.now();
-  #next = PLAIN_INTERVAL_SECONDS;
+  readonly #lines = new PacedLines('layer', 'layers');
   #sizes: readonly number[] = [];
   /** Bytes of each layer that have arrived. */
   #arrived: number[] = [];
@@ -225,18 +222,8 @@ class PlainPull implements PullView {
       default:
         event satisfies never;
     }
-    this.#show();
+    this.#lines.show({ done: this.#done, sizes: this.#sizes, arrived: this.#arrived });
   }
 
   end(): void {}
-
-  #show(): void {
-    const seconds = (performance.now() - this.#started) / 1000;
-    if (seconds < this.#next) return;
-    this.#next = seconds + PLAIN_INTERVAL_SECONDS;
-    const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
-    const bytes = `${formatBytes(sum(this.#arrived))} of ${formatBytes(sum(this.#sizes))}`;
-    const layers = counted(this.#sizes.length, 'layer', 'layers');
-    process.stderr.write(`overlayer: ${this.#done} of ${layers}, ${bytes}\n`);
-  }
 }
