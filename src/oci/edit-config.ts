@@ -1,3 +1,4 @@
+import { checkOptions, describe, type OptionNames } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import type { DiffID } from './digest.js';
 import { quoted } from './document.js';
@@ -30,6 +31,20 @@ export interface ConfigChanges {
   /** The platform that the image is for. */
   readonly platform?: Platform | undefined;
 }
+
+const CONFIG_CHANGES = {
+  env: true,
+  entrypoint: true,
+  cmd: true,
+  user: true,
+  workingDir: true,
+  labels: true,
+  stopSignal: true,
+  volumes: true,
+  exposedPorts: true,
+  author: true,
+  platform: true,
+} satisfies OptionNames<ConfigChanges>;
 
 /** What a new image has and its base has not. */
 export interface ConfigEdit {
@@ -68,10 +83,11 @@ export function rawHistory(config: string): readonly RawHistoryEntry[] {
  */
 export function editImageConfig(config: string, edit: ConfigEdit): Uint8Array {
   const { changes = {}, created, diffIDs, history, appended = [] } = edit;
+  checkOptions('the option config', changes, CONFIG_CHANGES);
   const text = new JsonText(Buffer.from(config), 'config');
   text.set(['created'], formatTime(created));
   changeProcess(text, changes);
-  if (changes.author !== undefined) text.set(['author'], changes.author || undefined);
+  if (changes.author !== undefined) text.set(['author'], checkText('author', changes.author) || undefined);
   if (changes.platform !== undefined) changePlatform(text, changes.platform);
   if (diffIDs !== undefined) {
     text.set(['rootfs', 'type'], 'layers');
@@ -118,14 +134,15 @@ function changeProcess(text: JsonText, changes: ConfigChanges): void {
       throw wrong('workingDir', workingDir, 'not an absolute path');
     text.set(['config', 'WorkingDir'], checkText('workingDir', workingDir) || undefined);
   }
-  if (labels !== undefined) changeMap(text, 'Labels', Object.entries(labels));
+  if (labels !== undefined) changeMap(text, 'Labels', entriesOf('labels', labels).map(label));
   if (stopSignal !== undefined) {
     if (!/^(?:SIG[A-Z0-9+-]+|\d{1,3}|)$/.test(stopSignal))
       throw wrong('stopSignal', stopSignal, 'not a signal such as SIGTERM or 15');
     text.set(['config', 'StopSignal'], stopSignal || undefined);
   }
-  if (volumes !== undefined) changeMap(text, 'Volumes', Object.entries(volumes).map(volume));
-  if (exposedPorts !== undefined) changeMap(text, 'ExposedPorts', Object.entries(exposedPorts).map(port));
+  if (volumes !== undefined) changeMap(text, 'Volumes', entriesOf('volumes', volumes).map(volume));
+  if (exposedPorts !== undefined)
+    changeMap(text, 'ExposedPorts', entriesOf('exposedPorts', exposedPorts).map(port));
 }
 
 /** Keeps the order: a variable that is set again stays in its place. */
@@ -133,10 +150,11 @@ function changeEnv(
   before: readonly string[],
   env: Readonly<Record<string, string | null>>,
 ): readonly string[] | undefined {
-  const changed = new Map(Object.entries(env));
+  const changed = new Map(entriesOf('env', env));
   for (const [name, value] of changed) {
     if (name === '' || name.includes('=')) throw wrong('env', name, 'not the name of a variable');
-    checkText('env', `${name}${value ?? ''}`);
+    checkText('env', name);
+    if (value !== null) checkText('env', value);
   }
   const after = new Map<string, string>();
   for (const entry of before) {
@@ -164,6 +182,20 @@ function changeMap(
     if (value === null) after.delete(name);
     else after.set(name, value);
   text.set(['config', field], after.size === 0 ? undefined : Object.fromEntries(after));
+}
+
+/** @throws OverlayerError `InvalidArgument` for a list, whose indexes would be names */
+function entriesOf<Value>(
+  option: string,
+  values: Readonly<Record<string, Value>>,
+): readonly (readonly [name: string, value: Value])[] {
+  if (typeof values === 'object' && values !== null && !Array.isArray(values))
+    return Object.entries(values).filter(([, value]) => value !== undefined);
+  throw new OverlayerError('InvalidArgument', `${option}: ${describe(values)} is not an object of names`);
+}
+
+function label([name, value]: readonly [string, string | null]): readonly [string, string | null] {
+  return [name, value === null ? null : checkText('labels', value)];
 }
 
 function volume([path, value]: readonly [string, true | null]): readonly [string, object | null] {
@@ -204,6 +236,8 @@ function notRead(field: string): OverlayerError {
 }
 
 function words(option: string, list: readonly string[]): readonly string[] | undefined {
+  if (!Array.isArray(list))
+    throw new OverlayerError('InvalidArgument', `${option}: ${describe(list)} is not a list of words`);
   for (const word of list) checkText(option, word);
   return list.length === 0 ? undefined : list;
 }

@@ -118,6 +118,22 @@ test.each<[changes: ConfigChanges, message: string]>([
   expect(() => edit(ODD, changes)).toThrow(message);
 });
 
+test.each<[changes: object, message: string]>([
+  [{ env: ['A=1'] }, 'env: an instance of Array is not an object of names'],
+  [{ env: { A: 1 } }, 'env: "1" is not a text'],
+  [{ labels: { a: 1 } }, 'labels: "1" is not a text'],
+  [{ entrypoint: '/bin/app' }, 'entrypoint: a string is not a list of words'],
+  [{ author: 5 }, 'author: "5" is not a text'],
+  [{ Env: {} }, 'the option config has no option "Env"'],
+])('a change of another type, from JavaScript, is refused: %j', (changes, message) => {
+  expect(() => edit(ODD, changes)).toThrow(message);
+});
+
+test('a change of undefined is none', () => {
+  const undefinedLabel = { labels: { a: undefined } } as unknown as ConfigChanges;
+  expect(JSON.parse(edit('{"config":{"User":"x"}}', undefinedLabel)).config).toEqual({ User: 'x' });
+});
+
 test('a document of any depth is changed without recursion', () => {
   const deep = '['.repeat(100_000) + ']'.repeat(100_000);
   expect(edit(`{"deep":${deep},"config":{}}`, { user: 'web' })).toContain('"config":{"User":"web"}');

@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import type { CreateDiffOptions } from '../../layer/diff/options.js';
 import type { LayerProgress } from '../../layer/options.js';
@@ -66,7 +67,7 @@ export async function buildImage(
   plan: (tools: LayerTools) => Promise<BuildPlan>,
 ): Promise<ImageRecord> {
   const { base, options, tell } = request;
-  const name = parseReference(request.name).name;
+  const name = newName(request.name);
   const created = options.sourceDateEpoch ?? new Date();
   const lease = await PullLease.take(parts);
   const put = (mediaType: string, bytes: Uint8Array) => putDocument(parts, lease, mediaType, bytes);
@@ -162,7 +163,7 @@ interface ManifestEdit {
 async function editManifest(
   { content }: StoreParts,
   base: ImageContents | undefined,
-  { config, layers, annotations = {} }: ManifestEdit,
+  { config, layers, annotations }: ManifestEdit,
 ): Promise<Uint8Array> {
   const bytes =
     base === undefined
@@ -176,9 +177,24 @@ async function editManifest(
     ['layers'],
     layers.map((layer) => known.get(`${layer.mediaType} ${layer.digest}`) ?? layer),
   );
-  for (const [name, value] of Object.entries(annotations))
-    text.set(['annotations', name], value ?? undefined);
+  if (annotations !== undefined) {
+    // As one field: names that differ in their case alone are two annotations.
+    const changed = new Map<string, unknown>(Object.entries(text.get(['annotations']) ?? {}));
+    for (const [name, value] of Object.entries(annotations))
+      if (value === null) changed.delete(name);
+      else changed.set(name, value);
+    text.set(['annotations'], changed.size === 0 ? undefined : Object.fromEntries(changed));
+  }
   return text.bytes;
+}
+
+/** @throws OverlayerError `InvalidArgument`, also for a name with a digest, which would promise other bytes */
+function newName(text: string): string {
+  const { name, digest } = parseReference(text);
+  if (digest === undefined) return name;
+  throw new OverlayerError('InvalidArgument', `The name of a new image has a digest: "${name}"`, {
+    hint: 'the digest of an image is known when it is made: give a name and a tag',
+  });
 }
 
 async function putDocument(

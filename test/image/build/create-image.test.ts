@@ -173,3 +173,18 @@ test('events tell of new layers first, then of the unpacking', async () => {
     'commit',
   ]);
 });
+
+test('annotations that differ in their case alone are two', async () => {
+  const annotations = { Name: '1', name: '2' };
+  const first = await create({ name: 'first', annotations });
+  expect((await first.contents()).manifest.annotations).toEqual(annotations);
+  const second = await create({ name: 'second', base: first.name, annotations: { name: null } });
+  expect((await second.contents()).manifest.annotations).toEqual({ Name: '1' });
+});
+
+test('a name with a digest is refused: the image would have another', async () => {
+  const failure = create({ name: `new@sha256:${'0'.repeat(64)}` });
+  await expect(failure).rejects.toMatchObject({ code: 'InvalidArgument' });
+  await expect(failure).rejects.toThrow('The name of a new image has a digest');
+  expect(await box.store.images.list()).toEqual([]);
+});
