@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -96,6 +96,22 @@ describe('a push', () => {
       `docker://${reference}`,
       `dir:${at('copy')}`,
     );
+  });
+
+  test('of a damaged blob names the blob, and the registry has no image', async () => {
+    const store = await storeWith('native');
+    const { manifest } = await (await store.images.get(NAME)).contents();
+    const { digest } = manifest.layers[1]!;
+    const path = await store.content.path(digest);
+    const bytes = readFileSync(path);
+    bytes[20]! ^= 1;
+    writeFileSync(path, bytes);
+    const reference = `${registry.host}/damaged:1`;
+    await expect(store.push(NAME, reference)).rejects.toMatchObject({
+      code: 'DataLoss',
+      message: expect.stringContaining(digest),
+    });
+    await expect(pulled(reference)).rejects.toMatchObject({ code: 'NotFound' });
   });
 
   test('of discarded blobs without layer files fails, and the registry has no image', async () => {
