@@ -14,6 +14,7 @@ import { chart } from './report/chart.js';
 import { markdown } from './report/markdown.js';
 import type { Results } from './results.js';
 import { enterNamespace, mountMemory } from './scratch.js';
+import { measureWayBack } from './way-back/measure-way-back.js';
 
 /** What has results of its own. */
 const OWN_RUNS = {
@@ -21,6 +22,7 @@ const OWN_RUNS = {
   daemon: (results: Results, dir: string) => measureImage(results, dir, 'daemon'),
   erofs: measureErofsLayers,
   'erofs-image': measureErofsImages,
+  'way-back': measureWayBack,
 };
 const GROUPS = [
   ...Object.keys({ ...INPUT_GROUPS, ...SIZE_GROUPS, ...STORE_GROUPS }),

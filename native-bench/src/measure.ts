@@ -8,6 +8,8 @@ export interface Contender {
   readonly name: string;
   /** Works on an empty directory `dest`. */
   command(dest: string): Command;
+  /** Brings the tool back to its state before the work. It does not count. */
+  before?(): void;
   readonly env?: Readonly<Record<string, string>>;
   /** A physical limit rather than a peer: it does a part of the work only. */
   readonly limit?: boolean;
@@ -61,6 +63,7 @@ export function measureInTurn(contenders: readonly Contender[], where: Rounds): 
 function measureOnce(contender: Contender, dir: string): Sample {
   const dest = join(dir, 'dest');
   const report = join(dir, 'time');
+  contender.before?.();
   mkdirSync(dest);
   const command = ['/usr/bin/time', '--format', '%U %S %M', '--output', report, ...contender.command(dest)];
   const start = process.hrtime.bigint();

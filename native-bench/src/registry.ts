@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './run.js';
 
@@ -13,29 +13,33 @@ export interface Registry {
 
 /** Debian's docker-registry with the image of an OCI layout; its blobs are at `dir`, in memory. */
 export function startRegistry(dir: string, layout: string): Registry {
+  const { reference, stop } = startEmptyRegistry(dir);
+  const quietly = ['skopeo', '--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false'];
+  run([...quietly, `oci:${layout}:image`, `docker://${reference}`]);
+  return { reference, stop };
+}
+
+export interface EmptyRegistry extends Registry {
+  /** Removes what was pushed. */
+  readonly empty: () => void;
+}
+
+export function startEmptyRegistry(dir: string): EmptyRegistry {
   mkdirSync(dir);
   const config = join(dir, 'config.json');
+  const blobs = join(dir, 'blobs');
   // YAML, which JSON is too.
   const settings = {
     version: '0.1',
-    storage: { filesystem: { rootdirectory: join(dir, 'blobs') } },
+    // It keeps nothing in memory, so that its files can be removed.
+    storage: { filesystem: { rootdirectory: blobs } },
     http: { addr: HOST, secret: 'of this benchmark' },
   };
   writeFileSync(config, JSON.stringify(settings));
   const env = { ...process.env, OTEL_TRACES_EXPORTER: 'none' };
   const registry = spawn('docker-registry', ['serve', config], { stdio: 'ignore', env });
-  run([
-    'curl',
-    '--silent',
-    '--retry',
-    '50',
-    '--retry-connrefused',
-    '--retry-delay',
-    '1',
-    `http://${HOST}/v2/`,
-  ]);
-  const reference = `${HOST}/image:latest`;
-  const quietly = ['skopeo', '--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false'];
-  run([...quietly, `oci:${layout}:image`, `docker://${reference}`]);
-  return { reference, stop: () => registry.kill() };
+  const retries = ['--retry', '50', '--retry-connrefused', '--retry-delay', '1'];
+  run(['curl', '--silent', ...retries, `http://${HOST}/v2/`]);
+  const empty = () => rmSync(blobs, { recursive: true, force: true });
+  return { reference: `${HOST}/image:latest`, empty, stop: () => registry.kill() };
 }

@@ -20,6 +20,10 @@ const TITLES: Readonly<Record<string, string>> = {
   'erofs-disk': 'gzip layer to one EROFS file, on disk (ext4 with a journal), made durable',
   'erofs-image':
     'an image from an OCI layout into a store of EROFS files, on disk (ext4 with a journal), made durable',
+  push: 'an image of five layers to an empty registry on this machine, in memory',
+  'convert-zstd': 'all layers of the image from gzip to zstd, in memory',
+  'convert-gzip': 'all layers of the image from zstd to gzip, in memory',
+  commit: 'a toolchain of 393 MB that a container has installed becomes a layer of a new image, in memory',
   diff: 'a layer of an overlay snapshot, in memory',
   memory: 'peak memory',
   startup: 'start-up',
