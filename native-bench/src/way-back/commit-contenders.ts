@@ -43,10 +43,6 @@ export function commitContenders(stores: Stores, change: Layer): readonly Conten
       command: () => ['umoci', 'repack', '--image', `${gzipLayout}:committed`, bundle],
     },
     {
-      name: 'buildah, to a layout (gzip)',
-      command: (dest) => shell(`buildah ${containers} commit -q change oci:${dest}/layout:committed`),
-    },
-    {
       name: 'buildah, to its storage (not compressed)',
       before: () => run(shell(`buildah ${containers} rmi committed || true`)),
       command: () => shell(`buildah ${containers} commit -q change committed`),
