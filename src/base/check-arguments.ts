@@ -6,14 +6,38 @@ const QUOTED_CHARACTERS = 80;
 
 // The compiler finds these mistakes, too. The checks are for callers in JavaScript, and for values that are not typed.
 
-/** All names of an options type: `{ … } satisfies OptionNames<Options>` fails to compile if one is missing or unknown. */
-export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+/** The types of values that are checked here. Other values are checked where they are used. */
+type OptionKind = 'boolean' | 'number' | 'string' | 'path' | 'function' | 'list';
+
+type KindOf<Value> = [Value] extends [boolean]
+  ? 'boolean'
+  : [Value] extends [number]
+    ? 'number'
+    : [Value] extends [string]
+      ? 'string' | 'path'
+      : [Value] extends [(...args: never) => unknown]
+        ? 'function'
+        : [Value] extends [readonly unknown[]]
+          ? 'list'
+          : true;
+
+/**
+ * All names of an options type, with the kinds of their values: `{ … } satisfies OptionNames<Options>` fails to compile if a
+ * name is missing or unknown, or has another kind.
+ */
+export type OptionNames<Options> = {
+  readonly [Name in keyof Options]-?: KindOf<NonNullable<Options[Name]>>;
+};
 
 /**
  * @param work name of the public function
- * @throws OverlayerError `InvalidArgument` for an option that the function does not have
+ * @throws OverlayerError `InvalidArgument` for an option that the function does not have, or a value of another type
  */
-export function checkOptions(work: string, options: unknown, names: Readonly<Record<string, true>>): void {
+export function checkOptions(
+  work: string,
+  options: unknown,
+  names: Readonly<Record<string, OptionKind | true>>,
+): void {
   if (typeof options !== 'object' || options === null)
     throw new OverlayerError('InvalidArgument', `The options of ${work} are ${describe(options)}`, {
       hint: `give an object; its options are ${Object.keys(names).join(', ')}`,
@@ -21,11 +45,23 @@ export function checkOptions(work: string, options: unknown, names: Readonly<Rec
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     if (name === 'signal') checkSignal(work, value);
-    if (Object.hasOwn(names, name)) continue;
-    throw new OverlayerError('InvalidArgument', `${work} has no option "${name}"`, {
-      hint: optionHint(name, Object.keys(names)),
-    });
+    const kind = Object.hasOwn(names, name) ? names[name] : undefined;
+    if (kind === undefined)
+      throw new OverlayerError('InvalidArgument', `${work} has no option "${name}"`, {
+        hint: optionHint(name, Object.keys(names)),
+      });
+    if (kind === 'path') checkPath(name, value);
+    else if (kind !== true && !isOfKind(value, kind))
+      throw new OverlayerError(
+        'InvalidArgument',
+        `The option "${name}" of ${work} is ${describe(value)}, not a ${kind}`,
+      );
   }
+}
+
+function isOfKind(value: unknown, kind: Exclude<OptionKind, 'path'>): boolean {
+  if (kind === 'list') return Array.isArray(value);
+  return typeof value === kind && !Number.isNaN(value);
 }
 
 function checkSignal(work: string, signal: unknown): void {
@@ -38,7 +74,7 @@ function checkSignal(work: string, signal: unknown): void {
 /** Keeps the options that another function has. @param names of the options of that function */
 export function pickOptions<Options extends object, Name extends keyof Options & string>(
   options: Options,
-  names: Readonly<Record<Name, true>>,
+  names: Readonly<Record<Name, unknown>>,
 ): Pick<Options, Name> {
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(names, name))) as Pick<
     Options,
@@ -78,7 +114,7 @@ export function checkPath(argument: string, path: unknown): void {
 
 /** Names the kind of a value in errors. */
 export function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
+  if (value === null || value === undefined || Number.isNaN(value)) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
   const { name = '' } = (value.constructor ?? {}) as { readonly name?: string };
   return name === '' || name === 'Object' ? 'a plain object' : `an instance of ${name}`;

@@ -123,8 +123,8 @@ export interface ReadBlobOptions extends AbortableOptions {
 
 export const READ_BLOB_OPTIONS = {
   signal: true,
-  offset: true,
-  length: true,
+  offset: 'number',
+  length: 'number',
 } satisfies OptionNames<ReadBlobOptions>;
 
 /** Digest and size of the future blob, as far as the caller knows them. */
@@ -142,9 +142,9 @@ export interface OpenIngestOptions {
 }
 
 export const OPEN_INGEST_OPTIONS = {
-  digest: true,
-  size: true,
-  sizeIs: true,
+  digest: 'string',
+  size: 'number',
+  sizeIs: 'string',
 } satisfies OptionNames<OpenIngestOptions>;
 
 /** The state of an ingest. */
@@ -215,11 +215,11 @@ export interface CommitIngestOptions extends AbortableOptions {
 
 export const COMMIT_INGEST_OPTIONS = {
   signal: true,
-  digest: true,
-  size: true,
+  digest: 'string',
+  size: 'number',
   labels: true,
-  hashed: true,
-  existing: true,
+  hashed: 'string',
+  existing: 'string',
 } satisfies OptionNames<CommitIngestOptions>;
 
 /** Whether the bytes of a blob have its digest. `actual` and `size` (bytes) are those of the bytes that are there. */
@@ -235,7 +235,7 @@ export interface SweepOptions extends AbortableOptions {
 
 export const SWEEP_OPTIONS = {
   signal: true,
-  ingestsIdleMs: true,
+  ingestsIdleMs: 'number',
 } satisfies OptionNames<SweepOptions>;
 
 /** The blobs and ingests that a sweep has deleted. */

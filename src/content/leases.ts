@@ -68,10 +68,10 @@ export interface CreateLeaseOptions {
 }
 
 export const CREATE_LEASE_OPTIONS = {
-  id: true,
+  id: 'string',
   labels: true,
   expiresAt: true,
-  tiedToProcess: true,
+  tiedToProcess: 'boolean',
 } satisfies OptionNames<CreateLeaseOptions>;
 
 /** Something that a lease holds. */

@@ -1,14 +1,14 @@
-import { checkOptions, checkPath, type OptionNames } from '../base/check-arguments.js';
+import { checkOptions, type OptionNames } from '../base/check-arguments.js';
 import { OPEN_SNAPSHOTTER_OPTIONS } from '../snapshot/open-snapshotter.js';
 import type { Daemon, ServeOptions } from './daemon.js';
 
 const SERVE_OPTIONS = {
   ...OPEN_SNAPSHOTTER_OPTIONS,
-  address: true,
-  name: true,
-  containerd: true,
-  metrics: true,
-  onLog: true,
+  address: 'path',
+  name: 'string',
+  containerd: 'path',
+  metrics: 'string',
+  onLog: 'function',
 } satisfies OptionNames<ServeOptions>;
 
 /**
@@ -28,7 +28,6 @@ const SERVE_OPTIONS = {
  */
 export async function serve(options: ServeOptions): Promise<Daemon> {
   checkOptions('serve', options, SERVE_OPTIONS);
-  if (options.address !== undefined) checkPath('address', options.address);
   // Loaded when used, because gRPC takes long to load.
   const { startDaemon } = await import('./start-daemon.js');
   return await startDaemon(options);

@@ -61,13 +61,13 @@ export interface ReadLayerOptions extends AbortableOptions {
 
 export const READ_LAYER_OPTIONS = {
   signal: true,
-  digest: true,
-  diffID: true,
-  digests: true,
-  allowEmpty: true,
-  unreadSource: true,
+  digest: 'string',
+  diffID: 'string',
+  digests: 'string',
+  allowEmpty: 'boolean',
+  unreadSource: 'string',
   limits: true,
-  gzip: true,
+  gzip: 'string',
 } satisfies OptionNames<ReadLayerOptions>;
 
 /** Options of work whose events are data, so that its progress needs a callback. */
@@ -80,7 +80,7 @@ export interface PlanLayerOptions extends ReadLayerOptions, ProgressOptions {}
 
 export const PLAN_LAYER_OPTIONS = {
   ...READ_LAYER_OPTIONS,
-  onProgress: true,
+  onProgress: 'function',
 } satisfies OptionNames<PlanLayerOptions>;
 
 export interface UnpackLayerOptions extends ReadLayerOptions {
@@ -122,11 +122,11 @@ export interface UnpackLayerOptions extends ReadLayerOptions {
 
 export const UNPACK_LAYER_OPTIONS = {
   ...READ_LAYER_OPTIONS,
-  target: true,
-  rootless: true,
-  lowers: true,
-  existing: true,
-  sync: true,
+  target: 'string',
+  rootless: 'boolean',
+  lowers: 'list',
+  existing: 'string',
+  sync: 'boolean',
 } satisfies OptionNames<UnpackLayerOptions>;
 
 /**
@@ -178,8 +178,8 @@ export interface MergeErofsLayersOptions extends AbortableOptions {
 
 export const MERGE_EROFS_LAYERS_OPTIONS = {
   ...ABORTABLE_OPTIONS,
-  form: true,
-  sync: true,
+  form: 'string',
+  sync: 'boolean',
 } satisfies OptionNames<MergeErofsLayersOptions>;
 
 /** A merged image that was written. */

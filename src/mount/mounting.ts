@@ -1,6 +1,6 @@
 import { rmdir } from 'node:fs/promises';
 import { ABORTABLE_OPTIONS, type AbortableOptions, orAborted } from '../base/abort.js';
-import { checkOptions } from '../base/check-arguments.js';
+import { checkOptions, checkPath } from '../base/check-arguments.js';
 import type { Mount } from './mount.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';
 
@@ -46,6 +46,7 @@ async function bindCalls(): Promise<MountCalls> {
  *   with the kernel's own explanation where it gave one; `DataLoss`: an EROFS file is damaged
  */
 export async function mountAll(mounts: readonly Mount[], target: string): Promise<void> {
+  checkPath('target', target);
   await (await loadCalls()).mount(mounts, target);
 }
 
@@ -56,6 +57,7 @@ export async function mountAll(mounts: readonly Mount[], target: string): Promis
  * @throws OverlayerError `FailedPrecondition` when files are still open there, `PermissionDenied`
  */
 export async function unmountAll(target: string): Promise<void> {
+  checkPath('target', target);
   await (await loadCalls()).unmount(target, { lazy: false });
 }
 

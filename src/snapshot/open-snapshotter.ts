@@ -2,7 +2,7 @@ import { checkOptions, type OptionNames } from '../base/check-arguments.js';
 import type { OpenSnapshotterOptions, Snapshotter } from './snapshotter.js';
 
 export const OPEN_SNAPSHOTTER_OPTIONS = {
-  root: true,
+  root: 'path',
   backend: true,
 } satisfies OptionNames<OpenSnapshotterOptions>;
 

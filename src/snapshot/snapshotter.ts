@@ -238,7 +238,7 @@ export interface PrepareOptions extends AbortableOptions {
 
 export const PREPARE_OPTIONS = {
   ...ABORTABLE_OPTIONS,
-  parent: true,
+  parent: 'string',
   labels: true,
 } satisfies OptionNames<PrepareOptions>;
 
@@ -251,7 +251,7 @@ export interface ViewOptions extends PrepareOptions {
   readonly merged?: boolean | undefined;
 }
 
-export const VIEW_OPTIONS = { ...PREPARE_OPTIONS, merged: true } satisfies OptionNames<ViewOptions>;
+export const VIEW_OPTIONS = { ...PREPARE_OPTIONS, merged: 'boolean' } satisfies OptionNames<ViewOptions>;
 
 /** Name and labels of the committed snapshot. */
 export interface CommitOptions extends AbortableOptions {
@@ -264,8 +264,8 @@ export interface CommitOptions extends AbortableOptions {
 
 export const COMMIT_OPTIONS = {
   ...ABORTABLE_OPTIONS,
-  name: true,
-  parent: true,
+  name: 'string',
+  parent: 'string',
   labels: true,
 } satisfies OptionNames<CommitOptions>;
 

@@ -105,6 +105,32 @@ describe('options that a function does not have are refused by name', () => {
     });
 });
 
+describe('a value of another type is refused by name', () => {
+  test.each<[string, object]>([
+    ['unpackLayer', { sync: 'no' }],
+    ['unpackLayer', { rootless: 1 }],
+    ['unpackLayer', { lowers: root }],
+    ['unpackLayer', { diffID: null }],
+    ['createDiff', { compressionLevel: '9' }],
+    ['createDiff', { onProgress: true }],
+    ['openRegistry', { plainHTTP: 'false' }],
+    ['openRegistry', { retries: Number.NaN }],
+    ['Store.pull', { concurrency: '4' }],
+    ['Store.import', { names: 'app' }],
+    ['Images.prune', { ingestsIdleMs: '0' }],
+    ['Image.mount', { writable: 'no' }],
+    ['Snapshotter.check', { dryRun: 'no' }],
+    ['serve', { containerd: '' }],
+    ['serve', { onLog: 'stderr' }],
+  ])('%s %o', async (name, options) => {
+    const [option] = Object.keys(options);
+    expect(await failureOf(works[name]!(options as never))).toMatchObject({
+      code: 'InvalidArgument',
+      message: expect.stringContaining(option!),
+    });
+  });
+});
+
 describe('the hint says what is meant', () => {
   const hintOf = async (options: object) =>
     (await failureOf(overlayer.unpackLayer(tar(), join(root, 'none'), options))).hint;
@@ -149,12 +175,34 @@ describe('paths', () => {
     ['lowers', (path: never) => overlayer.unpackLayer(tar(), join(root, 'none'), { lowers: [path] })],
     ['source.upper', (path: never) => overlayer.createDiff({ upper: path })],
     ['source.lower', (path: never) => overlayer.createDiff({ lower: path, upper: root })],
+    ['root', (path: never) => overlayer.openStore({ root: path })],
+    ['root', (path: never) => overlayer.rebuildMetadata({ root: path })],
+    ['address', (path: never) => overlayer.serve({ root, address: path })],
+    ['target', (path: never) => overlayer.mountAll([], path)],
+    ['target', (path: never) => overlayer.unmountAll(path)],
+    ['directory', (path: never) => overlayer.openImageLayout(path)],
   ])('%s', async (argument, work) => {
     for (const path of ['', 'a\0b', 5, {}])
       expect(await failureOf(work(path as never))).toMatchObject({
         code: 'InvalidArgument',
         message: expect.stringContaining(`${argument} is `),
       });
+  });
+
+  test.each([
+    ['openStore', () => overlayer.openStore({} as never)],
+    ['openSnapshotter', () => overlayer.openSnapshotter({} as never)],
+    ['rebuildMetadata', () => overlayer.rebuildMetadata({} as never)],
+  ])('a root is needed: %s', async (_, work) => {
+    expect(await failureOf(work())).toMatchObject({
+      code: 'InvalidArgument',
+      message: 'Not a path: root is undefined',
+    });
+  });
+
+  test.each(['', 'a\0b'])('of an archive: %j', async (path) => {
+    for (const work of [overlayer.openImageArchive(path), store.import(path)])
+      expect(await failureOf(work)).toMatchObject({ code: 'InvalidArgument' });
   });
 
   test('the content of a file in place of its path is quoted in part', async () => {

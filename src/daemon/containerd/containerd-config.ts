@@ -26,12 +26,12 @@ export interface ContainerdConfigOptions {
 }
 
 const CONTAINERD_CONFIG_OPTIONS = {
-  address: true,
-  name: true,
-  root: true,
-  capabilities: true,
-  onlyRemapIds: true,
-  version: true,
+  address: 'path',
+  name: 'string',
+  root: 'path',
+  capabilities: 'list',
+  onlyRemapIds: 'boolean',
+  version: 'number',
 } satisfies OptionNames<ContainerdConfigOptions>;
 
 /**

@@ -41,14 +41,14 @@ export interface BuildOptions
 
 const BUILD_OPTIONS = {
   ...ADMIT_OPTIONS,
-  compression: true,
-  compressionLevel: true,
+  compression: 'string',
+  compressionLevel: 'number',
   sourceDateEpoch: true,
   platform: true,
   config: true,
   annotations: true,
-  createdBy: true,
-  comment: true,
+  createdBy: 'string',
+  comment: 'string',
   limits: true,
   labels: true,
 } satisfies OptionNames<BuildOptions>;
@@ -64,9 +64,9 @@ export interface CreateImageOptions extends BuildOptions {
 
 export const CREATE_IMAGE_OPTIONS = {
   ...BUILD_OPTIONS,
-  name: true,
-  base: true,
-  layers: true,
+  name: 'string',
+  base: 'string',
+  layers: 'list',
 } satisfies OptionNames<CreateImageOptions>;
 
 export interface CommitImageOptions extends BuildOptions {
@@ -76,7 +76,7 @@ export interface CommitImageOptions extends BuildOptions {
 
 export const COMMIT_IMAGE_OPTIONS = {
   ...BUILD_OPTIONS,
-  base: true,
+  base: 'string',
 } satisfies OptionNames<CommitImageOptions>;
 
 export interface SquashImageOptions extends BuildOptions {
@@ -86,7 +86,7 @@ export interface SquashImageOptions extends BuildOptions {
 
 export const SQUASH_IMAGE_OPTIONS = {
   ...BUILD_OPTIONS,
-  from: true,
+  from: 'string',
 } satisfies OptionNames<SquashImageOptions>;
 
 export interface RebaseImageOptions extends BuildOptions {
@@ -98,8 +98,8 @@ export interface RebaseImageOptions extends BuildOptions {
 
 export const REBASE_IMAGE_OPTIONS = {
   ...BUILD_OPTIONS,
-  oldBase: true,
-  newBase: true,
+  oldBase: 'string',
+  newBase: 'string',
 } satisfies OptionNames<RebaseImageOptions>;
 
 /** An event of a build: first the new layers are made, then the image enters the store as in a pull. */

@@ -3,8 +3,8 @@ import type { ImageConfig } from '../../oci/image-config.js';
 import type { CreatedRuntimeSpec, CreateRuntimeSpecOptions } from './runtime-spec.js';
 
 const CREATE_RUNTIME_SPEC_OPTIONS = {
-  rootfs: true,
-  os: true,
+  rootfs: 'path',
+  os: 'string',
   rootless: true,
 } satisfies OptionNames<CreateRuntimeSpecOptions>;
 

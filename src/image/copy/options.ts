@@ -35,17 +35,17 @@ export interface CopyOptions extends AbortableOptions, RewriteOptions {
 }
 
 const REWRITE_OPTIONS = {
-  compression: true,
-  compressionLevel: true,
-  oci: true,
+  compression: 'string',
+  compressionLevel: 'number',
+  oci: 'boolean',
 } satisfies OptionNames<RewriteOptions>;
 
 export const COPY_OPTIONS = {
   ...REWRITE_OPTIONS,
   signal: true,
-  name: true,
+  name: 'string',
   platform: true,
-  concurrency: true,
+  concurrency: 'number',
 } satisfies OptionNames<CopyOptions>;
 
 /** How an image of a store is pushed. */

@@ -42,8 +42,8 @@ export interface GetImageOptions extends AdmitOptions {
 export const GET_IMAGE_OPTIONS = {
   ...ADMIT_OPTIONS,
   platform: true,
-  concurrency: true,
-  keepBlobs: true,
+  concurrency: 'number',
+  keepBlobs: 'boolean',
   limits: true,
   labels: true,
 } satisfies OptionNames<GetImageOptions>;

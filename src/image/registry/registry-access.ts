@@ -65,13 +65,13 @@ export interface OpenRegistryOptions {
 export const OPEN_REGISTRY_OPTIONS = {
   credentials: true,
   mirrors: true,
-  hostsDirectories: true,
-  plainHTTP: true,
-  retries: true,
-  timeoutMs: true,
-  minBytesPerSecond: true,
-  deadlineMs: true,
-  onNotice: true,
+  hostsDirectories: 'list',
+  plainHTTP: 'boolean',
+  retries: 'number',
+  timeoutMs: 'number',
+  minBytesPerSecond: 'number',
+  deadlineMs: 'number',
+  onNotice: 'function',
 } satisfies OptionNames<OpenRegistryOptions>;
 
 /** A registry's servers, and how they are asked. */

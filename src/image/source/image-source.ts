@@ -47,7 +47,7 @@ export interface OpenImagesOptions extends AbortableOptions {
 
 export const OPEN_IMAGES_OPTIONS = {
   signal: true,
-  names: true,
+  names: 'list',
 } satisfies OptionNames<OpenImagesOptions>;
 
 /** Options of `ImageSource.images`. */

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../../base/byte-source.js';
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
+import { checkOptions, checkPath, type OptionNames } from '../../base/check-arguments.js';
 import type { OpenImageArchiveOptions } from '../archive/image-archive.js';
 import { type ImageSource, OPEN_IMAGES_OPTIONS, type OpenImagesOptions } from './image-source.js';
 
@@ -17,6 +17,7 @@ export async function openImageLayout(
   options: OpenImagesOptions = {},
 ): Promise<ImageSource> {
   checkOptions('openImageLayout', options, OPEN_IMAGES_OPTIONS);
+  checkPath('directory', directory);
   // Loaded when used: the public entry stays small.
   const { readImageLayout } = await import('./image-layout.js');
   return await readImageLayout(directory, options);
@@ -25,8 +26,8 @@ export async function openImageLayout(
 const OPEN_IMAGE_ARCHIVE_OPTIONS = {
   ...OPEN_IMAGES_OPTIONS,
   content: true,
-  lease: true,
-  scratch: true,
+  lease: 'string',
+  scratch: 'path',
 } satisfies OptionNames<OpenImageArchiveOptions>;
 
 /**
@@ -51,6 +52,7 @@ export async function openImageArchive(
   options: OpenImageArchiveOptions = {},
 ): Promise<ImageSource> {
   checkOptions('openImageArchive', options, OPEN_IMAGE_ARCHIVE_OPTIONS);
+  if (typeof source === 'string') checkPath('source', source);
   // Loaded when used: the public entry stays small.
   const { readImageArchive } = await import('../archive/image-archive.js');
   return await readImageArchive(source, options);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ByteSource } from '../../base/byte-source.js';
-import { checkOptions, pickOptions } from '../../base/check-arguments.js';
+import { checkOptions, checkPath, pickOptions } from '../../base/check-arguments.js';
 import { ProgressTask, type Task, type Tell } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import { openContentStore } from '../../content/open-content-store.js';
@@ -102,6 +102,7 @@ export class RootStore implements Store {
   ): Task<readonly Image[], PullEvent> {
     return this.#start(async (tell) => {
       checkOptions('import', options, IMPORT_OPTIONS);
+      if (typeof source === 'string') checkPath('source', source);
       const records = await importImages(this.#parts, source, options, tell);
       return records.map((record) => this.images.open(record));
     });

@@ -197,8 +197,8 @@ export const PULL_OPTIONS = {
 
 export const IMPORT_OPTIONS = {
   ...GET_IMAGE_OPTIONS,
-  names: true,
-  name: true,
+  names: 'list',
+  name: 'string',
 } satisfies OptionNames<ImportOptions>;
 
 /**
@@ -259,7 +259,7 @@ export interface PruneOptions extends AbortableOptions {
 
 export const PRUNE_OPTIONS = {
   signal: true,
-  ingestsIdleMs: true,
+  ingestsIdleMs: 'number',
 } satisfies OptionNames<PruneOptions>;
 
 /** The result of a garbage collection: what it deleted, and what keeps the rest. */
@@ -323,7 +323,7 @@ export interface MountImageOptions extends ImagePlatformOptions {
 
 export const MOUNT_IMAGE_OPTIONS = {
   platform: true,
-  writable: true,
+  writable: 'boolean',
 } satisfies OptionNames<MountImageOptions>;
 
 /** How an image is written as a disk. */
@@ -335,7 +335,7 @@ export interface WriteDiskOptions extends ImagePlatformOptions, AbortableOptions
 export const WRITE_DISK_OPTIONS = {
   platform: true,
   signal: true,
-  sync: true,
+  sync: 'boolean',
 } satisfies OptionNames<WriteDiskOptions>;
 
 /** Disk space of an image, parts that it shares with others included. */

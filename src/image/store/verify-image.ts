@@ -35,10 +35,10 @@ export interface VerifyImageOptions extends AbortableOptions {
 
 const VERIFY_IMAGE_OPTIONS = {
   signal: true,
-  directory: true,
-  maxVerifiers: true,
-  timeoutMs: true,
-  verifiers: true,
+  directory: 'path',
+  maxVerifiers: 'number',
+  timeoutMs: 'number',
+  verifiers: 'list',
 } satisfies OptionNames<VerifyImageOptions>;
 
 /**

@@ -25,7 +25,7 @@ export interface CreateImageArchiveOptions {
   readonly format?: ImageArchiveFormat | undefined;
 }
 
-const CREATE_IMAGE_ARCHIVE_OPTIONS = { format: true } satisfies OptionNames<CreateImageArchiveOptions>;
+const CREATE_IMAGE_ARCHIVE_OPTIONS = { format: 'string' } satisfies OptionNames<CreateImageArchiveOptions>;
 const FORMATS = ['oci-archive', 'docker-archive'] as const satisfies readonly ImageArchiveFormat[];
 
 /**

@@ -27,10 +27,10 @@ export const UNPACK_IMAGE_OPTIONS = {
   signal: true,
   verify: true,
   platform: true,
-  target: true,
+  target: 'string',
   limits: true,
-  rootless: true,
-  sync: true,
+  rootless: 'boolean',
+  sync: 'boolean',
 } satisfies OptionNames<UnpackImageOptions>;
 
 /** The image that was unpacked, and the results of its layers, the lowest first. */

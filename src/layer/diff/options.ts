@@ -41,10 +41,10 @@ export interface CreateDiffOptions extends AbortableOptions, ProgressOptions {
 
 export const CREATE_DIFF_OPTIONS = {
   signal: true,
-  compression: true,
-  compressionLevel: true,
+  compression: 'string',
+  compressionLevel: 'number',
   sourceDateEpoch: true,
-  onProgress: true,
+  onProgress: 'function',
 } satisfies OptionNames<CreateDiffOptions>;
 
 /** Digests, sizes and counts of a layer that was written to its end. */

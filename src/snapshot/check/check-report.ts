@@ -25,10 +25,10 @@ export interface CheckOptions extends AbortableOptions {
 
 export const CHECK_OPTIONS = {
   signal: true,
-  quick: true,
-  repair: true,
-  prune: true,
-  dryRun: true,
+  quick: 'boolean',
+  repair: 'function',
+  prune: 'boolean',
+  dryRun: 'boolean',
 } satisfies OptionNames<CheckOptions>;
 
 /** How far a check has come. */

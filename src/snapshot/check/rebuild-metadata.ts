@@ -1,4 +1,4 @@
-import { checkOptions } from '../../base/check-arguments.js';
+import { checkOptions, checkPath } from '../../base/check-arguments.js';
 import type { RebuildResult } from './rebuild-root.js';
 
 /**
@@ -12,7 +12,8 @@ import type { RebuildResult } from './rebuild-root.js';
  *   - `NotFound`, `PermissionDenied`, `ResourceExhausted`
  */
 export async function rebuildMetadata(options: { readonly root: string }): Promise<RebuildResult> {
-  checkOptions('rebuildMetadata', options, { root: true });
+  checkOptions('rebuildMetadata', options, { root: 'path' });
+  checkPath('root', options.root);
   // A program that only unpacks layers does not load the store.
   const { rebuildRoot } = await import('./rebuild-root.js');
   return await rebuildRoot(options.root);

@@ -24,8 +24,8 @@ export interface UnpackSnapshotOptions extends Omit<ReadLayerOptions, 'digests'>
 const { digests: _, ...READ_OPTIONS } = READ_LAYER_OPTIONS;
 const UNPACK_SNAPSHOT_OPTIONS = {
   ...READ_OPTIONS,
-  name: true,
-  parent: true,
+  name: 'string',
+  parent: 'string',
   labels: true,
 } satisfies OptionNames<UnpackSnapshotOptions>;
 

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkPath } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { openLmdbStore } from '../../metadata/lmdb-store.js';
 import type { Key, MetadataStore, WriteTransaction } from '../../metadata/metadata-store.js';
@@ -31,6 +32,7 @@ interface OpenedRoot {
 
 /** See `openSnapshotter`. */
 export async function openRoot(options: OpenSnapshotterOptions): Promise<OpenedRoot> {
+  checkPath('root', options.root);
   const system = openLinuxSystem();
   try {
     return await open(system, options);
