@@ -10,7 +10,13 @@
 export type { ListOptions } from '../metadata/filter-by.js';
 export type { Labels, UpdateOptions } from '../metadata/labels.js';
 export type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.js';
-export type { BackendSnapshot, Capability, SnapshotBackend, Supplied } from './backends/backend.js';
+export type {
+  BackendSnapshot,
+  Capability,
+  MountsOptions,
+  SnapshotBackend,
+  Supplied,
+} from './backends/backend.js';
 export { openSnapshotter } from './open-snapshotter.js';
 export type {
   CommitOptions,

@@ -5,7 +5,7 @@ import type { ListOptions } from '../metadata/filter-by.js';
 import type { Labels, UpdateOptions } from '../metadata/labels.js';
 import type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.js';
 import type { Mount } from '../mount/mount.js';
-import type { Capability, SnapshotBackend } from './backends/backend.js';
+import type { Capability, MountsOptions, SnapshotBackend } from './backends/backend.js';
 import type { CheckOptions, CheckProgress, CheckReport } from './check/check-report.js';
 import type { CleanupResult } from './check/leftovers.js';
 
@@ -114,7 +114,7 @@ export interface Snapshotter extends AsyncDisposable {
    *
    * @throws OverlayerError `NotFound`; `FailedPrecondition`: the snapshot is committed, so make a view of it
    */
-  mounts(key: string): Promise<readonly Mount[]>;
+  mounts(key: string, options?: MountsOptions): Promise<readonly Mount[]>;
 
   /**
    * Makes an active snapshot permanent, under a name. The committed snapshot can be a parent, and the key is free again.
@@ -242,16 +242,14 @@ export const PREPARE_OPTIONS = {
   labels: true,
 } satisfies OptionNames<PrepareOptions>;
 
-export interface ViewOptions extends PrepareOptions {
-  /**
-   * Whether the mounts may show several layers as one. The backend `erofs` then makes one mount of merged metadata; with
-   * `false` it describes a mount of each layer, as `prepare` does.
-   * @default true
-   */
-  readonly merged?: boolean | undefined;
-}
+export const MOUNTS_OPTIONS = { merged: 'boolean' } satisfies OptionNames<MountsOptions>;
 
-export const VIEW_OPTIONS = { ...PREPARE_OPTIONS, merged: 'boolean' } satisfies OptionNames<ViewOptions>;
+export interface ViewOptions extends PrepareOptions, MountsOptions {}
+
+export const VIEW_OPTIONS = {
+  ...PREPARE_OPTIONS,
+  ...MOUNTS_OPTIONS,
+} satisfies OptionNames<ViewOptions>;
 
 /** Name and labels of the committed snapshot. */
 export interface CommitOptions extends AbortableOptions {

@@ -73,6 +73,7 @@ const works: Record<string, (options: never) => PromiseLike<unknown>> = {
   'Image.unpackTo': (options) => image.unpackTo(join(root, 'none'), options),
   'Snapshotter.prepare': (options) => store.snapshots.prepare('none', options),
   'Snapshotter.view': (options) => store.snapshots.view('none', options),
+  'Snapshotter.mounts': (options) => store.snapshots.mounts('none', options),
   'Snapshotter.commit': (options) => store.snapshots.commit('none', options),
   'Snapshotter.usage': (options) => store.snapshots.usage('none', options),
   'Snapshotter.remove': (options) => store.snapshots.remove('none', options),

@@ -1,8 +1,11 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OverlayerError, openStore, type Store } from '../../src/index.js';
+import { MAIN } from '../cli/helpers.js';
 import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
 import { useNamespace } from '../helpers/namespace-process.js';
 import { failureOf } from '../helpers/sandbox.js';
@@ -90,4 +93,21 @@ test('a failure and an abort leave nothing', async () => {
   await expect(image.writeDisk(at('none.img'), options)).rejects.toBe('enough');
   expect(readdirSync(work)).toEqual(before);
   for await (const { name, kind } of store.snapshots.walk()) expect(kind, name).toBe('committed');
+});
+
+test('a killed process leaves nothing that a cleanup does not remove', async () => {
+  const before = readdirSync(work);
+  const snapshots = at('store/snapshots');
+  const watcher = watch(snapshots);
+  const begun = once(watcher, 'change');
+  const args = [MAIN, 'images', 'disk', 'app:1', at('killed.img'), '--root', at('store')];
+  const child = spawn(process.execPath, args);
+  const ended = once(child, 'exit');
+  await begun;
+  child.kill('SIGKILL');
+  await ended;
+  watcher.close();
+  await store.snapshots.cleanup();
+  expect(readdirSync(work)).toEqual(before);
+  expect(readdirSync(snapshots).filter((name) => name.startsWith('new-'))).toEqual([]);
 });

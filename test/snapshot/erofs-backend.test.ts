@@ -89,6 +89,16 @@ test('a layer that another chain has is not read', async () => {
   expect(await snapshots.check()).toMatchObject({ findings: [], unverified: [] });
 });
 
+test('a directory of kept mounts whose file is gone is found, and a cleanup removes it', async () => {
+  await unpackSnapshot(snapshots, layer, { name: 'one' });
+  const [used, unused] = [inode('snapshots/1/layer.erofs'), 4_000_000_000];
+  for (const name of [used, unused]) mkdirSync(join(root, 'mounted', String(name)), { recursive: true });
+  const { findings } = await snapshots.check();
+  expect(findings).toMatchObject([{ kind: 'stale-mount', path: join(root, 'mounted', String(unused)) }]);
+  await snapshots.cleanup();
+  expect((await snapshots.check()).findings).toEqual([]);
+});
+
 test('a committed snapshot keeps its layer file and its record only', async () => {
   const [mount] = await snapshots.prepare('key');
   writeFileSync(join(mount!.source, 'written'), 'text');

@@ -72,6 +72,33 @@ test('views of a snapshot are one mount of one file', async () => {
   await snapshots.close();
 });
 
+test('the usage of a snapshot counts the merged file of its views once', async () => {
+  const { root, snapshots } = await openRoot();
+  const parent = (await unpackAll(snapshots, LAYERS))!;
+  const before = await snapshots.usage(parent);
+  await snapshots.view('v', { parent });
+  await snapshots.view('w', { parent });
+  const merged = statSync(mergedIn(root, 3)).blocks * 512;
+  expect(merged).toBeGreaterThan(0);
+  expect(await snapshots.usage(parent)).toEqual({ ...before, bytes: before.bytes + merged });
+  expect(await snapshots.usage('v')).toEqual({ bytes: 0, inodes: 0 });
+  await snapshots.close();
+});
+
+test('the mounts of a view are described layer by layer where one mount is not wanted', async () => {
+  const { root, snapshots } = await openRoot();
+  const parent = await unpackAll(snapshots, LAYERS);
+  await snapshots.view('v', { parent });
+  const mounts = await snapshots.mounts('v', { merged: false });
+  const files = [2, 1].map((id) => join(root, `snapshots/${id}/layer.erofs`));
+  expect(mounts.slice(0, -1).map(({ source }) => source)).toEqual(files);
+  expect(mounts.at(-1)).toMatchObject({
+    type: 'format/overlay',
+    options: expect.arrayContaining(['lowerdir={{ overlay 0 1 }}']),
+  });
+  await snapshots.close();
+});
+
 test('a view of one layer has no merged file', async () => {
   const { snapshots } = await openRoot();
   await unpackAll(snapshots, LAYERS);

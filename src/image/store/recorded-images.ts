@@ -225,8 +225,8 @@ class RecordedImage implements Image {
     const { platform, ...writing } = options;
     const { writeDisk } = await import('./write-disk.js');
     const { layers } = await this.contents({ platform });
-    const { snapshots, content } = this.#parts;
-    return await writeDisk({ layers, snapshots, source: contentSource(content, this) }, file, writing);
+    const { content } = this.#parts;
+    return await writeDisk(this.#parts, { layers, source: contentSource(content, this) }, file, writing);
   }
 
   unpackTo(directory: string, options: UnpackImageOptions = {}): Task<UnpackedImage, PullEvent> {

@@ -60,10 +60,10 @@ export class RootStore implements Store {
   }
 
   static async open(options: OpenStoreOptions): Promise<RootStore> {
-    const { path, system, store: metadata, snapshots } = await openRoot(options);
+    const { path, system, store: metadata, snapshots, directories } = await openRoot(options);
     try {
       const content = await openContentStore({ root: join(path, 'content'), metadata, system });
-      return new RootStore({ metadata, snapshots, content });
+      return new RootStore({ metadata, snapshots, content, directories });
     } catch (error) {
       await snapshots.close();
       throw error;

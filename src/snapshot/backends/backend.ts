@@ -33,10 +33,17 @@ export type Capability =
   /** Mounts map owners as the labels `uidmapping` and `gidmapping` say. */
   | 'remap-ids';
 
-export interface CreateOptions extends AbortableOptions {
-  /** Of a view: whether its mounts may show several layers as one. @default true */
+/** How the mounts of a snapshot are described. */
+export interface MountsOptions {
+  /**
+   * Whether one mount may show several layers. The backend `erofs` then describes a view as one mount of merged metadata; with
+   * `false` it describes a mount of each layer, as for an active snapshot.
+   * @default true
+   */
   readonly merged?: boolean | undefined;
 }
+
+export interface CreateOptions extends AbortableOptions, MountsOptions {}
 
 /**
  * The layout of snapshots in directories, and their mounts. The snapshotter does everything else: keys and records, names
@@ -56,7 +63,7 @@ export interface SnapshotBackend {
    */
   create(snapshot: BackendSnapshot, options?: CreateOptions): Promise<Supplied | undefined>;
   /** A function of its argument: it returns the same mounts after a restart. */
-  mounts(snapshot: BackendSnapshot): readonly Mount[];
+  mounts(snapshot: BackendSnapshot, options?: MountsOptions): readonly Mount[];
   /** Disk space of an active snapshot without its parents. */
   usage(snapshot: BackendSnapshot, options?: AbortableOptions): Promise<SnapshotUsage>;
   /**

@@ -20,7 +20,14 @@ import { DIFF_ID_LABEL, GIDMAPPING_LABEL, SNAPSHOT_REF_LABEL, UIDMAPPING_LABEL }
 import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
 import { makeTree, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import type { BackendSnapshot, Capability, CreateOptions, SnapshotBackend, Supplied } from './backend.js';
+import type {
+  BackendSnapshot,
+  Capability,
+  CreateOptions,
+  MountsOptions,
+  SnapshotBackend,
+  Supplied,
+} from './backend.js';
 import { mappedRoot } from './id-mapping.js';
 import { LayerPool } from './layer-pool.js';
 import { isForLaterParent } from './overlay-backend.js';
@@ -72,7 +79,10 @@ export class ErofsBackend implements SnapshotBackend {
   }
 
   /** The options have containerd's order. */
-  mounts({ directory, parents, labels, kind, readOnly }: BackendSnapshot): readonly Mount[] {
+  mounts(
+    { directory, parents, labels, kind, readOnly }: BackendSnapshot,
+    { merged: mayMerge = true }: MountsOptions = {},
+  ): readonly Mount[] {
     const tree = treeOf(directory);
     if (isForLaterParent(labels, parents) && !readOnly)
       return [{ type: 'overlay', source: 'overlay', options: [`upperdir=${escapeLayer(tree)}`] }];
@@ -83,7 +93,7 @@ export class ErofsBackend implements SnapshotBackend {
       return [{ type: 'bind', source: tree, options: [...maps, readOnly ? 'ro' : 'rw', 'rbind'] }];
     const sharedIn = this.#sharedMounts;
     const merged = mergedFileOf(directory);
-    if (kind === 'view' && existsSync(merged)) {
+    if (mayMerge && kind === 'view' && existsSync(merged)) {
       const devices = layers.toReversed().map((file) => `device=${file}`);
       return [{ type: 'erofs', source: merged, options: [...maps, 'ro', ...devices], sharedIn }];
     }

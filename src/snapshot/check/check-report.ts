@@ -67,7 +67,7 @@ export type DamageKind =
 export type LeftoverKind =
   /** A directory that belongs to no snapshot, and that no process works on. */
   | 'orphan'
-  /** A mount of a snapshot that was removed. It is never unmounted: it may be in use. */
+  /** A mount of a snapshot that was removed. A check does not unmount it: it may be in use. */
   | 'stale-mount';
 
 /** One thing that is wrong, or left over, and what was done about it. */

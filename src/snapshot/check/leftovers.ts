@@ -15,7 +15,7 @@ export interface CleanupResult {
   readonly failed: readonly { readonly directory: string; readonly error: unknown }[];
 }
 
-type Context = Pick<SnapshotRoot, 'store' | 'directories'>;
+type Context = Pick<SnapshotRoot, 'store' | 'directories' | 'backend'>;
 
 /** See `Snapshotter.cleanup`. */
 export async function cleanUp(root: SnapshotRoot, options: AbortableOptions): Promise<CleanupResult> {
@@ -42,6 +42,9 @@ export async function findLeftovers(context: Context): Promise<OpenFinding[]> {
     // A directory that is being made or removed counts as an orphan only.
     ...findStaleMounts(snapshots, (name) => ids.has(name)).map(({ mountPoint, detail }) =>
       openFinding({ kind: 'stale-mount', path: mountPoint, detail }),
+    ),
+    ...(contentsOf(context.backend)?.unusedMounts?.(snapshots) ?? []).map((path) =>
+      openFinding({ kind: 'stale-mount', path, detail: 'no snapshot has its file: a cleanup unmounts it' }),
     ),
   ];
 }

@@ -61,6 +61,13 @@ export interface SnapshotContents {
    */
   cleanUp?(snapshots: string, committed: readonly string[]): Promise<void>;
 
+  /**
+   * Things beside the directories of snapshots that no snapshot uses any more, and that `cleanUp` removes.
+   *
+   * @param snapshots the parent of their directories
+   */
+  unusedMounts?(snapshots: string): readonly string[];
+
   /** @returns undefined when the contents were never described, so that they can't be verified */
   verify(directory: string, options: VerifyOptions): Promise<readonly ContentDamage[] | undefined>;
 
@@ -70,6 +77,9 @@ export interface SnapshotContents {
    * @returns its damage, whose repair is the removal of the file at `path`
    */
   verifySpare?(directory: string, options: AbortableOptions): Promise<ContentDamage | undefined>;
+
+  /** Bytes on the disk of such a file, once for the snapshots that share it. */
+  measureSpare?(directory: string, kind: SnapshotKind): number;
 
   /** The layer of a snapshot, from a file of the store that has it whole. @param diffID undefined if unknown */
   storedLayer?(

@@ -21,7 +21,7 @@ import { RECORD_NAMES, treeOf } from '../store/snapshot-files.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { ContentDamage, DescribedContents, SnapshotContents, VerifyOptions } from './contents.js';
 import { ErofsPlace } from './erofs-place.js';
-import { verifyMergedFile } from './merged-file.js';
+import { measureMergedFile, verifyMergedFile } from './merged-file.js';
 
 /** All that the directory of a committed snapshot has. */
 const KEPT: readonly string[] = [
@@ -94,8 +94,12 @@ export class ErofsContents implements SnapshotContents {
         await this.committed(directory);
     const root = dirname(snapshots);
     await new LayerPool(root).sweep();
-    await new KeptMounts(join(root, KEPT_MOUNTS), () => layerFiles(snapshots)).sweep();
+    await keptMountsOf(snapshots).sweep();
     await sweepShared(root);
+  }
+
+  unusedMounts(snapshots: string): readonly string[] {
+    return keptMountsOf(snapshots).unused();
   }
 
   /** Snapshots that share a file share its verification. */
@@ -109,6 +113,8 @@ export class ErofsContents implements SnapshotContents {
   }
 
   readonly verifySpare = verifyMergedFile;
+
+  readonly measureSpare = measureMergedFile;
 
   /** The tar in the layer file, or in a file of the pool or of another snapshot with the same layer. */
   async storedLayer(
@@ -184,6 +190,11 @@ function removesEmpty(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** The mounts of a daemon. */
+function keptMountsOf(snapshots: string): KeptMounts {
+  return new KeptMounts(join(dirname(snapshots), KEPT_MOUNTS), () => layerFiles(snapshots));
 }
 
 function poolOf(directory: string): LayerPool {

@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { AbortableOptions } from '../../base/abort.js';
 import { isCode } from '../../base/errors.js';
 import { findMergedDamage } from '../../layer/erofs/find-merged-damage.js';
 import { mergeErofsLayers } from '../../layer/erofs/merge-erofs-layers.js';
+import type { SnapshotKind } from '../../metadata/snapshot-records.js';
 import { layerFileOf, linkIfPossible, mergedFileOf } from '../store/layer-files.js';
 import type { ContentDamage } from './contents.js';
 
@@ -33,6 +34,12 @@ export async function addMergedFile(
     throw error;
   }
   linkIfPossible(file, shared);
+}
+
+/** The bytes belong to the committed snapshot. A view has a file of its own when that could not get a link. */
+export function measureMergedFile(directory: string, kind: SnapshotKind): number {
+  const stat = statSync(mergedFileOf(directory), { throwIfNoEntry: false });
+  return stat !== undefined && (kind === 'committed' || stat.nlink === 1) ? stat.blocks * 512 : 0;
 }
 
 /** @returns undefined when there is no such file, or every byte of it is as it was written */

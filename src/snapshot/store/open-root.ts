@@ -28,6 +28,7 @@ interface OpenedRoot {
   /** Closing the snapshots closes it. */
   readonly store: MetadataStore;
   readonly snapshots: Snapshotter;
+  readonly directories: SnapshotDirectories;
 }
 
 /** See `openSnapshotter`. */
@@ -56,7 +57,8 @@ async function open(system: System, options: OpenSnapshotterOptions): Promise<Op
     await claim(store, root, choice.backend.name, used);
     const directories = new SnapshotDirectories(system, snapshots);
     if (choice.support?.userxattr) await convertStoredWhiteouts(store, directories, choice.support);
-    return { path: root, system, store, snapshots: new StoredSnapshotter(choice, store, directories) };
+    const stored = new StoredSnapshotter(choice, store, directories);
+    return { path: root, system, store, snapshots: stored, directories };
   } catch (error) {
     await store.close();
     throw error;

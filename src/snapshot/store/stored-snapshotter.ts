@@ -16,6 +16,7 @@ import {
 } from '../../metadata/snapshot-records.js';
 import type { Mount } from '../../mount/mount.js';
 import { toOverlayerError } from '../../system/errno-code.js';
+import type { MountsOptions } from '../backends/backend.js';
 import type { BackendChoice } from '../backends/choose-backend.js';
 import { checkSnapshots } from '../check/check.js';
 import type { CheckOptions, CheckProgress, CheckReport } from '../check/check-report.js';
@@ -24,6 +25,7 @@ import { contentsOf } from '../contents/known-contents.js';
 import {
   COMMIT_OPTIONS,
   type CommitOptions,
+  MOUNTS_OPTIONS,
   PREPARE_OPTIONS,
   type PrepareOptions,
   type SnapshotInfo,
@@ -79,14 +81,15 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  mounts(key: string): Promise<readonly Mount[]> {
+  mounts(key: string, options: MountsOptions = {}): Promise<readonly Mount[]> {
     return this.#run(`Cannot tell the mounts of snapshot "${key}"`, () => {
+      checkOptions('mounts', options, MOUNTS_OPTIONS);
       const { snapshot } = this.#root.get(key);
       if (snapshot.kind === 'committed')
         throw new OverlayerError('FailedPrecondition', `Snapshot "${key}" is committed and has no mounts`, {
           hint: 'make a view of it',
         });
-      return this.#root.backend.mounts(snapshot);
+      return this.#root.backend.mounts(snapshot, options);
     });
   }
 
@@ -133,9 +136,10 @@ export class StoredSnapshotter implements Snapshotter {
       const { signal } = options;
       signal?.throwIfAborted();
       const { record, snapshot } = this.#root.get(key);
-      return record.kind === 'active'
-        ? this.#root.backend.usage(snapshot, { signal })
-        : (record.usage ?? { bytes: 0, inodes: 0 });
+      if (record.kind === 'active') return this.#root.backend.usage(snapshot, { signal });
+      const { bytes, inodes } = record.usage ?? { bytes: 0, inodes: 0 };
+      const spare = contentsOf(this.#root.backend)?.measureSpare?.(snapshot.directory, record.kind) ?? 0;
+      return { bytes: bytes + spare, inodes };
     });
   }
 
