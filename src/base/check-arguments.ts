@@ -23,10 +23,10 @@ type KindOf<Value> = [Value] extends [boolean]
 
 /**
  * All names of an options type, with the kinds of their values: `{ … } satisfies OptionNames<Options>` fails to compile if a
- * name is missing or unknown, or has another kind.
+ * name is missing or unknown, or has another kind. `true` leaves the value to the function.
  */
 export type OptionNames<Options> = {
-  readonly [Name in keyof Options]-?: KindOf<NonNullable<Options[Name]>>;
+  readonly [Name in keyof Options]-?: KindOf<NonNullable<Options[Name]>> | true;
 };
 
 /**
