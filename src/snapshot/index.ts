@@ -9,6 +9,7 @@
 
 export type { ListOptions } from '../metadata/filter-by.js';
 export type { Labels, UpdateOptions } from '../metadata/labels.js';
+export { type FilterCondition, readFilter } from '../metadata/read-filter.js';
 export type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.js';
 export type {
   BackendSnapshot,

@@ -69,6 +69,8 @@ test.each([
     'kind==Committed',
     /^overlayer: Field "kind" is never "Committed": it is active, view, committed\n$/,
   ],
+  ['content', 'constructor==x', /^overlayer: No field "constructor" to filter by: /],
+  ['content', 'digest==x,', /^overlayer: Cannot read filter "digest==x,": no field at character 11/],
   ['content', 'labels.a==b,name==x', /^overlayer: No field "name" to filter by: /],
 ])('--filter that can match nothing: %s ls %s', async (group, filter, says) => {
   const { code, stderr } = await refused(group, 'ls', '--filter', filter);

@@ -98,7 +98,7 @@ const ENTRY_POINTS = {
   ],
   snapshots: [
     ...['OverlayerError', 'chainIDs', 'diffMounts', 'diffSnapshot', 'mountAll', 'openSnapshotter'],
-    ...['rebuildMetadata', 'unmountAll', 'unpackSnapshot', 'withMount', 'withoutTemplates'],
+    ...['readFilter', 'rebuildMetadata', 'unmountAll', 'unpackSnapshot', 'withMount', 'withoutTemplates'],
   ],
   images: [
     ...['OverlayerError', 'chainIDs', 'createRuntimeSpec', 'detectSource', 'detectStream', 'exportImages'],
