@@ -1,13 +1,12 @@
 import { decodePath, encodePath } from '../base/path-bytes.js';
-import { MAX_NAME_BYTES, MODE } from './format.js';
-import { NameHash } from './names.js';
+import { MODE } from './format.js';
+import { NameTable } from './name-table.js';
 import {
   Arena,
   INODE,
   INODE_WORDS,
   LENGTH_BYTES,
   NAME,
-  NAME_WORDS,
   NONE,
   Records,
   SPARSE,
@@ -54,11 +53,7 @@ export interface TreeParts {
 /** The packed memory of a tree, for the writer. No public type mentions it. */
 export let partsOf: (tree: ErofsTree) => TreeParts;
 
-/** Bytes of one record, with its part of the table of hashes: the table has one to two words for each name. */
-const NAME_BYTES = NAME_WORDS * 4 + 8;
 const INODE_RECORD_BYTES = INODE_WORDS * 4;
-
-const FIRST_BUCKETS = 64;
 
 /**
  * A tree of files in packed memory, of about 100 bytes for each entry beside its name. It knows names and inodes, and no
@@ -73,18 +68,17 @@ export class ErofsTree {
 
   readonly root: number;
   readonly #keep: (bytes: number) => void;
-  readonly #names = new Records(NAME_WORDS);
+  readonly #table: NameTable;
+  readonly #names: Records;
   readonly #inodes = new Records(INODE_WORDS);
   readonly #arena = new Arena();
-  readonly #hash = new NameHash();
   readonly #sparse: SparseData[] = [];
-  /** The first name of each hash, plus 1. */
-  #buckets = new Int32Array(FIRST_BUCKETS);
-  #count = 0;
 
   /** @param keep called with the bytes that an entry takes. It may throw */
   constructor(keep: (bytes: number) => void = () => {}) {
     this.#keep = keep;
+    this.#table = new NameTable(this.#arena, keep);
+    this.#names = this.#table.records;
     this.root = this.addInode(MODE.directory, {
       mode: 0o755,
       uid: 0,
@@ -102,7 +96,7 @@ export class ErofsTree {
 
   /** Names that the tree has. */
   get names(): number {
-    return this.#count;
+    return this.#table.count;
   }
 
   /** Makes an inode without a name. @param type of `MODE` */
@@ -223,9 +217,7 @@ export class ErofsTree {
 
   /** @returns the name's number; NONE when the directory does not have it */
   find(directory: number, name: string): number {
-    this.#hash.load(name);
-    if (this.#hash.length > MAX_NAME_BYTES) return NONE;
-    return this.#find(directory, this.#hash.hash(directory));
+    return this.#table.find(directory, name);
   }
 
   /**
@@ -235,27 +227,7 @@ export class ErofsTree {
    * @returns the name's number
    */
   link(directory: number, name: string, inode: number): number {
-    const hash = this.#hash;
-    hash.load(name);
-    const { length } = hash;
-    this.#keep(NAME_BYTES + 1 + length);
-    const names = this.#names;
-    const added = names.add();
-    const place = this.#arena.take(1 + length);
-    const chunk = this.#arena.chunk(place);
-    const at = this.#arena.offset(place);
-    chunk[at] = length;
-    for (let byte = 0; byte < length; byte++) chunk[at + 1 + byte] = hash.bytes[byte]!;
-    names.set(added, NAME.parent, directory);
-    names.set(added, NAME.inode, inode);
-    names.set(added, NAME.place, place);
-    const hashed = hash.hash(directory);
-    names.set(added, NAME.hash, hashed);
-    if (this.#count === this.#buckets.length) this.#grow();
-    this.#count += 1;
-    const bucket = hashed & (this.#buckets.length - 1);
-    names.set(added, NAME.chain, this.#buckets[bucket]! - 1);
-    this.#buckets[bucket] = added + 1;
+    const added = this.#table.add(directory, name, inode);
     this.#append(directory, added);
     this.#inodes.set(inode, INODE.names, this.#inodes.get(inode, INODE.names) + 1);
     if (this.isDirectory(inode)) this.#inodes.set(inode, INODE.name, added);
@@ -266,8 +238,7 @@ export class ErofsTree {
   unlink(name: number): void {
     const names = this.#names;
     const inode = names.get(name, NAME.inode);
-    this.#unchain(name);
-    this.#count -= 1;
+    this.#table.remove(name);
     const directory = names.get(name, NAME.parent);
     const next = names.get(name, NAME.next);
     const previous = names.get(name, NAME.previous);
@@ -311,10 +282,7 @@ export class ErofsTree {
 
   /** The text of a name, in the form of `encodePath`. */
   textOf(name: number): string {
-    const place = this.#names.get(name, NAME.place);
-    const chunk = this.#arena.chunk(place);
-    const at = this.#arena.offset(place);
-    return decodePath(chunk.subarray(at + 1, at + 1 + chunk[at]!));
+    return this.#table.textOf(name);
   }
 
   #setSize(inode: number, size: number): void {
@@ -335,58 +303,5 @@ export class ErofsTree {
     if (last === NONE) this.#inodes.set(directory, INODE.first, name);
     else this.#names.set(last, NAME.next, name);
     this.#inodes.set(directory, INODE.last, name);
-  }
-
-  #find(directory: number, hash: number): number {
-    const names = this.#names;
-    let name = this.#buckets[hash & (this.#buckets.length - 1)]! - 1;
-    for (; name !== NONE; name = names.get(name, NAME.chain))
-      if (
-        names.get(name, NAME.hash) === hash &&
-        names.get(name, NAME.parent) === directory &&
-        this.#isLoaded(name)
-      )
-        return name;
-    return NONE;
-  }
-
-  /** Whether a name has the bytes that were loaded. */
-  #isLoaded(name: number): boolean {
-    const { bytes, length } = this.#hash;
-    const place = this.#names.get(name, NAME.place);
-    const chunk = this.#arena.chunk(place);
-    const at = this.#arena.offset(place);
-    if (chunk[at] !== length) return false;
-    for (let byte = 0; byte < length; byte++) if (chunk[at + 1 + byte] !== bytes[byte]) return false;
-    return true;
-  }
-
-  #unchain(name: number): void {
-    const names = this.#names;
-    const bucket = names.get(name, NAME.hash) & (this.#buckets.length - 1);
-    const next = names.get(name, NAME.chain);
-    let before = this.#buckets[bucket]! - 1;
-    if (before === name) {
-      this.#buckets[bucket] = next + 1;
-      return;
-    }
-    while (names.get(before, NAME.chain) !== name) before = names.get(before, NAME.chain);
-    names.set(before, NAME.chain, next);
-  }
-
-  /** Doubles the table. Names that were removed are in no chain. */
-  #grow(): void {
-    const old = this.#buckets;
-    const buckets = new Int32Array(old.length * 2);
-    const names = this.#names;
-    for (let bucket = 0; bucket < old.length; bucket++)
-      for (let name = old[bucket]! - 1; name !== NONE; ) {
-        const next = names.get(name, NAME.chain);
-        const place = names.get(name, NAME.hash) & (buckets.length - 1);
-        names.set(name, NAME.chain, buckets[place]! - 1);
-        buckets[place] = name + 1;
-        name = next;
-      }
-    this.#buckets = buckets;
   }
 }
