@@ -1,17 +1,7 @@
 import { decodePath, encodePath } from '../base/path-bytes.js';
 import { MODE } from './format.js';
 import { NameTable } from './name-table.js';
-import {
-  Arena,
-  INODE,
-  INODE_WORDS,
-  LENGTH_BYTES,
-  NAME,
-  NONE,
-  Records,
-  SPARSE,
-  sizeOf,
-} from './records.js';
+import { Arena, INODE, INODE_WORDS, LENGTH_BYTES, NAME, NONE, Records, SPARSE, sizeOf } from './records.js';
 import { encodeXattrs } from './xattrs.js';
 
 /** Attributes that every inode has. */

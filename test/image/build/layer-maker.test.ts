@@ -17,9 +17,9 @@ let parts: StoreParts;
 
 beforeEach(async () => {
   directory = makeWorkDirectory();
-  const { path, system, store: metadata, snapshots } = await openRoot({ root: directory, backend: 'native' });
+  const { path, system, store: metadata, ...opened } = await openRoot({ root: directory, backend: 'native' });
   const content = await openContentStore({ root: join(path, 'content'), metadata, system });
-  parts = { metadata, snapshots, content };
+  parts = { metadata, snapshots: opened.snapshots, content, directories: opened.directories };
 });
 afterEach(async () => {
   await parts.snapshots.close();
