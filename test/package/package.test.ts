@@ -101,10 +101,11 @@ const ENTRY_POINTS = {
     ...['readFilter', 'rebuildMetadata', 'unmountAll', 'unpackSnapshot', 'withMount', 'withoutTemplates'],
   ],
   images: [
-    ...['OverlayerError', 'chainIDs', 'createRuntimeSpec', 'detectSource', 'detectStream', 'exportImages'],
-    ...['formatFamiliar', 'formatPlatform', 'formatReference', 'hostPlatform', 'inspectImages'],
-    ...['openImageArchive', 'openImageLayout', 'openRegistry', 'openStore', 'parseDigest', 'parsePlatform'],
-    ...['parseReference', 'unpackImage', 'verifyImage'],
+    ...['OverlayerError', 'chainIDs', 'copyImage', 'createImageArchive', 'createImageLayout'],
+    ...['createRuntimeSpec', 'detectSource', 'detectStream', 'exportImages', 'formatFamiliar'],
+    ...['formatPlatform', 'formatReference', 'hostPlatform', 'inspectImages', 'openImageArchive'],
+    ...['openImageLayout', 'openRegistry', 'openRegistryTarget', 'openStore', 'parseDigest'],
+    ...['parsePlatform', 'parseReference', 'unpackImage', 'verifyImage'],
   ],
   daemon: ['OverlayerError', 'containerdConfig', 'serve'],
 };
