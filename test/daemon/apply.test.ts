@@ -35,7 +35,14 @@ test.each(KEYS)('a layer becomes a snapshot that is as its manifest says: %s', a
   const commit = { snapshotter: 'overlayer', key, name: 'default/2/layer' };
   await used.connect('snapshots').ask('commit', commit);
   expect(readFileSync(join(mounts[0]!.source, 'etc/name'), 'utf8')).toBe('value');
-  const checked = await overlayer(['snapshots', 'check', '--root', join(used.directory, 'root')]);
+  const checked = await overlayer([
+    'snapshots',
+    'check',
+    '--progress',
+    'none',
+    '--root',
+    join(used.directory, 'root'),
+  ]);
   expect(checked).toMatchObject({ code: 0, stderr: '' });
 });
 
@@ -64,7 +71,14 @@ test('layers that are unpacked at once are put upon each other when they are com
   // The root that is seen is that of the upper layer, which does not list it.
   expect(statSync(prepared[1]![0]!.source).mode & 0o777).toBe(0o700);
   expect(lstatSync(join(prepared[1]![0]!.source, 'etc/gone')).isCharacterDevice()).toBe(true);
-  const checked = await overlayer(['snapshots', 'check', '--root', join(used.directory, 'root')]);
+  const checked = await overlayer([
+    'snapshots',
+    'check',
+    '--progress',
+    'none',
+    '--root',
+    join(used.directory, 'root'),
+  ]);
   expect(checked).toMatchObject({ code: 0, stderr: '' });
 });
 

@@ -37,7 +37,7 @@ async function importSoon(namespace: string): Promise<void> {
 }
 
 async function isWhole(): Promise<void> {
-  const checked = await overlayer(['snapshots', 'check', '--root', used.daemon.root]);
+  const checked = await overlayer(['snapshots', 'check', '--progress', 'none', '--root', used.daemon.root]);
   expect(checked, 'snapshots check').toMatchObject({ code: 0, stderr: '' });
 }
 

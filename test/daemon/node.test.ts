@@ -254,7 +254,7 @@ describe.each<Version>(['1.7', '2.1'])('a node with containerd %s', (version) =>
     expect(await listSnapshots()).toBe('KEY PARENT KIND \n');
     expect(await ctr('content', 'ls', '--quiet')).toBe('');
     expect(readdirSync(join(daemon.root, 'snapshots'))).toEqual([]);
-    const checked = await overlayer(['snapshots', 'check', '--root', daemon.root]);
+    const checked = await overlayer(['snapshots', 'check', '--progress', 'none', '--root', daemon.root]);
     expect(checked).toMatchObject({ code: 0, stderr: '' });
   });
 });

@@ -24,12 +24,16 @@ function say(step: Step, name: string): void {
   appendFileSync(journal, `${step} ${name}\n`);
 }
 
+/** A call of this program itself was refused, in the place of the container. */
+class OwnWriteRefused extends Error {}
+
 async function attempt(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();
     return true;
   } catch (error) {
-    if (!OverlayerError.is(error)) untyped.push(error instanceof Error ? String(error.stack) : String(error));
+    if (!OverlayerError.is(error) && !(error instanceof OwnWriteRefused))
+      untyped.push(error instanceof Error ? String(error.stack) : String(error));
     return false;
   }
 }
@@ -42,12 +46,16 @@ async function making(name: string, work: () => Promise<unknown>): Promise<void>
 /** Writes into an active snapshot, as a container does. */
 function write(tree: string): void {
   const directory = join(tree, 'written');
-  mkdirSync(directory);
-  for (const name of ['one', 'two']) {
-    writeFileSync(join(directory, name), name.repeat(5000));
-    utimesSync(join(directory, name), 1, 2);
+  try {
+    mkdirSync(directory);
+    for (const name of ['one', 'two']) {
+      writeFileSync(join(directory, name), name.repeat(5000));
+      utimesSync(join(directory, name), 1, 2);
+    }
+    for (const path of [directory, tree]) utimesSync(path, 1, 2);
+  } catch (cause) {
+    throw new OwnWriteRefused('The write was refused', { cause });
   }
-  for (const path of [directory, tree]) utimesSync(path, 1, 2);
 }
 
 async function live(): Promise<void> {
