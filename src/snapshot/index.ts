@@ -14,6 +14,7 @@ export type { SnapshotKind, SnapshotUsage } from '../metadata/snapshot-records.j
 export type {
   BackendSnapshot,
   Capability,
+  CreateOptions,
   MountsOptions,
   SnapshotBackend,
   Supplied,

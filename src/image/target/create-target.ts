@@ -20,6 +20,7 @@ export async function createImageLayout(directory: string): Promise<ImageTarget>
   return await LayoutTarget.open(directory);
 }
 
+/** The form of a new archive. */
 export interface CreateImageArchiveOptions {
   /** @default `oci-archive` */
   readonly format?: ImageArchiveFormat | undefined;
