@@ -11,6 +11,16 @@ export interface ByteOutput {
   publish(length: number): void;
 }
 
+/** Copies bytes into an output, as it has room. */
+export function copyInto(output: ByteOutput, bytes: Buffer, start: number, end: number): void {
+  for (let at = start; at < end; ) {
+    const length = Math.min(output.waitRoom(), end - at);
+    bytes.copy(output.bytes, output.writeIndex, at, at + length);
+    output.publish(length);
+    at += length;
+  }
+}
+
 /** Decompresses a stream into a `ByteOutput`. */
 export interface Decompressor {
   /**

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { ByteOutput, Compressor } from './codec.js';
+import { type ByteOutput, type Compressor, copyInto } from './codec.js';
 import { openCrc32 } from './crc32.js';
 
 /** Bytes of input in a block. A block does not refer to the one before it, which makes the output 0.5 % larger. */
@@ -108,11 +108,6 @@ export class GzipBlocks implements Compressor {
       this.#hasHeader = true;
       this.#put(HEADER);
     }
-    for (let at = 0; at < bytes.length; ) {
-      const length = Math.min(this.#output.waitRoom(), bytes.length - at);
-      bytes.copy(this.#output.bytes, this.#output.writeIndex, at, at + length);
-      this.#output.publish(length);
-      at += length;
-    }
+    copyInto(this.#output, bytes, 0, bytes.length);
   }
 }

@@ -3,7 +3,7 @@ import { type Koffi, loadKoffi } from '../base/natives.js';
 import { BLOCK_BYTES, type BlockDeflater } from './gzip-blocks.js';
 import { ISAL_LIBRARY } from './isal.js';
 
-/** struct isal_zstream of <isa-l/igzip_lib.h>. `loadIsalDeflate` tests these offsets before they are used. */
+/** struct isal_zstream of <isa-l/igzip_lib.h>. `encodesKnownBlock` tests these offsets before they are used. */
 const STATE = {
   size: 128 * 1024,
   nextIn: 0,

@@ -1,4 +1,4 @@
-import type { ByteOutput, Compressor } from './codec.js';
+import { type ByteOutput, type Compressor, copyInto } from './codec.js';
 import { GzipBlocks } from './gzip-blocks.js';
 import {
   FLUSH,
@@ -82,12 +82,7 @@ class HeldOutput implements ByteOutput {
   }
 
   moveTo(output: ByteOutput): void {
-    for (let at = 0; at < this.#length; ) {
-      const length = Math.min(output.waitRoom(), this.#length - at);
-      this.bytes.copy(output.bytes, output.writeIndex, at, at + length);
-      output.publish(length);
-      at += length;
-    }
+    copyInto(output, this.bytes, 0, this.#length);
     this.#length = 0;
   }
 }

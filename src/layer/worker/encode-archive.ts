@@ -1,5 +1,5 @@
 import type { Ring } from '../../base/threads/ring.js';
-import type { ByteOutput, Compressor } from '../../compression/codec.js';
+import { type ByteOutput, type Compressor, copyInto } from '../../compression/codec.js';
 import { openCompressor } from '../../compression/open-compressor.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import type { EncodedArchive, EncodeInput } from './jobs.js';
@@ -72,12 +72,7 @@ class Copier implements Compressor {
   }
 
   async write(input: Buffer, start: number, end: number): Promise<void> {
-    for (let at = start; at < end; ) {
-      const length = Math.min(this.#output.waitRoom(), end - at);
-      input.copy(this.#output.bytes, this.#output.writeIndex, at, at + length);
-      this.#output.publish(length);
-      at += length;
-    }
+    copyInto(this.#output, input, start, end);
   }
 
   async end(): Promise<void> {}
