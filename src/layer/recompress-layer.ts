@@ -61,14 +61,7 @@ export async function* recompressLayer(
   // The threads may not have begun.
   work.catch(() => pipeline.gate.abort());
   try {
-    for await (const chunk of drainRing(ring, 0, pipeline.gate)) {
-      const callerIsBack = crew.awaitCaller();
-      try {
-        yield chunk;
-      } finally {
-        callerIsBack();
-      }
-    }
+    yield* drainRing(crew, ring, 0);
     await work;
     return { digest: `sha256:${encoded!.digest}`, size: encoded!.size };
   } catch (error) {

@@ -100,18 +100,9 @@ async function* runWith(
   );
   work.catch(() => {});
   try {
-    const chunks =
-      compression === 'none'
-        ? drainRing(pipeline.input, INPUT_READERS.apply, gate)
-        : drainRing(pipeline.output, OUTPUT_READERS.apply, gate);
-    for await (const chunk of chunks) {
-      const callerIsBack = crew.awaitCaller();
-      try {
-        yield chunk;
-      } finally {
-        callerIsBack();
-      }
-    }
+    yield* compression === 'none'
+      ? drainRing(crew, pipeline.input, INPUT_READERS.apply)
+      : drainRing(crew, pipeline.output, OUTPUT_READERS.apply);
     const [{ whiteouts }, { digest, diffID }] = await work;
     checkStored(request.source, `sha256:${diffID}`);
     const { bytes, compressedBytes, entries } = pipeline;
