@@ -10,7 +10,7 @@ import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, type ShownLayer, shownLayers } from '../mount/shown-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import type { Snapshotter } from './snapshotter.js';
-import { temporaryKey } from './temporary-key.js';
+import { openTemporaryView } from './temporary-view.js';
 
 /**
  * Makes a layer of the changes of a snapshot to its parent's tree, or of the whole tree if there is no parent. For overlay
@@ -42,25 +42,11 @@ async function* runDiffOfSnapshot(
 ): AsyncGenerator<Uint8Array, DiffResult> {
   options.signal?.throwIfAborted();
   const { kind, parent } = await snapshots.stat(key);
-  const views: string[] = [];
-  /** A committed snapshot has mounts only as a view. */
-  const view = async (name: string): Promise<readonly Mount[]> => {
-    const temporary = temporaryKey(name, 'mount');
-    const mounts = await snapshots.view(temporary, {
-      parent: name,
-      merged: false,
-      signal: options.signal,
-    });
-    views.push(temporary);
-    return mounts;
-  };
-  try {
-    const left = parent === undefined ? [] : await view(parent);
-    const right = kind === 'committed' ? await view(key) : await snapshots.mounts(key);
-    return yield* runDiffOfMounts(left, right, options);
-  } finally {
-    for (const each of views) await snapshots.remove(each);
-  }
+  await using left = parent === undefined ? undefined : await openTemporaryView(snapshots, parent, options);
+  // A committed snapshot has mounts only as a view.
+  await using right = kind === 'committed' ? await openTemporaryView(snapshots, key, options) : undefined;
+  const mounts = right?.mounts ?? (await snapshots.mounts(key));
+  return yield* runDiffOfMounts(left?.mounts ?? [], mounts, options);
 }
 
 /**

@@ -7,7 +7,7 @@ import { showTree } from '../../snapshot/diff-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { TarEntry } from '../../tar/types.js';
 import type { ImageContents } from '../source/image-contents.js';
-import { viewsOf } from './views-of.js';
+import { viewChain } from './view-chain.js';
 
 /** A file, a directory or another entry that two images do not have alike. */
 export interface FileChange {
@@ -31,9 +31,10 @@ export async function compareImages(
 ): Promise<readonly FileChange[]> {
   const chains = [before, after].map(({ layers }) => layers.at(-1)?.chainID);
   if (chains[0] === chains[1]) return [];
-  await using views = await viewsOf(snapshots, chains);
-  await using lower = await showTree(views.mounts[0]!);
-  await using upper = await showTree(views.mounts[1]!);
+  await using first = await viewChain(snapshots, chains[0]);
+  await using second = await viewChain(snapshots, chains[1]);
+  await using lower = await showTree(first?.mounts ?? []);
+  await using upper = await showTree(second?.mounts ?? []);
   // Each direction lists the entries of its upper tree that the other tree does not have alike.
   const news = await listChanges(lower.directory, upper.directory, signal);
   const olds = await listChanges(upper.directory, lower.directory, signal);

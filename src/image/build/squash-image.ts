@@ -9,7 +9,7 @@ import type { StoreParts } from '../store/store-parts.js';
 import { buildImage } from './build-image.js';
 import { drain, type LayerBytes } from './layer-maker.js';
 import type { BuildEvent, SquashImageOptions } from './options.js';
-import { viewsOf } from './views-of.js';
+import { viewChain } from './view-chain.js';
 
 /** See `Store.squash`. */
 export async function squashImage(
@@ -27,9 +27,9 @@ export async function squashImage(
   const request = { name, base, command: 'overlayer squash', options, tell };
   return await buildImage(parts, request, async ({ diff, entry }) => {
     const made = await diff(async function* (how): LayerBytes {
-      await using views = await viewsOf(parts.snapshots, [kept.at(-1)?.chainID, top]);
-      const [below = [], above = []] = views.mounts;
-      return yield* drain(diffMounts(below, above, how));
+      await using below = await viewChain(parts.snapshots, kept.at(-1)?.chainID);
+      await using above = await viewChain(parts.snapshots, top);
+      return yield* drain(diffMounts(below?.mounts ?? [], above!.mounts, how));
     });
     return {
       layers: [...kept, made],

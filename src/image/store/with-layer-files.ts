@@ -1,9 +1,9 @@
-import { isCode } from '../../base/errors.js';
+import { ifFound } from '../../base/if-found.js';
 import { findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import type { Mount } from '../../mount/mount.js';
 import { shownLayers } from '../../mount/shown-layers.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
-import { temporaryKey } from '../../snapshot/temporary-key.js';
+import { openTemporaryView } from '../../snapshot/temporary-view.js';
 import type { PlannedLayer } from '../pull/pull-event.js';
 
 type LayerName = Pick<PlannedLayer, 'diffID' | 'chainID'>;
@@ -22,20 +22,9 @@ export async function withLayerFiles<T>(
 ): Promise<T | undefined> {
   const chainID = layers.at(-1)?.chainID;
   if (chainID === undefined) return undefined;
-  const key = temporaryKey(chainID, 'mount');
-  let mounts: readonly Mount[];
-  try {
-    mounts = await snapshots.view(key, { parent: chainID, merged: false });
-  } catch (error) {
-    if (isCode(error, 'NotFound')) return undefined;
-    throw error;
-  }
-  try {
-    const files = layerFilesOf(mounts, layers);
-    return files && (await work(files));
-  } finally {
-    await snapshots.remove(key);
-  }
+  await using view = await ifFound(openTemporaryView(snapshots, chainID));
+  const files = view && layerFilesOf(view.mounts, layers);
+  return files && (await work(files));
 }
 
 /** @returns the files of the layers, lowest first; undefined when the mounts do not show these layers as files */
