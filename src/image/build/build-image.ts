@@ -10,16 +10,17 @@ import type { HistoryEntry } from '../../oci/image-config.js';
 import { JsonText } from '../../oci/json-text.js';
 import { familyOf, MEDIA_TYPE } from '../../oci/media-types.js';
 import { hostPlatform } from '../../oci/platform.js';
-import { contentSource } from '../export/content-source.js';
 import { PullLease } from '../pull/pull-context.js';
 import { pullImage } from '../pull/pull-image.js';
 import { parseReference } from '../reference.js';
 import { sha256 } from '../source/blob-bytes.js';
+import { contentSource } from '../source/content-source.js';
 import type { ImageContents } from '../source/image-contents.js';
 import { AdmittedImage } from '../store/admit-image.js';
 import type { ImageRecord } from '../store/image-records.js';
+import { putBlob } from '../store/put-blob.js';
 import type { StoreParts } from '../store/store-parts.js';
-import { type LayerBytes, LayerMaker, type MadeLayer, putBlob } from './layer-maker.js';
+import { type LayerBytes, LayerMaker, type MadeLayer } from './layer-maker.js';
 import type { BuildEvent, BuildOptions, NewLayer } from './options.js';
 
 /** The image to make. */

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { iterateSource } from '../../base/byte-source.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import type { Task } from '../../base/task.js';
-import type { CommitIngestOptions, ContentStore, Ingest } from '../../content/content-store.js';
+import type { Ingest } from '../../content/content-store.js';
 import { runDiff } from '../../layer/diff/create-diff.js';
 import type { CreateDiffOptions, DiffResult } from '../../layer/diff/options.js';
 import { type ErofsLayerInfo, findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
@@ -12,13 +11,14 @@ import { pathOf } from '../../layer/open-source.js';
 import type { Compression, LayerProgress, LayerSource } from '../../layer/options.js';
 import { planLayer } from '../../layer/plan-layer.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import type { DiffID, Digest } from '../../oci/digest.js';
+import type { DiffID } from '../../oci/digest.js';
 import { LAYER_TYPES, layerCompression, type MediaTypeFamily } from '../../oci/media-types.js';
 import { diffSnapshot } from '../../snapshot/diff-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import type { PullLease } from '../pull/pull-context.js';
 import { bytesOf } from '../source/blob-bytes.js';
+import { putBlob } from '../store/put-blob.js';
 import type { StoreParts } from '../store/store-parts.js';
 import type { NewLayer } from './options.js';
 
@@ -30,9 +30,6 @@ export interface MadeLayer {
 
 /** Yields the bytes of a layer, and returns what they are. */
 export type LayerBytes = AsyncGenerator<Uint8Array, DiffResult>;
-
-/** Ingests of builds begin with it. A build can't be resumed: `dropDeadBuilds` deletes those of killed processes. */
-const BUILD_REF = 'build-';
 
 /** Times that a layer is begun while other processes change its files. */
 const MOST_ATTEMPTS = 3;
@@ -129,38 +126,6 @@ export class LayerMaker {
         hint: "docker's media types have no zstd: choose gzip, or convert the base first: overlayer convert IMAGE -t NEW --oci",
       },
     );
-  }
-}
-
-interface Filled<T> {
-  readonly result: T;
-  readonly blob: CommitIngestOptions & { readonly digest: Digest };
-}
-
-/** Makes a blob in the content store, in an ingest that the lease holds. @param fill writes and hashes the bytes */
-export async function putBlob<T>(
-  { content }: StoreParts,
-  lease: PullLease,
-  fill: (ingest: Ingest) => Promise<Filled<T>>,
-): Promise<T> {
-  const ref = `${BUILD_REF}${randomUUID()}`;
-  await lease.hold({ type: 'ingest', id: ref });
-  lease.noteMade({ type: 'ingest', id: ref });
-  await using ingest = await content.openIngest(ref);
-  const { result, blob } = await fill(ingest);
-  await lease.holdNew({ type: 'content', id: blob.digest });
-  await ingest.commit({ ...blob, hashed: blob.digest });
-  return result;
-}
-
-/** Deletes the ingests of builds whose process was killed. */
-export async function dropDeadBuilds(content: ContentStore): Promise<void> {
-  for (const { ref } of await content.ingests()) {
-    if (!ref.startsWith(BUILD_REF)) continue;
-    await content.abort(ref).catch((error: unknown) => {
-      // Its build is running, or has just ended.
-      if (!isCode(error, 'Unavailable', 'NotFound')) throw error;
-    });
   }
 }
 

@@ -71,7 +71,7 @@ export const CONVERT_OPTIONS = {
   ...REWRITE_OPTIONS,
   ...ADMIT_OPTIONS,
   platform: true,
-  concurrency: true,
+  concurrency: 'number',
   labels: true,
 } satisfies OptionNames<ConvertOptions>;
 

@@ -11,8 +11,8 @@ import { nothingOf, readImageGraph } from '../copy/image-graph.js';
 import { planBlobs } from '../copy/plan-blobs.js';
 import { type NewLayer, rewriteDocuments } from '../copy/rewrite-documents.js';
 import { verifiedBytes } from '../source/blob-bytes.js';
+import { contentSource } from '../source/content-source.js';
 import type { SourceImage } from '../source/image-source.js';
-import { contentSource } from './content-source.js';
 
 /** A blob of the archive. */
 export interface ExportedBlob {

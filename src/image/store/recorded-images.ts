@@ -9,9 +9,9 @@ import { type Labels, labelOf } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { formatPlatform, hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
 import type { FileChange } from '../build/compare-images.js';
-import { contentSource } from '../export/content-source.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { canonicalName, parseReference } from '../reference.js';
+import { contentSource } from '../source/content-source.js';
 import { type ImageContents, readContents } from '../source/image-contents.js';
 import type { ImageSource } from '../source/image-source.js';
 import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from '../unpack/options.js';
@@ -21,6 +21,7 @@ import { collectGarbage } from './garbage.js';
 import { MOUNTED_MANIFEST_LABEL, PLATFORM_LABEL } from './image-labels.js';
 import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
 import { mountImage } from './mount-image.js';
+import { dropDeadBuilds } from './put-blob.js';
 import {
   DIFF_IMAGES_OPTIONS,
   type DiffImagesOptions,
@@ -100,7 +101,6 @@ export class RecordedImages implements Images {
   async prune(options: PruneOptions = {}): Promise<PruneResult> {
     checkOptions('images.prune', options, PRUNE_OPTIONS);
     await this.#parts.snapshots.cleanup();
-    const { dropDeadBuilds } = await import('../build/layer-maker.js');
     await dropDeadBuilds(this.#parts.content);
     const collected = await collectGarbage(this.#parts, options);
     return { ...collected, keepers: await findKeepers(this.#parts) };

@@ -82,13 +82,9 @@ export class RootStore implements Store {
     return this.#start(async (tell) => {
       checkOptions('pull', options, PULL_OPTIONS);
       const { signal } = options;
-      const onNotice = (notice: RegistryNotice) => {
-        tell(notice);
-        options.onNotice?.(notice);
-      };
       await using source = await openRegistry(reference, {
         ...pickOptions(options, OPEN_REGISTRY_OPTIONS),
-        onNotice,
+        onNotice: toBoth(tell, options.onNotice),
       });
       const [image] = await source.images({ known: (await this.images.find(reference))?.target, signal });
       const admitted = await AdmittedImage.admit(image!.name!, image!.target, options);
@@ -147,13 +143,9 @@ export class RootStore implements Store {
       checkOptions('push', options, PUSH_OPTIONS);
       const { ImageCopy } = await import('../copy/image-copy.js');
       const image = await this.images.get(name);
-      const onNotice = (notice: RegistryNotice) => {
-        tell(notice);
-        options.onNotice?.(notice);
-      };
       await using target = await openRegistryTarget(reference ?? image.name, {
         ...pickOptions(options, OPEN_REGISTRY_TARGET_OPTIONS),
-        onNotice,
+        onNotice: toBoth(tell, options.onNotice),
       });
       const source = await this.images.source(image.name);
       const [copied] = await new ImageCopy(source, target, options, tell).run();
@@ -204,4 +196,15 @@ export class RootStore implements Store {
     // This closes the metadata store, which the content store needs until here.
     await this.snapshots.close();
   }
+}
+
+/** Notices are events of the task, and go to the caller's function. */
+function toBoth(
+  tell: Tell<RegistryNotice>,
+  onNotice: PullOptions['onNotice'],
+): (notice: RegistryNotice) => void {
+  return (notice) => {
+    tell(notice);
+    onNotice?.(notice);
+  };
 }

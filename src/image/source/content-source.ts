@@ -4,9 +4,9 @@ import { type ErofsLayerInfo, readErofsLayer } from '../../layer/erofs/read-erof
 import { chainIDs } from '../../oci/chain-ids.js';
 import type { DiffID, Digest } from '../../oci/digest.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
-import type { ImageSource } from '../source/image-source.js';
 import type { ImageRecord } from '../store/image-records.js';
 import { withLayerFiles } from '../store/with-layer-files.js';
+import type { ImageSource } from './image-source.js';
 
 type StoredImage = Pick<ImageRecord, 'name' | 'target'>;
 
