@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { overlayer } from '../cli/helpers.js';
 import { within } from '../helpers/within.js';
 import { DaemonProcess } from './daemon-process.js';
 import { IMAGE } from './sample-image.js';
 import { useContainerd } from './use-containerd.js';
+import { expectWholeSnapshots } from './whole-snapshots.js';
 
 const used = useContainerd();
 const ctr = (...args: readonly string[]) => used.containerd.ctr(...args);
@@ -37,8 +37,7 @@ async function importSoon(namespace: string): Promise<void> {
 }
 
 async function isWhole(): Promise<void> {
-  const checked = await overlayer(['snapshots', 'check', '--progress', 'none', '--root', used.daemon.root]);
-  expect(checked, 'snapshots check').toMatchObject({ code: 0, stderr: '' });
+  await expectWholeSnapshots(used.daemon.root);
 }
 
 describe('kill -9', () => {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { overlayer } from '../cli/helpers.js';
 import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
 import { dir, file, tar } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
@@ -12,6 +11,7 @@ import { DaemonProcess } from './daemon-process.js';
 import { connect } from './grpc-client.js';
 import { useContainerd } from './use-containerd.js';
 import { useDaemon } from './use-daemon.js';
+import { expectWholeSnapshots } from './whole-snapshots.js';
 
 /** Restarts, each in another pull, at points that are spread over it. */
 const RESTARTS = Number(process.env['OVERLAYER_RESTARTS'] ?? 2);
@@ -88,15 +88,7 @@ describe.each<Version>(['1.7', '2.1'])(
     );
 
     test('all snapshots are whole', async () => {
-      const checked = await overlayer([
-        'snapshots',
-        'check',
-        '--progress',
-        'none',
-        '--root',
-        used.daemon.root,
-      ]);
-      expect(checked).toMatchObject({ code: 0, stderr: '' });
+      await expectWholeSnapshots(used.daemon.root);
     });
   },
 );

@@ -100,7 +100,17 @@ test('what is there is not fetched again', async () => {
 });
 
 test('layers have their turns from the lowest up', async () => {
-  const proxy = await through('none', () => false);
+  const arrived = new Set<string>();
+  let goOn = () => {};
+  const both = new Promise<void>((resolve) => (goOn = resolve));
+  const proxy = await through('blobs', async ({ request: { url } }) => {
+    const lower = [FIRST, SECOND].find(({ digest }) => url?.endsWith(digest));
+    if (lower === undefined) return false;
+    // Or the second layer might be over before the first one is asked for.
+    if (arrived.add(lower.digest).size === 2) goOn();
+    await both;
+    return false;
+  });
   await box.store.pull(`${proxy.host}/some/image:1`, { concurrency: 2 });
   expect(layerRequests(proxy).at(-1)?.url).toContain(THIRD.digest);
 });
