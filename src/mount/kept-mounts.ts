@@ -42,9 +42,9 @@ export interface SweepResult {
  * EROFS files that stay mounted, each at one directory, for programs that mount only directories and overlays of
  * directories.
  *
- * The directory of a mount is named by the inode number of its file. All hard links of a file therefore share a mount,
- * with one page cache. The number names no other file, because a mounted file keeps its inode. So a mount can be found
- * again without a record: after a restart, and when another process made it. The files must be on one file system.
+ * The directory of a mount is named by the device and the inode number of its file. All hard links of a file therefore
+ * share a mount, with one page cache. The numbers name no other file, because a mounted file keeps its inode. So a mount
+ * can be found again without a record: after a restart, and when another process made it.
  *
  * Calls of several processes exclude each other by a lock of the directory (flock).
  */
@@ -53,7 +53,7 @@ export class KeptMounts {
   readonly #directory: string;
   readonly #files: () => Iterable<string>;
   readonly #used: () => ReadonlySet<string>;
-  /** The path under which a file was held last, by its inode number. */
+  /** The path under which a file was held last, by the name of its directory. */
   readonly #held = new Map<string, string>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -66,7 +66,7 @@ export class KeptMounts {
     directory: string,
     files: () => Iterable<string>,
     system: MountSystem = openLinuxMountSystem(),
-    used: () => ReadonlySet<string> = () => numbersOf(files()),
+    used: () => ReadonlySet<string> = () => fileNamesOf(files()),
   ) {
     this.#directory = directory;
     this.#files = files;
@@ -121,8 +121,8 @@ export class KeptMounts {
     if (dirname(place) !== this.#directory) return undefined;
     const name = basename(place);
     const held = this.#held.get(name);
-    if (held !== undefined && numberIfFound(held) === name) return held;
-    for (const file of this.#files()) if (numberIfFound(file) === name) return file;
+    if (held !== undefined && fileNameIfFound(held) === name) return held;
+    for (const file of this.#files()) if (fileNameIfFound(file) === name) return file;
     return undefined;
   }
 
@@ -188,38 +188,38 @@ export class KeptMounts {
   }
 }
 
-/** The number of its file. Options change what is shown, and a repair can replace devices: both are part of the name. */
+/** Names its file. Options change what is shown, and a repair can replace devices: both are part of the name. */
 function nameOf({ source, options }: Mount): string {
-  const file = numberOf(statSync(source, { bigint: true }));
+  const file = fileNameOf(statSync(source, { bigint: true }));
   const others = options.filter((option) => option !== 'ro');
   if (others.length === 0) return file;
   const hash = createHash('sha256');
   for (const option of others) {
     const [key, device] = splitOption(option);
     hash.update(`${option}\0`);
-    if (key === 'device' && device) hash.update(`${numberOf(statSync(device, { bigint: true }))}\0`);
+    if (key === 'device' && device) hash.update(`${fileNameOf(statSync(device, { bigint: true }))}\0`);
   }
   return `${file}-${hash.digest('hex').slice(0, 16)}`;
 }
 
 /** No other file has it while this one is mounted. On overlayfs, files of two layers can have one inode number. */
-function numberOf({ dev, ino }: BigIntStats): string {
+function fileNameOf({ dev, ino }: BigIntStats): string {
   return `${dev}-${ino}`;
 }
 
-function numbersOf(files: Iterable<string>): ReadonlySet<string> {
-  const numbers = new Set<string>();
+function fileNamesOf(files: Iterable<string>): ReadonlySet<string> {
+  const names = new Set<string>();
   for (const file of files) {
-    const number = numberIfFound(file);
-    if (number !== undefined) numbers.add(number);
+    const name = fileNameIfFound(file);
+    if (name !== undefined) names.add(name);
   }
-  return numbers;
+  return names;
 }
 
 /** @returns undefined when there is no such file */
-function numberIfFound(file: string): string | undefined {
+function fileNameIfFound(file: string): string | undefined {
   const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  return stat && numberOf(stat);
+  return stat && fileNameOf(stat);
 }
 
 function namesIn(directory: string): readonly string[] {
