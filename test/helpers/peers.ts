@@ -23,6 +23,7 @@ const PEERS: Readonly<Record<string, Peer>> = {
   'libcap2-bin': { named: /[gs]etcap/, purpose: 'getcap and setcap' },
   libisal2: { named: /isal/, purpose: 'the fastest gzip decoder' },
   openssl: { named: /openssl/, purpose: 'certificates of registries' },
+  podman: { named: /podman/, purpose: 'images by another engine' },
   'qemu-system-x86': { named: /virtual-machine/, purpose: 'the stable kernel of Debian' },
   runc: { named: /\brunc\b/, purpose: 'containers by containerd' },
   skopeo: { named: /skopeo/, purpose: 'images in every form, and into registries' },
