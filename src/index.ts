@@ -21,6 +21,10 @@ export * from './snapshot/index.js';
 
 export * from './image/index.js';
 
+// Looking into images without unpacking them. Also `overlayer/explore`.
+
+export * from './explore/index.js';
+
 // The daemon: gives snapshots, layers and content to containerd. Also `overlayer/daemon`.
 
 export * from './daemon/index.js';

@@ -107,6 +107,7 @@ const ENTRY_POINTS = {
     ...['openImageLayout', 'openRegistry', 'openRegistryTarget', 'openStore', 'parseDigest'],
     ...['parsePlatform', 'parseReference', 'unpackImage', 'verifyImage'],
   ],
+  explore: ['OverlayerError', 'displayPath', 'exploreImage'],
   daemon: ['OverlayerError', 'containerdConfig', 'serve'],
 };
 
@@ -139,7 +140,17 @@ test('the suite and package.json can be imported, and no other file', () => {
 
 describe('CommonJS', () => {
   test('requires each entry, and nothing is said', () => {
-    const entries = ['', '/layer', '/tar', '/erofs', '/snapshots', '/images', '/daemon', '/testing'];
+    const entries = [
+      '',
+      '/layer',
+      '/tar',
+      '/erofs',
+      '/snapshots',
+      '/images',
+      '/explore',
+      '/daemon',
+      '/testing',
+    ];
     const code = entries.map((entry) => `typeof require('overlayer${entry}')`).join();
     const command = `node --input-type=commonjs --print "[${code}].join()" 2>&1`;
     expect(app.run('sh', ['-c', command]).trim()).toBe(entries.map(() => 'object').join());

@@ -12,6 +12,7 @@ import type { PlannedLayer } from '../pull/pull-event.js';
 import type { ImageRecord } from '../store/image-records.js';
 import { checkDigest, readDocument, sha256 } from './blob-bytes.js';
 import type { ImageSource, SourceImage } from './image-source.js';
+import { listNames } from './local-image-source.js';
 
 /** The documents and layers of an image for one platform. */
 export interface ImageContents {
@@ -45,13 +46,33 @@ export async function readSourceImages(
   platform: Platform = hostPlatform(),
   { signal }: AbortableOptions = {},
 ): Promise<readonly (SourceImage & ImageContents)[]> {
-  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
   const images: (SourceImage & ImageContents)[] = [];
-  for (const { name, target } of await source.images({ signal })) {
-    const chosen = await chooseManifest(name ?? target.digest, target, platform, documents);
-    images.push({ name, target, ...chosen, layers: planLayers(chosen) });
-  }
+  for (const image of await source.images({ signal }))
+    images.push({ ...image, ...(await readContentsOf(source, image, platform, { signal })) });
   return images;
+}
+
+/** Reads the documents of one of a source's images. @throws OverlayerError as `chooseManifest`, and as the source */
+export async function readContentsOf(
+  source: ImageSource,
+  { name, target }: SourceImage,
+  platform: Platform,
+  { signal }: AbortableOptions,
+): Promise<ImageContents> {
+  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
+  const chosen = await chooseManifest(name ?? target.digest, target, platform, documents);
+  return { ...chosen, layers: planLayers(chosen) };
+}
+
+/** The image of a source that has one. @throws OverlayerError `NotFound`, `InvalidArgument` */
+export function onlyImage(images: readonly SourceImage[], description: string): SourceImage {
+  const [image] = images;
+  if (image === undefined) throw new OverlayerError('NotFound', `There is no image in "${description}"`);
+  // Several names of one image need no choice.
+  if (images.every(({ target }) => target.digest === image.target.digest)) return image;
+  throw new OverlayerError('InvalidArgument', `There are ${images.length} images in "${description}"`, {
+    hint: `choose one by its name or digest: ${listNames(images)}`,
+  });
 }
 
 /** The kernel's OVL_MAX_STACK: an image with more layers can't be mounted. */

@@ -1,9 +1,7 @@
 import { join } from 'node:path';
 import { checkChoice } from '../../base/check-arguments.js';
-import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import { withContext } from '../../base/with-context.js';
-import { closeLayerSource } from '../../layer/open-source.js';
 import type { LayerResult } from '../../layer/options.js';
 import { type ApplyLayerOptions, applyLayer } from '../../layer/unpack-layer.js';
 import { parseDigest } from '../../oci/digest.js';
@@ -12,12 +10,12 @@ import { Destination } from '../../rootfs/destination.js';
 import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
-import { stateOf, stateWhileRead, Tee } from '../pull/fetch-layer.js';
+import { stateOf } from '../pull/fetch-layer.js';
 import { type LayerState, type PlannedLayer, type PullEvent, tellPassedOver } from '../pull/pull-event.js';
-import { bytesOf, inLayer, isFile, openLayer, otherSize, readDocument } from '../source/blob-bytes.js';
-import { planLayers } from '../source/image-contents.js';
-import type { ImageSource, SourceImage } from '../source/image-source.js';
-import { listNames } from '../source/local-image-source.js';
+import { readLayer } from '../pull/read-layer.js';
+import { readDocument } from '../source/blob-bytes.js';
+import { onlyImage, planLayers } from '../source/image-contents.js';
+import type { ImageSource } from '../source/image-source.js';
 import { AdmittedImage } from '../store/admit-image.js';
 import type { UnpackedImage, UnpackImageOptions } from './options.js';
 
@@ -33,17 +31,6 @@ export async function unpackOnly(
   tellPassedOver(source, tell);
   const image = await AdmittedImage.admit(name ?? target.digest, target, options);
   return { ...(await applyImage(source, image, directory, options, tell)), name };
-}
-
-/** @throws OverlayerError `NotFound`, `InvalidArgument` */
-function onlyImage(images: readonly SourceImage[], description: string): SourceImage {
-  const [image] = images;
-  if (image === undefined) throw new OverlayerError('NotFound', `There is no image in "${description}"`);
-  // Several names of one image need no choice.
-  if (images.every(({ target }) => target.digest === image.target.digest)) return image;
-  throw new OverlayerError('InvalidArgument', `There are ${images.length} images in "${description}"`, {
-    hint: `choose one by its name or digest: ${listNames(images)}`,
-  });
 }
 
 /** Unpacks one image. See `unpackImage`. */
@@ -122,24 +109,11 @@ async function unpackOne(
 ): Promise<LayerResult> {
   const { signal, limits, rootless, onState } = options;
   const { descriptor, diffID } = layer;
-  const { digest, size } = descriptor;
-  const { bytes } = await openLayer(source, descriptor, { signal });
-  const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytesOf(bytes));
-  const reading = { digest, diffID, limits, rootless, signal, sync: false };
-  try {
-    const { layer: result } = await applyLayer(tee ?? bytes, destination, {
-      ...reading,
-      ...place,
-      temporary: true,
-      onProgress: (progress) => onState(stateWhileRead(descriptor, progress, tee?.bytes)),
-    });
-    if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
-    onState({ phase: 'committing', ...stateOf(layer, result) });
-    return result;
-  } catch (error) {
-    throw inLayer(digest, error);
-  } finally {
-    if (tee === undefined) closeLayerSource(bytes);
-    await tee?.leave();
-  }
+  const reading = { digest: descriptor.digest, diffID, limits, rootless, signal, sync: false };
+  const result = await readLayer(source, descriptor, { signal, onState }, async (bytes, onProgress) => {
+    const applied = { ...reading, ...place, temporary: true, onProgress };
+    return (await applyLayer(bytes, destination, applied)).layer;
+  });
+  onState({ phase: 'committing', ...stateOf(layer, result) });
+  return result;
 }

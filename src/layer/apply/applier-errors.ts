@@ -49,7 +49,10 @@ export function reliesOnLowers(what: string): OverlayerError {
 }
 
 /** Adds the entry that was being unpacked, unless the error names one. */
-export function atEntry(error: OverlayerError, entry: TarEntry | undefined): OverlayerError {
+export function atEntry(
+  error: OverlayerError,
+  entry: Pick<TarEntry, 'path' | 'offset'> | undefined,
+): OverlayerError {
   if (entry === undefined || error.entry !== undefined) return error;
   const { code, hint, errno, reason, cause } = error;
   const message = `Cannot unpack entry "${displayPath(entry.path)}": ${error.message}`;

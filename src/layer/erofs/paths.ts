@@ -3,7 +3,6 @@ import { displayPath, encodePath } from '../../base/path-bytes.js';
 import type { WorkBudget } from '../../base/work-budget.js';
 import { MAX_NAME_BYTES } from '../../erofs/format.js';
 import { NONE } from '../../erofs/records.js';
-import type { ErofsTree } from '../../erofs/tree.js';
 
 /** containerd's limit; the kernel's is 40. */
 const MAX_SYMLINKS = 255;
@@ -16,9 +15,15 @@ export type Missing = 'create' | 'create-if-in-lowers';
 /** Resolves one name. @returns the directory, the target of a symlink, or NONE when the name does not exist */
 type Step = (directory: number, name: string, missing: Missing) => number | string;
 
+/** A tree whose directories are numbers. */
+export interface PathTree {
+  readonly root: number;
+  parentOf(directory: number): number;
+}
+
 /** Finds the directories of paths, through symlinks as in a chroot. */
 export class Paths {
-  readonly #tree: ErofsTree;
+  readonly #tree: PathTree;
   readonly #budget: WorkBudget;
   readonly #step: Step;
   /** Directories that paths led to, until one of them may have changed. */
@@ -27,7 +32,7 @@ export class Paths {
   #lastPath = '';
   #lastPlace: number;
 
-  constructor(tree: ErofsTree, budget: WorkBudget, step: Step) {
+  constructor(tree: PathTree, budget: WorkBudget, step: Step) {
     this.#tree = tree;
     this.#budget = budget;
     this.#step = step;
@@ -68,7 +73,7 @@ export class Paths {
       this.#budget.charge();
       if (name === '' || name === '.') continue;
       if (name === '..') {
-        if (at !== tree.root) at = tree.directoryOf(tree.ownName(at));
+        if (at !== tree.root) at = tree.parentOf(at);
         continue;
       }
       const next = this.#step(at, name, missing);

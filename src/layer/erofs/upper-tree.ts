@@ -70,7 +70,9 @@ export class UpperTree {
 
   constructor(tree: ErofsTree, options: UpperTreeOptions) {
     this.tree = tree;
-    this.#paths = new Paths(tree, options.budget, (directory, name, missing) =>
+    const { root } = tree;
+    const parentOf = (directory: number) => tree.directoryOf(tree.ownName(directory));
+    this.#paths = new Paths({ root, parentOf }, options.budget, (directory, name, missing) =>
       this.#step(directory, name, missing),
     );
     this.#budget = options.budget;

@@ -29,6 +29,7 @@ import { PendingFiles } from './pending-files.js';
 import { INPUT_READERS, OUTPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
+import { scanArchive } from './scan-archive.js';
 
 // The apply thread. It decodes an archive and writes its entries; or it reads trees and writes the archive of their
 // difference; or it compresses an archive anew.
@@ -55,6 +56,7 @@ handleJobs<ApplyJobs>(
     pack,
     merge,
     plan: (input, tell) => planArchive(pipeline, input, tell),
+    scan: (input, tell) => scanArchive(pipeline, input, tell),
     diff: (input) => diffTrees(openLinuxSystem(), pipeline, input),
     recompress,
     commit: ({ sync }) => take().commit(sync),

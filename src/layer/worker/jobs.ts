@@ -8,6 +8,7 @@ import type { FileFacts } from '../manifest/file-facts.js';
 import type { Compression, FileRange, GzipDecoder, MergedErofsLayers } from '../options.js';
 import type { AnomalySummary } from '../plan/anomaly.js';
 import type { PlannedOperation } from '../plan/operation.js';
+import type { ScannedEntries } from '../scanned-entries.js';
 
 /** The jobs of the decode thread. */
 export interface DecodeJobs {
@@ -29,6 +30,8 @@ export interface ApplyJobs {
   merge(input: MergeInput): MergedErofsLayers;
   /** Reads the archive without writing anything. Each event is the next part of the plan. */
   plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
+  /** As `plan`, with fingerprints of the files. It does not hash the archive of a compressed layer. */
+  scan(input: ScanInput, tell: (entries: ScannedEntries) => void): ArchiveSummary;
   /** Writes the archive of the difference between two trees, or the tar of a layer file, into the input ring. */
   diff(input: DiffInput): { readonly whiteouts: number };
   /** Compresses the archive anew. */
@@ -120,6 +123,11 @@ export interface MergeInput {
   readonly form: 'metadata' | 'disk';
   readonly limits: Limits;
   readonly sync: boolean;
+}
+
+export interface ScanInput extends Pick<PlanInput, 'limits' | 'hash'> {
+  /** See `openFingerprint`. */
+  readonly key: Uint8Array;
 }
 
 export interface PlanInput {

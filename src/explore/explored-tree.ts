@@ -1,0 +1,209 @@
+import { OverlayerError } from '../base/errors.js';
+import { displayPath } from '../base/path-bytes.js';
+import { NONE } from '../erofs/records.js';
+import type { LayerResult } from '../layer/options.js';
+import type { DiffID } from '../oci/digest.js';
+import type {
+  ExploredFile,
+  ExploredImage,
+  ExploredLayer,
+  ExploredType,
+  FileVersion,
+  LayerChange,
+  Waste,
+} from './explored-image.js';
+import { findWaste } from './find-waste.js';
+import { type Change, type ImageTree, ROOT } from './image-tree.js';
+import { findPath, walkTree } from './tree-walk.js';
+
+const SETUID_OR_SETGID = 0o6000;
+
+/** What is known of an image beside its files. */
+export type ImageFacts = Pick<ExploredImage, 'name' | 'digest' | 'platform' | 'createdAt'>;
+
+/** A layer that was read, and its step in the history. */
+export interface ReadLayer {
+  readonly result: LayerResult;
+  readonly diffID: DiffID | undefined;
+  readonly command: string | undefined;
+}
+
+/** An explored image on its tree. */
+export class ExploredTree implements ExploredImage {
+  readonly name: ExploredImage['name'];
+  readonly digest: ExploredImage['digest'];
+  readonly platform: ExploredImage['platform'];
+  readonly createdAt: ExploredImage['createdAt'];
+  readonly layers: readonly ExploredLayer[];
+  readonly entries: number;
+  readonly size: number;
+  readonly layerBytes: number;
+  readonly efficiency: number;
+  readonly setuid: readonly string[];
+  readonly #tree: ImageTree;
+  #waste: readonly Waste[] | undefined;
+
+  constructor(
+    tree: ImageTree,
+    { name, digest, platform, createdAt }: ImageFacts,
+    layers: readonly ReadLayer[],
+  ) {
+    this.#tree = tree;
+    this.name = name;
+    this.digest = digest;
+    this.platform = platform;
+    this.createdAt = createdAt;
+    this.efficiency = efficiencyOf(tree);
+    this.entries = choosePaths(tree);
+    this.setuid = findSetuid(tree);
+    this.layers = describeLayers(tree, layers);
+    this.layerBytes = this.layers.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+    this.size = this.layerBytes - this.wastedBytes;
+  }
+
+  get wastedBytes(): number {
+    return this.layers.reduce((sum, { hiddenBytes }) => sum + hiddenBytes, 0);
+  }
+
+  get waste(): readonly Waste[] {
+    this.#waste ??= findWaste(this.#tree);
+    return this.#waste;
+  }
+
+  *files(directory = ''): Generator<ExploredFile, void, void> {
+    const tree = this.#tree;
+    const top = findPath(tree, directory);
+    if (top === NONE || tree.nodeOf(top) === NONE)
+      throw new OverlayerError('NotFound', `"${displayPath(directory)}" is not in the image`);
+    for (const walked of walkTree(tree, top)) yield this.#describe(walked);
+  }
+
+  *changes(layer: number): Generator<LayerChange, void, void> {
+    const tree = this.#tree;
+    const changes: LayerChange[] = [];
+    for (const change of tree.changesOf(layer)) {
+      const described = describeChange(tree, change);
+      if (described !== undefined && change.path !== ROOT)
+        changes.push({ ...described, path: tree.textOf(change.path) });
+    }
+    yield* changes.sort((one, other) => (one.path < other.path ? -1 : 1));
+  }
+
+  history(path: string): readonly FileVersion[] {
+    const tree = this.#tree;
+    const found = findPath(tree, path);
+    if (found === NONE) return [];
+    const versions: FileVersion[] = [];
+    for (const change of tree.historyOf(found)) {
+      const described = describeChange(tree, change);
+      if (described !== undefined) versions.push({ ...described, layer: change.layer });
+    }
+    return versions.reverse();
+  }
+
+  #describe({ path, node, text }: { path: number; node: number; text: string }): ExploredFile {
+    const tree = this.#tree;
+    const type = tree.typeOf(node) as ExploredType;
+    const isFurther = type !== 'directory' && tree.ownPathOf(node) !== path;
+    return {
+      path: text,
+      type,
+      mode: tree.modeOf(node),
+      ...tree.ownerOf(node),
+      size: isFurther ? 0 : tree.sizeOf(node),
+      mtimeSec: tree.mtimeOf(node),
+      linkPath: tree.targetOf(node),
+      linkTo: isFurther ? tree.textOf(tree.ownPathOf(node)) : undefined,
+      layer: tree.layerOf(path),
+    };
+  }
+}
+
+/** @returns undefined when the layer left the path as it was */
+function describeChange(
+  tree: ImageTree,
+  { path, before, after }: Change,
+): Omit<LayerChange, 'path'> | undefined {
+  const sizeOf = (node: number) => (node === NONE || tree.ownPathOf(node) !== path ? 0 : tree.sizeOf(node));
+  const sizes = { sizeBefore: sizeOf(before), sizeAfter: sizeOf(after) };
+  const typeOf = (node: number) => tree.typeOf(node) as ExploredType;
+  if (after === NONE) {
+    if (before === NONE) return undefined;
+    return { kind: 'removed', type: typeOf(before), ...sizes, metadataOnly: false };
+  }
+  const type = typeOf(after);
+  if (before === NONE) return { kind: 'added', type, ...sizes, metadataOnly: false };
+  const metadataOnly = tree.hasSameContent(before, after);
+  if (metadataOnly && tree.hasSameAttributes(before, after)) return undefined;
+  return { kind: 'changed', type, ...sizes, metadataOnly };
+}
+
+/** Chooses the paths that stand for nodes: that of the entry, or a hard link that is left. @returns the number of entries */
+function choosePaths(tree: ImageTree): number {
+  let entries = 0;
+  for (let path = ROOT + 1; path < tree.paths; path++) {
+    const node = tree.nodeOf(path);
+    if (node === NONE) continue;
+    entries += 1;
+    if (tree.nodeOf(tree.ownPathOf(node)) !== node) tree.setOwnPath(node, path);
+  }
+  return entries;
+}
+
+function findSetuid(tree: ImageTree): readonly string[] {
+  const found: string[] = [];
+  for (let path = ROOT + 1; path < tree.paths; path++) {
+    const node = tree.nodeOf(path);
+    if (node !== NONE && tree.modeOf(node) & SETUID_OR_SETGID && tree.typeOf(node) === 'file')
+      found.push(tree.textOf(path));
+  }
+  return found.sort();
+}
+
+function describeLayers(tree: ImageTree, layers: readonly ReadLayer[]): readonly ExploredLayer[] {
+  const bytes = layers.map(() => ({ file: 0, hidden: 0 }));
+  for (let node = 0; node < tree.nodes; node++) {
+    const size = tree.sizeOf(node);
+    if (size === 0) continue;
+    const sums = bytes[tree.madeBy(node)]!;
+    sums.file += size;
+    if (tree.namesOf(node) === 0) sums.hidden += size;
+  }
+  return layers.map(({ result, diffID, command }, layer) => {
+    const counts = { added: 0, changed: 0, removed: 0 };
+    for (const change of tree.changesOf(layer)) {
+      const described = change.path === ROOT ? undefined : describeChange(tree, change);
+      if (described !== undefined) counts[described.kind] += 1;
+    }
+    const { digest, size, compressedSize, entries, anomalies } = result;
+    return {
+      digest: digest!,
+      diffID: diffID ?? result.diffID,
+      ...{ size, compressedSize, entries },
+      fileBytes: bytes[layer]!.file,
+      hiddenBytes: bytes[layer]!.hidden,
+      ...counts,
+      command,
+      anomalies,
+    };
+  });
+}
+
+/** See `ExploredImage.efficiency`. Call it before own paths are changed: only the name of an entry has its size. */
+function efficiencyOf(tree: ImageTree): number {
+  const smallest = new Float64Array(tree.paths).fill(-1);
+  let all = 0;
+  let needed = 0;
+  for (let layer = 0; layer < tree.layers; layer++)
+    for (const { path, before, after } of tree.changesOf(layer)) {
+      const node = after === NONE ? before : after;
+      if (node === NONE || tree.isDirectory(node)) continue;
+      const size = tree.ownPathOf(node) === path ? tree.sizeOf(node) : 0;
+      all += size;
+      const least = smallest[path]!;
+      if (least >= 0 && size >= least) continue;
+      needed += least < 0 ? size : size - least;
+      smallest[path] = size;
+    }
+  return all === 0 ? 1 : needed / all;
+}

@@ -1,0 +1,25 @@
+/**
+ * `overlayer/explore`: looks into images without unpacking them: their files, and what their layers waste.
+ *
+ * @module overlayer/explore
+ */
+
+export { exploreImage } from './explore-image.js';
+export type {
+  ExploredFile,
+  ExploredImage,
+  ExploredLayer,
+  ExploredType,
+  FileVersion,
+  LayerChange,
+  Waste,
+} from './explored-image.js';
+export type { ExploreOptions, ExploreSource } from './open-stack.js';
+
+// Names of entries as text; errors, limits and tasks, which all entry points share.
+
+export type { AbortableOptions } from '../base/abort.js';
+export { type ErrorCode, type ErrorDetails, OverlayerError } from '../base/errors.js';
+export type { Limits } from '../base/limits.js';
+export { displayPath } from '../base/path-bytes.js';
+export type { Task } from '../base/task.js';

@@ -1,0 +1,72 @@
+import { availableParallelism } from 'node:os';
+import { resolveLimits } from '../base/limits.js';
+import type { Tell } from '../base/task.js';
+import { Semaphore } from '../base/threads/semaphore.js';
+import type { LayerState, PullEvent } from '../image/pull/pull-event.js';
+import { scanLayer } from '../layer/scan-layer.js';
+import type { ExploredImage } from './explored-image.js';
+import { ExploredTree, type ReadLayer } from './explored-tree.js';
+import { ImageTree } from './image-tree.js';
+import { LayerTurns } from './layer-turns.js';
+import { type ExploreOptions, type ExploreSource, type LayerStack, openStack } from './open-stack.js';
+
+/** See `exploreImage`. */
+export async function readImage(
+  source: ExploreSource,
+  options: ExploreOptions,
+  tell: Tell<PullEvent>,
+): Promise<ExploredImage> {
+  const stack = await openStack(source, options);
+  const { name, contents } = stack;
+  if (contents !== undefined) {
+    const { descriptor: manifest, config, layers } = contents;
+    tell({ type: 'plan', name: name ?? manifest.digest, manifest, platform: config.platform, layers });
+  }
+  const tree = new ImageTree(resolveLimits(options.limits));
+  const layers = await readLayers(stack, tree, options, tell);
+  return new ExploredTree(
+    tree,
+    {
+      name,
+      digest: contents?.descriptor.digest,
+      platform: contents?.config.platform,
+      createdAt: contents?.config.createdAt,
+    },
+    layers,
+  );
+}
+
+/** Reads layers side by side, and applies them in their order. */
+async function readLayers(
+  { layers }: LayerStack,
+  tree: ImageTree,
+  { limits, signal }: ExploreOptions,
+  tell: Tell<PullEvent>,
+): Promise<readonly ReadLayer[]> {
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const places = new Semaphore(availableParallelism());
+  const turns = new LayerTurns(tree, layers.length, () => stop.throwIfAborted());
+  return await Promise.all(
+    layers.map(async ({ read, diffID, command }, index) => {
+      const leave = await places.enter(stop);
+      const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
+      try {
+        const result = await read({ signal: stop, onState }, async (bytes, reading) => {
+          await turns.begin(index);
+          return await scanLayer(bytes, { ...reading, limits, signal: stop }, (entries) =>
+            turns.take(index, entries),
+          );
+        });
+        turns.end(index);
+        return { result, diffID, command };
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      } finally {
+        turns.begin(index);
+        leave();
+      }
+    }),
+  );
+}

@@ -1,0 +1,41 @@
+import { closeLayerSource } from '../../layer/open-source.js';
+import type { LayerProgress, LayerResult, LayerSource } from '../../layer/options.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import { bytesOf, inLayer, isFile, openLayer, otherSize } from '../source/blob-bytes.js';
+import type { ImageSource } from '../source/image-source.js';
+import { stateWhileRead, Tee } from './fetch-layer.js';
+import type { LayerState } from './pull-event.js';
+
+interface ReadLayerOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly onState: (state: LayerState) => void;
+}
+
+/**
+ * Opens a layer of an image's source, and closes it after the work, which verifies its digests.
+ *
+ * @param work reads the bytes to their end
+ * @throws OverlayerError `DataLoss`: the layer has another size; as `ImageSource.open`; as `work`
+ */
+export async function readLayer(
+  source: ImageSource,
+  descriptor: Descriptor,
+  { signal, onState }: ReadLayerOptions,
+  work: (bytes: LayerSource, onProgress: (progress: LayerProgress) => void) => Promise<LayerResult>,
+): Promise<LayerResult> {
+  const { digest, size } = descriptor;
+  const { bytes } = await openLayer(source, descriptor, { signal });
+  const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytesOf(bytes));
+  try {
+    const result = await work(tee ?? bytes, (progress) =>
+      onState(stateWhileRead(descriptor, progress, tee?.bytes)),
+    );
+    if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
+    return result;
+  } catch (error) {
+    throw inLayer(digest, error);
+  } finally {
+    if (tee === undefined) closeLayerSource(bytes);
+    await tee?.leave();
+  }
+}
