@@ -103,17 +103,17 @@ export class ExploredTree implements ExploredImage {
 
   #describe({ path, node, text }: { path: number; node: number; text: string }): ExploredFile {
     const tree = this.#tree;
-    const type = tree.typeOf(node) as ExploredType;
-    const isFurther = type !== 'directory' && tree.ownPathOf(node) !== path;
+    const type = tree.nodes.typeOf(node) as ExploredType;
+    const isFurther = type !== 'directory' && tree.nodes.ownPathOf(node) !== path;
     return {
       path: text,
       type,
-      mode: tree.modeOf(node),
-      ...tree.ownerOf(node),
-      size: isFurther ? 0 : tree.sizeOf(node),
-      mtimeSec: tree.mtimeOf(node),
-      linkPath: tree.targetOf(node),
-      linkTo: isFurther ? tree.textOf(tree.ownPathOf(node)) : undefined,
+      mode: tree.nodes.modeOf(node),
+      ...tree.nodes.ownerOf(node),
+      size: isFurther ? 0 : tree.nodes.sizeOf(node),
+      mtimeSec: tree.nodes.mtimeOf(node),
+      linkPath: tree.nodes.targetOf(node),
+      linkTo: isFurther ? tree.textOf(tree.nodes.ownPathOf(node)) : undefined,
       layer: tree.layerOf(path),
     };
   }
@@ -124,17 +124,18 @@ function describeChange(
   tree: ImageTree,
   { path, before, after }: Change,
 ): Omit<LayerChange, 'path'> | undefined {
-  const sizeOf = (node: number) => (node === NONE || tree.ownPathOf(node) !== path ? 0 : tree.sizeOf(node));
+  const sizeOf = (node: number) =>
+    node === NONE || tree.nodes.ownPathOf(node) !== path ? 0 : tree.nodes.sizeOf(node);
   const sizes = { sizeBefore: sizeOf(before), sizeAfter: sizeOf(after) };
-  const typeOf = (node: number) => tree.typeOf(node) as ExploredType;
+  const typeOf = (node: number) => tree.nodes.typeOf(node) as ExploredType;
   if (after === NONE) {
     if (before === NONE) return undefined;
     return { kind: 'removed', type: typeOf(before), ...sizes, metadataOnly: false };
   }
   const type = typeOf(after);
   if (before === NONE) return { kind: 'added', type, ...sizes, metadataOnly: false };
-  const metadataOnly = tree.hasSameContent(before, after);
-  if (metadataOnly && tree.hasSameAttributes(before, after)) return undefined;
+  const metadataOnly = tree.nodes.hasSameContent(before, after);
+  if (metadataOnly && tree.nodes.hasSameAttributes(before, after)) return undefined;
   return { kind: 'changed', type, ...sizes, metadataOnly };
 }
 
@@ -145,7 +146,7 @@ function choosePaths(tree: ImageTree): number {
     const node = tree.nodeOf(path);
     if (node === NONE) continue;
     entries += 1;
-    if (tree.nodeOf(tree.ownPathOf(node)) !== node) tree.setOwnPath(node, path);
+    if (tree.nodeOf(tree.nodes.ownPathOf(node)) !== node) tree.nodes.setOwnPath(node, path);
   }
   return entries;
 }
@@ -154,7 +155,7 @@ function findSetuid(tree: ImageTree): readonly string[] {
   const found: string[] = [];
   for (let path = ROOT + 1; path < tree.paths; path++) {
     const node = tree.nodeOf(path);
-    if (node !== NONE && tree.modeOf(node) & SETUID_OR_SETGID && tree.typeOf(node) === 'file')
+    if (node !== NONE && tree.nodes.modeOf(node) & SETUID_OR_SETGID && tree.nodes.typeOf(node) === 'file')
       found.push(tree.textOf(path));
   }
   return found.sort();
@@ -162,12 +163,12 @@ function findSetuid(tree: ImageTree): readonly string[] {
 
 function describeLayers(tree: ImageTree, layers: readonly ReadLayer[]): readonly ExploredLayer[] {
   const bytes = layers.map(() => ({ file: 0, hidden: 0 }));
-  for (let node = 0; node < tree.nodes; node++) {
-    const size = tree.sizeOf(node);
+  for (let node = 0; node < tree.nodes.length; node++) {
+    const size = tree.nodes.sizeOf(node);
     if (size === 0) continue;
-    const sums = bytes[tree.madeBy(node)]!;
+    const sums = bytes[tree.nodes.madeBy(node)]!;
     sums.file += size;
-    if (tree.namesOf(node) === 0) sums.hidden += size;
+    if (tree.nodes.namesOf(node) === 0) sums.hidden += size;
   }
   return layers.map(({ result, diffID, command }, layer) => {
     const counts = { added: 0, changed: 0, removed: 0 };
@@ -197,8 +198,8 @@ function efficiencyOf(tree: ImageTree): number {
   for (let layer = 0; layer < tree.layers; layer++)
     for (const { path, before, after } of tree.changesOf(layer)) {
       const node = after === NONE ? before : after;
-      if (node === NONE || tree.isDirectory(node)) continue;
-      const size = tree.ownPathOf(node) === path ? tree.sizeOf(node) : 0;
+      if (node === NONE || tree.nodes.isDirectory(node)) continue;
+      const size = tree.nodes.ownPathOf(node) === path ? tree.nodes.sizeOf(node) : 0;
       all += size;
       const least = smallest[path]!;
       if (least >= 0 && size >= least) continue;

@@ -42,10 +42,15 @@ export function findWaste(tree: ImageTree): readonly Waste[] {
 function* lostFiles(tree: ImageTree): Generator<Waste, void, void> {
   const replaced = new Map<number, Found>();
   const removed = new Map<number, Map<number, Found>>();
-  const isFound = new Uint8Array(tree.nodes);
+  const isFound = new Uint8Array(tree.nodes.length);
   for (let layer = 0; layer < tree.layers; layer++)
     for (const { path, before, after } of tree.changesOf(layer)) {
-      if (before === NONE || isFound[before] || !isLost(tree, before) || tree.ownPathOf(before) !== path)
+      if (
+        before === NONE ||
+        isFound[before] ||
+        !isLost(tree, before) ||
+        tree.nodes.ownPathOf(before) !== path
+      )
         continue;
       isFound[before] = 1;
       if (after !== NONE) count(foundAt(replaced, path), tree, before, layer);
@@ -56,16 +61,16 @@ function* lostFiles(tree: ImageTree): Generator<Waste, void, void> {
       }
     }
   // A layer can list a name twice: its first file is in no change.
-  for (let node = 0; node < tree.nodes; node++)
+  for (let node = 0; node < tree.nodes.length; node++)
     if (!isFound[node] && isLost(tree, node))
-      count(foundAt(replaced, tree.ownPathOf(node)), tree, node, tree.madeBy(node));
+      count(foundAt(replaced, tree.nodes.ownPathOf(node)), tree, node, tree.nodes.madeBy(node));
   for (const [path, found] of replaced) yield wasteOf('replaced', tree.textOf(path), found);
   for (const byLayer of removed.values())
     for (const [path, found] of byLayer) yield wasteOf('removed', tree.textOf(path), found);
 }
 
 function isLost(tree: ImageTree, node: number): boolean {
-  return tree.namesOf(node) === 0 && tree.sizeOf(node) > 0;
+  return tree.nodes.namesOf(node) === 0 && tree.nodes.sizeOf(node) > 0;
 }
 
 /** The highest directory that the same layer removed with the path. */
@@ -87,12 +92,12 @@ function wasRemoved(tree: ImageTree, path: number, layer: number): boolean {
 function* duplicates(tree: ImageTree): Generator<Waste, void, void> {
   const firsts = new Map<number, number>();
   const groups = new Map<number, number[]>();
-  for (let node = 0; node < tree.nodes; node++) {
-    if (tree.namesOf(node) === 0 || tree.sizeOf(node) === 0) continue;
-    const content = tree.contentOf(node);
+  for (let node = 0; node < tree.nodes.length; node++) {
+    if (tree.nodes.namesOf(node) === 0 || tree.nodes.sizeOf(node) === 0) continue;
+    const content = tree.nodes.contentOf(node);
     const first = firsts.get(content);
     if (first === undefined) firsts.set(content, node);
-    else if (tree.hasSameContent(first, node)) {
+    else if (tree.nodes.hasSameContent(first, node)) {
       const group = groups.get(first);
       if (group === undefined) groups.set(first, [node]);
       else group.push(node);
@@ -101,10 +106,10 @@ function* duplicates(tree: ImageTree): Generator<Waste, void, void> {
   for (const [first, copies] of groups) {
     const found = newFound();
     for (const node of copies) count(found, tree, node, undefined);
-    const path = tree.textOf(tree.ownPathOf(first));
+    const path = tree.textOf(tree.nodes.ownPathOf(first));
     yield {
       ...wasteOf('duplicate', path, found),
-      copies: copies.map((node) => tree.textOf(tree.ownPathOf(node))),
+      copies: copies.map((node) => tree.textOf(tree.nodes.ownPathOf(node))),
     };
   }
 }
@@ -112,10 +117,10 @@ function* duplicates(tree: ImageTree): Generator<Waste, void, void> {
 function* packageCaches(tree: ImageTree): Generator<Waste, void, void> {
   for (const text of PACKAGE_CACHES) {
     const path = findPath(tree, text);
-    if (path === NONE || tree.nodeOf(path) === NONE || !tree.isDirectory(tree.nodeOf(path))) continue;
+    if (path === NONE || tree.nodeOf(path) === NONE || !tree.nodes.isDirectory(tree.nodeOf(path))) continue;
     const found = newFound();
     for (const walked of walkTree(tree, path))
-      if (tree.ownPathOf(walked.node) === walked.path) count(found, tree, walked.node, undefined);
+      if (tree.nodes.ownPathOf(walked.node) === walked.path) count(found, tree, walked.node, undefined);
     if (found.bytes > 0) yield wasteOf('package-cache', text, found);
   }
 }
@@ -131,11 +136,11 @@ function foundAt(all: Map<number, Found>, path: number): Found {
 }
 
 function count(found: Found, tree: ImageTree, node: number, by: number | undefined): void {
-  const size = tree.sizeOf(node);
+  const size = tree.nodes.sizeOf(node);
   if (size === 0) return;
   found.files += 1;
   found.bytes += size;
-  found.layers.add(tree.madeBy(node));
+  found.layers.add(tree.nodes.madeBy(node));
   found.by = by;
 }
 

@@ -1,10 +1,8 @@
 import { OverlayerError } from '../base/errors.js';
 import { type Limits, limitError } from '../base/limits.js';
-import { decodePath, encodePath } from '../base/path-bytes.js';
 import { WorkBudget } from '../base/work-budget.js';
-import { MODE, TYPE_MODES } from '../erofs/format.js';
 import { NameTable } from '../erofs/name-table.js';
-import { Arena, LENGTH_BYTES, NAME, NONE, Records } from '../erofs/records.js';
+import { Arena, NAME, NONE, Records } from '../erofs/records.js';
 import {
   atEntry,
   inTheWay,
@@ -14,46 +12,15 @@ import {
 } from '../layer/apply/applier-errors.js';
 import { checkName, type Missing, Paths } from '../layer/erofs/paths.js';
 import { SCANNED, SCANNED_NUMBERS, SCANNED_OPS, type ScannedEntries } from '../layer/scanned-entries.js';
-import type { EntryType } from '../tar/types.js';
+import { NodeTable } from './node-table.js';
 
 /** Words of a path: its first child, its last change, and the layer (plus 1) that cleared the directory last. */
 const PATH = { first: 0, change: 1, cleared: 2 } as const;
 const PATH_WORDS = 3;
 
-/** Words of a node: what a layer's entry makes. Numbers of more than 32 bits take two. */
-const NODE = {
-  /** Type and permissions, as in `st_mode`, and `IMPLICIT`. */
-  mode: 0,
-  uid: 1,
-  gid: 2,
-  sizeLow: 3,
-  sizeHigh: 4,
-  mtimeLow: 5,
-  mtimeHigh: 6,
-  contentLow: 7,
-  contentHigh: 8,
-  xattrs: 9,
-  /** A symlink: the place of its target. A device: its number. */
-  target: 10,
-  /** The layer whose entry made it. */
-  layer: 11,
-  /** Its names in the tree. */
-  names: 12,
-  /** The path that stands for the node: that of its entry, or else the first one that still has it. */
-  path: 13,
-} as const;
-const NODE_WORDS = 14;
-
-/** A directory that no entry lists. */
-const IMPLICIT = 0x10000;
-
 /** Words of a change: one layer's effect on one path. `before` and `after` are nodes, `previous` the path's change before. */
 const CHANGE = { path: 0, layer: 1, before: 2, after: 3, previous: 4 } as const;
 const CHANGE_WORDS = 5;
-
-const TYPES = new Map<number, EntryType>(
-  Object.entries(TYPE_MODES).map(([type, mode]) => [mode, type as EntryType]),
-);
 
 /** The path of the root. The others are the numbers of their names, plus 1. */
 export const ROOT = 0;
@@ -77,7 +44,7 @@ export class ImageTree {
   readonly #arena = new Arena();
   readonly #names: NameTable;
   readonly #paths = new Records(PATH_WORDS);
-  readonly #nodes = new Records(NODE_WORDS);
+  readonly nodes: NodeTable;
   readonly #changes = new Records(CHANGE_WORDS);
   /** The first change of each layer. */
   readonly #starts: number[] = [];
@@ -93,8 +60,9 @@ export class ImageTree {
     this.#limits = limits;
     this.#budget = new WorkBudget(limits);
     this.#names = new NameTable(this.#arena, (bytes) => this.#keep(bytes));
+    this.nodes = new NodeTable(this.#arena, (bytes) => this.#keep(bytes));
     this.#walker = this.#openPaths();
-    this.#rootNode = this.#addNode(MODE.directory | 0o755 | IMPLICIT);
+    this.#rootNode = this.nodes.addImplicit(0);
     this.#addPath();
   }
 
@@ -190,87 +158,6 @@ export class ImageTree {
     return this.#paths.length;
   }
 
-  /** Nodes that were ever made: their numbers are smaller. */
-  get nodes(): number {
-    return this.#nodes.length;
-  }
-
-  typeOf(node: number): EntryType {
-    return TYPES.get(this.#nodes.get(node, NODE.mode) & MODE.type)!;
-  }
-
-  isDirectory(node: number): boolean {
-    return (this.#nodes.get(node, NODE.mode) & MODE.type) === MODE.directory;
-  }
-
-  /** Permission bits: 0 to 0o7777. */
-  modeOf(node: number): number {
-    return this.#nodes.get(node, NODE.mode) & 0o7777;
-  }
-
-  ownerOf(node: number): { readonly uid: number; readonly gid: number } {
-    return { uid: this.#nodes.get(node, NODE.uid) >>> 0, gid: this.#nodes.get(node, NODE.gid) >>> 0 };
-  }
-
-  /** Bytes of a file; 0 for other types. */
-  sizeOf(node: number): number {
-    return this.#nodes.get(node, NODE.sizeHigh) * 2 ** 32 + (this.#nodes.get(node, NODE.sizeLow) >>> 0);
-  }
-
-  mtimeOf(node: number): number {
-    return this.#nodes.get(node, NODE.mtimeHigh) * 2 ** 32 + (this.#nodes.get(node, NODE.mtimeLow) >>> 0);
-  }
-
-  /** The fingerprint of a file's content. */
-  contentOf(node: number): number {
-    return this.#nodes.get(node, NODE.contentHigh) * 2 ** 32 + (this.#nodes.get(node, NODE.contentLow) >>> 0);
-  }
-
-  /** The target of a symlink; '' for other types. */
-  targetOf(node: number): string {
-    return this.typeOf(node) === 'symlink'
-      ? decodePath(this.#arena.piece(this.#nodes.get(node, NODE.target)))
-      : '';
-  }
-
-  /** The layer whose entry made a node. */
-  madeBy(node: number): number {
-    return this.#nodes.get(node, NODE.layer);
-  }
-
-  /** How many names a node has in the tree. */
-  namesOf(node: number): number {
-    return this.#nodes.get(node, NODE.names);
-  }
-
-  /** The path that stands for a node with several names: that of its entry, unless `setOwnPath` has changed it. */
-  ownPathOf(node: number): number {
-    return this.#nodes.get(node, NODE.path);
-  }
-
-  setOwnPath(node: number, path: number): void {
-    this.#nodes.set(node, NODE.path, path);
-  }
-
-  /** Whether two nodes are of one type, and have the same content: bytes, target or device. */
-  hasSameContent(one: number, other: number): boolean {
-    return (
-      this.typeOf(one) === this.typeOf(other) &&
-      this.sizeOf(one) === this.sizeOf(other) &&
-      this.contentOf(one) === this.contentOf(other) &&
-      (this.typeOf(one) === 'symlink'
-        ? this.targetOf(one) === this.targetOf(other)
-        : this.#nodes.get(one, NODE.target) === this.#nodes.get(other, NODE.target))
-    );
-  }
-
-  /** Whether two nodes have the same permissions, owner, time and extended attributes. */
-  hasSameAttributes(one: number, other: number): boolean {
-    return [NODE.mode, NODE.uid, NODE.gid, NODE.mtimeLow, NODE.mtimeHigh, NODE.xattrs].every(
-      (word) => this.#nodes.get(one, word) === this.#nodes.get(other, word),
-    );
-  }
-
   #applyOne(path: string, link: string, numbers: Float64Array, row: number): void {
     const op = SCANNED_OPS[numbers[row + SCANNED.op]!]!;
     const slash = path.lastIndexOf('/');
@@ -281,31 +168,25 @@ export class ImageTree {
         this.#whiteout(parent, name);
         return;
       case 'opaque': {
-        const directory = this.#open(path, 'create');
+        const directory = this.#walker.open(path, 'create');
         this.#budget.free(() => this.#prune(directory, false));
         return;
       }
       case 'hardlink': {
         checkName(name);
-        this.#link(this.#open(parent, 'create'), name, link);
+        this.#link(this.#walker.open(parent, 'create'), name, link);
         return;
       }
       default: {
-        const node = this.#addNode(TYPE_MODES[op] | numbers[row + SCANNED.mode]!);
-        this.#describe(node, op, numbers, row);
-        if (op === 'symlink') this.#setTarget(node, link);
+        const node = this.nodes.add(op, this.#layer, numbers, row, link);
         if (path === '') {
           this.#change(ROOT, node);
           return;
         }
         checkName(name);
-        this.setOwnPath(node, this.#place(this.#open(parent, 'create'), name, node));
+        this.nodes.setOwnPath(node, this.#place(this.#walker.open(parent, 'create'), name, node));
       }
     }
-  }
-
-  #open(path: string, missing: Missing): number {
-    return this.#walker.open(path, missing);
   }
 
   #openPaths(): Paths {
@@ -321,16 +202,16 @@ export class ImageTree {
     const path = this.find(directory, name);
     const node = path === NONE ? NONE : this.nodeOf(path);
     if (node !== NONE) {
-      const type = this.typeOf(node);
+      const type = this.nodes.typeOf(node);
       if (type === 'directory') return path;
-      if (type === 'symlink') return this.targetOf(node);
+      if (type === 'symlink') return this.nodes.targetOf(node);
       if (missing !== 'create') return NONE;
       if (this.#isMade(path)) throw inTheWay(this.textOf(path));
     }
     if (missing !== 'create') return NONE;
-    const implicit = this.#addNode(MODE.directory | 0o755 | IMPLICIT);
+    const implicit = this.nodes.addImplicit(this.#layer);
     const created = this.#name(directory, name, implicit);
-    this.setOwnPath(implicit, created);
+    this.nodes.setOwnPath(implicit, created);
     return created;
   }
 
@@ -338,21 +219,21 @@ export class ImageTree {
   #place(directory: number, name: string, node: number): number {
     const path = this.find(directory, name);
     const existing = path === NONE ? NONE : this.nodeOf(path);
-    if (existing !== NONE && !(this.isDirectory(existing) && this.isDirectory(node)))
+    if (existing !== NONE && !(this.nodes.isDirectory(existing) && this.nodes.isDirectory(node)))
       this.#removeBelow(path, existing);
     return this.#name(directory, name, node);
   }
 
   #link(directory: number, name: string, target: string): void {
     const slash = target.lastIndexOf('/');
-    const from = this.#open(slash < 0 ? '' : target.slice(0, slash), 'create-if-in-lowers');
+    const from = this.#walker.open(slash < 0 ? '' : target.slice(0, slash), 'create-if-in-lowers');
     const found = from === NONE || target === '' ? NONE : this.find(from, target.slice(slash + 1));
     const node = found === NONE ? NONE : this.nodeOf(found);
-    if (target === '' || (node !== NONE && this.isDirectory(node))) throw linksToDirectory(target);
+    if (target === '' || (node !== NONE && this.nodes.isDirectory(node))) throw linksToDirectory(target);
     if (node === NONE) throw missesTarget(target);
     const path = this.find(directory, name);
     const existing = path === NONE ? NONE : this.nodeOf(path);
-    if (existing !== NONE && this.isDirectory(existing) && this.#isBelow(from, path))
+    if (existing !== NONE && this.nodes.isDirectory(existing) && this.#isBelow(from, path))
       throw replacesItsTarget(target);
     if (existing !== NONE && existing !== node) this.#removeBelow(path, existing);
     this.#name(directory, name, node);
@@ -361,11 +242,11 @@ export class ImageTree {
   /** Removes what lower layers have at a path. */
   #whiteout(parent: string, name: string): void {
     checkName(name);
-    const directory = this.#open(parent, 'create-if-in-lowers');
+    const directory = this.#walker.open(parent, 'create-if-in-lowers');
     const path = directory === NONE ? NONE : this.find(directory, name);
     const node = path === NONE ? NONE : this.nodeOf(path);
     if (node === NONE) return;
-    if (this.isDirectory(node)) this.#budget.free(() => this.#prune(path, true));
+    if (this.nodes.isDirectory(node)) this.#budget.free(() => this.#prune(path, true));
     else if (!this.#isMade(path)) this.#vanish(path, node);
   }
 
@@ -374,7 +255,7 @@ export class ImageTree {
     const change = this.#paths.get(path, PATH.change);
     if (change === NONE || this.#changes.get(change, CHANGE.layer) !== this.#layer) return false;
     const after = this.#changes.get(change, CHANGE.after);
-    return after !== NONE && (this.#nodes.get(after, NODE.mode) & IMPLICIT) === 0;
+    return after !== NONE && !this.nodes.isImplicit(after);
   }
 
   #isBelow(directory: number, above: number): boolean {
@@ -405,7 +286,7 @@ export class ImageTree {
       if (child !== undefined) {
         const node = this.nodeOf(child);
         if (node === NONE) continue;
-        if (this.isDirectory(node)) enter(child);
+        if (this.nodes.isDirectory(node)) enter(child);
         else if (!this.#isMade(child)) this.#vanish(child, node);
         continue;
       }
@@ -427,7 +308,7 @@ export class ImageTree {
 
   /** Removes all that a directory holds, entries of this layer included. */
   #removeBelow(path: number, node: number): void {
-    if (!this.isDirectory(node)) return;
+    if (!this.nodes.isDirectory(node)) return;
     const directories = [path];
     this.#budget.free(() => {
       for (let directory = directories.pop(); directory !== undefined; directory = directories.pop())
@@ -435,14 +316,14 @@ export class ImageTree {
           this.#budget.charge();
           const below = this.nodeOf(child);
           if (below === NONE) continue;
-          if (this.isDirectory(below)) directories.push(child);
+          if (this.nodes.isDirectory(below)) directories.push(child);
           this.#vanish(child, below);
         }
     });
   }
 
   #vanish(path: number, node: number): void {
-    if (this.typeOf(node) === 'symlink' || this.isDirectory(node)) this.#walker.forget();
+    if (this.nodes.typeOf(node) === 'symlink' || this.nodes.isDirectory(node)) this.#walker.forget();
     this.#change(path, NONE);
   }
 
@@ -458,7 +339,7 @@ export class ImageTree {
     } else {
       const existing = this.nodeOf(path);
       // Paths may have led through it, or through the directory that a symlink replaces.
-      if (existing !== NONE && this.typeOf(existing) !== 'file') this.#walker.forget();
+      if (existing !== NONE && this.nodes.typeOf(existing) !== 'file') this.#walker.forget();
     }
     this.#change(path, node);
     return path;
@@ -468,10 +349,10 @@ export class ImageTree {
   #change(path: number, after: number): void {
     const before = this.nodeOf(path);
     if (before !== NONE) {
-      this.#nodes.set(before, NODE.names, this.namesOf(before) - 1);
-      if (after === NONE || !this.isDirectory(after)) this.#paths.set(path, PATH.cleared, 0);
+      this.nodes.countName(before, -1);
+      if (after === NONE || !this.nodes.isDirectory(after)) this.#paths.set(path, PATH.cleared, 0);
     }
-    if (after !== NONE) this.#nodes.set(after, NODE.names, this.namesOf(after) + 1);
+    if (after !== NONE) this.nodes.countName(after, 1);
     if (path === ROOT) this.#rootNode = after;
     else this.#names.records.set(path - 1, NAME.inode, after);
     const last = this.#paths.get(path, PATH.change);
@@ -516,41 +397,4 @@ export class ImageTree {
     this.#paths.set(path, PATH.first, NONE);
     this.#paths.set(path, PATH.change, NONE);
   }
-
-  #addNode(mode: number): number {
-    this.#keep(NODE_WORDS * 4);
-    const node = this.#nodes.add();
-    this.#nodes.set(node, NODE.mode, mode);
-    this.#nodes.set(node, NODE.target, NONE);
-    this.#nodes.set(node, NODE.layer, Math.max(this.#layer, 0));
-    return node;
-  }
-
-  #describe(node: number, op: keyof typeof TYPE_MODES, numbers: Float64Array, row: number): void {
-    const nodes = this.#nodes;
-    nodes.set(node, NODE.uid, numbers[row + SCANNED.uid]!);
-    nodes.set(node, NODE.gid, numbers[row + SCANNED.gid]!);
-    setLong(nodes, node, NODE.sizeLow, numbers[row + SCANNED.size]!);
-    setLong(nodes, node, NODE.mtimeLow, numbers[row + SCANNED.mtimeSec]!);
-    setLong(nodes, node, NODE.contentLow, numbers[row + SCANNED.content]!);
-    nodes.set(node, NODE.xattrs, numbers[row + SCANNED.xattrs]!);
-    if (op === 'character-device' || op === 'block-device')
-      nodes.set(
-        node,
-        NODE.target,
-        (numbers[row + SCANNED.devMajor]! << 20) | numbers[row + SCANNED.devMinor]!,
-      );
-  }
-
-  #setTarget(node: number, target: string): void {
-    const bytes = encodePath(target);
-    this.#keep(LENGTH_BYTES + bytes.length);
-    this.#nodes.set(node, NODE.target, this.#arena.store(bytes));
-  }
-}
-
-/** Sets a word and the next: the lower and the higher 32 bits. */
-function setLong(records: Records, record: number, word: number, value: number): void {
-  records.set(record, word, value % 2 ** 32);
-  records.set(record, word + 1, Math.floor(value / 2 ** 32));
 }

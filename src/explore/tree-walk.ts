@@ -29,7 +29,7 @@ export function* walkTree(tree: ImageTree, top: number = ROOT): Generator<Walked
     const node = tree.nodeOf(path);
     const text = level.prefix + name;
     yield { path, node, text };
-    if (tree.isDirectory(node))
+    if (tree.nodes.isDirectory(node))
       open.push({ prefix: prefixOf(text), children: sortedChildren(tree, path), at: 0 });
   }
 }
