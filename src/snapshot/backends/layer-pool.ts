@@ -71,6 +71,12 @@ export class LayerPool {
     };
   }
 
+  /** The layer that a file of a snapshot was before it was damaged. @returns undefined when the pool does not have the file */
+  diffIDOf(file: string): DiffID | undefined {
+    const inode = inodeOf(file);
+    return sharedLayers(this.#root).find((diffID) => inodeOf(sharedFileOf(this.#root, diffID)) === inode);
+  }
+
   /** Removes the layers that no snapshot has. */
   async sweep(): Promise<void> {
     for (const diffID of sharedLayers(this.#root)) await this.#dropUnused(diffID);

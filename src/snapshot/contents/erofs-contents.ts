@@ -239,6 +239,7 @@ async function verify(
     return [];
   } catch (error) {
     if (!isDamage(error)) throw error;
+    diffID ??= poolOf(dirname(file)).diffIDOf(file);
     const { entry, message: detail } = error;
     return [
       entry === undefined
