@@ -1,15 +1,19 @@
 /** No record: no inode, or no name. */
 export const NONE = -1;
 
-/** Records of a segment. Segments are not copied when the table grows, so that memory never holds two copies. */
+/** Records of a segment. Full segments are not copied when the table grows, so that memory never holds two copies. */
 const SEGMENT_BITS = 14;
-const SEGMENT_MASK: number = (1 << SEGMENT_BITS) - 1;
+const SEGMENT_RECORDS: number = 1 << SEGMENT_BITS;
+const SEGMENT_MASK: number = SEGMENT_RECORDS - 1;
+/** Of the first segment, which grows. Memory outside the heap makes the garbage collector run: 3 MB took 1 ms. */
+const FIRST_RECORDS = 64;
 
 /** A growing table of records of 32-bit words. A record is a number, and no object: 2,000,000 of them fit in memory. */
 export class Records {
   readonly #words: number;
   readonly #segments: Int32Array[] = [];
   #length = 0;
+  #room = 0;
 
   /** @param words of each record */
   constructor(words: number) {
@@ -22,9 +26,8 @@ export class Records {
 
   /** @returns the number of a new record, whose words are 0 */
   add(): number {
-    const record = this.#length++;
-    if ((record & SEGMENT_MASK) === 0) this.#segments.push(new Int32Array(this.#words << SEGMENT_BITS));
-    return record;
+    if (this.#length === this.#room) this.#grow();
+    return this.#length++;
   }
 
   get(record: number, word: number): number {
@@ -34,11 +37,23 @@ export class Records {
   set(record: number, word: number, value: number): void {
     this.#segments[record >>> SEGMENT_BITS]![(record & SEGMENT_MASK) * this.#words + word] = value;
   }
+
+  #grow(): void {
+    const grows = this.#room < SEGMENT_RECORDS;
+    const records = grows ? Math.max(FIRST_RECORDS, this.#room * 2) : SEGMENT_RECORDS;
+    const segment = new Int32Array(records * this.#words);
+    const first = grows ? this.#segments.pop() : undefined;
+    if (first !== undefined) segment.set(first);
+    this.#segments.push(segment);
+    this.#room = grows ? records : this.#room + records;
+  }
 }
 
 /** Bytes of a chunk of an `Arena`. A piece is never longer. */
 const CHUNK_BITS = 20;
 const CHUNK_BYTES: number = 1 << CHUNK_BITS;
+/** Of the first chunk, which grows. */
+const FIRST_BYTES = 4096;
 /** Bytes of a length that is kept before a piece. */
 export const LENGTH_BYTES = 4;
 
@@ -48,15 +63,20 @@ export class Arena {
   #end = CHUNK_BYTES;
 
   /**
-   * Makes room for a piece. The caller fills it: `chunk(place)` from `offset(place)` on.
+   * Makes room for a piece. The caller fills it, before it makes room for another: `chunk(place)` from `offset(place)` on.
    *
    * @param length 1 MiB at most
    * @returns the place of the piece, as an unsigned number of 32 bits
    */
   take(length: number): number {
+    const chunks = this.#chunks;
     if (this.#end + length > CHUNK_BYTES) {
-      this.#chunks.push(Buffer.alloc(CHUNK_BYTES));
+      chunks.push(Buffer.alloc(chunks.length === 0 ? roundUpToPower(length) : CHUNK_BYTES));
       this.#end = 0;
+    } else if (this.#end + length > chunks.at(-1)!.length) {
+      const grown = Buffer.alloc(roundUpToPower(this.#end + length));
+      chunks.pop()!.copy(grown);
+      chunks.push(grown);
     }
     const place = (this.#chunks.length - 1) * CHUNK_BYTES + this.#end;
     this.#end += length;
@@ -91,6 +111,11 @@ export class Arena {
   offset(place: number): number {
     return place & (CHUNK_BYTES - 1);
   }
+}
+
+/** @returns a power of two */
+function roundUpToPower(bytes: number): number {
+  return Math.max(FIRST_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
 }
 
 /** Words of a name's record. */

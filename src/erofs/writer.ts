@@ -31,7 +31,7 @@ const BUFFER_BYTES: number = PIECE_BYTES + INODE_BYTES + MAX_XATTR_BYTES + 2 * B
 export function* writeMetadata(layout: Layout): Generator<Uint8Array, void, void> {
   const { tree, start, firstBlock, length, dataBlock } = layout;
   const { inodes, sparse } = partsOf(tree);
-  const output = new Output(start);
+  const output = new Output(start, length);
   const writer = new InodeWriter(layout, output);
   const origin = start - ROOT_NID * SLOT_BYTES;
   for (let inode = 0; inode < inodes.length; inode++) {
@@ -180,13 +180,15 @@ class InodeWriter {
 
 /** A buffer of the bytes at an offset of the image. Bytes that are not written are zeros. */
 class Output {
-  readonly bytes: Buffer = Buffer.alloc(BUFFER_BYTES);
+  readonly bytes: Buffer;
   /** Bytes in the buffer. */
   at = 0;
   /** Offset of the buffer in the image. */
   #start: number;
 
-  constructor(start: number) {
+  /** @param length of all that is written */
+  constructor(start: number, length: number) {
+    this.bytes = Buffer.alloc(Math.min(BUFFER_BYTES, length));
     this.#start = start;
   }
 

@@ -17,9 +17,8 @@ export function meterSystem(system: System, budget: Pick<WorkBudget, 'charge' | 
     Object.assign(metered, { [name]: charged });
   }
   metered.list = (descriptor): DirectoryEntry[] => {
-    const entries = system.list(descriptor);
-    budget.charge(1 + entries.length);
-    return entries;
+    budget.charge();
+    return system.list(descriptor, (names) => budget.charge(names));
   };
   metered.copyRange = (...args) => {
     budget.charge();

@@ -48,8 +48,12 @@ export interface System {
   statAt(directory: number, name: string): Stat;
   /** The magic number of the descriptor's file system (statfs(2)). */
   fileSystemType(descriptor: number): number;
-  /** Names in a directory, without `.` and `..`. */
-  list(descriptor: number): DirectoryEntry[];
+  /**
+   * Names in a directory, without `.` and `..`.
+   *
+   * @param onNames called with the number of names that each call to the kernel has returned; it throws to end the work
+   */
+  list(descriptor: number, onNames?: (names: number) => void): DirectoryEntry[];
   chown(descriptor: number, uid: number, gid: number): void;
   chownAt(directory: number, name: string, uid: number, gid: number): void;
   chmod(descriptor: number, mode: number): void;

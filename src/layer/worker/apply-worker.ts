@@ -18,12 +18,11 @@ import type {
   ApplyInput,
   ApplyJobs,
   MergeInput,
-  PackInput,
   RecompressedArchive,
   RecompressInput,
   WriteFileInput,
 } from './jobs.js';
-import { LayerFileWriter } from './layer-file-writer.js';
+import { LayerFileWriter, packLayerFile } from './layer-file-writer.js';
 import { LayerFilesMerge } from './layer-files-merge.js';
 import { PendingFiles } from './pending-files.js';
 import { INPUT_READERS, OUTPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
@@ -53,7 +52,7 @@ handleJobs<ApplyJobs>(
   {
     apply,
     writeFile,
-    pack,
+    pack: (input) => packLayerFile(openLinuxSystem(), input, () => pipeline.gate.throwIfAborted()),
     merge,
     plan: (input, tell) => planArchive(pipeline, input, tell),
     scan: (input, tell) => scanArchive(pipeline, input, tell),
@@ -99,16 +98,6 @@ function writeFile(input: WriteFileInput): AppliedArchive {
   const applied = orDiscarded(file, () => file.fill(pipeline, input));
   filled = file;
   return applied;
-}
-
-function pack(input: PackInput): void {
-  const file = LayerFileWriter.open(openLinuxSystem(), input.destination);
-  const look = () => pipeline.gate.throwIfAborted();
-  orDiscarded(file, () => {
-    file.pack(input, look);
-    look();
-  });
-  file.commit(false);
 }
 
 function merge(input: MergeInput): MergedErofsLayers {

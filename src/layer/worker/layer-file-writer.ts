@@ -1,3 +1,4 @@
+import { withContext } from '../../base/with-context.js';
 import { WorkBudget } from '../../base/work-budget.js';
 import { BLOCK_BYTES } from '../../erofs/format.js';
 import { TAR_OFFSET } from '../../erofs/head.js';
@@ -18,6 +19,7 @@ import { SequentialFile } from './sequential-file.js';
 
 /** Bytes that are copied within the file, or from a lower one, in one step. */
 const COPY_BYTES = 256 * 1024;
+const ZEROS: Buffer = Buffer.alloc(64 * 1024);
 
 /**
  * Writes a layer as one EROFS file: the tar as its bytes pass, and then what `ErofsLayer` appends. The head, without
@@ -124,12 +126,29 @@ export class LayerFileWriter {
   }
 }
 
+/**
+ * Writes the layer file of an upperdir. The caller flushes it.
+ *
+ * @param look called for each buffer; it throws to end the work
+ * @throws OverlayerError as `packUpperdir`; what `look` throws. Nothing is left then
+ */
+export function packLayerFile(system: System, { destination, ...input }: PackInput, look: () => void): void {
+  const writer = LayerFileWriter.open(system, destination);
+  try {
+    writer.pack(input, look);
+    look();
+  } catch (error) {
+    throw withContext(error, { hint: writer.discard() });
+  }
+  writer.commit(false);
+}
+
 /** The part of a layer file behind its tar: writes it, and hashes it. */
 class FileBody {
   readonly #system: System;
   readonly #file: SequentialFile;
   readonly #hash: Sha256 = openSha256();
-  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(COPY_BYTES);
+  #copied: Buffer | undefined;
   #hex: string | undefined;
 
   constructor(system: System, file: SequentialFile) {
@@ -169,13 +188,13 @@ class FileBody {
 
   #skip(length: number): void {
     this.#file.skip(length);
-    this.#buffer.fill(0, 0, Math.min(length, COPY_BYTES));
-    for (let left = length; left > 0; left -= COPY_BYTES)
-      this.#hash.update(this.#buffer, 0, Math.min(left, COPY_BYTES));
+    for (let left = length; left > 0; left -= ZEROS.length)
+      this.#hash.update(ZEROS, 0, Math.min(left, ZEROS.length));
   }
 
   #copy({ from, offset, length }: Append & { readonly kind: 'copy' }): void {
-    const buffer = this.#buffer;
+    this.#copied ??= Buffer.allocUnsafeSlow(COPY_BYTES);
+    const buffer = this.#copied;
     for (let done = 0; done < length; ) {
       const wanted = Math.min(length - done, COPY_BYTES);
       const bytes =

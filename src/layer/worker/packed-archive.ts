@@ -7,6 +7,8 @@ import type { LayerOutput } from '../diff/layer-writer.js';
 
 /** Fits into a core's cache: the bytes are read, hashed, decoded and written there. */
 const BUFFER_BYTES = 256 * 1024;
+/** A thread makes one archive at a time. A new buffer for each makes the garbage collector run. */
+const BUFFER: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 const ZEROS: Buffer = Buffer.alloc(BUFFER_BYTES);
 
 interface PackedArchiveOptions {
@@ -18,13 +20,12 @@ interface PackedArchiveOptions {
   readonly look: () => void;
 }
 
-/** The archive of a diff, which this thread hashes and decodes while it is made. */
+/** The archive of a diff, which this thread hashes and decodes while it is made. Only one may be in use. */
 export class PackedArchive implements LayerOutput, Disposable {
   readonly #system: System;
   readonly #options: PackedArchiveOptions;
   readonly #decoder: TarDecoder;
   readonly #hash = openSha256();
-  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   readonly #address: number;
   #fill = 0;
   #diffID: string | undefined;
@@ -33,13 +34,13 @@ export class PackedArchive implements LayerOutput, Disposable {
     this.#system = system;
     this.#options = options;
     this.#decoder = new TarDecoder(options.sink, options.limits);
-    this.#address = system.address(this.#buffer);
+    this.#address = system.address(BUFFER);
   }
 
   header(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       const length = Math.min(bytes.length - at, this.#room());
-      this.#buffer.set(bytes.subarray(at, at + length), this.#fill);
+      BUFFER.set(bytes.subarray(at, at + length), this.#fill);
       this.#fill += length;
       at += length;
     }
@@ -47,7 +48,7 @@ export class PackedArchive implements LayerOutput, Disposable {
 
   zeros(count: number): void {
     if (count <= this.#room()) {
-      this.#buffer.fill(0, this.#fill, this.#fill + count);
+      BUFFER.fill(0, this.#fill, this.#fill + count);
       this.#fill += count;
       return;
     }
@@ -86,7 +87,7 @@ export class PackedArchive implements LayerOutput, Disposable {
   }
 
   #flush(): void {
-    this.#take(this.#buffer, this.#fill);
+    this.#take(BUFFER, this.#fill);
     this.#fill = 0;
   }
 

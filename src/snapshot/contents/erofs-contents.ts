@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { isCode, type OverlayerError } from '../../base/errors.js';
+import { EventLoopBudget } from '../../base/event-loop-budget.js';
 import { EMPTY_DIFF_ID, isUnchanged, packUpperdir } from '../../layer/diff/pack-upperdir.js';
 import { type ErofsLayerInfo, readErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { readErofsTar, verifyErofsLayer } from '../../layer/erofs/verify-erofs-layer.js';
@@ -12,7 +13,12 @@ import { KEPT_MOUNTS, KeptMounts } from '../../mount/kept-mounts.js';
 import { sweepShared } from '../../mount/shared-mounts.js';
 import { shownLayers } from '../../mount/shown-layers.js';
 import type { DiffID } from '../../oci/digest.js';
+import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { removeTree } from '../../rootfs/trees/remove-tree.js';
+import { openLinuxSystem } from '../../system/linux.js';
+import { meterSystem } from '../../system/metered-system.js';
 import { syncDirectory } from '../../system/sync-directory.js';
+import { AT_FDCWD } from '../../system/system.js';
 import type { BackendSnapshot } from '../backends/backend.js';
 import { LayerPool } from '../backends/layer-pool.js';
 import type { PreparedSnapshot } from '../fill/fill-place.js';
@@ -28,6 +34,9 @@ const KEPT: readonly string[] = [
   ...RECORD_NAMES,
   ...[layerFileOf(''), mergedFileOf('')].map((path) => basename(path)),
 ];
+
+/** The kernel frees this many cached bytes in about 1 ms. */
+const SMALL_BYTES = 8 * 1024 * 1024;
 
 /**
  * One layer file, `layer.erofs`, which describes itself. An active snapshot has a tree, `fs`, for what is written through
@@ -80,8 +89,7 @@ export class ErofsContents implements SnapshotContents {
   async committed(directory: string): Promise<void> {
     await poolOf(directory).share(layerFileOf(directory));
     for (const name of restsIn(directory))
-      if (!removesEmpty(join(directory, name)))
-        await treeThreads.run({ type: 'remove', parent: directory, name });
+      if (!isRemovedHere(directory, name)) await treeThreads.run({ type: 'remove', parent: directory, name });
   }
 
   removing(directory: string): ReturnType<LayerPool['leave']> {
@@ -182,13 +190,18 @@ function completeFill(directory: string): void {
   if (!existsSync(layer) && existsSync(filled)) renameSync(filled, layer);
 }
 
-/** A thread takes longer than an empty directory. @returns false when it is something else */
-function removesEmpty(path: string): boolean {
+/**
+ * Removes a tree on the event loop, unless that takes too long: a thread removes the rest. The size of the layer file bounds
+ * the bytes of the tree, which the kernel has to free.
+ */
+function isRemovedHere(directory: string, name: string): boolean {
+  if (statSync(layerFileOf(directory)).size > SMALL_BYTES) return false;
+  const system = meterSystem(openLinuxSystem(), new EventLoopBudget());
   try {
-    rmdirSync(path);
+    withChild(system, AT_FDCWD, directory, OPEN_DIRECTORY, (parent) => removeTree(system, parent, name));
     return true;
   } catch {
-    return false;
+    return false; // the thread says why
   }
 }
 
