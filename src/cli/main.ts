@@ -7,7 +7,9 @@ const version = (): string =>
     .version;
 
 /** The commands that unpack or read layers. */
-const NEED_THREADS: readonly string[] = ['unpack', 'inspect', 'diff', 'pull', 'import'];
+const NEED_THREADS: readonly string[] = [
+  ...['unpack', 'inspect', 'diff', 'pull', 'import', 'explore', 'files', 'cat'],
+];
 
 /**
  * undici's HTTP parser is WebAssembly, and gets only a few hundred chunks a second. V8 would compile it a second time, with

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import {
   DEFAULT_LIMITS,
   type GetImageOptions,
+  type Limits,
   type OpenRegistryOptions,
   OverlayerError,
   type Platform,
@@ -20,10 +21,15 @@ export function readOptions(flags: ReadFlags & { readonly digests?: boolean }): 
     digest: flags.digest === undefined ? undefined : parseDigest(flags.digest),
     diffID: flags.diffId === undefined ? undefined : parseDigest(flags.diffId),
     digests: flags.digests === false ? 'skip' : undefined,
-    limits: Object.fromEntries(Object.entries(flags).filter(([name]) => name in DEFAULT_LIMITS)),
+    limits: limitsOf(flags),
     allowEmpty: flags.allowEmpty,
     gzip: flags.gzip,
   };
+}
+
+/** The limits among the options, which have the library's names. */
+export function limitsOf(flags: object): Partial<Limits> {
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => name in DEFAULT_LIMITS));
 }
 
 /** @throws OverlayerError `InvalidArgument` */

@@ -27,7 +27,7 @@ export async function withStore(
 
 /** `withStore`, except that a store that does not exist is an error: the root is probably misspelled. */
 export async function withExistingStore(flags: StoreFlags, use: Use<Store>): Promise<number> {
-  const open = () => openStore({ root: existingRoot(flags, IMAGES), backend: flags.backend });
+  const open = () => openStore({ root: existingImages(flags), backend: flags.backend });
   return await useOpened(open, use, flags);
 }
 
@@ -49,6 +49,11 @@ export async function withExistingSnapshots(
 ): Promise<number> {
   const open = () => openSnapshotter({ root: existingSnapshots(flags), backend: flags.backend });
   return await useOpened(open, use, flags, aftermath);
+}
+
+/** @throws OverlayerError `NotFound`, `PermissionDenied` */
+export function existingImages(flags: Pick<StoreFlags, 'root'>): string {
+  return existingRoot(flags, IMAGES);
 }
 
 /** @throws OverlayerError `NotFound`, `PermissionDenied` */

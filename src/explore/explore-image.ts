@@ -23,7 +23,7 @@ const EXPLORE_OPTIONS = {
  * @example
  * await using source = await openImageArchive('image.tar');
  * const image = await exploreImage(source);
- * for (const { kind, path, bytes } of image.waste.slice(0, 10)) console.log(kind, displayPath(path), bytes);
+ * for (const { kind, path, bytes } of image.waste().slice(0, 10)) console.log(kind, displayPath(path), bytes);
  */
 export function exploreImage(
   source: ExploreSource,

@@ -32,8 +32,6 @@ export interface ExploredImage {
    * counts once more with the size that it had.
    */
   readonly efficiency: number;
-  /** The largest first. */
-  readonly waste: readonly Waste[];
   /** Paths of files of the merged tree with the bits setuid or setgid. */
   readonly setuid: readonly string[];
   /**
@@ -42,8 +40,12 @@ export interface ExploredImage {
    * @param directory path of the part. @default the root, which is not listed itself
    */
   files(directory?: string): Generator<ExploredFile, void, void>;
+  /** Bytes that a smaller image would not have, the largest first. */
+  waste(): readonly Waste[];
+  /** The directories of the merged tree, the root (path '') included, in the order of `files`. */
+  directories(): readonly ExploredDirectory[];
   /** What a layer changed, in the order of paths. @param layer index of the layer, the lowest has 0 */
-  changes(layer: number): Generator<LayerChange, void, void>;
+  changes(layer: number): readonly PathChange[];
   /** What layers did to a path, the lowest first. Empty for a path that no layer has. */
   history(path: string): readonly FileVersion[];
 }
@@ -87,8 +89,17 @@ export interface ExploredFile {
   readonly layer: number;
 }
 
-/** What a layer did to a path. */
-export interface LayerChange {
+/** A directory with all that is below it. */
+export interface ExploredDirectory {
+  readonly path: string;
+  /** Bytes of the files below it. A file with several names counts where its entry is. */
+  readonly bytes: number;
+  /** Entries below it. */
+  readonly entries: number;
+}
+
+/** What a layer did to a path, or how a path differs between two images. */
+export interface PathChange {
   readonly kind: 'added' | 'changed' | 'removed';
   readonly path: string;
   /** The type that the path has now, or had before it was removed. */
@@ -100,7 +111,7 @@ export interface LayerChange {
   readonly metadataOnly: boolean;
 }
 
-export interface FileVersion extends Omit<LayerChange, 'path'> {
+export interface FileVersion extends Omit<PathChange, 'path'> {
   readonly layer: number;
 }
 

@@ -4,12 +4,13 @@ import { NONE } from '../erofs/records.js';
 import type { LayerResult } from '../layer/options.js';
 import type { DiffID } from '../oci/digest.js';
 import type {
+  ExploredDirectory,
   ExploredFile,
   ExploredImage,
   ExploredLayer,
   ExploredType,
   FileVersion,
-  LayerChange,
+  PathChange,
   Waste,
 } from './explored-image.js';
 import { findWaste } from './find-waste.js';
@@ -28,8 +29,18 @@ export interface ReadLayer {
   readonly command: string | undefined;
 }
 
+/** The tree of an explored image. No public type mentions it. */
+export let treeOf: (image: ExploredImage) => ImageTree;
+
 /** An explored image on its tree. */
 export class ExploredTree implements ExploredImage {
+  static {
+    treeOf = (image) => {
+      if (image instanceof ExploredTree) return image.#tree;
+      throw new OverlayerError('InvalidArgument', 'Not an image that exploreImage has read');
+    };
+  }
+
   readonly name: ExploredImage['name'];
   readonly digest: ExploredImage['digest'];
   readonly platform: ExploredImage['platform'];
@@ -38,6 +49,7 @@ export class ExploredTree implements ExploredImage {
   readonly entries: number;
   readonly size: number;
   readonly layerBytes: number;
+  readonly wastedBytes: number;
   readonly efficiency: number;
   readonly setuid: readonly string[];
   readonly #tree: ImageTree;
@@ -58,14 +70,11 @@ export class ExploredTree implements ExploredImage {
     this.setuid = findSetuid(tree);
     this.layers = describeLayers(tree, layers);
     this.layerBytes = this.layers.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+    this.wastedBytes = this.layers.reduce((sum, { hiddenBytes }) => sum + hiddenBytes, 0);
     this.size = this.layerBytes - this.wastedBytes;
   }
 
-  get wastedBytes(): number {
-    return this.layers.reduce((sum, { hiddenBytes }) => sum + hiddenBytes, 0);
-  }
-
-  get waste(): readonly Waste[] {
+  waste(): readonly Waste[] {
     this.#waste ??= findWaste(this.#tree);
     return this.#waste;
   }
@@ -78,15 +87,35 @@ export class ExploredTree implements ExploredImage {
     for (const walked of walkTree(tree, top)) yield this.#describe(walked);
   }
 
-  *changes(layer: number): Generator<LayerChange, void, void> {
+  directories(): readonly ExploredDirectory[] {
     const tree = this.#tree;
-    const changes: LayerChange[] = [];
+    const all = new Map([[ROOT as number, { path: '', bytes: 0, entries: 0 }]]);
+    for (const { path, node, text } of walkTree(tree)) {
+      const bytes = tree.nodes.ownPathOf(node) === path ? tree.nodes.sizeOf(node) : 0;
+      for (let at = path; at !== ROOT; ) {
+        at = tree.parentOf(at);
+        const directory = all.get(at)!;
+        directory.bytes += bytes;
+        directory.entries += 1;
+      }
+      if (tree.nodes.isDirectory(node)) all.set(path, { path: text, bytes: 0, entries: 0 });
+    }
+    return [...all.values()];
+  }
+
+  changes(layer: number): readonly PathChange[] {
+    const tree = this.#tree;
+    if (!(layer in this.layers))
+      throw new OverlayerError('NotFound', `The image has no layer ${layer}`, {
+        hint: `its layers are 0 to ${this.layers.length - 1}`,
+      });
+    const changes: PathChange[] = [];
     for (const change of tree.changesOf(layer)) {
       const described = describeChange(tree, change);
       if (described !== undefined && change.path !== ROOT)
         changes.push({ ...described, path: tree.textOf(change.path) });
     }
-    yield* changes.sort((one, other) => (one.path < other.path ? -1 : 1));
+    return changes.sort((one, other) => (one.path < other.path ? -1 : 1));
   }
 
   history(path: string): readonly FileVersion[] {
@@ -123,7 +152,7 @@ export class ExploredTree implements ExploredImage {
 function describeChange(
   tree: ImageTree,
   { path, before, after }: Change,
-): Omit<LayerChange, 'path'> | undefined {
+): Omit<PathChange, 'path'> | undefined {
   const sizeOf = (node: number) =>
     node === NONE || tree.nodes.ownPathOf(node) !== path ? 0 : tree.nodes.sizeOf(node);
   const sizes = { sizeBefore: sizeOf(before), sizeAfter: sizeOf(after) };

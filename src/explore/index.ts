@@ -4,14 +4,16 @@
  * @module overlayer/explore
  */
 
+export { compareExplored } from './compare-explored.js';
 export { exploreImage } from './explore-image.js';
 export type {
+  ExploredDirectory,
   ExploredFile,
   ExploredImage,
   ExploredLayer,
   ExploredType,
   FileVersion,
-  LayerChange,
+  PathChange,
   Waste,
 } from './explored-image.js';
 export type { ExploreOptions, ExploreSource } from './open-stack.js';

@@ -27,6 +27,7 @@ const NODE = {
   path: 13,
 } as const;
 const NODE_WORDS = 14;
+const ATTRIBUTES = [NODE.mode, NODE.uid, NODE.gid, NODE.mtimeLow, NODE.mtimeHigh, NODE.xattrs] as const;
 
 /** A directory that no entry lists. */
 const IMPLICIT = 0x10000;
@@ -109,23 +110,21 @@ export class NodeTable {
     this.#nodes.set(node, NODE.path, path);
   }
 
-  /** Whether two nodes are of one type, and have the same content: bytes, target or device. */
-  hasSameContent(one: number, other: number): boolean {
+  /** Whether a node of another table, or of this one, has the same type and content: bytes, target or device. */
+  hasSameContent(node: number, other: number, of: NodeTable = this): boolean {
     return (
-      this.typeOf(one) === this.typeOf(other) &&
-      this.sizeOf(one) === this.sizeOf(other) &&
-      this.contentOf(one) === this.contentOf(other) &&
-      (this.typeOf(one) === 'symlink'
-        ? this.targetOf(one) === this.targetOf(other)
-        : this.#nodes.get(one, NODE.target) === this.#nodes.get(other, NODE.target))
+      this.typeOf(node) === of.typeOf(other) &&
+      this.sizeOf(node) === of.sizeOf(other) &&
+      this.contentOf(node) === of.contentOf(other) &&
+      (this.typeOf(node) === 'symlink'
+        ? this.targetOf(node) === of.targetOf(other)
+        : this.#nodes.get(node, NODE.target) === of.#nodes.get(other, NODE.target))
     );
   }
 
-  /** Whether two nodes have the same permissions, owner, time and extended attributes. */
-  hasSameAttributes(one: number, other: number): boolean {
-    return [NODE.mode, NODE.uid, NODE.gid, NODE.mtimeLow, NODE.mtimeHigh, NODE.xattrs].every(
-      (word) => this.#nodes.get(one, word) === this.#nodes.get(other, word),
-    );
+  /** Whether it has the same permissions, owner, time and extended attributes. */
+  hasSameAttributes(node: number, other: number, of: NodeTable = this): boolean {
+    return ATTRIBUTES.every((word) => this.#nodes.get(node, word) === of.#nodes.get(other, word));
   }
 
   /** Adds a directory that no entry lists. */

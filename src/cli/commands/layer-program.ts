@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addCommand, addGroup } from '../flags/declare.js';
+import { EXPLORE_FLAGS } from '../flags/explore-flags.js';
 import {
   DIFF_FLAGS,
   INSPECT_FLAGS,
@@ -44,6 +45,16 @@ const VERIFY_HELP = `Examples:
 
 A damaged file gives exit code 15 (DataLoss).`;
 
+const EXPLORE_HELP = `IMAGE is an image of the store, or what unpack takes: an archive, an OCI layout,
+docker://REF, a layer, or - for standard input. store:NAME is always of the store.
+
+Examples:
+  overlayer explore debian:12
+  overlayer explore image.tar | less
+  overlayer explore docker://debian:12 --html debian.html
+  overlayer explore app:2 --compare app:1
+  overlayer explore app:2 --ci --max-wasted 20MB --max-setuid 15`;
+
 /** The commands on one layer, or on an image without a store. */
 export function addLayerCommands(program: Command): void {
   addCommand(program, {
@@ -81,6 +92,15 @@ export function addLayerCommands(program: Command): void {
     flags: DIFF_FLAGS,
     help: DIFF_HELP,
     run: async ([lower, upper], flags) => await (await import('./diff.js')).diff(lower, upper, flags),
+  });
+  addCommand(program, {
+    name: 'explore',
+    summary: 'Show what an image is made of: layers, sizes, waste, changes.',
+    details: 'Nothing is unpacked. It does not need root.',
+    operands: [['<IMAGE>', 'the image, or a single layer']],
+    flags: EXPLORE_FLAGS,
+    help: EXPLORE_HELP,
+    run: async ([image], flags, given) => await (await import('./explore.js')).explore(image, flags, given),
   });
   addLayerFiles(program);
 }

@@ -17,7 +17,7 @@ import { JSON_OUTPUT, progressFlag, STORE_FLAGS } from './store-flags.js';
 const PROGRESS = progressFlag('a bar');
 
 /** The limits of the library, by their names. */
-const LIMIT_FLAGS = grouped('Limits (a layer that exceeds one is refused):', [
+export const LIMIT_FLAGS = grouped('Limits (a layer that exceeds one is refused):', [
   flag('--max-bytes <SIZE>', 'uncompressed bytes (64G)', parseSize),
   flag('--max-ratio <N>', 'uncompressed bytes for each compressed byte (1000)', parseCount),
   flag('--max-window <SIZE>', 'memory to decompress zstd (256M)', parseSize),
@@ -60,7 +60,7 @@ const TREE_FLAGS = [
   flag('--dry-run', 'print operations and anomalies; write nothing'),
 ] as const;
 
-const IMAGE_FLAGS = grouped('Images:', [
+export const IMAGE_FLAGS = grouped('Images:', [
   PLATFORM,
   flag('--image <NAME>', 'the name or digest of the image, where there are several'),
   ...REGISTRY_FLAGS,

@@ -5,7 +5,7 @@ const BACKEND = flag(
   'overlay: a directory for each layer; native: a complete tree for each snapshot; erofs: one file for each layer (default: as before; at first overlay, where overlayfs works)',
   ['overlay', 'native', 'erofs'],
 );
-const ROOT = flag(
+export const ROOT = flag(
   '--root <DIR>',
   'the directory of images and snapshots (default: OVERLAYER_ROOT, else /var/lib/overlayer for root, ~/.local/share/overlayer for others)',
 );

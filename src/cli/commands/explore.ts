@@ -1,0 +1,108 @@
+import { compareExplored, type ExploredImage, exploreImage, type PathChange } from '../../index.js';
+import { type ExploredInput, openExplored } from '../explored-input.js';
+import { abortOnSignals, reportFailure } from '../failure.js';
+import type { ExploreFlags, LookFlags } from '../flags/explore-flags.js';
+import { comparisonText, exploredText } from '../render/explored.js';
+import { printResult } from '../render/print.js';
+import { createPullProgress } from '../render/progress/pull-progress.js';
+
+/** The exit code when a check of `--ci` fails. */
+const CHECK_FAILED = 1;
+const CI_EFFICIENCY = 0.9;
+
+/** Tells what an image is made of. @returns the exit code */
+export async function explore(
+  argument: string,
+  flags: ExploreFlags,
+  given: readonly string[],
+): Promise<number> {
+  const signal = abortOnSignals();
+  try {
+    const image = await exploreArgument(argument, flags, { given, signal });
+    const other =
+      flags.compare === undefined
+        ? undefined
+        : await exploreArgument(flags.compare, flags, { given, signal });
+    const checks = checksOf(image, flags);
+    if (other !== undefined) printComparison(image, other, flags);
+    else {
+      const document = { ...documentOf(image), checks: checks.length === 0 ? undefined : checks };
+      printResult(flags, document, exploredText(image, checks));
+    }
+    return checks.every(({ passed }) => passed) ? 0 : CHECK_FAILED;
+  } catch (error) {
+    return reportFailure(error, flags);
+  }
+}
+
+/** Reads an image to its end, and shows the progress. */
+export async function exploreArgument(
+  argument: string,
+  flags: LookFlags,
+  { given, signal }: { readonly given: readonly string[]; readonly signal: AbortSignal },
+): Promise<ExploredImage> {
+  await using input: ExploredInput = await openExplored(argument, flags, given);
+  const task = exploreImage(input.source, { ...input.options, signal });
+  const view = createPullProgress(flags.progress);
+  try {
+    for await (const event of task) view.tell(event);
+  } finally {
+    await view.end();
+  }
+  return await task;
+}
+
+/** A check of `--ci`. */
+export interface Check {
+  readonly name: 'efficiency' | 'wastedBytes' | 'size' | 'setuid';
+  readonly limit: number;
+  readonly actual: number;
+  readonly passed: boolean;
+}
+
+function checksOf(image: ExploredImage, flags: ExploreFlags): readonly Check[] {
+  const { maxWasted, maxSize, maxSetuid, minEfficiency = flags.ci ? CI_EFFICIENCY : undefined } = flags;
+  const { efficiency, wastedBytes, size, setuid } = image;
+  const checks: Check[] = [];
+  if (minEfficiency !== undefined)
+    checks.push({
+      name: 'efficiency',
+      limit: minEfficiency,
+      actual: efficiency,
+      passed: efficiency >= minEfficiency,
+    });
+  const atMost = (name: Check['name'], limit: number | undefined, actual: number) => {
+    if (limit !== undefined) checks.push({ name, limit, actual, passed: actual <= limit });
+  };
+  atMost('wastedBytes', maxWasted, wastedBytes);
+  atMost('size', maxSize, size);
+  atMost('setuid', maxSetuid, setuid.length);
+  return checks;
+}
+
+/** The image as the fields of a JSON document. */
+function documentOf(image: ExploredImage): object {
+  const { name, digest, platform, createdAt, layers } = image;
+  const { entries, size, layerBytes, wastedBytes, efficiency, setuid } = image;
+  return {
+    name,
+    digest,
+    platform,
+    createdAt,
+    entries,
+    size,
+    layerBytes,
+    wastedBytes,
+    efficiency,
+    layers,
+    waste: image.waste(),
+    setuid,
+  };
+}
+
+function printComparison(before: ExploredImage, after: ExploredImage, flags: ExploreFlags): void {
+  const files: readonly PathChange[] = compareExplored(before, after);
+  const summary = ({ name, digest, size, entries }: ExploredImage) => ({ name, digest, size, entries });
+  const document = { before: summary(before), after: summary(after), files };
+  printResult(flags, document, comparisonText(before, after, files));
+}

@@ -1,0 +1,147 @@
+import { displayPath, type ExploredImage, formatPlatform, type PathChange, type Waste } from '../../index.js';
+import type { Check } from '../commands/explore.js';
+import { counted, formatBytes, formatCount } from './format.js';
+import { columns } from './list.js';
+import { labelledRows } from './print.js';
+
+/** Rows of the lists of waste and of directories. `--json` has all of them. */
+const ROWS = 12;
+/** Characters of a command in the table of layers. */
+const COMMAND_WIDTH = 60;
+
+const KINDS: Readonly<Record<Waste['kind'], string>> = {
+  replaced: 'written again',
+  removed: 'removed later',
+  duplicate: 'same content',
+  'package-cache': 'package cache',
+};
+
+/** What an image is made of. */
+export function exploredText(image: ExploredImage, checks: readonly Check[]): string {
+  const waste = image.waste();
+  return [
+    headText(image),
+    '\nLayers, the lowest first\n',
+    layersText(image),
+    '\nLargest directories\n',
+    directoriesText(image),
+    waste.length === 0 ? '' : `\nWhat could be smaller\n${wasteText(waste)}`,
+    image.setuid.length === 0 ? '' : `\nFiles with setuid or setgid\n${listText(image.setuid)}`,
+    checks.length === 0 ? '' : `\nChecks\n${checksText(checks)}`,
+  ].join('');
+}
+
+function headText({ name, digest, platform, createdAt, ...image }: ExploredImage): string {
+  const { entries, size, layers, layerBytes, wastedBytes, efficiency } = image;
+  const compressed = layers.reduce((sum, { compressedSize }) => sum + compressedSize, 0);
+  return labelledRows(name ?? digest ?? 'a layer', [
+    ['platform', platform && formatPlatform(platform)],
+    ['created', createdAt],
+    ['files', `${formatBytes(size)} in ${counted(entries, 'entry', 'entries')}`],
+    [
+      'layers',
+      `${formatBytes(layerBytes)} in ${formatCount(layers.length)}, ${formatBytes(compressed)} compressed`,
+    ],
+    ['wasted', `${formatBytes(wastedBytes)} (${percent(layerBytes === 0 ? 0 : wastedBytes / layerBytes)})`],
+    ['efficiency', percent(efficiency)],
+  ]);
+}
+
+function layersText({ layers }: ExploredImage): string {
+  const rows = layers.map((layer, index) => [
+    String(index),
+    formatBytes(layer.compressedSize),
+    formatBytes(layer.fileBytes),
+    formatBytes(layer.hiddenBytes),
+    ...[layer.added, layer.changed, layer.removed].map(formatCount),
+    shortCommand(layer.command),
+  ]);
+  const head = ['LAYER', 'BLOB', 'FILES', 'HIDDEN', 'ADDED', 'CHANGED', 'REMOVED', 'COMMAND'];
+  return columns(head, rows, { right: head.slice(1, -1) });
+}
+
+/** A command on one line, without the shell that Docker puts before it. */
+export function shortCommand(command = ''): string {
+  const text = command
+    .replace(/^\/bin\/sh -c (#\(nop\) )?/, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return text.length > COMMAND_WIDTH ? `${text.slice(0, COMMAND_WIDTH - 1)}…` : text;
+}
+
+function directoriesText(image: ExploredImage): string {
+  const largest = image
+    .directories()
+    .filter(({ path }) => path !== '')
+    .sort((one, other) => other.bytes - one.bytes)
+    .slice(0, ROWS);
+  const rows = largest.map(({ path, bytes, entries }) => [
+    formatBytes(bytes),
+    formatCount(entries),
+    `/${path}`,
+  ]);
+  return columns(['BYTES', 'ENTRIES', 'DIRECTORY'], rows, { right: ['BYTES', 'ENTRIES'] });
+}
+
+function wasteText(waste: readonly Waste[]): string {
+  const rows = waste
+    .slice(0, ROWS)
+    .map(({ kind, path, files, bytes, layers, by }) => [
+      formatBytes(bytes),
+      formatCount(files),
+      KINDS[kind],
+      layers.join(','),
+      by === undefined ? '' : String(by),
+      `/${path}`,
+    ]);
+  const more = waste.length - rows.length;
+  const head = ['BYTES', 'FILES', 'WHY', 'LAYERS', 'BY', 'PATH'];
+  const table = columns(head, rows, { right: ['BYTES', 'FILES'] });
+  return more > 0 ? `${table}and ${formatCount(more)} more (--json prints all)\n` : table;
+}
+
+function listText(paths: readonly string[]): string {
+  const shown = paths.slice(0, ROWS).map((path) => `  /${displayPath(path)}\n`);
+  const more = paths.length - shown.length;
+  return shown.join('') + (more > 0 ? `  and ${formatCount(more)} more (--json prints all)\n` : '');
+}
+
+function checksText(checks: readonly Check[]): string {
+  const rows = checks.map(({ name, limit, actual, passed }) => {
+    const text = (value: number) =>
+      name === 'efficiency' ? percent(value) : name === 'setuid' ? formatCount(value) : formatBytes(value);
+    const bound = name === 'efficiency' ? 'at least' : 'at most';
+    return [passed ? 'passed' : 'FAILED', name, text(actual), `${bound} ${text(limit)}`];
+  });
+  return columns(['', 'CHECK', 'IMAGE', 'WANTED'], rows);
+}
+
+const MARKS = { added: 'A', changed: 'C', removed: 'D' } as const;
+
+/** The paths that two images do not have alike, by the letters of `docker diff`. `M` stands for metadata. */
+export function comparisonText(
+  before: ExploredImage,
+  after: ExploredImage,
+  files: readonly PathChange[],
+): string {
+  const rows = files.map(({ kind, path, sizeBefore, sizeAfter, metadataOnly }) => [
+    metadataOnly ? 'M' : MARKS[kind],
+    signedBytes(sizeAfter - sizeBefore),
+    `/${path}`,
+  ]);
+  const count = (matches: (file: PathChange) => boolean) => files.filter(matches).length;
+  const added = count(({ kind }) => kind === 'added');
+  const removed = count(({ kind }) => kind === 'removed');
+  const metadata = count(({ metadataOnly }) => metadataOnly);
+  const changed = files.length - added - removed - metadata;
+  const summary = `${counted(added, 'entry', 'entries')} added, ${changed} changed, ${metadata} in metadata only, ${removed} removed: ${signedBytes(after.size - before.size)}\n`;
+  return files.length === 0 ? summary : columns(['', 'SIZE', 'PATH'], rows, { right: ['SIZE'] }) + summary;
+}
+
+function signedBytes(bytes: number): string {
+  return `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(1)} %`;
+}
