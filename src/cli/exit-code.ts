@@ -17,6 +17,8 @@ const EXIT_CODES = {
   Cancelled: 130,
 } satisfies Record<ErrorCode, number>;
 
+/** A check of `explore --ci` failed. */
+export const CHECK_FAILED_EXIT_CODE = 1;
 /** The form of the command line is wrong: a name is unknown, something is missing, or options exclude each other. */
 export const USAGE_EXIT_CODE = 2;
 
@@ -26,6 +28,7 @@ export function exitCode(code: ErrorCode): number {
 
 export const EXIT_CODE_HELP = `Exit codes:
   0    success
+  ${CHECK_FAILED_EXIT_CODE}    explore: the image fails a check (--ci, --max-wasted …)
   ${USAGE_EXIT_CODE}    wrong usage: unknown, missing or conflicting options or arguments
   ${EXIT_CODES.InvalidArgument}    InvalidArgument: a value, an archive or an image is invalid
   ${EXIT_CODES.NotFound}    NotFound: the file, image, blob or snapshot does not exist

@@ -10,6 +10,8 @@ export const ANSWERS: Readonly<Record<string, Readonly<Record<string, string>>>>
     image: 'images',
     tag: 'images tag',
     history: 'images inspect',
+    dive: 'explore',
+    analyze: 'explore',
     manifest: 'images inspect',
     prune: 'images prune',
     system: 'images prune, or images usage',

@@ -42,6 +42,8 @@ const COMMANDS: readonly (readonly [type: string, command: string, input?: strin
   ['Inspected', 'unpack --dry-run layer.tar.gz nothing'],
   ['Inspected', 'inspect --max-entries 3 layer.tar.gz'],
   ['InspectedImages', 'inspect layout'],
+  ['Explored', 'explore layout --ci'],
+  ['ComparedImages', 'explore layer.tar.gz --compare layout'],
   ['MadeLayer', 'diff empty rootfs -o made.tar.gz'],
   ['WrittenTar', 'layer tar layer.erofs -o written.tar'],
   ['VerifiedLayer', 'layer verify layer.erofs'],

@@ -1,13 +1,12 @@
 import { compareExplored, type ExploredImage, exploreImage, type PathChange } from '../../index.js';
+import { CHECK_FAILED_EXIT_CODE } from '../exit-code.js';
 import { type ExploredInput, openExplored } from '../explored-input.js';
 import { abortOnSignals, reportFailure } from '../failure.js';
 import type { ExploreFlags, LookFlags } from '../flags/explore-flags.js';
-import { comparisonText, exploredText } from '../render/explored.js';
+import { type Check, comparisonText, exploredText } from '../render/explored.js';
 import { printResult } from '../render/print.js';
 import { createPullProgress } from '../render/progress/pull-progress.js';
 
-/** The exit code when a check of `--ci` fails. */
-const CHECK_FAILED = 1;
 const CI_EFFICIENCY = 0.9;
 
 /** Tells what an image is made of. @returns the exit code */
@@ -24,12 +23,12 @@ export async function explore(
         ? undefined
         : await exploreArgument(flags.compare, flags, { given, signal });
     const checks = checksOf(image, flags);
-    if (other !== undefined) printComparison(image, other, flags);
+    if (other !== undefined) printComparison(other, image, flags);
     else {
       const document = { ...documentOf(image), checks: checks.length === 0 ? undefined : checks };
       printResult(flags, document, exploredText(image, checks));
     }
-    return checks.every(({ passed }) => passed) ? 0 : CHECK_FAILED;
+    return checks.every(({ passed }) => passed) ? 0 : CHECK_FAILED_EXIT_CODE;
   } catch (error) {
     return reportFailure(error, flags);
   }
@@ -50,14 +49,6 @@ export async function exploreArgument(
     await view.end();
   }
   return await task;
-}
-
-/** A check of `--ci`. */
-export interface Check {
-  readonly name: 'efficiency' | 'wastedBytes' | 'size' | 'setuid';
-  readonly limit: number;
-  readonly actual: number;
-  readonly passed: boolean;
 }
 
 function checksOf(image: ExploredImage, flags: ExploreFlags): readonly Check[] {

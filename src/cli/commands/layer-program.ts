@@ -46,12 +46,12 @@ const VERIFY_HELP = `Examples:
 A damaged file gives exit code 15 (DataLoss).`;
 
 const EXPLORE_HELP = `IMAGE is an image of the store, or what unpack takes: an archive, an OCI layout,
-docker://REF, a layer, or - for standard input. store:NAME is always of the store.
+docker://REF, a layer, or - for standard input. store:NAME is of the store.
 
 Examples:
   overlayer explore debian:12
   overlayer explore image.tar | less
-  overlayer explore docker://debian:12 --html debian.html
+  overlayer explore docker://debian:12 --json > debian.json
   overlayer explore app:2 --compare app:1
   overlayer explore app:2 --ci --max-wasted 20MB --max-setuid 15`;
 

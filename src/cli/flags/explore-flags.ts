@@ -4,7 +4,7 @@ import { IMAGE_FLAGS, LIMIT_FLAGS } from './layer-flags.js';
 import { JSON_OUTPUT, progressFlag, ROOT } from './store-flags.js';
 
 /** Options of the commands that look into an image. */
-export const LOOK_FLAGS = [
+const LOOK_FLAGS = [
   JSON_OUTPUT,
   ROOT,
   progressFlag('a line for each layer'),
@@ -22,7 +22,6 @@ const CHECK_FLAGS = grouped('Checks (exit code 1 if one fails):', [
 ]);
 
 export const EXPLORE_FLAGS = [
-  flag('--html <FILE>', 'write a page that works without a network, instead of the report'),
   flag('--compare <IMAGE>', 'show what another image has in another way: added, changed, removed'),
   ...CHECK_FLAGS,
   ...LOOK_FLAGS,

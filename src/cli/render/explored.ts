@@ -1,5 +1,4 @@
 import { displayPath, type ExploredImage, formatPlatform, type PathChange, type Waste } from '../../index.js';
-import type { Check } from '../commands/explore.js';
 import { counted, formatBytes, formatCount } from './format.js';
 import { columns } from './list.js';
 import { labelledRows } from './print.js';
@@ -15,6 +14,14 @@ const KINDS: Readonly<Record<Waste['kind'], string>> = {
   duplicate: 'same content',
   'package-cache': 'package cache',
 };
+
+/** A check of `--ci`. */
+export interface Check {
+  readonly name: 'efficiency' | 'wastedBytes' | 'size' | 'setuid';
+  readonly limit: number;
+  readonly actual: number;
+  readonly passed: boolean;
+}
 
 /** What an image is made of. */
 export function exploredText(image: ExploredImage, checks: readonly Check[]): string {
@@ -61,7 +68,7 @@ function layersText({ layers }: ExploredImage): string {
 }
 
 /** A command on one line, without the shell that Docker puts before it. */
-export function shortCommand(command = ''): string {
+function shortCommand(command = ''): string {
   const text = command
     .replace(/^\/bin\/sh -c (#\(nop\) )?/, '')
     .replace(/\s+/g, ' ')
