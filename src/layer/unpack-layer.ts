@@ -2,11 +2,13 @@ import { checkChoice, checkOptions, checkPath } from '../base/check-arguments.js
 import { OverlayerError } from '../base/errors.js';
 import { type Limits, resolveLimits } from '../base/limits.js';
 import { ProgressTask, type Task } from '../base/task.js';
+import type { Taken } from '../base/threads/pool.js';
 import { withContext } from '../base/with-context.js';
 import type { LowersLater, NeedsLowers } from './apply/lowers-later.js';
 import type { OwnerMap } from './apply/shift-owners.js';
+import { DiffedLayer } from './diff/diffed-layer.js';
 import type { FileFacts } from './manifest/file-facts.js';
-import { type FoundSource, useSource } from './open-source.js';
+import { useSource } from './open-source.js';
 import {
   type LayerProgress,
   type LayerResult,
@@ -17,6 +19,7 @@ import {
 } from './options.js';
 import { runLayer } from './run-layer.js';
 import { type Crew, crews } from './worker/crew.js';
+import type { ArchiveSummary } from './worker/jobs.js';
 
 /**
  * Starts the threads that the first layer will need, and does not wait for them. It saves 50 ms of the first layer.
@@ -89,16 +92,28 @@ export interface AppliedLayer {
   readonly needsLowers: NeedsLowers | undefined;
 }
 
-/** `unpackLayer` as a part of a larger operation. */
+/** Runs a layer through a crew. @param archive asks the apply thread for its part */
+type RunLayer = (
+  crew: Taken<Crew>,
+  archive: (hash: boolean) => Promise<ArchiveSummary>,
+) => Promise<LayerResult>;
+
+/** `unpackLayer` as a part of a larger operation. @param source may be a layer that is made meanwhile */
 export async function applyLayer(
-  source: LayerSource,
+  source: LayerSource | DiffedLayer,
   destination: string,
   options: ApplyLayerOptions,
 ): Promise<AppliedLayer> {
   const { temporary, owners, facts: wantsFacts = false, lowersLater } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
   const { flushSoon = sync } = options;
-  return await useSource(source, options, async (found) => {
+  if (source instanceof DiffedLayer)
+    return await unpack((crew, archive) => source.run(crew, options, () => archive(false)));
+  return await useSource(source, options, (found) =>
+    unpack(({ item }, archive) => runLayer(item, found, options, archive)),
+  );
+
+  async function unpack(run: RunLayer): Promise<AppliedLayer> {
     const limits = resolveLimits(options.limits);
     checkChoice('target', target, ['directory', 'overlay', 'erofs']);
     checkChoice('existing', existing, ['refuse', 'merge']);
@@ -106,15 +121,17 @@ export async function applyLayer(
     for (const lower of lowers) checkPath('lowers', lower);
     if (target === 'erofs') checkForFile(options);
     options.signal?.throwIfAborted();
-    return await crews.use((crew) => unpackWith(crew, found, limits), options.signal);
-  });
+    using crew = await crews.take(options.signal);
+    return await unpackWith(crew, run, limits);
+  }
 
-  async function unpackWith(crew: Crew, found: FoundSource, limits: Limits): Promise<AppliedLayer> {
+  async function unpackWith(taken: Taken<Crew>, run: RunLayer, limits: Limits): Promise<AppliedLayer> {
+    const crew = taken.item;
     let filled = false;
     let facts: FileFacts | undefined;
     let needsLowers: NeedsLowers | undefined;
     try {
-      const layer = await runLayer(crew, found, options, async (hash) => {
+      const layer = await run(taken, async (hash) => {
         const common = { destination, lowers, lowersLater, limits, owners };
         const applied = await (target === 'erofs'
           ? crew.apply.run({ type: 'writeFile', ...common, flushSoon })

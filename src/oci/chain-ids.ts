@@ -7,11 +7,13 @@ export type ChainID = Digest;
 /** The chainID of each layer, lowest first (OCI image spec, config.md "Layer ChainID"). */
 export function chainIDs(diffIDs: readonly DiffID[]): readonly ChainID[] {
   const chain: ChainID[] = [];
-  for (const diffID of diffIDs) {
-    const below = chain.at(-1);
-    chain.push(below === undefined ? diffID : sha256(`${below} ${diffID}`));
-  }
+  for (const diffID of diffIDs) chain.push(chainID(chain.at(-1), diffID));
   return chain;
+}
+
+/** @param below the chainID of the layer below; undefined for the lowest layer */
+export function chainID(below: ChainID | undefined, diffID: DiffID): ChainID {
+  return below === undefined ? diffID : sha256(`${below} ${diffID}`);
 }
 
 function sha256(text: string): Digest {

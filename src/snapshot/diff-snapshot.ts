@@ -2,8 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
+import { HeldResources } from '../base/held-resources.js';
 import { DataTask, type Task } from '../base/task.js';
 import { runDiff } from '../layer/diff/create-diff.js';
+import type { DiffedTrees } from '../layer/diff/diffed-layer.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult } from '../layer/diff/options.js';
 import { type ErofsLayerInfo, findErofsLayer } from '../layer/erofs/read-erofs-layer.js';
 import type { Mount } from '../mount/mount.js';
@@ -31,22 +33,29 @@ export function diffSnapshot(
 ): Task<DiffResult, Uint8Array> {
   return new DataTask(async function* () {
     checkOptions('diffSnapshot', options, CREATE_DIFF_OPTIONS);
-    return yield* runDiffOfSnapshot(snapshots, key, options);
+    await using held = new HeldResources();
+    return yield* runDiff(await treesOfSnapshot(snapshots, key, options, held), options);
   });
 }
 
-async function* runDiffOfSnapshot(
+/**
+ * The trees of which `diffSnapshot` makes a layer.
+ *
+ * @param held gets the views and mounts that show them
+ */
+export async function treesOfSnapshot(
   snapshots: Snapshotter,
   key: string,
   options: CreateDiffOptions,
-): AsyncGenerator<Uint8Array, DiffResult> {
+  held: HeldResources,
+): Promise<DiffedTrees> {
   options.signal?.throwIfAborted();
+  const view = async (name: string) => held.hold(await openTemporaryView(snapshots, name, options)).mounts;
   const { kind, parent } = await snapshots.stat(key);
-  await using left = parent === undefined ? undefined : await openTemporaryView(snapshots, parent, options);
+  const left = parent === undefined ? [] : await view(parent);
   // A committed snapshot has mounts only as a view.
-  await using right = kind === 'committed' ? await openTemporaryView(snapshots, key, options) : undefined;
-  const mounts = right?.mounts ?? (await snapshots.mounts(key));
-  return yield* runDiffOfMounts(left?.mounts ?? [], mounts, options);
+  const right = kind === 'committed' ? await view(key) : await snapshots.mounts(key);
+  return await treesOfMounts(left, right, options, held);
 }
 
 /**
@@ -68,33 +77,35 @@ export function diffMounts(
 ): Task<DiffResult, Uint8Array> {
   return new DataTask(async function* () {
     checkOptions('diffMounts', options, CREATE_DIFF_OPTIONS);
-    return yield* runDiffOfMounts(left, right, options);
+    await using held = new HeldResources();
+    return yield* runDiff(await treesOfMounts(left, right, options, held), options);
   });
 }
 
-/** See `diffMounts`. */
-async function* runDiffOfMounts(
+/**
+ * The trees of which `diffMounts` makes a layer.
+ *
+ * @param held gets the mounts that show them
+ */
+export async function treesOfMounts(
   left: readonly Mount[],
   right: readonly Mount[],
   options: CreateDiffOptions,
-): AsyncGenerator<Uint8Array, DiffResult> {
+  held: HeldResources,
+): Promise<DiffedTrees> {
   if (right.length === 0)
     throw new OverlayerError('InvalidArgument', 'There are no mounts to make a diff of');
+  const show = async (mounts: readonly Mount[]) => held.hold(await showTree(mounts)).directory;
   const changes = await findChanges(left, right);
-  if (changes === undefined) {
-    await using lower = await showTree(left);
-    await using upper = await showTree(right);
-    return yield* runDiff({ lower: lower.directory, upper: upper.directory! }, options);
-  }
+  if (changes === undefined) return { lower: await show(left), upper: (await show(right))! };
   const { upper, lowers } = changes;
   const stored = storedLayer(upper, options);
-  if (stored !== undefined) return yield* runDiff(stored, options);
+  if (stored !== undefined) return stored;
   if ([upper, ...lowers].every(isDirectory))
-    return yield* runDiff({ upper: upper.path, lowers: lowers.map(({ path }) => path) }, options);
-  await using above = await showTree([mountOf(upper)]);
-  await using below = await showTree(lowers.length === 0 ? [] : left);
-  const lower = below.directory === undefined ? [] : [below.directory];
-  return yield* runDiff({ upper: above.directory!, lowers: lower }, options);
+    return { upper: upper.path, lowers: lowers.map(({ path }) => path) };
+  const above = await show([mountOf(upper)]);
+  const below = lowers.length === 0 ? undefined : await show(left);
+  return { upper: above!, lowers: below === undefined ? [] : [below] };
 }
 
 /** A layer file holds the tar of its layer. Times that the caller limits may be later in it. */

@@ -1,8 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
-import type { CreateDiffOptions } from '../../layer/diff/options.js';
-import type { LayerProgress } from '../../layer/options.js';
 import { chainIDs } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { editImageConfig, emptyConfig, formatTime, type RawHistoryEntry } from '../../oci/edit-config.js';
@@ -12,6 +10,7 @@ import { familyOf, MEDIA_TYPE } from '../../oci/media-types.js';
 import { hostPlatform } from '../../oci/platform.js';
 import { PullLease } from '../pull/pull-context.js';
 import { pullImage } from '../pull/pull-image.js';
+import { defaultConcurrency, unpackLayers } from '../pull/unpack-layers.js';
 import { parseReference } from '../reference.js';
 import { sha256 } from '../source/blob-bytes.js';
 import { contentSource } from '../source/content-source.js';
@@ -20,7 +19,7 @@ import { AdmittedImage } from '../store/admit-image.js';
 import type { ImageRecord } from '../store/image-records.js';
 import { putBlob } from '../store/put-blob.js';
 import type { StoreParts } from '../store/store-parts.js';
-import { type LayerBytes, LayerMaker, type MadeLayer } from './layer-maker.js';
+import { LayerMaker, type LayerPlace, type MadeLayer, type ShowTrees } from './layer-maker.js';
 import type { BuildEvent, BuildOptions, NewLayer } from './options.js';
 
 /** The image to make. */
@@ -37,10 +36,10 @@ export interface BuildRequest {
   readonly tell: Tell<BuildEvent>;
 }
 
-/** Makes the layers of a build. */
+/** Makes the layers of a build, above others. Those are in the store. */
 export interface LayerTools {
-  make(layer: NewLayer): Promise<MadeLayer>;
-  diff(open: (options: CreateDiffOptions) => LayerBytes): Promise<MadeLayer>;
+  make(below: readonly MadeLayer[], layer: NewLayer): Promise<MadeLayer>;
+  diff(below: readonly MadeLayer[], show: ShowTrees): Promise<MadeLayer>;
   /** An entry for the history, with the time and the command of the build. */
   entry(emptyLayer?: boolean): HistoryEntry;
 }
@@ -133,17 +132,24 @@ function layerTools(
   });
   let count = 0;
   const telling = async (
-    make: (onProgress: (progress: LayerProgress) => void) => Promise<MadeLayer>,
+    below: readonly MadeLayer[],
+    make: (place: LayerPlace) => Promise<MadeLayer>,
   ): Promise<MadeLayer> => {
     const index = count++;
-    // Keys from 0 on are those of the pull.
-    const made = await make((progress) => tell({ type: 'make', index, ...progress }, -1 - index));
+    const parent = chainIDs(below.map(({ diffID }) => diffID)).at(-1);
+    if (parent !== undefined && !(await parts.snapshots.find(parent)))
+      await unpackBase(parts, lease, base!, { limits, signal });
+    const made = await make({
+      parent,
+      // Keys from 0 on are those of the pull.
+      onProgress: (progress) => tell({ type: 'make', index, ...progress }, -1 - index),
+    });
     tell({ type: 'made', index, descriptor: made.descriptor, diffID: made.diffID });
     return made;
   };
   return {
-    make: (layer) => telling((onProgress) => maker.make(layer, onProgress)),
-    diff: (open) => telling((onProgress) => maker.diff(open, onProgress)),
+    make: (below, layer) => telling(below, (place) => maker.make(layer, place)),
+    diff: (below, show) => telling(below, (place) => maker.diff(show, place)),
     entry: (emptyLayer) => ({
       created: formatTime(created),
       createdBy: options.createdBy ?? command,
@@ -152,6 +158,18 @@ function layerTools(
       emptyLayer,
     }),
   };
+}
+
+/** Unpacks the layers of a base that is in the store without its snapshots. */
+async function unpackBase(
+  parts: StoreParts,
+  lease: PullLease,
+  { descriptor, layers }: ImageContents,
+  { limits, signal = new AbortController().signal }: Pick<BuildOptions, 'limits' | 'signal'>,
+): Promise<void> {
+  const source = contentSource(parts.content, { name: descriptor.digest, target: descriptor });
+  const context = { parts, source, lease, keepBlobs: true, limits, signal };
+  await unpackLayers(context, { layers, concurrency: defaultConcurrency(), tell: () => {} });
 }
 
 interface ManifestEdit {

@@ -28,8 +28,9 @@ export async function commitImage(
   const snapshot = await findActive(parts.snapshots, target);
   const base = await findBase(parts.content, images, snapshot, options);
   const request = { name, base, command: 'overlayer commit', options, tell };
+  const below = base?.layers ?? [];
   return await buildImage(parts, request, async ({ make, entry }) => ({
-    layers: [...(base?.layers ?? []), await make({ snapshot: snapshot.name })],
+    layers: [...below, await make(below, { snapshot: snapshot.name })],
     appended: [entry()],
   }));
 }

@@ -17,12 +17,9 @@ export async function createImage(
   const contents = await base?.contents({ platform });
   const request = { name, base: contents, command: 'overlayer createImage', options, tell };
   return await buildImage(parts, request, async ({ make, entry }) => {
-    const made: MadeLayer[] = [];
+    const all: MadeLayer[] = [...(contents?.layers ?? [])];
     // In sequence: each of them uses all cores.
-    for (const layer of layers) made.push(await make(layer));
-    return {
-      layers: [...(contents?.layers ?? []), ...made],
-      appended: made.length === 0 ? [entry(true)] : made.map(() => entry()),
-    };
+    for (const layer of layers) all.push(await make(all, layer));
+    return { layers: all, appended: layers.length === 0 ? [entry(true)] : layers.map(() => entry()) };
   });
 }

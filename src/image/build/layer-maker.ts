@@ -1,23 +1,25 @@
 import { stat } from 'node:fs/promises';
 import { iterateSource } from '../../base/byte-source.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
+import { HeldResources } from '../../base/held-resources.js';
 import type { Limits } from '../../base/limits.js';
-import type { Task } from '../../base/task.js';
 import type { Ingest } from '../../content/content-store.js';
-import { runDiff } from '../../layer/diff/create-diff.js';
-import type { CreateDiffOptions, DiffResult } from '../../layer/diff/options.js';
+import { DiffedLayer, type DiffedTrees } from '../../layer/diff/diffed-layer.js';
+import type { CreateDiffOptions } from '../../layer/diff/options.js';
 import { type ErofsLayerInfo, findErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { pathOf } from '../../layer/open-source.js';
 import type { Compression, LayerProgress, LayerSource } from '../../layer/options.js';
-import { planLayer } from '../../layer/plan-layer.js';
+import { type ChainID, chainID } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { DiffID } from '../../oci/digest.js';
-import { LAYER_TYPES, layerCompression, type MediaTypeFamily } from '../../oci/media-types.js';
-import { diffSnapshot } from '../../snapshot/diff-snapshot.js';
+import { LAYER_TYPES, type MediaTypeFamily } from '../../oci/media-types.js';
+import { treesOfSnapshot } from '../../snapshot/diff-snapshot.js';
+import { makeSnapshot } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import type { PullLease } from '../pull/pull-context.js';
 import { bytesOf } from '../source/blob-bytes.js';
+import { LAYER_BLOB_LABEL } from '../store/image-labels.js';
 import { putBlob } from '../store/put-blob.js';
 import type { StoreParts } from '../store/store-parts.js';
 import type { NewLayer } from './options.js';
@@ -28,9 +30,6 @@ export interface MadeLayer {
   readonly diffID: DiffID;
 }
 
-/** Yields the bytes of a layer, and returns what they are. */
-export type LayerBytes = AsyncGenerator<Uint8Array, DiffResult>;
-
 /** Times that a layer is begun while other processes change its files. */
 const MOST_ATTEMPTS = 3;
 
@@ -39,7 +38,20 @@ interface LayerOptions extends CreateDiffOptions {
   readonly limits: Partial<Limits> | undefined;
 }
 
-/** Makes layers as blobs of the content store. Each is read, hashed, compressed and stored in one pass. */
+/** Shows the trees of a layer, until the resources that it holds are freed. */
+export type ShowTrees = (held: HeldResources, options: CreateDiffOptions) => Promise<DiffedTrees>;
+
+/** A new layer, and where it goes. */
+export interface LayerPlace {
+  /** ChainID of the layer below, whose snapshot is there. */
+  readonly parent: ChainID | undefined;
+  readonly onProgress: (progress: LayerProgress) => void;
+}
+
+/**
+ * Makes layers, in one pass: while a layer is read, it is hashed, compressed into a blob of the content store, and unpacked
+ * into the snapshot of its chainID.
+ */
 export class LayerMaker {
   readonly #parts: StoreParts;
   readonly #lease: PullLease;
@@ -61,28 +73,30 @@ export class LayerMaker {
   }
 
   /** @throws OverlayerError as `createDiff`, `diffSnapshot` and `planLayer` */
-  async make(layer: NewLayer, onProgress: (progress: LayerProgress) => void): Promise<MadeLayer> {
-    if ('trees' in layer) return await this.diff((options) => runDiff(layer.trees, options), onProgress);
-    if ('archive' in layer) return await this.#archive(layer.archive, onProgress);
+  async make(layer: NewLayer, place: LayerPlace): Promise<MadeLayer> {
+    if ('trees' in layer) return await this.diff(async () => layer.trees, place);
+    if ('archive' in layer) return await this.#archive(layer.archive, place);
     const { snapshots } = this.#parts;
-    return await this.diff((options) => drain(diffSnapshot(snapshots, layer.snapshot, options)), onProgress);
+    return await this.diff(
+      (held, options) => treesOfSnapshot(snapshots, layer.snapshot, options, held),
+      place,
+    );
   }
 
   /**
-   * @param open begins the diff. It is called again when another process changed a file while it was read: the file in the
-   *   layer would have the bytes of no moment
+   * @param show is called again when another process changed a file while it was read: the file in the layer would have the
+   *   bytes of no moment
    */
-  async diff(
-    open: (options: CreateDiffOptions) => LayerBytes,
-    onProgress: (progress: LayerProgress) => void,
-  ): Promise<MadeLayer> {
-    const options = { ...this.#options, onProgress };
+  async diff(show: ShowTrees, place: LayerPlace): Promise<MadeLayer> {
+    const options = this.#options;
     this.#checkFits(options.compression);
     return await this.#ingest(async (ingest) => {
       for (let attempt = 1; ; attempt++)
         try {
-          const { descriptor, diffID } = await write(open(options), ingest);
-          return { descriptor, diffID };
+          await using held = new HeldResources();
+          const trees = await show(held, options);
+          const layer = new DiffedLayer(trees, options, (bytes) => ingest.write(bytes));
+          return await this.#unpack(layer, place);
         } catch (error) {
           if (attempt === MOST_ATTEMPTS || !isChangedMeanwhile(error)) throw error;
           await ingest.truncate();
@@ -90,15 +104,30 @@ export class LayerMaker {
     });
   }
 
-  async #archive(source: LayerSource, onProgress: (progress: LayerProgress) => void): Promise<MadeLayer> {
+  async #archive(source: LayerSource, place: LayerPlace): Promise<MadeLayer> {
     const layerFile = await findLayerFile(source);
-    if (layerFile !== undefined) return await this.diff((options) => runDiff(layerFile, options), onProgress);
+    if (layerFile !== undefined) return await this.diff(async () => layerFile, place);
+    return await this.#ingest((ingest) => this.#unpack(tee(source, ingest), place));
+  }
+
+  /** Unpacks a layer into its snapshot, while the bytes go to the ingest. */
+  async #unpack(source: LayerSource | DiffedLayer, { parent, onProgress }: LayerPlace): Promise<MadeLayer> {
     const { signal } = this.#options;
-    return await this.#ingest(async (ingest) => {
-      const layer = await planLayer(tee(source, ingest), { limits: this.#limits, signal, onProgress });
-      const { digest, diffID, compression, compressedSize: size } = layer;
-      const mediaType = LAYER_TYPES.oci[compression];
-      return { descriptor: { mediaType, digest: digest!, size }, diffID: diffID! };
+    const how = { limits: this.#limits, signal, onProgress };
+    return await makeSnapshot(this.#parts.snapshots, {
+      ...{ parent, signal },
+      fill: async (unpack) => {
+        const { digest, diffID, compression, compressedSize: size } = await unpack(source, how);
+        this.#checkFits(compression);
+        const name = chainID(parent, diffID!);
+        await this.#lease.holdNew({ type: 'snapshot', id: name });
+        return {
+          descriptor: { mediaType: LAYER_TYPES[this.#family][compression], digest: digest!, size },
+          diffID: diffID!,
+          name,
+          labels: { [LAYER_BLOB_LABEL]: digest! },
+        };
+      },
     });
   }
 
@@ -106,12 +135,10 @@ export class LayerMaker {
     const { signal } = this.#options;
     return await putBlob(this.#parts, this.#lease, async (ingest) => {
       const { descriptor, diffID } = await fill(ingest);
-      const compression = layerCompression(descriptor.mediaType) as Compression;
-      this.#checkFits(compression);
-      const made = { ...descriptor, mediaType: LAYER_TYPES[this.#family][compression] };
+      const { digest, size } = descriptor;
       return {
-        result: { descriptor: made, diffID },
-        blob: { digest: made.digest, size: made.size, labels: { [UNCOMPRESSED_LABEL]: diffID }, signal },
+        result: { descriptor, diffID },
+        blob: { digest, size, labels: { [UNCOMPRESSED_LABEL]: diffID }, signal },
       };
     });
   }
@@ -126,29 +153,6 @@ export class LayerMaker {
         hint: "docker's media types have no zstd: choose gzip, or convert the base first: overlayer convert IMAGE -t NEW --oci",
       },
     );
-  }
-}
-
-/** A task as a generator. */
-export async function* drain(task: Task<DiffResult, Uint8Array>): LayerBytes {
-  yield* task;
-  return await task;
-}
-
-/** The write to the disk runs while the next chunk is made. */
-async function write(bytes: LayerBytes, ingest: Ingest): Promise<DiffResult> {
-  let written = Promise.resolve();
-  try {
-    for (;;) {
-      const { done, value } = await bytes.next();
-      await written;
-      if (done) return value;
-      written = ingest.write(value);
-      written.catch(() => {});
-    }
-  } finally {
-    await bytes.return(undefined as never);
-    await written.catch(() => {});
   }
 }
 

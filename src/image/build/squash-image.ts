@@ -1,13 +1,13 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
+import type { ChainID } from '../../oci/chain-ids.js';
 import { type RawHistoryEntry, rawHistory } from '../../oci/edit-config.js';
-import { diffMounts } from '../../snapshot/diff-snapshot.js';
+import { treesOfMounts } from '../../snapshot/diff-snapshot.js';
 import type { PlannedLayer } from '../pull/pull-event.js';
 import type { ImageRecord } from '../store/image-records.js';
 import type { Image } from '../store/store.js';
 import type { StoreParts } from '../store/store-parts.js';
 import { buildImage } from './build-image.js';
-import { drain, type LayerBytes } from './layer-maker.js';
 import type { BuildEvent, SquashImageOptions } from './options.js';
 import { viewChain } from './view-chain.js';
 
@@ -26,10 +26,11 @@ export async function squashImage(
     throw new OverlayerError('FailedPrecondition', `There is no layer to squash in image "${image.name}"`);
   const request = { name, base, command: 'overlayer squash', options, tell };
   return await buildImage(parts, request, async ({ diff, entry }) => {
-    const made = await diff(async function* (how): LayerBytes {
-      await using below = await viewChain(parts.snapshots, kept.at(-1)?.chainID);
-      await using above = await viewChain(parts.snapshots, top);
-      return yield* drain(diffMounts(below?.mounts ?? [], above!.mounts, how));
+    const made = await diff(kept, async (held, how) => {
+      const view = async (chain: ChainID | undefined) => held.hold(await viewChain(parts.snapshots, chain));
+      const below = await view(kept.at(-1)?.chainID);
+      const above = await view(top);
+      return await treesOfMounts(below?.mounts ?? [], above!.mounts, how, held);
     });
     return {
       layers: [...kept, made],

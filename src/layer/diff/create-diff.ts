@@ -8,7 +8,7 @@ import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { Compression } from '../options.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
 import { drainRing } from '../worker/drain-ring.js';
-import type { DiffInput, EncodeInput } from '../worker/jobs.js';
+import type { ArchiveSummary, DiffInput, EncodeInput } from '../worker/jobs.js';
 import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult, type DiffSource } from './options.js';
 
@@ -64,14 +64,46 @@ export async function* runDiff(
   source: DiffSource | ErofsLayerInfo,
   options: CreateDiffOptions,
 ): AsyncGenerator<Uint8Array, DiffResult> {
-  const { compression = 'gzip', compressionLevel, signal } = options;
+  const request = checkRequest(source, options);
+  using crew = await crews.take(options.signal);
+  const { diff } = yield* runWith(crew, request, options);
+  return diff;
+}
+
+/** A layer that is made and unpacked at once. */
+export interface UnpackedDiff {
+  readonly diff: DiffResult;
+  readonly unpacked: ArchiveSummary;
+}
+
+/**
+ * `runDiff` whose archive is unpacked while it is made: each byte of the trees is read once.
+ *
+ * @param unpack asks the apply thread for its part
+ * @throws OverlayerError as `runDiff`, and the errors of `unpack`
+ */
+export async function* runUnpackedDiff(
+  crew: Taken<Crew>,
+  source: DiffSource | ErofsLayerInfo,
+  options: CreateDiffOptions,
+  unpack: () => Promise<ArchiveSummary>,
+): AsyncGenerator<Uint8Array, UnpackedDiff> {
+  const { diff, unpacked } = yield* runWith(crew, checkRequest(source, options), options, unpack);
+  return { diff, unpacked: unpacked! };
+}
+
+interface DiffRequest {
+  readonly input: Omit<DiffInput, 'isUnpacked'>;
+  readonly encode: EncodeInput;
+}
+
+/** @throws OverlayerError `InvalidArgument` */
+function checkRequest(source: DiffSource | ErofsLayerInfo, options: CreateDiffOptions): DiffRequest {
+  const { compression = 'gzip', compressionLevel: level } = options;
   checkChoice('compression', compression, Object.keys(LAYER_TYPES.oci));
-  checkLevel(compression, compressionLevel);
+  checkLevel(compression, level);
   if (!isLayerFile(source)) checkSource(source);
-  const latestSec = secondsOf(options.sourceDateEpoch);
-  using crew = await crews.take(signal);
-  const encode: EncodeInput = { compression, level: compressionLevel };
-  return yield* runWith(crew, { source, latestSec }, encode, options);
+  return { input: { source, latestSec: secondsOf(options.sourceDateEpoch) }, encode: { compression, level } };
 }
 
 /** JavaScript may pass anything. */
@@ -81,42 +113,45 @@ function isLayerFile(source: DiffInput['source']): source is ErofsLayerInfo {
 
 async function* runWith(
   crew: Taken<Crew>,
-  request: DiffInput,
-  encode: EncodeInput,
+  { input, encode }: DiffRequest,
   { signal, onProgress }: CreateDiffOptions,
-): AsyncGenerator<Uint8Array, DiffResult> {
-  const { pipeline, apply, decode } = crew.item;
+  unpack?: () => Promise<ArchiveSummary>,
+): AsyncGenerator<Uint8Array, { readonly diff: DiffResult; readonly unpacked: ArchiveSummary | undefined }> {
+  const { pipeline, decode } = crew.item;
   const { gate } = pipeline;
   const { compression } = encode;
+  const isUnpacked = unpack !== undefined;
+  const differ = isUnpacked ? crew.item.differ : crew.item.apply;
+  const isEncoded = isUnpacked || compression !== 'none';
   pipeline.reset();
-  if (compression !== 'none') pipeline.input.leave(INPUT_READERS.apply);
+  if (isUnpacked) pipeline.share();
+  else if (isEncoded) pipeline.input.leave(INPUT_READERS.apply);
   const onAbort = () => gate.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
   const progress = reportProgress(pipeline, undefined, onProgress, () => {});
   const work = settleAll(
     gate,
-    [apply.run({ type: 'diff', ...request }), decode.run({ type: 'encode', ...encode })] as const,
+    [
+      differ.run({ type: 'diff', ...input, isUnpacked }),
+      decode.run({ type: 'encode', ...encode, isUnpacked }),
+      unpack?.(),
+    ] as const,
     () => {},
   );
   work.catch(() => {});
   try {
-    yield* compression === 'none'
-      ? drainRing(crew, pipeline.input, INPUT_READERS.apply)
-      : drainRing(crew, pipeline.output, OUTPUT_READERS.apply);
-    const [{ whiteouts }, { digest, diffID }] = await work;
-    checkStored(request.source, `sha256:${diffID}`);
+    yield* isEncoded
+      ? drainRing(crew, pipeline.output, OUTPUT_READERS.apply)
+      : drainRing(crew, pipeline.input, INPUT_READERS.apply);
+    const [{ whiteouts }, { digest, diffID }, unpacked] = await work;
+    checkStored(input.source, `sha256:${diffID}`);
     const { bytes, compressedBytes, entries } = pipeline;
-    return {
-      descriptor: {
-        mediaType: LAYER_TYPES.oci[compression],
-        digest: `sha256:${digest}`,
-        size: compressedBytes,
-      },
-      diffID: `sha256:${diffID}`,
-      size: bytes,
-      entries,
-      whiteouts,
-    };
+    const descriptor = {
+      mediaType: LAYER_TYPES.oci[compression],
+      digest: `sha256:${digest}`,
+      size: compressedBytes,
+    } as const;
+    return { diff: { descriptor, diffID: `sha256:${diffID}`, size: bytes, entries, whiteouts }, unpacked };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (progress.failure() === undefined) await work; // throws the first thread's error, which tells more

@@ -3,37 +3,53 @@ import { AbortedError, type Gate } from '../../base/threads/gate.js';
 import { Pool } from '../../base/threads/pool.js';
 import { type Job, type JobResult, WorkerThread } from '../../base/threads/worker-thread.js';
 import type { ApplyJobs, DecodeJobs } from './jobs.js';
-import { createPipelineMemory, Pipeline } from './pipeline.js';
+import { createPipelineMemory, Pipeline, type PipelineMemory } from './pipeline.js';
 
-/** The two threads of one unpack, plan or diff, and the memory that they share. */
+/** The threads of one unpack, plan or diff, and the memory that they share. */
 export class Crew {
   readonly pipeline: Pipeline;
   readonly decode: WorkerThread<DecodeJobs>;
   readonly apply: WorkerThread<ApplyJobs>;
+  readonly #memory = createPipelineMemory();
+  #differ: WorkerThread<ApplyJobs> | undefined;
 
   constructor() {
-    const memory = createPipelineMemory();
+    const memory = this.#memory;
     this.pipeline = new Pipeline(memory);
     this.decode = new WorkerThread(
       () => new URL('../../threads/decode.cjs', import.meta.url),
       'decode',
       memory,
     );
-    this.apply = new WorkerThread(() => new URL('../../threads/apply.cjs', import.meta.url), 'apply', memory);
+    this.apply = startApplyThread(memory);
+  }
+
+  /** Writes the archive that the apply thread unpacks. Only a layer that is made and unpacked in one pass needs it. */
+  get differ(): WorkerThread<ApplyJobs> {
+    this.#differ ??= startApplyThread(this.#memory);
+    return this.#differ;
   }
 
   get broken(): boolean {
-    return this.decode.broken || this.apply.broken;
+    return this.#threads.some(({ broken }) => broken);
   }
 
   keepAlive(whileRunning: boolean): void {
-    this.decode.keepAlive(whileRunning);
-    this.apply.keepAlive(whileRunning);
+    for (const thread of this.#threads) thread.keepAlive(whileRunning);
   }
 
   async terminate(): Promise<void> {
-    await Promise.all([this.decode.terminate(), this.apply.terminate()]);
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
+
+  get #threads() {
+    const { decode, apply } = this;
+    return this.#differ === undefined ? [decode, apply] : [decode, apply, this.#differ];
+  }
+}
+
+function startApplyThread(memory: PipelineMemory): WorkerThread<ApplyJobs> {
+  return new WorkerThread(() => new URL('../../threads/apply.cjs', import.meta.url), 'apply', memory);
 }
 
 /**

@@ -38,7 +38,7 @@ handleJobs<DecodeJobs>(
         {
           input: pipeline.input,
           reader: INPUT_READERS.decode,
-          output: input.compression === 'none' ? undefined : pipeline.output,
+          output: input.compression === 'none' && !input.isUnpacked ? undefined : pipeline.output,
           count: (bytes) => (pipeline.compressedBytes += bytes),
         },
         input,

@@ -16,12 +16,12 @@ import { type Pipeline, STEP_BYTES } from './pipeline.js';
 export function diffTrees(
   system: System,
   pipeline: Pipeline,
-  { source, latestSec }: DiffInput,
+  { source, latestSec, isUnpacked }: DiffInput,
 ): { readonly whiteouts: number } {
-  const output = new RingOutput(system, pipeline);
+  const output = new RingOutput(system, pipeline, !isUnpacked);
   if ('tar' in source) {
     copyTar(system, source, output);
-    pipeline.entries = source.entries;
+    if (!isUnpacked) pipeline.entries = source.entries;
     pipeline.input.end();
     return source;
   }
@@ -91,10 +91,13 @@ class RingOutput implements LayerOutput {
   readonly #pipeline: Pipeline;
   readonly #ring: Ring;
   readonly #address: number;
+  readonly #counts: boolean;
 
-  constructor(system: System, pipeline: Pipeline) {
+  /** @param counts whether bytes and entries are counted for the progress */
+  constructor(system: System, pipeline: Pipeline, counts: boolean) {
     this.#system = system;
     this.#pipeline = pipeline;
+    this.#counts = counts;
     this.#ring = pipeline.input;
     this.#address = system.address(this.#ring.bytes);
   }
@@ -106,7 +109,7 @@ class RingOutput implements LayerOutput {
       at += room;
       this.#publish(room);
     }
-    this.#pipeline.entries += 1;
+    if (this.#counts) this.#pipeline.entries += 1;
   }
 
   zeros(count: number): void {
@@ -147,7 +150,7 @@ class RingOutput implements LayerOutput {
   }
 
   #publish(length: number): void {
-    this.#pipeline.bytes += length;
+    if (this.#counts) this.#pipeline.bytes += length;
     this.#ring.publish(length);
   }
 }

@@ -15,7 +15,7 @@ export interface DecodeJobs {
   /** Decompresses the source into the output ring. */
   decode(input: DecodeInput): DecodedSource;
   /** Compresses the archive that the apply thread writes for `diff`. */
-  encode(input: EncodeInput): EncodedArchive;
+  encode(input: EncodeDiffInput): EncodedArchive;
 }
 
 /** The jobs of the apply thread. */
@@ -63,6 +63,14 @@ export interface EncodeInput {
   readonly compression: Compression;
   /** See `CreateDiffOptions.compressionLevel`. */
   readonly level: number | undefined;
+}
+
+interface EncodeDiffInput extends EncodeInput, SharedArchive {}
+
+/** The part of both ends of an archive that a diff writes. */
+interface SharedArchive {
+  /** The apply thread unpacks the archive meanwhile. It counts bytes and entries. */
+  readonly isUnpacked: boolean;
 }
 
 export interface EncodedArchive {
@@ -137,7 +145,7 @@ export interface PlanInput {
   readonly wantsOperations: boolean;
 }
 
-export interface DiffInput {
+export interface DiffInput extends SharedArchive {
   readonly source: DiffSource | ErofsLayerInfo;
   readonly latestSec: number | undefined;
 }

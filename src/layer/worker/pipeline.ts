@@ -116,6 +116,11 @@ export class Pipeline {
     this.gate.bump(DATA);
   }
 
+  /** The source is a plain archive that both threads read. */
+  share(): void {
+    Atomics.store(this.#control, MODE, PLAIN);
+  }
+
   /** Whether the source is compressed; undefined before it is known. */
   get compressed(): boolean | undefined {
     const mode = Atomics.load(this.#control, MODE);

@@ -1,5 +1,6 @@
 import { existsSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { OverlayerError } from '../../base/errors.js';
+import type { DiffedLayer } from '../../layer/diff/diffed-layer.js';
 import type { LayerSource } from '../../layer/options.js';
 import { type AppliedLayer, applyLayer } from '../../layer/unpack-layer.js';
 import { toOverlayerError } from '../../system/errno-code.js';
@@ -30,7 +31,7 @@ export class ErofsPlace implements FillPlace {
    * @throws OverlayerError as `unpackLayer`; `FailedPrecondition`: something was written into the snapshot;
    *   `Unimplemented`: the labels map owners, and mounts can't
    */
-  async write(source: LayerSource, options: WriteLayerOptions): Promise<AppliedLayer> {
+  async write(source: LayerSource | DiffedLayer, options: WriteLayerOptions): Promise<AppliedLayer> {
     const { isSealed: _, owners, lowersLater, ...reading } = options;
     if (owners !== undefined)
       throw new OverlayerError(

@@ -1,3 +1,4 @@
+import type { DiffedLayer } from '../../layer/diff/diffed-layer.js';
 import type { LayerProgress, LayerSource } from '../../layer/options.js';
 import { type AppliedLayer, type ApplyLayerOptions, applyLayer } from '../../layer/unpack-layer.js';
 import type { Mount } from '../../mount/mount.js';
@@ -29,7 +30,7 @@ export interface FillPlace {
   readonly isSynced: boolean;
 
   /** @throws OverlayerError as `unpackLayer`, and as `withMount` where the place is mounts */
-  write(source: LayerSource, options: WriteLayerOptions): Promise<AppliedLayer>;
+  write(source: LayerSource | DiffedLayer, options: WriteLayerOptions): Promise<AppliedLayer>;
 }
 
 export interface PreparedSnapshot {
@@ -81,7 +82,10 @@ export class DirectoryPlace implements FillPlace {
     return new DirectoryPlace({ destination: upper, target: 'overlay', lowers, mayGetLowers });
   }
 
-  write(source: LayerSource, { isSealed, ...options }: WriteLayerOptions): Promise<AppliedLayer> {
+  write(
+    source: LayerSource | DiffedLayer,
+    { isSealed, ...options }: WriteLayerOptions,
+  ): Promise<AppliedLayer> {
     const { destination, target, lowers, existing } = this.#options;
     const early = isSealed ? new EarlyFlush(destination) : undefined;
     return applyLayer(source, destination, {
@@ -108,7 +112,10 @@ export class MountsPlace implements FillPlace {
     this.#mounts = mounts;
   }
 
-  write(source: LayerSource, { isSealed: _, ...options }: WriteLayerOptions): Promise<AppliedLayer> {
+  write(
+    source: LayerSource | DiffedLayer,
+    { isSealed: _, ...options }: WriteLayerOptions,
+  ): Promise<AppliedLayer> {
     const how = { ...options, existing: 'merge', temporary: false } as const;
     const { signal } = options;
     return withMount(this.#mounts, (directory) => applyLayer(source, directory, how), { signal });

@@ -1,6 +1,7 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { needsLowers } from '../../layer/apply/lowers-later.js';
+import type { DiffedLayer } from '../../layer/diff/diffed-layer.js';
 import type { LayerResult, LayerSource, PlanLayerOptions } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Mount } from '../../mount/mount.js';
@@ -36,7 +37,10 @@ interface FillSnapshotOptions extends AbortableOptions {
   readonly fill: (unpack: Unpack) => Promise<LayerResult>;
 }
 
-export type Unpack = (source: LayerSource, options: UnpackOptions) => Promise<LayerResult>;
+export type Unpack<Source = LayerSource> = (source: Source, options: UnpackOptions) => Promise<LayerResult>;
+
+/** Also takes a layer that is made meanwhile. */
+type UnpackNew = Unpack<LayerSource | DiffedLayer>;
 
 type UnpackOptions = Omit<PlanLayerOptions, 'digests'>;
 
@@ -69,6 +73,51 @@ export async function fillSnapshot(
     },
     options,
   );
+}
+
+/** A layer that was unpacked, and its snapshot. */
+interface NewSnapshot {
+  readonly diffID: DiffID;
+  /** Name of the committed snapshot. */
+  readonly name: string;
+  readonly labels: Labels;
+}
+
+interface MakeSnapshotOptions<New> extends AbortableOptions {
+  /** A committed snapshot. */
+  readonly parent: string | undefined;
+  /** Passes the layer to `unpack`. The layer is verified when both have resolved. */
+  readonly fill: (unpack: UnpackNew) => Promise<New>;
+}
+
+/**
+ * `fillSnapshot` for a layer that is made meanwhile: its name is known when it is unpacked. If another process has made the
+ * same snapshot, that one stays.
+ */
+export async function makeSnapshot<New extends NewSnapshot>(
+  snapshots: Snapshotter,
+  { parent, fill, signal }: MakeSnapshotOptions<New>,
+): Promise<New> {
+  const key = temporaryKey('new');
+  // The lock shows that the process lives: `cleanup` removes the snapshots of others.
+  const work = async () => {
+    const mounts = await snapshots.prepare(key, { parent, labels: { [UNPACKING_LABEL]: key }, signal });
+    return await orRemoved(snapshots, key, async () => {
+      const { layer, seal } = await fillMounts(snapshots, mounts, { parent, fill });
+      const { name } = layer;
+      const options = { ...layer, parent };
+      await checkParentOwners(snapshots, options);
+      const commit = async () => {
+        if ((await findCommitted(snapshots, options)) === undefined) {
+          const labels = layerLabels(options, layer.diffID);
+          await snapshots.commit(key, sealed({ name, parent, labels, signal }, seal));
+        } else await snapshots.remove(key);
+      };
+      await snapshots.withLock(name, commit, { signal });
+      return layer;
+    });
+  };
+  return await snapshots.withLock(key, work, { signal });
 }
 
 /**
@@ -104,11 +153,15 @@ async function fillNew(snapshots: Snapshotter, options: FillSnapshotOptions): Pr
   });
 }
 
-async function fillMounts(
+interface FillMountsOptions<T> extends Pick<FillSnapshotOptions, 'parent' | 'parentCommitted' | 'labels'> {
+  readonly fill: (unpack: UnpackNew) => Promise<T>;
+}
+
+async function fillMounts<T>(
   { backend }: Snapshotter,
   mounts: readonly Mount[],
-  { parent, parentCommitted, labels = {}, fill }: FillSnapshotOptions,
-): Promise<{ readonly layer: LayerResult; readonly seal: Seal }> {
+  { parent, parentCommitted, labels = {}, fill }: FillMountsOptions<T>,
+): Promise<{ readonly layer: T; readonly seal: Seal }> {
   const lowersLater = parentCommitted !== undefined;
   // Late: a program that unpacks layers alone does not wait for what reads mounts and trees.
   const { beginFill } = await import('./layer-fill.js');
@@ -135,7 +188,7 @@ async function orRemoved<T>(snapshots: Snapshotter, key: string, use: () => Prom
 }
 
 function layerLabels(
-  { name, parent, labels }: FillSnapshotOptions,
+  { name, parent, labels }: Pick<FillSnapshotOptions, 'name' | 'parent' | 'labels'>,
   diffID: DiffID | undefined,
 ): Record<string, string> {
   return {
@@ -149,7 +202,7 @@ function layerLabels(
 /** @throws OverlayerError `FailedPrecondition` */
 async function checkParentOwners(
   snapshots: Snapshotter,
-  { parent, labels }: FillSnapshotOptions,
+  { parent, labels }: Pick<FillSnapshotOptions, 'parent' | 'labels'>,
 ): Promise<void> {
   if (parent === undefined || haveSameOwners((await snapshots.stat(parent)).labels, labels)) return;
   throw new OverlayerError('FailedPrecondition', `The parent "${parent}" maps owners in another way`, {
@@ -172,7 +225,7 @@ async function fillOrFind(snapshots: Snapshotter, options: FillSnapshotOptions):
 /** @throws OverlayerError `AlreadyExists` */
 async function findCommitted(
   snapshots: Snapshotter,
-  { name, parent, diffID, labels }: FillSnapshotOptions,
+  { name, parent, diffID, labels }: Pick<FillSnapshotOptions, 'name' | 'parent' | 'diffID' | 'labels'>,
 ): Promise<SnapshotInfo | undefined> {
   const found = await snapshots.find(name);
   if (found === undefined) return undefined;

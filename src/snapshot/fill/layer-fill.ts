@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { DiffedLayer } from '../../layer/diff/diffed-layer.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { AppliedLayer } from '../../layer/unpack-layer.js';
 import type { Mount } from '../../mount/mount.js';
@@ -86,7 +87,7 @@ export class LayerFill implements Disposable {
   }
 
   /** @throws OverlayerError as `FillPlace.write` */
-  async apply(source: LayerSource, options: FillLayerOptions): Promise<AppliedLayer> {
+  async apply(source: LayerSource | DiffedLayer, options: FillLayerOptions): Promise<AppliedLayer> {
     if (this.#hasBegun) this.#hasOtherWriters = true;
     this.#hasBegun = true;
     this.#applied = await this.#place.write(source, {

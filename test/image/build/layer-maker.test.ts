@@ -1,16 +1,15 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openContentStore } from '../../../src/content/open-content-store.js';
-import { type LayerBytes, LayerMaker } from '../../../src/image/build/layer-maker.js';
+import { LayerMaker, type MadeLayer, type ShowTrees } from '../../../src/image/build/layer-maker.js';
 import { PullLease } from '../../../src/image/pull/pull-context.js';
 import type { StoreParts } from '../../../src/image/store/store-parts.js';
-import { OverlayerError } from '../../../src/index.js';
 import { openRoot } from '../../../src/snapshot/store/open-root.js';
-import { sha256 } from '../../cli/helpers.js';
 import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
-// A process that writes to a mount while it is committed. The moment can't be chosen, so the diff is made here.
+// A process that writes to a mount while it is committed. The moment can't be chosen, so the change is a name that no layer
+// can hold, below files that have been read by then.
 
 let directory: string;
 let parts: StoreParts;
@@ -26,51 +25,48 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const LAYER = Buffer.from('the layer');
-const WHOLE = {
-  descriptor: {
-    mediaType: 'application/vnd.oci.image.layer.v1.tar',
-    digest: sha256(LAYER),
-    size: LAYER.length,
-  },
-  diffID: sha256(LAYER),
-  size: LAYER.length,
-  entries: 1,
-  whiteouts: 0,
-};
+const CHANGED = { code: 'FailedPrecondition', entry: 'z/.wh.name' };
 
-/** @param changes how often a file changes while it is read */
-async function make(changes: number, error: OverlayerError) {
+/** @param changes how many attempts see the change. Undefined: the tree does not exist */
+async function make(changes: number | undefined) {
+  const upper = join(directory, 'tree');
+  const name = join(upper, CHANGED.entry);
+  if (changes !== undefined) mkdirSync(dirname(name), { recursive: true });
+  if (changes !== undefined) writeFileSync(join(upper, 'file'), 'content');
   let begun = 0;
-  async function* diff(): LayerBytes {
+  const show: ShowTrees = async () => {
     begun += 1;
-    yield Buffer.from(begun <= changes ? 'a part that is longer than the layer' : LAYER);
-    if (begun <= changes) throw error;
-    return WHOLE;
-  }
+    if (begun === 1 && changes) writeFileSync(name, '');
+    if (begun - 1 === changes) rmSync(name, { force: true });
+    return { upper };
+  };
   const lease = await PullLease.take(parts);
-  const maker = new LayerMaker(parts, lease, 'oci', { limits: undefined });
-  const made = await maker.diff(diff, () => {}).catch((reason: unknown) => reason);
-  const blobs: string[] = [];
-  for await (const { digest, size } of parts.content.walk()) blobs.push(`${digest} ${size}`);
-  return { made, begun, blobs };
+  const maker = new LayerMaker(parts, lease, 'oci', { compression: 'none', limits: undefined });
+  const place = { parent: undefined, onProgress: () => {} };
+  const made = await maker.diff(show, place).catch((reason: unknown) => reason);
+  const [blobs, snapshots]: [string[], string[]] = [[], []];
+  for await (const { digest } of parts.content.walk()) blobs.push(digest);
+  for await (const snapshot of parts.snapshots.walk()) snapshots.push(snapshot.name);
+  return { made, begun, blobs, snapshots };
 }
 
-const shortened = new OverlayerError('FailedPrecondition', 'it became shorter', { entry: 'log' });
-
 test('a layer is begun again, and has no bytes of the first attempts', async () => {
-  const { made, begun, blobs } = await make(2, shortened);
-  expect(begun).toBe(3);
-  expect(made).toEqual({ descriptor: WHOLE.descriptor, diffID: WHOLE.diffID });
-  expect(blobs).toEqual([`${sha256(LAYER)} ${LAYER.length}`]);
+  const { made, begun, blobs, snapshots } = await make(2);
+  const { descriptor, diffID } = made as MadeLayer;
+  // An archive that is not compressed: both digests are those of its only blob.
+  expect([descriptor.digest, begun, blobs, snapshots]).toEqual([diffID, 3, [diffID], [diffID]]);
+  const [mount] = await parts.snapshots.view('look', { parent: diffID });
+  expect(readFileSync(join(mount!.source, 'file'), 'utf8')).toBe('content');
 });
 
-test('a file that keeps changing fails the layer, and no blob stays', async () => {
-  const { made, begun, blobs } = await make(9, shortened);
-  expect([made, begun, blobs]).toEqual([shortened, 3, []]);
+test('a file that keeps changing fails the layer, and neither a blob nor a snapshot stays', async () => {
+  const { made, ...rest } = await make(9);
+  expect(made).toMatchObject(CHANGED);
+  expect(rest).toEqual({ begun: 3, blobs: [], snapshots: [] });
 });
 
 test('another failure is not tried again', async () => {
-  const failure = new OverlayerError('PermissionDenied', 'no', { entry: 'file' });
-  expect(await make(1, failure)).toEqual({ made: failure, begun: 1, blobs: [] });
+  const { made, ...rest } = await make(undefined);
+  expect(made).toMatchObject({ code: 'NotFound' });
+  expect(rest).toEqual({ begun: 1, blobs: [], snapshots: [] });
 });
