@@ -1,5 +1,7 @@
+import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
+import type { LockWait } from '../index.js';
 import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
 import { knownElsewhere } from './known-elsewhere.js';
 import { createProgram } from './program.js';
@@ -9,6 +11,7 @@ export async function run(args: readonly string[], version: string): Promise<voi
   process.stdout.on('error', endOnOutputError);
   // The reader of the messages is gone; the work itself continues.
   process.stderr.on('error', () => {});
+  subscribe('overlayer:lock-wait', (wait) => void reportWait(wait as LockWait, args));
   process.on('uncaughtException', (error) => {
     void reportDefect(error).finally(() => process.exit());
   });
@@ -86,6 +89,14 @@ function oneLine(text: string): string {
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')
     .replace(/\.$/, '');
+}
+
+async function reportWait({ path, holder }: LockWait, args: readonly string[]): Promise<void> {
+  const { displayJson, displayPath } = await import('../index.js');
+  const line = args.includes('--json')
+    ? displayJson({ type: 'lock-wait', path, holder })
+    : displayPath(`overlayer: Waiting for the lock of "${path}": ${holder} has it`);
+  process.stderr.write(`${line}\n`);
 }
 
 async function reportDefect(error: unknown): Promise<void> {

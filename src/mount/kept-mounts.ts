@@ -9,9 +9,10 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import type { AbortableOptions } from '../base/abort.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
+import { waitForLock } from '../rootfs/wait-for-lock.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { openLinuxMountSystem } from '../system/linux-mount.js';
@@ -28,8 +29,8 @@ export const SHARED_MOUNTS = 'shared-mounts';
 /** The magic number of EROFS (statfs(2)). */
 const EROFS_MAGIC = 0xe0f5e1e2;
 const NAME = /^\d+-\d+(?:-[0-9a-f]{16})?$/;
-/** The pause between two attempts to take the lock. Another process holds it for about a millisecond. */
-const PAUSE_MS = 5;
+/** Another process holds the lock for about a millisecond, unless it is stopped. */
+const LOCK_LIMIT_MS = 5000;
 
 /** The result of `KeptMounts.sweep`. */
 export interface SweepResult {
@@ -79,7 +80,7 @@ export class KeptMounts {
    *
    * @param mounts each of the type `erofs`
    * @returns the directories, in the same order
-   * @throws OverlayerError as `mountAll`
+   * @throws OverlayerError as `mountAll`; `Unavailable`: another process keeps the lock for more than 5 s
    */
   hold(mounts: readonly Mount[]): Promise<readonly string[]> {
     return this.use(mounts, async (places) => places);
@@ -126,8 +127,12 @@ export class KeptMounts {
     return undefined;
   }
 
-  /** Unmounts the files that are not in use. Programs that have files of a mount open keep it until they close them. */
-  async sweep(): Promise<SweepResult> {
+  /**
+   * Unmounts the files that are not in use. Programs that have files of a mount open keep it until they close them.
+   *
+   * @throws OverlayerError `Unavailable`: another process keeps the lock for more than 5 s
+   */
+  async sweep(options: AbortableOptions = {}): Promise<SweepResult> {
     const unmounted: string[] = [];
     const failed: { path: string; error: unknown }[] = [];
     if (namesIn(this.#directory).length === 0) return { unmounted, failed };
@@ -140,7 +145,7 @@ export class KeptMounts {
         } catch (error) {
           failed.push({ path, error: toOverlayerError(error, `Cannot unmount "${path}"`) });
         }
-    });
+    }, options);
     return { unmounted, failed };
   }
 
@@ -170,13 +175,16 @@ export class KeptMounts {
   }
 
   /** Runs `work` after the earlier calls of this object, and while no other process holds the lock. */
-  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+  #exclusively<T>(work: () => Promise<T>, { signal }: AbortableOptions = {}): Promise<T> {
     const turn = this.#last.then(async () => {
       const system = openLinuxSystem();
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      let lock = lockDirectory(system, AT_FDCWD, this.#directory);
-      for (; typeof lock !== 'number'; lock = lockDirectory(system, AT_FDCWD, this.#directory))
-        await setTimeout(PAUSE_MS);
+      const path = this.#directory;
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      const take = () => {
+        const lock = lockDirectory(system, AT_FDCWD, path);
+        return typeof lock === 'number' ? lock : undefined;
+      };
+      const lock = await waitForLock(take, { path, limitMs: LOCK_LIMIT_MS, signal });
       try {
         return await work();
       } finally {

@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path';
+import type { AbortableOptions } from '../base/abort.js';
 import type { MountSystem } from '../system/mount-system.js';
 import { type MountInfo, readMountInfo } from '../system/mountinfo.js';
 import { hasProc } from '../system/own-proc.js';
@@ -17,7 +18,8 @@ import { countParts, fillTemplates } from './templates.js';
  * mounts of it. The mount table shows which of these directories overlays use, also after a crash. The kernel keeps a layer
  * of an overlay until the end of the overlay, so that an unmount in the directory never takes away files that are in use.
  *
- * A file that can't be shared (on a read-only store, or without /proc) is mounted for this target alone.
+ * A file that can't be shared is mounted for this target alone: on a read-only store, without /proc, and while another
+ * process keeps the lock of the directory.
  */
 export async function mountShared(
   system: MountSystem,
@@ -59,9 +61,14 @@ export async function releaseShared(system: MountSystem): Promise<void> {
     } catch {}
 }
 
-/** Unmounts the files in the `shared-mounts` of a store that no mount of this namespace uses. @param root of the store */
-export async function sweepShared(root: string): Promise<void> {
-  if (hasProc()) await keptIn(join(root, SHARED_MOUNTS)).sweep();
+/**
+ * Unmounts the files in the `shared-mounts` of a store that no mount of this namespace uses.
+ *
+ * @param root of the store
+ * @throws OverlayerError as `KeptMounts.sweep`
+ */
+export async function sweepShared(root: string, options: AbortableOptions): Promise<void> {
+  if (hasProc()) await keptIn(join(root, SHARED_MOUNTS)).sweep(options);
 }
 
 function keptIn(directory: string, system?: MountSystem): KeptMounts {

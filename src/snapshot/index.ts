@@ -42,6 +42,7 @@ export { type UnpackSnapshotOptions, unpackSnapshot } from './fill/unpack-snapsh
 export type { Mount } from '../mount/mount.js';
 export { mountAll, unmountAll, withMount } from '../mount/mounting.js';
 export { withoutTemplates } from '../mount/templates.js';
+export type { LockWait } from '../rootfs/wait-for-lock.js';
 
 // Checking and repairing.
 

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Mount } from '../../src/index.js';
 import { NamespaceProcess, useNamespace } from '../helpers/namespace-process.js';
 import { smallErofs } from '../helpers/small-erofs.js';
@@ -295,4 +297,16 @@ test('a layer below a path with a backslash stays shared until its last unmount'
   expect(readdirSync(shared)).toHaveLength(2);
   await unmount(target('b'));
   expect(readdirSync(shared)).toEqual([]);
+});
+
+test('a process that is stopped with the lock keeps no mount and no unmount waiting', async () => {
+  const { root, shared, target, container } = makeStore(['base'], ['a']);
+  mkdirSync(shared);
+  const holder = spawn('flock', [shared, 'sh', '-c', 'echo locked; exec cat']);
+  onTestFinished(() => void holder.kill('SIGKILL'));
+  await once(holder.stdout, 'data');
+  expect(await mount(container('a'), target('a'))).toEqual(['base']);
+  expect(await mountedIn(root)).toEqual(['overlay a/target']);
+  await unmount(target('a'));
+  expect(await mountedIn(root)).toEqual([]);
 });

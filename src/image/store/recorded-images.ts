@@ -100,7 +100,7 @@ export class RecordedImages implements Images {
 
   async prune(options: PruneOptions = {}): Promise<PruneResult> {
     checkOptions('images.prune', options, PRUNE_OPTIONS);
-    await this.#parts.snapshots.cleanup();
+    await this.#parts.snapshots.cleanup({ signal: options.signal });
     await dropDeadBuilds(this.#parts.content);
     const collected = await collectGarbage(this.#parts, options);
     return { ...collected, keepers: await findKeepers(this.#parts) };

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { AbortableOptions } from '../../base/abort.js';
 import { checkPath } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
@@ -14,6 +13,7 @@ import { parseIndex } from '../../oci/manifest.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
 import { closeQuietly } from '../../rootfs/directory.js';
 import { lockDirectory, makeLockedDirectory } from '../../rootfs/lock-directory.js';
+import { waitForLock } from '../../rootfs/wait-for-lock.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { findLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
@@ -33,7 +33,8 @@ import { writeAsBlob, writeBlobInto } from './write-blob.js';
 
 /** Directories of writers in a layout begin with it. */
 const STAGING = '.overlayer-';
-const LOCK_PAUSE_MS = 10;
+/** A writer of several gigabytes needs seconds to name an image. */
+const LOCK_LIMIT_MS = 30_000;
 /** `blobs`, and the only algorithm. */
 const BLOBS = ['blobs', 'blobs/sha256'] as const;
 const EMPTY_INDEX = { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] } as const;
@@ -204,18 +205,17 @@ export class LayoutTarget implements ImageTarget {
     }
   }
 
-  /** Polls, because an abort could not wake a thread that sleeps in flock(2). */
   async #lockLayout(signal: AbortSignal | undefined): Promise<() => void> {
     const system = this.#system;
     if (system === undefined) return () => {};
-    for (;;) {
-      signal?.throwIfAborted();
+    const take = () => {
       const lock = lockDirectory(system, AT_FDCWD, this.#path, this.description);
-      if (typeof lock === 'number') return () => closeQuietly(system, lock);
       if (lock === 'gone')
         throw new OverlayerError('NotFound', `Image layout "${this.description}" was removed`);
-      await setTimeout(LOCK_PAUSE_MS, undefined, { signal }).catch(() => {});
-    }
+      return lock === 'held' ? undefined : lock;
+    };
+    const lock = await waitForLock(take, { path: this.#path, limitMs: LOCK_LIMIT_MS, signal });
+    return () => closeQuietly(system, lock);
   }
 
   /** Moves the blobs of this writer to their places. */

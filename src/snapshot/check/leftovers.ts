@@ -26,7 +26,7 @@ export async function cleanUp(root: SnapshotRoot, options: AbortableOptions): Pr
   const committed = records
     .filter(({ kind }) => kind === 'committed')
     .map(({ id }) => directories.pathOf(id));
-  await contentsOf(backend)?.cleanUp?.(directories.path, committed);
+  await contentsOf(backend)?.cleanUp?.(directories.path, committed, options);
   return result;
 }
 

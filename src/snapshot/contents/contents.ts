@@ -59,7 +59,7 @@ export interface SnapshotContents {
    * @param snapshots the parent of their directories
    * @param committed the directories of committed snapshots
    */
-  cleanUp?(snapshots: string, committed: readonly string[]): Promise<void>;
+  cleanUp?(snapshots: string, committed: readonly string[], options: AbortableOptions): Promise<void>;
 
   /**
    * Things beside the directories of snapshots that no snapshot uses any more, and that `cleanUp` removes.

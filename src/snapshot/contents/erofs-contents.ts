@@ -96,14 +96,14 @@ export class ErofsContents implements SnapshotContents {
     return poolOf(directory).leave(layerFileOf(directory));
   }
 
-  async cleanUp(snapshots: string, committed: readonly string[]): Promise<void> {
+  async cleanUp(snapshots: string, committed: readonly string[], options: AbortableOptions): Promise<void> {
     for (const directory of committed)
       if (existsSync(layerFileOf(directory)) && restsIn(directory).length > 0)
         await this.committed(directory);
     const root = dirname(snapshots);
     await new LayerPool(root).sweep();
-    await keptMountsOf(snapshots).sweep();
-    await sweepShared(root);
+    await keptMountsOf(snapshots).sweep(options);
+    await sweepShared(root, options);
   }
 
   unusedMounts(snapshots: string): readonly string[] {

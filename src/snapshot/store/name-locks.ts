@@ -1,7 +1,7 @@
-import { setTimeout } from 'node:timers/promises';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
-import { PAUSE_MS, type SnapshotDirectories } from './snapshot-directories.js';
+import { waitForLock } from '../../rootfs/wait-for-lock.js';
+import type { SnapshotDirectories } from './snapshot-directories.js';
 import { checkSnapshotName } from './snapshot-info.js';
 
 /** Locks of names, over all processes that have the snapshots open. */
@@ -37,22 +37,15 @@ export class NameLocks {
 
   async #hold<T>(name: string, use: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     checkSnapshotName(name);
-    const release = await this.#take(name, signal);
+    const take = () => {
+      if (this.#closed) throw closed();
+      return this.#directories.takeNameLock(name);
+    };
+    const release = await waitForLock(take, { path: this.#directories.nameLockOf(name), signal });
     try {
       return await use();
     } finally {
       release();
-    }
-  }
-
-  /** Polls, because an abort could not wake a thread that sleeps in flock(2). */
-  async #take(name: string, signal: AbortSignal | undefined): Promise<() => void> {
-    for (;;) {
-      signal?.throwIfAborted();
-      if (this.#closed) throw closed();
-      const release = this.#directories.takeNameLock(name);
-      if (release !== undefined) return release;
-      await setTimeout(PAUSE_MS, undefined, { signal }).catch(() => {});
     }
   }
 }

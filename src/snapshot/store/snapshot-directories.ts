@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { basename, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { closeQuietly, OPEN_DIRECTORY } from '../../rootfs/directory.js';
 import { lockDirectory, makeLockedDirectory } from '../../rootfs/lock-directory.js';
 import { removeTree } from '../../rootfs/trees/remove-tree.js';
+import { waitForLock } from '../../rootfs/wait-for-lock.js';
 import { fromSystemError } from '../../system/errno-code.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD, isErrno, type System, SystemError } from '../../system/system.js';
@@ -18,8 +18,6 @@ const ATTEMPTS = 16;
 const FEW_FILES = 8;
 /** The kernel frees this many cached bytes in about 1 ms. */
 const SMALL_BYTES = 8 * 1024 * 1024;
-/** The pause between two attempts to take a lock. */
-export const PAUSE_MS = 20;
 
 /** The meaning of a name below `snapshots/`. */
 type DirectoryKind =
@@ -96,17 +94,20 @@ export class SnapshotDirectories {
 
   /** Waits for the lock of a snapshot's directory, and holds it while `use` runs. It is not reentrant. */
   async hold<T>(id: number, use: () => Promise<T>, { signal }: AbortableOptions = {}): Promise<T> {
-    let lock = this.lock(String(id));
+    const path = this.pathOf(id);
     // `use` finds out when the directory is gone.
-    for (; lock === undefined && existsSync(this.pathOf(id)); lock = this.lock(String(id))) {
-      signal?.throwIfAborted();
-      await setTimeout(PAUSE_MS, undefined, { signal }).catch(() => {});
-    }
+    const take = () => this.lock(String(id)) ?? (existsSync(path) ? undefined : 'gone');
+    const lock = await waitForLock(take, { path, signal });
     try {
       return await use();
     } finally {
-      if (lock !== undefined) this.unlock(lock);
+      if (lock !== 'gone') this.unlock(lock);
     }
+  }
+
+  /** The path of the directory that is the lock of a name. */
+  nameLockOf(name: string): string {
+    return join(this.path, `lock-${createHash('sha256').update(name).digest('hex')}`);
   }
 
   /**
@@ -115,8 +116,9 @@ export class SnapshotDirectories {
    * @returns a function that releases it; undefined when it is held
    */
   takeNameLock(name: string): (() => void) | undefined {
-    const directory = `lock-${createHash('sha256').update(name).digest('hex')}`;
-    const lock = makeLockedDirectory(this.#system, this.#descriptor, directory, join(this.path, directory));
+    const path = this.nameLockOf(name);
+    const directory = basename(path);
+    const lock = makeLockedDirectory(this.#system, this.#descriptor, directory, path);
     if (lock === 'held') return undefined;
     return () =>
       asOverlayerError(`Cannot release the lock of "${name}"`, () => {
