@@ -12,6 +12,11 @@ export const WINDOW_LOG_MAX = 31;
 const LEVEL = 3;
 /** Threads of one frame. The output is the same with any number of them, but not with none. */
 const WORKERS = Math.min(availableParallelism(), 4);
+/**
+ * Bytes that a thread compresses at a time. A conversion of two layers at once takes 275 MB with it, 390 MB with the
+ * default of 8 MiB, in the same time. The output is 0.7 % larger.
+ */
+const JOB_BYTES = 2 * 1024 ** 2;
 
 /** ZSTD_EndDirective of <zstd.h>, for compression. */
 export const FLUSH = { continue: 0, end: 2 } as const;
@@ -88,6 +93,7 @@ function napiLibrary(zstd: Zstd): ZstdLibrary {
       const context = new zstd.CCtx();
       context.setParameter(zstd.CParameter.compressionLevel, level);
       context.setParameter(zstd.CParameter.nbWorkers, WORKERS);
+      context.setParameter(zstd.CParameter.jobSize, JOB_BYTES);
       context.setParameter(zstd.CParameter.checksumFlag, 1);
       return steps(output, (place, input, flush) => {
         const [, produced, consumed] = context.compressStream2(place, input, flush);

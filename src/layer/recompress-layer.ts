@@ -8,7 +8,6 @@ import type { Compression, LayerProgress, LayerSource } from './options.js';
 import { runLayer } from './run-layer.js';
 import { crews } from './worker/crew.js';
 import { drainRing } from './worker/drain-ring.js';
-import type { RecompressedArchive } from './worker/jobs.js';
 
 /** The ring from the apply thread to the caller. As large as the others of a crew. */
 const RING_BYTES = 4 * 1024 * 1024;
@@ -24,15 +23,9 @@ export interface RecompressOptions extends AbortableOptions {
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined;
 }
 
-/** A layer that was compressed anew. */
-export interface RecompressedLayer {
-  readonly digest: Digest;
-  readonly size: number;
-}
-
 /**
  * Compresses a layer anew, in one pass: one thread decompresses it and hashes its blob, another hashes the archive and
- * compresses it. Yields the bytes of the new blob. The bytes are good when the generator has returned.
+ * compresses it. Yields the bytes of the new blob, which the caller hashes. They are good when the generator has returned.
  *
  * @throws OverlayerError
  *   - `DataLoss`: the source has another digest or diffID
@@ -43,7 +36,7 @@ export interface RecompressedLayer {
 export async function* recompressLayer(
   source: LayerSource,
   options: RecompressOptions,
-): AsyncGenerator<Uint8Array, RecompressedLayer> {
+): AsyncGenerator<Uint8Array, void> {
   const { compression, compressionLevel: level, signal, ...reading } = options;
   checkLevel(compression, level);
   using crew = await crews.take(signal);
@@ -51,11 +44,10 @@ export async function* recompressLayer(
   const memory = createRingMemory(RING_BYTES, 1);
   const ring = new Ring(memory, pipeline.gate);
   ring.reset();
-  let encoded: RecompressedArchive | undefined;
   const work = useSource(source, {}, (found) =>
     runLayer(crew.item, found, { ...reading, signal }, async () => {
-      encoded = await apply.run({ type: 'recompress', compression, level, ring: memory });
-      return { ...NOT_DECODED, size: pipeline.bytes, diffID: encoded.diffID };
+      const { diffID } = await apply.run({ type: 'recompress', compression, level, ring: memory });
+      return { ...NOT_DECODED, size: pipeline.bytes, diffID };
     }),
   );
   // The threads may not have begun.
@@ -63,7 +55,6 @@ export async function* recompressLayer(
   try {
     yield* drainRing(crew, ring, 0);
     await work;
-    return { digest: `sha256:${encoded!.digest}`, size: encoded!.size };
   } catch (error) {
     await work; // throws the first thread's error, which tells more
     throw error;

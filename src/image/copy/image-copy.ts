@@ -123,7 +123,9 @@ export class ImageCopy {
 
   /** @throws the first failure; the other blobs have ended by then */
   async #copyAll(blobs: readonly PlannedBlob[], origins: readonly Reference[]): Promise<void> {
-    const all = blobs.map((blob, index) => this.#copyOnce(index, blob, origins));
+    // The largest begin first: none of them is left alone at the end while a core has nothing to do.
+    const order = [...blobs.entries()].sort(([, a], [, b]) => b.descriptor.size - a.descriptor.size);
+    const all = order.map(([index, blob]) => this.#copyOnce(index, blob, origins));
     for (const each of all) each.catch((error: unknown) => this.#failed.abort(error));
     const outcomes = await Promise.allSettled(all);
     if (outcomes.every(({ status }) => status === 'fulfilled')) return;

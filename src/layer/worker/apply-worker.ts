@@ -11,7 +11,7 @@ import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import type { MergedErofsLayers } from '../options.js';
 import { diffTrees } from './diff-trees.js';
-import { encodeArchive } from './encode-archive.js';
+import { compressArchive } from './encode-archive.js';
 import { FileQueue } from './file-queue.js';
 import type {
   AppliedArchive,
@@ -25,7 +25,7 @@ import type {
 import { LayerFileWriter, packLayerFile } from './layer-file-writer.js';
 import { LayerFilesMerge } from './layer-files-merge.js';
 import { PendingFiles } from './pending-files.js';
-import { INPUT_READERS, OUTPUT_READERS, Pipeline, type PipelineMemory } from './pipeline.js';
+import { Pipeline, type PipelineMemory } from './pipeline.js';
 import { planArchive } from './plan-archive.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
 import { scanArchive } from './scan-archive.js';
@@ -113,13 +113,15 @@ function merge(input: MergeInput): MergedErofsLayers {
 }
 
 async function recompress(input: RecompressInput): Promise<RecompressedArchive> {
-  const reader = pipeline.waitCompressed() ? OUTPUT_READERS.apply : INPUT_READERS.apply;
-  let size = 0;
-  const count = (bytes: number) => {
-    size += bytes;
-  };
-  const output = new Ring(input.ring, pipeline.gate);
-  return { ...(await encodeArchive({ input: pipeline.waitArchive(), reader, output, count }, input)), size };
+  const archive = new ArchiveReader(pipeline, true);
+  archive.begin();
+  try {
+    await compressArchive(archive, new Ring(input.ring, pipeline.gate), input);
+    return { diffID: archive.finish()! };
+  } catch (error) {
+    archive.abandon();
+    throw error;
+  }
 }
 
 function orDiscarded<T>(file: Filled, fill: () => T): T {

@@ -17,50 +17,85 @@ export interface EncodeRings {
   count(bytes: number): void;
 }
 
-/** Hashes and compresses an archive. */
-export async function encodeArchive(
-  rings: EncodeRings,
-  { compression, level }: EncodeInput,
-): Promise<EncodedArchive> {
+/** An archive that is hashed as it is read. */
+export interface HashedArchive {
+  readonly ring: Ring;
+  /** Index of the unread bytes in the ring's memory. */
+  readonly start: number;
+  /** Blocks until there are bytes. @returns how many, from `start` on; -1 at the end */
+  wait(): number;
+  /** That many bytes were read. */
+  take(length: number): void;
+}
+
+/** Where a compressed archive is written. */
+export interface EncodedOutput extends ByteOutput {
+  end(): void;
+}
+
+/** Hashes and compresses the archive of a diff. */
+export async function encodeArchive(rings: EncodeRings, input: EncodeInput): Promise<EncodedArchive> {
+  const archive = new RingArchive(rings);
   if (rings.output === undefined) {
-    const digest = await hash(rings);
+    for (let length = archive.wait(); length >= 0; length = archive.wait()) {
+      archive.take(length);
+      rings.count(length);
+    }
+    const digest = archive.digest();
     return { digest, diffID: digest };
   }
   const output = new HashedOutput(rings.output, rings);
-  const compressor =
-    compression === 'none' ? new Copier(output) : await openCompressor(compression, output, { level });
-  let diffID: string;
-  let digest: string;
-  try {
-    diffID = await hash(rings, compressor);
-    await compressor.end();
-    rings.output.end();
-  } finally {
-    digest = output.digest();
-    compressor.close();
-  }
-  return { diffID, digest };
+  await compressArchive(archive, output, input);
+  return { diffID: archive.digest(), digest: output.digest() };
 }
 
-/** @returns the digest of the archive */
-async function hash({ input, reader, count }: EncodeRings, compressor?: Compressor): Promise<string> {
-  const sha256 = openSha256();
-  let digest: string;
+/** Compresses an archive. */
+export async function compressArchive(
+  archive: HashedArchive,
+  output: EncodedOutput,
+  { compression, level }: EncodeInput,
+): Promise<void> {
+  const compressor =
+    compression === 'none' ? new Copier(output) : await openCompressor(compression, output, { level });
   try {
-    for (;;) {
-      const available = input.waitAvailable(reader);
-      if (available < 0) break;
-      const length = Math.min(available, STEP_BYTES);
-      const start = input.readIndex(reader);
-      sha256.update(input.bytes, start, start + length);
-      if (compressor !== undefined) await compressor.write(input.bytes, start, start + length);
-      else count(length);
-      input.release(reader, length);
+    for (let length = archive.wait(); length >= 0; length = archive.wait()) {
+      await compressor.write(archive.ring.bytes, archive.start, archive.start + length);
+      archive.take(length);
     }
+    await compressor.end();
+    output.end();
   } finally {
-    digest = sha256.hex(); // also frees its memory
+    compressor.close();
   }
-  return digest;
+}
+
+/** The archive of a diff, which no other thread hashes. */
+class RingArchive implements HashedArchive {
+  readonly ring: Ring;
+  readonly #reader: number;
+  readonly #sha256: Sha256 = openSha256();
+
+  constructor({ input, reader }: EncodeRings) {
+    this.ring = input;
+    this.#reader = reader;
+  }
+
+  get start(): number {
+    return this.ring.readIndex(this.#reader);
+  }
+
+  wait(): number {
+    return Math.min(this.ring.waitAvailable(this.#reader), STEP_BYTES);
+  }
+
+  take(length: number): void {
+    this.#sha256.update(this.ring.bytes, this.start, this.start + length);
+    this.ring.release(this.#reader, length);
+  }
+
+  digest(): string {
+    return this.#sha256.hex();
+  }
 }
 
 /** Writes the bytes as they are. */
@@ -81,7 +116,7 @@ class Copier implements Compressor {
 }
 
 /** Writes the layer into a ring, and hashes it while it is in the core's cache. */
-class HashedOutput implements ByteOutput {
+class HashedOutput implements EncodedOutput {
   readonly bytes: Buffer;
   readonly #ring: Ring;
   readonly #rings: EncodeRings;
@@ -106,6 +141,10 @@ class HashedOutput implements ByteOutput {
     this.#sha256.update(this.bytes, start, start + length);
     this.#rings.count(length);
     this.#ring.publish(length);
+  }
+
+  end(): void {
+    this.#ring.end();
   }
 
   digest(): string {

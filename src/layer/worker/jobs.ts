@@ -85,10 +85,8 @@ export interface RecompressInput extends EncodeInput {
   readonly ring: RingMemory;
 }
 
-export interface RecompressedArchive extends EncodedArchive {
-  /** Bytes of the layer. */
-  readonly size: number;
-}
+/** The caller hashes the layer. */
+export type RecompressedArchive = Pick<EncodedArchive, 'diffID'>;
 
 export interface ApplyInput {
   readonly destination: string;
