@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { containerdConfig } from '../../src/index.js';
+import type { MountNamespace } from '../helpers/mount-namespace.js';
 import { CONTAINERD_2, NEWER_CONTAINERD } from '../helpers/newer-containerd.js';
-import type { HostNamespace } from './host-namespace.js';
 
 /** Of containerd, from Debian 12, 13 and 14: 1.6 unpacks layers itself. */
 export type Version = '1.6' | '1.7' | '2.1';
@@ -28,7 +28,7 @@ export interface ContainerdOptions {
   /** The plugins for Kubernetes, which are left out else; from version 1.7 on. */
   readonly node?: NodeOptions;
   /** A namespace whose mounts it sees. @default its mounts and those of others are apart */
-  readonly host?: HostNamespace | undefined;
+  readonly host?: MountNamespace;
 }
 
 interface NodeOptions {
@@ -45,10 +45,10 @@ export class ContainerdProcess {
   readonly address: string;
   readonly #directory: string;
   readonly #path: string;
-  readonly #host: HostNamespace | undefined;
+  readonly #host: MountNamespace | undefined;
   #process: ChildProcess | undefined;
 
-  private constructor(directory: string, path: string, host: HostNamespace | undefined) {
+  private constructor(directory: string, path: string, host: MountNamespace | undefined) {
     this.#directory = directory;
     this.#path = path;
     this.#host = host;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { MAIN } from '../cli/helpers.js';
-import type { HostNamespace } from './host-namespace.js';
+import type { MountNamespace } from '../helpers/mount-namespace.js';
 
 /** Holds a socket, in systemd's stead. */
 const HOLDER = join(import.meta.dirname, 'held-socket.py');
@@ -42,7 +42,7 @@ export class DaemonProcess {
 
   /** In another mount namespace. */
   static async startIn(
-    host: HostNamespace,
+    host: MountNamespace,
     directory: string,
     ...options: readonly string[]
   ): Promise<DaemonProcess> {
@@ -55,9 +55,14 @@ export class DaemonProcess {
   }
 
   /** With a socket that is held as by systemd, whatever becomes of the daemon: see `restart`. */
-  static async startHeld(directory: string): Promise<DaemonProcess> {
-    const command = [HOLDER, addressIn(directory), process.execPath, ...commandOf(directory)];
-    return await DaemonProcess.#started(spawn('python3', command, { stdio: 'pipe' }), directory);
+  static async startHeld(
+    host: MountNamespace,
+    directory: string,
+    ...options: readonly string[]
+  ): Promise<DaemonProcess> {
+    const [program, ...rest] = [...host.prefix, 'python3', HOLDER, addressIn(directory), process.execPath];
+    const command = [...rest, ...commandOf(directory, ...options)];
+    return await DaemonProcess.#started(spawn(program!, command, { stdio: 'pipe' }), directory);
   }
 
   static async #started(child: ChildProcess, directory: string): Promise<DaemonProcess> {

@@ -2,14 +2,15 @@ import { OverlayerError } from '../../src/base/errors.js';
 import type { ApplyResponse } from '../../src/daemon/layers/diff-messages.js';
 import type { MountMessage } from '../../src/daemon/messages.js';
 import type { MountsResponse } from '../../src/daemon/snapshots/snapshots-messages.js';
-import { overlayLayers } from '../../src/mount/overlay-layers.js';
+import type { MountNamespace } from '../helpers/mount-namespace.js';
+import { readTree, type Tree } from '../helpers/tree.js';
 import { digestOf, writeBlob } from './content-writer.js';
 import { type Client, connect } from './grpc-client.js';
 
 /** Calls as containerd's unpacker makes them (core/unpack), layer by layer or several layers at once. */
 export type Manner =
   | 'serial'
-  /** containerd 2.3 and later: a label says that a parent will come. */
+  /** containerd 2.4 and later: labels name the layer, and say that a parent will come. */
   | 'parallel'
   /** containerd 2.2: nothing says so before the commit. */
   | 'parallel of 2.2';
@@ -25,8 +26,8 @@ export interface UnpackHow {
 }
 
 export interface UnpackedImage {
-  /** Trees of the layers that were committed, nearest first. */
-  readonly trees: readonly string[];
+  /** Names of the snapshots that were committed, the lowest first. */
+  readonly committed: readonly string[];
   /** Code of the first error; undefined when all layers are there. */
   readonly failed: string | undefined;
 }
@@ -77,19 +78,20 @@ export class ImageUnpacker {
 
   async unpack(layers: readonly Uint8Array[], how: UnpackHow = {}): Promise<UnpackedImage> {
     const { apply = this.apply, beforeCommits } = how;
-    const trees: string[] = [];
+    const committed: string[] = [];
     try {
       for (const layer of layers) await haveBlob(this.#services.content, layer);
       if (this.#manner === 'serial')
         for (const [at, layer] of layers.entries()) {
           const mounts = await this.prepare(at, layer);
           await apply(layer, mounts);
-          await this.commit(at);
-          trees.unshift(treeOf(mounts));
+          committed.push(await this.commit(at));
         }
       else {
         const prepared = await Promise.all(layers.map((layer, at) => this.prepare(at, layer)));
-        const applied = layers.map((layer, at) => apply(layer, prepared[at]!));
+        const applied = layers.map(async (layer, at) => {
+          if (!isFilled(prepared[at]!)) await apply(layer, prepared[at]!);
+        });
         for (const each of applied) each.catch(() => {});
         if (beforeCommits !== undefined) {
           await Promise.allSettled(applied);
@@ -97,15 +99,14 @@ export class ImageUnpacker {
         }
         for (const [at, each] of applied.entries()) {
           await each;
-          await this.commit(at);
-          trees.unshift(await this.#committedTree(at));
+          committed.push(await this.commit(at));
         }
         await Promise.allSettled(applied);
       }
-      return { trees, failed: undefined };
+      return { committed, failed: undefined };
     } catch (error) {
       if (!OverlayerError.is(error)) throw error;
-      return { trees, failed: error.code };
+      return { committed, failed: error.code };
     }
   }
 
@@ -124,19 +125,11 @@ export class ImageUnpacker {
 
   readonly apply: Apply = (layer, mounts) => applyBy(this.#services.diff, LAYER, layer, mounts);
 
-  async commit(at: number): Promise<void> {
-    const parent = this.#manner === 'serial' ? '' : this.#parent(at);
-    const labels = { 'containerd.io/snapshot.ref': this.#name(at) };
-    const request = { snapshotter, key: this.#key(at), name: this.#name(at), parent, labels };
-    await this.#services.snapshots.ask('commit', request);
-  }
-
-  /** Another snapshot may be in the place of the one that was prepared. */
-  async #committedTree(at: number): Promise<string> {
-    const request = { snapshotter, key: `view ${this.#name(at)}`, parent: this.#name(at), labels: {} };
-    const { mounts } = await this.#services.snapshots.ask<MountsResponse>('view', request);
-    await this.#services.snapshots.ask('remove', { snapshotter, key: request.key });
-    return treeOf(mounts);
+  async commit(at: number): Promise<string> {
+    const [name, parent] = [this.#name(at), this.#manner === 'serial' ? '' : this.#parent(at)];
+    const labels = { 'containerd.io/snapshot.ref': name };
+    await this.#services.snapshots.ask('commit', { snapshotter, key: this.#key(at), name, parent, labels });
+    return name;
   }
 
   #name(at: number): string {
@@ -152,10 +145,25 @@ export class ImageUnpacker {
   }
 }
 
-/** The uppermost directory that the mounts show. */
-function treeOf([mount]: readonly MountMessage[]): string {
-  const { upper, lowers } = overlayLayers(mount!.options);
-  return upper ?? lowers[0] ?? mount!.source;
+/** A snapshot whose layer the snapshotter has: the last mount is read-only. */
+const isFilled = (mounts: readonly MountMessage[]) => mounts.at(-1)!.options.includes('ro');
+
+/** Reads the tree of a snapshot. @param host the namespace of the daemon */
+export async function readSnapshot(
+  { snapshots }: Services,
+  name: string,
+  host: MountNamespace,
+  directory: string,
+): Promise<Tree> {
+  const view = { snapshotter, key: `view ${name}` };
+  const { mounts } = await snapshots.ask<MountsResponse>('view', { ...view, parent: name, labels: {} });
+  const mounted = await host.mount(directory, mounts[0]!);
+  try {
+    return readTree(mounted);
+  } finally {
+    await host.unmount(mounted);
+    await snapshots.ask('remove', view);
+  }
 }
 
 export async function applyBy(

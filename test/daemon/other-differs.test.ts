@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MountNamespace } from '../helpers/mount-namespace.js';
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectSameTrees } from '../helpers/same-trees.js';
 import { dir, file, opaque, tar, whiteout } from '../helpers/tar-builder.js';
-import { readTree, type Tree } from '../helpers/tree.js';
+import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { OTHER_LAYER } from './containerd-process.js';
+import { DaemonProcess } from './daemon-process.js';
 import { connect } from './grpc-client.js';
 import {
   type Apply,
@@ -12,20 +13,14 @@ import {
   haveBlob,
   ImageUnpacker,
   type Manner,
+  readSnapshot,
+  type Services,
   type UnpackedImage,
 } from './image-unpacker.js';
 import { useContainerd } from './use-containerd.js';
-import { useDaemon } from './use-daemon.js';
+import { expectWholeSnapshots } from './whole-snapshots.js';
 
 // Layers that overlayer does not unpack, into its snapshots, by containerd's own differ.
-
-const used = useContainerd({ version: '2.1' });
-
-let namespace: MountNamespace;
-beforeAll(async () => {
-  namespace = await MountNamespace.start('root');
-});
-afterAll(() => namespace.close());
 
 const OWNED = { mode: 0o700, uid: 1000, gid: 1000, xattrs: { 'user.kept': 'value' } };
 const BASE = tar(
@@ -46,48 +41,54 @@ const NEXT = tar(
   dir('listed'),
 );
 
-interface Unpacked extends UnpackedImage {
-  readonly tree: Tree;
-}
+describe.each(['overlay', 'erofs'] as const)('%s', (backend) => {
+  const used = useContainerd({ version: '2.1', backend });
+  let directory: string;
+  let daemon: DaemonProcess;
+  let services: Services;
+  let containerd: Pick<Services, 'diff' | 'content'>;
 
-async function unpack(
-  manner: Manner,
-  layers: readonly Uint8Array[],
-  by: 'us' | 'containerd',
-): Promise<Unpacked> {
-  // Of another daemon than containerd's: it removes snapshots there that it does not know.
-  const { daemon, directory } = await useDaemon();
-  const services = connectAll(daemon.address);
-  const containerd = {
-    diff: connect('diff', used.containerd.address),
-    content: connect('content', used.containerd.address),
-  };
-  try {
+  // containerd's own daemon would not do: containerd removes snapshots there that it does not know.
+  beforeAll(async () => {
+    directory = makeWorkDirectory(backend === 'erofs' ? 'disk' : 'fast');
+    daemon = await DaemonProcess.startIn(used.host, directory, '--backend', backend);
+    services = connectAll(daemon.address);
+    const { address } = used.containerd;
+    containerd = { diff: connect('diff', address), content: connect('content', address) };
+  });
+  afterAll(async () => {
+    for (const client of [services, containerd.diff, containerd.content]) client.close();
+    await daemon.stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  async function unpack(manner: Manner, by: 'us' | 'containerd'): Promise<UnpackedImage> {
     const unpacker = new ImageUnpacker(services, manner);
     const apply: Apply = async (layer, mounts) => {
-      if (by === 'us' || layer === layers[0]) return await unpacker.apply(layer, mounts);
+      if (by === 'us' || layer === BASE) return await unpacker.apply(layer, mounts);
       await haveBlob(containerd.content, layer);
       return await applyBy(containerd.diff, OTHER_LAYER, layer, mounts);
     };
-    const image = await unpacker.unpack(layers, { apply });
-    const mounted = await namespace.mountOverlay(directory, image.trees);
-    const tree = readTree(mounted);
-    await namespace.unmount(mounted);
-    return { ...image, tree };
-  } finally {
-    for (const client of [services, ...Object.values(containerd)]) client.close();
+    return await unpacker.unpack([BASE, NEXT], { apply });
   }
-}
 
-test('all comes out as by our own', async () => {
-  const ours = await unpack('serial', [BASE, NEXT], 'us');
-  const theirs = await unpack('parallel', [BASE, NEXT], 'containerd');
-  expect(theirs.failed).toBeUndefined();
-  expectSameTrees(ours.tree, theirs.tree);
-});
+  const treeOf = ({ committed }: UnpackedImage) =>
+    readSnapshot(services, committed.at(-1)!, used.host, directory);
 
-test('where nothing said that a parent would come, it is refused', async () => {
-  const { failed, trees } = await unpack('parallel of 2.2', [BASE, NEXT], 'containerd');
-  expect(failed).toBe('FailedPrecondition');
-  expect(trees).toHaveLength(1);
+  test('all comes out as by our own', async () => {
+    const ours = await unpack('serial', 'us');
+    const theirs = await unpack('parallel', 'containerd');
+    expect(theirs.failed).toBeUndefined();
+    expectSameTrees(await treeOf(ours), await treeOf(theirs));
+  });
+
+  test('where nothing said that a parent would come, it is refused', async () => {
+    const { failed, committed } = await unpack('parallel of 2.2', 'containerd');
+    expect(failed).toBe('FailedPrecondition');
+    expect(committed).toHaveLength(1);
+  });
+
+  test('all snapshots are as they were made', async () => {
+    await expectWholeSnapshots(daemon.root);
+  });
 });

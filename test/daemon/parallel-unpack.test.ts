@@ -5,13 +5,13 @@ import { MountNamespace } from '../helpers/mount-namespace.js';
 import { buildLayers, layerStacks } from '../helpers/random-layers.js';
 import { expectSameTrees } from '../helpers/same-trees.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
-import { readTree, type Tree } from '../helpers/tree.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { DaemonProcess } from './daemon-process.js';
 import {
   connectAll,
   ImageUnpacker,
   type Manner,
+  readSnapshot,
   type Services,
   type UnpackedImage,
   type UnpackHow,
@@ -20,47 +20,23 @@ import { expectWholeSnapshots } from './whole-snapshots.js';
 
 /** The same stacks in every run; others by the environment variable. */
 const SEED = Number(process.env['OVERLAYER_FUZZ_SEED'] ?? 1);
-const RUNS = 25;
+const RUNS = { overlay: 25, erofs: 10 } as const;
 
 let directory: string;
 let daemon: DaemonProcess;
 let services: Services;
-let namespace: MountNamespace;
-beforeAll(async () => {
-  directory = makeWorkDirectory();
-  namespace = await MountNamespace.start('root');
-  daemon = await DaemonProcess.start(directory);
-  services = connectAll(daemon.address);
-});
-afterAll(async () => {
-  services.close();
-  await daemon.stop();
-  await namespace.close();
-  rmSync(directory, { recursive: true });
-});
+let host: MountNamespace;
 
 const unpack = (manner: Manner, layers: readonly Uint8Array[], how?: UnpackHow) =>
   new ImageUnpacker(services, manner).unpack(layers, how);
 
-async function restart(): Promise<void> {
-  await daemon.stop();
-  daemon = await DaemonProcess.start(directory);
-}
-
-async function treeOf({ trees }: UnpackedImage): Promise<Tree> {
-  const mounted = await namespace.mountOverlay(directory, trees);
-  try {
-    return readTree(mounted);
-  } finally {
-    await namespace.unmount(mounted);
-  }
-}
+const treeOf = ({ committed }: UnpackedImage) => readSnapshot(services, committed.at(-1)!, host, directory);
 
 async function expectSame(layers: readonly Uint8Array[], manner: Manner): Promise<void> {
   const [serial, parallel] = [await unpack('serial', layers), await unpack(manner, layers)];
   expect(parallel.failed).toBe(serial.failed);
-  expect(parallel.trees.length).toBe(serial.trees.length);
-  if (serial.trees.length > 0) expectSameTrees(await treeOf(serial), await treeOf(parallel));
+  expect(parallel.committed.length).toBe(serial.committed.length);
+  if (serial.committed.length > 0) expectSameTrees(await treeOf(serial), await treeOf(parallel));
 }
 
 const OWNED = { mode: 0o700, uid: 1000, gid: 1000, xattrs: { 'user.kept': 'value' } };
@@ -102,32 +78,56 @@ const STACKS = {
   nothing: [BASE, tar()],
 } as const;
 
-describe.each<Manner>(['parallel', 'parallel of 2.2'])('%s: all comes out as layer by layer', (manner) => {
-  test.each(Object.entries(STACKS))('%s', async (_, layers) => {
-    const unpacked = await unpack(manner, layers);
-    expect(unpacked.failed).toBeUndefined();
-    await expectSame(layers, manner);
+describe.each(['overlay', 'erofs'] as const)('%s', (backend) => {
+  const start = () => DaemonProcess.startIn(host, directory, '--backend', backend);
+  beforeAll(async () => {
+    directory = makeWorkDirectory();
+    host = await MountNamespace.startShared();
+    daemon = await start();
+    services = connectAll(daemon.address);
+  });
+  afterAll(async () => {
+    services.close();
+    await daemon.stop();
+    await host.close();
+    rmSync(directory, { recursive: true });
   });
 
-  test('a hard link to nothing fails', async () => {
-    const layers = [tar(file('a', '')), tar(hardlink('link', 'nothing'))];
-    expect(await unpack(manner, layers)).toMatchObject({ failed: 'NotFound', trees: [expect.any(String)] });
-    expect(await unpack(manner, layers.slice(1))).toMatchObject({ failed: 'NotFound', trees: [] });
+  async function restart(): Promise<void> {
+    await daemon.stop();
+    daemon = await start();
+  }
+
+  describe.each<Manner>(['parallel', 'parallel of 2.2'])('%s: all comes out as layer by layer', (manner) => {
+    test.each(Object.entries(STACKS))('%s', async (_, layers) => {
+      const unpacked = await unpack(manner, layers);
+      expect(unpacked.failed).toBeUndefined();
+      await expectSame(layers, manner);
+    });
+
+    test('a hard link to nothing fails', async () => {
+      const layers = [tar(file('a', '')), tar(hardlink('link', 'nothing'))];
+      expect(await unpack(manner, layers)).toMatchObject({
+        failed: 'NotFound',
+        committed: [expect.any(String)],
+      });
+      expect(await unpack(manner, layers.slice(1))).toMatchObject({ failed: 'NotFound', committed: [] });
+    });
+
+    test(`${RUNS[backend]} random stacks`, async () => {
+      const property = fc.asyncProperty(layerStacks, (stack) => expectSame(buildLayers(stack), manner));
+      await fc.assert(property, { numRuns: RUNS[backend], seed: SEED });
+    });
+
+    test('also when the daemon is started again in between', async () => {
+      const layers = Object.values(STACKS).map(([, layer]) => layer);
+      const serial = await unpack('serial', [BASE, ...layers]);
+      const parallel = await unpack(manner, [BASE, ...layers], { beforeCommits: restart });
+      expectSameTrees(await treeOf(serial), await treeOf(parallel));
+    });
   });
 
-  test(`${RUNS} random stacks`, async () => {
-    const property = fc.asyncProperty(layerStacks, (stack) => expectSame(buildLayers(stack), manner));
-    await fc.assert(property, { numRuns: RUNS, seed: SEED });
+  test('all snapshots are as they were made', async () => {
+    await expectWholeSnapshots(daemon.root);
   });
-
-  test('also when the daemon is started again in between', async () => {
-    const layers = Object.values(STACKS).map(([, layer]) => layer);
-    const serial = await unpack('serial', [BASE, ...layers]);
-    const parallel = await unpack(manner, [BASE, ...layers], { beforeCommits: restart });
-    expectSameTrees(await treeOf(serial), await treeOf(parallel));
-  });
-});
-
-test('all snapshots are as their manifests say', async () => {
-  await expectWholeSnapshots(daemon.root);
 });

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { BackendName } from '../helpers/backends.js';
 import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
+import { MountNamespace } from '../helpers/mount-namespace.js';
 import { dir, file, tar } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import type { Version } from './containerd-process.js';
@@ -41,7 +43,8 @@ test('whoever calls while others are at work is served, and the last one ends it
 
 test('a call in between waits for the next one', async () => {
   const directory = makeWorkDirectory();
-  const daemon = await DaemonProcess.startHeld(directory);
+  const host = await MountNamespace.startShared();
+  const daemon = await DaemonProcess.startHeld(host, directory);
   const client = connect('snapshots', daemon.address);
   const call = () => client.ask('prepare', { snapshotter: 'overlayer', key: randomBytes(4).toString('hex') });
   await call();
@@ -49,13 +52,20 @@ test('a call in between waits for the next one', async () => {
   await call();
   client.close();
   expect(await daemon.stop('SIGKILL')).toBe('SIGKILL');
+  await host.close();
   rmSync(directory, { recursive: true });
 });
 
-describe.each<Version>(['1.7', '2.1'])(
-  'containerd %s, and a daemon that is started again in a pull',
-  (version) => {
-    const used = useContainerd({ version, isHeld: true });
+const STORES: readonly (readonly [Version, BackendName])[] = [
+  ['1.7', 'overlay'],
+  ['2.1', 'overlay'],
+  ['2.1', 'erofs'],
+];
+
+describe.each(STORES)(
+  'containerd %s, and a daemon of the backend %s that is started again in a pull',
+  (version, backend) => {
+    const used = useContainerd({ version, backend, isHeld: true });
     let archive: string;
     beforeAll(() => {
       archive = join(used.directory, 'large.tar');

@@ -1,10 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import type { BackendName } from '../helpers/backends.js';
+import { MountNamespace } from '../helpers/mount-namespace.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
 import { type ContainerdOptions, ContainerdProcess } from './containerd-process.js';
 import { DaemonProcess } from './daemon-process.js';
-import { HostNamespace } from './host-namespace.js';
 import { makeSampleImage } from './sample-image.js';
 
 export interface UsedContainerd {
@@ -12,8 +13,8 @@ export interface UsedContainerd {
   /** Archive of the sample image. */
   readonly archive: string;
   readonly containerd: ContainerdProcess;
-  /** The namespace of both, with the backend `erofs`. */
-  readonly host: HostNamespace | undefined;
+  /** The namespace of the daemon. containerd sees the mounts that are made in it. */
+  readonly host: MountNamespace;
   /** Another one after it was killed. */
   daemon: DaemonProcess;
   /** Stops the daemon, and starts another one. Returns when containerd has found it. */
@@ -23,24 +24,26 @@ export interface UsedContainerd {
 interface UseContainerdOptions extends ContainerdOptions {
   /** The daemon's socket is held as by systemd. */
   readonly isHeld?: boolean;
-  /** `erofs`: layers are on disk. The daemon and containerd see each other's mounts. @default overlay */
-  readonly backend?: 'erofs' | undefined;
+  /** `erofs`: layers are on disk. @default 'overlay' */
+  readonly backend?: BackendName | undefined;
 }
 
 /** A containerd and the daemon that is its plugin, for the tests of a file or a block. */
 export function useContainerd(options: UseContainerdOptions = {}): UsedContainerd {
   const used = {} as { -readonly [name in keyof UsedContainerd]: UsedContainerd[name] };
-  const { backend } = options;
+  const { backend = 'overlay' } = options;
   beforeAll(async () => {
     used.directory = makeWorkDirectory(backend === 'erofs' ? 'disk' : 'fast');
     const image = join(used.directory, 'image');
     mkdirSync(image);
     used.archive = makeSampleImage(image);
-    used.host = backend === 'erofs' ? await HostNamespace.start() : undefined;
+    used.host = await MountNamespace.startShared();
     const start = () =>
-      used.host === undefined
-        ? DaemonProcess[options.isHeld ? 'startHeld' : 'start'](used.directory)
-        : DaemonProcess.startIn(used.host, used.directory, '--backend', 'erofs');
+      DaemonProcess[options.isHeld ? 'startHeld' : 'startIn'](
+        used.host,
+        used.directory,
+        ...['--backend', backend],
+      );
     used.daemon = await start();
     used.restartDaemon = async () => {
       await used.daemon.stop();

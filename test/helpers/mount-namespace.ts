@@ -50,6 +50,18 @@ export class MountNamespace {
     return namespace;
   }
 
+  /** One like that of a host with systemd: mounts that are made there appear in the namespaces that are made from it. */
+  static async startShared(): Promise<MountNamespace> {
+    const namespace = await MountNamespace.start('root');
+    await namespace.run('mount --make-rshared /');
+    return namespace;
+  }
+
+  /** The words before a command that runs it there. The process id is that of the command. */
+  get prefix(): readonly string[] {
+    return ['nsenter', '--target', `${this.#shell.pid}`, '--mount', '--wdns=/'];
+  }
+
   /** Runs a line of shell. @returns what it wrote */
   async run(line: string): Promise<string> {
     this.#output = '';
@@ -115,9 +127,23 @@ export class MountNamespace {
     return { path: place, seen: join(`/proc/${this.#shell.pid}/root`, place), upper };
   }
 
-  /** Unmounts what `mountOverlay` or `mountWritable` has mounted. */
+  /** Carries out a mount as containerd does, at a new directory below `parent`. @returns a path to it from outside */
+  async mount(
+    parent: string,
+    {
+      type,
+      source,
+      options,
+    }: { readonly type: string; readonly source: string; readonly options: readonly string[] },
+  ): Promise<string> {
+    const place = join(parent, `mount-${this.#mounts++}`);
+    await this.run(`mkdir '${place}' && mount -t ${type} '${source}' '${place}' -o '${options.join(',')}'`);
+    return this.view(place);
+  }
+
+  /** Unmounts a mount of this class, by the path from outside. */
   async unmount(path: string): Promise<void> {
-    await this.run(`umount '${path.slice(`/proc/${this.#shell.pid}/root`.length)}'`);
+    await this.run(`umount '${path.slice(this.view('/').length - 1)}'`);
   }
 
   async close(): Promise<void> {

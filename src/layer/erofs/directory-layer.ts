@@ -88,7 +88,12 @@ export class DirectoryLayer implements LowerLayer {
       this.#open.set(path, known);
       return known;
     }
-    const descriptor = this.#system.openInRoot(this.#root, path, OPEN_DIRECTORY, 'refuse');
+    const slash = path.lastIndexOf('/');
+    const parent = slash === -1 ? this.#root : this.#open.get(path.slice(0, slash));
+    const descriptor =
+      parent === undefined
+        ? this.#system.openInRoot(this.#root, path, OPEN_DIRECTORY, 'refuse')
+        : this.#system.openAt(parent, path.slice(slash + 1), OPEN_DIRECTORY, 0);
     this.#open.set(path, descriptor);
     for (const [oldest, open] of this.#open) {
       if (this.#open.size <= MAX_OPEN) break;

@@ -2,14 +2,14 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:f
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
-import { LayerFile } from '../../layer/erofs/layer-file.js';
+import { LazyLowers } from '../../layer/erofs/lazy-lowers.js';
+import { shownRoot } from '../../layer/erofs/lower-tree.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import { SHARED_MOUNTS } from '../../mount/kept-mounts.js';
 import type { Mount } from '../../mount/mount.js';
 import { escapeLayer } from '../../mount/overlay-layers.js';
 import type { OverlaySupport } from '../../mount/overlay-support.js';
 import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
-import { isOfImage } from '../../rootfs/xattrs.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import { AT_FDCWD } from '../../system/system.js';
@@ -19,6 +19,7 @@ import { flushFileSystem } from '../fill/flush-point.js';
 import { DIFF_ID_LABEL, GIDMAPPING_LABEL, SNAPSHOT_REF_LABEL, UIDMAPPING_LABEL } from '../labels.js';
 import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
 import { makeTree, treeOf } from '../store/snapshot-files.js';
+import { takeAttributes } from '../trees/inherit-attributes.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type {
   BackendSnapshot,
@@ -131,40 +132,33 @@ export class ErofsBackend implements SnapshotBackend {
     await syncDirectory(directory);
   }
 
+  async inheritUnlisted({ directory, parents }: BackendSnapshot): Promise<void> {
+    const lowers = parents.map(layerFileOf);
+    await treeThreads.run({
+      type: 'inherit-unlisted',
+      ...{ tree: treeOf(directory), lowers, older: work(directory) },
+    });
+  }
+
   #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
     if (!this.#support.idmapped || uids === undefined || gids === undefined) return [];
     return [`uidmap=${uids}`, `gidmap=${gids}`];
   }
 }
 
-/** The layer whose root the tree has: the nearest one that lists it. Close it. */
-function openRootLayer(layers: readonly string[]): LayerFile {
-  for (const path of layers.slice(0, -1)) {
-    const file = new LayerFile(path);
-    if (!file.head.inheritsRoot) return file;
-    file[Symbol.dispose]();
-  }
-  return new LayerFile(layers.at(-1)!);
-}
-
 function hasRootOfTop(layers: readonly string[]): boolean {
-  using file = openRootLayer(layers);
-  return file.path === layers[0];
+  using lowers = new LazyLowers(openLinuxSystem(), layers);
+  const [top] = lowers;
+  return layers.length === 1 || !top!.inheritsRoot;
 }
 
 /** Gives a directory owner, mode, attributes and times of the root of the layers. */
 function inheritRoot(layers: readonly string[], to: string): void {
-  using file = openRootLayer(layers);
-  const { root } = file.image;
   const system = openLinuxSystem();
-  withChild(system, AT_FDCWD, to, OPEN_DIRECTORY, (directory) => {
-    system.chown(directory, root.uid, root.gid);
-    system.chmod(directory, root.mode & 0o7777);
-    for (const [name, value] of file.image.xattrs(root))
-      if (isOfImage(name)) system.setXattr(directory, name, value);
-    const { mtimeSec, mtimeNsec } = root;
-    system.setTimes(directory, { mtimeSec, mtimeNsec, atimeSec: mtimeSec, atimeNsec: mtimeNsec });
-  });
+  using lowers = new LazyLowers(system, layers);
+  withChild(system, AT_FDCWD, to, OPEN_DIRECTORY, (directory) =>
+    takeAttributes(system, directory, shownRoot(lowers)!),
+  );
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -1,7 +1,9 @@
 import { dirname } from 'node:path';
+import { LazyLowers } from '../../layer/erofs/lazy-lowers.js';
+import { type LowerDirectory, type LowerNode, LowerTree, shownRoot } from '../../layer/erofs/lower-tree.js';
 import { rewriteRoot } from '../../layer/manifest/write-manifest.js';
 import { isDirectory, OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
-import { isOpaque, lookupLower } from '../../rootfs/lower-layers.js';
+import { isOpaque } from '../../rootfs/lower-layers.js';
 import { copyAttributes } from '../../rootfs/trees/copy-up.js';
 import { type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { isOfImage } from '../../rootfs/xattrs.js';
@@ -25,7 +27,7 @@ export function copyRecordedRoot(system: System, from: number, to: number, tree:
 export interface InheritRequest {
   /** An upperdir. Its layer was unpacked before its lower layers were known. */
   readonly tree: string;
-  /** Nearest first. */
+  /** Layers, nearest first: upperdirs or layer files. */
   readonly lowers: readonly string[];
   /** A directory that was made right before the tree. */
   readonly older: string;
@@ -40,45 +42,42 @@ export interface InheritRequest {
  * attributes was made by the unpacker, because the path of an entry led through it.
  */
 export function inheritUnlisted(system: System, { tree, lowers, older }: InheritRequest): void {
-  const opened: number[] = [];
-  const open = (path: string) => {
-    const descriptor = system.openAt(AT_FDCWD, path, OPEN_DIRECTORY, 0);
-    opened.push(descriptor);
-    return descriptor;
-  };
+  using opened = new LazyLowers(system, lowers);
+  const layers = [...opened];
+  const merged = new LowerTree(layers);
   /** The lower directories of each open directory of the walk, nearest first. */
-  const levels: (readonly number[])[] = [];
-  const leave = () => {
-    for (const descriptor of levels.pop()!) system.close(descriptor);
+  const levels: LowerDirectory[] = [];
+  const since = withChild(system, AT_FDCWD, older, OPEN_DIRECTORY, (directory) => system.stat(directory));
+  const inheritIfUnlisted = (directory: number, stat: Stat, like: LowerNode) => {
+    if (isYounger(stat, since) && isAsMade(system, directory, stat)) takeAttributes(system, directory, like);
   };
-  try {
-    const root = open(tree);
-    const since = system.stat(open(older));
-    const roots = lowers.map(open);
-    const inheritIfUnlisted = (directory: number, stat: Stat, like: number) => {
-      if (isYounger(stat, since) && isAsMade(system, directory, stat)) copyRoot(system, like, directory);
-    };
+  withChild(system, AT_FDCWD, tree, OPEN_DIRECTORY, (root) => {
     const visit = ({ path, parent, name, stat }: WalkedEntry) => {
       if (path === '') {
-        inheritIfUnlisted(root, stat, roots[0]!);
+        inheritIfUnlisted(root, stat, shownRoot(layers)!);
         return true;
       }
       if (!isDirectory(stat) || stat.isMountRoot) return false;
-      const lower = lookupLower(system, levels.at(-1) ?? roots, name);
+      const lower = merged.lookup(levels.at(-1) ?? merged.root, name);
       if (lower?.kind !== 'directory') return false; // its children have no lower directories either
-      levels.push(lower.descriptors);
       return withChild(system, parent, name, OPEN_DIRECTORY, (directory) => {
-        inheritIfUnlisted(directory, stat, lower.descriptors[0]!);
-        if (!isOpaque(system, directory)) return true;
-        leave();
-        return false;
+        inheritIfUnlisted(directory, stat, lower.directory[0]!.node);
+        if (isOpaque(system, directory)) return false;
+        levels.push(lower.directory);
+        return true;
       });
     };
-    walkTree(system, root, visit, { left: leave });
-  } finally {
-    while (levels.length > 0) leave();
-    for (const descriptor of opened) system.close(descriptor);
-  }
+    walkTree(system, root, visit, { left: () => void levels.pop() });
+  });
+}
+
+/** Gives a directory the owner, mode, extended attributes and times of one in a lower layer. */
+export function takeAttributes(system: System, directory: number, like: LowerNode): void {
+  system.chown(directory, like.uid, like.gid);
+  for (const [name, value] of like.xattrs()) if (isOfImage(name)) system.setXattr(directory, name, value);
+  system.chmod(directory, like.mode);
+  const { mtimeSec, mtimeNsec } = like;
+  system.setTimes(directory, { mtimeSec, mtimeNsec, atimeSec: mtimeSec, atimeNsec: mtimeNsec });
 }
 
 function isYounger(stat: Times, since: Times): boolean {
