@@ -1,39 +1,58 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openSnapshotter } from '../../src/index.js';
-import { BACKENDS } from '../helpers/backends.js';
+import { BACKENDS, type BackendName } from '../helpers/backends.js';
 import { buildProgram } from '../helpers/build-program.js';
+import { MountNamespace } from '../helpers/mount-namespace.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
-import { claimsOf, parseJournal } from './journal.js';
+import { type Claims, claimsOf, parseJournal } from './journal.js';
 import { writeLayers } from './layers.js';
+import type { DiskCheck } from './programs/check-disks.js';
 import { checkStore, sumOf } from './programs/check-store.js';
 import type { Life } from './programs/live.js';
 import { RUNS, TIMEOUT } from './runs.js';
 
-// A life of a store is cut off before a call that changes files, or the call is refused, in any thread.
+// A life of a store is cut off before a call that changes files, or the call is refused, in any thread. The power is cut
+// before every call, as in power-cut.test.ts: the file of a disk is copied in one instant.
 
 /** Interrupted lives for each way and backend, at calls that are spread over the life. */
 const LIVES = 4 * RUNS;
+
+/** For the others commit-steps.test.ts has the cuts of a commit; these cost 10 s for each. */
+const CUT_BACKENDS: readonly BackendName[] = RUNS > 1 ? BACKENDS : ['erofs'];
 
 /** Milliseconds, far more than a life takes: a process that does not end is a failure. */
 const LONGEST_LIFE = 60_000;
 
 const directory = makeWorkDirectory();
+const at = (...names: string[]) => join(directory, ...names);
 const layers = { base: writeLayers(directory)[0]!, dependent: join(directory, 'dependent') };
 const interruptCalls = join(directory, 'interrupt-calls');
 let program: string;
+let checkDisks: string;
+let namespace: MountNamespace;
 beforeAll(async () => {
   writeFileSync(layers.dependent, tar(file('etc/added', 'added')));
   const source = fileURLToPath(new URL('../helpers/interrupt-calls.c', import.meta.url));
   execFileSync('g++', ['-x', 'c', source, '-o', interruptCalls]);
   program = await buildProgram(new URL('programs/live.ts', import.meta.url), directory);
+  checkDisks = await buildProgram(new URL('programs/check-disks.ts', import.meta.url), directory);
+  namespace = await MountNamespace.start('root');
+  for (const name of ['images', 'disk', 'cut']) mkdirSync(at(name));
+  const image = at('images.xfs');
+  await namespace.run(
+    `truncate -s 2G ${image} && mkfs.xfs -q ${image} && mount -o loop ${image} ${at('images')}`,
+  );
 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(async () => {
+  await namespace.close();
+  rmSync(directory, { recursive: true });
+});
 
 interface Lived {
   /** `killed`, or the errors without a code. */
@@ -43,24 +62,67 @@ interface Lived {
 
 /** @param error that the call fails with; 0: the process is killed before it */
 async function live(life: Life, call: number, error: number): Promise<Lived> {
+  // LMDB has tests of its own: kill.test.ts, power-cut.test.ts, and those of src/metadata/.
+  return await interrupted([], [String(call), String(error)], 'metadata.db', life);
+}
+
+/** @param prefix words before the command */
+async function interrupted(
+  prefix: readonly string[],
+  interruption: readonly [string, string],
+  except: string,
+  life: Life,
+): Promise<Lived> {
   const count = `${life.journal}-count`;
   writeFileSync(life.journal, '');
-  const command = [process.execPath, program, JSON.stringify(life)];
-  // LMDB has tests of its own: kill.test.ts, power-cut.test.ts, and those of src/metadata/.
-  const interruption = [String(call), String(error), count, 'metadata.db'];
+  const command = [...interruption, count, except, process.execPath, program, JSON.stringify(life)];
+  const [first, ...rest] = [...prefix, interruptCalls, ...command];
   const end = await new Promise<unknown>((resolve) => {
-    execFile(
-      interruptCalls,
-      [...interruption, ...command],
-      { timeout: LONGEST_LIFE },
-      (failure, output, errors) => {
-        if (failure === null) resolve(JSON.parse(output));
-        else
-          resolve(failure.code === 128 + constants.signals.SIGKILL ? 'killed' : `${failure.code}: ${errors}`);
-      },
-    );
+    execFile(first!, rest, { timeout: LONGEST_LIFE }, (failure, output, errors) => {
+      if (failure === null) resolve(JSON.parse(output));
+      else
+        resolve(failure.code === 128 + constants.signals.SIGKILL ? 'killed' : `${failure.code}: ${errors}`);
+    });
   });
   return { end, calls: Number(readFileSync(count, 'utf8')) };
+}
+
+interface Cut {
+  readonly disk: string;
+  /** The time of the last write to the disk. */
+  readonly written: bigint;
+  readonly claims: Claims;
+}
+
+/** Lives on a disk that is copied before each call, calls of LMDB included. */
+async function liveOnDisk(life: Life, disk: string): Promise<readonly Cut[]> {
+  const { journal } = life;
+  const copy = (when: string) => `cp '${journal}' '${journal}-${when}'$CALL`;
+  const copies = `${copy('before')}; cp -p --reflink=always '${disk}' '${disk}-'$CALL; ${copy('after')}`;
+  const { end, calls } = await interrupted(namespace.prefix, ['each', copies], '', life);
+  expect(end).toEqual([]);
+  const lines = (when: string) => parseJournal(readFileSync(`${journal}-${when}`, 'utf8'));
+  return Array.from({ length: calls }, (_, index) => {
+    const call = index + 1;
+    const { mtimeNs } = statSync(namespace.view(`${disk}-${call}`), { bigint: true });
+    const claims = claimsOf(lines(`before${call}`), lines(`after${call}`));
+    return { disk: `${disk}-${call}`, written: mtimeNs, claims };
+  });
+}
+
+/** Cuts between two writes to the disk leave the same: all that they claim must hold there. */
+function joinCuts(cuts: readonly Cut[]): readonly Cut[] {
+  const joined = new Map<bigint, Cut>();
+  for (const cut of cuts) {
+    const { present = [], absent = [] } = joined.get(cut.written)?.claims ?? {};
+    const claims = {
+      present: [...new Set([...present, ...cut.claims.present])],
+      absent: [...new Set([...absent, ...cut.claims.absent])],
+      sums: {},
+    };
+    joined.set(cut.written, { ...cut, claims });
+  }
+  return [...joined.values()];
 }
 
 describe.each(BACKENDS)('%s', { timeout: TIMEOUT }, (backend) => {
@@ -102,4 +164,24 @@ describe.each(BACKENDS)('%s', { timeout: TIMEOUT }, (backend) => {
       rmSync(life.root, { recursive: true });
     }
   });
+
+  if (CUT_BACKENDS.includes(backend))
+    test('the power is cut before each call: what was acknowledged is whole', async () => {
+      const disk = at('images', backend);
+      const mounted = at('disk');
+      await namespace.run(
+        `truncate -s 128M ${disk} && mkfs.ext4 -q ${disk} && mount -o loop ${disk} ${mounted}`,
+      );
+      const life = { ...lifeOf('on a disk'), root: join(mounted, 'store') };
+      const cuts = await liveOnDisk(life, disk).finally(() => namespace.run(`umount ${mounted}`));
+      const checks = joinCuts(cuts).map(({ disk, claims }): DiskCheck => {
+        const place = { disk, mountPoint: at('cut'), root: at('cut', 'store') };
+        return { ...place, backend, layer: layers.base, claims: { ...claims, sums } };
+      });
+      const problems = await namespace.run(
+        `'${process.execPath}' '${checkDisks}' '${JSON.stringify(checks)}'`,
+      );
+      expect(JSON.parse(problems)).toEqual([]);
+      await namespace.run(`rm ${disk}*`);
+    });
 });

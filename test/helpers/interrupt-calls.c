@@ -1,10 +1,12 @@
 /*
  * interrupt-calls NUMBER ERRNO COUNT EXCEPT COMMAND...: runs a command, and ends it or refuses one call when it changes
  * files.
+ * interrupt-calls each SHELL COUNT EXCEPT COMMAND...: before each such call, runs a line of shell with its number in CALL.
  *
- * Counts the calls of all threads and processes of the command that change names, write at an offset, or flush, except
- * those on an open file whose path contains EXCEPT. Before call NUMBER (from 1; 0: none) it kills the command, or the
- * call fails with ERRNO if that is not 0. The number of all calls is written to the file COUNT at the end. Exits as the command does, or with 137 when it was killed.
+ * Counts the calls of all threads and processes of the command that change names, write at an offset, or flush. Calls on
+ * an open file whose path contains EXCEPT are left out if EXCEPT is not empty. Before call NUMBER (from 1; 0: none) the
+ * command is killed, or the call fails with ERRNO if that is not 0. The number of all calls is written to the file COUNT
+ * at the end. Exits as the command does, or with 137 when it was killed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,6 +38,7 @@ enum { COUNT = sizeof CALLS / sizeof *CALLS };
 
 /** Whether the call is on an open file whose path contains the text: the calls from FIRST_OF_OPEN_FILE have it first. */
 static int is_on(const struct seccomp_notif *request, const char *text) {
+  if (*text == 0) return 0;
   int index = 0;
   while (CALLS[index] != FIRST_OF_OPEN_FILE) {
     if (CALLS[index] == (unsigned)request->data.nr) return 0;
@@ -71,8 +74,9 @@ static int run(void *words) {
 
 int main(int count, char **words) {
   if (count < 6) return 2;
-  const long wanted = atol(words[1]);
-  const int error = atoi(words[2]);
+  const char *shell = strcmp(words[1], "each") == 0 ? words[2] : NULL;
+  const long wanted = shell == NULL ? atol(words[1]) : 0;
+  const int error = shell == NULL ? atoi(words[2]) : 0;
   const int stack_size = 1 << 20;
   listener = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   char *stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -94,7 +98,14 @@ int main(int count, char **words) {
     // The caller may have been killed since.
     if (ioctl(*listener, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0) continue;
     struct seccomp_notif_resp response = {.id = request.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-    if (!is_on(&request, words[4]) && ++calls == wanted) {
+    const int counts = !is_on(&request, words[4]);
+    calls += counts;
+    if (counts && shell != NULL) {
+      char number[32];
+      snprintf(number, sizeof number, "%ld", calls);
+      if (setenv("CALL", number, 1) || system(shell)) return 2;
+    }
+    if (counts && calls == wanted) {
       if (error == 0) {
         kill(child, SIGKILL);
         continue;
