@@ -33,6 +33,7 @@ export { openImageArchive, openImageLayout } from './source/open-local-images.js
 
 export { copyImage } from './copy/copy-image.js';
 export type {
+  ConvertEvent,
   ConvertOptions,
   CopiedImage,
   CopyEvent,

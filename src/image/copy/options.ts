@@ -4,6 +4,7 @@ import type { Compression } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Platform } from '../../oci/platform.js';
+import type { PullEvent } from '../pull/pull-event.js';
 import {
   OPEN_REGISTRY_TARGET_OPTIONS,
   type OpenRegistryTargetOptions,
@@ -59,7 +60,7 @@ export const PUSH_OPTIONS = {
 
 /** How an image of a store is converted. */
 export interface ConvertOptions extends RewriteOptions, AdmitOptions {
-  /** The platform that the new image is for. @default that of the image */
+  /** The only platform of the new image. @default all platforms that the store has */
   readonly platform?: Platform | undefined;
   /** Layers that are compressed concurrently. @default 4 */
   readonly concurrency?: number | undefined;
@@ -110,3 +111,9 @@ export type CopyEvent =
   /** The target has the blob. The descriptor is another one when the layer was compressed anew. */
   | { readonly type: 'blob'; readonly index: number; readonly descriptor: Descriptor }
   | RegistryNotice;
+
+/** An event of a conversion. */
+export type ConvertEvent =
+  | CopyEvent
+  /** The snapshots of the image were removed, so the new layers are unpacked. */
+  | { readonly type: 'unpack'; readonly event: PullEvent };

@@ -19,6 +19,7 @@ import {
 } from '../build/options.js';
 import {
   CONVERT_OPTIONS,
+  type ConvertEvent,
   type ConvertOptions,
   type CopiedImage,
   type CopyEvent,
@@ -153,7 +154,7 @@ export class RootStore implements Store {
     });
   }
 
-  convert(name: string, newName: string, options: ConvertOptions = {}): Task<Image, CopyEvent> {
+  convert(name: string, newName: string, options: ConvertOptions = {}): Task<Image, ConvertEvent> {
     return this.#start(async (tell) => {
       checkOptions('convert', options, CONVERT_OPTIONS);
       const { convertImage } = await import('../copy/convert-image.js');

@@ -16,7 +16,7 @@ import type {
   RebaseImageOptions,
   SquashImageOptions,
 } from '../build/options.js';
-import type { ConvertOptions, CopiedImage, CopyEvent, PushOptions } from '../copy/options.js';
+import type { ConvertEvent, ConvertOptions, CopiedImage, CopyEvent, PushOptions } from '../copy/options.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { GET_IMAGE_OPTIONS, type GetImageOptions } from '../pull/pull-image.js';
 import { OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry/registry-access.js';
@@ -93,8 +93,8 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Makes an image of another one, with layers of another compression or with OCI's media types. The config stays the same,
-   * and so do the diffIDs and the snapshots: nothing is unpacked again. An image with several platforms gives an image for
-   * one.
+   * and so do the diffIDs and the snapshots: layers are unpacked only if their snapshots were removed. Of an index, all
+   * platforms are converted that the store has. If it has one, the new image is its manifest. An event names the others.
    *
    * @param name the image to convert
    * @param newName reference of the new image. An image that has it loses it
@@ -104,7 +104,7 @@ export interface Store extends AsyncDisposable {
    * @example
    * await store.convert('app:2', 'app:2-zstd', { compression: 'zstd', oci: true });
    */
-  convert(name: string, newName: string, options?: ConvertOptions): Task<Image, CopyEvent>;
+  convert(name: string, newName: string, options?: ConvertOptions): Task<Image, ConvertEvent>;
 
   /**
    * Makes an image: from nothing or from another image, with new layers, another config, or both. The media types are

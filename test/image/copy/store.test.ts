@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
+  type ConvertEvent,
   type CopyEvent,
   copyImage,
+  createImageLayout,
   inspectImages,
   openImageLayout,
   openRegistry,
@@ -211,6 +213,45 @@ describe('a conversion', () => {
       expect(await image.check()).toMatchObject({ isComplete: true });
     },
   );
+
+  test('of an index has all platforms that the store has', async () => {
+    const store = await openStore({ root: at('store'), backend: 'native' });
+    stores.push(store);
+    const { layout } = twoPlatforms();
+    const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
+    await store.import(layout, { name: NAME, platform: platforms[0]! });
+    const events: ConvertEvent[] = [];
+    const converting = store.convert(NAME, 'example.com/app:one', { compression: 'zstd' });
+    for await (const event of converting) events.push(event);
+    expect((await converting).target.mediaType).toBe('application/vnd.oci.image.manifest.v1+json');
+    expect(events).toContainEqual(expect.objectContaining({ type: 'missing' }));
+    await store.import(layout, { name: NAME, platform: platforms[1]! });
+    const image = await store.convert(NAME, 'example.com/app:two', { compression: 'zstd' });
+    expect(image.target.mediaType).toBe('application/vnd.oci.image.index.v1+json');
+    await store.images.remove(NAME);
+    await store.images.remove('example.com/app:one');
+    await store.images.prune();
+    await using target = await createImageLayout(at('both'));
+    const [copied] = await copyImage(await store.images.source('example.com/app:two'), target);
+    expect(copied!.missing).toEqual([]);
+    await using both = await openImageLayout(at('both'));
+    for (const platform of platforms) {
+      const { manifest } = (await inspectImages(both, { platform })).at(0)!;
+      expect(manifest.layers.every(({ mediaType }) => mediaType.endsWith('+zstd'))).toBe(true);
+    }
+  });
+
+  test('whose snapshots were removed unpacks its layers, and tells how far it is', async () => {
+    const store = await storeWith('native');
+    const { layers } = await (await store.images.get(NAME)).contents();
+    for (const { chainID } of layers.toReversed()) await store.snapshots.remove(chainID);
+    const events: ConvertEvent[] = [];
+    const converting = store.convert(NAME, 'example.com/app:zstd', { compression: 'zstd' });
+    for await (const event of converting) events.push(event);
+    const unpacked = events.flatMap((event) => (event.type === 'unpack' ? [event.event.type] : []));
+    expect(unpacked.filter((type) => type === 'commit')).toHaveLength(layers.length);
+    expect(await (await converting).check()).toMatchObject({ isComplete: true });
+  });
 
   test('that changes nothing keeps the manifest', async () => {
     const store = await storeWith('native');

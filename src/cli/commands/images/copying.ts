@@ -1,14 +1,17 @@
 import {
+  type ConvertEvent,
   type CopiedImage,
   type CopyEvent,
   type CopyOptions,
   copyImage,
+  type Image,
   OverlayerError,
   type Store,
   type Task,
 } from '../../../index.js';
 import { abortOnSignals, reportFailure } from '../../failure.js';
 import type { ConvertFlags, PushFlags } from '../../flags/image-flags.js';
+import type { ProgressForm } from '../../flags/store-flags.js';
 import {
   checkCredentials,
   findLocation,
@@ -22,6 +25,7 @@ import { formatSeconds } from '../../render/format.js';
 import { imageDocument } from '../../render/image.js';
 import { labelledRows, printResult } from '../../render/print.js';
 import { type CopyView, createCopyProgress } from '../../render/progress/copy-progress.js';
+import { createPullProgress } from '../../render/progress/pull-progress.js';
 import { withExistingStore, withStore } from '../../with-root.js';
 import { finish } from '../pull.js';
 
@@ -60,12 +64,30 @@ export async function convert(name: string, flags: ConvertFlags): Promise<number
   return await withExistingStore(flags, async (store) => {
     const started = performance.now();
     const task = store.convert(name, flags.tag, { ...copyOptions(flags), signal });
-    const image = await shown(task, await createCopyProgress(flags.progress));
+    const image = await shownConversion(task, flags.progress);
     const seconds = (performance.now() - started) / 1000;
     const heading = `Converted ${name} to ${image.name} in ${formatSeconds(seconds)}`;
     const text = labelledRows(heading, [['target', image.target.digest]]);
     printResult(flags, { image: imageDocument(image), seconds }, text);
   });
+}
+
+/** A view for the layers that are unpacked takes the place of the first one. */
+async function shownConversion(task: Task<Image, ConvertEvent>, form: ProgressForm): Promise<Image> {
+  const copying = await createCopyProgress(form);
+  let unpacking: ReturnType<typeof createPullProgress> | undefined;
+  try {
+    for await (const event of task)
+      if (event.type === 'unpack') {
+        if (unpacking === undefined) copying.end();
+        unpacking ??= createPullProgress(form);
+        unpacking.tell(event.event);
+      } else copying.tell(event);
+  } finally {
+    if (unpacking === undefined) copying.end();
+    await unpacking?.end();
+  }
+  return await task;
 }
 
 interface Copying {
