@@ -1,6 +1,5 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
-import { loadKoffi } from '../base/natives.js';
-import { ISAL_LIBRARY } from './isal.js';
+import { bindIsal } from './isal-library.js';
 
 /** @param before checksum of the bytes in front, 0 when there are none @returns that of all up to `end` */
 export type Crc32 = (before: number, bytes: Uint8Array, start: number, end: number) => number;
@@ -14,22 +13,20 @@ export function openCrc32(): Crc32 {
 }
 
 function isalCrc32(): Crc32 | undefined {
-  try {
-    const signature = 'uint32_t crc32_gzip_refl(uint32_t, uint64_t, uint64_t)';
-    const koffi = loadKoffi();
-    const call = koffi.load(ISAL_LIBRARY).func(signature) as (...args: number[]) => number;
+  return bindIsal<Crc32>(({ address: addressOf, func }) => {
+    const call = func<(...args: number[]) => number>(
+      'uint32_t crc32_gzip_refl(uint32_t, uint64_t, uint64_t)',
+    );
     let buffer: Uint8Array | undefined;
     let address = 0;
     return (before, bytes, start, end) => {
       if (bytes !== buffer) {
         buffer = bytes;
-        address = Number(koffi.address(bytes));
+        address = Number(addressOf(bytes));
       }
       return call(before, address + start, end - start);
     };
-  } catch {
-    return undefined; // ISA-L or koffi is not installed
-  }
+  });
 }
 
 const POLYNOMIAL = 0xedb88320;

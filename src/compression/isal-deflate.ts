@@ -1,7 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
-import { type Koffi, loadKoffi } from '../base/natives.js';
+import type { Koffi } from '../base/natives.js';
 import { BLOCK_BYTES, type BlockDeflater } from './gzip-blocks.js';
-import { ISAL_LIBRARY } from './isal.js';
+import { bindIsal } from './isal-library.js';
 
 /** struct isal_zstream of <isa-l/igzip_lib.h>. `encodesKnownBlock` tests these offsets before they are used. */
 const STATE = {
@@ -42,18 +42,14 @@ export function findIsalDeflater(): (() => BlockDeflater) | undefined {
 }
 
 function openIsal(): Isal | undefined {
-  try {
-    const koffi = loadKoffi();
-    const library = koffi.load(ISAL_LIBRARY);
+  return bindIsal(({ address, func }) => {
     const isal: Isal = {
-      address: koffi.address,
-      init: library.func('void isal_deflate_stateless_init(uint64_t)') as unknown as Isal['init'],
-      deflate: library.func('int isal_deflate_stateless(uint64_t)') as unknown as Isal['deflate'],
+      address,
+      init: func('void isal_deflate_stateless_init(uint64_t)'),
+      deflate: func('int isal_deflate_stateless(uint64_t)'),
     };
     return new IsalDeflater(isal).encodesKnownBlock() ? isal : undefined;
-  } catch {
-    return undefined; // zlib takes its place
-  }
+  });
 }
 
 /** Deflates through Intel's ISA-L: 393 MB of a toolchain in 0.78 s of one core, where zlib's level 6 takes 6 s. */

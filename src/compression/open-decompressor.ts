@@ -7,7 +7,7 @@ import type { ZstdLibraryName } from './zstd-library.js';
 /** The gzip decoders, fastest first. A decoder is loaded when those before it are absent. */
 const GZIP = {
   isal: async (output) => {
-    const { IsalInflater, loadIsal } = await import('./isal.js');
+    const { IsalInflater, loadIsal } = await import('./isal-inflate.js');
     const isal = loadIsal();
     return isal && new IsalInflater(isal, output);
   },

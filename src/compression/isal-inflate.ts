@@ -1,6 +1,7 @@
-import { type Koffi, loadKoffi } from '../base/natives.js';
+import type { Koffi } from '../base/natives.js';
 import type { ByteOutput } from './codec.js';
 import { GzipMember, type Inflater } from './gzip-member.js';
+import { bindIsal } from './isal-library.js';
 import { MemberError, MemberStream } from './member-stream.js';
 
 /** struct inflate_state of <isa-l/igzip_lib.h>. `loadIsal` tests these offsets on a known stream before they are used. */
@@ -16,7 +17,6 @@ const STATE = {
 /** The input begins behind the header; ISA-L checks the CRC and the length behind the data. */
 const ISAL_GZIP_NO_HDR_VER = 6;
 const BLOCK_FINISH = 5;
-export const ISAL_LIBRARY = 'libisal.so.2';
 
 const ERRORS: Readonly<Record<number, string>> = {
   [-1]: 'invalid block',
@@ -42,18 +42,14 @@ export function loadIsal(): Isal | undefined {
 }
 
 function openIsal(): Isal | undefined {
-  try {
-    const koffi = loadKoffi();
-    const library = koffi.load(ISAL_LIBRARY);
+  return bindIsal(({ address, func }) => {
     const isal: Isal = {
-      address: koffi.address,
-      init: library.func('void isal_inflate_init(uint64_t)') as (state: number) => void,
-      inflate: library.func('int isal_inflate(uint64_t)') as (state: number) => number,
+      address,
+      init: func('void isal_inflate_init(uint64_t)'),
+      inflate: func('int isal_inflate(uint64_t)'),
     };
     return decodesKnownStream(isal) ? isal : undefined;
-  } catch {
-    return undefined; // zlib takes its place
-  }
+  });
 }
 
 /**
