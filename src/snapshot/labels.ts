@@ -14,6 +14,8 @@ export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 
 /** Labels an active snapshot of `unpackSnapshot`. Its process holds the lock of this name: a free lock means that it died. */
 export const UNPACKING_LABEL = 'overlayer/unpacking';
+/** Labels a view of `openTemporaryView`. Its process holds the lock of the view's key. */
+export const TEMPORARY_VIEW_LABEL = 'overlayer/temporary-view';
 
 /** The daemon's label of an active snapshot without a parent: the unpacked layer, and its need of lower layers (JSON). */
 export const UNPACKED_LAYER_LABEL = 'overlayer/layer';

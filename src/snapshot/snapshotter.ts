@@ -184,9 +184,14 @@ export interface Snapshotter extends AsyncDisposable {
    * open. The lock excludes only other calls of `withLock`. `unpackSnapshot` takes it, so that a layer is unpacked once.
    * It ends with the process.
    *
+   * @param use gets a signal that `close` aborts. `close` then waits until `use` has resolved, which may call other methods
    * @throws what `use` throws; `signal.reason` after an abort while it waits
    */
-  withLock<T>(name: string, use: () => Promise<T>, options?: AbortableOptions): Promise<T>;
+  withLock<T>(
+    name: string,
+    use: (closing: AbortSignal) => Promise<T>,
+    options?: AbortableOptions,
+  ): Promise<T>;
 
   /**
    * Removes what crashes, interrupted unpacks and interrupted removals left behind. It does not touch directories that a

@@ -3,7 +3,7 @@ import type { AbortableOptions } from '../../base/abort.js';
 import { findRecord, listRecords, removeRecord } from '../../metadata/snapshot-records.js';
 import { findStaleMounts } from '../../mount/stale-mounts.js';
 import { contentsOf } from '../contents/known-contents.js';
-import { UNPACKING_LABEL } from '../labels.js';
+import { TEMPORARY_VIEW_LABEL, UNPACKING_LABEL } from '../labels.js';
 import type { SnapshotRoot } from '../store/snapshot-root.js';
 import { type OpenFinding, openFinding } from './check-report.js';
 
@@ -20,7 +20,7 @@ type Context = Pick<SnapshotRoot, 'store' | 'directories' | 'backend'>;
 /** See `Snapshotter.cleanup`. */
 export async function cleanUp(root: SnapshotRoot, options: AbortableOptions): Promise<CleanupResult> {
   const { store, directories, backend } = root;
-  await removeDeadUnpacks(root);
+  await removeDead(root);
   const result = await removeOrphans(root, options);
   const records = store.read((transaction) => listRecords(transaction));
   const committed = records
@@ -70,13 +70,15 @@ export async function pruneLeftovers(
   }
 }
 
-/** Removes the records of unpacks whose process has died, as their free locks show. Their directories become orphans. */
-async function removeDeadUnpacks({ store, directories }: Context): Promise<void> {
-  const unpacks = store.read((transaction) =>
-    listRecords(transaction).filter(({ kind, labels }) => kind === 'active' && UNPACKING_LABEL in labels),
-  );
-  for (const { name, labels } of unpacks) {
-    const release = directories.takeNameLock(labels[UNPACKING_LABEL]!);
+/**
+ * Removes the records of unpacks and temporary views whose process has died, as their free locks show. Their directories
+ * become orphans.
+ */
+async function removeDead({ store, directories }: Context): Promise<void> {
+  for (const { name, kind, labels } of store.read((transaction) => listRecords(transaction))) {
+    const lock = labels[UNPACKING_LABEL] ?? labels[TEMPORARY_VIEW_LABEL];
+    if (lock === undefined || kind === 'committed') continue;
+    const release = directories.takeNameLock(lock);
     if (release === undefined) continue;
     try {
       await store.write((transaction) => {

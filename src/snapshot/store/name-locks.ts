@@ -8,7 +8,7 @@ import { checkSnapshotName } from './snapshot-info.js';
 export class NameLocks {
   readonly #directories: SnapshotDirectories;
   readonly #holding = new Set<Promise<unknown>>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(directories: SnapshotDirectories) {
     this.#directories = directories;
@@ -19,7 +19,11 @@ export class NameLocks {
     return this.#holding.size > 0;
   }
 
-  async hold<T>(name: string, use: () => Promise<T>, { signal }: AbortableOptions): Promise<T> {
+  async hold<T>(
+    name: string,
+    use: (closing: AbortSignal) => Promise<T>,
+    { signal }: AbortableOptions,
+  ): Promise<T> {
     const holding = this.#hold(name, use, signal);
     this.#holding.add(holding);
     try {
@@ -31,19 +35,23 @@ export class NameLocks {
 
   /** Rejects waiting callers, and waits until all locks are released. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort(closed());
     await Promise.allSettled(this.#holding);
   }
 
-  async #hold<T>(name: string, use: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async #hold<T>(
+    name: string,
+    use: (closing: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     checkSnapshotName(name);
     const take = () => {
-      if (this.#closed) throw closed();
+      this.#closing.signal.throwIfAborted();
       return this.#directories.takeNameLock(name);
     };
     const release = await waitForLock(take, { path: this.#directories.nameLockOf(name), signal });
     try {
-      return await use();
+      return await use(this.#closing.signal);
     } finally {
       release();
     }

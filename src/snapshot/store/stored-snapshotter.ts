@@ -198,7 +198,11 @@ export class StoredSnapshotter implements Snapshotter {
     this.#running.add(running);
   }
 
-  withLock<T>(name: string, use: () => Promise<T>, options: AbortableOptions = {}): Promise<T> {
+  withLock<T>(
+    name: string,
+    use: (closing: AbortSignal) => Promise<T>,
+    options: AbortableOptions = {},
+  ): Promise<T> {
     return this.#locks.hold(name, use, options);
   }
 
