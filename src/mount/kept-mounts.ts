@@ -28,7 +28,8 @@ export const KEPT_MOUNTS = 'mounted';
 export const SHARED_MOUNTS = 'shared-mounts';
 /** The magic number of EROFS (statfs(2)). */
 const EROFS_MAGIC = 0xe0f5e1e2;
-const NAME = /^\d+-\d+(?:-[0-9a-f]{16})?$/;
+/** Earlier versions named a directory by the inode number alone. No file has such a name, so `sweep` removes it. */
+const NAME = /^\d+(?:-\d+)?(?:-[0-9a-f]{16})?$/;
 /** Another process holds the lock for about a millisecond, unless it is stopped. */
 const LOCK_LIMIT_MS = 5000;
 

@@ -7,7 +7,7 @@ import { KeptMounts, SHARED_MOUNTS } from './kept-mounts.js';
 import type { Mount } from './mount.js';
 import { mountOnto, namedAfterFile, type PlacedMount } from './mount-onto.js';
 import { isIdMap, parseMountOptions } from './mount-options.js';
-import { namesBelow } from './stale-mounts.js';
+import { namesBelow } from './store-mounts.js';
 import { countParts, fillTemplates } from './templates.js';
 
 /**

@@ -288,6 +288,26 @@ test('mounted, to be read and to be written to', () => {
   execFileSync('unshare', shell, { cwd: directory, stdio: 'pipe' });
 });
 
+test.each(['overlay', 'native', 'erofs'])(
+  'an image of a read-only store on %s is mounted and unmounted',
+  (backend) => {
+    const script = `
+    overlayer() { ${process.execPath} ${MAIN} "$@" --root read-only-${backend}; }
+    mkdir place-${backend}
+    overlayer import ${layout} --backend ${backend}
+    mount --bind -o ro read-only-${backend} read-only-${backend}
+    overlayer mount app:1 place-${backend}
+    test "$(cat place-${backend}/etc/next)" = next
+    overlayer unmount place-${backend}
+    test ! -e place-${backend}/etc
+    mount -t tmpfs other place-${backend}
+    ! overlayer unmount place-${backend}
+    mountpoint -q place-${backend}`;
+    const shell = ['--mount', '--propagation', 'private', 'bash', '-euo', 'pipefail', '-c', script];
+    execFileSync('unshare', shell, { cwd: directory, stdio: 'pipe' });
+  },
+);
+
 describe('in one line, with its exit code', () => {
   test.each<[what: string, args: readonly string[], code: number, says: RegExp]>([
     [

@@ -168,3 +168,10 @@ test('the file at a place is found, also by a process that did not mount it', as
     [files[1], '', '', ''],
   ]);
 });
+
+test('empty directories with the names of earlier versions are removed', async () => {
+  const { directory } = makeLayers();
+  for (const name of ['123', '123-0123456789abcdef']) mkdirSync(join(directory, name), { recursive: true });
+  expect(await sweep(directory, [])).toEqual({ unmounted: 0, failed: [] });
+  expect(readdirSync(directory)).toEqual([]);
+});

@@ -1,14 +1,17 @@
+import { accessSync, constants } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import { withContext } from '../../base/with-context.js';
 import type { Labels } from '../../metadata/labels.js';
 import { mountAll, unmountAll } from '../../mount/mounting.js';
+import { showsSnapshots } from '../../mount/store-mounts.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { MOUNTED_ON_LABEL } from './image-labels.js';
+import type { StoreParts } from './store-parts.js';
 
 interface MountedImage {
   /** ChainID of the top layer; undefined for an image without layers. */
@@ -43,10 +46,16 @@ export async function mountImage(
 }
 
 /** @throws OverlayerError `NotFound` when no image is mounted on the directory */
-export async function unmountImage(snapshots: Snapshotter, directory: string): Promise<void> {
+export async function unmountImage(
+  { snapshots, directories }: Pick<StoreParts, 'snapshots' | 'directories'>,
+  directory: string,
+): Promise<void> {
   const target = await realDirectory(directory);
   const mounted = await findMounted(snapshots, target);
-  if (mounted.length === 0)
+  // A store that is read-only has no record of its mounts.
+  const isMounted =
+    mounted.length > 0 || (isReadOnly(directories.path) && showsSnapshots(directories.path, target));
+  if (!isMounted)
     throw new OverlayerError('NotFound', `No image is mounted on "${directory}"`, {
       hint: 'overlayer snapshots unmount unmounts what else is mounted there',
     });
@@ -64,6 +73,15 @@ export async function findMounted(
   for await (const info of snapshots.walk({ filters: [`labels."${MOUNTED_ON_LABEL}"`] }))
     if (info.labels[MOUNTED_ON_LABEL] === target) found.push(info);
   return found.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
+}
+
+function isReadOnly(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
+  }
 }
 
 async function realDirectory(path: string): Promise<string> {

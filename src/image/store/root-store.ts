@@ -164,7 +164,7 @@ export class RootStore implements Store {
   }
 
   async unmount(directory: string): Promise<void> {
-    await unmountImage(this.snapshots, directory);
+    await unmountImage(this.#parts, directory);
   }
 
   close(): Promise<void> {

@@ -9,5 +9,5 @@ export interface StoreParts {
   readonly snapshots: Snapshotter;
   readonly content: ContentStore;
   /** Makes directories for temporary files. A cleanup of the snapshots removes those of dead processes. */
-  readonly directories: Pick<SnapshotDirectories, 'stage'>;
+  readonly directories: Pick<SnapshotDirectories, 'stage' | 'path'>;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { findRecord, listRecords, removeRecord } from '../../metadata/snapshot-records.js';
-import { findStaleMounts } from '../../mount/stale-mounts.js';
+import { findStaleMounts } from '../../mount/store-mounts.js';
 import { contentsOf } from '../contents/known-contents.js';
 import { TEMPORARY_VIEW_LABEL, UNPACKING_LABEL } from '../labels.js';
 import type { SnapshotRoot } from '../store/snapshot-root.js';

@@ -33,6 +33,18 @@ export function findStaleMounts(snapshots: string, exists: (directory: string) =
   });
 }
 
+/**
+ * Whether the topmost mount on a directory shows snapshots. Always false without /proc.
+ *
+ * @param snapshots path of the directory of all snapshots, without symlinks
+ * @param directory a path without symlinks
+ */
+export function showsSnapshots(snapshots: string, directory: string): boolean {
+  const mounts = hasProc() ? readMountInfo() : [];
+  const shown = mounts.findLast(({ mountPoint }) => mountPoint === directory);
+  return shown !== undefined && usedBy(shown, snapshots, mountOf(mounts, snapshots)).size > 0;
+}
+
 /** The mount that has a path. */
 function mountOf(mounts: readonly MountInfo[], path: string): MountInfo | undefined {
   const above = mounts.filter(

@@ -17,8 +17,8 @@ async function staleMounts(where: 'fast' | 'disk', mounts: readonly Mount[], gon
   }
   return await namespace.inside.run(
     async ({ overlayer, fs, load }, root, text, gone) => {
-      type StaleMounts = typeof import('../../src/mount/stale-mounts.js');
-      const { findStaleMounts } = await load<StaleMounts>('mount/stale-mounts.js');
+      type StaleMounts = typeof import('../../src/mount/store-mounts.js');
+      const { findStaleMounts } = await load<StaleMounts>('mount/store-mounts.js');
       const target = `${root}/target`;
       fs.mkdirSync(target);
       await overlayer.mountAll(JSON.parse(text.replaceAll('ROOT', `${root}/snapshots`)), target);
