@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { OverlaySupport } from '../../src/mount/overlay-support.js';
+import { BACKENDS } from '../helpers/backends.js';
 import { type Inside, useNamespace } from '../helpers/namespace-process.js';
 import { OVERLAY_SUPPORT } from '../helpers/overlay-support.js';
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from '../helpers/tar-builder.js';
@@ -69,7 +70,7 @@ interface Seen {
 }
 
 const namespace = useNamespace('root');
-type How = 'idmapped overlay' | 'remapped overlay' | 'native';
+type How = 'idmapped overlay' | 'idmapped erofs' | 'remapped overlay' | 'native';
 
 async function look(how: How, kind: 'container' | 'view'): Promise<Seen> {
   const root = namespace.directory();
@@ -102,12 +103,13 @@ async function lookInside(
   );
   const { openLinuxMountSystem } =
     await load<typeof import('../../src/system/linux-mount.js')>('system/linux-mount.js');
+  const { FileLayer } =
+    await load<typeof import('../../src/layer/erofs/file-layer.js')>('layer/erofs/file-layer.js');
+  const names = { 'idmapped overlay': 'overlay', 'idmapped erofs': 'erofs', native: 'native' } as const;
   const backend =
-    how === 'native'
-      ? 'native'
-      : how === 'idmapped overlay'
-        ? 'overlay'
-        : new OverlayBackend(support as OverlaySupport);
+    how === 'remapped overlay'
+      ? new OverlayBackend(support as OverlaySupport)
+      : names[how as keyof typeof names];
   const store = path.join(root, 'store');
   const snapshots = await overlayer.openSnapshotter({ root: store, backend });
   await overlayer.unpackSnapshot(snapshots, path.join(root, '0.tar'), { name: 'base', labels });
@@ -138,7 +140,15 @@ async function lookInside(
       /0x(\w*)/.exec(inside('getfattr', '-n', name, '-e', 'hex', file))?.[1] ?? '';
     const made =
       kind === 'view' ? '0:0' : inside('sh', '-c', 'touch directory/made && stat -c %u:%g directory/made');
-    const disk = fs.lstatSync(path.join(store, 'snapshots/1/fs/of-root'));
+    const ownerOnDisk = () => {
+      const layer = path.join(store, 'snapshots/1');
+      if (backend !== 'erofs') return fs.lstatSync(path.join(layer, 'fs/of-root'));
+      const file = new FileLayer(path.join(layer, 'layer.erofs'));
+      const owner = file.lookup(file.root, 'of-root')!;
+      file[Symbol.dispose]();
+      return owner;
+    };
+    const disk = ownerOnDisk();
     return {
       owners: Object.fromEntries(owners) as Record<string, string>,
       capability: hex('security.capability', 'of-root'),
@@ -159,6 +169,7 @@ async function lookInside(
 describe.each(['container', 'view'] as const)('a %s sees', (kind) => {
   test.each<[How, disk: string]>([
     ['idmapped overlay', '0:0'],
+    ['idmapped erofs', '0:0'],
     ['remapped overlay', '100000:200000'],
     ['native', '100000:200000'],
   ])('what the image says: %s', async (how, disk) => {
@@ -184,7 +195,7 @@ describe.each(['container', 'view'] as const)('a %s sees', (kind) => {
       acl: ACL.toString('hex'),
       made: '0:0',
       disk,
-      labels: how === 'idmapped overlay' ? [] : Object.keys(LABELS),
+      labels: how.startsWith('idmapped') ? [] : Object.keys(LABELS),
       damage: 0,
     });
   });
@@ -192,7 +203,7 @@ describe.each(['container', 'view'] as const)('a %s sees', (kind) => {
 
 test('the root of a snapshot upon nothing is the container’s root', async () => {
   const seen = await namespace.inside.run(
-    async ({ overlayer, fs, path, child, load }, root, labels, maps) => {
+    async ({ overlayer, fs, path, child, load }, root, labels, maps, backends) => {
       const { openLinuxMountSystem } =
         await load<typeof import('../../src/system/linux-mount.js')>('system/linux-mount.js');
       const user = openLinuxMountSystem().makeUserNamespace(maps);
@@ -200,7 +211,7 @@ test('the root of a snapshot upon nothing is the container’s root', async () =
       const target = fs.mkdtempSync('/tmp/overlayer-test-mapped-');
       fs.chmodSync(target, 0o755);
       const seen: string[] = [];
-      for (const backend of ['overlay', 'native'] as const) {
+      for (const backend of backends) {
         const snapshots = await overlayer.openSnapshotter({ root: path.join(root, backend), backend });
         await overlayer.mountAll(await snapshots.prepare('empty', { labels }), target);
         const shell = ['sh', '-c', `cd ${target} && mkdir made && stat -c %u:%g . made`];
@@ -215,6 +226,7 @@ test('the root of a snapshot upon nothing is the container’s root', async () =
     namespace.directory(),
     LABELS,
     MAPS,
+    BACKENDS,
   );
-  expect(seen).toEqual(['0:0\n0:0\n', '0:0\n0:0\n']);
+  expect(seen).toEqual(BACKENDS.map(() => '0:0\n0:0\n'));
 });
