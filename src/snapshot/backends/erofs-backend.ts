@@ -132,12 +132,12 @@ export class ErofsBackend implements SnapshotBackend {
     await syncDirectory(directory);
   }
 
+  /** Only for a tree. A layer file depends on its lower layers or not, and the commit makes it again if it does. */
   async inheritUnlisted({ directory, parents }: BackendSnapshot): Promise<void> {
+    const tree = treeOf(directory);
+    if (!existsSync(tree)) return;
     const lowers = parents.map(layerFileOf);
-    await treeThreads.run({
-      type: 'inherit-unlisted',
-      ...{ tree: treeOf(directory), lowers, older: work(directory) },
-    });
+    await treeThreads.run({ type: 'inherit-unlisted', tree, lowers, older: work(directory) });
   }
 
   #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
