@@ -13,6 +13,7 @@ import { readOwnProc } from '../system/own-proc.js';
 import type { Mount } from './mount.js';
 import { escapeLayer } from './overlay-layers.js';
 import { inScratch, type MountAt, reasonOf, withDetachedMounts } from './probe-mounts.js';
+import { escapeTemplate } from './templates.js';
 
 /** How the kernel mounts EROFS files on the filesystem of a directory, and overlays of them. */
 export interface ErofsSupport {
@@ -110,7 +111,7 @@ function lookAtOverlay(directory: string): void {
 }
 
 function overlayOn(at: (name: string) => string): Mount {
-  const directories = ['upper', 'work'].map((name) => `${name}dir=${escapeLayer(at(name))}`);
+  const directories = ['upper', 'work'].map((name) => `${name}dir=${escapeTemplate(escapeLayer(at(name)))}`);
   return {
     type: 'format/overlay',
     source: 'overlay',

@@ -11,6 +11,7 @@
  * - `{{ mount N }}`: the place of mount N, counted from 0
  * - `{{ overlay A B }}`: the places of the mounts from A to B, separated by colons; from B to A if A is larger
  * - `{{ source N }}`, `{{ target N }}`: that field of mount N
+ * - `{{"{{"}}`: the text `{{`
  */
 export interface Mount {
   /** `overlay`, `bind`, or the name of a file system; `format/` before it says that it has templates. */

@@ -45,6 +45,7 @@ export function countParts(mounts: readonly Mount[]): number {
  *   A repeated place is written once, as the nearest layer. Overlayfs refuses a directory that is in the list twice, and
  *   the lower of two equal layers changes nothing
  * - `{{ source N }}`, `{{ target N }}`: the field of mount N
+ * - `{{"{{"}}`: the text `{{` (`escapeTemplate`)
  *
  * The places may have any characters: in options of an overlay, they are written as `escapeLayer` does.
  *
@@ -87,6 +88,15 @@ export function withoutTemplates(
   };
 }
 
+/**
+ * Escapes text that is no template, such as a path. Go's templates, which containerd uses, read it as well: a string
+ * between braces stands for itself.
+ */
+export function escapeTemplate(text: string): string {
+  return text.replaceAll('{{', BRACES);
+}
+
+const BRACES = '{{"{{"}}';
 const TEMPLATE = /\{\{(.*?)\}\}/gs;
 const WORDS = /^\s*(?:(?<field>mount|source|target)\s+(?<index>\d+)|overlay\s+(?<from>\d+)\s+(?<to>\d+))\s*$/;
 
@@ -95,6 +105,7 @@ function fillText(text: string, earlier: readonly EarlierMount[], written: (path
   const rest = text.replace(TEMPLATE, '');
   if (rest.includes('{{')) throw badTemplate(text, 'it has no end');
   return text.replace(TEMPLATE, (template, words: string) => {
+    if (template === BRACES) return '{{';
     const match = WORDS.exec(words)?.groups;
     if (match === undefined)
       throw badTemplate(template, 'it is not one of mount, source, target, overlay with numbers');

@@ -288,6 +288,26 @@ test('mounted, to be read and to be written to', () => {
   execFileSync('unshare', shell, { cwd: directory, stdio: 'pipe' });
 });
 
+test.each(['overlay', 'erofs'])('the path of a root may have any characters on %s', (backend) => {
+  const script = `
+    root='{{ mount 0 }} }} a:b,c\\d\\:{{'
+    overlayer() { ${process.execPath} ${MAIN} "$@" --root "$root"; }
+    mkdir -p any-${backend}/place
+    cd any-${backend}
+    overlayer import ${layout} --backend ${backend}
+    overlayer mount app:1 place --rw
+    test "$(cat place/etc/next)" = next && test ! -e place/etc/base
+    touch place/etc/written
+    overlayer commit place app:2
+    overlayer unmount place
+    overlayer mount app:2 place
+    test -e place/etc/written
+    overlayer unmount place
+    overlayer snapshots check`;
+  const shell = ['--mount', '--propagation', 'private', 'bash', '-euo', 'pipefail', '-c', script];
+  execFileSync('unshare', shell, { cwd: directory, stdio: 'pipe' });
+});
+
 test.each(['overlay', 'native', 'erofs'])(
   'an image of a read-only store on %s is mounted and unmounted',
   (backend) => {

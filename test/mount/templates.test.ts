@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import type { Mount } from '../../src/index.js';
-import { countParts, fillTemplates, typeOf, withoutTemplates } from '../../src/mount/templates.js';
+import {
+  countParts,
+  escapeTemplate,
+  fillTemplates,
+  typeOf,
+  withoutTemplates,
+} from '../../src/mount/templates.js';
 
 const EARLIER = ['a', 'b', 'c'].map((name) => ({
   mount: { type: 'erofs', source: `/${name}.erofs`, target: `below/${name}`, options: ['ro'] },
@@ -106,4 +112,14 @@ test('a list for a program that knows no templates', () => {
     parts: [first, second],
     mounts: [{ type: 'overlay', source: 'overlay', options: ['lowerdir=/a\\:0:/a\\:1'] }],
   });
+});
+
+test('escaped text stays as it was', () => {
+  const path = '/{{ mount 0 }}/}}/{{{/{{"{{"}}';
+  const mount: Mount = {
+    type: 'format/overlay',
+    source: 'overlay',
+    options: [`upperdir=${escapeTemplate(path)}`],
+  };
+  expect(fillTemplates(mount, []).options).toEqual([`upperdir=${path}`]);
 });

@@ -3,7 +3,7 @@ import type { KeptMounts } from '../../mount/kept-mounts.js';
 import type { Mount } from '../../mount/mount.js';
 import { isIdMap, parseMountOptions, splitOption } from '../../mount/mount-options.js';
 import { escapeLayer, overlayLayers } from '../../mount/overlay-layers.js';
-import { countParts, fillTemplates } from '../../mount/templates.js';
+import { countParts, escapeTemplate, fillTemplates } from '../../mount/templates.js';
 import type { CallingContainerd } from '../containerd/calling-containerd.js';
 
 /**
@@ -59,12 +59,12 @@ export class CallerMounts {
     const parts: Mount[] = [];
     const lowers = overlayLayers(parseMountOptions(mount.type, mount.options).data).lowers.map((lower) => {
       const source = this.#kept.fileAt(lower);
-      if (source === undefined) return escapeLayer(lower);
+      if (source === undefined) return escapeTemplate(escapeLayer(lower));
       return `{{ mount ${parts.push({ type: 'erofs', source, options: ['ro'] }) - 1} }}`;
     });
     if (parts.length === 0) return mounts;
     const options = mount.options.map((option) =>
-      splitOption(option)[0] === 'lowerdir' ? `lowerdir=${lowers.join(':')}` : option,
+      splitOption(option)[0] === 'lowerdir' ? `lowerdir=${lowers.join(':')}` : escapeTemplate(option),
     );
     return [...parts, { ...mount, type: 'format/overlay', options }];
   }

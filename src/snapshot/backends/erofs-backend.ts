@@ -9,6 +9,7 @@ import { SHARED_MOUNTS } from '../../mount/kept-mounts.js';
 import type { Mount } from '../../mount/mount.js';
 import { escapeLayer } from '../../mount/overlay-layers.js';
 import type { OverlaySupport } from '../../mount/overlay-support.js';
+import { escapeTemplate } from '../../mount/templates.js';
 import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
@@ -101,11 +102,12 @@ export class ErofsBackend implements SnapshotBackend {
     const isCovered = kind === 'view' && existsSync(tree);
     const mounts = layers.map((source): Mount => ({ type: 'erofs', source, options: ['ro'], sharedIn }));
     if (readOnly && layers.length === 1 && !isCovered) return [{ ...mounts[0]!, options: [...maps, 'ro'] }];
+    const inTemplate = (path: string) => escapeTemplate(escapeLayer(path));
     const files = layers.length === 1 ? '{{ mount 0 }}' : `{{ overlay 0 ${layers.length - 1} }}`;
     const options = [
       ...maps,
-      ...(readOnly ? [] : [`workdir=${escapeLayer(work(directory))}`, `upperdir=${escapeLayer(tree)}`]),
-      `lowerdir=${isCovered ? `${escapeLayer(tree)}:` : ''}${files}`,
+      ...(readOnly ? [] : [`workdir=${inTemplate(work(directory))}`, `upperdir=${inTemplate(tree)}`]),
+      `lowerdir=${isCovered ? `${inTemplate(tree)}:` : ''}${files}`,
       ...(this.#support.indexOff ? ['index=off'] : []),
       ...(kind === 'active' && readOnly ? ['ro'] : []),
     ];
