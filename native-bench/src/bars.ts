@@ -1,8 +1,9 @@
 import { atLeast, atMost, type Bar, below } from './bar.js';
 import { erofsBars } from './erofs/erofs-bars.js';
-import { type Results, secondsOf } from './results.js';
+import { fastestOf, type Results, secondsOf } from './results.js';
 import { FEWEST, MOST, OPERATIONS, type SnapshotTimes } from './snapshots.js';
 import { median, pairedRatio } from './statistics.js';
+import { WAY_BACK_INPUTS, wayBackBars } from './way-back/way-back-bars.js';
 
 /** `of` is to be `least` times as fast as `against`. */
 const SPEED_BARS = [
@@ -23,7 +24,10 @@ const IMAGE_PEERS = ['containerd', 'skopeo', 'podman', 'buildah', 'umoci'];
 const IMAGE_BAR = 4;
 const IMAGE_LIMIT = 1.25;
 /** In MB: of a layer, and of a whole image. */
-const MEMORY_BARS: Readonly<Record<string, number>> = { memory: 160, image: 300, pull: 300 };
+const MEMORY_BARS: Readonly<Record<string, number>> = {
+  ...{ memory: 160, image: 300, pull: 300 },
+  ...Object.fromEntries(Object.keys(WAY_BACK_INPUTS).map((group) => [group, 300])),
+};
 const DELAY_BAR_MS = 20;
 const GROWTH_BAR = 2;
 
@@ -41,6 +45,7 @@ export function bars(results: Results): Bar[] {
     }),
     ...results.snapshots.filter(({ count }) => count === MOST).flatMap((most) => growthBars(results, most)),
     ...erofsBars(results),
+    ...wayBackBars(results),
   ];
 }
 
@@ -72,17 +77,13 @@ function imageBars(results: Results, group: 'image' | 'pull'): Bar[] {
   const seconds = (contender: string) => secondsOf(results, group, 'image', contender);
   const own = seconds('overlayer');
   const limit = seconds('igzip | tar, two side by side');
-  const peers = IMAGE_PEERS.flatMap((peer) => {
-    const times = seconds(peer);
-    return times === undefined ? [] : [{ peer, times }];
-  }).sort((a, b) => median(a.times) - median(b.times));
-  const [fastest] = peers;
+  const fastest = fastestOf(results, group, 'image', IMAGE_PEERS);
   if (own === undefined || limit === undefined || fastest === undefined) return [];
   const input = 'image';
-  const faster = `${group}: overlayer against ${fastest.peer}, the fastest`;
+  const faster = `${group}: overlayer against ${fastest.contender}, the fastest`;
   const longer = `${group}: time against two igzip | tar side by side`;
   return [
-    atLeast(IMAGE_BAR, { what: faster, input, value: pairedRatio(fastest.times, own) }),
+    atLeast(IMAGE_BAR, { what: faster, input, value: pairedRatio(fastest.seconds, own) }),
     atMost(IMAGE_LIMIT, { what: longer, input, value: pairedRatio(own, limit) }),
   ];
 }

@@ -5,6 +5,7 @@ import type { EventLoopDelay } from './event-loop.js';
 import type { Machine } from './machine.js';
 import type { Measurement, Sample } from './measure.js';
 import type { SnapshotTimes } from './snapshots.js';
+import { median } from './statistics.js';
 
 export interface InputSize {
   readonly name: string;
@@ -43,4 +44,20 @@ export function samplesOf(
 
 export function secondsOf(...args: Parameters<typeof samplesOf>): number[] | undefined {
   return samplesOf(...args)?.map((sample) => sample.seconds);
+}
+
+/** The fastest of these contenders, by its median. Undefined where this run measured none of them. */
+export function fastestOf(
+  results: Results,
+  group: string,
+  input: string,
+  contenders: readonly string[],
+): { readonly contender: string; readonly seconds: number[] } | undefined {
+  return contenders
+    .flatMap((contender) => {
+      const seconds = secondsOf(results, group, input, contender);
+      return seconds === undefined ? [] : [{ contender, seconds }];
+    })
+    .sort((a, b) => median(a.seconds) - median(b.seconds))
+    .at(0);
 }

@@ -33,6 +33,10 @@ const GROUPS = {
   image: { title: 'image to store on ext4, durable', limits: true },
   pull: { title: 'image from a registry to store on ext4, durable', limits: true },
   daemon: { title: 'image to containerd on ext4, durable', limits: true },
+  push: { title: 'image to an empty registry', limits: true },
+  'convert-zstd': { title: 'all layers from gzip to zstd', limits: true },
+  'convert-gzip': { title: 'all layers from zstd to gzip', limits: true },
+  commit: { title: 'what a container installed becomes a layer of a new image', limits: true },
 } as const;
 type Group = keyof typeof GROUPS;
 

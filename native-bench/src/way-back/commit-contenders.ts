@@ -4,8 +4,11 @@ import type { Layer } from '../inputs.js';
 import type { Contender } from '../measure.js';
 import { OVERLAYER } from '../paths.js';
 import { run, shell } from '../run.js';
-import type { Stores } from './measure-way-back.js';
 import { removeImage } from './send-contenders.js';
+import type { Stores } from './stores.js';
+
+/** Peers that write a layer as it is. */
+export const PLAIN_COMMITS = ['buildah, to its storage (not compressed)', 'podman (not compressed)'] as const;
 
 /** A toolchain that a container has installed becomes a layer of a new image. */
 export function commitContenders(stores: Stores, change: Layer): readonly Contender[] {
@@ -43,12 +46,12 @@ export function commitContenders(stores: Stores, change: Layer): readonly Conten
       command: () => ['umoci', 'repack', '--image', `${gzipLayout}:committed`, bundle],
     },
     {
-      name: 'buildah, to its storage (not compressed)',
+      name: PLAIN_COMMITS[0],
       before: () => run(shell(`buildah ${containers} rmi committed || true`)),
       command: () => shell(`buildah ${containers} commit -q change committed`),
     },
     {
-      name: 'podman (not compressed)',
+      name: PLAIN_COMMITS[1],
       before: () => run(shell(`${podman} rmi committed || true`)),
       command: () => shell(`${podman} commit -q podman committed`),
     },

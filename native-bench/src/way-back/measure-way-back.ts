@@ -1,40 +1,26 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CONTAINERD } from '../image-contenders.js';
 import { loadImage, unloadImage } from '../image-files.js';
-import { measureInTurn } from '../measure.js';
-import { OVERLAYER } from '../paths.js';
+import { describeLayer } from '../inputs.js';
+import { type Contender, measureInTurn } from '../measure.js';
 import { startEmptyRegistry } from '../registry.js';
 import type { Results } from '../results.js';
-import { run, shell } from '../run.js';
+import { run } from '../run.js';
 import { commitContenders } from './commit-contenders.js';
 import { convertContenders, pushContenders } from './send-contenders.js';
-
-/** Where each tool has the image before the time begins. All are in memory. */
-export interface Stores {
-  readonly root: string;
-  /** OCI layouts with the image as `image`. */
-  readonly gzipLayout: string;
-  readonly zstdLayout: string;
-  /** Of overlayer. The images `image` (gzip) and `zstd` are in it. */
-  readonly overlayer: string;
-  /** Options of podman and buildah. Their image is `image`. */
-  readonly containers: string;
-  /** Of containerd. */
-  readonly containerd: string;
-}
-
-/** The name of the image in containerd. */
-export const CONTAINERD_IMAGE = 'example.org/bench:image';
+import { makeStores } from './stores.js';
+import { WAY_BACK_INPUTS, type WayBackGroup } from './way-back-bars.js';
 
 /** An image of five layers is pushed and converted, and a change of a container is committed. */
 export function measureWayBack(results: Results, dir: string): void {
   const image = loadImage('image', dir);
-  results.inputs.push(image.size);
+  const toolchain = image.layers.find(({ name }) => name === 'toolchain')!;
+  results.inputs.push(image.size, describeLayer(toolchain));
   const stores = makeStores(dir, image.layout);
-  const where = { input: 'image', dir, rounds: Math.min(results.rounds, 3) };
-  const measure = (group: string, contenders: Parameters<typeof measureInTurn>[0]) =>
-    results.measurements.push(...measureInTurn(contenders, { ...where, group }));
+  const where = { dir, rounds: Math.min(results.rounds, 3) };
+  const measure = (group: WayBackGroup, contenders: readonly Contender[]) =>
+    results.measurements.push(
+      ...measureInTurn(contenders, { ...where, group, input: WAY_BACK_INPUTS[group] }),
+    );
   const registry = startEmptyRegistry(join(dir, 'registry'));
   try {
     measure('push', pushContenders(stores, registry));
@@ -43,37 +29,8 @@ export function measureWayBack(results: Results, dir: string): void {
   }
   measure('convert-zstd', convertContenders(stores, 'zstd'));
   measure('convert-gzip', convertContenders(stores, 'gzip'));
-  const toolchain = image.layers.find(({ name }) => name === 'toolchain')!;
   measure('commit', commitContenders(stores, toolchain));
   run(['umount', '-q', join(stores.root, 'containers', 'root', 'overlay')]);
   run(['rm', '-r', stores.root]);
   unloadImage(image);
-}
-
-function makeStores(dir: string, gzipLayout: string): Stores {
-  const root = join(dir, 'stores');
-  mkdirSync(join(root, 'containerd'), { recursive: true });
-  const [overlayer, zstdLayout] = [join(root, 'overlayer'), join(root, 'zstd')];
-  const storage = join(root, 'containers');
-  const containers = `--root ${storage}/root --runroot ${storage}/run --storage-driver overlay`;
-  run([
-    'skopeo',
-    'copy',
-    '-q',
-    '--dest-compress-format',
-    'zstd',
-    `oci:${gzipLayout}:image`,
-    `oci:${zstdLayout}:image`,
-  ]);
-  for (const [name, layout] of [
-    ['image', gzipLayout],
-    ['zstd', zstdLayout],
-  ] as const)
-    run([...OVERLAYER, 'import', '--root', overlayer, '--name', name, '--progress', 'none', layout]);
-  run(
-    shell(`podman ${containers} tag $(podman ${containers} pull -q oci:${gzipLayout}:image) localhost/image`),
-  );
-  const archive = join(dir, 'image.tar');
-  run([CONTAINERD, join(root, 'containerd'), 'import', '--base-name', 'example.org/bench', archive]);
-  return { root, gzipLayout, zstdLayout, overlayer, containers, containerd: join(root, 'containerd') };
 }

@@ -3,7 +3,10 @@ import type { Contender } from '../measure.js';
 import { OVERLAYER } from '../paths.js';
 import type { EmptyRegistry } from '../registry.js';
 import { run, shell } from '../run.js';
-import { CONTAINERD_IMAGE, type Stores } from './measure-way-back.js';
+import { CONTAINERD_IMAGE, type Stores } from './stores.js';
+
+export const PUSHERS = ['skopeo, from a layout', 'podman', 'buildah', 'containerd'] as const;
+export const CONVERTERS = ['skopeo', 'buildah, from its storage'] as const;
 
 /** The image to a registry that has nothing. */
 export function pushContenders(stores: Stores, registry: EmptyRegistry): readonly Contender[] {
@@ -18,7 +21,7 @@ export function pushContenders(stores: Stores, registry: EmptyRegistry): readonl
       ],
     },
     {
-      name: 'skopeo, from a layout',
+      name: PUSHERS[0],
       command: () => [
         'skopeo',
         'copy',
@@ -29,15 +32,15 @@ export function pushContenders(stores: Stores, registry: EmptyRegistry): readonl
       ],
     },
     {
-      name: 'podman',
+      name: PUSHERS[1],
       command: () => shell(`podman ${stores.containers} push -q --tls-verify=false localhost/image ${to}`),
     },
     {
-      name: 'buildah',
+      name: PUSHERS[2],
       command: () => shell(`buildah ${stores.containers} push -q --tls-verify=false localhost/image ${to}`),
     },
     {
-      name: 'containerd',
+      name: PUSHERS[3],
       command: () => [CONTAINERD, stores.containerd, 'push', '--plain-http', reference, CONTAINERD_IMAGE],
     },
   ];
@@ -49,24 +52,26 @@ export function convertContenders(stores: Stores, compression: 'gzip' | 'zstd'):
   const own = compression === 'zstd' ? 'image' : 'zstd';
   const layout = compression === 'zstd' ? stores.gzipLayout : stores.zstdLayout;
   const inStore = ['--root', stores.overlayer];
+  const overlayer = (name: string, flag: string): Contender => ({
+    name,
+    before: () => removeImage(stores, 'converted'),
+    command: () => [
+      ...[...OVERLAYER, 'convert', ...inStore, '--compression', flag, '--progress', 'none'],
+      ...[own, '-t', 'converted'],
+    ],
+  });
   return [
+    overlayer('overlayer', compression),
+    ...(compression === 'zstd' ? [overlayer('overlayer, level 1', 'zstd:1')] : []),
     {
-      name: 'overlayer',
-      before: () => removeImage(stores, 'converted'),
-      command: () => [
-        ...[...OVERLAYER, 'convert', ...inStore, '--compression', compression, '--progress', 'none'],
-        ...[own, '-t', 'converted'],
-      ],
-    },
-    {
-      name: 'skopeo',
+      name: CONVERTERS[0],
       command: (dest) => [
         ...['skopeo', 'copy', '-q', '--dest-compress-format', compression],
         ...[`oci:${layout}:image`, `oci:${dest}/layout:image`],
       ],
     },
     {
-      name: 'buildah, from its storage',
+      name: CONVERTERS[1],
       command: (dest) =>
         shell(
           `buildah ${stores.containers} push -q --compression-format ${compression} localhost/image oci:${dest}/layout:image`,
