@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { loadImage, unloadImage } from '../image-files.js';
+import { loadImage } from '../image-files.js';
 import { describeLayer } from '../inputs.js';
 import { type Contender, measureInTurn } from '../measure.js';
 import { startEmptyRegistry } from '../registry.js';
 import type { Results } from '../results.js';
-import { run } from '../run.js';
 import { commitContenders } from './commit-contenders.js';
 import { convertContenders, pushContenders } from './send-contenders.js';
 import { makeStores } from './stores.js';
@@ -30,7 +29,5 @@ export function measureWayBack(results: Results, dir: string): void {
   measure('convert-zstd', convertContenders(stores, 'zstd'));
   measure('convert-gzip', convertContenders(stores, 'gzip'));
   measure('commit', commitContenders(stores, toolchain));
-  run(['umount', '-q', join(stores.root, 'containers', 'root', 'overlay')]);
-  run(['rm', '-r', stores.root]);
-  unloadImage(image);
+  // Mounts and files go with the namespace of this program.
 }
