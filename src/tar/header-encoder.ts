@@ -35,8 +35,7 @@ const USUAL_PAX_BYTES = BLOCK;
 /**
  * Encodes headers into one buffer. Allocating a block for each header took a third of the time of walking a tree.
  *
- * tar-stream, which writes other archives here, is a stream. It supports neither binary attributes nor names that are
- * not UTF-8.
+ * tar-stream supports neither binary attributes nor names that are not UTF-8.
  */
 export class HeaderEncoder {
   readonly #block = Buffer.alloc(BLOCK);

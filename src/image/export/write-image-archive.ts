@@ -1,5 +1,3 @@
-import { pipeline } from 'node:stream/promises';
-import { type Header, type Pack, pack } from 'tar-stream';
 import { OverlayerError } from '../../base/errors.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -7,6 +5,7 @@ import type { Digest } from '../../oci/digest.js';
 import { isConfig, MEDIA_TYPE } from '../../oci/media-types.js';
 import { hostPlatform, rankPlatform } from '../../oci/platform.js';
 import { DOCKER_MANIFEST_FILE } from '../archive/docker-archive.js';
+import { ARCHIVE_END, directoryHeader, fileHeader, padding } from '../archive/member-header.js';
 import type { SourceImage } from '../source/image-source.js';
 import { blobName, INDEX_FILE, LAYOUT_FILE } from '../source/local-images.js';
 import { dockerTag, LAYOUT_DOCUMENT, namedDescriptor } from '../target/image-names.js';
@@ -17,24 +16,6 @@ import {
   findImageBlobs,
   type PresentManifest,
 } from './find-image-blobs.js';
-
-/** Writes images as `exportImages` does. */
-export async function* writeImageArchive(
-  images: readonly ExportedImage[],
-): AsyncGenerator<Uint8Array, void, void> {
-  const archive = pack();
-  const written = writeArchive(archive, images);
-  written.catch(() => archive.destroy());
-  try {
-    yield* archive as AsyncIterable<Uint8Array>;
-  } catch (error) {
-    await written; // its error is the cause
-    throw error;
-  } finally {
-    archive.destroy();
-  }
-  await written;
-}
 
 /** Finds the blobs of images, which are sorted by name. @throws OverlayerError `InvalidArgument`: there is none */
 export async function findImages(
@@ -48,32 +29,29 @@ export async function findImages(
   return found;
 }
 
-/** Writes members in the order of their names, without owners and times. */
-async function writeArchive(archive: Pack, images: readonly ExportedImage[]): Promise<void> {
+/** Writes images as `exportImages` does: members in the order of their names, without owners and times. */
+export async function* writeImageArchive(
+  images: readonly ExportedImage[],
+): AsyncGenerator<Uint8Array, void, void> {
   const blobs = new Map<Digest, ExportedBlob>(images.flatMap((image) => [...image.blobs]));
-  for (const name of ['blobs/', 'blobs/sha256/'])
-    archive.entry(headers({ name, type: 'directory', mode: 0o755 }));
+  for (const path of ['blobs/', 'blobs/sha256/']) yield directoryHeader(path);
   for (const { descriptor, read } of [...blobs.values()].toSorted((a, b) =>
     byDigest(a.descriptor, b.descriptor),
   )) {
-    const entry = archive.entry(headers({ name: blobName(descriptor.digest), size: descriptor.size }));
-    await pipeline(read, entry);
+    yield fileHeader(blobName(descriptor.digest), descriptor.size);
+    yield* read();
+    yield padding(descriptor.size);
   }
   const documents = {
     [INDEX_FILE]: indexDocument(images),
     [DOCKER_MANIFEST_FILE]: dockerDocument(images),
     [LAYOUT_FILE]: LAYOUT_DOCUMENT,
   };
-  for (const [name, document] of Object.entries(documents))
-    archive.entry(headers({ name }), JSON.stringify(document));
-  archive.finalize();
-}
-
-type EntryFields = Partial<Header> & Pick<Header, 'name'>;
-
-/** The fields that all members share. */
-function headers(fields: EntryFields): EntryFields {
-  return { mode: 0o444, uid: 0, gid: 0, mtime: new Date(0), ...fields };
+  for (const [name, document] of Object.entries(documents)) {
+    const bytes = Buffer.from(JSON.stringify(document));
+    yield Buffer.concat([fileHeader(name, bytes.length), bytes, padding(bytes.length)]);
+  }
+  yield ARCHIVE_END;
 }
 
 function byName(a: SourceImage, b: SourceImage): number {

@@ -10,19 +10,13 @@ import { parseManifest } from '../../oci/manifest.js';
 import { isIndex, isLayer, MEDIA_TYPE } from '../../oci/media-types.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { syncDirectory } from '../../system/sync-directory.js';
-import { END_MARKER_BYTES, HeaderEncoder } from '../../tar/header-encoder.js';
+import { paddingOf } from '../../tar/block.js';
 import { DOCKER_MANIFEST_FILE } from '../archive/docker-archive.js';
+import { ARCHIVE_END, fileHeader } from '../archive/member-header.js';
 import { blobName, INDEX_FILE, LAYOUT_FILE } from '../source/local-images.js';
 import { dockerTag, LAYOUT_DOCUMENT, namedDescriptor } from './image-names.js';
 import type { ImageTarget, NewBlob, TargetForm, WriteBlobOptions } from './image-target.js';
 import { writeAll, writeAsBlob, writeBlobInto } from './write-blob.js';
-
-const BLOCK = 512;
-/** The fields that all members share. */
-const MEMBER = {
-  ...{ mode: 0o444, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0 },
-  ...{ linkPath: '', devMajor: 0, devMinor: 0, xattrs: undefined },
-} as const;
 
 /**
  * - `oci-archive`: an OCI layout as an uncompressed tar
@@ -41,9 +35,17 @@ interface NamedImage {
   readonly bytes: Uint8Array;
 }
 
+/** A blob whose size was not known before its end. */
+interface CollectedBlob {
+  readonly descriptor: Descriptor;
+  /** Has no name any more, so nothing is left when the process is killed. */
+  readonly file: FileHandle;
+}
+
 /**
- * An archive of images in a file. Blobs are written at the same time: each gets its part of the file when its size is
- * known. A blob of unknown size is collected in a file of its own. The archive appears when it is complete and on disk.
+ * An archive of images in a file. Blobs are written at the same time, each into its part of the file, in the order in which
+ * they begin. Blobs of unknown size are collected in files of their own, and become members at the end, in the order of
+ * their digests. So the same copy always gives the same bytes. The archive appears when it is complete and on disk.
  */
 export class ArchiveTarget implements ImageTarget {
   readonly description: string;
@@ -51,11 +53,11 @@ export class ArchiveTarget implements ImageTarget {
   readonly #format: ImageArchiveFormat;
   readonly #path: string;
   readonly #partial: string;
-  readonly #headers = new HeaderEncoder();
   #file: FileHandle | undefined;
   /** Where the next member begins. */
   #end = 0;
   readonly #written = new Map<Digest, Promise<Descriptor>>();
+  readonly #collected: CollectedBlob[] = [];
   readonly #images: NamedImage[] = [];
   #state: 'open' | 'damaged' | 'finished' = 'open';
 
@@ -105,12 +107,20 @@ export class ArchiveTarget implements ImageTarget {
     this.#images.push({ name, target, bytes });
   }
 
-  async finish(): Promise<void> {
+  async finish(options: AbortableOptions = {}): Promise<void> {
     const file = this.#opened();
+    for (const { descriptor, file: collected } of this.#collected.toSorted(byDigest)) {
+      const bytes = collected.createReadStream({ start: 0, autoClose: false });
+      await this.#writeMember(
+        descriptor,
+        { ...descriptor, open: async () => ({ bytes, offset: 0 }) },
+        options,
+      );
+    }
     for (const [name, document] of Object.entries(this.#documents()))
       await this.#append(name, Buffer.from(JSON.stringify(document)));
     try {
-      await file.truncate(this.#end + END_MARKER_BYTES);
+      await file.truncate(this.#end + ARCHIVE_END.length);
       await file.sync();
       await rename(this.#partial, this.#path);
       this.#state = 'finished';
@@ -124,7 +134,7 @@ export class ArchiveTarget implements ImageTarget {
     const file = this.#file;
     this.#file = undefined;
     if (file === undefined) return;
-    await file.close();
+    await Promise.all([file, ...this.#collected.map((blob) => blob.file)].map((open) => open.close()));
     if (this.#state !== 'finished') await rm(this.#partial, { force: true });
   }
 
@@ -169,9 +179,9 @@ export class ArchiveTarget implements ImageTarget {
 
   async #writeMember(member: Descriptor, blob: NewBlob, options: WriteBlobOptions): Promise<Descriptor> {
     const file = this.#opened();
-    const header = this.#header(this.#memberOf(member), member.size);
+    const header = fileHeader(this.#memberOf(member), member.size);
     const start = this.#end;
-    this.#end = start + header.length + padded(member.size);
+    this.#end = start + header.length + member.size + paddingOf(member.size);
     try {
       await this.#writeAt(header, start);
       const place = { file, position: start + header.length, path: this.description };
@@ -189,32 +199,29 @@ export class ArchiveTarget implements ImageTarget {
     const file = await open(path, 'wx+', 0o600).catch((error: unknown) => {
       throw toOverlayerError(error, `Cannot write "${this.description}"`);
     });
+    let isKept = false;
     try {
-      // It has no name, so nothing is left when the process is killed.
       await rm(path);
-      const collected = await writeBlobInto({ file, position: 0, path: this.description }, blob, options);
-      const bytes = file.createReadStream({ start: 0, autoClose: false });
-      return await this.writeBlob(
-        { ...collected, open: async () => ({ bytes, offset: 0 }) },
-        { signal: options.signal },
-      );
+      const descriptor = await writeBlobInto({ file, position: 0, path: this.description }, blob, options);
+      isKept = !this.#written.has(descriptor.digest);
+      if (isKept) {
+        this.#written.set(descriptor.digest, Promise.resolve(descriptor));
+        this.#collected.push({ descriptor, file });
+      }
+      return descriptor;
     } finally {
-      await file.close();
+      if (!isKept) await file.close();
     }
   }
 
   async #append(name: string, bytes: Uint8Array): Promise<void> {
-    const header = this.#header(name, bytes.length);
+    const header = fileHeader(name, bytes.length);
     await this.#writeAt(Buffer.concat([header, bytes]), this.#end);
-    this.#end += header.length + padded(bytes.length);
+    this.#end += header.length + bytes.length + paddingOf(bytes.length);
   }
 
   async #writeAt(bytes: Uint8Array, position: number): Promise<void> {
     await writeAll({ file: this.#opened(), position, path: this.description }, bytes);
-  }
-
-  #header(path: string, size: number): Buffer {
-    return Buffer.from(this.#headers.encode({ type: 'file', path, size, ...MEMBER }));
   }
 
   #opened(): FileHandle {
@@ -226,6 +233,6 @@ export class ArchiveTarget implements ImageTarget {
   }
 }
 
-function padded(size: number): number {
-  return Math.ceil(size / BLOCK) * BLOCK;
+function byDigest({ descriptor: a }: CollectedBlob, { descriptor: b }: CollectedBlob): number {
+  return a.digest < b.digest ? -1 : 1;
 }

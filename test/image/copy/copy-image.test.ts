@@ -68,6 +68,23 @@ describe('a copy', () => {
     expect(readdirSync(directory).sort()).toEqual(['copy', 'image.tar']);
   });
 
+  test.each(['oci-archive', 'docker-archive'] as const)(
+    'to %s gives the same bytes each time, whichever layer is compressed first',
+    async (format) => {
+      const archives: Buffer[] = [];
+      for (const concurrency of [1, 4]) {
+        await using source = await sample();
+        await using target = await createImageArchive(at('image.tar'), { format });
+        await copyImage(source, target, {
+          compression: format === 'oci-archive' ? 'zstd' : 'none',
+          concurrency,
+        });
+        archives.push(readFileSync(at('image.tar')));
+      }
+      expect(archives[0]!.equals(archives[1]!)).toBe(true);
+    },
+  );
+
   test('to an archive of docker has plain layers, and skopeo reads it', async () => {
     await archiveOf('docker-archive', 'docker.io/library/sample:1');
     const config = JSON.parse(skopeo('inspect', '--config', `docker-archive:${at('image.tar')}:sample:1`));
