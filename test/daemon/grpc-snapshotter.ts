@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { ifFound } from '../../src/base/if-found.js';
 import { ProgressTask } from '../../src/base/task.js';
 import type {
@@ -7,6 +10,8 @@ import type {
 } from '../../src/daemon/snapshots/snapshots-messages.js';
 import type { Mount, SnapshotInfo, Snapshotter } from '../../src/index.js';
 import { type Daemon, OverlayerError, serve } from '../../src/index.js';
+import { KEPT_MOUNTS } from '../../src/mount/kept-mounts.js';
+import type { BackendName } from '../helpers/backends.js';
 import { connect } from './grpc-client.js';
 
 const NAME = 'overlayer';
@@ -16,7 +21,7 @@ const daemons = new Map<string, Promise<Daemon>>();
 let users = 0;
 
 /** The snapshots of a root, by way of a daemon and a connection to it. */
-export async function open(root: string, backend: 'overlay' | 'native'): Promise<Snapshotter> {
+export async function open(root: string, backend: BackendName): Promise<Snapshotter> {
   let daemon = daemons.get(root);
   if (daemon === undefined) {
     daemon = serve({ root, backend, address: `${root}.sock`, containerd: '/nonexistent' });
@@ -29,16 +34,23 @@ export async function open(root: string, backend: 'overlay' | 'native'): Promise
     if (closed) return;
     closed = true;
     if (--users > 0) return;
-    for (const each of daemons.values()) await (await each).close();
+    for (const [root, each] of daemons) {
+      await (await each).close();
+      unmountKept(root);
+    }
     daemons.clear();
   });
 }
 
-function grpcSnapshotter(
-  address: string,
-  backend: 'overlay' | 'native',
-  onClose: () => Promise<void>,
-): Snapshotter {
+/** A daemon leaves the layers mounted for containers that run on. */
+function unmountKept(root: string): void {
+  const kept = join(root, KEPT_MOUNTS);
+  if (!existsSync(kept)) return;
+  const places = readdirSync(kept).map((name) => join(kept, name));
+  if (places.length > 0) execFileSync('umount', places);
+}
+
+function grpcSnapshotter(address: string, backend: BackendName, onClose: () => Promise<void>): Snapshotter {
   const client = connect('snapshots', address);
   const ask = <Answer = object>(method: string, request: object) =>
     client.ask<Answer>(method, { snapshotter: NAME, ...request });
@@ -49,7 +61,7 @@ function grpcSnapshotter(
     await onClose();
   };
   return {
-    backend: { name: backend, reason: 'asked for', capabilities: backend === 'overlay' ? ['rebase'] : [] },
+    backend: { name: backend, reason: 'asked for', capabilities: backend === 'native' ? [] : ['rebase'] },
     prepare: (key, options) => mounts('prepare', { key, ...options }),
     view: (key, options) => mounts('view', { key, ...options }),
     mounts: (key) => mounts('mounts', { key }),
