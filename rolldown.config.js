@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 const common = {
   platform: 'node',
   // Packages stay outside.
@@ -47,7 +49,29 @@ const thread = (name, module) => ({
   output: { ...output, dir: 'dist/threads', codeSplitting: false },
 });
 
+/** The script and the style sheet of the page of `explore --html`, as strings of a module. */
+const page = {
+  input: 'src/explore/page/app/main.ts',
+  tsconfig: 'src/explore/page/app/tsconfig.json',
+  output: { format: 'iife', minify: true, comments: false, file: 'dist/explore/page/page-assets.built.js' },
+  plugins: [
+    {
+      name: 'assets-of-the-page',
+      generateBundle(_, bundle) {
+        const [chunk] = Object.values(bundle);
+        if (chunk.code.includes('</script')) throw new Error('The script of the page must not end its element');
+        const style = readFileSync('src/explore/page/app/page.css', 'utf8');
+        const strings = { PAGE_SCRIPT: chunk.code, PAGE_STYLE: style };
+        chunk.code = Object.entries(strings)
+          .map(([name, text]) => `export const ${name} = ${JSON.stringify(text)};\n`)
+          .join('');
+      },
+    },
+  ],
+};
+
 export default [
+  page,
   commandLine,
   thread('apply', 'layer/worker/apply-worker.js'),
   thread('decode', 'layer/worker/decode-worker.js'),

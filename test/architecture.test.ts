@@ -31,8 +31,8 @@ const ENTRIES = [
   ...['daemon', 'erofs', 'explore', 'image', 'layer', 'snapshot', 'tar', 'testing'].map(entryOf),
 ];
 const FOREIGN_CALLS = ['src/system/', 'src/compression/', 'src/base/natives.ts'];
-/** What a thread runs: rolldown makes it of the room's own `…-worker.ts`. */
-const BUILT_THREAD = /\/threads\/\w+\.cjs$/;
+/** Files that rolldown makes: threads of the room's own `…-worker.ts`, and modules of other sources of the room. */
+const BUILT = /\/threads\/\w+\.cjs$|\.built\.js$/;
 const HARD_LOOK = 400;
 /** In one folder. */
 const MOST_FILES = 20;
@@ -56,7 +56,7 @@ function sourceFiles(folder: string): SourceFile[] {
 function imports({ path, text }: SourceFile): { readonly files: string[]; readonly packages: string[] } {
   const named = /(?:\bfrom|\bimport|\bimport\s*\(|\bnew URL\s*\()\s*(['"])(?<name>[^'"\s]+)\1/g;
   const names = [...text.matchAll(named)].map(({ groups }) => groups!['name']!);
-  const relativeNames = names.filter((name) => name.startsWith('.') && !BUILT_THREAD.test(name));
+  const relativeNames = names.filter((name) => name.startsWith('.') && !BUILT.test(name));
   return {
     files: relativeNames.map((name) => join(dirname(path), name).replace(/\.js$/, '.ts')),
     packages: names.filter((name) => !/^(\.|node:)/.test(name)).map(packageName),

@@ -17,6 +17,7 @@ export type {
   Waste,
 } from './explored-image.js';
 export type { ExploreOptions, ExploreSource } from './open-stack.js';
+export { type WriteImagePageOptions, writeImagePage } from './page/write-image-page.js';
 
 // Names of entries as text; errors, limits and tasks, which all entry points share.
 

@@ -15,6 +15,7 @@ const PEERS: Readonly<Record<string, Peer>> = {
   buildah: { named: /buildah/, purpose: 'images by another builder' },
   'btrfs-progs': { named: /btrfs/, purpose: 'copies that share blocks' },
   'busybox-static': { named: /busybox/, purpose: 'a root filesystem that runs' },
+  chromium: { named: /chromium/, purpose: 'a browser that shows pages' },
   containerd: { named: /containerd/, purpose: 'the daemon as its plugin' },
   crun: { named: /crun/, purpose: 'containers from runtime bundles' },
   'docker-registry': { named: /docker-registry/, purpose: 'a registry to pull from' },

@@ -1,9 +1,18 @@
-import { compareExplored, type ExploredImage, exploreImage, type PathChange } from '../../index.js';
+import {
+  compareExplored,
+  displayPath,
+  type ExploredImage,
+  exploreImage,
+  type PathChange,
+  writeImagePage,
+} from '../../index.js';
 import { CHECK_FAILED_EXIT_CODE } from '../exit-code.js';
 import { type ExploredInput, openExplored } from '../explored-input.js';
 import { abortOnSignals, reportFailure } from '../failure.js';
 import type { ExploreFlags, LookFlags } from '../flags/explore-flags.js';
+import { writeOutput } from '../output.js';
 import { type Check, comparisonText, exploredText } from '../render/explored.js';
+import { formatBytes } from '../render/format.js';
 import { printResult } from '../render/print.js';
 import { createPullProgress } from '../render/progress/pull-progress.js';
 
@@ -23,7 +32,8 @@ export async function explore(
         ? undefined
         : await exploreArgument(flags.compare, flags, { given, signal });
     const checks = checksOf(image, flags);
-    if (other !== undefined) printComparison(other, image, flags);
+    if (flags.html !== undefined) await writePage(flags.html, { image, other, flags, signal });
+    else if (other !== undefined) printComparison(other, image, flags);
     else {
       const document = { ...documentOf(image), checks: checks.length === 0 ? undefined : checks };
       printResult(flags, document, exploredText(image, checks));
@@ -32,6 +42,26 @@ export async function explore(
   } catch (error) {
     return reportFailure(error, flags);
   }
+}
+
+interface Page {
+  readonly image: ExploredImage;
+  readonly other: ExploredImage | undefined;
+  readonly flags: ExploreFlags;
+  readonly signal: AbortSignal;
+}
+
+/** Writes the page to a file, or for `-` to standard output. */
+async function writePage(path: string, { image, other, flags, signal }: Page): Promise<void> {
+  let size = 0;
+  async function* counted(): AsyncGenerator<Uint8Array, void, void> {
+    for await (const bytes of writeImagePage(image, { compare: other })) {
+      size += bytes.length;
+      yield bytes;
+    }
+  }
+  await writeOutput(counted(), path, signal);
+  if (path !== '-') printResult(flags, { path, size }, `${displayPath(path)}: ${formatBytes(size)}\n`);
 }
 
 /** Reads an image to its end, and shows the progress. */

@@ -23,6 +23,7 @@ const CHECK_FLAGS = grouped('Checks (exit code 1 if one fails):', [
 
 export const EXPLORE_FLAGS = [
   flag('--compare <IMAGE>', 'show what another image has in another way: added, changed, removed'),
+  flag('--html <FILE>', 'write one page with all of it: a map, layers, waste, search'),
   ...CHECK_FLAGS,
   ...LOOK_FLAGS,
 ] as const;
