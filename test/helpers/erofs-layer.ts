@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { WorkBudget } from '../../src/base/work-budget.js';
 import { TAR_OFFSET } from '../../src/erofs/head.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/index.js';
@@ -29,7 +30,7 @@ export function makeErofsLayer(
   const system = openLinuxSystem();
   const layers = (options.lowers ?? []).map((path) =>
     path.endsWith('.erofs')
-      ? new FileLayer(path)
+      ? new FileLayer(path, statSync(path, { bigint: true }))
       : new DirectoryLayer(system, system.openAt(AT_FDCWD, path, O.RDONLY | O.DIRECTORY, 0)),
   );
   try {

@@ -143,7 +143,8 @@ async function lookInside(
     const ownerOnDisk = () => {
       const layer = path.join(store, 'snapshots/1');
       if (backend !== 'erofs') return fs.lstatSync(path.join(layer, 'fs/of-root'));
-      const file = new FileLayer(path.join(layer, 'layer.erofs'));
+      const at = path.join(layer, 'layer.erofs');
+      const file = new FileLayer(at, fs.statSync(at, { bigint: true }));
       const owner = file.lookup(file.root, 'of-root')!;
       file[Symbol.dispose]();
       return owner;

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import type { AbortableOptions } from '../../base/abort.js';
 import { EventLoopBudget } from '../../base/event-loop-budget.js';
-import { resolveLimits } from '../../base/limits.js';
+import { DEFAULT_LIMITS } from '../../base/limits.js';
 import type { DiffID } from '../../oci/digest.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { meterSystem } from '../../system/metered-system.js';
@@ -24,7 +24,9 @@ export async function packUpperdir(
   file: string,
   { lowers, signal }: AbortableOptions & { readonly lowers: readonly string[] },
 ): Promise<void> {
-  const input = { upper, layerFiles: lowers, destination: file, limits: resolveLimits() };
+  // The length of its path bounds the depth of an entry.
+  const limits = { ...DEFAULT_LIMITS, maxPathDepth: DEFAULT_LIMITS.maxPathLength };
+  const input = { upper, layerFiles: lowers, destination: file, limits };
   signal?.throwIfAborted();
   if (await isPackedHere(input)) return;
   await runAlone({ type: 'pack', ...input }, signal);

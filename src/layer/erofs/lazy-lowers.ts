@@ -32,7 +32,8 @@ export class LazyLowers implements Iterable<LowerLayer>, Disposable {
 }
 
 function openLowerLayer(system: System, path: string): LowerLayer {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return new FileLayer(path);
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stat?.isFile()) return new FileLayer(path, stat);
   const descriptor = openTree(system, path, 'Lower layer');
   try {
     return new DirectoryLayer(system, descriptor);

@@ -35,6 +35,7 @@ export class LayerPool {
     const layer = findErofsLayer(file);
     if (layer === undefined || layer.dependsOnLowers) return;
     const shared = sharedFileOf(this.#root, layer.diffID);
+    if (linkIfPossible(file, shared)) return;
     mkdirSync(dirname(shared), { recursive: true, mode: 0o700 });
     this.#holds(layer.diffID);
     if (linkIfPossible(file, shared) || inodeOf(file) === inodeOf(shared)) return;

@@ -105,7 +105,7 @@ async function replaceDamage(
       await directories.remove(String(record.id));
       await staged.publish(record.id);
       published = true;
-      await contents.committed?.(directory);
+      await (await contents.committed?.(directory))?.freed;
       return [];
     }
     return await contents.mend(directory, staged.path, damaged);

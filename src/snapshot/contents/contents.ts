@@ -43,8 +43,12 @@ export interface SnapshotContents {
   /** Undoes `settle`, after a later step of the commit has failed. */
   unsettle(directory: string, described: DescribedContents | undefined): Promise<void>;
 
-  /** Removes what only an active snapshot needs, and shares what others may use, after a commit. */
-  committed?(directory: string): Promise<void>;
+  /**
+   * Shares what others may use, and begins to remove what only an active snapshot needs, after a commit.
+   *
+   * @returns `freed` resolves when that is removed. It rejects when something is left to `cleanUp`
+   */
+  committed?(directory: string): Promise<{ readonly freed: Promise<void> }>;
 
   /**
    * Called before the directory of a snapshot is removed.

@@ -1,8 +1,7 @@
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { isCode, type OverlayerError } from '../../base/errors.js';
-import { EventLoopBudget } from '../../base/event-loop-budget.js';
 import { EMPTY_DIFF_ID, isUnchanged, packUpperdir } from '../../layer/diff/pack-upperdir.js';
 import { type ErofsLayerInfo, readErofsLayer } from '../../layer/erofs/read-erofs-layer.js';
 import { readErofsTar, verifyErofsLayer } from '../../layer/erofs/verify-erofs-layer.js';
@@ -13,12 +12,7 @@ import { KEPT_MOUNTS, KeptMounts } from '../../mount/kept-mounts.js';
 import { sweepShared } from '../../mount/shared-mounts.js';
 import { shownLayers } from '../../mount/shown-layers.js';
 import type { DiffID } from '../../oci/digest.js';
-import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
-import { removeTree } from '../../rootfs/trees/remove-tree.js';
-import { openLinuxSystem } from '../../system/linux.js';
-import { meterSystem } from '../../system/metered-system.js';
 import { syncDirectory } from '../../system/sync-directory.js';
-import { AT_FDCWD } from '../../system/system.js';
 import type { BackendSnapshot } from '../backends/backend.js';
 import { LayerPool } from '../backends/layer-pool.js';
 import type { PreparedSnapshot } from '../fill/fill-place.js';
@@ -34,9 +28,6 @@ const KEPT: readonly string[] = [
   ...RECORD_NAMES,
   ...[layerFileOf(''), mergedFileOf('')].map((path) => basename(path)),
 ];
-
-/** The kernel frees this many cached bytes in about 1 ms. */
-const SMALL_BYTES = 8 * 1024 * 1024;
 
 /**
  * One layer file, `layer.erofs`, which describes itself. An active snapshot has a tree, `fs`, for what is written through
@@ -86,10 +77,9 @@ export class ErofsContents implements SnapshotContents {
     if (existsSync(treeOf(directory))) rmSync(layerFileOf(directory), { force: true });
   }
 
-  async committed(directory: string): Promise<void> {
+  async committed(directory: string): Promise<{ readonly freed: Promise<void> }> {
     await poolOf(directory).share(layerFileOf(directory));
-    for (const name of restsIn(directory))
-      if (!isRemovedHere(directory, name)) await treeThreads.run({ type: 'remove', parent: directory, name });
+    return { freed: removeRests(directory) };
   }
 
   removing(directory: string): ReturnType<LayerPool['leave']> {
@@ -99,7 +89,7 @@ export class ErofsContents implements SnapshotContents {
   async cleanUp(snapshots: string, committed: readonly string[], options: AbortableOptions): Promise<void> {
     for (const directory of committed)
       if (existsSync(layerFileOf(directory)) && restsIn(directory).length > 0)
-        await this.committed(directory);
+        await (await this.committed(directory)).freed;
     const root = dirname(snapshots);
     await new LayerPool(root).sweep();
     await keptMountsOf(snapshots).sweep(options);
@@ -190,18 +180,19 @@ function completeFill(directory: string): void {
   if (!existsSync(layer) && existsSync(filled)) renameSync(filled, layer);
 }
 
-/**
- * Removes a tree on the event loop, unless that takes too long: a thread removes the rest. The size of the layer file bounds
- * the bytes of the tree, which the kernel has to free.
- */
-function isRemovedHere(directory: string, name: string): boolean {
-  if (statSync(layerFileOf(directory)).size > SMALL_BYTES) return false;
-  const system = meterSystem(openLinuxSystem(), new EventLoopBudget());
+/** A busy disk takes 20 ms to remove five files that it has just flushed. */
+async function removeRests(directory: string): Promise<void> {
+  const names = restsIn(directory).filter((name) => !removesEmpty(join(directory, name)));
+  if (names.length > 0) await treeThreads.run({ type: 'remove', parent: directory, names });
+}
+
+/** A thread takes longer than an empty directory. @returns false when it is something else */
+function removesEmpty(path: string): boolean {
   try {
-    withChild(system, AT_FDCWD, directory, OPEN_DIRECTORY, (parent) => removeTree(system, parent, name));
+    rmdirSync(path);
     return true;
   } catch {
-    return false; // the thread says why
+    return false;
   }
 }
 

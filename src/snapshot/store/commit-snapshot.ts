@@ -16,11 +16,15 @@ import { settleSnapshot } from './settle-snapshot.js';
 import { checkSnapshotName, snapshotInfo } from './snapshot-info.js';
 import type { SnapshotRoot } from './snapshot-root.js';
 
+/** Takes work that the caller of a method does not wait for. It may fail: `cleanup` does it then. */
+type FinishLater = (work: Promise<void>) => void;
+
 /** See `Snapshotter.commit`. */
 export async function commitSnapshot(
   root: SnapshotRoot,
   key: string,
   options: CommitOptions,
+  later: FinishLater,
 ): Promise<SnapshotInfo> {
   const { name, labels = {}, signal } = options;
   const seal = takeSeal(options);
@@ -29,7 +33,7 @@ export async function commitSnapshot(
   checkLabels(labels);
   // Every refusal comes before the work.
   const { id } = findCommit(root, key, options).record;
-  return await root.directories.hold(id, () => commitHeld(root, key, options, seal), { signal });
+  return await root.directories.hold(id, () => commitHeld(root, key, options, seal, later), { signal });
 }
 
 async function commitHeld(
@@ -37,6 +41,7 @@ async function commitHeld(
   key: string,
   options: CommitOptions,
   { described, inheritsRoot }: Seal,
+  later: FinishLater,
 ): Promise<SnapshotInfo> {
   // Another caller may have committed it during the wait.
   const { record, snapshot, isLate } = findCommit(root, key, options);
@@ -51,9 +56,11 @@ async function commitHeld(
     const info = await store.write((transaction) =>
       commitRecord(transaction, key, { name, parent, labels, usage }),
     );
-    await contentsOf(backend)
+    // `cleanup` does what can't be done now: the snapshot is committed.
+    const removal = await contentsOf(backend)
       ?.committed?.(snapshot.directory)
-      .catch(() => {}); // else `cleanup` does it: the snapshot is committed
+      .catch(() => undefined);
+    if (removal !== undefined) later(removal.freed);
     return snapshotInfo(info);
   } catch (error) {
     await restoreRecordFile(root, snapshot.directory, record.id);

@@ -145,7 +145,7 @@ export class SnapshotDirectories {
       return;
     }
     try {
-      await treeThreads.run({ type: 'remove', parent: this.path, name: removed }, signal);
+      await treeThreads.run({ type: 'remove', parent: this.path, names: [removed] }, signal);
     } catch (error) {
       signal?.throwIfAborted();
       // A thread needs descriptors and memory. After a failure the process may have none left.

@@ -103,7 +103,7 @@ export class StoredSnapshotter implements Snapshotter {
   commit(key: string, options: CommitOptions): Promise<SnapshotInfo> {
     return this.#run(`Cannot commit snapshot "${key}"`, () => {
       checkOptions('commit', options, COMMIT_OPTIONS);
-      return commitSnapshot(this.#root, key, options);
+      return commitSnapshot(this.#root, key, options, (work) => this.#finishLater(work));
     });
   }
 
@@ -192,9 +192,9 @@ export class StoredSnapshotter implements Snapshotter {
     });
   }
 
-  /** `close` waits for it. */
+  /** `close` waits for it. `cleanup` does what could not be done. */
   #finishLater(work: Promise<void>): void {
-    const running = work.finally(() => this.#running.delete(running));
+    const running = work.catch(() => {}).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 

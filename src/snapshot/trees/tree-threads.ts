@@ -36,8 +36,8 @@ export interface TreeJobs {
   /** Gives the root of a layer that does not list it the attributes of another layer's root. */
   inherit(input: { readonly from: string; readonly to: string }): void;
   'inherit-unlisted'(input: InheritRequest): void;
-  /** Does not cross mounts. Does nothing when there is no such tree. */
-  remove(input: Stoppable & { readonly parent: string; readonly name: string }): void;
+  /** Removes trees. Does not cross mounts. Does nothing for a tree that does not exist. */
+  remove(input: Stoppable & { readonly parent: string; readonly names: readonly string[] }): void;
   'convert-whiteouts'(input: ConvertRequest): void;
   verify(input: Stoppable & VerifyRequest): VerifyResult;
   mend(input: MendRequest): readonly TreeDamage[];

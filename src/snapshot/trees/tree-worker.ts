@@ -55,9 +55,11 @@ handleJobs<TreeJobs>({
     doing(`give directories of "${input.tree}" the attributes of lower ones`, () =>
       inheritUnlisted(system, input),
     ),
-  remove: ({ parent, name, ...job }) =>
-    doing(`remove "${parent}/${name}"`, () =>
-      withDirectory(parent, (directory) => removeTree(systemFor(job), directory, name)),
+  remove: ({ parent, names, ...job }) =>
+    doing(`remove "${parent}/${names.join()}"`, () =>
+      withDirectory(parent, (directory) => {
+        for (const name of names) removeTree(systemFor(job), directory, name);
+      }),
     ),
   'convert-whiteouts': (input) =>
     doing(`convert the whiteouts in "${input.tree}"`, () => convertWhiteouts(system, input)),
