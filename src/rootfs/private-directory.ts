@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
 import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 import { OPEN_DIRECTORY, withChild } from './directory.js';
+import { makeDirectories } from './make-directories.js';
 import { ACCESS_ACL, DEFAULT_ACL } from './xattrs.js';
 
 /**
@@ -11,33 +11,10 @@ import { ACCESS_ACL, DEFAULT_ACL } from './xattrs.js';
  * @returns its real path
  */
 export async function makePrivateDirectory(system: System, path: string): Promise<string> {
-  await makeDirectory(path);
+  makeDirectories(path, 0o700);
   const real = realpathSync(path);
   keepToOurselves(system, real);
   return real;
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  // Not with `recursive`: Node then reports a full disk as ENOENT, and never returns when mkdir in an existing directory
-  // fails with ENOENT, as in /proc.
-  if (!existsSync(path)) makeOne(firstMissing(resolve(path)));
-  if (existsSync(path)) return;
-  // Loaded when used: it takes 26 ms, and mostly only one directory is missing.
-  const { ensureDir } = await import('fs-extra/esm');
-  await ensureDir(path, 0o700);
-}
-
-function firstMissing(path: string): string {
-  const parent = dirname(path);
-  return existsSync(parent) ? path : firstMissing(parent);
-}
-
-function makeOne(path: string): void {
-  try {
-    mkdirSync(path, 0o700);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // otherwise another process has made it
-  }
 }
 
 /** Removes what the parent passed on: the group, and default ACLs, which would change the modes of a layer. */

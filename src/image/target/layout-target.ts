@@ -13,6 +13,7 @@ import { parseIndex } from '../../oci/manifest.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
 import { closeQuietly } from '../../rootfs/directory.js';
 import { lockDirectory, makeLockedDirectory } from '../../rootfs/lock-directory.js';
+import { makeDirectories } from '../../rootfs/make-directories.js';
 import { waitForLock } from '../../rootfs/wait-for-lock.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { findLinuxSystem } from '../../system/linux.js';
@@ -67,7 +68,7 @@ export class LayoutTarget implements ImageTarget {
   static async open(directory: string): Promise<LayoutTarget> {
     checkPath('directory', directory);
     try {
-      const made = await mkdir(resolve(directory), { recursive: true });
+      const made = makeDirectories(directory);
       const target = new LayoutTarget(directory, made);
       await target.#begin();
       return target;

@@ -41,6 +41,14 @@ const names = async () => {
 const indexOf = () => JSON.parse(readFileSync(at('layout/index.json'), 'utf8'));
 
 describe('a layout', () => {
+  // Node's recursive mkdir never returns there.
+  test('cannot be made in /proc', async () => {
+    await expect(createImageLayout('/proc/none/layout')).rejects.toMatchObject({
+      code: 'NotFound',
+      errno: 'ENOENT',
+    });
+  });
+
   test('of concurrent writers has all their images', async () => {
     const all = ['a:1', 'b:1', 'c:1', 'd:1', 'e:1'];
     await Promise.all(all.map(add));
