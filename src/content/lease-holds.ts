@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { lockDirectory, makeLockedDirectory } from '../rootfs/lock-directory.js';
+import { toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 
 /**
@@ -63,7 +64,8 @@ export class LeaseHolds {
     try {
       this.#system.removeDirectory(AT_FDCWD, path);
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
+      if (isErrno(error, 'ENOENT')) return;
+      throw toOverlayerError(error, `Cannot remove the directory of a lease: "${path}"`);
     }
   }
 

@@ -5,9 +5,9 @@ import { OverlayerError } from '../base/errors.js';
 import { HeldResources } from '../base/held-resources.js';
 import { DataTask, type Task } from '../base/task.js';
 import { runDiff } from '../layer/diff/create-diff.js';
-import type { DiffedTrees } from '../layer/diff/diffed-layer.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult } from '../layer/diff/options.js';
 import { type ErofsLayerInfo, findErofsLayer } from '../layer/erofs/read-erofs-layer.js';
+import type { DiffedTrees } from '../layer/worker/jobs.js';
 import type { Mount } from '../mount/mount.js';
 import { readOnlyMount, type ShownLayer, shownLayers } from '../mount/shown-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
@@ -103,6 +103,8 @@ export async function treesOfMounts(
   if (stored !== undefined) return stored;
   if ([upper, ...lowers].every(isDirectory))
     return { upper: upper.path, lowers: lowers.map(({ path }) => path) };
+  if (isDirectory(upper) && lowers.every(isLayerFile))
+    return { upper: upper.path, layerFiles: lowers.map(({ path }) => path) };
   const above = await show([mountOf(upper)]);
   const below = lowers.length === 0 ? undefined : await show(left);
   return { upper: above!, lowers: below === undefined ? [] : [below] };
@@ -133,6 +135,10 @@ async function findChanges(left: readonly Mount[], right: readonly Mount[]): Pro
 
 function isDirectory({ type }: ShownLayer): boolean {
   return type === 'directory';
+}
+
+function isLayerFile({ type, path }: ShownLayer): boolean {
+  return type === 'erofs' && findErofsLayer(path) !== undefined;
 }
 
 function mountOf({ type, path }: ShownLayer): Mount {

@@ -1,12 +1,11 @@
-import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openSnapshotter } from '../../src/index.js';
 import { BACKENDS, type BackendName } from '../helpers/backends.js';
 import { buildProgram } from '../helpers/build-program.js';
+import { Interrupter } from '../helpers/interrupt-calls.js';
 import { MountNamespace } from '../helpers/mount-namespace.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { makeWorkDirectory } from '../helpers/work-directory.js';
@@ -26,20 +25,16 @@ const LIVES = 4 * RUNS;
 /** For the others commit-steps.test.ts has the cuts of a commit; these cost 10 s for each. */
 const CUT_BACKENDS: readonly BackendName[] = RUNS > 1 ? BACKENDS : ['erofs'];
 
-/** Milliseconds, far more than a life takes: a process that does not end is a failure. */
-const LONGEST_LIFE = 60_000;
-
 const directory = makeWorkDirectory();
 const at = (...names: string[]) => join(directory, ...names);
 const layers = { base: writeLayers(directory)[0]!, dependent: join(directory, 'dependent') };
-const interruptCalls = join(directory, 'interrupt-calls');
+let interrupter: Interrupter;
 let program: string;
 let checkDisks: string;
 let namespace: MountNamespace;
 beforeAll(async () => {
   writeFileSync(layers.dependent, tar(file('etc/added', 'added')));
-  const source = fileURLToPath(new URL('../helpers/interrupt-calls.c', import.meta.url));
-  execFileSync('g++', ['-x', 'c', source, '-o', interruptCalls]);
+  interrupter = new Interrupter(directory);
   program = await buildProgram(new URL('programs/live.ts', import.meta.url), directory);
   checkDisks = await buildProgram(new URL('programs/check-disks.ts', import.meta.url), directory);
   namespace = await MountNamespace.start('root');
@@ -54,37 +49,16 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-interface Lived {
-  /** `killed`, or the errors without a code. */
-  readonly end: unknown;
-  readonly calls: number;
-}
+type Interruption = Parameters<Interrupter['run']>[2];
 
-/** @param error that the call fails with; 0: the process is killed before it */
-async function live(life: Life, call: number, error: number): Promise<Lived> {
-  // LMDB has tests of its own: kill.test.ts, power-cut.test.ts, and those of src/metadata/.
-  return await interrupted([], [String(call), String(error)], 'metadata.db', life);
-}
-
-/** @param prefix words before the command */
-async function interrupted(
-  prefix: readonly string[],
-  interruption: readonly [string, string],
-  except: string,
+/** @returns `killed`, or the errors without a code */
+async function live(
   life: Life,
-): Promise<Lived> {
-  const count = `${life.journal}-count`;
+  interruption?: Interruption,
+): Promise<{ readonly end: unknown; readonly calls: number }> {
   writeFileSync(life.journal, '');
-  const command = [...interruption, count, except, process.execPath, program, JSON.stringify(life)];
-  const [first, ...rest] = [...prefix, interruptCalls, ...command];
-  const end = await new Promise<unknown>((resolve) => {
-    execFile(first!, rest, { timeout: LONGEST_LIFE }, (failure, output, errors) => {
-      if (failure === null) resolve(JSON.parse(output));
-      else
-        resolve(failure.code === 128 + constants.signals.SIGKILL ? 'killed' : `${failure.code}: ${errors}`);
-    });
-  });
-  return { end, calls: Number(readFileSync(count, 'utf8')) };
+  const { end, calls } = await interrupter.run(program, life, interruption);
+  return { end: end.startsWith('[') ? JSON.parse(end) : end, calls };
 }
 
 interface Cut {
@@ -99,7 +73,12 @@ async function liveOnDisk(life: Life, disk: string): Promise<readonly Cut[]> {
   const { journal } = life;
   const copy = (when: string) => `cp '${journal}' '${journal}-${when}'$CALL`;
   const copies = `${copy('before')}; cp -p --reflink=always '${disk}' '${disk}-'$CALL; ${copy('after')}`;
-  const { end, calls } = await interrupted(namespace.prefix, ['each', copies], '', life);
+  const { end, calls } = await live(life, {
+    prefix: namespace.prefix,
+    call: 'each',
+    action: copies,
+    except: '',
+  });
   expect(end).toEqual([]);
   const lines = (when: string) => parseJournal(readFileSync(`${journal}-${when}`, 'utf8'));
   return Array.from({ length: calls }, (_, index) => {
@@ -135,7 +114,7 @@ describe.each(BACKENDS)('%s', { timeout: TIMEOUT }, (backend) => {
 
   beforeAll(async () => {
     const life = lifeOf('whole');
-    const whole = await live(life, 0, 0);
+    const whole = await live(life);
     expect(whole.end).toEqual([]);
     ({ calls } = whole);
     await using snapshots = await openSnapshotter({ root: life.root, backend });
@@ -153,7 +132,7 @@ describe.each(BACKENDS)('%s', { timeout: TIMEOUT }, (backend) => {
     for (let number = 0; number < LIVES; number++) {
       const call = 1 + Math.floor(((number + Math.random()) * calls) / LIVES);
       const life = lifeOf(`${how} ${number}`);
-      const { end } = await live(life, call, error);
+      const { end } = await live(life, { call, action: error });
       const lines = parseJournal(readFileSync(life.journal, 'utf8'));
       const claims = { ...claimsOf(lines, lines), sums };
       const problems = await checkStore({ root: life.root, backend, claims, layer: layers.base });

@@ -40,19 +40,22 @@ export class TestStore {
     this.store = await openStore({ root: this.root, backend: makeBackend(this.#backend, this.root) });
   }
 
-  async contents(): Promise<StoreContents> {
-    const { images, snapshots, content } = this.store;
-    const [names, blobs]: [string[], string[]] = [[], []];
-    for await (const { name } of snapshots.walk()) names.push(name);
-    for await (const { digest } of content.walk()) blobs.push(digest);
-    return {
-      images: (await images.list()).map(({ name }) => name),
-      snapshots: names,
-      blobs,
-      ingests: (await content.ingests()).map(({ ref }) => ref),
-      leases: (await content.leases.list()).length,
-    };
+  contents(): Promise<StoreContents> {
+    return contentsOf(this.store);
   }
+}
+
+export async function contentsOf({ images, snapshots, content }: Store): Promise<StoreContents> {
+  const [names, blobs]: [string[], string[]] = [[], []];
+  for await (const { name } of snapshots.walk()) names.push(name);
+  for await (const { digest } of content.walk()) blobs.push(digest);
+  return {
+    images: (await images.list()).map(({ name }) => name),
+    snapshots: names,
+    blobs,
+    ingests: (await content.ingests()).map(({ ref }) => ref),
+    leases: (await content.leases.list()).length,
+  };
 }
 
 export const EMPTY: StoreContents = { images: [], snapshots: [], blobs: [], ingests: [], leases: 0 };

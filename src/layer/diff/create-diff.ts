@@ -8,7 +8,7 @@ import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { Compression } from '../options.js';
 import { type Crew, crews, settleAll } from '../worker/crew.js';
 import { drainRing } from '../worker/drain-ring.js';
-import type { ArchiveSummary, DiffInput, EncodeInput } from '../worker/jobs.js';
+import type { ArchiveSummary, DiffedTrees, DiffInput, EncodeInput } from '../worker/jobs.js';
 import { INPUT_READERS, OUTPUT_READERS, reportProgress } from '../worker/pipeline.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult, type DiffSource } from './options.js';
 
@@ -61,7 +61,7 @@ export function createDiff(
  * @throws OverlayerError as `createDiff`; `DataLoss`: the tar in a layer file is damaged
  */
 export async function* runDiff(
-  source: DiffSource | ErofsLayerInfo,
+  source: DiffedTrees,
   options: CreateDiffOptions,
 ): AsyncGenerator<Uint8Array, DiffResult> {
   const request = checkRequest(source, options);
@@ -84,7 +84,7 @@ export interface UnpackedDiff {
  */
 export async function* runUnpackedDiff(
   crew: Taken<Crew>,
-  source: DiffSource | ErofsLayerInfo,
+  source: DiffedTrees,
   options: CreateDiffOptions,
   unpack: () => Promise<ArchiveSummary>,
 ): AsyncGenerator<Uint8Array, UnpackedDiff> {
@@ -98,7 +98,7 @@ interface DiffRequest {
 }
 
 /** @throws OverlayerError `InvalidArgument` */
-function checkRequest(source: DiffSource | ErofsLayerInfo, options: CreateDiffOptions): DiffRequest {
+function checkRequest(source: DiffedTrees, options: CreateDiffOptions): DiffRequest {
   const { compression = 'gzip', compressionLevel: level } = options;
   checkChoice('compression', compression, Object.keys(LAYER_TYPES.oci));
   checkLevel(compression, level);
@@ -176,7 +176,7 @@ function checkStored(source: DiffInput['source'], actual: DiffID): void {
 }
 
 /** @throws OverlayerError `InvalidArgument` */
-function checkSource(source: DiffSource): void {
+function checkSource(source: Exclude<DiffedTrees, ErofsLayerInfo>): void {
   if (typeof source !== 'object' || source === null)
     throw new OverlayerError(
       'InvalidArgument',
@@ -187,7 +187,7 @@ function checkSource(source: DiffSource): void {
     );
   checkPath('source.upper', source.upper);
   if ('lowers' in source) for (const lower of source.lowers) checkPath('source.lowers', lower);
-  else if (source.lower !== undefined) checkPath('source.lower', source.lower);
+  else if ('lower' in source && source.lower !== undefined) checkPath('source.lower', source.lower);
 }
 
 /** Highest levels. */

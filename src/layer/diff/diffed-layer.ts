@@ -1,13 +1,9 @@
 import type { Taken } from '../../base/threads/pool.js';
-import type { ErofsLayerInfo } from '../erofs/read-erofs-layer.js';
 import type { LayerResult, ProgressOptions } from '../options.js';
 import type { Crew } from '../worker/crew.js';
-import type { ArchiveSummary } from '../worker/jobs.js';
+import type { ArchiveSummary, DiffedTrees } from '../worker/jobs.js';
 import { runUnpackedDiff, type UnpackedDiff } from './create-diff.js';
-import type { CreateDiffOptions, DiffSource } from './options.js';
-
-/** The trees of a layer, or a layer file, whose tar is the layer. */
-export type DiffedTrees = DiffSource | ErofsLayerInfo;
+import type { CreateDiffOptions } from './options.js';
 
 /**
  * A layer that is made while it is unpacked: `applyLayer` takes it in place of a source. One thread reads the trees and

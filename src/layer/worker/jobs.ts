@@ -143,8 +143,11 @@ export interface PlanInput {
   readonly wantsOperations: boolean;
 }
 
+/** The trees of a layer, or a layer file, whose tar is the layer. */
+export type DiffedTrees = DiffSource | PackedUpperdir | ErofsLayerInfo;
+
 export interface DiffInput extends SharedArchive {
-  readonly source: DiffSource | ErofsLayerInfo;
+  readonly source: DiffedTrees;
   readonly latestSec: number | undefined;
 }
 
