@@ -42,7 +42,8 @@ export function commitContenders(stores: Stores, change: Layer): readonly Conten
     overlayer('overlayer, not compressed', '--compression', 'none'),
     {
       name: 'umoci (gzip)',
-      before: () => run(shell(`umoci rm --image ${gzipLayout}:committed || true`)),
+      before: () =>
+        run(shell(`umoci rm --image ${gzipLayout}:committed && umoci gc --layout ${gzipLayout} || true`)),
       command: () => ['umoci', 'repack', '--image', `${gzipLayout}:committed`, bundle],
     },
     {

@@ -4,6 +4,7 @@ import { describeLayer } from '../inputs.js';
 import { type Contender, measureInTurn } from '../measure.js';
 import { startEmptyRegistry } from '../registry.js';
 import type { Results } from '../results.js';
+import { run } from '../run.js';
 import { commitContenders } from './commit-contenders.js';
 import { convertContenders, pushContenders } from './send-contenders.js';
 import { makeStores } from './stores.js';
@@ -28,6 +29,8 @@ export function measureWayBack(results: Results, dir: string): void {
   }
   measure('convert-zstd', convertContenders(stores, 'zstd'));
   measure('convert-gzip', convertContenders(stores, 'gzip'));
+  // The memory disk has no room for these and for all commits.
+  run(['rm', '-r', stores.zstdLayout, stores.containerd, image.archive]);
   measure('commit', commitContenders(stores, toolchain));
   // Mounts and files go with the namespace of this program.
 }

@@ -83,7 +83,7 @@ export type PushFlags = ValuesOf<typeof PUSH_FLAGS>;
 export const CONVERT_FLAGS = [
   ...STORE_FLAGS,
   required(flag('-t, --tag <NAME>', 'the name of the new image')),
-  flag('--platform <PLATFORM>', 'os/architecture[/variant] (default: that of the image)'),
+  flag('--platform <PLATFORM>', 'os/architecture[/variant] (default: all that the store has)'),
   ...COPY_ONLY,
 ] as const;
 export type ConvertFlags = ValuesOf<typeof CONVERT_FLAGS>;
