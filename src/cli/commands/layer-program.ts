@@ -53,6 +53,7 @@ Examples:
   overlayer explore image.tar | less
   overlayer explore docker://debian:12 --json > debian.json
   overlayer explore app:2 --compare app:1
+  overlayer explore app:2 --html app.html
   overlayer explore app:2 --ci --max-wasted 20MB --max-setuid 15`;
 
 /** The commands on one layer, or on an image without a store. */

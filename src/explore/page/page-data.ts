@@ -116,8 +116,9 @@ function packTree(root: PagePath): Pick<PageData, 'names' | 'kinds' | 'nodes' | 
     nodes.layer.push(file?.layer ?? (path === root ? 0 : NOT_IN_IMAGE));
     const target = file?.linkTo ?? file?.linkPath ?? '';
     if (target !== '') links.push([path.node, displayPath(target)]);
-    // The first name is taken from the stack first.
-    open.push(...[...path.children.values()].sort((one, other) => (one.name < other.name ? 1 : -1)));
+    const children = [...path.children.values()].sort((one, other) => (one.name < other.name ? 1 : -1));
+    // The first name is taken from the stack first. The children of one directory may be more than the arguments of a call.
+    for (const child of children) open.push(child);
   }
   return { names: names.values, kinds: kinds.values.map((kind) => JSON.parse(kind)), nodes, links };
 }
