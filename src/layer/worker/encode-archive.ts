@@ -36,17 +36,22 @@ export interface EncodedOutput extends ByteOutput {
 /** Hashes and compresses the archive of a diff. */
 export async function encodeArchive(rings: EncodeRings, input: EncodeInput): Promise<EncodedArchive> {
   const archive = new RingArchive(rings);
-  if (rings.output === undefined) {
-    for (let length = archive.wait(); length >= 0; length = archive.wait()) {
-      archive.take(length);
-      rings.count(length);
-    }
-    const digest = archive.digest();
-    return { digest, diffID: digest };
+  const output = rings.output && new RingOutput(rings.output, rings, input.compression !== 'none');
+  let diffID: string;
+  let digest: string;
+  try {
+    if (output !== undefined) await compressArchive(archive, output, input);
+    else
+      for (let length = archive.wait(); length >= 0; length = archive.wait()) {
+        archive.take(length);
+        rings.count(length);
+      }
+  } finally {
+    // Also frees their memory.
+    diffID = archive.digest();
+    digest = output?.digest() ?? diffID;
   }
-  const output = new HashedOutput(rings.output, rings);
-  await compressArchive(archive, output, input);
-  return { diffID: archive.digest(), digest: output.digest() };
+  return { diffID, digest };
 }
 
 /** Compresses an archive. */
@@ -116,15 +121,17 @@ class Copier implements Compressor {
 }
 
 /** Writes the layer into a ring, and hashes it while it is in the core's cache. */
-class HashedOutput implements EncodedOutput {
+class RingOutput implements EncodedOutput {
   readonly bytes: Buffer;
   readonly #ring: Ring;
   readonly #rings: EncodeRings;
-  readonly #sha256: Sha256 = openSha256();
+  readonly #sha256: Sha256 | undefined;
 
-  constructor(ring: Ring, rings: EncodeRings) {
+  /** @param hash false when the layer is the archive, which is hashed as it is read */
+  constructor(ring: Ring, rings: EncodeRings, hash: boolean) {
     this.#ring = ring;
     this.#rings = rings;
+    this.#sha256 = hash ? openSha256() : undefined;
     this.bytes = ring.bytes;
   }
 
@@ -138,7 +145,7 @@ class HashedOutput implements EncodedOutput {
 
   publish(length: number): void {
     const start = this.writeIndex;
-    this.#sha256.update(this.bytes, start, start + length);
+    this.#sha256?.update(this.bytes, start, start + length);
     this.#rings.count(length);
     this.#ring.publish(length);
   }
@@ -147,7 +154,7 @@ class HashedOutput implements EncodedOutput {
     this.#ring.end();
   }
 
-  digest(): string {
-    return this.#sha256.hex();
+  digest(): string | undefined {
+    return this.#sha256?.hex();
   }
 }
