@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const common = {
   platform: 'node',
@@ -70,9 +71,44 @@ const page = {
   ],
 };
 
+/** Writes the licences of the packages that are in a bundle, which their authors ask for. */
+function licenses(fileName) {
+  const textOf = (folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8');
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  };
+  return {
+    name: 'licenses',
+    generateBundle(_, bundle) {
+      const modules = Object.values(bundle).flatMap(({ modules }) => Object.keys(modules ?? {}));
+      const folders = modules.map((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0]);
+      const packages = [...new Set(folders)].filter((folder) => folder && existsSync(join(folder, 'package.json')));
+      this.emitFile({ type: 'asset', fileName, source: packages.sort().map(textOf).join(`\n${'-'.repeat(70)}\n\n`) });
+    },
+  };
+}
+
+/**
+ * The terminal's screen with ink and React, which only `explore` on a terminal loads. As dependencies they would be 40 packages
+ * in every program that embeds the library.
+ */
+const explorer = {
+  ...common,
+  external: /^node:/,
+  transform: { target: 'node20', define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' } },
+  // ink loads it when DEV is set, to develop ink.
+  resolve: { alias: { 'react-devtools-core': false } },
+  input: { explorer: 'dist/cli/explorer/screen.js' },
+  output: { format: 'esm', entryFileNames: '[name].mjs', dir: 'dist/cli', codeSplitting: false, minify: true, comments: false },
+  plugins: [licenses('explorer.LICENSES.txt')],
+};
+
 export default [
-  page,
+  page, // the command line has its assets
   commandLine,
+  explorer,
   thread('apply', 'layer/worker/apply-worker.js'),
   thread('decode', 'layer/worker/decode-worker.js'),
   thread('mount', 'mount/kinds/mount-worker.js'),

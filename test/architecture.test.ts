@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -32,7 +32,9 @@ const ENTRIES = [
 ];
 const FOREIGN_CALLS = ['src/system/', 'src/compression/', 'src/base/natives.ts'];
 /** Files that rolldown makes: threads of the room's own `…-worker.ts`, and modules of other sources of the room. */
-const BUILT = /\/threads\/\w+\.cjs$|\.built\.js$/;
+const BUILT = /\/threads\/\w+\.cjs$|\.built\.js$|\/explorer\.mjs$/;
+/** Modules that are bundled with their packages, which users do not install. */
+const BUNDLED = ['src/cli/explorer/screen.tsx'];
 const HARD_LOOK = 400;
 /** In one folder. */
 const MOST_FILES = 20;
@@ -48,7 +50,7 @@ interface SourceFile {
 
 function sourceFiles(folder: string): SourceFile[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.includes('node_modules') && !/(^|\/)dist\//.test(name))
+    .filter((name) => /\.tsx?$/.test(name) && !name.includes('node_modules') && !/(^|\/)dist\//.test(name))
     .map((name) => ({ path: join(folder, name), text: readFileSync(join(ROOT, folder, name), 'utf8') }));
 }
 
@@ -58,9 +60,14 @@ function imports({ path, text }: SourceFile): { readonly files: string[]; readon
   const names = [...text.matchAll(named)].map(({ groups }) => groups!['name']!);
   const relativeNames = names.filter((name) => name.startsWith('.') && !BUILT.test(name));
   return {
-    files: relativeNames.map((name) => join(dirname(path), name).replace(/\.js$/, '.ts')),
+    files: relativeNames.map((name) => sourceOf(join(dirname(path), name))),
     packages: names.filter((name) => !/^(\.|node:)/.test(name)).map(packageName),
   };
+}
+
+function sourceOf(module: string): string {
+  const source = module.replace(/\.js$/, '.ts');
+  return existsSync(join(ROOT, `${source}x`)) ? `${source}x` : source;
 }
 
 function packageName(specifier: string): string {
@@ -196,9 +203,16 @@ test('no folder is a drawer', () => {
 });
 
 test('the dependencies are the packages that src imports', () => {
-  const used = new Set(sources.flatMap((file) => imports(file).packages));
-  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const packagesOf = (files: readonly SourceFile[]) =>
+    new Set(files.flatMap((file) => imports(file).packages));
+  const isBundled = ({ path }: SourceFile) => BUNDLED.includes(path);
+  const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
+    readFileSync(join(ROOT, 'package.json'), 'utf8'),
+  );
+  const used = packagesOf(sources.filter((file) => !isBundled(file)));
   expect([...used].sort()).toEqual(Object.keys({ ...dependencies, ...optionalDependencies }).sort());
+  const bundled = packagesOf(sources.filter(isBundled));
+  expect([...bundled].filter((name) => !(name in devDependencies))).toEqual([]);
 });
 
 test('a package with native code is only required where it is used: its import names types alone', () => {

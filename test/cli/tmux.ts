@@ -9,11 +9,12 @@ export class Terminal {
   readonly #socket: string;
   readonly #record: string;
 
-  constructor(shell: string, directory: string) {
+  constructor(shell: string, directory: string, [columns, rows] = [120, 40] as readonly [number, number]) {
     const own = temporaryDirectory();
     this.#socket = join(own, 'tmux');
     this.#record = join(own, 'record');
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', '120', '-y', '40', '-c', directory, shell);
+    const size = ['-x', String(columns), '-y', String(rows)];
+    this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, '-c', directory, shell);
     onTestFinished(() => void this.#tmux('kill-server'));
     this.#tmux('pipe-pane', `cat > ${this.#record}`);
     this.run(`overlayer() { ${process.execPath} ${MAIN} "$@"; }; PS1='$ '; clear`);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { outputFileSync } from 'fs-extra/esm';
 import type { Descriptor } from '../../src/oci/descriptor.js';
 import { MEDIA_TYPE } from '../../src/oci/media-types.js';
 import { file, tar } from './tar-builder.js';
@@ -71,10 +71,7 @@ export function prefixed(files: Files, prefix: string): Files {
 }
 
 export function writeFiles(directory: string, files: Files): string {
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(directory, name)), { recursive: true });
-    writeFileSync(join(directory, name), content);
-  }
+  for (const [name, content] of Object.entries(files)) outputFileSync(join(directory, name), content);
   return directory;
 }
 

@@ -34,6 +34,7 @@ export async function explore(
     const checks = checksOf(image, flags);
     if (flags.html !== undefined) await writePage(flags.html, { image, other, flags, signal });
     else if (other !== undefined) printComparison(other, image, flags);
+    else if (checks.length === 0 && !flags.json && isTerminal()) await exploreOnTerminal(image, signal);
     else {
       const document = { ...documentOf(image), checks: checks.length === 0 ? undefined : checks };
       printResult(flags, document, exploredText(image, checks));
@@ -62,6 +63,20 @@ async function writePage(path: string, { image, other, flags, signal }: Page): P
   }
   await writeOutput(counted(), path, signal);
   if (path !== '-') printResult(flags, { path, size }, `${displayPath(path)}: ${formatBytes(size)}\n`);
+}
+
+function isTerminal(): boolean {
+  return process.stdin.isTTY === true && process.stdout.isTTY === true;
+}
+
+async function exploreOnTerminal(image: ExploredImage, signal: AbortSignal): Promise<void> {
+  const [{ explorerModel }, { showExplorer }] = await Promise.all([
+    import('../explorer/explorer-model.js'),
+    import(new URL('../explorer.mjs', import.meta.url).href) as Promise<
+      typeof import('../explorer/screen.js')
+    >,
+  ]);
+  await showExplorer(explorerModel(image), { formatBytes, signal });
 }
 
 /** Reads an image to its end, and shows the progress. */

@@ -1,0 +1,95 @@
+import { displayPath, type ExploredImage, formatPlatform, type Waste } from '../../index.js';
+import { counted, formatBytes, formatCount } from '../render/format.js';
+import { type TreeNode, treeOfChanges, treeOfFiles } from './file-tree.js';
+
+/** What the screen shows. All texts are as a terminal may show them. */
+export interface ExplorerModel {
+  readonly title: string;
+  readonly facts: string;
+  /** The merged tree, and then each layer, the lowest first. */
+  readonly views: readonly View[];
+  readonly waste: readonly WasteRow[];
+}
+
+/** A row of the list of layers, and the tree beside it. */
+export interface View {
+  readonly label: string;
+  readonly bytes: string;
+  readonly summary: string;
+  /** More about it, one line each. */
+  readonly details: readonly string[];
+  tree(): TreeNode;
+}
+
+export interface WasteRow {
+  readonly bytes: string;
+  readonly why: string;
+  readonly path: string;
+  readonly layers: string;
+}
+
+const WHY: Readonly<Record<Waste['kind'], string>> = {
+  replaced: 'written again',
+  removed: 'removed later',
+  duplicate: 'same content',
+  'package-cache': 'package cache',
+};
+
+export function explorerModel(image: ExploredImage): ExplorerModel {
+  const { name, digest, platform, entries, size, wastedBytes, efficiency } = image;
+  return {
+    title: [displayPath(name ?? digest ?? 'a layer'), platform && formatPlatform(platform)]
+      .filter(Boolean)
+      .join('  '),
+    facts: `${formatBytes(size)} in ${counted(entries, 'entry', 'entries')}, wasted ${formatBytes(wastedBytes)}, efficiency ${(efficiency * 100).toFixed(1)} %`,
+    views: [imageView(image), ...image.layers.map((_, index) => layerView(image, index))],
+    waste: image.waste().map(({ kind, path, bytes, layers, by }) => ({
+      bytes: formatBytes(bytes),
+      why: WHY[kind],
+      path: `/${displayPath(path)}`,
+      layers: by === undefined ? layers.join(',') : `${layers.join(',')} by ${by}`,
+    })),
+  };
+}
+
+function imageView(image: ExploredImage): View {
+  const { size, layers, layerBytes, digest, createdAt, setuid } = image;
+  return {
+    label: 'image',
+    bytes: formatBytes(size),
+    summary: 'all layers, merged',
+    details: [
+      `${formatBytes(layerBytes)} in ${counted(layers.length, 'layer', 'layers')}`,
+      `${counted(setuid.length, 'file', 'files')} with setuid or setgid`,
+      ...(createdAt === undefined ? [] : [`created ${displayPath(createdAt)}`]),
+      ...(digest === undefined ? [] : [digest]),
+    ],
+    tree: once(() => treeOfFiles(image.files())),
+  };
+}
+
+function layerView(image: ExploredImage, index: number): View {
+  const { fileBytes, hiddenBytes, compressedSize, added, changed, removed, command, digest } =
+    image.layers[index]!;
+  const text = displayPath((command ?? '').replace(/^\/bin\/sh -c (#\(nop\) )?/, '').trim());
+  return {
+    label: String(index),
+    bytes: formatBytes(fileBytes),
+    summary: text,
+    details: [
+      `${formatBytes(compressedSize)} compressed, ${formatBytes(hiddenBytes)} hidden by later layers`,
+      `${formatCount(added)} added, ${formatCount(changed)} changed, ${formatCount(removed)} removed`,
+      digest,
+      text,
+    ],
+    tree: once(() => treeOfChanges(image.changes(index))),
+  };
+}
+
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
