@@ -5,7 +5,15 @@ import { toOverlayerError } from '../system/errno-code.js';
 import { isErrno, O, S, type System } from '../system/system.js';
 import { closeQuietly } from './directory.js';
 import { statIfThere } from './lower-layers.js';
-import { openParent, type ParentDirectory, realParent, stagingName, withClosing } from './staging.js';
+import {
+  lockStagedFile,
+  openParent,
+  type ParentDirectory,
+  realParent,
+  removeDeadFiles,
+  stagingName,
+  withClosing,
+} from './staging.js';
 import { takeBack } from './trees/remove-tree.js';
 
 /** Only the owner may read a layer file: it has the contents of all files of the layer. */
@@ -49,10 +57,14 @@ export class DestinationFile {
         const parent = openParent(system, realParent(absolute), keep);
         const there = statIfThere(system, parent.descriptor, name);
         if (there !== undefined) throw alreadyExists(path, (there.mode & S.IFMT) === S.IFDIR);
-        const staging = stagingName(name);
+        removeDeadFiles(system, parent.descriptor, name);
         const flags = O.RDWR | O.CREAT | O.EXCL | O.NOFOLLOW;
-        const descriptor = keep(system.openAt(parent.descriptor, staging, flags, FILE_MODE));
-        return new DestinationFile(system, path, parent, { name, staging }, descriptor);
+        for (;;) {
+          const staging = stagingName(name);
+          const descriptor = keep(system.openAt(parent.descriptor, staging, flags, FILE_MODE));
+          if (!lockStagedFile(system, descriptor)) continue;
+          return new DestinationFile(system, path, parent, { name, staging }, descriptor);
+        }
       });
     } catch (error) {
       throw toOverlayerError(error, `Cannot write to "${path}"`);

@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { checkPath } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
@@ -8,8 +7,12 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { parseManifest } from '../../oci/manifest.js';
 import { isIndex, isLayer, MEDIA_TYPE } from '../../oci/media-types.js';
+import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { lockStagedFile, removeDeadFiles, stagingName } from '../../rootfs/staging.js';
 import { toOverlayerError } from '../../system/errno-code.js';
+import { findLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
+import { AT_FDCWD } from '../../system/system.js';
 import { paddingOf } from '../../tar/block.js';
 import { DOCKER_MANIFEST_FILE } from '../archive/docker-archive.js';
 import { ARCHIVE_END, fileHeader } from '../archive/member-header.js';
@@ -73,9 +76,9 @@ export class ArchiveTarget implements ImageTarget {
   /** See `createImageArchive`. */
   static async open(path: string, format: ImageArchiveFormat): Promise<ArchiveTarget> {
     checkPath('path', path);
-    const partial = `${resolve(path)}.partial-${randomUUID()}`;
     try {
-      return new ArchiveTarget(path, format, await open(partial, 'wx', 0o644), partial);
+      const { file, partial } = await openPartial(resolve(path));
+      return new ArchiveTarget(path, format, file, partial);
     } catch (error) {
       throw toOverlayerError(error, `Cannot write "${path}"`);
     }
@@ -195,13 +198,14 @@ export class ArchiveTarget implements ImageTarget {
 
   /** A member's header comes first and has its size. */
   async #collect(blob: NewBlob, options: WriteBlobOptions): Promise<Descriptor> {
-    const path = `${this.#partial}-${randomUUID()}`;
+    const path = join(dirname(this.#path), stagingName(basename(this.#path)));
     const file = await open(path, 'wx+', 0o600).catch((error: unknown) => {
       throw toOverlayerError(error, `Cannot write "${this.description}"`);
     });
     let isKept = false;
     try {
-      await rm(path);
+      // Another writer may take it for the file of a killed one.
+      await rm(path, { force: true });
       const descriptor = await writeBlobInto({ file, position: 0, path: this.description }, blob, options);
       isKept = !this.#written.has(descriptor.digest);
       if (isKept) {
@@ -235,4 +239,20 @@ export class ArchiveTarget implements ImageTarget {
 
 function byDigest({ descriptor: a }: CollectedBlob, { descriptor: b }: CollectedBlob): number {
   return a.digest < b.digest ? -1 : 1;
+}
+
+/** A new file beside the archive. The files of killed writers of the same archive go. */
+async function openPartial(path: string): Promise<{ readonly file: FileHandle; readonly partial: string }> {
+  const system = findLinuxSystem();
+  const directory = dirname(path);
+  if (system !== undefined)
+    withChild(system, AT_FDCWD, directory, OPEN_DIRECTORY, (descriptor) =>
+      removeDeadFiles(system, descriptor, basename(path)),
+    );
+  for (;;) {
+    const partial = join(directory, stagingName(basename(path)));
+    const file = await open(partial, 'wx', 0o644);
+    if (system === undefined || lockStagedFile(system, file.fd)) return { file, partial };
+    await file.close();
+  }
 }
