@@ -4,7 +4,7 @@ import type { PullEvent } from '../image/pull/pull-event.js';
 import type { ExploredImage } from './explored-image.js';
 import type { ExploreOptions, ExploreSource } from './open-stack.js';
 
-const EXPLORE_OPTIONS = {
+export const EXPLORE_OPTIONS = {
   signal: true,
   platform: true,
   limits: true,

@@ -16,8 +16,11 @@ export type {
   PathChange,
   Waste,
 } from './explored-image.js';
+export type { ImageFile } from './files/image-file.js';
+export { openImageFiles } from './open-image-files.js';
 export type { ExploreOptions, ExploreSource } from './open-stack.js';
 export { type WriteImagePageOptions, writeImagePage } from './page/write-image-page.js';
+export { readImageFile } from './read-image-file.js';
 
 // Names of entries as text; errors, limits and tasks, which all entry points share.
 

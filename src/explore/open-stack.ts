@@ -1,3 +1,4 @@
+import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import type { AbortableOptions } from '../base/abort.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Limits } from '../base/limits.js';
@@ -30,9 +31,11 @@ export interface LayerStack {
   readonly layers: readonly StackLayer[];
 }
 
-interface StackLayer {
+export interface StackLayer {
   /** The diffID that the config states; undefined for a single layer. */
   readonly diffID: DiffID | undefined;
+  /** Whether it can be read a second time. A stream can't. */
+  readonly isReadableAgain: boolean;
   /** The step of the history that made it. */
   readonly command: string | undefined;
   /**
@@ -73,6 +76,7 @@ export async function openStack(
         {
           diffID: undefined,
           command: undefined,
+          isReadableAgain: isKept(source),
           read: (_, work) => work(source, { digest: undefined, onProgress: undefined }),
         },
       ],
@@ -88,6 +92,7 @@ export async function openStack(
     layers: layers.map(({ descriptor, diffID }, index) => ({
       diffID,
       command: commands[index],
+      isReadableAgain: true,
       async read({ signal: stop, onState = () => {} }, work) {
         const file = files?.[index];
         // The digest of a plain tar is its diffID.
@@ -104,6 +109,12 @@ function isImageSource(source: ExploreSource): source is ImageSource {
   if (source === null || source === undefined)
     throw new OverlayerError('InvalidArgument', `Neither an image source nor a layer: source is ${source}`);
   return typeof (source as Partial<ImageSource>).images === 'function';
+}
+
+/** Whether the bytes of a layer are still there when they were read. */
+function isKept(layer: LayerSource): boolean {
+  if (typeof layer === 'string' || layer instanceof URL || 'offset' in layer) return true;
+  return isUint8Array(layer) || isAnyArrayBuffer(layer) || layer instanceof Blob;
 }
 
 /** The commands of the steps that made layers. */

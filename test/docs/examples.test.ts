@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import { DockerRegistry, push } from '../helpers/docker-registry.js';
+import { archiveOf, layoutFiles } from '../helpers/hand-made-image.js';
+import { file, tar, whiteout } from '../helpers/tar-builder.js';
 import { checkTypes, isRoot, makeClone, REPOSITORY, readPage, runIn } from './clone.js';
 
 const FIRST = 'fixtures/image-layers/buildah-1.tar.gz';
@@ -61,6 +63,21 @@ test('audit-layer.mjs', async () => {
   expect(listing).toContain('4755 bin/mount');
   expect(listing).toContain('whiteout etc/motd');
   expect(listing).toContain('opaque var/lib');
+});
+
+test('find-secrets.mjs', async () => {
+  const clone = newClone();
+  const key = '-----BEGIN OPENSSH PRIVATE KEY-----';
+  const layers = [
+    tar(file('root/.npmrc', '//registry/:_authToken=abc'), file('root/.ssh/id\u001b[2J', key)),
+    tar(whiteout('root/.npmrc'), file('etc/aws', `key = AKIA${'A'.repeat(16)}`)),
+  ];
+  writeFileSync(join(clone, 'image.tar'), archiveOf(layoutFiles({}, layers)));
+  expect((await run(clone, 'find-secrets.mjs', 'image.tar')).trimEnd().split('\n')).toEqual([
+    '1 layer 1: key of AWS in etc/aws',
+    '2 layer 0: private key in root/.ssh/id\\x1b[2J',
+    '2 secrets',
+  ]);
 });
 
 test('upload-server.mjs', async () => {

@@ -107,7 +107,10 @@ const ENTRY_POINTS = {
     ...['openImageLayout', 'openRegistry', 'openRegistryTarget', 'openStore', 'parseDigest'],
     ...['parsePlatform', 'parseReference', 'unpackImage', 'verifyImage'],
   ],
-  explore: ['OverlayerError', 'displayPath', 'exploreImage'],
+  explore: [
+    ...['OverlayerError', 'compareExplored', 'displayPath', 'exploreImage', 'openImageFiles'],
+    ...['readImageFile', 'writeImagePage'],
+  ],
   daemon: ['OverlayerError', 'containerdConfig', 'serve'],
 };
 

@@ -29,6 +29,19 @@ export const EXPLORE_FLAGS = [
 ] as const;
 export type ExploreFlags = ValuesOf<typeof EXPLORE_FLAGS>;
 
+/** Options of `files`. */
+export const FILES_FLAGS = [
+  flag('--layer <N>', 'list what this layer changed; the lowest layer is 0', parseNumber),
+  flag('--history <PATH>', 'list what each layer did to this path').conflicts('layer'),
+  ...LOOK_FLAGS,
+] as const;
+export type FilesFlags = ValuesOf<typeof FILES_FLAGS>;
+
+const [, ...CAT_LOOK_FLAGS] = LOOK_FLAGS;
+/** Options of `cat`, which prints bytes and no document. */
+export const CAT_FLAGS = CAT_LOOK_FLAGS;
+export type CatFlags = ValuesOf<typeof CAT_FLAGS>;
+
 function parseRatio(text: string): number {
   const ratio = Number(text);
   if (!/^\d*\.?\d+$/.test(text) || ratio > 1)

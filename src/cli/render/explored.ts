@@ -123,6 +123,11 @@ function checksText(checks: readonly Check[]): string {
   return columns(['', 'CHECK', 'IMAGE', 'WANTED'], rows);
 }
 
+/** The letter of `docker diff`; `M` stands for metadata. */
+export function changeMark({ kind, metadataOnly }: Pick<PathChange, 'kind' | 'metadataOnly'>): string {
+  return metadataOnly ? 'M' : MARKS[kind];
+}
+
 const MARKS = { added: 'A', changed: 'C', removed: 'D' } as const;
 
 /** The paths that two images do not have alike, by the letters of `docker diff`. `M` stands for metadata. */
@@ -131,10 +136,10 @@ export function comparisonText(
   after: ExploredImage,
   files: readonly PathChange[],
 ): string {
-  const rows = files.map(({ kind, path, sizeBefore, sizeAfter, metadataOnly }) => [
-    metadataOnly ? 'M' : MARKS[kind],
-    signedBytes(sizeAfter - sizeBefore),
-    `/${path}`,
+  const rows = files.map((file) => [
+    changeMark(file),
+    signedBytes(file.sizeAfter - file.sizeBefore),
+    `/${file.path}`,
   ]);
   const count = (matches: (file: PathChange) => boolean) => files.filter(matches).length;
   const added = count(({ kind }) => kind === 'added');

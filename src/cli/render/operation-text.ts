@@ -37,7 +37,11 @@ const TYPE_LETTERS: Readonly<Record<EntryType, string>> = {
 };
 
 function modeColumn({ op, entry: { type, mode } }: Operation): string {
-  if (op === 'whiteout' || op === 'opaque') return op;
+  return op === 'whiteout' || op === 'opaque' ? op : modeText(type, mode);
+}
+
+/** The type and the permissions of an entry, as `ls -l` shows them. */
+export function modeText(type: EntryType, mode: number): string {
   const triad = (shift: number, special: number, letter: string): string => {
     const bits = mode >> shift;
     const execute = bits & 1 ? 'x' : '-';

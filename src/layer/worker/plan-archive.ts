@@ -1,7 +1,8 @@
 import { CountedSet } from '../../base/counted-set.js';
+import type { Limits } from '../../base/limits.js';
 import { SPACE } from '../../base/threads/gate.js';
 import { WorkBudget } from '../../base/work-budget.js';
-import type { TarEntry } from '../../tar/types.js';
+import type { TarEntry, TarSink } from '../../tar/types.js';
 import { type Anomaly, AnomalyLog } from '../plan/anomaly.js';
 import type { Operation, PlannedOperation } from '../plan/operation.js';
 import { planEntry } from '../plan/plan.js';
@@ -15,14 +16,62 @@ export const BATCH = 256;
 const MAX_IN_FLIGHT = 4;
 
 /** Consumes the plan of a layer. */
-interface PlanConsumer {
+export interface PlanConsumer {
   operation(operation: Operation, anomalies: Anomaly[], report: (anomaly: Anomaly) => void): void;
   /** Bytes of the last operation's entry. */
   data(bytes: Uint8Array, start: number, end: number, position: number): void;
   /** The last operation's entry is complete. */
   end(): void;
   /** The archive is complete. */
-  finish(): void;
+  finish?(): void;
+}
+
+/** Plans the entries of an archive, and passes operations and data on to a consumer. */
+export class PlanSink implements TarSink {
+  readonly budget: WorkBudget;
+  readonly #limits: Limits;
+  readonly #consumer: PlanConsumer;
+  readonly #log = new AnomalyLog();
+  #whiteouts = 0;
+  #listsRoot = false;
+  #isPlanned = false;
+
+  /** @param look called from time to time; throws to abort */
+  constructor(limits: Limits, look: () => void, open: (budget: WorkBudget) => PlanConsumer) {
+    this.#limits = limits;
+    this.budget = new WorkBudget(limits, { look });
+    this.#consumer = open(this.budget);
+  }
+
+  entry(entry: TarEntry): void {
+    this.budget.begin(entry);
+    this.budget.charge(1 + (entry.xattrs?.size ?? 0));
+    const anomalies: Anomaly[] = [];
+    const report = (anomaly: Anomaly) => {
+      anomalies.push(anomaly);
+      this.#log.add(anomaly);
+    };
+    const operation = planEntry(entry, this.#limits, report);
+    this.#isPlanned = operation !== undefined;
+    if (operation === undefined) return;
+    if (operation.path === '' && operation.op === 'directory') this.#listsRoot = true;
+    if (operation.op === 'whiteout' || operation.op === 'opaque') this.#whiteouts += 1;
+    this.#consumer.operation(operation, anomalies, report);
+  }
+
+  data(bytes: Uint8Array, start: number, end: number, position: number): void {
+    if (this.#isPlanned) this.#consumer.data(bytes, start, end, position);
+  }
+
+  entryEnd(): void {
+    if (this.#isPlanned) this.#consumer.end();
+  }
+
+  /** The archive is complete. */
+  finish(): Pick<ArchiveSummary, 'whiteouts' | 'listsRoot' | 'anomalies'> {
+    this.#consumer.finish?.();
+    return { whiteouts: this.#whiteouts, listsRoot: this.#listsRoot, anomalies: this.#log.summary() };
+  }
 }
 
 /** Reads a layer's archive into a consumer of its plan. */
@@ -31,42 +80,9 @@ export function consumePlan(
   { limits, hash }: Pick<PlanInput, 'limits' | 'hash'>,
   open: (budget: WorkBudget) => PlanConsumer,
 ): ArchiveSummary {
-  const log = new AnomalyLog();
-  const budget = new WorkBudget(limits, { look: () => pipeline.gate.throwIfAborted() });
-  const consumer = open(budget);
-  let whiteouts = 0;
-  let listsRoot = false;
-  let isPlanned = false;
-  const read = readArchive(
-    pipeline,
-    new ArchiveReader(pipeline, hash),
-    {
-      entry(entry: TarEntry) {
-        budget.begin(entry);
-        budget.charge(1 + (entry.xattrs?.size ?? 0));
-        const anomalies: Anomaly[] = [];
-        const report = (anomaly: Anomaly) => {
-          anomalies.push(anomaly);
-          log.add(anomaly);
-        };
-        const operation = planEntry(entry, limits, report);
-        isPlanned = operation !== undefined;
-        if (operation === undefined) return;
-        if (operation.path === '' && operation.op === 'directory') listsRoot = true;
-        if (operation.op === 'whiteout' || operation.op === 'opaque') whiteouts += 1;
-        consumer.operation(operation, anomalies, report);
-      },
-      data(bytes: Uint8Array, start: number, end: number, position: number) {
-        if (isPlanned) consumer.data(bytes, start, end, position);
-      },
-      entryEnd() {
-        if (isPlanned) consumer.end();
-      },
-    },
-    limits,
-  );
-  consumer.finish();
-  return { ...read, whiteouts, listsRoot, anomalies: log.summary() };
+  const sink = new PlanSink(limits, () => pipeline.gate.throwIfAborted(), open);
+  const read = readArchive(pipeline, new ArchiveReader(pipeline, hash), sink, limits);
+  return { ...read, ...sink.finish() };
 }
 
 /** Plans a layer and sends its operations in batches. */

@@ -8,6 +8,51 @@ import type { PendingFiles } from './pending-files.js';
 import { INPUT_READERS, OUTPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 import { SharedDigest } from './shared-digest.js';
 
+/** What the bytes of an archive tell, without their digest. */
+type DecodedArchive = Pick<
+  ArchiveSummary,
+  'size' | 'entries' | 'endIsMarked' | 'dataAfterArchive' | 'holdsImages'
+>;
+
+/** Decodes the archive of a crew, within the limits, and counts its bytes and entries. */
+export class ArchiveDecoder {
+  readonly #pipeline: Pipeline;
+  readonly #limits: Limits;
+  readonly #watch: ImageWatch;
+  readonly #decoder: TarDecoder;
+
+  constructor(pipeline: Pipeline, sink: TarSink, limits: Limits) {
+    this.#pipeline = pipeline;
+    this.#limits = limits;
+    this.#watch = new ImageWatch(sink);
+    this.#decoder = new TarDecoder(this.#watch, limits);
+  }
+
+  /** Bytes of the archive that were decoded. */
+  get position(): number {
+    return this.#decoder.position;
+  }
+
+  /** @throws OverlayerError `ResourceExhausted`: the archive has more bytes with these */
+  admit(length: number): void {
+    if (this.position + length > this.#limits.maxBytes)
+      throw limitError('maxBytes', this.#limits.maxBytes, { offset: this.position });
+  }
+
+  /** Decodes bytes that were admitted. */
+  write(bytes: Uint8Array, start: number, length: number): void {
+    this.#decoder.write(bytes, start, start + length);
+    this.#pipeline.bytes = this.#decoder.position;
+    this.#pipeline.entries = this.#decoder.entries;
+  }
+
+  end(): DecodedArchive {
+    const endIsMarked = this.#decoder.end({ requireMarker: false });
+    const { position: size, entries, dataAfterArchive } = this.#decoder;
+    return { size, entries, endIsMarked, dataAfterArchive, holdsImages: this.#watch.holdsImages };
+  }
+}
+
 /** How much of a manifest.json is read. */
 const MAX_KEPT_BYTES = 64 * 1024;
 
@@ -162,24 +207,17 @@ export function readArchive(
 ): Pick<ArchiveSummary, 'size' | 'diffID' | 'entries' | 'endIsMarked' | 'dataAfterArchive' | 'holdsImages'> {
   archive.begin();
   try {
-    const watch = new ImageWatch(sink);
-    const decoder = new TarDecoder(watch, limits);
+    const decoder = new ArchiveDecoder(pipeline, sink, limits);
     for (;;) {
       const length = archive.wait();
       if (length < 0) break;
       const { start } = archive;
-      if (decoder.position + length > limits.maxBytes)
-        throw limitError('maxBytes', limits.maxBytes, { offset: decoder.position });
+      decoder.admit(length);
       copy?.(start, length, decoder.position);
-      decoder.write(archive.ring.bytes, start, start + length);
+      decoder.write(archive.ring.bytes, start, length);
       archive.take(length);
-      pipeline.bytes = decoder.position;
-      pipeline.entries = decoder.entries;
     }
-    const endIsMarked = decoder.end({ requireMarker: false });
-    const { position: size, entries, dataAfterArchive } = decoder;
-    const { holdsImages } = watch;
-    return { size, entries, endIsMarked, dataAfterArchive, holdsImages, diffID: archive.finish() };
+    return { ...decoder.end(), diffID: archive.finish() };
   } catch (error) {
     archive.abandon();
     throw error;

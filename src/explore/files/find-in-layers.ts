@@ -1,0 +1,54 @@
+import { cleanPath } from '../../layer/plan/clean-path.js';
+import type { SeenEntry, SeenPaths } from './seen-paths.js';
+
+/** Symlinks of one path, as many as the kernel follows. */
+export const MAX_LINKS = 40;
+
+/** Where a path leads, by the layers that were read so far. */
+export type Found =
+  /** Something that is neither a directory nor a symlink. */
+  | { readonly kind: 'entry'; readonly path: string; readonly entry: SeenEntry }
+  /** `isCertain` is false when layers list only what is in it, so that it may be a symlink of a lower layer. */
+  | { readonly kind: 'directory'; readonly path: string; readonly isCertain: boolean }
+  /** No layer has it, or a layer removed it. */
+  | { readonly kind: 'absent'; readonly path: string }
+  /** The path leads through something that is no directory. */
+  | { readonly kind: 'no-directory'; readonly path: string }
+  | { readonly kind: 'too-many-links'; readonly path: string }
+  /** Lower layers decide. `path` is where it leads if all missing names are directories. */
+  | { readonly kind: 'unknown'; readonly path: string };
+
+/** Follows a path through symlinks, inside the root. */
+export function findInLayers(seen: SeenPaths, path: string): Found {
+  const todo = path.split('/').reverse();
+  /** The directories that lead to the current one, which is the last: names, and their numbers. */
+  let open: { readonly name: number; readonly text: string; readonly isListed: boolean }[] = [];
+  const pathOf = (...more: readonly string[]) => [...open.map(({ text }) => text), ...more].join('/');
+  for (let links = 0; todo.length > 0; ) {
+    const text = todo.pop()!;
+    if (text === '' || text === '.') continue;
+    if (text === '..') {
+      open.pop();
+      continue;
+    }
+    const found = seen.lookUp(open.at(-1)?.name ?? seen.root, text);
+    if (found === 'absent') return { kind: 'absent', path: pathOf(text) };
+    if (found === 'unknown')
+      return { kind: 'unknown', path: cleanPath(pathOf(text, ...todo.toReversed())).path };
+    const { name, entry } = found;
+    if (entry === undefined || entry.op === 'directory') {
+      open.push({ name, text, isListed: entry !== undefined });
+      continue;
+    }
+    const here = pathOf(text);
+    if (entry.op !== 'symlink')
+      return todo.every((rest) => rest === '' || rest === '.')
+        ? { kind: 'entry', path: here, entry }
+        : { kind: 'no-directory', path: here };
+    links += 1;
+    if (links > MAX_LINKS) return { kind: 'too-many-links', path: here };
+    if (entry.link.startsWith('/')) open = [];
+    todo.push(...entry.link.split('/').reverse());
+  }
+  return { kind: 'directory', path: pathOf(), isCertain: open.every(({ isListed }) => isListed) };
+}
