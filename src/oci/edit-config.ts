@@ -3,7 +3,7 @@ import { OverlayerError } from '../base/errors.js';
 import type { DiffID } from './digest.js';
 import { quoted } from './document.js';
 import type { HistoryEntry } from './image-config.js';
-import { JsonText } from './json-text.js';
+import { JsonText, withFields } from './json-text.js';
 import { formatPlatform, type Platform, platformDocument } from './platform.js';
 
 /** Changes of an image's config. A field that is not given stays as it is. */
@@ -59,18 +59,27 @@ export interface ConfigEdit {
   readonly appended?: readonly HistoryEntry[] | undefined;
 }
 
-/** An entry of a history as its JSON has it, with unknown fields. */
-export type RawHistoryEntry = Readonly<Record<string, unknown>>;
+/** An entry of a history: its JSON, with unknown fields. */
+export type RawHistoryEntry = string;
 
 /**
  * @param config its JSON
  * @throws OverlayerError as `editImageConfig`
  */
 export function rawHistory(config: string): readonly RawHistoryEntry[] {
-  const history = new JsonText(Buffer.from(config), 'config').get(['history']) ?? [];
-  if (Array.isArray(history) && history.every((entry) => typeof entry === 'object' && entry !== null))
-    return history;
+  const history = new JsonText(Buffer.from(config), 'config').itemTexts(['history']);
+  if (history.every((entry) => entry.startsWith('{'))) return history;
   throw notRead('history');
+}
+
+/** Whether a step made no layer. */
+export function isEmptyLayer(entry: RawHistoryEntry): boolean {
+  return JSON.parse(entry).empty_layer === true;
+}
+
+/** The entry of a step whose layer is gone. */
+export function withoutLayer(entry: RawHistoryEntry): RawHistoryEntry {
+  return withFields(entry, { empty_layer: true }, 'history');
 }
 
 /**
@@ -93,7 +102,7 @@ export function editImageConfig(config: string, edit: ConfigEdit): Uint8Array {
     text.set(['rootfs', 'type'], 'layers');
     text.set(['rootfs', 'diff_ids'], diffIDs);
   }
-  if (history !== undefined) text.set(['history'], history);
+  if (history !== undefined) text.setItems(['history'], history);
   if (appended.length > 0) text.append(['history'], ...appended.map(historyDocument));
   return text.bytes;
 }
@@ -175,13 +184,7 @@ function changeMap(
     checkText(field, name);
     if (name === '') throw wrong(field, name, 'empty');
   }
-  const before = text.get(['config', field]) ?? {};
-  if (typeof before !== 'object' || Array.isArray(before)) throw notRead(`config.${field}`);
-  const after = new Map<string, unknown>(Object.entries(before));
-  for (const [name, value] of entries)
-    if (value === null) after.delete(name);
-    else after.set(name, value);
-  text.set(['config', field], after.size === 0 ? undefined : Object.fromEntries(after));
+  text.setMembers(['config', field], new Map(entries));
 }
 
 /** @throws OverlayerError `InvalidArgument` for a list, whose indexes would be names */

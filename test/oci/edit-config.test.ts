@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ConfigChanges, editImageConfig, emptyConfig, rawHistory } from '../../src/oci/edit-config.js';
+import {
+  type ConfigChanges,
+  editImageConfig,
+  emptyConfig,
+  rawHistory,
+  withoutLayer,
+} from '../../src/oci/edit-config.js';
 import { parseImageConfig } from '../../src/oci/image-config.js';
 import { JsonText } from '../../src/oci/json-text.js';
 
@@ -34,6 +40,16 @@ test('labels that have names of JavaScript stay', () => {
     ['__proto__', 'kept'],
     ['c', '3'],
   ]);
+});
+
+test('labels and histories that stay keep their text', () => {
+  const big = '9007199254740993';
+  const config = `{"config":{"Volumes":{"/b":{"n":${big}},"1":{}}},"history":[{"n":${big},"empty_layer":false}]}`;
+  const history = rawHistory(config);
+  expect(edit(config, { volumes: { '/c': true } })).toContain(`{"/b":{"n":${big}},"1":{},"/c":{}}`);
+  const kept = Buffer.from(editImageConfig(config, { created, history })).toString();
+  expect(kept).toContain(`"history":[{"n":${big},"empty_layer":false}]`);
+  expect(withoutLayer(history[0]!)).toBe(`{"n":${big},"empty_layer":true}`);
 });
 
 test('every field is set, and removed again', () => {
@@ -93,7 +109,7 @@ test('history and diffIDs', () => {
     { created_by: 'two', empty_layer: true },
   ]);
   expect(edited.rootfs).toEqual({ type: 'layers', diff_ids: diffIDs });
-  expect(rawHistory(plain)).toEqual([{ created_by: 'one', x: 1 }]);
+  expect(rawHistory(plain)).toEqual(['{"created_by":"one","x":1}']);
 });
 
 describe('readers would disagree:', () => {

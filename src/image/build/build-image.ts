@@ -189,21 +189,18 @@ async function editManifest(
       ? Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.manifest }))
       : await buffer(content.read(base.descriptor.digest));
   const text = new JsonText(bytes, 'manifest');
-  const before = (text.get(['layers']) ?? []) as readonly Descriptor[];
-  const known = new Map(before.map((layer) => [`${layer.mediaType} ${layer.digest}`, layer]));
-  text.set(['config'], config);
-  text.set(
-    ['layers'],
-    layers.map((layer) => known.get(`${layer.mediaType} ${layer.digest}`) ?? layer),
+  const known = new Map(
+    text.itemTexts(['layers']).map((json) => {
+      const { mediaType, digest } = JSON.parse(json) as Descriptor;
+      return [`${mediaType} ${digest}`, json];
+    }),
   );
-  if (annotations !== undefined) {
-    // As one field: names that differ in their case alone are two annotations.
-    const changed = new Map<string, unknown>(Object.entries(text.get(['annotations']) ?? {}));
-    for (const [name, value] of Object.entries(annotations))
-      if (value === null) changed.delete(name);
-      else changed.set(name, value);
-    text.set(['annotations'], changed.size === 0 ? undefined : Object.fromEntries(changed));
-  }
+  const texts = layers.map(
+    (layer) => known.get(`${layer.mediaType} ${layer.digest}`) ?? JSON.stringify(layer),
+  );
+  text.set(['config'], config);
+  text.setItems(['layers'], texts);
+  if (annotations !== undefined) text.setMembers(['annotations'], new Map(Object.entries(annotations)));
   return text.bytes;
 }
 

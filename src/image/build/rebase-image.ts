@@ -4,7 +4,7 @@ import type { Tell } from '../../base/task.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { type RawHistoryEntry, rawHistory } from '../../oci/edit-config.js';
+import { isEmptyLayer, type RawHistoryEntry, rawHistory } from '../../oci/edit-config.js';
 import {
   familyOf,
   isNonDistributable,
@@ -79,12 +79,12 @@ function historyAbove(
   before: ImageContents,
 ): readonly RawHistoryEntry[] {
   const below = historyOf(before);
-  if (isDeepStrictEqual(history.slice(0, below.length), below)) return history.slice(below.length);
+  const isBelow = (entry: RawHistoryEntry, index: number) =>
+    isDeepStrictEqual(JSON.parse(history[index] ?? 'null'), JSON.parse(entry));
+  if (below.every(isBelow)) return history.slice(below.length);
   // Tools rewrite histories: the layers are counted.
   let layers = 0;
-  const first = history.findIndex(
-    (entry) => entry['empty_layer'] !== true && ++layers > before.layers.length,
-  );
+  const first = history.findIndex((entry) => !isEmptyLayer(entry) && ++layers > before.layers.length);
   return first < 0 ? [] : history.slice(first);
 }
 

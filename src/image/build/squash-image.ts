@@ -1,7 +1,7 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import type { ChainID } from '../../oci/chain-ids.js';
-import { type RawHistoryEntry, rawHistory } from '../../oci/edit-config.js';
+import { isEmptyLayer, type RawHistoryEntry, rawHistory, withoutLayer } from '../../oci/edit-config.js';
 import { treesOfMounts } from '../../snapshot/diff-snapshot.js';
 import type { PlannedLayer } from '../pull/pull-event.js';
 import type { ImageRecord } from '../store/image-records.js';
@@ -55,8 +55,8 @@ function indexOf(layers: readonly PlannedLayer[], from: string): number {
 function withoutLayers(history: readonly RawHistoryEntry[], kept: number): readonly RawHistoryEntry[] {
   let layers = 0;
   return history.map((entry) => {
-    if (entry['empty_layer'] === true) return entry;
+    if (isEmptyLayer(entry)) return entry;
     layers += 1;
-    return layers <= kept ? entry : { ...entry, empty_layer: true };
+    return layers <= kept ? entry : withoutLayer(entry);
   });
 }

@@ -2,7 +2,7 @@ import type { Compression } from '../../layer/options.js';
 import { artifactOf } from '../../oci/artifact.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
-import { JsonText } from '../../oci/json-text.js';
+import { JsonText, withFields } from '../../oci/json-text.js';
 import { type ImageManifest, parseManifest } from '../../oci/manifest.js';
 import { isConfig, LAYER_TYPES, MEDIA_TYPE } from '../../oci/media-types.js';
 import { sha256 } from '../source/blob-bytes.js';
@@ -77,13 +77,14 @@ function editManifest(
   if (!toOCI && replaced.every((layer) => layer === undefined)) return undefined;
   const family = toOCI || config.mediaType !== MEDIA_TYPE.dockerConfig ? 'oci' : 'docker';
   const text = new JsonText(bytes, 'manifest');
-  const edited = (text.get(['layers']) as readonly Descriptor[]).map((layer, at) => {
+  const edited = text.itemTexts(['layers']).map((json, at) => {
     const { digest, size, compression } = replaced[at] ?? {};
     // Annotations of the old blob, such as tables of contents, do not fit the new one.
-    if (compression !== undefined) return { mediaType: LAYER_TYPES[family][compression], digest, size };
-    return toOCI ? { ...layer, mediaType: ociType(layer.mediaType) } : layer;
+    if (compression !== undefined)
+      return JSON.stringify({ mediaType: LAYER_TYPES[family][compression], digest, size });
+    return toOCI ? withFields(json, { mediaType: ociType(layers[at]!.mediaType) }, 'manifest') : json;
   });
-  text.set(['layers'], edited);
+  text.setItems(['layers'], edited);
   if (toOCI) {
     text.set(['mediaType'], MEDIA_TYPE.manifest);
     text.set(['config', 'mediaType'], isConfig(config.mediaType) ? MEDIA_TYPE.config : config.mediaType);
@@ -99,19 +100,22 @@ function editIndex(
   { oci = false }: Changes,
 ): JsonText | 'empty' | undefined {
   const text = new JsonText(bytes, 'index');
-  const entries = (text.get(['manifests']) ?? []) as readonly (Descriptor | null)[];
-  const kept = entries.filter((entry) => entry === null || !leftOut.has(entry.digest));
+  const entries = text.itemTexts(['manifests']).map((json) => {
+    const entry = JSON.parse(json) as Descriptor | null;
+    return { json, digest: entry?.digest };
+  });
+  const kept = entries.filter(({ digest }) => digest === undefined || !leftOut.has(digest));
   if (kept.length === 0 && entries.length > 0) return 'empty';
-  const manifests = kept.map((entry) => {
-    const child = entry === null ? undefined : written.get(entry.digest);
-    if (child === undefined || child.descriptor === child.from) return entry;
+  const manifests = kept.map(({ json, digest: before }) => {
+    const child = before === undefined ? undefined : written.get(before);
+    if (child === undefined || child.descriptor === child.from) return json;
     const { mediaType, digest, size } = child.descriptor;
-    return { ...entry, mediaType, digest, size };
+    return withFields(json, { mediaType, digest, size }, 'index');
   });
   const toOCI = oci && descriptor.mediaType === MEDIA_TYPE.dockerIndex;
-  const isSame = kept.length === entries.length && manifests.every((entry, at) => entry === entries[at]);
+  const isSame = kept.length === entries.length && manifests.every((json, at) => json === kept[at]!.json);
   if (isSame && !toOCI) return undefined;
-  if (!isSame) text.set(['manifests'], manifests);
+  if (!isSame) text.setItems(['manifests'], manifests);
   if (toOCI) text.set(['mediaType'], MEDIA_TYPE.index);
   return text;
 }

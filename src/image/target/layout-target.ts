@@ -247,14 +247,14 @@ export class LayoutTarget implements ImageTarget {
   /** The image that had the name loses it. Other entries, and fields that nothing here knows, stay. */
   async #replaceIndex(name: string | undefined, target: Descriptor): Promise<void> {
     const text = new JsonText(await this.#readIndex(), INDEX_FILE);
-    const before = (text.get(['manifests']) ?? []) as readonly (Descriptor | null)[];
     const { [REF_NAME_ANNOTATION]: wanted } = nameAnnotations(name);
-    const isReplaced = (entry: Descriptor | null) => {
+    const isReplaced = (json: string) => {
+      const entry = JSON.parse(json) as Descriptor | null;
       const its = entry?.annotations?.[REF_NAME_ANNOTATION];
       return its === wanted && (wanted !== undefined || entry?.digest === target.digest);
     };
-    const others = before.filter((entry) => !isReplaced(entry));
-    text.set(['manifests'], [...others, namedDescriptor({ name, target })]);
+    const others = text.itemTexts(['manifests']).filter((json) => !isReplaced(json));
+    text.setItems(['manifests'], [...others, JSON.stringify(namedDescriptor({ name, target }))]);
     parseIndex(text.bytes);
     await this.#replace(INDEX_FILE, text.bytes);
   }
