@@ -66,6 +66,27 @@ export function parseReference(text: string): Reference {
   return { ...parts, name: formatReference(parts) };
 }
 
+/**
+ * Reads the name that an image gets.
+ *
+ * @param digest that of the image. @default not known yet: the name has none then
+ * @returns its canonical form
+ * @throws OverlayerError `InvalidArgument`, also for a name with another digest, which would promise other bytes
+ */
+export function newImageName(text: string, digest?: Digest): string {
+  const { name, digest: promised } = parseReference(text);
+  if (promised === undefined || promised === digest) return name;
+  if (digest === undefined)
+    throw new OverlayerError('InvalidArgument', `The name of a new image has a digest: "${name}"`, {
+      hint: 'the digest of an image is known when it is made: give a name and a tag',
+    });
+  throw new OverlayerError('InvalidArgument', `The digest in the name "${name}" is not that of the image`, {
+    hint: 'give a name and a tag',
+    expected: digest,
+    actual: promised,
+  });
+}
+
 /** The canonical form. */
 export function formatReference({ domain, repository, tag, digest }: ReferenceParts): string {
   return `${domain}/${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;

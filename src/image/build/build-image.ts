@@ -1,5 +1,4 @@
 import { buffer } from 'node:stream/consumers';
-import { OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import { chainIDs } from '../../oci/chain-ids.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -11,7 +10,7 @@ import { hostPlatform } from '../../oci/platform.js';
 import { PullLease } from '../pull/pull-context.js';
 import { pullImage } from '../pull/pull-image.js';
 import { defaultConcurrency, unpackLayers } from '../pull/unpack-layers.js';
-import { parseReference } from '../reference.js';
+import { newImageName } from '../reference.js';
 import { sha256 } from '../source/blob-bytes.js';
 import { contentSource } from '../source/content-source.js';
 import type { ImageContents } from '../source/image-contents.js';
@@ -67,7 +66,7 @@ export async function buildImage(
   plan: (tools: LayerTools) => Promise<BuildPlan>,
 ): Promise<ImageRecord> {
   const { base, options, tell } = request;
-  const name = newName(request.name);
+  const name = newImageName(request.name);
   const created = options.sourceDateEpoch ?? new Date();
   const lease = await PullLease.take(parts);
   const put = (mediaType: string, bytes: Uint8Array) => putDocument(parts, lease, mediaType, bytes);
@@ -202,15 +201,6 @@ async function editManifest(
   text.setItems(['layers'], texts);
   if (annotations !== undefined) text.setMembers(['annotations'], new Map(Object.entries(annotations)));
   return text.bytes;
-}
-
-/** @throws OverlayerError `InvalidArgument`, also for a name with a digest, which would promise other bytes */
-function newName(text: string): string {
-  const { name, digest } = parseReference(text);
-  if (digest === undefined) return name;
-  throw new OverlayerError('InvalidArgument', `The name of a new image has a digest: "${name}"`, {
-    hint: 'the digest of an image is known when it is made: give a name and a tag',
-  });
 }
 
 async function putDocument(

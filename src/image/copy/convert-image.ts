@@ -10,7 +10,7 @@ import { parseIndex } from '../../oci/manifest.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { PullLease } from '../pull/pull-context.js';
 import { pullImage } from '../pull/pull-image.js';
-import { parseReference } from '../reference.js';
+import { newImageName } from '../reference.js';
 import { readDocument } from '../source/blob-bytes.js';
 import { contentSource } from '../source/content-source.js';
 import { planLayers, readContents } from '../source/image-contents.js';
@@ -38,7 +38,7 @@ export async function convertImage(
   options: ConvertOptions,
   tell: Tell<ConvertEvent>,
 ): Promise<ImageRecord> {
-  const { name } = parseReference(newName);
+  const name = newImageName(newName);
   const { platform = image.platform, labels, concurrency, signal, verify, ...rewrite } = options;
   const lease = await PullLease.take(parts);
   try {

@@ -12,7 +12,7 @@ import type { Digest } from '../../oci/digest.js';
 import { isIndex, LAYER_TYPES, MEDIA_TYPE } from '../../oci/media-types.js';
 import { hostPlatform } from '../../oci/platform.js';
 import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
-import { type Reference, storedReference } from '../reference.js';
+import { newImageName, type Reference, storedReference } from '../reference.js';
 import { bytesOf, isFile, openLayer, readDocument, verifyBlob } from '../source/blob-bytes.js';
 import type { ImageSource, SourceImage } from '../source/image-source.js';
 import type { ImageTarget, NewBlob } from '../target/image-target.js';
@@ -98,6 +98,9 @@ export class ImageCopy {
     const documents = rewriteDocuments(graph, { layers: this.#layers, leftOut, oci });
     const top = documents.at(-1);
     if (top === undefined) throw nothingOf(image.target, source);
+    const given = this.#options.name;
+    if (given !== undefined && storedReference(given) !== undefined)
+      newImageName(given, top.descriptor.digest);
     for (const { descriptor, bytes } of documents)
       await this.#target.writeManifest(descriptor, bytes, { signal });
     return { name, source: image.target, target: top.descriptor, missing, bytes: top.bytes };

@@ -8,7 +8,7 @@ import type { Digest } from '../../oci/digest.js';
 import { PullLease } from '../pull/pull-context.js';
 import { type PullEvent, tellPassedOver } from '../pull/pull-event.js';
 import { pullImage } from '../pull/pull-image.js';
-import { parseReference } from '../reference.js';
+import { newImageName, parseReference } from '../reference.js';
 import type { ImageSource, SourceImage } from '../source/image-source.js';
 import { listNames } from '../source/local-image-source.js';
 import { openImageArchive, openImageLayout } from '../source/open-local-images.js';
@@ -24,6 +24,7 @@ export async function importImages(
   options: ImportOptions,
   tell: Tell<PullEvent>,
 ): Promise<readonly ImageRecord[]> {
+  // Before anything is read.
   const given = options.name === undefined ? undefined : parseReference(options.name).name;
   // Protects the blobs that a streamed archive writes into the content store before its images are recorded.
   const lease = await PullLease.take(parts);
@@ -43,8 +44,10 @@ export async function importImages(
     checkNames(images, source.description);
     tellPassedOver(source, tell);
     const admitted: AdmittedImage[] = [];
-    for (const { name, target } of given === undefined ? images : images.slice(0, 1))
-      admitted.push(await AdmittedImage.admit(given ?? name ?? target.digest, target, options));
+    for (const { name, target } of given === undefined ? images : images.slice(0, 1)) {
+      const chosen = given === undefined ? name : newImageName(given, target.digest);
+      admitted.push(await AdmittedImage.admit(chosen ?? target.digest, target, options));
+    }
     for (const image of admitted) records.push(await pullImage(parts, source, image, options, tell));
     return records;
   } finally {

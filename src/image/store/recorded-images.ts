@@ -10,7 +10,7 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { formatPlatform, hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
 import type { FileChange } from '../build/compare-images.js';
 import type { PullEvent } from '../pull/pull-event.js';
-import { canonicalName, parseReference } from '../reference.js';
+import { canonicalName, newImageName } from '../reference.js';
 import { contentSource } from '../source/content-source.js';
 import { type ImageContents, readContents } from '../source/image-contents.js';
 import type { ImageSource } from '../source/image-source.js';
@@ -72,7 +72,7 @@ export class RecordedImages implements Images {
     const record = await this.#parts.metadata.write((transaction) => {
       const image = findImage(transaction, found);
       if (image === undefined) throw notFound(name);
-      return putImage(transaction, { ...image, name: parseReference(newName).name });
+      return putImage(transaction, { ...image, name: newImageName(newName, image.target.digest) });
     });
     return this.open(record);
   }

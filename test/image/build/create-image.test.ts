@@ -3,7 +3,13 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test, vi } from 'vitest';
-import { type CreateImageOptions, type Image, parsePlatform } from '../../../src/index.js';
+import {
+  type CreateImageOptions,
+  copyImage,
+  createImageLayout,
+  type Image,
+  parsePlatform,
+} from '../../../src/index.js';
 import { start } from '../../cli/helpers.js';
 import { archiveOf, dockerFiles, LAYERS, layoutFiles } from '../../helpers/hand-made-image.js';
 import { dir, file, tar } from '../../helpers/tar-builder.js';
@@ -180,6 +186,22 @@ test('annotations that differ in their case alone are two', async () => {
   expect((await first.contents()).manifest.annotations).toEqual(annotations);
   const second = await create({ name: 'second', base: first.name, annotations: { name: null } });
   expect((await second.contents()).manifest.annotations).toEqual({ Name: '1' });
+});
+
+test('a name with the digest of another image is refused', async () => {
+  const { name, target } = await create({ name: 'app' });
+  const [other, own] = [`new@sha256:${'0'.repeat(64)}`, `new@${target.digest}`];
+  await using layout = await createImageLayout(join(box.directory, 'layout'));
+  const source = await box.store.images.source(name);
+  for (const attempt of [
+    () => box.store.images.tag(name, other),
+    () => box.store.convert(name, other, { verify }),
+    () => box.store.import(source, { name: other, verify }),
+    () => copyImage(source, layout, { name: other }),
+  ])
+    await expect(attempt()).rejects.toMatchObject({ code: 'InvalidArgument' });
+  expect(await box.store.images.list()).toHaveLength(1);
+  expect((await box.store.images.tag(name, own)).target).toEqual(target);
 });
 
 test('a name with a digest is refused: the image would have another', async () => {
