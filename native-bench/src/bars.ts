@@ -1,5 +1,6 @@
 import { atLeast, atMost, type Bar, below } from './bar.js';
 import { erofsBars } from './erofs/erofs-bars.js';
+import { DECODER } from './explore/measure-explore.js';
 import { fastestOf, type Results, secondsOf } from './results.js';
 import { FEWEST, MOST, OPERATIONS, type SnapshotTimes } from './snapshots.js';
 import { median, pairedRatio } from './statistics.js';
@@ -25,9 +26,11 @@ const IMAGE_BAR = 4;
 const IMAGE_LIMIT = 1.25;
 /** In MB: of a layer, and of a whole image. */
 const MEMORY_BARS: Readonly<Record<string, number>> = {
-  ...{ memory: 160, image: 300, pull: 300 },
+  ...{ memory: 160, image: 300, pull: 300, explore: 250 },
   ...Object.fromEntries(Object.keys(WAY_BACK_INPUTS).map((group) => [group, 300])),
 };
+/** Two cores: the report takes little more than the decompression on one of them. */
+const EXPLORE_LIMIT = 1.15;
 const DELAY_BAR_MS = 20;
 const GROWTH_BAR = 2;
 
@@ -46,6 +49,7 @@ export function bars(results: Results): Bar[] {
     ...results.snapshots.filter(({ count }) => count === MOST).flatMap((most) => growthBars(results, most)),
     ...erofsBars(results),
     ...wayBackBars(results),
+    ...exploreBars(results),
   ];
 }
 
@@ -86,6 +90,14 @@ function imageBars(results: Results, group: 'image' | 'pull'): Bar[] {
     atLeast(IMAGE_BAR, { what: faster, input, value: pairedRatio(fastest.seconds, own) }),
     atMost(IMAGE_LIMIT, { what: longer, input, value: pairedRatio(own, limit) }),
   ];
+}
+
+function exploreBars(results: Results): Bar[] {
+  const own = secondsOf(results, 'explore', 'image', 'overlayer');
+  const decoder = secondsOf(results, 'explore', 'image', DECODER);
+  if (own === undefined || decoder === undefined) return [];
+  const what = `explore: time against ${DECODER}`;
+  return [atMost(EXPLORE_LIMIT, { what, input: 'image', value: pairedRatio(own, decoder) })];
 }
 
 function memoryBar({ measurements }: Results, input: string): Bar[] {

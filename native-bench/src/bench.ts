@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bars } from './bars.js';
 import { measureErofsImages, measureErofsLayers } from './erofs/measure-erofs.js';
+import { measureExplore } from './explore/measure-explore.js';
 import { type GroupContext, INPUT_GROUPS, SIZE_GROUPS, STORE_GROUPS } from './groups.js';
 import { measureImage } from './image.js';
 import { INPUT_TREES, type InputName } from './input-trees.js';
@@ -23,6 +24,7 @@ const OWN_RUNS = {
   erofs: measureErofsLayers,
   'erofs-image': measureErofsImages,
   'way-back': measureWayBack,
+  explore: measureExplore,
 };
 const GROUPS = [
   ...Object.keys({ ...INPUT_GROUPS, ...SIZE_GROUPS, ...STORE_GROUPS }),

@@ -36,6 +36,7 @@ const GROUPS = {
   push: { title: 'image to an empty registry', limits: true },
   'convert-zstd': { title: 'all layers from gzip to zstd', limits: true },
   'convert-gzip': { title: 'all layers from zstd to gzip', limits: true },
+  explore: { title: 'what an image is made of, from an archive', limits: true },
   commit: { title: 'what a container installed becomes a layer of a new image', limits: true },
 } as const;
 type Group = keyof typeof GROUPS;

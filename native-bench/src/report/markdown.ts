@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<string, string>> = {
   push: 'an image of five layers to an empty registry on this machine, in memory',
   'convert-zstd': 'all layers of the image from gzip to zstd, in memory',
   'convert-gzip': 'all layers of the image from zstd to gzip, in memory',
+  explore: 'what an image of five layers is made of, from an archive in memory; tar lists the layers only',
   commit: 'a toolchain that a container has installed becomes a layer of a new image, in memory',
   diff: 'a layer of an overlay snapshot, in memory',
   memory: 'peak memory',
