@@ -26,7 +26,7 @@ export function makeStores(dir: string, gzipLayout: string): Stores {
   mkdirSync(join(root, 'containerd'), { recursive: true });
   const [overlayer, zstdLayout] = [join(root, 'overlayer'), join(root, 'zstd')];
   const storage = join(root, 'containers');
-  const containers = `--root ${storage}/root --runroot ${storage}/run --storage-driver overlay`;
+  const containers = `--root ${storage}/root --runroot ${root}/run --storage-driver overlay`;
   run([
     'skopeo',
     'copy',
