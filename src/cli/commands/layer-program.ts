@@ -62,10 +62,10 @@ const FILES_HELP = `Examples:
   overlayer files docker://debian:12 --layer 0
   overlayer files app:2 --history app/config.json
 
-Permissions, owner, bytes, layer, name. --layer and --history print A for an added,
-C for a changed, D for a removed path, and M where only metadata changed.`;
+A row has permissions, owner, bytes, layer and name. --layer and --history print
+A for an added, C for a changed, D for a removed path, M for changed metadata.`;
 
-const CAT_HELP = `Layers are read from the top, and only as far as needed. A file of the top layer of a
+const CAT_HELP = `Layers are read from the top, as far as needed: a file of the top layer of a
 registry's image takes one layer. The bytes come when the layer has its digest.
 
 Examples:
