@@ -108,7 +108,8 @@ async function reportDefect(error: unknown): Promise<void> {
 function endOnOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit();
   process.stderr.write(`overlayer: Cannot write to standard output (${error.code})\n`);
-  process.exit(exitCode('Unavailable'));
+  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
+  process.exit(exitCode(isFull ? 'ResourceExhausted' : 'Unavailable'));
 }
 
 /** Node puts it in place of bytes that are not UTF-8. */

@@ -213,7 +213,7 @@ test('a full disk under standard output is no success', async () => {
   child.stdin!.end(LAYER);
   const [errors, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
   expect(errors).toBe('overlayer: Cannot write to standard output (ENOSPC)\n');
-  expect(code).toBe(14);
+  expect(code).toBe(8);
 });
 
 describe('with --json', () => {
