@@ -14,6 +14,7 @@ const LAYERS = [
     file('var/cache/gone', 'g'.repeat(9000)),
     symlink('lib', 'usr/lib'),
     file('etc/\x1b[31mred\x07', 'r'),
+    file('usr/notes', 'first\nsecond \x1b[31m\n'),
   ),
   tar(
     dir('etc'),
@@ -50,14 +51,14 @@ describe.each([
   test('the layers stand beside the tree, and keys lead through them', async (context) => {
     const terminal = open(context, size);
     await terminal.shows(/LAYERS +FILES/);
-    await terminal.shows(/52\.3 kB in 11 entries, wasted 10\.2 kB/);
+    await terminal.shows(/52\.3 kB in 12 entries, wasted 10\.2 kB/);
     await terminal.shows(/50\.3 kB ▸ usr\//);
     terminal.type('Down', 'Down');
     await terminal.shows(/CHANGES OF LAYER 1/);
     await terminal.shows(/D +9 kB ▸ cache\/|▸ var\//);
     terminal.type('Tab', 'Right');
     await terminal.shows(/▾ var\//);
-    await terminal.shows(/D +9 kB ▸ cache\//);
+    await terminal.shows(/D +9 kB +▸ cache\//);
     terminal.type('Down', 'Left', 'Left');
     await terminal.shows(/▸ var\//);
     terminal.type('q');
@@ -76,6 +77,15 @@ describe.each([
     terminal.type('Escape');
     await terminal.shows(/▸ usr\//);
     expect(terminal.screen()).not.toContain('large');
+  });
+
+  test('a file is read, with what a terminal must not get escaped', async (context) => {
+    const terminal = open(context, size);
+    await terminal.shows(/▸ usr\//);
+    terminal.type('Tab', '/', 'notes', 'Enter', 'Down', 'Enter');
+    await terminal.shows(/notes +Esc goes back\nfirst\nsecond \\x1b\[31m/);
+    terminal.type('Escape');
+    await terminal.shows(/LAYERS/);
   });
 
   test('waste and help', async (context) => {

@@ -3,7 +3,9 @@ import {
   displayPath,
   type ExploredImage,
   exploreImage,
+  OverlayerError,
   type PathChange,
+  readImageFile,
   writeImagePage,
 } from '../../index.js';
 import { CHECK_FAILED_EXIT_CODE } from '../exit-code.js';
@@ -34,7 +36,8 @@ export async function explore(
     const checks = checksOf(image, flags);
     if (flags.html !== undefined) await writePage(flags.html, { image, other, flags, signal });
     else if (other !== undefined) printComparison(other, image, flags);
-    else if (checks.length === 0 && !flags.json && isTerminal()) await exploreOnTerminal(image, signal);
+    else if (checks.length === 0 && !flags.json && isTerminal())
+      await exploreOnTerminal(image, (path) => readAgain(argument, path, flags, { given, signal }), signal);
     else {
       const document = { ...documentOf(image), checks: checks.length === 0 ? undefined : checks };
       printResult(flags, document, exploredText(image, checks));
@@ -69,21 +72,40 @@ function isTerminal(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true;
 }
 
-async function exploreOnTerminal(image: ExploredImage, signal: AbortSignal): Promise<void> {
+type Asked = { readonly given: readonly string[]; readonly signal: AbortSignal };
+
+/** Opens the image once more for one file: it may be shown for hours, and few files are read. */
+async function* readAgain(
+  argument: string,
+  path: string,
+  flags: LookFlags,
+  { given, signal }: Asked,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (argument === '-')
+    throw new OverlayerError('FailedPrecondition', 'Standard input was read: it cannot be read once more');
+  await using input = await openExplored(argument, flags, given);
+  yield* readImageFile(input.source, path, { ...input.options, signal });
+}
+
+async function exploreOnTerminal(
+  image: ExploredImage,
+  read: (path: string) => AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
   const [{ explorerModel }, { showExplorer }] = await Promise.all([
     import('../explorer/explorer-model.js'),
     import(new URL('../explorer.mjs', import.meta.url).href) as Promise<
       typeof import('../explorer/screen.js')
     >,
   ]);
-  await showExplorer(explorerModel(image), { formatBytes, signal });
+  await showExplorer(explorerModel(image, read), { formatBytes, signal });
 }
 
 /** Reads an image to its end, and shows the progress. */
 export async function exploreArgument(
   argument: string,
   flags: LookFlags,
-  { given, signal }: { readonly given: readonly string[]; readonly signal: AbortSignal },
+  { given, signal }: Asked,
 ): Promise<ExploredImage> {
   await using input: ExploredInput = await openExplored(argument, flags, given);
   const task = exploreImage(input.source, { ...input.options, signal });

@@ -4,12 +4,22 @@ import { rowsOf, type TreeNode } from './file-tree.js';
 /** What the screen shows at a moment. */
 export interface ExplorerState {
   readonly pane: 'layers' | 'tree';
-  readonly mode: 'browse' | 'filter' | 'waste' | 'help' | 'quit';
+  readonly mode: 'browse' | 'filter' | 'waste' | 'help' | 'file' | 'quit';
   /** The view that is chosen, and the first row of the list of views. */
   readonly view: number;
   readonly filter: string;
   readonly trees: readonly TreeState[];
   readonly wasteCursor: number;
+  readonly file: ShownFile | undefined;
+}
+
+/** A file that is read, or was read. */
+export interface ShownFile {
+  readonly path: string;
+  /** Undefined until it is read. */
+  readonly lines: readonly string[] | undefined;
+  /** The first line that is shown. */
+  readonly top: number;
 }
 
 /** The place in the tree of one view. */
@@ -33,6 +43,8 @@ export type ExplorerKey =
   | 'tab'
   | 'backspace'
   | 'interrupt'
+  /** A file was read. */
+  | { readonly lines: readonly string[] }
   | { readonly text: string };
 
 export function firstState({ views }: ExplorerModel): ExplorerState {
@@ -43,6 +55,7 @@ export function firstState({ views }: ExplorerModel): ExplorerState {
     filter: '',
     trees: views.map(() => ({ cursor: 0, open: new Set() })),
     wasteCursor: 0,
+    file: undefined,
   };
 }
 
@@ -63,6 +76,8 @@ export function afterKey(
   page: number,
 ): ExplorerState {
   if (key === 'interrupt') return { ...state, mode: 'quit' };
+  // The person has left the file meanwhile.
+  if (typeof key === 'object' && 'lines' in key && state.mode !== 'file') return state;
   switch (state.mode) {
     case 'quit':
       return state;
@@ -70,6 +85,8 @@ export function afterKey(
       return filterKey(state, key);
     case 'help':
       return { ...state, mode: 'browse' };
+    case 'file':
+      return fileKey(state, key, page);
     case 'waste':
       return wasteKey(model, state, key, page);
     case 'browse':
@@ -80,7 +97,7 @@ export function afterKey(
 }
 
 function filterKey(state: ExplorerState, key: ExplorerKey): ExplorerState {
-  if (typeof key === 'object') return withFilter(state, state.filter + key.text);
+  if (typeof key === 'object') return 'text' in key ? withFilter(state, state.filter + key.text) : state;
   if (key === 'backspace') return withFilter(state, [...state.filter].slice(0, -1).join(''));
   if (key === 'escape') return { ...withFilter(state, ''), mode: 'browse' };
   if (key === 'enter' || key === 'down' || key === 'tab') return { ...state, mode: 'browse', pane: 'tree' };
@@ -89,6 +106,15 @@ function filterKey(state: ExplorerState, key: ExplorerKey): ExplorerState {
 
 function withFilter(state: ExplorerState, filter: string): ExplorerState {
   return { ...state, filter, trees: state.trees.map((tree) => ({ ...tree, cursor: 0 })) };
+}
+
+function fileKey(state: ExplorerState, key: ExplorerKey, page: number): ExplorerState {
+  const file = state.file!;
+  if (isText(key, 'q')) return { ...state, mode: 'quit' };
+  if (typeof key === 'object' && 'lines' in key) return { ...state, file: { ...file, lines: key.lines } };
+  if (key === 'escape' || key === 'left') return { ...state, mode: 'browse', file: undefined };
+  const top = moved(file.top, Math.max((file.lines?.length ?? 0) - page + 1, 1), key, page);
+  return top === undefined ? state : { ...state, file: { ...file, top } };
 }
 
 function wasteKey(
@@ -131,6 +157,10 @@ function treeKey(model: ExplorerModel, state: ExplorerState, key: ExplorerKey, p
     return { ...state, pane: 'layers' };
   if (here === undefined) return state;
   if (key === 'enter' || key === 'right' || key === 'left' || isText(key, ' ')) {
+    if (!here.isDirectory && key !== 'left')
+      return here.mark === 'D'
+        ? state
+        : { ...state, mode: 'file', file: { path: here.path, lines: undefined, top: 0 } };
     const isOpen = open.has(here);
     if (here.isDirectory && (key === 'right' ? !isOpen : key === 'left' ? isOpen : true))
       return withTree(state, { cursor, open: toggled(open, here) });
@@ -170,5 +200,5 @@ function moved(cursor: number, length: number, key: ExplorerKey, page: number): 
 }
 
 function isText(key: ExplorerKey, text: string): boolean {
-  return typeof key === 'object' && key.text === text;
+  return typeof key === 'object' && 'text' in key && key.text === text;
 }

@@ -1,11 +1,19 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { Box, render, Text, useApp, useStdout } from 'ink';
 import { useEffect, useMemo, useReducer, useState } from 'react';
+import { displayPath } from '../../index.js';
 import type { ExplorerModel, View, WasteRow } from './explorer-model.js';
-import { afterKey, type ExplorerKey, type ExplorerState, firstState, shownRows } from './explorer-state.js';
+import {
+  afterKey,
+  type ExplorerKey,
+  type ExplorerState,
+  firstState,
+  type ShownFile,
+  shownRows,
+} from './explorer-state.js';
 import type { Mark, TreeNode } from './file-tree.js';
 
-// Only types come from the rest of the command line: this module is bundled with ink and React into a file of its own.
+// This module is bundled with ink and React into a file of its own. It takes little else: types, and how names are shown.
 
 /** Rows beside the panes: title, facts, heads, keys. One row stays free: ink would clear the screen at each change. */
 const OTHER_ROWS = 5;
@@ -28,8 +36,8 @@ const KEYS = '↑↓ move  ←→ open  Tab pane  / filter  w waste  ? keys  q q
 const HELP: readonly string[] = [
   '↑ ↓ j k          move',
   'PgUp PgDn g G    a page up or down, to the first or the last row',
-  '→ Enter Space    open a directory; from the layers into the tree',
-  '←                close a directory; go to its parent; back to the layers',
+  '→ Enter Space    open a directory, read a file; from the layers into the tree',
+  '←                close a directory or file; go to its parent; back to the layers',
   'Tab              the other pane',
   '/                show only paths with a text; Esc shows all again',
   'w                what could be smaller',
@@ -80,6 +88,11 @@ function Explorer({ model, formatBytes }: { model: ExplorerModel; formatBytes: (
   );
   useKeys(press);
   const rows = useMemo(() => shownRows(model, state), [model, state]);
+  const { file } = state;
+  const unread = file !== undefined && file.lines === undefined ? file.path : undefined;
+  useEffect(() => {
+    if (unread !== undefined) void model.read(unread).then((lines) => press({ lines }));
+  }, [model, unread]);
   useEffect(() => {
     if (state.mode === 'quit') exit();
   }, [state, exit]);
@@ -92,6 +105,8 @@ function Explorer({ model, formatBytes }: { model: ExplorerModel; formatBytes: (
       <Text wrap="truncate-end">{model.facts}</Text>
       {state.mode === 'help' ? (
         <Help height={height + 1} />
+      ) : file !== undefined ? (
+        <FilePane file={file} height={height} />
       ) : state.mode === 'waste' ? (
         <WastePane rows={model.waste} cursor={state.wasteCursor} height={height} />
       ) : (
@@ -175,6 +190,22 @@ function WastePane({ rows, cursor, height }: { rows: readonly WasteRow[]; cursor
       {rows.slice(first, first + height).map(({ bytes, why, layers, path }, at) => (
         <Text key={`${why} ${path}`} inverse={first + at === cursor} wrap="truncate-end">
           {`${bytes.padStart(BYTES_WIDTH)}  ${why.padEnd(13)}  ${layers.padEnd(8)}  ${path}`}
+        </Text>
+      ))}
+    </Box>
+  );
+}
+
+function FilePane({ file, height }: { file: ShownFile; height: number }) {
+  const { path, lines, top } = file;
+  return (
+    <Box flexDirection="column" height={height + 1}>
+      <Head text={`/${displayPath(path)}   Esc goes back`} focused />
+      {lines === undefined && <Text dimColor>(reading)</Text>}
+      {lines?.slice(top, top + height).map((line, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name
+        <Text key={top + at} wrap="truncate-end">
+          {line === '' ? ' ' : line}
         </Text>
       ))}
     </Box>
