@@ -50,6 +50,7 @@ export interface ExploredImage {
   history(path: string): readonly FileVersion[];
 }
 
+/** A layer that was read: its sizes, and what it did to the tree. */
 export interface ExploredLayer extends Pick<LayerResult, 'size' | 'compressedSize' | 'entries'> {
   /** Digest of the blob. */
   readonly digest: Digest;
@@ -111,6 +112,7 @@ export interface PathChange {
   readonly metadataOnly: boolean;
 }
 
+/** What one layer did to a path. */
 export interface FileVersion extends Omit<PathChange, 'path'> {
   readonly layer: number;
 }

@@ -4,6 +4,7 @@ import { displayJson } from '../../base/path-bytes.js';
 import type { ExploredImage } from '../explored-image.js';
 import type { PageData } from './page-format.js';
 
+/** What the page shows beside the image. */
 export interface WriteImagePageOptions {
   /** The older image that the page compares with. @default the page has no comparison */
   readonly compare?: ExploredImage | undefined;
