@@ -90,6 +90,13 @@ function licenses(fileName) {
   };
 }
 
+/** ink shows nothing where the variable CI is set. The screen is loaded for a terminal only, so a person looks at it. */
+const onTerminal = {
+  name: 'on-terminal',
+  resolveId: (id) => (id === 'is-in-ci' ? '\0is-in-ci' : null),
+  load: (id) => (id === '\0is-in-ci' ? 'export default false;' : null),
+};
+
 /**
  * The terminal's screen with ink and React, which only `explore` on a terminal loads. As dependencies they would be 40 packages
  * in every program that embeds the library.
@@ -102,7 +109,7 @@ const explorer = {
   resolve: { alias: { 'react-devtools-core': false } },
   input: { explorer: 'dist/cli/explorer/screen.js' },
   output: { format: 'esm', entryFileNames: '[name].mjs', dir: 'dist/cli', codeSplitting: false, minify: true, comments: false },
-  plugins: [licenses('explorer.LICENSES.txt')],
+  plugins: [onTerminal, licenses('explorer.LICENSES.txt')],
 };
 
 export default [

@@ -110,7 +110,7 @@ test('names and commands of the image reach the terminal escaped', async (contex
 });
 
 test('without colours the letters say the same', async (context) => {
-  const terminal = open(context, [80, 24], 'NO_COLOR=1');
+  const terminal = open(context, [80, 24], 'NO_COLOR=1 CI=true');
   await terminal.shows(/LAYERS/);
   const before = terminal.record().length;
   terminal.type('Down', 'Down', 'Tab');
