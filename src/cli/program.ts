@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { addContent } from './commands/content/content-program.js';
 import { addImages } from './commands/images/images-program.js';
-import { addLayerCommands } from './commands/layer-program.js';
+import { addLayerCommands, addLookCommands } from './commands/layer-program.js';
 import { addSnapshots } from './commands/snapshots/snapshots-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
 import { addCommand, HELP_COMMAND } from './flags/declare.js';
@@ -54,6 +54,7 @@ export function createProgram(version: string): Command {
     .addHelpText('after', PROGRAM_HELP);
   addLayerCommands(program);
   addImages(program);
+  addLookCommands(program);
   addContent(program);
   addSnapshots(program);
   addCommand(program, {

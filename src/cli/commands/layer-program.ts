@@ -111,6 +111,11 @@ export function addLayerCommands(program: Command): void {
     help: DIFF_HELP,
     run: async ([lower, upper], flags) => await (await import('./diff.js')).diff(lower, upper, flags),
   });
+  addLayerFiles(program);
+}
+
+/** The commands that look into an image. */
+export function addLookCommands(program: Command): void {
   addCommand(program, {
     name: 'explore',
     summary: 'Show what an image is made of: layers, sizes, waste, changes.',
@@ -146,7 +151,6 @@ export function addLayerCommands(program: Command): void {
     run: async ([image, path], flags, given) =>
       await (await import('./cat.js')).cat(image, path, flags, given),
   });
-  addLayerFiles(program);
 }
 
 function addLayerFiles(program: Command): void {
