@@ -1,4 +1,5 @@
-import { displayPath, type ExploredImage, formatPlatform, type Waste } from '../../index.js';
+import { displayPath, type ExploredImage, formatPlatform } from '../../index.js';
+import { ownCommand, percent, WASTE_WORDS } from '../render/explored.js';
 import { counted, formatBytes, formatCount } from '../render/format.js';
 import { type TreeNode, treeOfChanges, treeOfFiles } from './file-tree.js';
 
@@ -30,13 +31,6 @@ export interface WasteRow {
   readonly layers: string;
 }
 
-const WHY: Readonly<Record<Waste['kind'], string>> = {
-  replaced: 'written again',
-  removed: 'removed later',
-  duplicate: 'same content',
-  'package-cache': 'package cache',
-};
-
 /** @param read gives the bytes of a file of the merged tree */
 export function explorerModel(
   image: ExploredImage,
@@ -47,12 +41,12 @@ export function explorerModel(
     title: [displayPath(name ?? digest ?? 'a layer'), platform && formatPlatform(platform)]
       .filter(Boolean)
       .join('  '),
-    facts: `${formatBytes(size)} in ${counted(entries, 'entry', 'entries')}, wasted ${formatBytes(wastedBytes)}, efficiency ${(efficiency * 100).toFixed(1)} %`,
+    facts: `${formatBytes(size)} in ${counted(entries, 'entry', 'entries')}, wasted ${formatBytes(wastedBytes)}, efficiency ${percent(efficiency)}`,
     views: [imageView(image), ...image.layers.map((_, index) => layerView(image, index))],
     read: (path) => linesOf(read(path)),
     waste: image.waste().map(({ kind, path, bytes, layers, by }) => ({
       bytes: formatBytes(bytes),
-      why: WHY[kind],
+      why: WASTE_WORDS[kind],
       path: `/${displayPath(path)}`,
       layers: by === undefined ? layers.join(',') : `${layers.join(',')} by ${by}`,
     })),
@@ -116,7 +110,7 @@ function imageView(image: ExploredImage): View {
 function layerView(image: ExploredImage, index: number): View {
   const { fileBytes, hiddenBytes, compressedSize, added, changed, removed, command, digest } =
     image.layers[index]!;
-  const text = displayPath((command ?? '').replace(/^\/bin\/sh -c (#\(nop\) )?/, '').trim());
+  const text = displayPath(ownCommand(command));
   return {
     label: String(index),
     bytes: formatBytes(fileBytes),

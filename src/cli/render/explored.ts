@@ -8,7 +8,8 @@ const ROWS = 12;
 /** Characters of a command in the table of layers. */
 const COMMAND_WIDTH = 60;
 
-const KINDS: Readonly<Record<Waste['kind'], string>> = {
+/** Why bytes are waste, in words. */
+export const WASTE_WORDS: Readonly<Record<Waste['kind'], string>> = {
   replaced: 'written again',
   removed: 'removed later',
   duplicate: 'same content',
@@ -67,12 +68,14 @@ function layersText({ layers }: ExploredImage): string {
   return columns(head, rows, { right: head.slice(1, -1) });
 }
 
-/** A command on one line, without the shell that Docker puts before it. */
-function shortCommand(command = ''): string {
-  const text = command
-    .replace(/^\/bin\/sh -c (#\(nop\) )?/, '')
-    .replace(/\s+/g, ' ')
-    .trim();
+/** A command of the history without the shell that Docker puts before it. */
+export function ownCommand(command = ''): string {
+  return command.replace(/^\/bin\/sh -c (#\(nop\) )?/, '').trim();
+}
+
+/** A command on one line. */
+function shortCommand(command: string | undefined): string {
+  const text = ownCommand(command).replace(/\s+/g, ' ');
   return text.length > COMMAND_WIDTH ? `${text.slice(0, COMMAND_WIDTH - 1)}…` : text;
 }
 
@@ -96,7 +99,7 @@ function wasteText(waste: readonly Waste[]): string {
     .map(({ kind, path, files, bytes, layers, by }) => [
       formatBytes(bytes),
       formatCount(files),
-      KINDS[kind],
+      WASTE_WORDS[kind],
       layers.join(','),
       by === undefined ? '' : String(by),
       `/${path}`,
@@ -154,6 +157,7 @@ function signedBytes(bytes: number): string {
   return `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
 }
 
-function percent(part: number): string {
+/** `98.7 %` */
+export function percent(part: number): string {
   return `${(part * 100).toFixed(1)} %`;
 }
