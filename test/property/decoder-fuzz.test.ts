@@ -92,7 +92,9 @@ function isNamedAsDirectory(header: Buffer): boolean {
   return size(header) > 0 && header.toString('latin1', 0, 100).split('\0')[0]!.endsWith('/');
 }
 
+/** In octal, or in base 256, of which the mutations have small numbers. */
 function size(header: Buffer): number {
+  if (header[124]! & 0x80) return header.readUIntBE(130, 6);
   return Number.parseInt(header.toString('latin1', 124, 136), 8) || 0;
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openSnapshotter } from '../../src/index.js';
@@ -29,6 +29,7 @@ test('a lock that is not released is an error that names the directory and the p
   const path = temporaryDirectory();
   const holder = await holdLock(path);
   process.kill(holder, 'SIGSTOP');
+  await expect.poll(() => readFileSync(`/proc/${holder}/stat`, 'utf8')).toMatch(/\) T /);
   await expect(waitForLock(take(path), { path, limitMs: 20 })).rejects.toMatchObject({
     code: 'Unavailable',
     message: `Cannot lock "${path}" within 0.02 s: process ${holder} (cat), which is stopped, has the lock`,
