@@ -119,9 +119,8 @@ export class SharedDigest {
   #hashWith(partner: SharedDigest, sha256: Sha256, to: number): void {
     const other = partner.#tryJoin();
     if (other === undefined) return;
-    this.#align(sha256);
-    partner.#align(other);
-    for (;;) {
+    // The other thread may publish bytes between any two steps, so an alignment is never assumed.
+    while (this.#align(sha256) && partner.#align(other)) {
       const most = Math.min(this.#run(this.#left(to)), partner.#run(partner.#unhashed)) & ~BLOCK_MASK;
       if (most <= 0 || !updateBoth(this.#next(sha256), partner.#next(other), most)) break;
       this.#advance(most);
@@ -130,10 +129,11 @@ export class SharedDigest {
     partner.#unlock();
   }
 
-  /** Hashes up to the end of the block that was begun, as far as its bytes are there. */
-  #align(sha256: Sha256): void {
+  /** Hashes up to the end of the block that was begun. @returns false when its bytes are not all there yet */
+  #align(sha256: Sha256): boolean {
     const length = Math.min(-this.#control[HASHED]! & BLOCK_MASK, this.#unhashed);
     if (length > 0) this.#hashAlone(sha256, length);
+    return (this.#control[HASHED]! & BLOCK_MASK) === 0;
   }
 
   #hashAlone(sha256: Sha256, length: number): void {
