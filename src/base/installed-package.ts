@@ -37,13 +37,17 @@ export function findPackage(): string | undefined {
 /**
  * Loads a package that may be absent. A bundler does not see the name, so native addons always stay out of the bundle.
  *
- * @throws what `require` threw, when no place has a package that loads
+ * @param load is called with the `require` of one place after the other, until it does not throw
+ * @throws what `load` threw, when no place has a package that loads
  */
-export function requireOptional(name: string): unknown {
+export function requireOptional(
+  name: string,
+  load: (require: NodeJS.Require) => unknown = (require) => require(name),
+): unknown {
   const failures: unknown[] = [];
   for (const require of ownLookups())
     try {
-      return require(name);
+      return load(require);
     } catch (error) {
       failures.push(error);
     }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -86,6 +86,19 @@ test('zstd-napi that is not built: Node decompresses, where it can', () => {
   expect(outcomes['planZstdLayer']).toEqual(
     nodeHasZstd ? DIFF_ID : unimplemented(/zstd-napi.*Node 22\.15.*npm install zstd-napi/),
   );
+});
+
+test('koffi whose native file is where its build puts it', () => {
+  const modules = join(app.folder, 'node_modules');
+  const prebuilt = join(modules, '@koromix');
+  const built = join(modules, 'koffi/build/koffi');
+  const [folder] = readdirSync(prebuilt);
+  cpSync(join(prebuilt, folder!), built, { recursive: true });
+  try {
+    expect(outcomesWithout(['@koromix'])).toMatchObject({ ...READS, unpackLayer: DIFF_ID });
+  } finally {
+    rmSync(built, { recursive: true });
+  }
 });
 
 describe('a package that is left out', () => {
