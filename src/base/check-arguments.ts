@@ -1,3 +1,4 @@
+import { isDate } from 'node:util/types';
 import { OverlayerError } from './errors.js';
 import { DEFAULT_LIMITS } from './limits.js';
 
@@ -7,7 +8,16 @@ const QUOTED_CHARACTERS = 80;
 // The compiler finds these mistakes, too. The checks are for callers in JavaScript, and for values that are not typed.
 
 /** The types of values that are checked here. Other values are checked where they are used. */
-type OptionKind = 'boolean' | 'number' | 'string' | 'path' | 'function' | 'list';
+type OptionKind =
+  | 'boolean'
+  | 'number'
+  | 'string'
+  | 'path'
+  | 'function'
+  | 'list'
+  | 'strings'
+  | 'date'
+  | 'object';
 
 type KindOf<Value> = [Value] extends [boolean]
   ? 'boolean'
@@ -17,9 +27,15 @@ type KindOf<Value> = [Value] extends [boolean]
       ? 'string' | 'path'
       : [Value] extends [(...args: never) => unknown]
         ? 'function'
-        : [Value] extends [readonly unknown[]]
-          ? 'list'
-          : true;
+        : [Value] extends [readonly string[]]
+          ? 'strings' | 'list'
+          : [Value] extends [readonly unknown[]]
+            ? 'list'
+            : [Value] extends [Date]
+              ? 'date'
+              : [Value] extends [object]
+                ? 'object'
+                : true;
 
 /**
  * All names of an options type, with the kinds of their values: `{ … } satisfies OptionNames<Options>` fails to compile if a
@@ -54,13 +70,31 @@ export function checkOptions(
     else if (kind !== true && !isOfKind(value, kind))
       throw new OverlayerError(
         'InvalidArgument',
-        `The option "${name}" of ${work} is ${describe(value)}, not a ${kind}`,
+        `The option "${name}" of ${work} is ${describeItems(value)}, not ${KIND_WORDS[kind]}`,
       );
   }
 }
 
+function describeItems(value: unknown): string {
+  return Array.isArray(value) ? `a list of ${value.map(describe).join(', ') || 'nothing'}` : describe(value);
+}
+
+const KIND_WORDS: Readonly<Record<Exclude<OptionKind, 'path'>, string>> = {
+  boolean: 'a boolean',
+  number: 'a number',
+  string: 'a string',
+  function: 'a function',
+  list: 'a list',
+  strings: 'a list of strings',
+  date: 'a date',
+  object: 'an object',
+};
+
 function isOfKind(value: unknown, kind: Exclude<OptionKind, 'path'>): boolean {
   if (kind === 'list') return Array.isArray(value);
+  if (kind === 'strings') return Array.isArray(value) && value.every((each) => typeof each === 'string');
+  if (kind === 'date') return isDate(value) && !Number.isNaN(value.getTime());
+  if (kind === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
   return typeof value === kind && !Number.isNaN(value);
 }
 
@@ -112,10 +146,17 @@ export function checkPath(argument: string, path: unknown): void {
   });
 }
 
+/** @throws OverlayerError `InvalidArgument` */
+export function checkList(argument: string, list: unknown): void {
+  if (Array.isArray(list)) return;
+  throw new OverlayerError('InvalidArgument', `Not a list: ${argument} is ${describe(list)}`);
+}
+
 /** Names the kind of a value in errors. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined || Number.isNaN(value)) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
+  if (isDate(value) && Number.isNaN(value.getTime())) return 'an invalid date';
   const { name = '' } = (value.constructor ?? {}) as { readonly name?: string };
   return name === '' || name === 'Object' ? 'a plain object' : `an instance of ${name}`;
 }

@@ -217,7 +217,7 @@ export const COMMIT_INGEST_OPTIONS = {
   signal: true,
   digest: 'string',
   size: 'number',
-  labels: true,
+  labels: 'object',
   hashed: 'string',
   existing: 'string',
 } satisfies OptionNames<CommitIngestOptions>;

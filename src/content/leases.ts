@@ -69,8 +69,8 @@ export interface CreateLeaseOptions {
 
 export const CREATE_LEASE_OPTIONS = {
   id: 'string',
-  labels: true,
-  expiresAt: true,
+  labels: 'object',
+  expiresAt: 'date',
   tiedToProcess: 'boolean',
 } satisfies OptionNames<CreateLeaseOptions>;
 

@@ -6,8 +6,8 @@ import type { ExploreOptions, ExploreSource } from './open-stack.js';
 
 export const EXPLORE_OPTIONS = {
   signal: true,
-  platform: true,
-  limits: true,
+  platform: 'object',
+  limits: 'object',
 } satisfies OptionNames<ExploreOptions>;
 
 /**

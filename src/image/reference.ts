@@ -1,3 +1,4 @@
+import { describe } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
@@ -44,6 +45,8 @@ const MAX_LENGTH = 512;
  * @throws OverlayerError `InvalidArgument`; `Unimplemented` for a digest of another algorithm than sha256
  */
 export function parseReference(text: string): Reference {
+  if (typeof text !== 'string')
+    throw new OverlayerError('InvalidArgument', `The name of an image is ${describe(text)}`);
   if (text.length > MAX_LENGTH) throw wrong(text, `it has more than ${MAX_LENGTH} characters`);
   if (IDENTIFIER.test(text)) throw wrong(text, 'it is a digest without a name', `NAME@sha256:${text}`);
   const { rest: tagged, part: digest } = cut(text, '@');

@@ -125,6 +125,6 @@ function fetchHint(protocol: string | undefined): string | undefined {
   return isHTTP ? 'pass the response: await fetch(url)' : undefined;
 }
 
-function isFileRange(source: LayerSource | FoundSource): source is FileRange {
+export function isFileRange(source: LayerSource | FoundSource): source is FileRange {
   return typeof source === 'object' && source !== null && 'path' in source && 'offset' in source;
 }

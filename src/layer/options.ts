@@ -66,7 +66,7 @@ export const READ_LAYER_OPTIONS = {
   digests: 'string',
   allowEmpty: 'boolean',
   unreadSource: 'string',
-  limits: true,
+  limits: 'object',
   gzip: 'string',
 } satisfies OptionNames<ReadLayerOptions>;
 

@@ -14,7 +14,7 @@ export interface ListOptions extends AbortableOptions {
 
 export const LIST_OPTIONS = {
   signal: true,
-  filters: 'list',
+  filters: 'strings',
 } satisfies OptionNames<ListOptions>;
 
 /** Parses filters. The parser is loaded when it is first used, because its regular expressions are a large module. */

@@ -18,7 +18,7 @@ export interface UpdateOptions {
 }
 
 export const UPDATE_OPTIONS = {
-  fieldpaths: 'list',
+  fieldpaths: 'strings',
 } satisfies OptionNames<UpdateOptions>;
 
 /** containerd's bound (core/labels, maxSize): name and value together. */

@@ -1,4 +1,5 @@
 import { arch, endianness } from 'node:os';
+import { describe } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 
 /** The platform of an image (OCI image spec, image-index.md "platform"). */
@@ -24,6 +25,8 @@ const KNOWN_OS = ['linux', 'windows', 'darwin', 'macos', 'freebsd'];
  * @throws OverlayerError `InvalidArgument`
  */
 export function parsePlatform(text: string): Platform {
+  if (typeof text !== 'string')
+    throw new OverlayerError('InvalidArgument', `Not a platform: ${describe(text)}`);
   const parts = text.split('/');
   const host = hostPlatform();
   const [first = '', architecture, variant] = parts;
@@ -66,8 +69,23 @@ export function completePlatform(platform: Platform, other: Platform): Platform 
   };
 }
 
-/** Converts to containerd's spelling (containerd/platforms, database.go). */
+/**
+ * Converts to containerd's spelling (containerd/platforms, database.go).
+ *
+ * @throws OverlayerError `InvalidArgument` when a field is not a string
+ */
 export function normalizePlatform(platform: Platform): Platform {
+  const { os: system, architecture: machine, variant: kind = '', osVersion = '' } = platform;
+  for (const [field, value] of Object.entries({
+    os: system,
+    architecture: machine,
+    variant: kind,
+    osVersion,
+  }))
+    if (typeof value !== 'string')
+      throw new OverlayerError('InvalidArgument', `The ${field} of the platform is ${describe(value)}`, {
+        hint: "a platform is { os, architecture, variant }, such as { os: 'linux', architecture: 'arm64', variant: 'v8' }",
+      });
   const { variant: _, ...rest } = platform;
   const os = platform.os.toLowerCase();
   const [architecture, variant] = normalizeArchitecture(

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { checkOptions } from '../base/check-arguments.js';
+import { checkList, checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { HeldResources } from '../base/held-resources.js';
 import { DataTask, type Task } from '../base/task.js';
@@ -76,6 +76,8 @@ export function diffMounts(
   options: CreateDiffOptions = {},
 ): Task<DiffResult, Uint8Array> {
   return new DataTask(async function* () {
+    checkList('left', left);
+    checkList('right', right);
     checkOptions('diffMounts', options, CREATE_DIFF_OPTIONS);
     await using held = new HeldResources();
     return yield* runDiff(await treesOfMounts(left, right, options, held), options);

@@ -244,7 +244,7 @@ export interface PrepareOptions extends AbortableOptions {
 export const PREPARE_OPTIONS = {
   ...ABORTABLE_OPTIONS,
   parent: 'string',
-  labels: true,
+  labels: 'object',
 } satisfies OptionNames<PrepareOptions>;
 
 export const MOUNTS_OPTIONS = { merged: 'boolean' } satisfies OptionNames<MountsOptions>;
@@ -269,7 +269,7 @@ export const COMMIT_OPTIONS = {
   ...ABORTABLE_OPTIONS,
   name: 'string',
   parent: 'string',
-  labels: true,
+  labels: 'object',
 } satisfies OptionNames<CommitOptions>;
 
 /** The fields of a snapshot that `update` can change. */

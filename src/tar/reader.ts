@@ -11,7 +11,7 @@ export interface ReadTarOptions extends AbortableOptions {
 
 const READ_TAR_OPTIONS = {
   signal: true,
-  limits: true,
+  limits: 'object',
 } satisfies OptionNames<ReadTarOptions>;
 
 /** An entry and its data. */

@@ -121,6 +121,16 @@ describe('a value of another type is refused by name', () => {
     ['Images.prune', { ingestsIdleMs: '0' }],
     ['Image.mount', { writable: 'no' }],
     ['Snapshotter.check', { dryRun: 'no' }],
+    ['unpackLayer', { limits: null }],
+    ['createDiff', { sourceDateEpoch: '2026-01-01' }],
+    ['createDiff', { sourceDateEpoch: new Date(Number.NaN) }],
+    ['openRegistry', { hostsDirectories: [5] }],
+    ['Store.import', { names: ['app', null] }],
+    ['Store.import', { platform: 'linux/amd64' }],
+    ['Store.createImage', { annotations: null }],
+    ['Store.squash', { limits: null }],
+    ['Image.contents', { platform: [] }],
+    ['Leases.create', { expiresAt: 5 }],
     ['serve', { containerd: '' }],
     ['serve', { onLog: 'stderr' }],
   ])('%s %o', async (name, options) => {
@@ -128,6 +138,37 @@ describe('a value of another type is refused by name', () => {
     expect(await failureOf(works[name]!(options as never))).toMatchObject({
       code: 'InvalidArgument',
       message: expect.stringContaining(option!),
+    });
+  });
+});
+
+describe('an argument of another type is refused', () => {
+  test.each<[string, () => PromiseLike<unknown>, string]>([
+    [
+      'a platform without an os',
+      () => image.contents({ platform: { architecture: 'arm64' } as never }),
+      'os of the platform is undefined',
+    ],
+    [
+      'text as a layer',
+      () => store.createImage({ name: 'a', layers: ['x'] as never }),
+      'A new layer is a string',
+    ],
+    [
+      'a number as a layer',
+      () => store.createImage({ name: 'a', layers: [{ archive: 5 }] as never }),
+      'is a number',
+    ],
+    ['a name that is a number', () => overlayer.openRegistry(5 as never), 'The name of an image is a number'],
+    ['no name', () => store.pull(undefined as never), 'The name of an image is undefined'],
+    ['a key that is a number', () => store.commit(5 as never, 'a'), 'target is a number'],
+    ['no source', () => overlayer.copyImage(undefined as never, {} as never), 'source is undefined'],
+    ['no mounts', () => overlayer.diffMounts([], undefined as never), 'right is undefined'],
+    ['no platform', async () => overlayer.parsePlatform(undefined as never), 'Not a platform: undefined'],
+  ])('%s', async (_, work, message) => {
+    expect(await failureOf(work())).toMatchObject({
+      code: 'InvalidArgument',
+      message: expect.stringContaining(message),
     });
   });
 });

@@ -29,7 +29,7 @@ const CONTAINERD_CONFIG_OPTIONS = {
   address: 'path',
   name: 'string',
   root: 'path',
-  capabilities: 'list',
+  capabilities: 'strings',
   onlyRemapIds: 'boolean',
   version: 'number',
 } satisfies OptionNames<ContainerdConfigOptions>;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkPath } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import type { Tell } from '../../base/task.js';
@@ -25,6 +26,7 @@ export async function commitImage(
   options: CommitImageOptions,
   tell: Tell<BuildEvent>,
 ): Promise<ImageRecord> {
+  checkPath('target', target);
   const snapshot = await findActive(parts.snapshots, target);
   const base = await findBase(parts.content, images, snapshot, options);
   const request = { name, base, command: 'overlayer commit', options, tell };

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { iterateSource } from '../../base/byte-source.js';
+import { describe } from '../../base/check-arguments.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import { HeldResources } from '../../base/held-resources.js';
 import type { Limits } from '../../base/limits.js';
@@ -75,6 +76,7 @@ export class LayerMaker {
 
   /** @throws OverlayerError as `createDiff`, `diffSnapshot` and `planLayer` */
   async make(layer: NewLayer, place: LayerPlace): Promise<MadeLayer> {
+    checkLayer(layer);
     if ('trees' in layer) return await this.diff(async () => layer.trees, place);
     if ('archive' in layer) return await this.#archive(layer.archive, place);
     const { snapshots } = this.#parts;
@@ -182,4 +184,13 @@ async function findLayerFile(source: LayerSource): Promise<ErofsLayerInfo | unde
       hint: 'a directory is a layer as { trees: { upper: … } }',
     });
   return stats.isFile() ? findErofsLayer(path) : undefined;
+}
+
+/** @throws OverlayerError `InvalidArgument` */
+function checkLayer(layer: unknown): void {
+  const kinds = ['trees', 'archive', 'snapshot'];
+  if (typeof layer === 'object' && layer !== null && kinds.some((kind) => kind in layer)) return;
+  throw new OverlayerError('InvalidArgument', `A new layer is ${describe(layer)}`, {
+    hint: 'give { archive }, { trees } or { snapshot }',
+  });
 }

@@ -43,14 +43,14 @@ const BUILD_OPTIONS = {
   ...ADMIT_OPTIONS,
   compression: 'string',
   compressionLevel: 'number',
-  sourceDateEpoch: true,
-  platform: true,
-  config: true,
-  annotations: true,
+  sourceDateEpoch: 'date',
+  platform: 'object',
+  config: 'object',
+  annotations: 'object',
   createdBy: 'string',
   comment: 'string',
-  limits: true,
-  labels: true,
+  limits: 'object',
+  labels: 'object',
 } satisfies OptionNames<BuildOptions>;
 
 export interface CreateImageOptions extends BuildOptions {

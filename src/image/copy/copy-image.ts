@@ -1,6 +1,6 @@
 import { checkOptions } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
-import type { ImageSource } from '../source/image-source.js';
+import { checkImageSource, type ImageSource } from '../source/image-source.js';
 import type { ImageTarget } from '../target/image-target.js';
 import { COPY_OPTIONS, type CopiedImage, type CopyEvent, type CopyOptions } from './options.js';
 
@@ -33,6 +33,7 @@ export function copyImage(
 ): Task<readonly CopiedImage[], CopyEvent> {
   return new ProgressTask(async (tell) => {
     checkOptions('copyImage', options, COPY_OPTIONS);
+    checkImageSource(source);
     // Loaded when used: the public entry stays small.
     const { ImageCopy } = await import('./image-copy.js');
     return await new ImageCopy(source, target, options, tell).run();

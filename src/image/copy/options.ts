@@ -45,7 +45,7 @@ export const COPY_OPTIONS = {
   ...REWRITE_OPTIONS,
   signal: true,
   name: 'string',
-  platform: true,
+  platform: 'object',
   concurrency: 'number',
 } satisfies OptionNames<CopyOptions>;
 
@@ -71,9 +71,9 @@ export interface ConvertOptions extends RewriteOptions, AdmitOptions {
 export const CONVERT_OPTIONS = {
   ...REWRITE_OPTIONS,
   ...ADMIT_OPTIONS,
-  platform: true,
+  platform: 'object',
   concurrency: 'number',
-  labels: true,
+  labels: 'object',
 } satisfies OptionNames<ConvertOptions>;
 
 /** An image that was copied. */

@@ -41,11 +41,11 @@ export interface GetImageOptions extends AdmitOptions {
 
 export const GET_IMAGE_OPTIONS = {
   ...ADMIT_OPTIONS,
-  platform: true,
+  platform: 'object',
   concurrency: 'number',
   keepBlobs: 'boolean',
-  limits: true,
-  labels: true,
+  limits: 'object',
+  labels: 'object',
 } satisfies OptionNames<GetImageOptions>;
 
 /**

@@ -65,7 +65,7 @@ export interface OpenRegistryOptions {
 export const OPEN_REGISTRY_OPTIONS = {
   credentials: true,
   mirrors: true,
-  hostsDirectories: 'list',
+  hostsDirectories: 'strings',
   plainHTTP: 'boolean',
   retries: 'number',
   timeoutMs: 'number',
@@ -96,7 +96,7 @@ export async function findRegistry(
   checkCount('timeoutMs', timeoutMs, 1);
   checkCount('minBytesPerSecond', minBytesPerSecond, 0);
   if (deadlineMs !== undefined) checkCount('deadlineMs', deadlineMs, 1);
-  const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
+  const parsed = typeof reference === 'object' && reference !== null ? reference : parseReference(reference);
   const { HostDirectories } = await import('./hosts/host-directories.js');
   const { registryHosts } = await import('./hosts/registry-hosts.js');
   const directories = new HostDirectories(options.hostsDirectories);

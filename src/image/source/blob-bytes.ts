@@ -4,7 +4,7 @@ import type { AbortableOptions } from '../../base/abort.js';
 import { type ByteSource, iterateSource, readSource } from '../../base/byte-source.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import { withContext } from '../../base/with-context.js';
-import { pathOf } from '../../layer/open-source.js';
+import { isFileRange, pathOf } from '../../layer/open-source.js';
 import type { FileRange, LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -43,7 +43,7 @@ async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<U
 
 /** Whether worker threads can read the source without this thread. */
 export function isFile(source: LayerSource): source is string | URL | FileRange {
-  return typeof source === 'string' || source instanceof URL || ('path' in source && 'offset' in source);
+  return typeof source === 'string' || source instanceof URL || isFileRange(source);
 }
 
 /**

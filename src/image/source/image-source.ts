@@ -1,6 +1,6 @@
 import type { AbortableOptions } from '../../base/abort.js';
-import type { OptionNames } from '../../base/check-arguments.js';
-import type { OverlayerError } from '../../base/errors.js';
+import { describe, type OptionNames } from '../../base/check-arguments.js';
+import { OverlayerError } from '../../base/errors.js';
 import type { ErofsLayerInfo } from '../../layer/erofs/read-erofs-layer.js';
 import type { LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -40,6 +40,14 @@ export interface ImageSource extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** @throws OverlayerError `InvalidArgument` */
+export function checkImageSource(source: unknown): void {
+  if (typeof (source as Partial<ImageSource> | null | undefined)?.images === 'function') return;
+  throw new OverlayerError('InvalidArgument', `Not an image source: source is ${describe(source)}`, {
+    hint: 'open it with openImageArchive, openImageLayout or openRegistry',
+  });
+}
+
 export interface OpenImagesOptions extends AbortableOptions {
   /** Names or digests of the images to open. @default all images of the layout or archive */
   readonly names?: readonly string[] | undefined;
@@ -47,7 +55,7 @@ export interface OpenImagesOptions extends AbortableOptions {
 
 export const OPEN_IMAGES_OPTIONS = {
   signal: true,
-  names: 'list',
+  names: 'strings',
 } satisfies OptionNames<OpenImagesOptions>;
 
 /** Options of `ImageSource.images`. */

@@ -11,7 +11,7 @@ export interface InspectImagesOptions extends AbortableOptions {
 
 const INSPECT_IMAGES_OPTIONS = {
   signal: true,
-  platform: true,
+  platform: 'object',
 } satisfies OptionNames<InspectImagesOptions>;
 
 export interface InspectedImage extends SourceImage, ImageContents {}

@@ -197,7 +197,7 @@ export const PULL_OPTIONS = {
 
 export const IMPORT_OPTIONS = {
   ...GET_IMAGE_OPTIONS,
-  names: 'list',
+  names: 'strings',
   name: 'string',
 } satisfies OptionNames<ImportOptions>;
 
@@ -310,7 +310,7 @@ export interface ImagePlatformOptions {
 }
 
 export const IMAGE_PLATFORM_OPTIONS = {
-  platform: true,
+  platform: 'object',
 } satisfies OptionNames<ImagePlatformOptions>;
 
 export const DIFF_IMAGES_OPTIONS = { platform: true, signal: true } satisfies OptionNames<DiffImagesOptions>;
@@ -322,7 +322,7 @@ export interface MountImageOptions extends ImagePlatformOptions {
 }
 
 export const MOUNT_IMAGE_OPTIONS = {
-  platform: true,
+  platform: 'object',
   writable: 'boolean',
 } satisfies OptionNames<MountImageOptions>;
 
@@ -333,7 +333,7 @@ export interface WriteDiskOptions extends ImagePlatformOptions, AbortableOptions
 }
 
 export const WRITE_DISK_OPTIONS = {
-  platform: true,
+  platform: 'object',
   signal: true,
   sync: 'boolean',
 } satisfies OptionNames<WriteDiskOptions>;

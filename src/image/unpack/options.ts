@@ -26,9 +26,9 @@ export interface UnpackImageOptions extends AdmitOptions {
 export const UNPACK_IMAGE_OPTIONS = {
   signal: true,
   verify: true,
-  platform: true,
+  platform: 'object',
   target: 'string',
-  limits: true,
+  limits: 'object',
   rootless: 'boolean',
   sync: 'boolean',
 } satisfies OptionNames<UnpackImageOptions>;

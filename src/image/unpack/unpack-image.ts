@@ -1,8 +1,7 @@
-import { checkOptions, describe } from '../../base/check-arguments.js';
-import { OverlayerError } from '../../base/errors.js';
+import { checkOptions } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import type { PullEvent } from '../pull/pull-event.js';
-import type { ImageSource } from '../source/image-source.js';
+import { checkImageSource, type ImageSource } from '../source/image-source.js';
 import { UNPACK_IMAGE_OPTIONS, type UnpackedImage, type UnpackImageOptions } from './options.js';
 
 /**
@@ -31,10 +30,7 @@ export function unpackImage(
 ): Task<UnpackedImage, PullEvent> {
   return new ProgressTask(async (tell) => {
     checkOptions('unpackImage', options, UNPACK_IMAGE_OPTIONS);
-    if (typeof (source as Partial<ImageSource> | undefined)?.images !== 'function')
-      throw new OverlayerError('InvalidArgument', `Not an image source: source is ${describe(source)}`, {
-        hint: 'open it with openImageArchive, openImageLayout or openRegistry',
-      });
+    checkImageSource(source);
     // Loaded when it is used: the entry point loads little.
     const { unpackOnly } = await import('./apply-image.js');
     return await unpackOnly(source, directory, options, tell);

@@ -43,7 +43,7 @@ export const CREATE_DIFF_OPTIONS = {
   signal: true,
   compression: 'string',
   compressionLevel: 'number',
-  sourceDateEpoch: true,
+  sourceDateEpoch: 'date',
   onProgress: 'function',
 } satisfies OptionNames<CreateDiffOptions>;
 

@@ -26,7 +26,7 @@ const UNPACK_SNAPSHOT_OPTIONS = {
   ...READ_OPTIONS,
   name: 'string',
   parent: 'string',
-  labels: true,
+  labels: 'object',
 } satisfies OptionNames<UnpackSnapshotOptions>;
 
 /**
