@@ -57,6 +57,10 @@ const layerRequests = ({ requests }: RegistryProxy) =>
       method === 'GET' && LAYERS.some((layer) => url.endsWith(describeBlob('a/b', layer).digest)),
   );
 
+/** The `Range` of each request for a blob. */
+const rangesOf = ({ requests }: RegistryProxy, { digest }: Descriptor) =>
+  requests.filter(({ url }) => url.endsWith(digest)).map(({ headers }) => headers.range);
+
 /** Sends the first half of the blob, and says so; then nothing. */
 function halfOnly(blob: Descriptor, sent: () => void): Meddling {
   return async ({ before, response, ask }) => {
@@ -195,7 +199,9 @@ describe('interrupted by a signal', () => {
       SECOND.digest,
       halfOnly(SECOND, () => {}),
     );
-    const task = box.store.pull(`${proxy.host}/some/image:1`, { signal: abort.signal });
+    // One layer at a time: with slow bytes, the third would have an ingest as well.
+    const options = { signal: abort.signal, concurrency: 1 };
+    const task = box.store.pull(`${proxy.host}/some/image:1`, options);
     const reason = new Error('enough');
     let committed = false;
     let half = false;
@@ -213,10 +219,7 @@ describe('interrupted by a signal', () => {
     const image = await box.store.pull(`${proxy.host}/some/image:1`);
     expect((await image.check()).isComplete).toBe(true);
     expect(layerRequests(proxy).filter(({ url }) => url.endsWith(FIRST.digest))).toHaveLength(1);
-    const ranges = layerRequests(proxy)
-      .filter(({ url }) => url.endsWith(SECOND.digest))
-      .map(({ headers }) => headers.range);
-    expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=1\d{6}-\d+$/)]);
+    expect(rangesOf(proxy, SECOND)).toEqual([undefined, expect.stringMatching(/^bytes=1\d{6}-\d+$/)]);
   });
 });
 
@@ -269,16 +272,26 @@ test('killed in the midst of a layer: the next one goes on from there', async ()
   child.kill('SIGKILL');
   await once(child, 'exit');
   expect((await box.contents()).images).toEqual([]);
+  const { offset } = await box.store.content.ingest(`layer-${SECOND.digest}`);
+  expect(offset).toBeGreaterThan(0);
   const image = await box.store.pull(`${proxy.host}/some/image:1`);
   expect((await image.check()).isComplete).toBe(true);
-  const last = layerRequests(proxy)
-    .filter(({ url }) => url.endsWith(SECOND.digest))
-    .at(-1);
-  expect(last?.headers.range).toMatch(/^bytes=\d+-\d+$/);
+  expect(rangesOf(proxy, SECOND)).toEqual([undefined, `bytes=${offset}-${SECOND.size - 1}`]);
   const { snapshots } = await box.contents();
   await box.store.images.prune();
   expect((await box.contents()).snapshots.length).toBeLessThanOrEqual(snapshots.length);
   expect((await box.contents()).snapshots).toHaveLength(3);
+});
+
+test('bytes of an earlier pull that are damaged are fetched again, once', async () => {
+  {
+    await using ingest = await box.store.content.openIngest(`layer-${SECOND.digest}`, { size: SECOND.size });
+    await ingest.write(Buffer.from(LAYERS[1]!.subarray(0, 2_000_000)).fill(0, 1_990_000));
+  }
+  const proxy = await through('none', () => false);
+  const image = await box.store.pull(`${proxy.host}/some/image:1`);
+  expect((await image.check()).isComplete).toBe(true);
+  expect(rangesOf(proxy, SECOND)).toEqual([`bytes=2000000-${SECOND.size - 1}`, undefined]);
 });
 
 test('two processes at once fetch each layer once', async () => {
@@ -318,9 +331,7 @@ test('a registry that is killed in the midst of a layer, and comes back: the pul
   });
   const image = await box.store.pull(`${proxy.host}/some/image:1`, { retries: 5 });
   expect((await image.check()).isComplete).toBe(true);
-  const ranges = layerRequests(proxy)
-    .filter(({ url }) => url.endsWith(SECOND.digest))
-    .map(({ headers }) => headers.range);
+  const ranges = rangesOf(proxy, SECOND);
   expect(ranges[0]).toBeUndefined();
   expect(ranges.at(-1)).toMatch(/^bytes=\d+-\d+$/);
 });

@@ -1,14 +1,14 @@
-import { type ByteSource, iterateSource, readSource, type SourceReader } from '../../base/byte-source.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
-import type { Ingest } from '../../content/content-store.js';
 import type { LayerProgress, LayerResult, LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
 import { bytesOf, isFile, openLayer, otherSize } from '../source/blob-bytes.js';
+import { CountedBytes } from './counted-bytes.js';
 import { openBlobIngest, type PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
+import { SpooledBytes } from './spooled-bytes.js';
 import { SupplyWatch } from './supply-watch.js';
 
 /** Receives the progress of one layer. */
@@ -80,7 +80,12 @@ async function readOnce(
   const { bytes } = await watch.wait(openLayer(source, descriptor, { signal }));
   // Worker threads read a file range without this thread.
   if (isFile(bytes)) return await read(bytes);
-  return await readTee(new Tee(descriptor, bytesOf(bytes), { watch }), read);
+  const counted = new CountedBytes(descriptor, bytesOf(bytes), watch);
+  try {
+    return await read(counted, () => counted.count);
+  } finally {
+    counted.cancel();
+  }
 }
 
 async function readAndKeep(
@@ -103,10 +108,15 @@ async function readAndKeep(
           if (offset < earlier) await ingest.truncate(offset);
           rest = bytes;
         }
-        const result = await readTee(
-          new Tee(descriptor, bytesOf(rest), { ingest, watch }),
-          isFile(rest) ? (tee) => read(tee) : read,
-        );
+        const isLocal = isFile(rest);
+        const spooled = new SpooledBytes(descriptor, bytesOf(rest), { ingest, watch, runsAhead: !isLocal });
+        let result: LayerResult;
+        try {
+          result = await read(spooled, isLocal ? undefined : () => spooled.count);
+          await spooled.written();
+        } finally {
+          await spooled.leave();
+        }
         onState({ ...stateOf(layer, result), phase: 'verifying' });
         lease.noteMade({ type: 'content', id: digest });
         const labels = { [UNCOMPRESSED_LABEL]: diffID };
@@ -125,14 +135,6 @@ async function readAndKeep(
     const stored = await readStored(context, layer, read);
     if (stored === undefined) throw error;
     return stored;
-  }
-}
-
-async function readTee(tee: Tee, read: Read): Promise<LayerResult> {
-  try {
-    return await read(tee, () => tee.bytes);
-  } finally {
-    await tee.leave();
   }
 }
 
@@ -179,68 +181,4 @@ export function stateWhileRead(
 
 function isDataLoss(error: unknown): boolean {
   return OverlayerError.is(error) && error.code === 'DataLoss';
-}
-
-interface TeeOptions {
-  /** Has the first bytes of the blob, and gets the rest. */
-  readonly ingest?: Ingest;
-  readonly watch?: SupplyWatch;
-}
-
-/**
- * The bytes of a blob for unpacking: first those of the ingest, then those of the source, which are also written to the
- * ingest. Never more bytes than the descriptor's size.
- */
-export class Tee {
-  readonly #descriptor: Descriptor;
-  readonly #ingest: Ingest | undefined;
-  readonly #rest: SourceReader;
-  readonly #watch: SupplyWatch | undefined;
-  #written: Promise<void> = Promise.resolve();
-  #bytes: number;
-  #left = false;
-
-  /** @param rest the blob from the end of the ingest on */
-  constructor(descriptor: Descriptor, rest: ByteSource, { ingest, watch }: TeeOptions = {}) {
-    this.#descriptor = descriptor;
-    this.#rest = readSource(rest);
-    this.#watch = watch;
-    this.#ingest = ingest;
-    this.#bytes = ingest?.offset ?? 0;
-  }
-
-  /** Number of bytes so far, including those of earlier pulls. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
-    if (this.#ingest !== undefined && this.#ingest.offset > 0)
-      yield* iterateSource(
-        bytesOf({
-          path: this.#ingest.path,
-          offset: 0,
-          length: this.#ingest.offset,
-        }),
-      );
-    for (;;) {
-      const next = this.#rest.next();
-      const { done, value } = await (this.#watch?.wait(next) ?? next);
-      if (done || value === undefined || this.#left) break;
-      this.#bytes += value.length;
-      if (this.#bytes > this.#descriptor.size) throw otherSize(this.#descriptor, 'more');
-      // The write to the disk runs while the chunk is unpacked.
-      this.#written = this.#ingest?.write(value) ?? this.#written;
-      this.#written.catch(() => {});
-      yield value;
-      await this.#written;
-    }
-  }
-
-  /** Ends the reading. When it resolves, no write to the ingest is running. */
-  async leave(): Promise<void> {
-    this.#left = true;
-    this.#rest.cancel();
-    await this.#written.catch(() => {});
-  }
 }

@@ -3,7 +3,8 @@ import type { LayerProgress, LayerResult, LayerSource } from '../../layer/option
 import type { Descriptor } from '../../oci/descriptor.js';
 import { bytesOf, inLayer, isFile, openLayer, otherSize } from '../source/blob-bytes.js';
 import type { ImageSource } from '../source/image-source.js';
-import { stateWhileRead, Tee } from './fetch-layer.js';
+import { CountedBytes } from './counted-bytes.js';
+import { stateWhileRead } from './fetch-layer.js';
 import type { LayerState } from './pull-event.js';
 
 interface ReadLayerOptions {
@@ -25,17 +26,17 @@ export async function readLayer(
 ): Promise<LayerResult> {
   const { digest, size } = descriptor;
   const { bytes } = await openLayer(source, descriptor, { signal });
-  const tee = isFile(bytes) ? undefined : new Tee(descriptor, bytesOf(bytes));
+  const counted = isFile(bytes) ? undefined : new CountedBytes(descriptor, bytesOf(bytes));
   try {
-    const result = await work(tee ?? bytes, (progress) =>
-      onState(stateWhileRead(descriptor, progress, tee?.bytes)),
+    const result = await work(counted ?? bytes, (progress) =>
+      onState(stateWhileRead(descriptor, progress, counted?.count)),
     );
     if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
     return result;
   } catch (error) {
     throw inLayer(digest, error);
   } finally {
-    if (tee === undefined) closeLayerSource(bytes);
-    await tee?.leave();
+    if (counted === undefined) closeLayerSource(bytes);
+    else counted.cancel();
   }
 }
