@@ -68,6 +68,11 @@ export class Ring {
     return Atomics.load(this.#control, readerWord(reader));
   }
 
+  /** How many written bytes a reader has not released. */
+  unreleased(reader: number): number {
+    return (this.written - this.released(reader)) | 0;
+  }
+
   /** Index in `bytes` at which the writer's room begins. */
   get writeIndex(): number {
     return Atomics.load(this.#control, WRITTEN) & (this.size - 1);
@@ -131,6 +136,11 @@ export class Ring {
 
   get ended(): boolean {
     return Atomics.load(this.#control, ENDED) !== 0;
+  }
+
+  /** A reader that left reads again from its position. The other readers may not have released bytes behind it. */
+  join(reader: number): void {
+    Atomics.store(this.#control, readerWord(reader) + 1, 1);
   }
 
   /** The reader needs no more bytes, and no longer holds the writer back. */

@@ -13,8 +13,8 @@ import { SharedDigest } from './shared-digest.js';
 
 /** Deflate expands a byte to at most 1032 bytes, so a bomb is noticed at most 64 MiB late. */
 const DECOMPRESS_BYTES = 64 * 1024;
-/** Read bytes that stay in the ring, so that the apply thread finds some to hash whenever it has time. */
-const HELD_BYTES = 1024 * 1024;
+/** So the apply thread finds some bytes to hash whenever it has time. */
+const UNHASHED_BYTES = 1024 * 1024;
 
 // The decode thread. It reads the source, detects its format and decompresses it; or it compresses the archive of a
 // diff.
@@ -76,7 +76,7 @@ class BlobReader extends HashedReader {
 
   constructor(source: FileSource | undefined, output: MeteredOutput, hash: boolean) {
     const { input, gate } = pipeline;
-    super(input, INPUT_READERS.decode, gate, SharedDigest.of(pipeline, input), hash);
+    super(input, INPUT_READERS.decode, gate, SharedDigest.of(pipeline, input), { hash, lag: UNHASHED_BYTES });
     this.#source = source;
     this.#output = output;
   }
@@ -93,8 +93,8 @@ class BlobReader extends HashedReader {
     this.#output.flush();
   }
 
-  protected override keptFrom(isIdle: boolean): number {
-    return isIdle ? this.taken : (this.taken - HELD_BYTES) | 0;
+  protected override keptFrom(): number {
+    return this.taken;
   }
 }
 

@@ -5,7 +5,7 @@ import type { SharedDigest } from './shared-digest.js';
 /** The ring's writer is told of room in pieces of at least this size, while the reader has bytes to read. */
 const RELEASE_BYTES = 64 * 1024;
 
-/** Reads a ring, and releases the bytes that were read, hashed, and are no longer needed. */
+/** Reads a ring, hashes its bytes, and releases those that are no longer needed. */
 export abstract class HashedReader {
   readonly ring: Ring;
   /** Position up to which it was read, modulo 2^32. */
@@ -14,14 +14,26 @@ export abstract class HashedReader {
   readonly #gate: Gate;
   readonly #digest: SharedDigest;
   readonly #hash: boolean;
+  readonly #lag: number;
 
-  /** @param reader its number among the ring's readers */
-  constructor(ring: Ring, reader: number, gate: Gate, digest: SharedDigest, hash: boolean) {
+  /**
+   * @param reader its number among the ring's readers
+   * @param options `hash`: compute the digest. `lag`: how many bytes may be left to the other thread to hash, while there
+   * are bytes to read
+   */
+  constructor(
+    ring: Ring,
+    reader: number,
+    gate: Gate,
+    digest: SharedDigest,
+    { hash, lag }: { readonly hash: boolean; readonly lag: number },
+  ) {
     this.ring = ring;
     this.#reader = reader;
     this.#gate = gate;
     this.#digest = digest;
     this.#hash = hash;
+    this.#lag = lag;
   }
 
   /** Limits how many bytes are read at once. */
@@ -30,8 +42,8 @@ export abstract class HashedReader {
   protected abstract work(): boolean;
   /** Called before a wait that may be long. */
   protected abstract rest(): void;
-  /** Position from which on the ring has to keep the bytes. @param isIdle the reader is about to wait */
-  protected abstract keptFrom(isIdle: boolean): number;
+  /** Position from which on the ring has to keep the bytes. */
+  protected abstract keptFrom(): number;
 
   /** `finish` or `abandon` has to follow. */
   begin(): void {
@@ -45,12 +57,9 @@ export abstract class HashedReader {
       const held = (this.taken - this.ring.released(this.#reader)) | 0;
       const available = this.ring.available(this.#reader, held);
       if (available !== 0) return this.limit(available);
-      const isIdle = !this.work();
-      // The writer may be waiting for the room.
-      const to = this.keptFrom(isIdle);
-      this.#digest.require(to);
-      this.#release(to);
-      if (!isIdle) continue;
+      const worked = this.work();
+      this.#release(this.keptFrom()); // the writer may be waiting for the room
+      if (worked || this.#digest.help()) continue;
       this.rest();
       this.#gate.wait(DATA, seen);
     }
@@ -64,15 +73,14 @@ export abstract class HashedReader {
   /** Call it when that many bytes were read. */
   take(length: number): void {
     this.taken = (this.taken + length) | 0;
-    const to = this.keptFrom(false);
-    const isWorthIt = ((to - this.ring.released(this.#reader)) | 0) >= RELEASE_BYTES;
-    if (isWorthIt && this.#digest.tryRequire(to)) this.#release(to);
+    const to = this.keptFrom();
+    if (((to - this.ring.released(this.#reader)) | 0) >= RELEASE_BYTES) this.#release(to);
+    if (this.#digest.unhashed >= Math.max(this.#lag, RELEASE_BYTES)) this.#digest.tryHelp();
   }
 
   /** Call it when all is read. @returns the hexadecimal sha256, if it was to be hashed */
   finish(): string | undefined {
-    this.#digest.require(this.taken);
-    return this.#digest.end();
+    return this.#digest.finish();
   }
 
   /** Call it after a failure. The other thread no longer uses the digest when this returns. */

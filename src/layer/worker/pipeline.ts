@@ -11,19 +11,22 @@ const OUTPUT_BYTES = 4 * 1024 * 1024;
 /** The most bytes that a thread handles at once, so that other threads are not kept waiting. */
 export const STEP_BYTES = 128 * 1024;
 
-/** The readers of the input ring. The apply thread reads it when the source is a plain tar. */
-export const INPUT_READERS = { decode: 0, apply: 1 } as const;
+/**
+ * The readers of the input ring. The apply thread reads it when the source is a plain tar. The digest is a reader of its
+ * own, so that a thread can go on reading while the other one hashes.
+ */
+export const INPUT_READERS = { decode: 0, apply: 1, digest: 2 } as const;
 /** The readers of the output ring. */
-export const OUTPUT_READERS = { apply: 0 } as const;
+export const OUTPUT_READERS = { apply: 0, digest: 1 } as const;
 
 /** The memory of a ring's `SharedDigest`. */
 export interface DigestMemory {
-  /** A lock, the position up to which the ring is hashed, and whether a digest that threads share is computed. */
+  /** A lock, and whether a digest that threads share is computed. */
   readonly control: Int32Array;
   readonly state: Uint8Array;
 }
 
-const DIGEST_WORDS = 3;
+const DIGEST_WORDS = 2;
 
 const UNDECIDED = 0;
 const PLAIN = 1;
@@ -32,8 +35,8 @@ const COMPRESSED = 2;
 const MODE = GATE_WORDS;
 const IN_FLIGHT = MODE + 1;
 const INPUT = IN_FLIGHT + 1;
-const OUTPUT = INPUT + ringWords(2);
-const INPUT_DIGEST = OUTPUT + ringWords(1);
+const OUTPUT = INPUT + ringWords(3);
+const INPUT_DIGEST = OUTPUT + ringWords(2);
 const OUTPUT_DIGEST = INPUT_DIGEST + DIGEST_WORDS;
 const FILES = OUTPUT_DIGEST + DIGEST_WORDS;
 const COUNTERS = 3;
@@ -91,12 +94,12 @@ export class Pipeline {
     this.files = { control: control.subarray(FILES), slots: new Float64Array(memory.files) };
     this.gate = new Gate(control.subarray(0, GATE_WORDS));
     this.input = new Ring(
-      { control: control.subarray(INPUT, OUTPUT), data: memory.input, readers: 2 },
+      { control: control.subarray(INPUT, OUTPUT), data: memory.input, readers: 3 },
       this.gate,
       true,
     );
     this.output = new Ring(
-      { control: control.subarray(OUTPUT, INPUT_DIGEST), data: memory.output, readers: 1 },
+      { control: control.subarray(OUTPUT, INPUT_DIGEST), data: memory.output, readers: 2 },
       this.gate,
     );
   }
@@ -106,7 +109,9 @@ export class Pipeline {
     this.#control.fill(0);
     this.#counters.fill(0);
     this.input.reset();
+    this.input.leave(INPUT_READERS.digest);
     this.output.reset();
+    this.output.leave(OUTPUT_READERS.digest);
   }
 
   /** The decode thread has detected whether the source is compressed. */

@@ -160,7 +160,9 @@ export class ArchiveReader extends HashedReader {
     const compressed = pipeline.waitCompressed();
     const ring = pipeline.waitArchive();
     const reader = compressed ? OUTPUT_READERS.apply : INPUT_READERS.apply;
-    super(ring, reader, gate, SharedDigest.of(pipeline, ring), hash);
+    // The decode thread has little else to do for a plain archive, and most of the work for a compressed one.
+    const lag = compressed ? 0 : ring.size / 2;
+    super(ring, reader, gate, SharedDigest.of(pipeline, ring), { hash, lag });
     this.#blobDigest = compressed ? SharedDigest.of(pipeline, input) : undefined;
     this.#files = files;
   }
@@ -173,7 +175,7 @@ export class ArchiveReader extends HashedReader {
   }
 
   protected override work(): boolean {
-    return (this.#files?.work() || this.#blobDigest?.help()) ?? false;
+    return (this.#files?.work() || this.#blobDigest?.tryHelp()) ?? false;
   }
 
   protected override rest(): void {}

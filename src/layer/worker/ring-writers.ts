@@ -7,7 +7,7 @@ import type { ByteOutput } from '../../compression/codec.js';
 import type { System } from '../../system/system.js';
 import type { FileRange } from '../options.js';
 import { FileQueue } from './file-queue.js';
-import { type Pipeline, STEP_BYTES } from './pipeline.js';
+import { INPUT_READERS, type Pipeline, STEP_BYTES } from './pipeline.js';
 import { SharedDigest } from './shared-digest.js';
 
 /**
@@ -108,6 +108,9 @@ export class MeteredOutput implements ByteOutput {
   }
 }
 
+/** With so many bytes to read, the apply thread can do without the next ones for a while. It is woken for 1 MiB. */
+const ENOUGH_BYTES = 2 * 1024 * 1024;
+
 /**
  * Waits for room in a ring, for the decode thread. A full ring with the archive means that the apply thread is
  * slower: this thread then does a part of its work.
@@ -131,7 +134,11 @@ class Room {
     for (;;) {
       const seen = gate.look(SPACE);
       const room = this.#ring.room();
-      if (room > 0) return room;
+      const hasUnread = compressed === false && this.#ring.unreleased(INPUT_READERS.apply) >= ENOUGH_BYTES;
+      if (room > 0) {
+        if (hasUnread && this.#digest.tryHelp()) continue;
+        return room;
+      }
       if (isArchive) {
         if (this.#digest.help() || this.#files?.work()) continue;
         // The apply thread may be waiting for the file that was finished last.
