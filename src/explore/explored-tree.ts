@@ -15,7 +15,7 @@ import type {
 } from './explored-image.js';
 import { findWaste } from './find-waste.js';
 import { type Change, type ImageTree, ROOT } from './image-tree.js';
-import { findPath, walkTree } from './tree-walk.js';
+import { choosePaths, findPath, walkTree } from './tree-walk.js';
 
 const SETUID_OR_SETGID = 0o6000;
 
@@ -166,18 +166,6 @@ function describeChange(
   const metadataOnly = tree.nodes.hasSameContent(before, after);
   if (metadataOnly && tree.nodes.hasSameAttributes(before, after)) return undefined;
   return { kind: 'changed', type, ...sizes, metadataOnly };
-}
-
-/** Chooses the paths that stand for nodes: that of the entry, or a hard link that is left. @returns the number of entries */
-function choosePaths(tree: ImageTree): number {
-  let entries = 0;
-  for (let path = ROOT + 1; path < tree.paths; path++) {
-    const node = tree.nodeOf(path);
-    if (node === NONE) continue;
-    entries += 1;
-    if (tree.nodeOf(tree.nodes.ownPathOf(node)) !== node) tree.nodes.setOwnPath(node, path);
-  }
-  return entries;
 }
 
 function findSetuid(tree: ImageTree): readonly string[] {

@@ -39,6 +39,8 @@ const TYPES = new Map<number, EntryType>(
 /** What the entries of layers make: files, directories and others, without their names. A node is a number. */
 export class NodeTable {
   readonly #nodes = new Records(NODE_WORDS);
+  /** The first node of each layer. */
+  readonly #firsts: number[] = [];
   readonly #arena: Arena;
   readonly #keep: (bytes: number) => void;
 
@@ -94,6 +96,15 @@ export class NodeTable {
   /** The layer whose entry made a node. */
   madeBy(node: number): number {
     return this.#nodes.get(node, NODE.layer);
+  }
+
+  /**
+   * The nodes that the entries of a layer made, in the order of the entries. Hard links, whiteouts and opaque marks make none,
+   * and the root is one of them.
+   */
+  *entriesOf(layer: number): Generator<number, void, void> {
+    const end = this.#firsts[layer + 1] ?? this.length;
+    for (let node = this.#firsts[layer] ?? end; node < end; node++) if (!this.isImplicit(node)) yield node;
   }
 
   /** How many names a node has in the tree. */
@@ -173,6 +184,7 @@ export class NodeTable {
   #add(mode: number, layer: number): number {
     this.#keep(NODE_WORDS * 4);
     const node = this.#nodes.add();
+    while (this.#firsts.length <= layer) this.#firsts.push(node);
     this.#nodes.set(node, NODE.mode, mode);
     this.#nodes.set(node, NODE.layer, layer);
     return node;

@@ -8,7 +8,7 @@ import type { ExploreOptions, ExploreSource } from './open-stack.js';
  * in memory, or from 1 MiB on in a temporary file of `os.tmpdir()` without a name.
  *
  * Symlinks, in parents too, and hard links are followed inside the image: at most 40. They may lead to a layer that was read
- * already, which is then read again. A path counts as its layer lists it (see `openImageFiles`).
+ * already, which is then read again. All layers are read first where `openImageFiles` needs the tree.
  *
  * @param source an image source with one image, which stays open; or a layer
  * @param path relative to the root of the image; a slash at its beginning has no effect

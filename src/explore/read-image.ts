@@ -22,8 +22,7 @@ export async function readImage(
     const { descriptor: manifest, config, layers } = contents;
     tell({ type: 'plan', name: name ?? manifest.digest, manifest, platform: config.platform, layers });
   }
-  const tree = new ImageTree(resolveLimits(options.limits));
-  const layers = await readLayers(stack, tree, options, tell);
+  const { tree, layers } = await readLayers(stack, options, tell);
   return new ExploredTree(
     tree,
     {
@@ -36,30 +35,30 @@ export async function readImage(
   );
 }
 
-/** Reads layers side by side, and applies them in their order. */
-async function readLayers(
+/** Reads layers side by side, and applies them to a tree in their order. */
+export async function readLayers(
   { layers }: LayerStack,
-  tree: ImageTree,
   { limits, signal }: ExploreOptions,
   tell: Tell<PullEvent>,
-): Promise<readonly ReadLayer[]> {
+): Promise<{ readonly tree: ImageTree; readonly layers: readonly ReadLayer[] }> {
+  const tree = new ImageTree(resolveLimits(limits));
   const failed = new AbortController();
   const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
   const places = new Semaphore(availableParallelism());
   const turns = new LayerTurns(tree, layers.length, () => stop.throwIfAborted());
-  return await Promise.all(
-    layers.map(async ({ read, diffID, command }, index) => {
+  const read = await Promise.all(
+    layers.map(async (layer, index) => {
       const leave = await places.enter(stop);
       const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
       try {
-        const result = await read({ signal: stop, onState }, async (bytes, reading) => {
+        const result = await layer.read({ signal: stop, onState }, async (bytes, reading) => {
           await turns.begin(index);
           return await scanLayer(bytes, { ...reading, limits, signal: stop }, (entries) =>
             turns.take(index, entries),
           );
         });
         turns.end(index);
-        return { result, diffID, command };
+        return { result, diffID: layer.diffID, command: layer.command };
       } catch (error) {
         failed.abort(error);
         throw error;
@@ -69,4 +68,5 @@ async function readLayers(
       }
     }),
   );
+  return { tree, layers: read };
 }

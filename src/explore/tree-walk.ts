@@ -48,3 +48,15 @@ export function findPath(tree: ImageTree, text: string): number {
   }
   return at;
 }
+
+/** Chooses the paths that stand for nodes: that of the entry, or a hard link that is left. @returns the number of entries */
+export function choosePaths(tree: ImageTree): number {
+  let entries = 0;
+  for (let path = ROOT + 1; path < tree.paths; path++) {
+    const node = tree.nodeOf(path);
+    if (node === NONE) continue;
+    entries += 1;
+    if (tree.nodeOf(tree.nodes.ownPathOf(node)) !== node) tree.nodes.setOwnPath(node, path);
+  }
+  return entries;
+}

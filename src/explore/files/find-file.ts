@@ -2,70 +2,79 @@ import { OverlayerError } from '../../base/errors.js';
 import { resolveLimits } from '../../base/limits.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { WorkBudget } from '../../base/work-budget.js';
+import { NONE } from '../../erofs/records.js';
 import { cleanPath } from '../../layer/plan/clean-path.js';
 import type { Operation } from '../../layer/plan/operation.js';
+import type { EntryType } from '../../tar/types.js';
+import { ROOT } from '../image-tree.js';
 import type { ExploreOptions, LayerStack, StackLayer } from '../open-stack.js';
 import { type Found, findInLayers, MAX_LINKS } from './find-in-layers.js';
+import { followEntries, readLayersTree } from './layers-tree.js';
 import { readStackLayer } from './read-stack-layer.js';
 import { SeenPaths } from './seen-paths.js';
 import { Spool } from './spool.js';
 
 /** Finds a file as `readImageFile` does. @returns its verified bytes */
-export async function findFile(
+export async function findFile(stack: LayerStack, path: string, options: ExploreOptions): Promise<Spool> {
+  return (await findFromTop(stack, path, options)) ?? (await findInTree(stack, path, options));
+}
+
+/** Reads layers from the top. @returns undefined when that does not tell what the path is */
+async function findFromTop(
   { layers }: LayerStack,
   path: string,
   options: ExploreOptions,
-): Promise<Spool> {
-  let wanted = path;
-  let top = layers.length - 1;
-  for (let links = 0; ; links++) {
-    const found = await findEntry(layers.slice(0, top + 1), wanted, options);
-    if (found instanceof Spool) return found;
-    if (links > MAX_LINKS) throw tooManyLinks(path, wanted);
-    // The target of a hard link is what lower layers and its own one have there.
-    ({ link: wanted, layer: top } = found);
-  }
-}
-
-/** @returns the bytes of the file, or the hard link that the path leads to */
-async function findEntry(
-  layers: readonly StackLayer[],
-  path: string,
-  options: ExploreOptions,
-): Promise<Spool | { readonly link: string; readonly layer: number }> {
+): Promise<Spool | undefined> {
   const budget = new WorkBudget(resolveLimits(options.limits));
   const seen = new SeenPaths((bytes) => budget.keep(bytes));
-  let found: Found = findInLayers(seen, path);
-  for (let layer = layers.length - 1; layer >= 0 && isOpen(found) && !seen.isComplete; layer--) {
+  let found = findInLayers(seen, path);
+  for (let layer = layers.length - 1; layer >= 0 && found.kind === 'unknown' && !seen.isComplete; layer--) {
     const place = found.path;
+    let isSure = true;
     seen.beginLayer(layer);
     const spool = await spoolFile(layers[layer]!, options, (operation) => {
-      const isThere = seen.add(operation) !== 'hidden';
-      return isThere && operation.path === place;
+      const how = isSure ? seen.add(operation) : 'unsure';
+      if (how === 'unsure') isSure = false;
+      return operation.path === place && (how === 'first' || how === 'again');
     });
-    found = findInLayers(seen, path);
-    if (found.kind === 'entry' && found.path === place && found.entry.op === 'file' && spool !== undefined)
-      return spool;
+    if (isSure) found = findInLayers(seen, path);
+    if (isSure && spool !== undefined && found.path === place) return spool;
     await spool?.[Symbol.asyncDispose]();
+    if (!isSure) return undefined;
   }
-  if (found.kind !== 'entry') throw noFile(path, found);
-  const { entry, path: place } = found;
-  if (entry.op === 'hardlink') return entry;
-  if (entry.op !== 'file') throw refused(path, place, `it is a ${entry.op}`, 'only files have bytes');
+  const entry = fileAt(path, found);
+  const file = entry.op === 'hardlink' ? entry.link : found.path;
   const layer = layers[entry.layer]!;
   if (!layer.isReadableAgain)
     throw new OverlayerError(
       'FailedPrecondition',
-      `Cannot read "${displayPath(path)}": it leads to "${displayPath(place)}", which the stream of the layer has passed`,
+      `Cannot read "${displayPath(path)}": it leads to "${displayPath(file)}", which the stream of the layer has passed`,
       { hint: 'write the layer to a file first, and name the file' },
     );
-  const spool = await spoolFile(layer, options, (operation) => operation.path === place);
+  const spool = await spoolFile(layer, options, (operation) => operation.path === file);
   return spool!;
 }
 
-/** Whether lower layers decide. */
-function isOpen(found: Found): boolean {
-  return found.kind === 'unknown' || (found.kind === 'directory' && !found.isCertain);
+/** Reads all layers, and then the one that has the file. */
+async function findInTree(stack: LayerStack, path: string, options: ExploreOptions): Promise<Spool> {
+  const tree = await readLayersTree(stack, options);
+  const found = findInLayers(
+    {
+      root: ROOT,
+      lookUp(directory, text) {
+        const name = tree.find(directory, text);
+        const node = name === NONE ? NONE : tree.nodeOf(name);
+        if (node === NONE) return 'absent';
+        return { name, entry: { op: tree.nodes.typeOf(node), link: tree.nodes.targetOf(node), node } };
+      },
+    },
+    path,
+  );
+  const { node } = fileAt(path, found);
+  const layer = tree.nodes.madeBy(node);
+  const nodeOf = followEntries(tree, layer);
+  const spool = await spoolFile(stack.layers[layer]!, options, (operation) => nodeOf(operation) === node);
+  return spool!;
 }
 
 /**
@@ -102,28 +111,34 @@ async function spoolFile(
   }
 }
 
-/** The reason why a path leads to no file, when all layers that may have it were read. */
-function noFile(path: string, found: Exclude<Found, { kind: 'entry' }>): OverlayerError {
+/** @returns the file or hard link that a path leads to, when all layers that may have it were read */
+function fileAt<Entry extends { readonly op: EntryType }>(path: string, found: Found<Entry>): Entry {
   const { kind } = found;
   switch (kind) {
+    case 'entry': {
+      const { op } = found.entry;
+      if (op === 'file' || op === 'hardlink') return found.entry;
+      throw refused(path, found.path, `it is a ${op}`, 'only files have bytes');
+    }
     case 'directory':
-      return refused(path, found.path, 'it is a directory', 'name a file; overlayer files lists a directory');
+      throw refused(path, found.path, 'it is a directory', 'name a file; overlayer files lists a directory');
     case 'no-directory':
-      return refused(path, found.path, 'it is no directory', 'only directories hold files');
+      throw refused(path, found.path, 'it is no directory', 'only directories hold files');
     case 'too-many-links':
-      return tooManyLinks(path, found.path);
+      throw refused(
+        path,
+        found.path,
+        `more than ${MAX_LINKS} links lead on from it`,
+        'the links may form a loop',
+      );
     case 'absent':
     case 'unknown':
-      return new OverlayerError('NotFound', `There is no "${displayPath(path)}" in the image`, {
+      throw new OverlayerError('NotFound', `There is no "${displayPath(path)}" in the image`, {
         hint: 'list the image (overlayer files), or ask for its history: a layer may have removed it',
       });
     default:
       return kind satisfies never;
   }
-}
-
-function tooManyLinks(path: string, place: string): OverlayerError {
-  return refused(path, place, `more than ${MAX_LINKS} links lead on from it`, 'the links may form a loop');
 }
 
 /** @param place where the path leads */

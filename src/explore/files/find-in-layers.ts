@@ -1,15 +1,24 @@
 import { cleanPath } from '../../layer/plan/clean-path.js';
-import type { SeenEntry, SeenPaths } from './seen-paths.js';
+import type { EntryType } from '../../tar/types.js';
 
 /** Symlinks of one path, as many as the kernel follows. */
 export const MAX_LINKS = 40;
 
+/** What is known of a tree, whose names are numbers. */
+interface Names<Entry> {
+  readonly root: number;
+  /** @returns `unknown` when layers decide that were not read. A directory may have no entry */
+  lookUp(
+    directory: number,
+    text: string,
+  ): { readonly name: number; readonly entry: Entry | undefined } | 'absent' | 'unknown';
+}
+
 /** Where a path leads, by the layers that were read so far. */
-export type Found =
+export type Found<Entry> =
   /** Something that is neither a directory nor a symlink. */
-  | { readonly kind: 'entry'; readonly path: string; readonly entry: SeenEntry }
-  /** `isCertain` is false when layers list only what is in it, so that it may be a symlink of a lower layer. */
-  | { readonly kind: 'directory'; readonly path: string; readonly isCertain: boolean }
+  | { readonly kind: 'entry'; readonly path: string; readonly entry: Entry }
+  | { readonly kind: 'directory'; readonly path: string }
   /** No layer has it, or a layer removed it. */
   | { readonly kind: 'absent'; readonly path: string }
   /** The path leads through something that is no directory. */
@@ -19,10 +28,13 @@ export type Found =
   | { readonly kind: 'unknown'; readonly path: string };
 
 /** Follows a path through symlinks, inside the root. */
-export function findInLayers(seen: SeenPaths, path: string): Found {
+export function findInLayers<Entry extends { readonly op: EntryType; readonly link: string }>(
+  names: Names<Entry>,
+  path: string,
+): Found<Entry> {
   const todo = path.split('/').reverse();
-  /** The directories that lead to the current one, which is the last: names, and their numbers. */
-  let open: { readonly name: number; readonly text: string; readonly isListed: boolean }[] = [];
+  /** The directories that lead to the current one, which is the last. */
+  let open: { readonly name: number; readonly text: string }[] = [];
   const pathOf = (...more: readonly string[]) => [...open.map(({ text }) => text), ...more].join('/');
   for (let links = 0; todo.length > 0; ) {
     const text = todo.pop()!;
@@ -31,13 +43,13 @@ export function findInLayers(seen: SeenPaths, path: string): Found {
       open.pop();
       continue;
     }
-    const found = seen.lookUp(open.at(-1)?.name ?? seen.root, text);
+    const found = names.lookUp(open.at(-1)?.name ?? names.root, text);
     if (found === 'absent') return { kind: 'absent', path: pathOf(text) };
     if (found === 'unknown')
       return { kind: 'unknown', path: cleanPath(pathOf(text, ...todo.toReversed())).path };
     const { name, entry } = found;
     if (entry === undefined || entry.op === 'directory') {
-      open.push({ name, text, isListed: entry !== undefined });
+      open.push({ name, text });
       continue;
     }
     const here = pathOf(text);
@@ -50,5 +62,5 @@ export function findInLayers(seen: SeenPaths, path: string): Found {
     if (entry.link.startsWith('/')) open = [];
     todo.push(...entry.link.split('/').reverse());
   }
-  return { kind: 'directory', path: pathOf(), isCertain: open.every(({ isListed }) => isListed) };
+  return { kind: 'directory', path: pathOf() };
 }

@@ -3,48 +3,110 @@ import { OverlayerError } from '../../base/errors.js';
 import { resolveLimits } from '../../base/limits.js';
 import { displayPath } from '../../base/path-bytes.js';
 import { WorkBudget } from '../../base/work-budget.js';
+import { NONE } from '../../erofs/records.js';
 import type { EntryEvent } from '../../layer/read-entries.js';
+import { ROOT } from '../image-tree.js';
 import type { ExploreOptions, LayerStack } from '../open-stack.js';
-import { HiddenTargets } from './hidden-targets.js';
-import { type FileFacts, factsOf, type ImageFile } from './image-file.js';
+import { findPath } from '../tree-walk.js';
+import { type FileFacts, factsOf, type ImageFile, isListed } from './image-file.js';
+import { followEntries, readLayersTree } from './layers-tree.js';
 import { readStackLayer } from './read-stack-layer.js';
 import { SeenPaths } from './seen-paths.js';
 
 type Events = AsyncGenerator<EntryEvent<FileFacts>, void, void>;
 
+/** A layer, and how many of its operations the loop has got from the top. */
+interface Rest {
+  readonly layer: number;
+  readonly operations: number;
+}
+
 /** See `openImageFiles`. */
 export async function* readFiles(
-  { layers, contents }: LayerStack,
+  stack: LayerStack,
   options: ExploreOptions,
 ): AsyncGenerator<ImageFile, void, void> {
+  const rest = yield* readFromTop(stack, options);
+  if (rest !== undefined) yield* readFromTree(stack, options, rest);
+}
+
+/** @returns the first operation that depends on lower layers, from the top; undefined when all files were given */
+async function* readFromTop(
+  stack: LayerStack,
+  options: ExploreOptions,
+): AsyncGenerator<ImageFile, Rest | undefined, void> {
+  const { layers } = stack;
   const budget = new WorkBudget(resolveLimits(options.limits));
-  const keep = (bytes: number) => budget.keep(bytes);
-  const seen = new SeenPaths(keep);
-  const targets = new HiddenTargets(seen, keep);
-  for (let layer = layers.length - 1; layer >= 0; layer--) {
-    const stackLayer = layers[layer]!;
-    const place = { layer, layerDigest: contents?.layers[layer]?.descriptor.digest };
+  const seen = new SeenPaths((bytes) => budget.keep(bytes));
+  for (let layer = layers.length - 1; layer >= 0 && !seen.isComplete; layer--) {
+    let isSure = true;
+    let operations = 0;
     seen.beginLayer(layer);
-    const events: Events = readStackLayer(stackLayer, options, (operation) => {
-      const how = seen.add(operation);
-      if (operation.op === 'whiteout' || operation.op === 'opaque') return undefined;
-      if (how === 'hidden') return targets.hidden(operation, place);
-      const facts = factsOf(operation, { ...place, again: how === 'again' });
-      return operation.op === 'hardlink' ? targets.link(facts) : facts;
+    const place = placeOf(stack, layer);
+    const events = readStackLayer(layers[layer]!, options, (operation) => {
+      const how = isSure ? seen.add(operation) : 'unsure';
+      if (how === 'unsure') isSure = false;
+      else operations += 1;
+      if (how === 'unsure' || how === 'hidden' || !isListed(operation)) return undefined;
+      return factsOf(operation, { ...place, again: how === 'again' });
     });
     yield* giveFiles(events);
-    yield* giveLinks(targets.endLayer());
-    if (targets.needsLayerAgain && stackLayer.isReadableAgain)
-      yield* giveFiles(
-        readStackLayer(stackLayer, options, (operation) =>
-          operation.op === 'whiteout' || operation.op === 'opaque'
-            ? undefined
-            : targets.again(operation, place),
-        ),
-      );
-    yield* giveLinks(targets.next());
-    if (seen.isComplete && !targets.isWaiting) return; // lower layers have nothing that is left
+    if (!isSure) return { layer, operations };
   }
+  return undefined;
+}
+
+/** Gives the rest of an image by its tree. The layers are read twice: for the tree, and for the bytes. */
+async function* readFromTree(
+  stack: LayerStack,
+  options: ExploreOptions,
+  rest: Rest,
+): AsyncGenerator<ImageFile, void, void> {
+  const tree = await readLayersTree(stack, options);
+  const { nodes } = tree;
+  /** Paths of `rest.layer` that the loop has got: 1. */
+  const listed = new Uint8Array(tree.paths);
+  for (let { layer } = rest; layer >= 0; layer--) {
+    const place = placeOf(stack, layer);
+    const nodeOf = followEntries(tree, layer);
+    const given = layer === rest.layer ? rest.operations : 0;
+    let index = 0;
+    const events = readStackLayer(stack.layers[layer]!, options, (operation) => {
+      const node = nodeOf(operation);
+      const isGiven = index++ < given;
+      if (!isListed(operation)) return undefined;
+      if (isGiven) listed[findPath(tree, operation.path)] = 1;
+      if (node === NONE || nodes.namesOf(node) === 0) return undefined;
+      const own = nodes.ownPathOf(node);
+      const path = tree.textOf(own);
+      if (path === '' || (isGiven && path === operation.path)) return undefined;
+      return { ...factsOf(operation, { ...place, again: isGiven || listed[own] === 1 }), path };
+    });
+    yield* giveFiles(events);
+  }
+  // Further names of files.
+  for (let path = ROOT + 1; path < tree.paths; path++) {
+    const node = tree.nodeOf(path);
+    if (node === NONE || nodes.isDirectory(node) || nodes.ownPathOf(node) === path) continue;
+    const layer = tree.layerOf(path);
+    if (layer > rest.layer) continue;
+    const facts: FileFacts = {
+      path: tree.textOf(path),
+      type: 'hardlink',
+      mode: nodes.modeOf(node),
+      ...nodes.ownerOf(node),
+      size: 0,
+      mtimeSec: nodes.mtimeOf(node),
+      linkPath: tree.textOf(nodes.ownPathOf(node)),
+      ...placeOf(stack, layer),
+      again: listed[path] === 1,
+    };
+    yield { ...facts, async *body() {} };
+  }
+}
+
+function placeOf({ contents }: LayerStack, layer: number): Pick<ImageFile, 'layer' | 'layerDigest'> {
+  return { layer, layerDigest: contents?.layers[layer]?.descriptor.digest };
 }
 
 async function* giveFiles(events: Events): AsyncGenerator<ImageFile, void, void> {
@@ -57,10 +119,6 @@ async function* giveFiles(events: Events): AsyncGenerator<ImageFile, void, void>
       body.pass();
     }
   }
-}
-
-function* giveLinks(links: Iterable<FileFacts>): Generator<ImageFile, void, void> {
-  for (const link of links) yield { ...link, async *body() {} };
 }
 
 const HOLE_CHUNK_BYTES = 64 * 1024;

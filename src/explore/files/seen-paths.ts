@@ -2,24 +2,22 @@ import { decodePath, encodePath } from '../../base/path-bytes.js';
 import { NameTable } from '../../erofs/name-table.js';
 import { Arena, LENGTH_BYTES, NAME, NONE } from '../../erofs/records.js';
 import { checkName } from '../../layer/erofs/paths.js';
-import type { Operation, Placed } from '../../layer/plan/operation.js';
+import type { Operation } from '../../layer/plan/operation.js';
 
 /**
- * What a name hides of lower layers: entries with the same name, by their type, and all that is below it. `isThere` marks a
- * directory that layers list nothing of but what is in it.
+ * Marks of a name. `name`: what lower layers have at it is hidden. `below`: what they have below it is hidden. `directory`: the
+ * layer that is read has a directory there.
  */
-const HIDES = { directory: 1, symlink: 2, other: 4, below: 8, isThere: 16 } as const;
-const HIDES_NAME = HIDES.directory | HIDES.symlink | HIDES.other;
-const HIDES_ALL = HIDES_NAME | HIDES.below;
-const HIDE_BITS = 5;
-const HIDE_MASK: number = (1 << HIDE_BITS) - 1;
+const MARK = { name: 1, below: 2, directory: 4 } as const;
+const MARK_BITS = 3;
+const HIDES: number = MARK.name | MARK.below;
 
 /**
- * Words of a name. `hides` has three parts: what layers above the last one hide that had the name, what that layer hides,
- * and its number plus 1. `entry` has the operation plus 1 and the layer of the entry that counts; 0 without one. `link` is the
+ * Words of a name. `marks` has three parts: those of the layers above the last one that had the name, those of that layer, and
+ * its number plus 1. `entry` has the operation plus 1 and the layer of the entry that counts; 0 without one. `link` is the
  * place of its target.
  */
-const SEEN = { hides: NAME.inode, entry: NAME.previous, link: NAME.next } as const;
+const SEEN = { marks: NAME.inode, entry: NAME.previous, link: NAME.next } as const;
 const OP_BITS = 4;
 
 type ListedOp = Exclude<Operation['op'], 'whiteout' | 'opaque'>;
@@ -37,22 +35,28 @@ const OPS: readonly ListedOp[] = [
 
 const ROOT = 0;
 
-/** Whether an entry is in the merged tree: as the first of its layer with that path, or as a later one, which replaces it. */
-export type Seen = 'hidden' | 'first' | 'again';
+/**
+ * Whether an operation puts something into the merged tree: for the first time in its layer, or in place of an earlier entry of
+ * its layer (`again`). `unsure` if that depends on lower layers or on the rest of the layer.
+ */
+export type Seen = 'hidden' | 'first' | 'again' | 'unsure';
 
 /** An entry of the merged tree. */
-export interface SeenEntry {
+interface SeenEntry {
   readonly op: ListedOp;
   readonly layer: number;
-  /** Target of a symlink or hard link, else ''. */
+  /** Target of a symlink. Of a hard link: the path of the file in the same layer. Else ''. */
   readonly link: string;
 }
 
 /**
- * The paths of an image whose layers are read from the top: it tells which entries of lower layers are hidden. A path counts
- * as its layer lists it, also where it leads through a symlink.
+ * The paths of an image whose layers are read from the top: it tells which entries of lower layers are hidden.
  *
- * A name takes about 40 bytes beside its text. Entries below a hidden directory take none.
+ * A path may lead through a symlink of a lower layer, unless the layer lists the directories that lead to it. Writers of layers
+ * do list them. Where one does not, the operation is `unsure`, and the layers have to be applied from the lowest up
+ * (`ImageTree`). The same holds for hard links to files that are not in the merged tree under their own path.
+ *
+ * A name takes about 40 bytes beside its text. Files in hidden directories take none.
  */
 export class SeenPaths {
   /** The number of the root. */
@@ -61,74 +65,53 @@ export class SeenPaths {
   readonly #names: NameTable;
   readonly #keep: (bytes: number) => void;
   #layer = 0;
-  /** The parent of the last entry, and its name; NONE when it is hidden. */
-  #lastParent: string | undefined;
-  #lastPlace = NONE;
+  #hasLinks = false;
+  #hasReplaced = false;
+  /** The directory that was opened last: its number, NONE if lower layers decide what it is. */
+  #openPath: string | undefined;
+  #open = NONE;
+  /** Whether layers above this one hide all that the directory holds. */
+  #isOpenHidden = false;
 
   /** @param keep called with bytes of memory that are used. It may throw */
   constructor(keep: (bytes: number) => void) {
     this.#keep = keep;
     this.#names = new NameTable(this.#arena, keep);
     this.#names.add(NONE, '', NONE);
-    this.#names.records.set(ROOT, SEEN.hides, 0);
+    this.#names.records.set(ROOT, SEEN.marks, 0);
   }
 
-  /** Begins the next lower layer. */
+  /** Begins the next lower layer. The lowest has the number 0. */
   beginLayer(layer: number): void {
     this.#layer = layer;
-    this.#lastParent = undefined;
+    this.#hasLinks = false;
+    this.#hasReplaced = false;
+    this.#openPath = undefined;
   }
 
-  /** Adds the next operation of the layer. Whiteouts and opaque marks are hidden themselves. */
+  /** Adds the next operation of the layer. No operation follows one that is `unsure`. */
   add(operation: Operation): Seen {
-    switch (operation.op) {
-      case 'whiteout':
-        this.#whiteout(operation);
-        return 'hidden';
-      case 'opaque': {
-        const directory = this.#open(operation.path, true);
-        if (directory !== NONE) this.#hide(directory, HIDES.other | HIDES.below);
-        return 'hidden';
-      }
-      default:
-        return this.#list(operation);
-    }
+    const { op, path, parent, name } = operation;
+    if (op !== 'whiteout' && op !== 'opaque') return path === '' ? 'hidden' : this.#list(operation);
+    if (this.#layer === 0) return 'hidden'; // there is nothing below
+    this.#openDirectory(op === 'opaque' ? path : parent);
+    if (this.#open === NONE) return 'unsure';
+    if (this.#isOpenHidden) return 'hidden';
+    if (op === 'opaque') this.#mark(this.#open, MARK.below);
+    else this.#mark(this.#name(this.#open, name), HIDES);
+    return 'hidden';
   }
 
   /** Whether no entry of a lower layer can be in the merged tree. */
   get isComplete(): boolean {
-    return (this.#hides(ROOT) & HIDES.below) !== 0;
-  }
-
-  /** The entry with a path, of the layers so far. Symlinks are not followed. */
-  entryAt(path: string): SeenEntry | undefined {
-    let entry: SeenEntry | undefined;
-    let name: number = ROOT;
-    for (const text of path.split('/')) {
-      if (entry !== undefined && entry.op !== 'directory') return undefined;
-      name = this.#names.find(name, text);
-      if (name === NONE) return undefined;
-      entry = this.#entry(name);
-    }
-    return entry;
-  }
-
-  /** Whether a file with this path in a lower layer is hidden. */
-  hidesFile(path: string): boolean {
-    let name: number = ROOT;
-    for (const text of path.split('/')) {
-      if (this.#hides(name) & HIDES.below) return true;
-      name = this.#names.find(name, text);
-      if (name === NONE) return false;
-    }
-    return (this.#hides(name) & HIDES.other) !== 0;
+    return (this.#hides(ROOT) & MARK.below) !== 0;
   }
 
   /**
    * Looks a name up in a directory, of which the layers so far may not tell all.
    *
-   * @returns the name's number, and its entry if a layer has listed it; `absent` when it was removed; `unknown` when lower
-   *   layers decide
+   * @returns the name's number and its entry, which is undefined for a directory that no layer lists; `absent` when it was
+   *   removed; `unknown` when lower layers decide
    */
   lookUp(
     directory: number,
@@ -137,86 +120,90 @@ export class SeenPaths {
     const name = this.#names.find(directory, text);
     if (name !== NONE) {
       const entry = this.#entry(name);
-      const hides = this.#hides(name);
-      if (entry !== undefined || hides & HIDES.isThere) return { name, entry };
-      if (hides & HIDES.directory) return 'absent';
+      return entry === undefined && this.#hides(name) & MARK.name ? 'absent' : { name, entry };
     }
-    for (let at = directory; ; at = this.parentOf(at)) {
-      if (this.#hides(at) & HIDES.below) return 'absent';
+    for (let at = directory; ; at = this.#names.records.get(at, NAME.parent)) {
+      if (this.#hides(at) & MARK.below) return 'absent';
       if (at === ROOT) return 'unknown';
     }
   }
 
-  /** The directory of a name. That of the root is the root. */
-  parentOf(name: number): number {
-    return name === ROOT ? ROOT : this.#names.records.get(name, NAME.parent);
-  }
-
   #list(operation: Listed): Seen {
-    const { op, path, name: text } = operation;
-    if (path === '') return 'hidden'; // the root is not listed
-    const directory = this.#parent(operation);
-    if (directory === NONE) return 'hidden';
-    const name = this.#name(directory, text);
-    const hidesOp = op === 'directory' || op === 'symlink' ? HIDES[op] : HIDES.other;
-    const isHidden = (this.#hidesBefore(name) & hidesOp) !== 0;
-    const isAgain = this.#entry(name)?.layer === this.#layer;
-    if (op === 'hardlink' && operation.linkPath === path && isAgain) return 'hidden'; // it changes nothing
-    this.#hide(name, op === 'directory' ? HIDES_NAME : HIDES_ALL);
+    const { op, parent, name: text } = operation;
+    this.#openDirectory(parent);
+    if (this.#open === NONE) return 'unsure';
+    if (this.#isOpenHidden && op === 'file') return 'hidden';
+    const name = this.#name(this.#open, text);
+    const isHidden = this.#isOpenHidden || (this.#marksBefore(name) & MARK.name) !== 0;
+    const isDirectory = op === 'directory';
+    if (!isDirectory && this.#marksHere(name) & MARK.directory) return 'unsure'; // what it held goes, too
+    const listed = this.#entry(name);
+    const isAgain = !isHidden && listed?.layer === this.#layer;
+    const link = isHidden ? '' : this.#linkOf(operation);
+    if (link === undefined) return 'unsure';
+    if (op === 'hardlink' && link === operation.path) return 'hidden'; // it changes nothing
+    this.#hasLinks ||= op === 'hardlink' && !isHidden;
+    this.#hasReplaced ||= isAgain && listed.op !== 'directory';
+    if (this.#hasLinks && this.#hasReplaced) return 'unsure'; // the link may be to the file that was replaced
+    this.#mark(name, isDirectory ? MARK.name | MARK.directory : HIDES);
     if (isHidden) return 'hidden';
     const names = this.#names.records;
     names.set(name, SEEN.entry, (this.#layer << OP_BITS) | (OPS.indexOf(op) + 1));
-    names.set(name, SEEN.link, this.#keepLink(operation));
+    names.set(name, SEEN.link, link === '' ? NONE : this.#store(link));
     return isAgain ? 'again' : 'first';
   }
 
-  #keepLink(operation: Listed): number {
-    const { op } = operation;
-    if (op !== 'symlink' && op !== 'hardlink') return NONE;
-    const bytes = encodePath(op === 'hardlink' ? operation.linkPath : operation.entry.linkPath);
+  /** @returns the link of an entry (see `SeenEntry`); undefined for a hard link to what is not in the merged tree */
+  #linkOf(operation: Listed): string | undefined {
+    if (operation.op === 'symlink') return operation.entry.linkPath;
+    if (operation.op !== 'hardlink') return '';
+    const { linkPath } = operation;
+    let name: number = ROOT;
+    for (const text of linkPath.split('/')) {
+      if (name !== ROOT && (this.#marksHere(name) & MARK.directory) === 0) return undefined;
+      name = this.#names.find(name, text);
+      if (name === NONE) return undefined;
+    }
+    const target = this.#entry(name);
+    if (target?.layer !== this.#layer || target.op === 'directory') return undefined;
+    return target.op === 'hardlink' ? target.link : linkPath;
+  }
+
+  #store(link: string): number {
+    const bytes = encodePath(link);
     this.#keep(LENGTH_BYTES + bytes.length);
     return this.#arena.store(bytes);
   }
 
-  #whiteout({ parent, name: text }: Placed): void {
-    const directory = this.#open(parent, false);
-    if (directory === NONE) return;
-    checkName(text);
-    const name = this.#name(directory, text);
-    // A directory in which the layer itself has entries stays, with the attributes of a lower layer.
-    const isKept = (this.#hidesHere(name) & HIDES.isThere) !== 0;
-    this.#hide(name, isKept ? HIDES_ALL & ~HIDES.directory : HIDES_ALL);
-  }
-
-  /** The directory of an entry, to which it belongs. @returns NONE when higher layers hide all that it holds */
-  #parent({ parent, name }: Placed): number {
-    checkName(name);
-    if (parent !== this.#lastParent) {
-      this.#lastPlace = this.#open(parent, true);
-      this.#lastParent = parent;
-    }
-    return this.#lastPlace;
-  }
-
-  /** @param isListed entries in it make the directory */
-  #open(path: string, isListed: boolean): number {
-    let name: number = ROOT;
-    if (this.#hidesBefore(ROOT) & HIDES.below) return NONE;
-    if (path === '') return ROOT;
+  /** Opens a directory of the layer. Consecutive files have the same one. */
+  #openDirectory(path: string): void {
+    if (path === this.#openPath) return;
+    this.#openPath = path;
+    this.#open = ROOT;
+    this.#isOpenHidden = (this.#marksBefore(ROOT) & MARK.below) !== 0;
+    if (path === '') return;
     for (const text of path.split('/')) {
-      checkName(text);
-      name = this.#name(name, text);
-      if (this.#hidesBefore(name) & HIDES.below) return NONE;
-      if (isListed) this.#hide(name, HIDES.other | HIDES.isThere);
+      const found = this.#names.find(this.#open, text);
+      const here = found === NONE ? 0 : this.#marksHere(found);
+      // A directory that is not listed may be a symlink of a lower layer.
+      const isImplicit = here === 0 && this.#layer === 0;
+      if ((here & MARK.directory) === 0 && !isImplicit) {
+        this.#open = NONE;
+        return;
+      }
+      this.#open = isImplicit ? this.#name(this.#open, text) : found;
+      if (isImplicit)
+        this.#mark(this.#open, this.#isOpenHidden ? MARK.name | MARK.directory : MARK.directory);
+      this.#isOpenHidden ||= (this.#marksBefore(this.#open) & MARK.below) !== 0;
     }
-    return name;
   }
 
   #name(directory: number, text: string): number {
+    checkName(text);
     const found = this.#names.find(directory, text);
     if (found !== NONE) return found;
     const added = this.#names.add(directory, text, NONE);
-    this.#names.records.set(added, SEEN.hides, 0);
+    this.#names.records.set(added, SEEN.marks, 0);
     return added;
   }
 
@@ -226,34 +213,29 @@ export class SeenPaths {
     if (entry === 0) return undefined;
     const op = OPS[(entry & ((1 << OP_BITS) - 1)) - 1]!;
     const link = names.get(name, SEEN.link);
-    return {
-      op,
-      layer: entry >> OP_BITS,
-      link: op === 'symlink' || op === 'hardlink' ? decodePath(this.#arena.piece(link)) : '',
-    };
+    return { op, layer: entry >> OP_BITS, link: link === NONE ? '' : decodePath(this.#arena.piece(link)) };
   }
 
   /** What the layers so far hide. */
   #hides(name: number): number {
-    const word = this.#names.records.get(name, SEEN.hides);
-    return (word | (word >> HIDE_BITS)) & HIDE_MASK;
+    const word = this.#names.records.get(name, SEEN.marks);
+    return (word | (word >> MARK_BITS)) & HIDES;
   }
 
   /** What layers above this one hide. */
-  #hidesBefore(name: number): number {
-    const word = this.#names.records.get(name, SEEN.hides);
-    return word >> (2 * HIDE_BITS) === this.#layer + 1 ? word & HIDE_MASK : this.#hides(name);
+  #marksBefore(name: number): number {
+    const word = this.#names.records.get(name, SEEN.marks);
+    return word >> (2 * MARK_BITS) === this.#layer + 1 ? word & HIDES : this.#hides(name);
   }
 
-  /** What this layer hides. */
-  #hidesHere(name: number): number {
-    const word = this.#names.records.get(name, SEEN.hides);
-    return word >> (2 * HIDE_BITS) === this.#layer + 1 ? (word >> HIDE_BITS) & HIDE_MASK : 0;
+  #marksHere(name: number): number {
+    const word = this.#names.records.get(name, SEEN.marks);
+    return word >> (2 * MARK_BITS) === this.#layer + 1 ? (word >> MARK_BITS) & (HIDES | MARK.directory) : 0;
   }
 
-  #hide(name: number, hides: number): void {
-    const here = this.#hidesHere(name) | hides;
-    const word = this.#hidesBefore(name) | (here << HIDE_BITS) | ((this.#layer + 1) << (2 * HIDE_BITS));
-    this.#names.records.set(name, SEEN.hides, word);
+  #mark(name: number, marks: number): void {
+    const here = this.#marksHere(name) | marks;
+    const word = this.#marksBefore(name) | (here << MARK_BITS) | ((this.#layer + 1) << (2 * MARK_BITS));
+    this.#names.records.set(name, SEEN.marks, word);
   }
 }
