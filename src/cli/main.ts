@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
 
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
-    .version;
+const version = (): string => {
+  const text = readFileSync(`${import.meta.dirname}/../../package.json`, 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+};
 
 /** The commands that unpack or read layers. */
 const NEED_THREADS: readonly string[] = [
@@ -26,10 +26,13 @@ async function main(args: readonly string[]): Promise<void> {
   const command = args[0] === 'snapshots' ? args[1] : args[0];
   if (command !== undefined && NEED_THREADS.includes(command)) {
     // The threads start while the rest is loaded and the options are parsed.
-    const { warmUp } = await import('../layer/index.js');
-    warmUp();
+    const { startThreads } = await import('./warm-up.js');
+    startThreads();
   }
-  if (command === 'pull') setFlagsFromString(NO_SECOND_COMPILING);
+  if (command === 'pull') {
+    const { setFlagsFromString } = await import('node:v8');
+    setFlagsFromString(NO_SECOND_COMPILING);
+  }
   const { run } = await import('./run.js');
   await run(args, version());
 }

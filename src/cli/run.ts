@@ -1,8 +1,9 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
-import type { LockWait } from '../index.js';
+import { displayJson, displayPath, type LockWait } from '../index.js';
 import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
+import { reportFailure } from './failure.js';
 import { knownElsewhere } from './known-elsewhere.js';
 import { createProgram } from './program.js';
 
@@ -11,21 +12,22 @@ export async function run(args: readonly string[], version: string): Promise<voi
   process.stdout.on('error', endOnOutputError);
   // The reader of the messages is gone; the work itself continues.
   process.stderr.on('error', () => {});
-  subscribe('overlayer:lock-wait', (wait) => void reportWait(wait as LockWait, args));
+  subscribe('overlayer:lock-wait', (wait) => reportWait(wait as LockWait, args));
   process.on('uncaughtException', (error) => {
-    void reportDefect(error).finally(() => process.exit());
+    reportDefect(error);
+    process.exit();
   });
   try {
     await parse(args, version);
   } catch (error) {
-    await reportDefect(error);
+    reportDefect(error);
   }
 }
 
 async function parse(args: readonly string[], version: string): Promise<void> {
   const lost = findLostBytes(args);
   if (lost !== undefined)
-    return await reportUsage(`${lost} is not valid UTF-8: overlayer cannot use such a name`, args);
+    return reportUsage(`${lost} is not valid UTF-8: overlayer cannot use such a name`, args);
   const program = createProgram(version);
   let wrong: string | undefined;
   noteUsage(program, program.name(), (text) => {
@@ -37,7 +39,7 @@ async function parse(args: readonly string[], version: string): Promise<void> {
     if (!(error instanceof CommanderError)) throw error;
     // Commander uses one exit code for wrong usage and for a value that a parser refuses.
     const code = error.code === 'commander.invalidArgument' ? exitCode('InvalidArgument') : USAGE_EXIT_CODE;
-    if (wrong !== undefined) await reportUsage(wrong, args, code);
+    if (wrong !== undefined) reportUsage(wrong, args, code);
     else process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
   }
 }
@@ -69,12 +71,7 @@ function commandWith(group: Command, name: string, option: string): string | und
 }
 
 /** Reports an error of the command line, as `reportFailure` reports other errors. */
-async function reportUsage(
-  text: string,
-  args: readonly string[],
-  code: number = USAGE_EXIT_CODE,
-): Promise<void> {
-  const { displayJson, displayPath } = await import('../index.js');
+function reportUsage(text: string, args: readonly string[], code: number = USAGE_EXIT_CODE): void {
   const line = args.includes('--json')
     ? displayJson({ type: 'error', code: 'InvalidArgument', message: text })
     : displayPath(`overlayer: ${text}`);
@@ -91,16 +88,14 @@ function oneLine(text: string): string {
     .replace(/\.$/, '');
 }
 
-async function reportWait({ path, holder }: LockWait, args: readonly string[]): Promise<void> {
-  const { displayJson, displayPath } = await import('../index.js');
+function reportWait({ path, holder }: LockWait, args: readonly string[]): void {
   const line = args.includes('--json')
     ? displayJson({ type: 'lock-wait', path, holder })
     : displayPath(`overlayer: Waiting for the lock of "${path}": ${holder} has it`);
   process.stderr.write(`${line}\n`);
 }
 
-async function reportDefect(error: unknown): Promise<void> {
-  const { reportFailure } = await import('./failure.js');
+function reportDefect(error: unknown): void {
   process.exitCode = reportFailure(error, {});
 }
 

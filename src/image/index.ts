@@ -81,7 +81,7 @@ export type { GetImageOptions } from './pull/pull-image.js';
 export type { Keeper } from './store/find-keepers.js';
 export type { CollectResult } from './store/garbage.js';
 export type { ImageRecord } from './store/image-records.js';
-export { openStore } from './store/open-store.js';
+export { openStore, readImages } from './store/open-store.js';
 export type {
   DiffImagesOptions,
   Image,
@@ -90,6 +90,7 @@ export type {
   Images,
   ImageUsage,
   ImportOptions,
+  ListedImage,
   MountImageOptions,
   OpenStoreOptions,
   PruneOptions,

@@ -46,6 +46,7 @@ const works: Record<string, (options: never) => PromiseLike<unknown>> = {
   rebuildMetadata: overlayer.rebuildMetadata,
   withMount: (options) => overlayer.withMount([], () => {}, options),
   openStore: overlayer.openStore,
+  readImages: (options) => overlayer.readImages(root, options),
   openRegistry: (options) => overlayer.openRegistry('none', options),
   openImageLayout: (options) => overlayer.openImageLayout(root, options),
   openImageArchive: (options) => overlayer.openImageArchive(tar(), options),

@@ -35,21 +35,28 @@ afterAll(async () => {
 
 /** Runs `outcomes.js` in an app whose folder lacks these packages. */
 function outcomesWithout(packages: readonly string[], platform?: NodeJS.Platform): Record<string, unknown> {
-  const away = join(app.root, 'away');
-  mkdirSync(away, { recursive: true });
-  const modules = join(app.folder, 'node_modules');
   const folder = join(app.root, 'work');
   mkdirSync(folder);
   const program = join(app.folder, 'outcomes.js');
   writeFileSync(program, readFileSync(join(REPOSITORY, 'test/package/absent/outcomes.js')));
-  for (const name of packages) renameSync(join(modules, name), join(away, name));
   try {
     const preload = platform === undefined ? [] : [`NODE_OPTIONS=--require ${pretend(platform)}`];
     const args = [...preload, 'node', program, JSON.stringify({ ...inputs, folder })];
-    return JSON.parse(app.run('env', args));
+    return JSON.parse(runWithout(packages, 'env', args));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function runWithout(packages: readonly string[], program: string, args: readonly string[]): string {
+  const away = join(app.root, 'away');
+  mkdirSync(away, { recursive: true });
+  const modules = join(app.folder, 'node_modules');
+  for (const name of packages) renameSync(join(modules, name), join(away, name));
+  try {
+    return app.run(program, args);
   } finally {
     for (const name of packages) renameSync(join(away, name), join(modules, name));
-    rmSync(folder, { recursive: true });
   }
 }
 
@@ -120,6 +127,14 @@ describe('a package that is left out', () => {
     expect(outcomes).toMatchObject(READS);
     expect(outcomes).toMatchObject(each(NEEDS_SYSTEM, unimplemented(/npm install koffi/)));
     if (nodeHasZstd) expect(outcomes['planZstdLayer']).toBe(DIFF_ID);
+  });
+
+  test('each: the images of a store are listed', () => {
+    const overlayer = join(app.folder, 'node_modules/overlayer/dist/cli/main.cjs');
+    const root = join(app.root, 'store');
+    app.run('node', [overlayer, 'import', inputs['archive']!, '--root', root]);
+    const names = runWithout(NATIVE, 'node', [overlayer, 'images', 'ls', '--quiet', '--root', root]);
+    expect(names).toBe('docker.io/library/sample:1\n');
   });
 });
 

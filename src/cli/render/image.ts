@@ -5,6 +5,7 @@ import {
   type ImageContents,
   type InspectedImage,
   type Labels,
+  type ListedImage,
   type PullEvent,
   type UnpackedImage,
 } from '../../index.js';
@@ -13,7 +14,7 @@ import { anomalyNotes } from './layer-summary.js';
 import { type LabelledRow, labelledRows } from './print.js';
 
 /** An image as the fields of a JSON document. */
-export function imageDocument({ name, target, platform, labels, createdAt, updatedAt }: Image): object {
+export function imageDocument({ name, target, platform, labels, createdAt, updatedAt }: ListedImage): object {
   return { name, target, platform: formatPlatform(platform), labels, createdAt, updatedAt };
 }
 

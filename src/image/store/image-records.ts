@@ -1,8 +1,12 @@
 import { OverlayerError } from '../../base/errors.js';
-import { checkLabels, type Labels } from '../../metadata/labels.js';
+import type { Fields } from '../../metadata/filter.js';
+import { filterBy, type ListOptions } from '../../metadata/filter-by.js';
+import { checkLabels, type Labels, labelOf } from '../../metadata/labels.js';
 import type { Key, ReadTransaction, Value, WriteTransaction } from '../../metadata/metadata-store.js';
 import { checkName } from '../../metadata/name.js';
 import { type Descriptor, parseDescriptor } from '../../oci/descriptor.js';
+import { hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
+import { PLATFORM_LABEL } from './image-labels.js';
 
 // The rules of containerd's core/images. An image is a name for the descriptor of a manifest, or of an index.
 
@@ -36,6 +40,25 @@ export function listImages(transaction: ReadTransaction): ImageRecord[] {
   return [...transaction.entries(RECORDS)].map(({ key, value }) => decodeImage(key[1] as string, value));
 }
 
+/** @throws OverlayerError `InvalidArgument`: malformed filter */
+export async function chooseImages(
+  list: () => readonly ImageRecord[],
+  { filters = [], signal }: ListOptions,
+): Promise<readonly ImageRecord[]> {
+  signal?.throwIfAborted();
+  const passes = await filterBy(filters);
+  return list().filter((record) => passes(fieldsOf(record)));
+}
+
+/** The fields of containerd's filters for images. */
+function fieldsOf({ name, target, labels }: ImageRecord): Fields {
+  return ([field, ...rest]) => {
+    if (field === 'labels') return labelOf(labels, rest.join('.'));
+    const values = { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType };
+    return Object.entries(values).find(([path]) => path === [field, ...rest].join('.'))?.[1];
+  };
+}
+
 /** Replaces the image that has the name. Its labels stay, except those that `labels` replaces. */
 export function putImage(
   transaction: WriteTransaction,
@@ -60,6 +83,12 @@ export function putImage(
 export function removeImage(transaction: WriteTransaction, name: string): void {
   getImage(transaction, name);
   transaction.delete(recordKey(name));
+}
+
+/** The platform that the image was chosen for. */
+export function platformOf({ labels }: Pick<ImageRecord, 'labels'>): Platform {
+  const platform = labels[PLATFORM_LABEL];
+  return platform === undefined ? hostPlatform() : parsePlatform(platform);
 }
 
 function encodeImage({ target, labels, createdAt, updatedAt }: ImageRecord): Value {

@@ -3,11 +3,10 @@ import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import type { MergedErofsLayers } from '../../layer/options.js';
-import type { Fields } from '../../metadata/filter.js';
-import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
-import { type Labels, labelOf } from '../../metadata/labels.js';
+import { LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
+import type { Labels } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { formatPlatform, hostPlatform, type Platform, parsePlatform } from '../../oci/platform.js';
+import { formatPlatform, type Platform } from '../../oci/platform.js';
 import type { FileChange } from '../build/compare-images.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { canonicalName, newImageName } from '../reference.js';
@@ -19,7 +18,15 @@ import { AdmittedImage } from './admit-image.js';
 import { findKeepers } from './find-keepers.js';
 import { collectGarbage } from './garbage.js';
 import { MOUNTED_MANIFEST_LABEL, PLATFORM_LABEL } from './image-labels.js';
-import { findImage, type ImageRecord, listImages, putImage, removeImage } from './image-records.js';
+import {
+  chooseImages,
+  findImage,
+  type ImageRecord,
+  listImages,
+  platformOf,
+  putImage,
+  removeImage,
+} from './image-records.js';
 import { mountImage } from './mount-image.js';
 import { dropDeadBuilds } from './put-blob.js';
 import {
@@ -60,10 +67,7 @@ export class RecordedImages implements Images {
 
   async list(options: ListOptions = {}): Promise<readonly Image[]> {
     checkOptions('images.list', options, LIST_OPTIONS);
-    const { filters = [], signal } = options;
-    signal?.throwIfAborted();
-    const passes = await filterBy(filters);
-    const records = this.#parts.metadata.read(listImages).filter((record) => passes(fieldsOf(record)));
+    const records = await chooseImages(() => this.#parts.metadata.read(listImages), options);
     return records.map((record) => this.open(record));
   }
 
@@ -127,15 +131,6 @@ export class RecordedImages implements Images {
   }
 }
 
-/** The fields of containerd's filters for images. */
-function fieldsOf({ name, target, labels }: ImageRecord): Fields {
-  return ([field, ...rest]) => {
-    if (field === 'labels') return labelOf(labels, rest.join('.'));
-    const values = { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType };
-    return Object.entries(values).find(([path]) => path === [field, ...rest].join('.'))?.[1];
-  };
-}
-
 function notFound(name: string): OverlayerError {
   return new OverlayerError('NotFound', `Image "${name}" does not exist`, {
     hint: 'overlayer images ls shows those that do',
@@ -161,8 +156,7 @@ class RecordedImage implements Image {
   }
 
   get platform(): Platform {
-    const platform = this.labels[PLATFORM_LABEL];
-    return platform === undefined ? hostPlatform() : parsePlatform(platform);
+    return platformOf(this);
   }
 
   async contents(options: ImagePlatformOptions = {}): Promise<ImageContents> {

@@ -201,6 +201,9 @@ export const IMPORT_OPTIONS = {
   name: 'string',
 } satisfies OptionNames<ImportOptions>;
 
+/** An image as a list shows it. */
+export type ListedImage = Pick<Image, 'name' | 'target' | 'platform' | 'labels' | 'createdAt' | 'updatedAt'>;
+
 /**
  * The images of a store. Arguments may be short names (`debian`). The names of images are canonical references
  * (`docker.io/library/debian:latest`), or other names of a layout or archive.

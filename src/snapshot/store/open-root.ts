@@ -13,7 +13,8 @@ import type { System } from '../../system/system.js';
 import { chooseBackend } from '../backends/choose-backend.js';
 import type { OpenSnapshotterOptions, Snapshotter } from '../snapshotter.js';
 import { treeThreads } from '../trees/tree-threads.js';
-import { checkVersion, describeRoot, metadataLost, readBackend } from './root-metadata.js';
+import { checkVersion, describeRoot, readBackend } from './format-version.js';
+import { metadataLost } from './root-metadata.js';
 import { SnapshotDirectories } from './snapshot-directories.js';
 import { treeOf } from './snapshot-files.js';
 import { StoredSnapshotter } from './stored-snapshotter.js';
@@ -51,7 +52,7 @@ async function open(system: System, options: OpenSnapshotterOptions): Promise<Op
     });
   const store = openLmdbStore(join(root, 'metadata.db'), system);
   try {
-    checkVersion(store, root);
+    store.read((transaction) => checkVersion(transaction, root));
     const used = store.read(readBackend);
     const choice = await chooseBackend(options.backend, used, store, snapshots);
     await claim(store, root, choice.backend.name, used);

@@ -2,39 +2,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OverlayerError } from '../../base/errors.js';
 import { openLmdbStore } from '../../metadata/lmdb-store.js';
-import type { Key, MetadataStore, ReadTransaction, WriteTransaction } from '../../metadata/metadata-store.js';
+import type { MetadataStore } from '../../metadata/metadata-store.js';
 import { listRecords, reserveIds } from '../../metadata/snapshot-records.js';
-
-/** The name of the backend that laid out the snapshots. */
-const BACKEND_KEY: Key = ['backend'];
-const VERSION_KEY: Key = ['format version'];
-/** A change below the root that this program would misread needs another number. */
-const VERSION = 1;
-
-export function readBackend(transaction: ReadTransaction): string | undefined {
-  return transaction.get(BACKEND_KEY) as string | undefined;
-}
-
-/** Writes backend and format version of a new root. */
-export function describeRoot(transaction: WriteTransaction, backend: string): void {
-  transaction.put(BACKEND_KEY, backend);
-  transaction.put(VERSION_KEY, VERSION);
-}
-
-/**
- * A root without a version has version 1.
- *
- * @throws OverlayerError `FailedPrecondition`: only later releases know the version
- */
-export function checkVersion(store: MetadataStore, root: string): void {
-  const version = store.read((transaction) => transaction.get(VERSION_KEY)) ?? 1;
-  if (version === VERSION) return;
-  throw new OverlayerError(
-    'FailedPrecondition',
-    `The store in "${root}" is of format version ${JSON.stringify(version)}: this overlayer knows ${VERSION}`,
-    { hint: 'use the release of overlayer that has written it, or a later one' },
-  );
-}
 
 /**
  * Whether there are snapshots without metadata. An empty store in their place would turn every snapshot into an orphan,

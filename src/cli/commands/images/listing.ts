@@ -1,5 +1,15 @@
-import { formatPlatform, type Image, type ImageHealth, OverlayerError, type Store } from '../../../index.js';
+import {
+  formatPlatform,
+  type Image,
+  type ImageHealth,
+  type ListedImage,
+  type ListOptions,
+  OverlayerError,
+  readImages,
+  type Store,
+} from '../../../index.js';
 import { exitCode } from '../../exit-code.js';
+import { reportFailure } from '../../failure.js';
 import type { InspectStoredFlags } from '../../flags/image-flags.js';
 import type { ListFlags, StoreFlags } from '../../flags/store-flags.js';
 import { platformOf } from '../../options.js';
@@ -7,26 +17,41 @@ import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
 import { contentsDocument, imageDocument, imageText } from '../../render/image.js';
 import { columns, formatTemplate, printList, SHORT_DIGEST } from '../../render/list.js';
 import { printResult } from '../../render/print.js';
-import { withExistingStore } from '../../with-root.js';
+import { existingImages, withExistingStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 
 const FIELDS = { name: 'any', 'target.digest': 'any', 'target.mediatype': 'any', labels: 'labels' } as const;
 
 export async function ls(flags: ListFlags): Promise<number> {
-  return await withExistingStore(flags, async (store) => {
-    checkFilters(flags.filter, FIELDS);
-    refuseShortName(flags.filter);
-    printList(flags, await store.images.list({ filters: flags.filter }), {
-      head: ['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'],
-      row: ({ name, target, platform, updatedAt }) => [
-        name,
-        target.digest.slice(0, SHORT_DIGEST),
-        formatPlatform(platform),
-        formatMinute(updatedAt),
-      ],
-      key: ({ name }) => name,
-      document: imageDocument,
-    });
+  // Only a store that is opened has a backend, which the option must name.
+  if (flags.backend !== undefined)
+    return await withExistingStore(flags, ({ images }) =>
+      printImages(flags, (options) => images.list(options)),
+    );
+  try {
+    await printImages(flags, (options) => readImages(existingImages(flags), options));
+    return 0;
+  } catch (error) {
+    return reportFailure(error, flags);
+  }
+}
+
+async function printImages(
+  flags: ListFlags,
+  list: (options: ListOptions) => Promise<readonly ListedImage[]>,
+): Promise<void> {
+  checkFilters(flags.filter, FIELDS);
+  refuseShortName(flags.filter);
+  printList(flags, await list({ filters: flags.filter }), {
+    head: ['NAME', 'DIGEST', 'PLATFORM', 'UPDATED'],
+    row: ({ name, target, platform, updatedAt }) => [
+      name,
+      target.digest.slice(0, SHORT_DIGEST),
+      formatPlatform(platform),
+      formatMinute(updatedAt),
+    ],
+    key: ({ name }) => name,
+    document: imageDocument,
   });
 }
 
