@@ -2,6 +2,7 @@
 # Gets an image with a containerd of its own, that ends with it.
 # usage: containerd.sh DIRECTORY import|pull OPTION... IMAGE
 # CONTAINERD_DIFFER: what unpacks the layers (default: walking)
+# CONTAINERD_FETCH_BUFFER: bytes of the pieces in which it fetches a layer (default: 0, in one piece)
 set -eu
 dir=$1
 shift
@@ -16,6 +17,8 @@ address = "$dir/socket"
 address = "$dir/ttrpc"
 [plugins."io.containerd.service.v1.diff-service"]
 default = ["${CONTAINERD_DIFFER:-walking}"]
+[plugins."io.containerd.transfer.v1.local"]
+concurrent_layer_fetch_buffer = ${CONTAINERD_FETCH_BUFFER:-0}
 [plugins."io.containerd.differ.v1.erofs"]
 mkfs_options = ["-T0", "--mkfs-time", "--sort=none"]
 CONFIG

@@ -21,6 +21,10 @@ type = "diff"
 address = "$OVERLAYER_ADDRESS"
 [plugins."io.containerd.service.v1.diff-service"]
 default = ["$differ"]
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+platform = "linux/$(dpkg --print-architecture)"
+snapshotter = "overlayer"
+differ = "overlayer-diff"
 CONFIG
 node "$(dirname "$0")/../../dist/cli/main.cjs" serve --root "$dir/snapshots" --address "$OVERLAYER_ADDRESS" \
   ${OVERLAYER_BACKEND:+--backend "$OVERLAYER_BACKEND"} --containerd-address "$CONTAINERD_ADDRESS" 2>"$dir/overlayer.log" &

@@ -1,10 +1,14 @@
-/** What is asked for, and what this run saw. */
+/** A requirement, and what this run measured. */
 export interface Bar {
   readonly what: string;
   readonly input: string;
   readonly required: string;
   readonly measured: string;
   readonly met: boolean;
+  /** Of what is allowed: the bar is met up to 1. */
+  readonly share: number;
+  /** A sentence that says why the bar is not met. Undefined if it is met, or if the reason is not known. */
+  readonly reason: string | undefined;
 }
 
 interface BarValue {
@@ -15,19 +19,29 @@ interface BarValue {
   readonly digits?: number;
   /** With its space. @default × */
   readonly unit?: string;
+  /** The reason if the bar is not met. */
+  readonly reason?: string | undefined;
 }
 
-export function atLeast(least: number, { what, input, value, digits = 2, unit = '×' }: BarValue): Bar {
-  const measured = `${value.toFixed(digits)}${unit}`;
-  return { what, input, required: `≥ ${least}${unit}`, measured, met: value >= least };
+export function atLeast(least: number, value: BarValue): Bar {
+  return bar('≥', least, value, { met: value.value >= least, share: least / value.value });
 }
 
-export function atMost(most: number, { what, input, value, digits = 2, unit = '×' }: BarValue): Bar {
-  const measured = `${value.toFixed(digits)}${unit}`;
-  return { what, input, required: `≤ ${most}${unit}`, measured, met: value <= most };
+export function atMost(most: number, value: BarValue): Bar {
+  return bar('≤', most, value, { met: value.value <= most, share: value.value / most });
 }
 
-export function below(end: number, { what, input, value, digits = 2, unit = '×' }: BarValue): Bar {
+export function below(end: number, value: BarValue): Bar {
+  return bar('<', end, value, { met: value.value < end, share: value.value / end });
+}
+
+function bar(
+  sign: string,
+  limit: number,
+  { what, input, value, digits = 2, unit = '×', reason }: BarValue,
+  { met, share }: Pick<Bar, 'met' | 'share'>,
+): Bar {
+  const required = `${sign} ${limit}${unit}`;
   const measured = `${value.toFixed(digits)}${unit}`;
-  return { what, input, required: `< ${end}${unit}`, measured, met: value < end };
+  return { what, input, required, measured, met, share, reason: met ? undefined : reason };
 }

@@ -1,29 +1,21 @@
 import { atLeast, atMost, type Bar, below } from './bar.js';
+import { FEWEST, MOST, OPERATIONS, type SnapshotTimes } from './engine/snapshots.js';
 import { erofsBars } from './erofs/erofs-bars.js';
 import { DECODER } from './explore/measure-explore.js';
-import { fastestOf, type Results, secondsOf } from './results.js';
-import { FEWEST, MOST, OPERATIONS, type SnapshotTimes } from './snapshots.js';
+import { imageBars } from './image/image-bars.js';
+import { layerBars } from './layers/layer-bars.js';
+import { networkBars } from './network/network-bars.js';
+import { type Results, secondsOf } from './results.js';
+import { startBars } from './start/start-bars.js';
 import { median, pairedRatio } from './statistics.js';
 import { WAY_BACK_INPUTS, wayBackBars } from './way-back/way-back-bars.js';
 
 /** `of` is to be `least` times as fast as `against`. */
-const SPEED_BARS = [
-  { group: 'gzip', of: 'overlayer', against: 'tar -xzf', least: 2.5 },
-  { group: 'gzip', of: 'overlayer, zlib', against: 'tar -xzf', least: 1.8 },
-  { group: 'zstd', of: 'overlayer', against: 'tar --zstd -xf', least: 1 },
-  { group: 'tar', of: 'overlayer, no digests', against: 'tar -xf', least: 0.85 },
-  { group: 'tar', of: 'overlayer', against: 'tar -xf', least: 0.7 },
-  { group: 'daemon', of: 'overlayer in containerd', against: 'containerd alone', least: 1.5 },
-  { group: 'diff', of: 'overlayer', against: 'tar -c', least: 0.7 },
-  { group: 'diff', of: 'overlayer, gzip', against: 'tar -cz', least: 1 },
-  { group: 'diff', of: 'overlayer, zstd', against: 'tar -c --zstd', least: 1 },
-  { group: 'gzip', of: 'overlayer', against: 'node-tar', least: 5 },
-  { group: 'gzip', of: 'overlayer', against: 'tar-fs', least: 5 },
+const DIFF_BARS = [
+  { of: 'overlayer', against: 'tar -c, sha256 beside', least: 0.7 },
+  { of: 'overlayer, gzip', against: 'tar -cz, sha256 of both beside', least: 1 },
+  { of: 'overlayer, zstd', against: 'tar -c --zstd, sha256 of both beside', least: 1 },
 ];
-const GZIP_LIMIT = 1.3;
-const IMAGE_PEERS = ['containerd', 'skopeo', 'podman', 'buildah', 'umoci'];
-const IMAGE_BAR = 4;
-const IMAGE_LIMIT = 1.25;
 /** In MB: of a layer, and of a whole image. */
 const MEMORY_BARS: Readonly<Record<string, number>> = {
   ...{ memory: 160, image: 300, pull: 300, explore: 250 },
@@ -34,14 +26,16 @@ const EXPLORE_LIMIT = 1.15;
 const DELAY_BAR_MS = 20;
 const GROWTH_BAR = 2;
 
+/** Every bar of what this run measured. */
 export function bars(results: Results): Bar[] {
   const inputs = results.inputs.map((input) => input.name);
   return [
-    ...SPEED_BARS.flatMap((bar) => inputs.flatMap((input) => speedBar(results, input, bar))),
-    ...inputs.flatMap((input) => limitBar(results, input)),
+    ...startBars(results),
+    ...layerBars(results),
+    ...imageBars(results),
+    ...networkBars(results),
+    ...inputs.flatMap((input) => diffBars(results, input)),
     ...inputs.flatMap((input) => memoryBar(results, input)),
-    ...imageBars(results, 'image'),
-    ...imageBars(results, 'pull'),
     ...results.eventLoop.map(({ input, source, p99 }) => {
       const what = `event-loop delay of the caller, p99, from a ${source}`;
       return below(DELAY_BAR_MS, { what, input, value: median(p99), digits: 1, unit: ' ms' });
@@ -53,43 +47,13 @@ export function bars(results: Results): Bar[] {
   ];
 }
 
-function speedBar(
-  results: Results,
-  input: string,
-  { group, of, against, least }: (typeof SPEED_BARS)[0],
-): Bar[] {
-  const own = secondsOf(results, group, input, of);
-  const peer = secondsOf(results, group, input, against);
-  if (own === undefined || peer === undefined) return [];
-  const what = `${group}: ${of} against ${against}`;
-  return [atLeast(least, { what, input, value: pairedRatio(peer, own) })];
-}
-
-/** Nobody can be done before the slower half of the work is. */
-function limitBar(results: Results, input: string): Bar[] {
-  const own = secondsOf(results, 'gzip', input, 'overlayer');
-  const inflate = secondsOf(results, 'gzip', input, 'igzip -dc');
-  const unpack = secondsOf(results, 'gzip', input, 'tar -xf of the plain tar');
-  if (own === undefined || inflate === undefined || unpack === undefined) return [];
-  const slower = inflate.map((seconds, round) => Math.max(seconds, unpack[round]!));
-  const what = 'gzip: time against max(igzip -dc, tar -xf of the plain tar)';
-  return [atMost(GZIP_LIMIT, { what, input, value: pairedRatio(own, slower) })];
-}
-
-/** What a user would pick instead for a whole image: the fastest of them; and what two cores can do without a look at it. */
-function imageBars(results: Results, group: 'image' | 'pull'): Bar[] {
-  const seconds = (contender: string) => secondsOf(results, group, 'image', contender);
-  const own = seconds('overlayer');
-  const limit = seconds('igzip | tar, two side by side');
-  const fastest = fastestOf(results, group, 'image', IMAGE_PEERS);
-  if (own === undefined || limit === undefined || fastest === undefined) return [];
-  const input = 'image';
-  const faster = `${group}: overlayer against ${fastest.contender}, the fastest`;
-  const longer = `${group}: time against two igzip | tar side by side`;
-  return [
-    atLeast(IMAGE_BAR, { what: faster, input, value: pairedRatio(fastest.seconds, own) }),
-    atMost(IMAGE_LIMIT, { what: longer, input, value: pairedRatio(own, limit) }),
-  ];
+function diffBars(results: Results, input: string): Bar[] {
+  return DIFF_BARS.flatMap(({ of, against, least }) => {
+    const own = secondsOf(results, 'diff', input, of);
+    const peer = secondsOf(results, 'diff', input, against);
+    if (own === undefined || peer === undefined) return [];
+    return [atLeast(least, { what: `diff: ${of} against ${against}`, input, value: pairedRatio(peer, own) })];
+  });
 }
 
 function exploreBars(results: Results): Bar[] {

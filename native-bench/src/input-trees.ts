@@ -20,10 +20,14 @@ export type InputName =
   | 'toolchain'
   | 'many-files'
   | 'large-files'
+  | 'go'
+  | 'haskell'
+  | 'rust'
   | 'large'
   | 'small'
   | 'tiny'
-  | 'guard';
+  | 'guard'
+  | 'guard-small';
 
 const ROOTFS_PACKAGES = ['python3', 'perl', 'git', 'vim'];
 const TOOLCHAIN_PACKAGES =
@@ -44,8 +48,13 @@ const LARGE_PACKAGES =
   'pandoc openjdk-17-jre-headless libqt5webenginecore5 libllvm15 libllvm14 libstd-rust-1.63 libmozjs-102-0 libwebkit2gtk-4.1-0 libjavascriptcoregtk-4.1-0 libclang-cpp14'.split(
     ' ',
   );
+const GO_PACKAGES = ['golang-1.19-go', 'golang-1.19-src'];
+const HASKELL_PACKAGES = ['ghc'];
+const RUST_PACKAGES = ['rustc', 'cargo', 'libstd-rust-1.63', 'libstd-rust-dev'];
 /** Without dependencies, so that these few are all there is. */
 const GUARD_PACKAGES = 'typescript@5.4.5 date-fns@3.6.0 core-js@3.36.1 react-icons@5.0.1'.split(' ');
+/** About 320 small files. */
+const GUARD_SMALL_FOLDER = 'node_modules/core-js/internals';
 
 export const INPUT_TREES: Readonly<Record<InputName, InputTree>> = {
   rootfs: {
@@ -63,10 +72,7 @@ export const INPUT_TREES: Readonly<Record<InputName, InputTree>> = {
     definition: `npm packages ${NODE_PACKAGES.join(', ')}, dependencies as of 2025-05-01`,
     make: (dir) => npmInstall(dir, NODE_PACKAGES),
   },
-  toolchain: {
-    definition: `Debian packages ${TOOLCHAIN_PACKAGES.join(', ')}`,
-    make: (dir) => extractPackages(dir, TOOLCHAIN_PACKAGES),
-  },
+  toolchain: debianPackages(TOOLCHAIN_PACKAGES),
   'many-files': {
     definition: `npm packages ${MANY_PACKAGES.join(', ')}, dependencies as of 2025-05-01`,
     wholeSeconds: true,
@@ -80,6 +86,9 @@ export const INPUT_TREES: Readonly<Record<InputName, InputTree>> = {
       rmSync(join(dir, 'usr/share/doc'), { recursive: true });
     },
   },
+  go: debianPackages(GO_PACKAGES),
+  haskell: debianPackages(HASKELL_PACKAGES),
+  rust: debianPackages(RUST_PACKAGES),
   large: {
     definition: 'rootfs, node-modules and toolchain, a directory each',
     from: ['rootfs', 'node-modules', 'toolchain'],
@@ -101,7 +110,19 @@ export const INPUT_TREES: Readonly<Record<InputName, InputTree>> = {
     definition: `npm packages ${GUARD_PACKAGES.join(', ')}`,
     make: (dir) => npmInstall(dir, GUARD_PACKAGES),
   },
+  'guard-small': {
+    definition: `${GUARD_SMALL_FOLDER} of guard`,
+    from: ['guard'],
+    make: (dir) => extract('guard', dir, `./${GUARD_SMALL_FOLDER}`),
+  },
 };
+
+function debianPackages(packages: readonly string[]): InputTree {
+  return {
+    definition: `Debian packages ${packages.join(', ')}`,
+    make: (dir) => extractPackages(dir, packages),
+  };
+}
 
 function npmInstall(dir: string, packages: readonly string[]): void {
   writeFileSync(join(dir, 'package.json'), '{ "private": true }\n');

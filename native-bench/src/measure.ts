@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { BENCH_DIR } from './paths.js';
 import { type Command, run } from './run.js';
 import { median } from './statistics.js';
 
@@ -13,6 +14,8 @@ export interface Contender {
   readonly env?: Readonly<Record<string, string>>;
   /** A physical limit rather than a peer: it does a part of the work only. */
   readonly limit?: boolean;
+  /** It takes so long that one round must do. */
+  readonly slow?: boolean;
 }
 
 export interface Sample {
@@ -30,6 +33,8 @@ export interface Measurement {
   readonly samples: readonly Sample[];
 }
 
+const TIMED = join(BENCH_DIR, 'scripts', 'timed.sh');
+
 export interface Rounds {
   readonly group: string;
   readonly input: string;
@@ -42,37 +47,41 @@ export interface Rounds {
 export function measureInTurn(contenders: readonly Contender[], where: Rounds): Measurement[] {
   const samples = contenders.map((): Sample[] => []);
   for (let round = 0; round < where.rounds; round += 1)
-    for (const [index, contender] of contenders.entries())
-      samples[index]!.push(measureOnce(contender, where.dir));
+    for (const [index, contender] of contenders.entries()) {
+      if (round > 0 && contender.slow) continue;
+      const sample = measureOnce(contender, where.dir);
+      samples[index]!.push(sample);
+      progress(where, `${contender.name}, round ${round + 1}`, sample.seconds);
+    }
   return contenders.map(({ name, limit = false }, index) => {
-    const measurement = {
-      group: where.group,
-      input: where.input,
-      contender: name,
-      limit,
-      samples: samples[index]!,
-    };
-    const seconds = median(measurement.samples.map((sample) => sample.seconds));
-    console.error(
-      `${where.group.padEnd(8)} ${where.input.padEnd(13)} ${name.padEnd(28)} ${seconds.toFixed(3)} s`,
-    );
+    const { group, input } = where;
+    const measurement = { group, input, contender: name, limit, samples: samples[index]! };
+    progress(where, `${name}, median`, median(measurement.samples.map((sample) => sample.seconds)));
     return measurement;
   });
 }
 
+function progress({ group, input }: Rounds, what: string, seconds: number): void {
+  console.error(`${group.padEnd(8)} ${input.padEnd(13)} ${what.padEnd(44)} ${seconds.toFixed(3)} s`);
+}
+
 function measureOnce(contender: Contender, dir: string): Sample {
   const dest = join(dir, 'dest');
-  const report = join(dir, 'time');
+  const [times, memory] = [join(dir, 'times'), join(dir, 'memory')];
   contender.before?.();
   mkdirSync(dest);
-  const command = ['/usr/bin/time', '--format', '%U %S %M', '--output', report, ...contender.command(dest)];
-  const start = process.hrtime.bigint();
-  run(command, { env: contender.env });
-  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-  const [user, system, peak] = readFileSync(report, 'utf8').trim().split(' ').map(Number);
-  // `rm` is much faster than Node at this, and nobody waits for it in the timed part.
+  // GNU time alone knows the memory, and bash has times to the millisecond.
+  const timed = ['/usr/bin/time', '--quiet', '--format', '%M', '--output', memory, 'bash', TIMED, times];
+  run([...timed, ...contender.command(dest)], { env: contender.env });
+  const [user, system, begin, end] = numbers(times);
+  const [peak] = numbers(memory);
+  // `rm` is much faster than Node at this, and its time does not count.
   run(['rm', '-rf', dest]);
   // Or the next contender's disk would be busy with that.
   run(['sync', '--file-system', dir]);
-  return { seconds, userSeconds: user!, systemSeconds: system!, peakBytes: peak! * 1024 };
+  return { seconds: end! - begin!, userSeconds: user!, systemSeconds: system!, peakBytes: peak! * 1024 };
+}
+
+function numbers(file: string): number[] {
+  return readFileSync(file, 'utf8').trim().split(/\s+/).map(Number);
 }

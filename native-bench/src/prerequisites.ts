@@ -6,12 +6,13 @@ import { run } from './run.js';
 /** Debian package, and a file that says it is there. */
 export const GUARD_PACKAGES = {
   libisal2: '/usr/lib/*/libisal.so.2',
+  isal: '/usr/bin/igzip',
+  openssl: '/usr/bin/openssl',
   zstd: '/usr/bin/zstd',
   time: '/usr/bin/time',
 };
 export const BENCH_PACKAGES = {
   ...GUARD_PACKAGES,
-  isal: '/usr/bin/igzip',
   'libarchive-tools': '/usr/bin/bsdtar',
   umoci: '/usr/bin/umoci',
   buildah: '/usr/bin/buildah',
@@ -44,20 +45,17 @@ export function installPeers(): void {
 
 /** The tests extract them to the same directories. */
 const PEERS = '/var/tmp/overlayer-test-peers';
-/** Folder of a containerd that takes differs as plugins. */
-export const NEWER_CONTAINERD = join(PEERS, 'containerd-1.7/usr/bin');
 /** Folder of the newest containerd in Debian. */
 export const CONTAINERD_2 = join(PEERS, 'containerd-2/usr/bin');
 /** Folder of an mkfs.erofs that reads a tar, and finds its libraries. */
 export const MKFS_EROFS = join(PEERS, 'erofs-utils-1.9/bin');
 
 export function installContainerd(): void {
-  extractPackage('containerd', 'trixie', 'containerd-1.7');
+  extractPackage('containerd', 'forky', 'containerd-2');
 }
 
 export function installErofsPeers(): void {
   installContainerd();
-  extractPackage('containerd', 'forky', 'containerd-2');
   extractPackage('erofs-utils', 'forky', 'erofs-utils-1.9', '--complete');
 }
 

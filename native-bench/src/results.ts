@@ -1,10 +1,11 @@
-import type { CallTimes } from './daemon.js';
+import type { EventLoopDelay } from './engine/event-loop.js';
+import type { SnapshotTimes } from './engine/snapshots.js';
 import type { Removal } from './erofs/removal.js';
 import type { RootReads } from './erofs/root-reads.js';
-import type { EventLoopDelay } from './event-loop.js';
+import type { CallTimes } from './image/daemon.js';
 import type { Machine } from './machine.js';
 import type { Measurement, Sample } from './measure.js';
-import type { SnapshotTimes } from './snapshots.js';
+import type { SmallLayers } from './start/small-layers.js';
 import { median } from './statistics.js';
 
 export interface InputSize {
@@ -17,18 +18,35 @@ export interface InputSize {
   readonly zstdBytes: number | undefined;
 }
 
-/** All that one run of the benchmark saw. */
+/** All that one topic of a run saw. */
 export interface Results {
   readonly date: string;
   readonly machine: Machine;
   readonly rounds: number;
   readonly inputs: InputSize[];
   readonly measurements: Measurement[];
+  readonly smallLayers: SmallLayers[];
   readonly eventLoop: EventLoopDelay[];
   readonly snapshots: SnapshotTimes[];
   readonly calls: CallTimes[];
   readonly removals: Removal[];
   readonly reads: RootReads[];
+}
+
+export function emptyResults(machine: Machine, rounds: number): Results {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine,
+    rounds,
+    inputs: [],
+    measurements: [],
+    smallLayers: [],
+    eventLoop: [],
+    snapshots: [],
+    calls: [],
+    removals: [],
+    reads: [],
+  };
 }
 
 /** Undefined where this run did not measure it. */

@@ -7,7 +7,7 @@ import { run } from './run.js';
 
 const MARK = 'OVERLAYER_BENCH_SCRATCH';
 /** What else is set on a machine is not of the contest: NODE_EXTRA_CA_CERTS makes each start of Node 40 ms later. */
-const KEPT_VARIABLES = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'OVERLAYER_BENCH_INPUTS'];
+const KEPT_VARIABLES = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'OVERLAYER_BENCH_INPUTS', 'OVERLAYER_BENCH_NODES'];
 
 /** From which size on a virtual machine gives free memory back to its host: blocks of 2^N pages. */
 const REPORTED_ORDER = '/sys/module/page_reporting/parameters/page_reporting_order';

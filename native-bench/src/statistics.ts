@@ -20,7 +20,7 @@ export function spread(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
-/** Median of `a / b`, round by round: what disturbs one round disturbs both of its halves. */
+/** Median of `a / b`, round by round, of the rounds that have both: a disturbed round disturbs both of them. */
 export function pairedRatio(a: readonly number[], b: readonly number[]): number {
-  return median(a.map((value, round) => value / b[round]!));
+  return median(a.slice(0, b.length).map((value, round) => value / b[round]!));
 }

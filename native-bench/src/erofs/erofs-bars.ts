@@ -1,8 +1,9 @@
 import { atLeast, atMost, type Bar, below } from '../bar.js';
+import { NEWEST_CONTAINERD, OLD_CONTAINERD, PIPELINES } from '../image/image-contenders.js';
 import { type Results, samplesOf, secondsOf } from '../results.js';
 import { median, pairedRatio } from '../statistics.js';
 import { INFLATE, MKFS, OWN, TAR } from './file-contenders.js';
-import { MKFS_PIPELINES, NEWEST_CONTAINERD, OWN_OVERLAY, PIPELINES } from './image-contenders.js';
+import { MKFS_PIPELINES, OWN_OVERLAY } from './image-contenders.js';
 import { READS } from './root-reads.js';
 
 const FILE_GROUPS = ['erofs-memory', 'erofs-disk'] as const;
@@ -13,7 +14,7 @@ const MKFS_BAR = 1;
 /** How many times as fast as a peer a whole image is to be. */
 const IMAGE_BARS: Readonly<Record<string, number>> = {
   [NEWEST_CONTAINERD]: 3,
-  ...{ containerd: 6, skopeo: 6, podman: 6, buildah: 6, umoci: 6 },
+  ...{ [OLD_CONTAINERD]: 6, skopeo: 6, podman: 6, buildah: 6, umoci: 6 },
   ...Object.fromEntries(MKFS_PIPELINES.map((name) => [name, MKFS_BAR])),
 };
 const PIPELINES_BAR = 1;

@@ -1,14 +1,20 @@
 import { join } from 'node:path';
-import { CONTAINERD, importPeers, inTwoHalves, overlayerInto, sideBySide } from '../image-contenders.js';
+import {
+  CONTAINERD,
+  importPeers,
+  inTwoHalves,
+  NEWEST_CONTAINERD,
+  NEWEST_PATH,
+  overlayerInto,
+  sideBySide,
+} from '../image/image-contenders.js';
 import type { Layer } from '../inputs.js';
 import type { Contender } from '../measure.js';
-import { CONTAINERD_2, MKFS_EROFS } from '../prerequisites.js';
+import { MKFS_EROFS } from '../prerequisites.js';
 import { mkfsFull, mkfsIndex, OWN } from './file-contenders.js';
 
 export const OWN_OVERLAY = 'overlayer, overlay backend';
-export const NEWEST_CONTAINERD = 'newest containerd';
 const NEWEST_CONTAINERD_EROFS = 'newest containerd, its erofs snapshotter';
-export const PIPELINES = 'igzip | tar, two side by side';
 export const MKFS_PIPELINES = [
   'mkfs.erofs --tar=f, two side by side',
   'mkfs.erofs --tar=i, two side by side',
@@ -18,7 +24,7 @@ export const MKFS_PIPELINES = [
 export function erofsImageContenders(layout: string, archive: string, layers: readonly Layer[]): Contender[] {
   const newest = (name: string, snapshotter: string, differ: string): Contender => ({
     name,
-    env: { PATH: `${CONTAINERD_2}:${MKFS_EROFS}:${process.env['PATH']}`, CONTAINERD_DIFFER: differ },
+    env: { PATH: `${MKFS_EROFS}:${NEWEST_PATH}`, CONTAINERD_DIFFER: differ },
     command: (dest) => [CONTAINERD, dest, 'import', '--local', '--snapshotter', snapshotter, archive],
   });
   const mkfs = (name: string, make: (gzip: string, file: string) => string): Contender => ({

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { callTimes, OVERLAYER_ADDRESS } from '../daemon.js';
-import { type ImageName, loadImage, unloadImage } from '../image-files.js';
+import { measureBackendCalls } from '../image/daemon.js';
+import { type ImageName, loadImage, unloadImage } from '../image/image-files.js';
 import { describeLayer, loadLayer, unloadLayer } from '../inputs.js';
 import { measureInTurn } from '../measure.js';
 import { installErofsPeers } from '../prerequisites.js';
@@ -50,10 +50,7 @@ export function measureErofsImages(results: Results, dir: string): void {
     results.reads.push(...measureRootReads(name, image.layout, disk, rounds));
     unloadImage(image);
   }
-  for (const backend of BACKENDS)
-    results.calls.push(
-      callTimes(disk, { name: backend, snapshotter: 'overlayer', address: OVERLAYER_ADDRESS, backend }),
-    );
+  results.calls.push(...BACKENDS.map((backend) => measureBackendCalls(disk, backend)));
   run(['umount', disk]);
 }
 

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { overlayerInto } from '../image-contenders.js';
+import { overlayerInto } from '../image/image-contenders.js';
 import { script } from '../paths.js';
 import { run } from '../run.js';
 import { median } from '../statistics.js';

@@ -1,4 +1,4 @@
-import { loadImage } from '../image-files.js';
+import { loadImage } from '../image/image-files.js';
 import { type Contender, measureInTurn } from '../measure.js';
 import { OVERLAYER, script } from '../paths.js';
 import type { Results } from '../results.js';

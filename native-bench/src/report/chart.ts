@@ -1,7 +1,8 @@
+import type { Bar } from '../bar.js';
 import type { InputSize, Results } from '../results.js';
 import { median } from '../statistics.js';
 
-const WIDTH = 820;
+const WIDTH = 1000;
 const ROW = 22;
 const PANEL_HEAD = 44;
 const PANEL_GAP = 14;
@@ -16,23 +17,30 @@ const STYLE = `
     .peer { fill: #afb8c1; }
     .limit { fill: #d8dee4; }
     .own { fill: #1f6feb; }
+    .missed { fill: #d1570a; }
+    .mark { stroke: #1f2328; stroke-dasharray: 3 2; }
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc; }
       .note { fill: #9198a1; }
       .peer { fill: #656c76; }
       .limit { fill: #3d444d; }
       .own { fill: #4493f8; }
+      .missed { fill: #f0883e; }
+      .mark { stroke: #f0f6fc; }
     }`;
 
 /** Groups that are shown, with what their speed is that of. The limits of a layer in memory would leave no room for the rest. */
 const GROUPS = {
   gzip: { title: 'gzip layer to tree on tmpfs', limits: false },
+  zstd: { title: 'zstd layer to tree on tmpfs', limits: false },
+  tar: { title: 'plain tar to tree on tmpfs', limits: false },
   'erofs-memory': { title: 'gzip layer to file on tmpfs', limits: true },
   'erofs-disk': { title: 'gzip layer to file on ext4, durable', limits: true },
   'erofs-image': { title: 'image to store on ext4, durable', limits: true },
   image: { title: 'image to store on ext4, durable', limits: true },
   pull: { title: 'image from a registry to store on ext4, durable', limits: true },
-  daemon: { title: 'image to containerd on ext4, durable', limits: true },
+  distant: { title: 'image from a registry with 50 ms and 20 MB/s a connection', limits: true },
+  near: { title: 'image from a registry on this machine', limits: true },
   push: { title: 'image to an empty registry', limits: true },
   'convert-zstd': { title: 'all layers from gzip to zstd', limits: true },
   'convert-gzip': { title: 'all layers from zstd to gzip', limits: true },
@@ -41,31 +49,38 @@ const GROUPS = {
 } as const;
 type Group = keyof typeof GROUPS;
 
-interface BarRow {
+interface ChartRow {
   readonly name: string;
-  readonly style: 'own' | 'peer' | 'limit';
-  readonly seconds: number;
-  readonly megabytesPerSecond: number;
+  readonly style: 'own' | 'peer' | 'limit' | 'missed';
+  /** Of the longest row that the panel has room for: 0 to 1. */
+  readonly length: number;
+  readonly figures: string;
 }
 
-/** A panel for each group and input. Speed rather than time, so that the slow leave room for the fast. */
-export function chart(results: Results): string {
-  const panels = (Object.keys(GROUPS) as Group[]).flatMap((group) =>
-    results.inputs.flatMap((input) => {
-      const rows = barRows(results, group, input);
-      return rows.length === 0 ? [] : [{ title: titleOf(group, input), rows }];
-    }),
-  );
-  const all = panels.flatMap(({ rows }) => rows);
-  const label = CHARACTER * Math.max(0, ...all.map(({ name }) => name.length)) + 8;
-  const scale = (WIDTH - label - FIGURES) / Math.max(...all.map((row) => row.megabytesPerSecond));
+interface Panel {
+  readonly title: string;
+  readonly rows: readonly ChartRow[];
+  /** Where the panel has a vertical line, as a length. */
+  readonly mark?: number;
+}
+
+/** A panel for each group and input, each with a scale of its own, and one for the bars. */
+export function chart(results: Results & { readonly bars: readonly Bar[] }): string {
+  const groups = Object.keys(GROUPS) as Group[];
+  const panels = [
+    ...inputsOf(results).map((input) => startPanel(results, input)),
+    ...groups.flatMap((group) => results.inputs.map((input) => speedPanel(results, group, input))),
+    barPanel(results.bars),
+  ].filter(({ rows }) => rows.length > 0);
+  const names = panels.flatMap(({ rows }) => rows.map(({ name }) => name.length));
+  const label = CHARACTER * Math.max(0, ...names) + 8;
   let y = 0;
-  const parts = panels.map(({ title, rows }) => {
-    const part = panel(title, rows, { top: y, label, scale });
-    y += PANEL_HEAD + rows.length * ROW + PANEL_GAP;
+  const parts = panels.map((one) => {
+    const part = drawn(one, y, label);
+    y += PANEL_HEAD + one.rows.length * ROW + PANEL_GAP;
     return part;
   });
-  const note = `MB of tar a second, longer is better; ${results.machine.cores} cores; light bars do only a part of the work`;
+  const note = `${results.machine.cores} cores; light bars do only a part of the work`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 24}" role="img" aria-label="${note}">
   <style>${STYLE}
   </style>
@@ -75,41 +90,83 @@ ${parts.join('\n')}
 `;
 }
 
-function titleOf(group: Group, { name, bytes, entries }: InputSize): string {
-  const size = `${Math.round(bytes / 1e6)} MB, ${entries.toLocaleString('en')} entries`;
-  return `${name}: ${size}; ${GROUPS[group].title}`;
+/** The releases of Node.js. */
+function inputsOf({ measurements }: Results): string[] {
+  return [...new Set(measurements.filter(({ group }) => group === 'start').map(({ input }) => input))];
 }
 
-function barRows({ measurements }: Results, group: Group, { name, bytes }: InputSize): BarRow[] {
-  return measurements
-    .filter((one) => one.group === group && one.input === name && !one.contender.endsWith('digests'))
+function startPanel({ measurements }: Results, name: string): Panel {
+  const rows = measurements
+    .filter(({ group, input }) => group === 'start' && input === name)
+    .map(({ contender, limit, samples }) => ({
+      ...{ name: contender, style: styleOf(contender, limit) },
+      value: median(samples.map((sample) => sample.seconds)) * 1000,
+    }));
+  const longest = Math.max(...rows.map(({ value }) => value));
+  return {
+    title: `${name}: start of the command line, ms, shorter is better`,
+    rows: rows.map(({ name, style, value }) => ({
+      ...{ name, style, length: value / longest, figures: `${value.toFixed(0)} ms` },
+    })),
+  };
+}
+
+/** Speed rather than time, so that the slow leave room for the fast. */
+function speedPanel({ measurements }: Results, group: Group, { name, bytes, entries }: InputSize): Panel {
+  const rows = measurements
+    .filter((one) => one.group === group && one.input === name)
     .filter(({ limit }) => !limit || GROUPS[group].limits)
     .map(({ contender, limit, samples }) => {
       const seconds = median(samples.map((sample) => sample.seconds));
-      const style = contender.startsWith('overlayer') ? 'own' : limit ? 'limit' : 'peer';
-      return { name: contender, style, seconds, megabytesPerSecond: bytes / 1e6 / seconds } as const;
+      return { name: contender, style: styleOf(contender, limit), seconds, speed: bytes / 1e6 / seconds };
     })
     .sort((a, b) => a.seconds - b.seconds);
+  const fastest = rows[0]?.speed ?? 0;
+  const size = `${Math.round(bytes / 1e6)} MB, ${entries.toLocaleString('en')} entries`;
+  return {
+    title: `${name}: ${size}; ${GROUPS[group].title}, MB/s of tar, longer is better`,
+    rows: rows.map(({ name, style, seconds, speed }) => ({
+      ...{ name, style, length: speed / fastest },
+      figures: `${speed.toFixed(0)} MB/s · ${seconds.toFixed(2)} s`,
+    })),
+  };
 }
 
-interface Place {
-  readonly top: number;
-  /** Room left of the bars. */
-  readonly label: number;
-  /** Of a MB a second. */
-  readonly scale: number;
+/** Up to the line, a bar is met. A share of more than twice what is allowed is cut off. */
+function barPanel(bars: readonly Bar[]): Panel {
+  return {
+    title: 'Bars: a row that ends before the line is met',
+    mark: 0.5,
+    rows: bars.map(({ what, input, required, measured, met, share }) => ({
+      name: input === '' ? what : `${what}: ${input}`,
+      style: met ? 'own' : 'missed',
+      length: Math.min(1, share / 2),
+      figures: `${measured} (${required})`,
+    })),
+  };
 }
 
-function panel(title: string, rows: readonly BarRow[], { top, label, scale }: Place): string {
-  const lines = rows.map(({ name, style, seconds, megabytesPerSecond }, index) => {
+function styleOf(contender: string, limit: boolean): ChartRow['style'] {
+  if (limit) return 'limit';
+  return contender.includes('overlayer') ? 'own' : 'peer';
+}
+
+/** @param top of the panel @param label room left of the rows */
+function drawn({ title, rows, mark }: Panel, top: number, label: number): string {
+  const room = WIDTH - label - FIGURES;
+  const lines = rows.map(({ name, style, length, figures }, index) => {
     const y = top + PANEL_HEAD + index * ROW;
-    const width = Math.max(1, megabytesPerSecond * scale);
-    const figures = `${megabytesPerSecond.toFixed(0)} MB/s · ${seconds.toFixed(2)} s`;
+    const width = Math.max(1, length * room);
     return `  <text x="${label - 8}" y="${y + 5}" text-anchor="end">${escaped(name)}</text>
   <rect class="${style}" x="${label}" y="${y - 8}" width="${width.toFixed(1)}" height="16" rx="2"/>
-  <text class="note" x="${(label + width + 8).toFixed(1)}" y="${y + 5}">${figures}</text>`;
+  <text class="note" x="${(label + width + 8).toFixed(1)}" y="${y + 5}">${escaped(figures)}</text>`;
   });
-  return [`  <text class="title" x="0" y="${top + 18}">${title}</text>`, ...lines].join('\n');
+  if (mark !== undefined) {
+    const x = (label + mark * room).toFixed(1);
+    const bottom = top + PANEL_HEAD + (rows.length - 1) * ROW + 12;
+    lines.push(`  <path class="mark" d="M${x} ${top + PANEL_HEAD - 12}V${bottom}"/>`);
+  }
+  return [`  <text class="title" x="0" y="${top + 18}">${escaped(title)}</text>`, ...lines].join('\n');
 }
 
 function escaped(text: string): string {

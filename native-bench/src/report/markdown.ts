@@ -1,21 +1,24 @@
-import { bars } from '../bars.js';
-import { CALLS } from '../daemon.js';
+import type { Bar } from '../bar.js';
+import { OPERATIONS } from '../engine/snapshots.js';
 import { READS } from '../erofs/root-reads.js';
+import { CALLS } from '../image/daemon.js';
 import type { Measurement } from '../measure.js';
 import type { Results } from '../results.js';
-import { OPERATIONS } from '../snapshots.js';
+import { againOf, allOf, COUNT, firstOf, laterOf } from '../start/small-layers.js';
 import { quantile, spread } from '../statistics.js';
 
 const TITLES: Readonly<Record<string, string>> = {
+  start: 'start of the command line, in memory',
   gzip: 'gzip layer, in memory',
   zstd: 'zstd layer, in memory',
   tar: 'plain tar, in memory',
   disk: 'on disk (ext4 with a journal), made durable',
   image:
-    'an image of five layers from an OCI layout into a store, on disk (ext4 with a journal), made durable',
+    'an image of five layers into a store, from an OCI layout or an archive, on disk (ext4 with a journal), made durable',
   pull: 'the same from a registry on this machine',
-  daemon:
-    'the same from an archive into containerd, by overlayer as its snapshotter and differ, and without; both start and end in the time',
+  distant:
+    'an image into a store in memory, from a registry with 50 ms of latency and 20 MB/s for each connection',
+  near: 'the same from a registry on this machine',
   'erofs-memory': 'gzip layer to one EROFS file, in memory',
   'erofs-disk': 'gzip layer to one EROFS file, on disk (ext4 with a journal), made durable',
   'erofs-image':
@@ -27,11 +30,10 @@ const TITLES: Readonly<Record<string, string>> = {
   commit: 'a toolchain that a container has installed becomes a layer of a new image, in memory',
   diff: 'a layer of an overlay snapshot, in memory',
   memory: 'peak memory',
-  startup: 'start-up',
 };
 
-export function markdown(results: Results): string {
-  const { machine, inputs } = results;
+export function markdown(results: Results & { readonly bars: readonly Bar[] }): string {
+  const { machine, inputs, bars } = results;
   return [
     '# overlayer beside other tools',
     '',
@@ -40,16 +42,7 @@ export function markdown(results: Results): string {
     '',
     '## Bars',
     '',
-    ...table(
-      ['bar', 'input', 'required', 'measured', ''],
-      bars(results).map((bar) => [
-        bar.what,
-        bar.input,
-        bar.required,
-        bar.measured,
-        bar.met ? 'met' : '**not met**',
-      ]),
-    ),
+    ...barTable(bars),
     '## Inputs',
     '',
     ...table(
@@ -64,6 +57,7 @@ export function markdown(results: Results): string {
       ]),
     ),
     ...Object.keys(TITLES).flatMap((group) => groupSection(results, group)),
+    ...(results.smallLayers.length === 0 ? [] : smallLayerSection(results)),
     ...(results.eventLoop.length === 0 ? [] : eventLoopSection(results)),
     ...(results.snapshots.length === 0 ? [] : snapshotSection(results)),
     ...(results.calls.length === 0 ? [] : callSection(results)),
@@ -75,33 +69,49 @@ export function markdown(results: Results): string {
   ].join('\n');
 }
 
+export function barTable(bars: readonly Bar[]): string[] {
+  return table(
+    ['bar', 'input', 'required', 'measured', ''],
+    bars.map(({ what, input, required, measured, met, reason }) => [
+      ...[what, input, required, measured],
+      met ? 'met' : `**not met**${reason === undefined ? '' : `: ${reason}`}`,
+    ]),
+  );
+}
+
 function groupSection({ measurements, inputs }: Results, group: string): string[] {
-  return inputs.flatMap(({ name, bytes }) => {
-    const rows = measurements.filter((one) => one.group === group && one.input === name);
-    if (rows.length === 0) return [];
+  const ofGroup = measurements.filter((one) => one.group === group);
+  return [...new Set(ofGroup.map(({ input }) => input))].flatMap((name) => {
+    const rows = ofGroup.filter(({ input }) => input === name);
+    const bytes = inputs.find((input) => input.name === name)?.bytes;
     const own = spread(secondsOf(rows[0]!)).median;
     return [
       `## ${TITLES[group]}: ${name}`,
       '',
       ...table(
-        ['', 'time', 'from – to', 'MB/s', 'user', 'system', 'peak memory', 'time, first row = 1'],
+        [
+          ...['', 'rounds', 'time', 'from – to', ...(bytes === undefined ? [] : ['MB/s'])],
+          ...['user', 'system', 'peak memory', 'time, first row = 1'],
+        ],
         rows.map((row) => measurementRow(row, bytes, own)),
       ),
     ];
   });
 }
 
-function measurementRow(row: Measurement, bytes: number, own: number): string[] {
+/** @param bytes of the input, if the rows are about one */
+function measurementRow(row: Measurement, bytes: number | undefined, own: number): string[] {
   const seconds = spread(secondsOf(row));
   const column = (key: 'userSeconds' | 'systemSeconds' | 'peakBytes') =>
     spread(row.samples.map((sample) => sample[key])).median;
   return [
     row.limit ? `_${row.contender}_` : row.contender,
+    String(row.samples.length),
     `${seconds.median.toFixed(3)} s`,
     `${seconds.min.toFixed(3)} – ${seconds.max.toFixed(3)}`,
-    (bytes / 1e6 / seconds.median).toFixed(0),
-    column('userSeconds').toFixed(2),
-    column('systemSeconds').toFixed(2),
+    ...(bytes === undefined ? [] : [(bytes / 1e6 / seconds.median).toFixed(0)]),
+    column('userSeconds').toFixed(3),
+    column('systemSeconds').toFixed(3),
     megabytes(column('peakBytes')),
     (seconds.median / own).toFixed(2),
   ];
@@ -109,6 +119,23 @@ function measurementRow(row: Measurement, bytes: number, own: number): string[] 
 
 function secondsOf(row: Measurement): number[] {
   return row.samples.map((sample) => sample.seconds);
+}
+
+function smallLayerSection({ smallLayers }: Results): string[] {
+  return [
+    `## A layer of 1 MB, ${COUNT} times in one process, in memory`,
+    '',
+    ...table(
+      ['', 'rounds', 'the first', 'the 2nd to 11th, median', 'the others, median', 'all', 'CPU time of all'],
+      smallLayers.map((layers) => [
+        layers.input,
+        String(layers.milliseconds.length),
+        ...[firstOf(layers), againOf(layers), laterOf(layers)].map((time) => `${time.toFixed(1)} ms`),
+        `${allOf(layers).toFixed(2)} s`,
+        `${spread(layers.cpuSeconds).median.toFixed(2)} s`,
+      ]),
+    ),
+  ];
 }
 
 function eventLoopSection({ eventLoop }: Results): string[] {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { loadImage } from '../image-files.js';
+import { loadImage } from '../image/image-files.js';
+import { startRegistry } from '../image/registry.js';
 import { describeLayer } from '../inputs.js';
 import { type Contender, measureInTurn } from '../measure.js';
-import { startEmptyRegistry } from '../registry.js';
 import type { Results } from '../results.js';
 import { run } from '../run.js';
 import { commitContenders } from './commit-contenders.js';
@@ -15,17 +15,15 @@ export function measureWayBack(results: Results, dir: string): void {
   const image = loadImage('image', dir);
   const toolchain = image.layers.find(({ name }) => name === 'toolchain')!;
   results.inputs.push(image.size, describeLayer(toolchain));
-  const stores = makeStores(dir, image.layout);
+  const stores = makeStores(dir, image);
   const where = { dir, rounds: Math.min(results.rounds, 3) };
   const measure = (group: WayBackGroup, contenders: readonly Contender[]) =>
     results.measurements.push(
       ...measureInTurn(contenders, { ...where, group, input: WAY_BACK_INPUTS[group] }),
     );
-  const registry = startEmptyRegistry(join(dir, 'registry'));
-  try {
+  {
+    using registry = startRegistry(join(dir, 'registry'));
     measure('push', pushContenders(stores, registry));
-  } finally {
-    registry.stop();
   }
   measure('convert-zstd', convertContenders(stores, 'zstd'));
   measure('convert-gzip', convertContenders(stores, 'gzip'));

@@ -1,7 +1,7 @@
-import { CONTAINERD } from '../image-contenders.js';
+import { CONTAINERD } from '../image/image-contenders.js';
+import type { Registry } from '../image/registry.js';
 import type { Contender } from '../measure.js';
 import { OVERLAYER } from '../paths.js';
-import type { EmptyRegistry } from '../registry.js';
 import { run, shell } from '../run.js';
 import { CONTAINERD_IMAGE, type Stores } from './stores.js';
 
@@ -9,8 +9,8 @@ export const PUSHERS = ['skopeo, from a layout', 'podman', 'buildah', 'container
 export const CONVERTERS = ['skopeo', 'buildah, from its storage'] as const;
 
 /** The image to a registry that has nothing. */
-export function pushContenders(stores: Stores, registry: EmptyRegistry): readonly Contender[] {
-  const { reference } = registry;
+export function pushContenders(stores: Stores, registry: Registry): readonly Contender[] {
+  const reference = `${registry.host}/image:latest`;
   const to = `docker://${reference}`;
   const contenders: readonly Contender[] = [
     {

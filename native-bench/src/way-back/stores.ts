@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CONTAINERD } from '../image-contenders.js';
+import { CONTAINERD } from '../image/image-contenders.js';
+import type { ImageFiles } from '../image/image-files.js';
 import { OVERLAYER } from '../paths.js';
 import { run, shell } from '../run.js';
 
@@ -21,7 +22,7 @@ export interface Stores {
 /** The name of the image in containerd. */
 export const CONTAINERD_IMAGE = 'example.org/bench:image';
 
-export function makeStores(dir: string, gzipLayout: string): Stores {
+export function makeStores(dir: string, { layout: gzipLayout, archive }: ImageFiles): Stores {
   const root = join(dir, 'stores');
   mkdirSync(join(root, 'containerd'), { recursive: true });
   const [overlayer, zstdLayout] = [join(root, 'overlayer'), join(root, 'zstd')];
@@ -44,7 +45,6 @@ export function makeStores(dir: string, gzipLayout: string): Stores {
   run(
     shell(`podman ${containers} tag $(podman ${containers} pull -q oci:${gzipLayout}:image) localhost/image`),
   );
-  const archive = join(dir, 'image.tar');
   run([CONTAINERD, join(root, 'containerd'), 'import', '--base-name', 'example.org/bench', archive]);
   return { root, gzipLayout, zstdLayout, overlayer, containers, containerd: join(root, 'containerd') };
 }

@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Layer } from './inputs.js';
-import { script } from './paths.js';
-import { run } from './run.js';
-import { median } from './statistics.js';
+import type { Layer } from '../inputs.js';
+import { script } from '../paths.js';
+import { run } from '../run.js';
+import { median } from '../statistics.js';
 
 /** How late the event loop of an embedding program is while it unpacks a gzip layer, in milliseconds. */
 export interface EventLoopDelay {

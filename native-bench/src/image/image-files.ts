@@ -1,15 +1,18 @@
 import { join } from 'node:path';
-import type { InputName } from './input-trees.js';
-import { type Layer, loadLayer, unloadLayer } from './inputs.js';
+import type { InputName } from '../input-trees.js';
+import { type Layer, loadLayer, unloadLayer } from '../inputs.js';
+import type { InputSize } from '../results.js';
+import { run } from '../run.js';
 import { writeOciLayout } from './oci-layout.js';
-import type { InputSize } from './results.js';
-import { run } from './run.js';
 
 /** Layers of the images, lowest first. Every second one makes half of the work, for what runs in two pipelines. */
 const IMAGE_LAYERS = {
   image: ['rootfs', 'toolchain', 'node-modules', 'guard', 'small'],
+  toolchains: ['rootfs', 'haskell', 'toolchain', 'rust', 'go'],
   'many files': ['rootfs', 'node-modules', 'many-files', 'guard'],
   'large files': ['rootfs', 'large-files', 'toolchain'],
+  'one large layer': ['large-files'],
+  'one small layer': ['tiny'],
 } as const satisfies Readonly<Record<string, readonly InputName[]>>;
 
 export type ImageName = keyof typeof IMAGE_LAYERS;
@@ -26,8 +29,8 @@ export interface ImageFiles {
 
 export function loadImage(name: ImageName, dir: string): ImageFiles {
   const layers = IMAGE_LAYERS[name].map((layer) => loadLayer(layer, dir, ['tar', 'gzip']));
-  const layout = join(dir, 'layout');
-  const archive = join(dir, 'image.tar');
+  const layout = join(dir, `${name.replaceAll(' ', '-')}.layout`);
+  const archive = join(dir, `${name.replaceAll(' ', '-')}.image.tar`);
   writeOciLayout(layout, layers);
   run(['tar', '-C', layout, '-cf', archive, '.']);
   const size = {

@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { script } from './paths.js';
-import { run } from './run.js';
-import { mountDisk } from './scratch.js';
-import { median } from './statistics.js';
+import { script } from '../paths.js';
+import { run } from '../run.js';
+import { mountDisk } from '../scratch.js';
+import { median } from '../statistics.js';
 
 export const OPERATIONS = ['prepare', 'commit', 'stat', 'remove', 'walk'] as const;
 
@@ -18,8 +18,8 @@ export const FEWEST = 10;
 export const MOST = 100_000;
 
 /** @param dir in memory */
-export function measureSnapshots(dir: string, rounds: number, quick: boolean): SnapshotTimes[] {
-  const counts = quick ? [FEWEST, 1000] : [FEWEST, 1000, MOST];
+export function measureSnapshots(dir: string, rounds: number): SnapshotTimes[] {
+  const counts = [FEWEST, 1000, MOST];
   const disk = join(dir, 'disk');
   const memory = counts.map((count) => measureStore('tmpfs', dir, count, rounds));
   mountDisk(disk);

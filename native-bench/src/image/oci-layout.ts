@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { linkSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Layer } from './inputs.js';
-import { run } from './run.js';
+import type { Layer } from '../inputs.js';
+import { run } from '../run.js';
 
 /** An OCI layout at `dir` whose image `image` has these layers as gzip, linked rather than copied. */
 export function writeOciLayout(dir: string, layers: readonly Layer[]): void {

@@ -1,21 +1,36 @@
 import { join } from 'node:path';
-import type { Layer } from './inputs.js';
-import type { Contender } from './measure.js';
-import { BENCH_DIR, OVERLAYER } from './paths.js';
-import { type Command, shell } from './run.js';
+import type { Layer } from '../inputs.js';
+import type { Contender } from '../measure.js';
+import { BENCH_DIR, OVERLAYER } from '../paths.js';
+import { CONTAINERD_2 } from '../prerequisites.js';
+import { type Command, shell } from '../run.js';
 
-// All leave a durable result; containerd starts and ends in the time, which takes it about 0.3 s.
+// All leave a durable result. containerd and its plugin start and end in the time, which takes 0.3 to 0.6 s.
 
 export const CONTAINERD = join(BENCH_DIR, 'scripts', 'containerd.sh');
+const DAEMON = join(BENCH_DIR, 'scripts', 'daemon.sh');
+
+/** Trees. */
+export const OWN = 'overlayer';
+export const OWN_EROFS = 'overlayer, EROFS';
+export const NEWEST_CONTAINERD = 'newest containerd';
+export const PLUGIN = 'newest containerd with overlayer';
+export const OLD_CONTAINERD = 'containerd 1.6';
+export const PIPELINES = 'igzip | tar, two side by side';
+
+/** Its own programs, and igzip, which it then uses. */
+export const NEWEST_PATH = `${CONTAINERD_2}:${process.env['PATH']}`;
 
 /** An image into a store that can mount it. `layout` and `archive` hold it as `image`. */
 export function imageContenders(layout: string, archive: string, layers: readonly Layer[]): Contender[] {
   return [
     ...overlayer('import', '--name', 'image', layout),
+    newestContainerd('import', '--local', '--snapshotter', 'overlayfs', archive),
+    plugin(`import --local --base-name image --snapshotter overlayer ${archive}`),
     ...importPeers(layout, archive),
     {
       name: 'tar -xzf, one after the other',
-      limit: true,
+      ...{ limit: true, slow: true },
       command: (dest) =>
         shell(
           `${layers.map((layer, at) => unpack('tar -xz', layer, join(dest, `${at}`))).join(' && ')} && sync -f ${dest}`,
@@ -25,12 +40,13 @@ export function imageContenders(layout: string, archive: string, layers: readonl
   ];
 }
 
-/** What else a user would pick. */
+/** The peers that take half a minute. */
 export function importPeers(layout: string, archive: string): Contender[] {
   const image = `oci:${layout}:image`;
   return [
     {
-      name: 'containerd',
+      name: OLD_CONTAINERD,
+      slow: true,
       command: (dest) => [CONTAINERD, dest, 'import', '--snapshotter', 'overlayfs', archive],
     },
     skopeo(image),
@@ -38,6 +54,7 @@ export function importPeers(layout: string, archive: string): Contender[] {
     containersStorage('buildah', `pull -q ${image}`),
     {
       name: 'umoci',
+      slow: true,
       command: (dest) => shell(`umoci unpack --image ${layout}:image ${dest}/bundle && sync -f ${dest}`),
     },
   ];
@@ -45,24 +62,59 @@ export function importPeers(layout: string, archive: string): Contender[] {
 
 /** The same from a registry on this machine. */
 export function pullContenders(reference: string, layers: readonly Layer[]): Contender[] {
-  const pull = `pull -q --tls-verify=false ${reference}`;
   return [
     ...overlayer('pull', '--plain-http', reference),
+    newestContainerd('pull', '--plain-http', '--snapshotter', 'overlayfs', reference),
+    plugin(`pull --plain-http --snapshotter overlayer ${reference}`),
     {
-      name: 'containerd',
+      name: OLD_CONTAINERD,
+      slow: true,
       command: (dest) => [CONTAINERD, dest, 'pull', '--plain-http', '--snapshotter', 'overlayfs', reference],
     },
-    skopeo(`--src-tls-verify=false docker://${reference}`),
-    containersStorage('podman', pull),
-    containersStorage('buildah', pull),
+    ...pullPeers(reference),
     sideBySide(layers),
   ];
 }
 
+/** The peers that keep images in containers-storage. */
+export function pullPeers(reference: string): Contender[] {
+  const pull = `pull -q --tls-verify=false ${reference}`;
+  return [
+    skopeo(`--src-tls-verify=false docker://${reference}`),
+    containersStorage('podman', pull),
+    containersStorage('buildah', pull),
+  ];
+}
+
+/** With the words of `ctr images`. */
+export function newestContainerd(...words: readonly string[]): Contender {
+  return {
+    name: NEWEST_CONTAINERD,
+    env: { PATH: NEWEST_PATH },
+    command: (dest) => [CONTAINERD, dest, ...words],
+  };
+}
+
+/** The newest containerd with overlayer as its snapshotter and differ. */
+export function plugin(words: string): Contender {
+  return {
+    name: PLUGIN,
+    env: { PATH: NEWEST_PATH },
+    command: (dest) =>
+      besideDaemon(dest, 'overlayer-diff', `ctr images ${words} >/dev/null && sync -f ${dest}`),
+  };
+}
+
+/** A line of shell beside the daemons. @param differ of containerd's diff service */
+export function besideDaemon(dest: string, differ: string, line: string): Command {
+  return ['sh', DAEMON, dest, differ, 'sh', '-c', line];
+}
+
 function overlayer(...words: readonly string[]): Contender[] {
   return [
-    { name: 'overlayer', command: overlayerInto(...words, '--discard-blobs') },
-    { name: 'overlayer, blobs kept', command: overlayerInto(...words) },
+    { name: OWN, command: overlayerInto(...words, '--discard-blobs', '--backend', 'overlay') },
+    { name: OWN_EROFS, command: overlayerInto(...words, '--discard-blobs', '--backend', 'erofs') },
+    { name: 'overlayer, blobs kept', command: overlayerInto(...words, '--backend', 'overlay') },
   ];
 }
 
@@ -74,6 +126,7 @@ export function overlayerInto(...words: readonly string[]): Contender['command']
 function skopeo(source: string): Contender {
   return {
     name: 'skopeo',
+    slow: true,
     command: (dest) =>
       inStorage(
         dest,
@@ -84,7 +137,8 @@ function skopeo(source: string): Contender {
 
 function containersStorage(name: 'podman' | 'buildah', pull: string): Contender {
   const options = '--root $0/root --runroot $0/run --storage-driver overlay';
-  return { name, command: (dest) => inStorage(dest, `${name} ${options} ${pull}`.replaceAll('$0', dest)) };
+  const line = `${name} ${options} ${pull}`;
+  return { name, slow: true, command: (dest) => inStorage(dest, line.replaceAll('$0', dest)) };
 }
 
 /** containers-storage mounts its own directory on itself, and leaves it so. */
@@ -95,7 +149,7 @@ function inStorage(dest: string, command: string): readonly string[] {
 /** What two cores can do without looking at what they write. */
 export function sideBySide(layers: readonly Layer[]): Contender {
   return {
-    name: 'igzip | tar, two side by side',
+    name: PIPELINES,
     limit: true,
     command: (dest) =>
       inTwoHalves(dest, layers, (layer, at) => unpack('igzip -dc | tar -x', layer, join(dest, `${at}`))),

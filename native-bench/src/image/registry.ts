@@ -1,30 +1,20 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from './run.js';
+import { run } from '../run.js';
 
 const HOST = '127.0.0.1:5055';
 
-export interface Registry {
-  /** Of its one image. */
-  readonly reference: string;
-  stop(): void;
-}
-
-/** Debian's docker-registry with the image of an OCI layout; its blobs are at `dir`, in memory. */
-export function startRegistry(dir: string, layout: string): Registry {
-  const { reference, stop } = startEmptyRegistry(dir);
-  const quietly = ['skopeo', '--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false'];
-  run([...quietly, `oci:${layout}:image`, `docker://${reference}`]);
-  return { reference, stop };
-}
-
-export interface EmptyRegistry extends Registry {
+export interface Registry extends Disposable {
+  readonly host: string;
+  /** Copies the image of an OCI layout to it. Returns its reference. */
+  push(layout: string, name: string): string;
   /** Removes what was pushed. */
-  readonly empty: () => void;
+  empty(): void;
 }
 
-export function startEmptyRegistry(dir: string): EmptyRegistry {
+/** Debian's docker-registry; its blobs are at `dir`, in memory, and go with it. */
+export function startRegistry(dir: string): Registry {
   mkdirSync(dir);
   const config = join(dir, 'config.json');
   const blobs = join(dir, 'blobs');
@@ -40,6 +30,18 @@ export function startEmptyRegistry(dir: string): EmptyRegistry {
   const registry = spawn('docker-registry', ['serve', config], { stdio: 'ignore', env });
   const retries = ['--retry', '50', '--retry-connrefused', '--retry-delay', '1'];
   run(['curl', '--silent', ...retries, `http://${HOST}/v2/`]);
-  const empty = () => rmSync(blobs, { recursive: true, force: true });
-  return { reference: `${HOST}/image:latest`, empty, stop: () => registry.kill() };
+  return {
+    host: HOST,
+    push(layout, name) {
+      const reference = `${HOST}/${name}:latest`;
+      const quietly = ['skopeo', '--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false'];
+      run([...quietly, `oci:${layout}:image`, `docker://${reference}`]);
+      return reference;
+    },
+    empty: () => rmSync(blobs, { recursive: true, force: true }),
+    [Symbol.dispose]() {
+      registry.kill();
+      rmSync(dir, { recursive: true });
+    },
+  };
 }
