@@ -48,7 +48,7 @@ export function getOptions(flags: GetFlags): GetImageOptions {
  * @throws OverlayerError `NotFound`, `InvalidArgument`: a directory of `--hosts-dir`
  */
 export async function registryOptions(flags: RegistryFlags): Promise<OpenRegistryOptions> {
-  const { plainHttp, username, passwordStdin, hostsDir, minRate, deadline } = flags;
+  const { plainHttp, username, passwordStdin, hostsDir, minRate, connections, deadline } = flags;
   if ((username === undefined) !== (passwordStdin === undefined))
     throw new UsageError('--username and --password-stdin go together');
   for (const directory of hostsDir ?? []) checkDirectory(directory);
@@ -61,6 +61,7 @@ export async function registryOptions(flags: RegistryFlags): Promise<OpenRegistr
     credentials,
     hostsDirectories: hostsDir,
     minBytesPerSecond: minRate,
+    connections,
     deadlineMs: deadline === undefined ? undefined : deadline * 1000,
   };
 }

@@ -28,9 +28,14 @@ export class Semaphore {
 
   /** Adds a place. */
   widen(): void {
-    const next = this.#queue.shift();
+    const next = this.#free < 0 ? undefined : this.#queue.shift();
     if (next === undefined) this.#free += 1;
     else next();
+  }
+
+  /** Removes a place. If none is free, the next user who leaves gives up theirs. */
+  narrow(): void {
+    this.#free -= 1;
   }
 
   async #take(signal: AbortSignal | undefined): Promise<void> {

@@ -24,7 +24,17 @@ export const REGISTRY_FLAGS = [
   flag('--min-rate <SIZE>', 'fewest bytes a second, averaged over 30 seconds (default: 64)', parseSize),
   flag('--deadline <SECONDS>', 'longest time for the whole image (default: no limit)', parseCount),
 ] as const;
-export type RegistryFlags = ValuesOf<typeof REGISTRY_FLAGS>;
+export type RegistryFlags = ValuesOf<typeof REGISTRY_FLAGS> & Partial<ValuesOf<typeof CONNECTIONS>>;
+
+const CONNECTIONS = [
+  flag(
+    '--connections <N>',
+    'connections for the ranges of large layers (default: 1, up to 8 for slow ones)',
+    parseCount,
+  ),
+] as const;
+/** Options of the commands that fetch layers from registries. */
+export const FETCH_FLAGS = [...REGISTRY_FLAGS, ...CONNECTIONS] as const;
 
 /** Options of the commands that get images into the store. */
 const GET_FLAGS = [
@@ -41,7 +51,7 @@ const GET_FLAGS = [
 ] as const;
 export type GetFlags = ValuesOf<typeof GET_FLAGS>;
 
-export const PULL_FLAGS = [...GET_FLAGS, ...REGISTRY_FLAGS] as const;
+export const PULL_FLAGS = [...GET_FLAGS, ...FETCH_FLAGS] as const;
 export type PullFlags = ValuesOf<typeof PULL_FLAGS>;
 
 export const IMPORT_FLAGS = [

@@ -11,7 +11,7 @@ import {
   type ValuesOf,
   withDefault,
 } from './declare.js';
-import { PLATFORM, REGISTRY_FLAGS } from './image-flags.js';
+import { FETCH_FLAGS, PLATFORM } from './image-flags.js';
 import { JSON_OUTPUT, progressFlag, STORE_FLAGS } from './store-flags.js';
 
 const PROGRESS = progressFlag('a bar');
@@ -63,7 +63,7 @@ const TREE_FLAGS = [
 export const IMAGE_FLAGS = grouped('Images:', [
   PLATFORM,
   flag('--image <NAME>', 'the name or digest of the image, where there are several'),
-  ...REGISTRY_FLAGS,
+  ...FETCH_FLAGS,
 ]);
 export type OpenImageFlags = ValuesOf<typeof IMAGE_FLAGS>;
 

@@ -12,7 +12,9 @@ import type {
   OpenBlobOptions,
   SourceImage,
 } from '../source/image-source.js';
-import { BlobBody, type BlobResponse, contentRange } from './blob-body.js';
+import { BlobBody } from './blob/blob-body.js';
+import { BlobRequests } from './blob/blob-requests.js';
+import { ConnectionBudget } from './blob/connection-budget.js';
 import { Retries } from './http/retries.js';
 import { Lifetime } from './lifetime.js';
 import { type ResolvedManifest, readManifest, resolveManifest } from './manifest-requests.js';
@@ -28,6 +30,8 @@ export class RegistrySource implements ImageSource {
   readonly #tell: (notice: RegistryNotice) => void;
   readonly #lifetime: Lifetime;
   readonly #repository: Repository;
+  readonly #connections: RegistryAccess['connections'];
+  readonly #budget: ConnectionBudget;
   /** The manifest is requested only once. */
   #resolved: ResolvedManifest | undefined;
 
@@ -36,6 +40,8 @@ export class RegistrySource implements ImageSource {
     this.description = reference.domain;
     this.#reference = reference;
     this.#retries = retries;
+    this.#connections = access.connections;
+    this.#budget = new ConnectionBudget(access.connections.most);
     this.#tell = onceEach(onNotice);
     this.#lifetime = new Lifetime(access.deadlineMs, `${reference.name} did not arrive`);
     const shared = { ...access, ending: this.#lifetime.signal, tell: this.#tell };
@@ -58,11 +64,15 @@ export class RegistrySource implements ImageSource {
     if (MANIFEST_MEDIA_TYPES.includes(blob.mediaType))
       return { bytes: await readManifest(blob, operation), offset: 0 };
     if (offset === blob.size && offset > 0) return { bytes: new Uint8Array(), offset };
-    const openAt = (at: number) => this.#openAt(blob, at, operation);
-    const first = await openAt(offset);
+    const requests = new BlobRequests(blob, operation);
+    const first = await requests.open(offset, operation);
     if (first.response.isEncoded && !isLayer(blob.mediaType) && blob.size <= MAX_DOCUMENT_BYTES)
       return { bytes: await first.response.read(blob.size, `Blob ${blob.digest}`), offset: 0 };
-    return { bytes: new LentBytes(new BlobBody(blob, first, openAt, operation)), offset: first.part.start };
+    const body = new BlobBody(blob, first, {
+      ...{ requests, budget: this.#budget, connections: this.#connections, signal: operation.signal },
+      retries: () => this.#newRetries(),
+    });
+    return { bytes: new LentBytes(body), offset: first.range.start };
   }
 
   async close(): Promise<void> {
@@ -76,29 +86,10 @@ export class RegistrySource implements ImageSource {
 
   #begin(given: AbortSignal | undefined): Operation {
     const signal = this.#lifetime.during(given);
-    return { repository: this.#repository, retries: new Retries(this.#retries, this.#tell), signal };
+    return { repository: this.#repository, retries: this.#newRetries(), signal };
   }
 
-  /** Requests a blob from an offset on. A server without support for the range sends the whole blob. */
-  async #openAt(
-    blob: Descriptor,
-    offset: number,
-    { repository, retries, signal }: Operation,
-  ): Promise<BlobResponse> {
-    const { digest, size } = blob;
-    const ask = async (headers: Readonly<Record<string, string>>, accepts: readonly number[]) => {
-      const request = { what: `blob ${digest}`, headers, accepts, signal };
-      return await repository.request(`blobs/${digest}`, request, retries);
-    };
-    const whole = { start: 0, end: size };
-    if (offset > 0) {
-      // Some servers refuse or ignore a range without an end.
-      const response = await ask({ range: `bytes=${offset}-${size - 1}` }, [200, 206, 416]);
-      if (response.status === 200) return { response, part: whole };
-      const part = response.status === 206 ? contentRange(response, size) : undefined;
-      if (part !== undefined && part.start <= offset && offset < part.end) return { response, part };
-      await response.discard();
-    }
-    return { response: await ask({}, [200]), part: whole };
+  #newRetries(): Retries {
+    return new Retries(this.#retries, this.#tell, () => this.#budget.narrow());
   }
 }

@@ -92,6 +92,15 @@ export class Endpoint {
     return this.#client.linked(link, url);
   }
 
+  /** The URL of a response to a request for a path, if the server has redirected the request to another URL. */
+  redirected(path: string, { url }: HttpResponse): URL | undefined {
+    const isAsked = this.#bases.some((base) => {
+      const asked = new URL(path, base);
+      return asked.origin === url.origin && asked.pathname === url.pathname;
+    });
+    return isAsked ? undefined : url;
+  }
+
   async close(): Promise<void> {
     await this.#client.close();
   }
@@ -219,6 +228,11 @@ interface RepositoryRequest extends EndpointRequest {
   readonly resolves?: boolean | undefined;
 }
 
+interface Located {
+  readonly endpoint: Endpoint;
+  readonly response: HttpResponse;
+}
+
 /** A repository at all servers that have it. */
 export class Repository {
   readonly #name: string;
@@ -250,11 +264,31 @@ export class Repository {
    * @throws `signal.reason`
    */
   async request(path: string, request: RepositoryRequest, retries: Retries): Promise<HttpResponse> {
-    const named = { ...request, what: `${request.what} of ${this.#name}` };
+    return (await this.locate(path, request, retries)).response;
+  }
+
+  /** As `request`, with the server of the response. */
+  async locate(path: string, request: RepositoryRequest, retries: Retries): Promise<Located> {
+    const named = this.#named(request);
     return await retries.run(() => this.#requestOnce(path, named), request.signal);
   }
 
-  async #requestOnce(path: string, request: RepositoryRequest): Promise<HttpResponse> {
+  /** Asks one server. @param to as in `Endpoint.request` */
+  async requestFrom(
+    endpoint: Endpoint,
+    to: string | URL,
+    request: EndpointRequest,
+    retries: Retries,
+  ): Promise<HttpResponse> {
+    const named = this.#named(request);
+    return await retries.run(() => endpoint.request(to, named), request.signal);
+  }
+
+  #named<T extends EndpointRequest>(request: T): T {
+    return { ...request, what: `${request.what} of ${this.#name}` };
+  }
+
+  async #requestOnce(path: string, request: RepositoryRequest): Promise<Located> {
     let outcome: unknown = new OverlayerError(
       'FailedPrecondition',
       `No server is configured for ${request.what}`,
@@ -265,7 +299,7 @@ export class Repository {
     for (const endpoint of this.#endpoints) {
       if (request.resolves && !endpoint.host.canResolve) continue;
       try {
-        return await endpoint.request(path, request);
+        return { endpoint, response: await endpoint.request(path, request) };
       } catch (error) {
         request.signal.throwIfAborted();
         outcome = error;

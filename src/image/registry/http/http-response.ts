@@ -172,7 +172,7 @@ export async function responseFailure(
     },
   );
   return PASSING.includes(status) || passing.includes(status)
-    ? new PassingFailure(error, retryAfterMs(response))
+    ? new PassingFailure(error, { delayMs: retryAfterMs(response), status })
     : error;
 }
 

@@ -8,6 +8,8 @@ const MAX_DELAY_MS = 5_000;
 const MAX_ASKED_DELAY_MS = 60_000;
 /** Shorter delays are not reported unless the server asked for them. */
 const LONG_DELAY_MS = 3000;
+/** Statuses of a server that limits its clients' requests or connections. */
+const OVERLOADED: readonly number[] = [429, 503];
 const UNITS = [
   ['days', 24 * 3_600_000],
   ['hours', 3_600_000],
@@ -19,11 +21,17 @@ export class PassingFailure extends Error {
   readonly error: OverlayerError;
   /** The server's `Retry-After`. */
   readonly delayMs: number | undefined;
+  /** The status of the response; undefined when there was none. */
+  readonly status: number | undefined;
 
-  constructor(error: OverlayerError, delayMs?: number) {
+  constructor(
+    error: OverlayerError,
+    response: Pick<PassingFailure, 'delayMs' | 'status'> | undefined = undefined,
+  ) {
     super(error.message, { cause: error });
     this.error = error;
-    this.delayMs = delayMs;
+    this.delayMs = response?.delayMs;
+    this.status = response?.status;
   }
 }
 
@@ -31,11 +39,14 @@ export class PassingFailure extends Error {
 export class Retries {
   readonly #most: number;
   readonly #tell: (notice: RegistryNotice) => void;
+  readonly #onOverload: () => void;
   #done = 0;
 
-  constructor(most: number, tell: (notice: RegistryNotice) => void = () => {}) {
+  /** @param onOverload called when a server refuses a request because it has too many */
+  constructor(most: number, tell: (notice: RegistryNotice) => void = () => {}, onOverload = () => {}) {
     this.#most = most;
     this.#tell = tell;
+    this.#onOverload = onOverload;
   }
 
   /** Call it after progress: the next failure counts as the first. */
@@ -58,7 +69,8 @@ export class Retries {
   async wait(failure: unknown, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (!(failure instanceof PassingFailure)) throw failure;
-    const { error, delayMs: asked = 0 } = failure;
+    const { error, delayMs: asked = 0, status } = failure;
+    if (status !== undefined && OVERLOADED.includes(status)) this.#onOverload();
     if (asked > MAX_ASKED_DELAY_MS) throw comeBackLater(error, asked);
     if (this.#done >= this.#most) throw error;
     const backOff = Math.min(FIRST_DELAY_MS * 2 ** this.#done, MAX_DELAY_MS);
