@@ -115,12 +115,11 @@ class Link {
   #deliverLater(): void {
     const [next] = this.#queue;
     if (next === undefined || this.#timer !== undefined) return;
-    const wait = next.at - performance.now();
-    if (wait <= 0) return this.#deliver();
-    this.#timer = setTimeout(() => {
+    const deliver = () => {
       this.#timer = undefined;
       this.#deliver();
-    }, wait);
+    };
+    this.#timer = setTimeout(deliver, next.at - performance.now());
   }
 
   #deliver(): void {

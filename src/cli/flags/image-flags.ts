@@ -16,7 +16,7 @@ export const PLATFORM = flag(
 );
 
 /** Options of the commands that ask registries. */
-export const REGISTRY_FLAGS = [
+const REGISTRY_FLAGS = [
   flag('--plain-http', 'connect without TLS'),
   flag('--username <USER>', 'the registry user (default: what docker login or podman login has stored)'),
   flag('--password-stdin', 'read the password from standard input'),

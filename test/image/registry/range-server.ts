@@ -124,8 +124,11 @@ export function useRangeServers() {
     open.push(() => server.close());
     return server;
   };
-  const source = async (server: RangeServer, options?: OpenRegistryOptions): Promise<ImageSource> => {
-    const opened = await openRegistry(`${server.host}/some/image:1`, { retries: 2, ...options });
+  const source = async (
+    { host }: { readonly host: string },
+    options?: OpenRegistryOptions,
+  ): Promise<ImageSource> => {
+    const opened = await openRegistry(`${host}/some/image:1`, { retries: 2, ...options });
     open.push(() => opened.close());
     return opened;
   };

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import type { ImageSource, RegistryNotice } from '../../../src/index.js';
 import { read } from '../../helpers/read-blob.js';
+import { ShapedProxy } from '../../helpers/shaped-proxy.js';
 import { within } from '../../helpers/within.js';
 import { type AnswerChange, type RangeServer, useRangeServers } from './range-server.js';
 
@@ -50,24 +51,14 @@ test('a small blob is requested whole', async () => {
 });
 
 test('by default, a connection that turns out to be slow is helped by others', async () => {
-  const server = await start(({ range, response }) => {
-    if (range !== undefined) return false;
-    // 1 MB a second, until another connection comes.
-    response.writeHead(200, { 'accept-ranges': 'bytes' });
-    let at = 0;
-    const drip = setInterval(() => {
-      const isHelped = server.ranges.length > 0;
-      if (isHelped) clearInterval(drip);
-      const end = isHelped ? server.bytes.length : at + 20_000;
-      response.write(server.bytes.subarray(at, end));
-      at = end;
-      if (isHelped) response.end();
-    }, 20);
-    response.on('close', () => clearInterval(drip));
-    return true;
-  });
-  await expectWhole(await source(server), server);
-  expect(server.ranges.length).toBeGreaterThan(1);
+  const server = await start();
+  const proxy = await ShapedProxy.start(server.host, { latencyMs: 20, bytesPerSecond: 6_000_000 });
+  try {
+    await expectWhole(await source(proxy), server);
+  } finally {
+    await proxy.close();
+  }
+  expect(proxy.mostConnections).toBeGreaterThan(2);
 });
 
 test('ranges continue where an earlier pull has ended', async () => {

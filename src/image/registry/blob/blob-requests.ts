@@ -8,7 +8,7 @@ import type { BlobResponse, Range } from './range-reader.js';
 const EXPIRED: readonly number[] = [400, 401, 403, 404, 410];
 
 /** The server does not send ranges of the blob, or they are of another object. */
-export class NoRangesError extends Error {
+class NoRangesError extends Error {
   override readonly name = 'NoRangesError';
 }
 
