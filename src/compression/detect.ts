@@ -1,6 +1,6 @@
 import { OverlayerError } from '../base/errors.js';
 
-type StreamFormat = 'none' | 'gzip' | 'zstd';
+export type StreamFormat = 'none' | 'gzip' | 'zstd';
 
 /** `detectFormat` needs this many of the first bytes, or all bytes of a shorter stream. */
 export const DETECT_BYTES = 512;

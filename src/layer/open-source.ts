@@ -64,6 +64,22 @@ export function openSource(source: FoundSource): OpenedSource {
   return { bytes: stat.isFIFO() ? openFifo(source) : createReadStream(source), compressedSize: undefined };
 }
 
+/** A layer of at most so many compressed bytes is read in one thread: a second one would start too late to be of use. */
+const SMALL_BYTES = 1024 * 1024;
+
+/** Whether one thread reads a layer as soon as two would. @param size compressed bytes; undefined when it is not known */
+export function isSmallSize(size: number | undefined): boolean {
+  return size !== undefined && size <= SMALL_BYTES;
+}
+
+/** Whether a source is a small layer. It is not when its size is known only at its end. */
+export function isSmallSource(source: FoundSource): boolean {
+  if (typeof source !== 'string')
+    return isSmallSize(source instanceof Uint8Array || isFileRange(source) ? source.length : undefined);
+  const stat = statSync(source, { throwIfNoEntry: false });
+  return isSmallSize(stat?.isFile() ? stat.size : undefined);
+}
+
 /** Frees what a source holds that is not read, because the work before it has failed. */
 export async function useSource<T>(
   source: LayerSource,

@@ -44,10 +44,17 @@ async function* plan(
     using taken = await crews.take(signal);
     batches.attach(taken);
     try {
-      return await runLayer(taken.item, found, { ...options, signal }, (hash) =>
-        taken.item.apply.run({ type: 'plan', limits, hash, wantsOperations }, (operations) =>
-          batches.add(operations),
-        ),
+      return await runLayer(
+        taken.item,
+        found,
+        { ...options, signal },
+        {
+          decodes: true,
+          read: (hash, decode) =>
+            taken.item.apply.run({ type: 'plan', limits, hash, wantsOperations, decode }, (operations) =>
+              batches.add(operations),
+            ),
+        },
       );
     } finally {
       batches.end(); // another layer has the crew next

@@ -45,9 +45,12 @@ export async function* readEntries<Admitted>(
   const work = useSource(source, options, async (found) => {
     signal?.throwIfAborted();
     using crew = await crews.take(signal);
-    return await runLayer(crew.item, found, options, (hash) => {
-      begun.resolve({ crew, hash });
-      return archive.promise;
+    return await runLayer(crew.item, found, options, {
+      decodes: false,
+      async read(hash) {
+        begun.resolve({ crew, hash });
+        return await archive.promise;
+      },
     });
   });
   work.catch(begun.reject);

@@ -6,8 +6,7 @@ import { checkLevel } from './diff/create-diff.js';
 import { useSource } from './open-source.js';
 import type { Compression, LayerProgress, LayerSource } from './options.js';
 import { runLayer } from './run-layer.js';
-import { crews } from './worker/crew.js';
-import { drainRing } from './worker/drain-ring.js';
+import { crews, drainRing } from './worker/crew.js';
 
 /** The ring from the apply thread to the caller. As large as the others of a crew. */
 const RING_BYTES = 4 * 1024 * 1024;
@@ -45,10 +44,18 @@ export async function* recompressLayer(
   const ring = new Ring(memory, pipeline.gate);
   ring.reset();
   const work = useSource(source, {}, (found) =>
-    runLayer(crew.item, found, { ...reading, signal }, async () => {
-      const { diffID } = await apply.run({ type: 'recompress', compression, level, ring: memory });
-      return { ...NOT_DECODED, size: pipeline.bytes, diffID };
-    }),
+    runLayer(
+      crew.item,
+      found,
+      { ...reading, signal },
+      {
+        decodes: false,
+        async read() {
+          const { diffID } = await apply.run({ type: 'recompress', compression, level, ring: memory });
+          return { ...NOT_DECODED, size: pipeline.bytes, diffID };
+        },
+      },
+    ),
   );
   // The threads may not have begun.
   work.catch(() => pipeline.gate.abort());

@@ -5,27 +5,34 @@ import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
-import { type FoundSource, openSource } from './open-source.js';
+import { type FoundSource, isSmallSize, openSource } from './open-source.js';
 import type { GzipDecoder, LayerResult, PlanLayerOptions, ReadLayerOptions } from './options.js';
 import type { Anomaly, AnomalySummary } from './plan/anomaly.js';
 import { type Crew, settleAll } from './worker/crew.js';
-import type { ArchiveSummary } from './worker/jobs.js';
+import type { ArchiveSummary, DecodeInput, Read } from './worker/jobs.js';
 import { type Pipeline, reportProgress } from './worker/pipeline.js';
 
 /** A large buffer is copied in pieces, so that the caller's event loop runs in between. */
 const PIECE_BYTES = 256 * 1024;
 
+/** The part of a layer that reads its archive. */
+interface ReadArchive {
+  /** Whether it can decode the layer, too. */
+  readonly decodes: boolean;
+  read(hash: boolean, decode: DecodeInput | undefined): Promise<Read<ArchiveSummary>>;
+}
+
 /**
  * Runs one layer through a crew: from its source through the decode and apply threads, until all of them have answered.
  *
- * @param archive asks the apply thread for its part
+ * @param archive asks for the part that reads the archive, and decodes the source if `decode` is set
  * @throws the first thread's error; `signal.reason` when the signal ended it
  */
 export async function runLayer(
   crew: Crew,
   source: FoundSource,
   options: PlanLayerOptions,
-  archive: (hash: boolean) => Promise<ArchiveSummary>,
+  archive: ReadArchive,
 ): Promise<LayerResult> {
   const { signal } = options;
   const wanted = checkReading(options);
@@ -41,15 +48,20 @@ export async function runLayer(
     signal?.throwIfAborted();
     const { hash, gzip } = wanted;
     const { maxRatio, maxWindow } = resolveLimits(options.limits);
-    const [decoded, summary] = await settleAll(
+    const decode = { file, gzip, maxRatio, maxWindow, hash };
+    const inOneThread = archive.decodes && (crew.inCallersThread || isSmallSize(compressedSize));
+    const feeding = bytes && feed(bytes, pipeline, { stopped, unread: options.unreadSource });
+    if (inOneThread) await feeding;
+    const [decodedApart, summary] = await settleAll(
       pipeline.gate,
       [
-        crew.decode.run({ type: 'decode', file, gzip, maxRatio, maxWindow, hash }),
-        archive(hash),
-        bytes && feed(bytes, pipeline, { stopped, unread: options.unreadSource }),
+        inOneThread ? undefined : crew.decode.run({ type: 'decode', ...decode }),
+        archive.read(hash, inOneThread ? decode : undefined),
+        feeding,
       ] as const,
       stop,
     );
+    const decoded = (summary.decoded ?? decodedApart)!;
     const { size, entries, whiteouts, listsRoot } = summary;
     const { compression } = decoded;
     const diffID = summary.diffID === undefined ? undefined : (`sha256:${summary.diffID}` as const);
@@ -60,8 +72,18 @@ export async function runLayer(
     if (options.digest === undefined && options.diffID === undefined && stated === undefined)
       checkUnnamed(summary, decoded.provesEnd, options.allowEmpty ?? false);
     const anomalies = [...summary.anomalies, ...streamAnomalies(decoded, summary)];
-    const { compressedBytes: compressedSize } = pipeline;
-    return { digest, diffID, compression, size, compressedSize, entries, whiteouts, listsRoot, anomalies };
+    const { compressedBytes } = pipeline;
+    return {
+      digest,
+      diffID,
+      compression,
+      size,
+      compressedSize: compressedBytes,
+      entries,
+      whiteouts,
+      listsRoot,
+      anomalies,
+    };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw progress.failure() ?? error;

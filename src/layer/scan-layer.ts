@@ -44,10 +44,17 @@ export async function scanLayer(
       pipeline.addInFlight(-1);
       pipeline.gate.bump(SPACE);
     };
-    const result = await runLayer(taken.item, found, { ...options, signal: ends }, (hash) =>
-      apply.run({ type: 'scan', limits, hash, key }, (entries) => {
-        taking = takeNext(entries);
-      }),
+    const result = await runLayer(
+      taken.item,
+      found,
+      { ...options, signal: ends },
+      {
+        decodes: true,
+        read: (hash, decode) =>
+          apply.run({ type: 'scan', limits, hash, key, decode }, (entries) => {
+            taking = takeNext(entries);
+          }),
+      },
     );
     await untilAborted(taking, ends);
     return result;

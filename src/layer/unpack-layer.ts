@@ -2,13 +2,13 @@ import { checkChoice, checkOptions, checkPath } from '../base/check-arguments.js
 import { OverlayerError } from '../base/errors.js';
 import { type Limits, resolveLimits } from '../base/limits.js';
 import { ProgressTask, type Task } from '../base/task.js';
-import type { Taken } from '../base/threads/pool.js';
+import type { Pool, Taken } from '../base/threads/pool.js';
 import { withContext } from '../base/with-context.js';
 import type { LowersLater, NeedsLowers } from './apply/lowers-later.js';
 import type { OwnerMap } from './apply/shift-owners.js';
 import { DiffedLayer } from './diff/diffed-layer.js';
 import type { FileFacts } from './manifest/file-facts.js';
-import { useSource } from './open-source.js';
+import { isSmallSource, useSource } from './open-source.js';
 import {
   type LayerProgress,
   type LayerResult,
@@ -18,14 +18,20 @@ import {
   type UnpackLayerOptions,
 } from './options.js';
 import { runLayer } from './run-layer.js';
-import { type Crew, crews } from './worker/crew.js';
-import type { ArchiveSummary } from './worker/jobs.js';
+import { type Crew, callersCrews, crews } from './worker/crew.js';
+import type { ArchiveSummary, DecodeInput, Read } from './worker/jobs.js';
 
 /**
  * Starts the threads that the first layer will need, and does not wait for them. It saves 50 ms of the first layer.
+ *
+ * @param source path of that layer, if it is known: a small one needs one thread, or none with `thread: 'caller'`
  */
-export function warmUp(): void {
-  crews.warmUp();
+export function warmUp(source?: string, { thread }: Pick<UnpackLayerOptions, 'thread'> = {}): void {
+  const isSmall = source !== undefined && isSmallSource(source);
+  if (isSmall && thread === 'caller') return;
+  crews.warmUp((crew) => {
+    if (!isSmall) crew.warmUp();
+  });
 }
 
 /** Key of the events: new progress replaces the progress that was not read yet. */
@@ -92,10 +98,10 @@ export interface AppliedLayer {
   readonly needsLowers: NeedsLowers | undefined;
 }
 
-/** Runs a layer through a crew. @param archive asks the apply thread for its part */
+/** Runs a layer through a crew. @param archive asks the apply thread for its part, and to decode the layer */
 type RunLayer = (
   crew: Taken<Crew>,
-  archive: (hash: boolean) => Promise<ArchiveSummary>,
+  archive: (hash: boolean, decode?: DecodeInput) => Promise<Read<ArchiveSummary>>,
 ) => Promise<LayerResult>;
 
 /** `unpackLayer` as a part of a larger operation. @param source may be a layer that is made meanwhile */
@@ -106,22 +112,26 @@ export async function applyLayer(
 ): Promise<AppliedLayer> {
   const { temporary, owners, facts: wantsFacts = false, lowersLater } = options;
   const { target = 'directory', lowers = [], existing = 'refuse', sync = true, rootless } = options;
-  const { flushSoon = sync } = options;
+  const { flushSoon = sync, thread = 'worker' } = options;
   if (source instanceof DiffedLayer)
-    return await unpack((crew, archive) => source.run(crew, options, () => archive(false)));
+    return await unpack((crew, archive) => source.run(crew, options, () => archive(false)), crews);
   return await useSource(source, options, (found) =>
-    unpack(({ item }, archive) => runLayer(item, found, options, archive)),
+    unpack(
+      ({ item }, read) => runLayer(item, found, options, { decodes: true, read }),
+      thread === 'caller' && isSmallSource(found) ? callersCrews : crews,
+    ),
   );
 
-  async function unpack(run: RunLayer): Promise<AppliedLayer> {
+  async function unpack(run: RunLayer, pool: Pool<Crew>): Promise<AppliedLayer> {
     const limits = resolveLimits(options.limits);
     checkChoice('target', target, ['directory', 'overlay', 'erofs']);
     checkChoice('existing', existing, ['refuse', 'merge']);
+    checkChoice('thread', thread, ['worker', 'caller']);
     checkPath('destination', destination);
     for (const lower of lowers) checkPath('lowers', lower);
     if (target === 'erofs') checkForFile(options);
     options.signal?.throwIfAborted();
-    using crew = await crews.take(options.signal);
+    using crew = await pool.take(options.signal);
     return await unpackWith(crew, run, limits);
   }
 
@@ -131,8 +141,8 @@ export async function applyLayer(
     let facts: FileFacts | undefined;
     let needsLowers: NeedsLowers | undefined;
     try {
-      const layer = await run(taken, async (hash) => {
-        const common = { destination, lowers, lowersLater, limits, owners };
+      const layer = await run(taken, async (hash, decode) => {
+        const common = { destination, lowers, lowersLater, limits, owners, decode };
         const applied = await (target === 'erofs'
           ? crew.apply.run({ type: 'writeFile', ...common, flushSoon })
           : crew.apply.run({

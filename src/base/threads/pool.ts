@@ -41,9 +41,12 @@ export class Pool<Item extends Poolable> {
     this.#places = new Semaphore(size);
   }
 
-  /** Makes an item, unless there is one, for a user who comes later. */
-  warmUp(): void {
-    if (this.#inUse === 0 && this.#idle.length === 0) this.#idle.push(this.#make());
+  /** Makes an item, unless there is one, for a user who comes later. @param prepare is called with a new item */
+  warmUp(prepare: (item: Item) => void = () => {}): void {
+    if (this.#inUse > 0 || this.#idle.length > 0) return;
+    const item = this.#make();
+    prepare(item);
+    this.#idle.push(item);
   }
 
   /** Runs `work` with an item. @throws `signal.reason` when the signal ends the wait for it */

@@ -31,7 +31,7 @@ export type JobResult<Jobs extends JobTable<Jobs>, J extends Job<Jobs>> = Awaite
 >;
 
 /** The functions that a thread runs, by type of job. */
-type JobHandlers<Jobs extends JobTable<Jobs>> = {
+export type JobHandlers<Jobs extends JobTable<Jobs>> = {
   readonly [Type in keyof Jobs]: (
     ...parameters: Parameters<Jobs[Type]>
   ) => ReturnType<Jobs[Type]> | Promise<ReturnType<Jobs[Type]>>;
@@ -175,6 +175,42 @@ export function threadFailure(cause: unknown): OverlayerError {
   return new OverlayerError('ResourceExhausted', `Cannot start a thread: ${words}`, { cause, errno, hint });
 }
 
+/** Runs the jobs of a `WorkerThread` in the calling thread. Their errors are as those of a thread. */
+export class JobRunner<Jobs extends JobTable<Jobs>> {
+  readonly broken = false;
+  readonly #load: () => Promise<JobHandlers<Jobs>>;
+  #handlers: JobHandlers<Jobs> | undefined;
+
+  constructor(load: () => Promise<JobHandlers<Jobs>>) {
+    this.#load = load;
+  }
+
+  async run<J extends Job<Jobs>>(
+    job: J,
+    tell: (event: never) => void = () => {},
+  ): Promise<JobResult<Jobs, J>> {
+    try {
+      this.#handlers ??= await this.#load();
+      return (await runJob(this.#handlers, job, tell)) as JobResult<Jobs, J>;
+    } catch (error) {
+      throw error instanceof AbortedError ? error : fromPlainError(toPlainError(error));
+    }
+  }
+
+  keepAlive(): void {}
+
+  async terminate(): Promise<void> {}
+}
+
+function runJob<Jobs extends JobTable<Jobs>>(
+  handlers: JobHandlers<Jobs>,
+  job: { readonly type: keyof Jobs },
+  tell: (event: never) => void,
+): unknown {
+  const handler = handlers[job.type] as (input: unknown, tell: unknown) => unknown;
+  return handler(job, tell);
+}
+
 /** Called in the thread. @returns the `data` that its `WorkerThread` was made with */
 export function threadData<Data>(): Data {
   return (workerData as Start).data as Data;
@@ -198,8 +234,7 @@ export function handleJobs<Jobs extends JobTable<Jobs>>(
   const tell = (event: unknown) => send({ type: 'event', event });
   port.on('message', async (job: { readonly type: keyof Jobs }) => {
     try {
-      const handler = handlers[job.type] as (input: unknown, tell: unknown) => unknown;
-      send({ type: 'done', result: await handler(job, tell) });
+      send({ type: 'done', result: await runJob(handlers, job, tell) });
     } catch (error) {
       onFailure();
       send(

@@ -58,7 +58,16 @@ async function unpackOneLayer(
   const progress = new LateProgress(flags.progress);
   try {
     const signal = abortOnSignals();
-    const options = { ...readOptions(flags), target, rootless, lowers, existing, sync, signal } as const;
+    const options = {
+      ...readOptions(flags),
+      target,
+      rootless,
+      lowers,
+      existing,
+      sync,
+      signal,
+      thread: 'caller',
+    } as const;
     const layer = await progress.show(unpackLayer(input.source, destination, options));
     const seconds = (performance.now() - started) / 1000;
     printResult(

@@ -54,14 +54,22 @@ export abstract class HashedReader {
   wait(): number {
     for (;;) {
       const seen = this.#gate.look(DATA);
-      const held = (this.taken - this.ring.released(this.#reader)) | 0;
-      const available = this.ring.available(this.#reader, held);
-      if (available !== 0) return this.limit(available);
-      const worked = this.work();
-      this.#release(this.keptFrom()); // the writer may be waiting for the room
-      if (worked || this.#digest.help()) continue;
+      const length = this.poll();
+      if (length !== 0) return length;
       this.rest();
       this.#gate.wait(DATA, seen);
+    }
+  }
+
+  /** Does all other work before it finds no bytes. @returns as `wait`; 0 when there are no bytes yet */
+  poll(): number {
+    for (;;) {
+      const held = (this.taken - this.ring.released(this.#reader)) | 0;
+      const available = this.ring.available(this.#reader, held);
+      if (available !== 0) return available < 0 ? available : this.limit(available);
+      const worked = this.work();
+      this.#release(this.keptFrom()); // the writer may be waiting for the room
+      if (!worked && !this.#digest.help()) return 0;
     }
   }
 

@@ -21,17 +21,20 @@ export interface DecodeJobs {
 /** The jobs of the apply thread. */
 export interface ApplyJobs {
   /** Fills the destination, which the next job has to commit or discard. */
-  apply(input: ApplyInput): AppliedArchive;
+  apply(input: ReadJob<ApplyInput>): Read<AppliedArchive>;
   /** Writes the layer file, which the next job has to commit or discard. */
-  writeFile(input: WriteFileInput): AppliedArchive;
+  writeFile(input: ReadJob<WriteFileInput>): Read<AppliedArchive>;
   /** Writes the layer file of an upperdir. The decode thread has no part in it. */
   pack(input: PackInput): void;
   /** Writes the merged image of layer files. The decode thread has no part in it. */
   merge(input: MergeInput): MergedErofsLayers;
   /** Reads the archive without writing anything. Each event is the next part of the plan. */
-  plan(input: PlanInput, tell: (operations: readonly PlannedOperation[]) => void): ArchiveSummary;
+  plan(
+    input: ReadJob<PlanInput>,
+    tell: (operations: readonly PlannedOperation[]) => void,
+  ): Read<ArchiveSummary>;
   /** As `plan`, with fingerprints of the files. It does not hash the archive of a compressed layer. */
-  scan(input: ScanInput, tell: (entries: ScannedEntries) => void): ArchiveSummary;
+  scan(input: ReadJob<ScanInput>, tell: (entries: ScannedEntries) => void): Read<ArchiveSummary>;
   /** Writes the archive of the difference between two trees, or the tar of a layer file, into the input ring. */
   diff(input: DiffInput): { readonly whiteouts: number };
   /** Compresses the archive anew. */
@@ -40,6 +43,18 @@ export interface ApplyJobs {
   /** @returns a hint about what could not be removed */
   discard(input: object): string | undefined;
 }
+
+/** A job of the apply thread that reads the archive of a layer. */
+type ReadJob<Input> = Input & {
+  /** Set when the apply thread decodes the layer, too: for a small layer, two threads take longer. */
+  readonly decode: DecodeInput | undefined;
+};
+
+/** The result of a `ReadJob`. */
+export type Read<Archive> = Archive & {
+  /** Set when `decode` was set. */
+  readonly decoded?: DecodedSource | undefined;
+};
 
 export interface DecodeInput {
   /** The regular file to read; undefined when the caller's thread fills the input ring. */

@@ -3,6 +3,7 @@ import { WorkBudget } from '../../base/work-budget.js';
 import { BLOCK_BYTES } from '../../erofs/format.js';
 import { TAR_OFFSET } from '../../erofs/head.js';
 import { DestinationFile } from '../../rootfs/destination-file.js';
+import { SequentialFile } from '../../rootfs/sequential-file.js';
 import { fromSystemError, toOverlayerError } from '../../system/errno-code.js';
 import { openSha256, type Sha256 } from '../../system/sha256.js';
 import { type System, SystemError } from '../../system/system.js';
@@ -15,7 +16,6 @@ import type { AppliedArchive, PackInput, WriteFileInput } from './jobs.js';
 import { PackedArchive } from './packed-archive.js';
 import type { Pipeline } from './pipeline.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
-import { SequentialFile } from './sequential-file.js';
 
 /** Bytes that are copied within the file, or from a lower one, in one step. */
 const COPY_BYTES = 256 * 1024;
@@ -41,7 +41,7 @@ export class LayerFileWriter {
   }
 
   /** Writes everything but the head. The tar is in the pipeline. @throws OverlayerError */
-  fill(pipeline: Pipeline, input: Omit<WriteFileInput, 'destination'>): AppliedArchive {
+  async fill(pipeline: Pipeline, input: Omit<WriteFileInput, 'destination'>): Promise<AppliedArchive> {
     const { limits, lowers, lowersLater, owners, flushSoon } = input;
     const look = () => pipeline.gate.throwIfAborted();
     using layers = new LazyLowers(this.#system, lowers);
@@ -57,7 +57,7 @@ export class LayerFileWriter {
     const { bytes } = archive.ring;
     const file = this.#begin(flushSoon);
     const write = (start: number, length: number) => this.#orFailed(() => file.write(bytes, start, length));
-    const read = readArchive(pipeline, archive, layer, limits, write);
+    const read = await readArchive(pipeline, archive, layer, limits, write);
     this.#end(layer, { tarBytes: read.size, diffID: Buffer.from(read.diffID!, 'hex') }, file, look);
     const { whiteouts, listsRoot, needsLowers, anomalies } = layer;
     return { ...read, whiteouts, listsRoot, needsLowers, anomalies: anomalies.summary(), facts: undefined };

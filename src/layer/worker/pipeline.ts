@@ -64,8 +64,20 @@ export function createPipelineMemory(): PipelineMemory {
   };
 }
 
+/** Both parts of a layer in one thread, in turns. */
+export interface Alone {
+  /** Fills the ring of the archive, until its end. It calls `consume` whenever there are bytes. */
+  produce(): Promise<void>;
+  /** Reads all bytes that are in the ring of the archive. There is room in it afterwards. */
+  consume: () => void;
+  /** Lets the event loop run when it is due. Undefined in a thread without other work. */
+  readonly pause: (() => Promise<void> | undefined) | undefined;
+}
+
 /** A thread's view of the crew's memory. */
 export class Pipeline {
+  /** Set in the apply thread while it decodes the source, too. No other thread has a part in the layer then. */
+  alone: Alone | undefined;
   readonly gate: Gate;
   /** The source's bytes. */
   readonly input: Ring;

@@ -75,13 +75,13 @@ export class PlanSink implements TarSink {
 }
 
 /** Reads a layer's archive into a consumer of its plan. */
-export function consumePlan(
+export async function consumePlan(
   pipeline: Pipeline,
   { limits, hash }: Pick<PlanInput, 'limits' | 'hash'>,
   open: (budget: WorkBudget) => PlanConsumer,
-): ArchiveSummary {
+): Promise<ArchiveSummary> {
   const sink = new PlanSink(limits, () => pipeline.gate.throwIfAborted(), open);
-  const read = readArchive(pipeline, new ArchiveReader(pipeline, hash), sink, limits);
+  const read = await readArchive(pipeline, new ArchiveReader(pipeline, hash), sink, limits);
   return { ...read, ...sink.finish() };
 }
 
@@ -90,7 +90,7 @@ export function planArchive(
   pipeline: Pipeline,
   input: PlanInput,
   tell: (operations: readonly PlannedOperation[]) => void,
-): ArchiveSummary {
+): Promise<ArchiveSummary> {
   let batch: PlannedOperation[] = [];
   const flush = () => {
     waitTurn(pipeline);

@@ -195,30 +195,42 @@ export class ArchiveReader extends HashedReader {
   }
 }
 
+type ReadArchive = Pick<
+  ArchiveSummary,
+  'size' | 'diffID' | 'entries' | 'endIsMarked' | 'dataAfterArchive' | 'holdsImages'
+>;
+
 /**
  * Decodes the whole archive into `sink`.
  *
  * @param copy gets all bytes of the archive, in the ring's memory, before they are decoded
  */
-export function readArchive(
+export async function readArchive(
   pipeline: Pipeline,
   archive: ArchiveReader,
   sink: TarSink,
   limits: Limits,
   copy?: (start: number, length: number, position: number) => void,
-): Pick<ArchiveSummary, 'size' | 'diffID' | 'entries' | 'endIsMarked' | 'dataAfterArchive' | 'holdsImages'> {
+): Promise<ReadArchive> {
   archive.begin();
   try {
     const decoder = new ArchiveDecoder(pipeline, sink, limits);
-    for (;;) {
-      const length = archive.wait();
-      if (length < 0) break;
+    const read = (length: number) => {
       const { start } = archive;
       decoder.admit(length);
       copy?.(start, length, decoder.position);
       decoder.write(archive.ring.bytes, start, length);
       archive.take(length);
+    };
+    const { alone } = pipeline;
+    if (alone !== undefined) {
+      alone.consume = () => {
+        pipeline.gate.throwIfAborted();
+        for (let length = archive.poll(); length > 0; length = archive.poll()) read(length);
+      };
+      await alone.produce();
     }
+    for (let length = archive.wait(); length >= 0; length = archive.wait()) read(length);
     return { ...decoder.end(), diffID: archive.finish() };
   } catch (error) {
     archive.abandon();

@@ -129,7 +129,7 @@ class Room {
   }
 
   wait(): number {
-    const { compressed, output, gate } = this.#pipeline;
+    const { compressed, output, gate, alone } = this.#pipeline;
     const isArchive = compressed !== undefined && compressed === (this.#ring === output);
     for (;;) {
       const seen = gate.look(SPACE);
@@ -138,6 +138,10 @@ class Room {
       if (room > 0) {
         if (hasUnread && this.#digest.tryHelp()) continue;
         return room;
+      }
+      if (alone !== undefined) {
+        if (!this.#digest.help()) alone.consume();
+        continue;
       }
       if (isArchive) {
         if (this.#digest.help() || this.#files?.work()) continue;

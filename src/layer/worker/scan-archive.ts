@@ -16,7 +16,7 @@ export function scanArchive(
   pipeline: Pipeline,
   input: ScanInput,
   tell: (entries: ScannedEntries) => void,
-): ArchiveSummary {
+): Promise<ArchiveSummary> {
   let batch = new Batch();
   const content = new ContentPrints(input.key);
   const flush = () => {

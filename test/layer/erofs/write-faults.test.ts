@@ -52,7 +52,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const FORMS = ['archive', 'upperdir'] as const;
 type Form = (typeof FORMS)[number];
 
-function fillFrom(form: Form, writer: LayerFileWriter): void {
+async function fillFrom(form: Form, writer: LayerFileWriter): Promise<void> {
   const limits = DEFAULT_LIMITS;
   if (form === 'upperdir') {
     writer.pack({ upper, layerFiles: [], limits }, () => {});
@@ -66,13 +66,13 @@ function fillFrom(form: Form, writer: LayerFileWriter): void {
   pipeline.input.publish(layer.length);
   pipeline.input.end();
   const settings = { lowersLater: undefined, owners: undefined, limits, flushSoon: true };
-  writer.fill(pipeline, { lowers: [lower], ...settings });
+  await writer.fill(pipeline, { lowers: [lower], ...settings });
 }
 
-function write(form: Form, system: System): void {
+async function write(form: Form, system: System): Promise<void> {
   const writer = LayerFileWriter.open(system, destination);
   try {
-    fillFrom(form, writer);
+    await fillFrom(form, writer);
   } catch (error) {
     writer.discard();
     throw error;
@@ -81,10 +81,10 @@ function write(form: Form, system: System): void {
 }
 
 /** Every call that the writing of a layer makes, refused once. */
-function allFaults(form: Form, errno: string): readonly Fault[] {
+async function allFaults(form: Form, errno: string): Promise<readonly Fault[]> {
   mkdirSync(place);
   const { system, calls } = new FaultySystem(openLinuxSystem());
-  write(form, system);
+  await write(form, system);
   rmSync(place, { recursive: true });
   return [...calls].flatMap(([method, count]) =>
     Array.from({ length: count }, (_, call) => ({ method, call: call + 1, errno })),
@@ -94,7 +94,7 @@ function allFaults(form: Form, errno: string): readonly Fault[] {
 test.each(FORMS.flatMap((form) => ['EIO', 'ENOSPC'].map((errno) => [form, errno] as const)))(
   '%s, %s of any call: nothing is left, or the whole file',
   async (form, errno) => {
-    const faults = allFaults(form, errno);
+    const faults = await allFaults(form, errno);
     const methods = new Set(faults.map(({ method }) => method));
     const read = form === 'archive' ? 'readAt' : 'read';
     for (const method of ['pwrite', read, 'truncate', 'syncFile', 'link', 'unlink', 'syncDirectory'])
@@ -102,7 +102,7 @@ test.each(FORMS.flatMap((form) => ['EIO', 'ENOSPC'].map((errno) => [form, errno]
     for (const fault of faults) {
       mkdirSync(place);
       const { system } = new FaultySystem(openLinuxSystem(), fault);
-      const refused = attempt(() => write(form, system));
+      const refused = await attempt(() => write(form, system));
       if (refused === undefined) await verifyErofsLayer(destination);
       else {
         expect(refused, JSON.stringify(fault)).toBeInstanceOf(OverlayerError);
@@ -117,10 +117,10 @@ test.each(FORMS)(
   '%s: a process that dies before any call leaves no file that can be mounted, or the whole one',
   async (form) => {
     let whole = 0;
-    const deaths = allFaults(form, 'EIO');
+    const deaths = await allFaults(form, 'EIO');
     for (const { method, call } of deaths) {
       mkdirSync(place);
-      attempt(() => write(form, dyingSystem(method, call)));
+      await attempt(() => write(form, dyingSystem(method, call)));
       for (const name of readdirSync(place)) {
         const path = `${place}/${name}`;
         if (!hasSuperblock(path)) expect(name).not.toBe(basename(destination));
@@ -161,9 +161,9 @@ function hasSuperblock(path: string): boolean {
   return magic.readUInt32LE() !== 0;
 }
 
-function attempt(work: () => void): unknown {
+async function attempt(work: () => Promise<void>): Promise<unknown> {
   try {
-    work();
+    await work();
     return undefined;
   } catch (error) {
     return error;

@@ -1,4 +1,4 @@
-import type { System } from '../../system/system.js';
+import type { System } from '../system/system.js';
 
 const FLUSH_BYTES: number = 8 * 1024 * 1024;
 /** Shorter runs of zeros are written: a hole would save no block of most file systems, or break a write in two. */
