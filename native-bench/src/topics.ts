@@ -5,6 +5,7 @@ import { measureExplore } from './explore/measure-explore.js';
 import { measureImages } from './image/measure-image.js';
 import type { InputName } from './input-trees.js';
 import { LAYER_GROUPS, measureLayers } from './layers/measure-layers.js';
+import { measureNetwork } from './network/measure-network.js';
 import type { Results } from './results.js';
 import { measureStart } from './start/measure-start.js';
 import { measureWayBack } from './way-back/measure-way-back.js';
@@ -17,6 +18,7 @@ export const TOPICS = {
   start: measureStart,
   layers: (results, dir, inputs) => measureLayers(results, dir, inputs, Object.values(LAYER_GROUPS)),
   image: measureImages,
+  network: measureNetwork,
   engine(results, dir, inputs) {
     measureLayers(results, dir, inputs, Object.values(ENGINE_GROUPS));
     measureLayers(results, dir, MEMORY_INPUTS, [measureMemory]);
@@ -29,7 +31,7 @@ export const TOPICS = {
 } satisfies Readonly<Record<string, Topic>>;
 
 /** What a run measures that names none. */
-export const DEFAULT_TOPICS = ['start', 'layers', 'image'] as const;
+export const DEFAULT_TOPICS = ['start', 'layers', 'image', 'network'] as const;
 
 /** Parts of topics, whose results replace none that the documents show. */
 export const PARTS: Readonly<Record<string, Topic>> = Object.fromEntries(
