@@ -152,6 +152,24 @@ describe('without a terminal it is text', () => {
     expect((await overlayer(['explore', layout, '--min-efficiency', '2'])).code).toBe(3);
   });
 
+  test('checks are printed beside a page and a comparison, too', async () => {
+    const directory = makeLayout();
+    const [layout, page] = [join(directory, 'layout'), join(directory, 'page.html')];
+    const checked = (...args: readonly string[]) =>
+      overlayer(['explore', layout, '--max-wasted', '5kB', ...args]);
+    const failed = /^FAILED +wastedBytes +10\.2 kB +at most 5 kB$/m;
+    expect(await checked('--html', page)).toMatchObject({ code: 1, stdout: expect.stringMatching(failed) });
+    const json = await checked('--html', page, '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ path: page, checks: [{ passed: false }] });
+    const piped = await checked('--html', '-');
+    expect(piped).toMatchObject({ code: 1, stderr: expect.stringMatching(failed) });
+    expect(piped.stdout).toMatch(/^<!doctype html>.*<\/html>\n?$/is);
+    expect(await checked('--compare', layout)).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(failed),
+    });
+  });
+
   test('what an image has in another way than an older one', async () => {
     const directory = makeLayout();
     writeFiles(join(directory, 'old'), layoutFiles({}, [LAYERS[0]!]));

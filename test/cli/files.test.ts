@@ -1,12 +1,24 @@
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { copyImage, openImageLayout, openRegistryTarget, openStore } from '../../src/index.js';
 import { DockerRegistry } from '../helpers/docker-registry.js';
-import { layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
+import { archiveOf, layoutFiles, writeFiles } from '../helpers/hand-made-image.js';
 import { RegistryProxy } from '../helpers/registry-proxy.js';
 import { dir, file, symlink, tar, whiteout } from '../helpers/tar-builder.js';
-import { controlCharacters, needsProgram, overlayer, sha256, temporaryDirectory } from './helpers.js';
+import {
+  controlCharacters,
+  MAIN,
+  needsProgram,
+  overlayer,
+  sha256,
+  start,
+  temporaryDirectory,
+} from './helpers.js';
 
 const LAYERS = [
   tar(dir('etc'), file('etc/base', 'base'), file('etc/gone', 'gone'), symlink('link', 'etc/top')),
@@ -81,4 +93,63 @@ test('a damaged layer prints nothing', async () => {
   writeFileSync(join(layout, 'blobs/sha256', top), tar(dir('etc'), file('etc/top', 'evil')));
   const { code, stdout } = await overlayer(['cat', layout, 'etc/top']);
   expect({ code, stdout }).toEqual({ code: 15, stdout: '' });
+});
+
+/** What looks into an image, without the image, and what it prints. */
+const LOOKS = [
+  ['files', [], /etc\/top$/m],
+  ['cat', ['etc/top'], /^top$/],
+  ['explore', [], /^Layers/m],
+  ['explore', ['--json'], /"fileBytes"/],
+] as const;
+
+describe.each(LOOKS)('%s %j', (command, args, output) => {
+  test('ends quietly when its reader does', async () => {
+    const child = start([command, makeLayout(), ...args]);
+    child.stdout!.destroy();
+    const [errors, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
+    expect({ code, errors }).toEqual({ code: 0, errors: '' });
+  });
+
+  test('fails on a full disk', async () => {
+    const full = openSync('/dev/full', 'w');
+    onTestFinished(() => closeSync(full));
+    const child = start([command, makeLayout(), ...args], { stdio: ['ignore', full, 'pipe'] });
+    const [errors, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
+    expect({ code, errors }).toEqual({
+      code: 8,
+      errors: 'overlayer: Cannot write to standard output (ENOSPC)\n',
+    });
+  });
+
+  test('reads an image and a layer from standard input', async () => {
+    const archive = archiveOf(layoutFiles({}, LAYERS));
+    for (const input of [archive, gzipSync(LAYERS[1]!)]) {
+      const { code, stdout } = await overlayer([command, '-', ...args], { input });
+      expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(output) });
+    }
+  });
+
+  test('needs no root, and says which store it may not read', (context) => {
+    needsProgram(context, 'setpriv');
+    if (process.getuid?.() !== 0) return context.skip('it takes another user');
+    const directory = temporaryDirectory();
+    chmodSync(directory, 0o755);
+    writeFileSync(join(directory, 'image.tar'), archiveOf(layoutFiles({}, LAYERS)));
+    mkdirSync(join(directory, 'store'), { mode: 0o700 });
+    const asNobody = (image: string) =>
+      spawnSync(
+        'setpriv',
+        [
+          ...['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, MAIN],
+          ...[command, image, ...args, '--root', 'store'],
+        ],
+        { cwd: directory, encoding: 'utf8' },
+      );
+    expect(asNobody('image.tar')).toMatchObject({ status: 0, stdout: expect.stringMatching(output) });
+    expect(asNobody('app:1')).toMatchObject({
+      status: 7,
+      stderr: expect.stringMatching(/Cannot look into .*store.*EACCES/),
+    });
+  });
 });

@@ -75,6 +75,12 @@ const READS = {
   openImageArchive: 2,
   openRegistry: 2,
   testing: 'function',
+  exploreImage: 5001,
+  openImageFiles: 2,
+  readImageFile: 1,
+  files: 'one,two',
+  cat: 5000,
+  explore: 5001,
 };
 const NEEDS_SYSTEM = ['unpackLayer', 'createDiff', 'mountAll', 'openSnapshotter', 'openStore', 'serve'];
 const NEEDS_RECORDS = ['openSnapshotter', 'openStore', 'serve'];

@@ -13,7 +13,7 @@ import { type ExploredInput, openExplored } from '../explored-input.js';
 import { abortOnSignals, reportFailure } from '../failure.js';
 import type { ExploreFlags, LookFlags } from '../flags/explore-flags.js';
 import { writeOutput } from '../output.js';
-import { type Check, comparisonText, exploredText } from '../render/explored.js';
+import { type Check, checksText, comparisonText, exploredText } from '../render/explored.js';
 import { formatBytes } from '../render/format.js';
 import { printResult } from '../render/print.js';
 import { createPullProgress } from '../render/progress/pull-progress.js';
@@ -34,29 +34,37 @@ export async function explore(
         ? undefined
         : await exploreArgument(flags.compare, flags, { given, signal });
     const checks = checksOf(image, flags);
-    if (flags.html !== undefined) await writePage(flags.html, { image, other, flags, signal });
-    else if (other !== undefined) printComparison(other, image, flags);
+    if (flags.html !== undefined) await writePage(flags.html, { image, other, checks, flags, signal });
+    else if (other !== undefined) printChecked(flags, comparisonOf(other, image), checks);
     else if (checks.length === 0 && !flags.json && isTerminal())
       await exploreOnTerminal(image, (path) => readAgain(argument, path, flags, { given, signal }), signal);
-    else {
-      const document = { ...documentOf(image), checks: checks.length === 0 ? undefined : checks };
-      printResult(flags, document, exploredText(image, checks));
-    }
+    else printChecked(flags, { document: documentOf(image), text: exploredText(image) }, checks);
     return checks.every(({ passed }) => passed) ? 0 : CHECK_FAILED_EXIT_CODE;
   } catch (error) {
     return reportFailure(error, flags);
   }
 }
 
+interface Result {
+  readonly document: object;
+  readonly text: string;
+}
+
+function printChecked(flags: ExploreFlags, { document, text }: Result, checks: readonly Check[]): void {
+  const field = checks.length === 0 ? undefined : checks;
+  printResult(flags, { ...document, checks: field }, text + checksText(checks));
+}
+
 interface Page {
   readonly image: ExploredImage;
   readonly other: ExploredImage | undefined;
+  readonly checks: readonly Check[];
   readonly flags: ExploreFlags;
   readonly signal: AbortSignal;
 }
 
 /** Writes the page to a file, or for `-` to standard output. */
-async function writePage(path: string, { image, other, flags, signal }: Page): Promise<void> {
+async function writePage(path: string, { image, other, checks, flags, signal }: Page): Promise<void> {
   let size = 0;
   async function* counted(): AsyncGenerator<Uint8Array, void, void> {
     for await (const bytes of writeImagePage(image, { compare: other })) {
@@ -65,7 +73,11 @@ async function writePage(path: string, { image, other, flags, signal }: Page): P
     }
   }
   await writeOutput(counted(), path, signal);
-  if (path !== '-') printResult(flags, { path, size }, `${displayPath(path)}: ${formatBytes(size)}\n`);
+  if (path === '-') process.stderr.write(checksText(checks));
+  else {
+    const text = `${displayPath(path)}: ${formatBytes(size)}\n`;
+    printChecked(flags, { document: { path, size }, text }, checks);
+  }
 }
 
 function isTerminal(): boolean {
@@ -158,9 +170,9 @@ function documentOf(image: ExploredImage): object {
   };
 }
 
-function printComparison(before: ExploredImage, after: ExploredImage, flags: ExploreFlags): void {
+function comparisonOf(before: ExploredImage, after: ExploredImage): Result {
   const files: readonly PathChange[] = compareExplored(before, after);
   const summary = ({ name, digest, size, entries }: ExploredImage) => ({ name, digest, size, entries });
   const document = { before: summary(before), after: summary(after), files };
-  printResult(flags, document, comparisonText(before, after, files));
+  return { document, text: comparisonText(before, after, files) };
 }

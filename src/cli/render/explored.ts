@@ -25,7 +25,7 @@ export interface Check {
 }
 
 /** What an image is made of. */
-export function exploredText(image: ExploredImage, checks: readonly Check[]): string {
+export function exploredText(image: ExploredImage): string {
   const waste = image.waste();
   return [
     headText(image),
@@ -35,7 +35,6 @@ export function exploredText(image: ExploredImage, checks: readonly Check[]): st
     directoriesText(image),
     waste.length === 0 ? '' : `\nWhat could be smaller\n${wasteText(waste)}`,
     image.setuid.length === 0 ? '' : `\nFiles with setuid or setgid\n${listText(image.setuid)}`,
-    checks.length === 0 ? '' : `\nChecks\n${checksText(checks)}`,
   ].join('');
 }
 
@@ -116,14 +115,16 @@ function listText(paths: readonly string[]): string {
   return shown.join('') + (more > 0 ? `  and ${formatCount(more)} more (--json prints all)\n` : '');
 }
 
-function checksText(checks: readonly Check[]): string {
+/** '' without checks. */
+export function checksText(checks: readonly Check[]): string {
+  if (checks.length === 0) return '';
   const rows = checks.map(({ name, limit, actual, passed }) => {
     const text = (value: number) =>
       name === 'efficiency' ? percent(value) : name === 'setuid' ? formatCount(value) : formatBytes(value);
     const bound = name === 'efficiency' ? 'at least' : 'at most';
     return [passed ? 'passed' : 'FAILED', name, text(actual), `${bound} ${text(limit)}`];
   });
-  return columns(['', 'CHECK', 'IMAGE', 'WANTED'], rows);
+  return `\nChecks\n${columns(['', 'CHECK', 'IMAGE', 'WANTED'], rows)}`;
 }
 
 /** The letter of `docker diff`; `M` stands for metadata. */

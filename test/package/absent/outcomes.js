@@ -1,6 +1,9 @@
 // What works and what does not, as JSON: by the code of the error where there is one.
+
+import { execFileSync } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
 import { serve } from 'overlayer/daemon';
+import { exploreImage, openImageFiles, readImageFile } from 'overlayer/explore';
 import { inspectImages, openImageArchive, openImageLayout, openRegistry, openStore } from 'overlayer/images';
 import { createDiff, planLayer, unpackLayer } from 'overlayer/layer';
 import { mountAll, openSnapshotter } from 'overlayer/snapshots';
@@ -25,6 +28,21 @@ async function layersOf(opening) {
   }
 }
 
+async function exploreArchive(explore) {
+  const source = await openImageArchive(archive);
+  try {
+    return await explore(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Runs a command without a store. */
+function command(...args) {
+  const main = new URL('node_modules/overlayer/dist/cli/main.cjs', import.meta.url).pathname;
+  return execFileSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+}
+
 const operations = {
   readTar: async () => await count(readTar(createReadStream(tar))),
   planLayer: async () => (await planLayer(layer)).diffID,
@@ -33,6 +51,15 @@ const operations = {
   openImageArchive: () => layersOf(openImageArchive(archive)),
   openRegistry: () => layersOf(openRegistry(reference)),
   testing: async () => typeof (await import('overlayer/testing')).snapshotterSuite,
+  exploreImage: async () => (await exploreArchive(exploreImage)).size,
+  openImageFiles: async () => await exploreArchive((source) => count(openImageFiles(source))),
+  readImageFile: async () => await exploreArchive((source) => count(readImageFile(source, 'two'))),
+  files: async () =>
+    command('files', archive)
+      .match(/one|two/g)
+      .join(),
+  cat: async () => command('cat', archive, 'two').length,
+  explore: async () => JSON.parse(command('explore', archive, '--json')).size,
   unpackLayer: async () => (await unpackLayer(layer, inside('rootfs'))).diffID,
   createDiff: async () => typeof (await createDiff({ upper: folder })).diffID,
   mountAll: () => mountAll([{ type: 'tmpfs', source: 'tmpfs', options: [] }], inside('nothing')),
