@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { INPUT_TREES, type InputName } from './input-trees.js';
 import { describeMachine } from './machine.js';
 import { BENCH_PACKAGES, installContainerd, installDebianPackages, installPeers } from './prerequisites.js';
-import { barsOf, resultsFile, writeReport } from './report/write-report.js';
-import { emptyResults, type Results } from './results.js';
+import { barsOf, writeBars, writeReport, writeReportAgain } from './report/write-report.js';
+import { emptyResults } from './results.js';
 import { enterNamespace, mountMemory } from './scratch.js';
 import { DEFAULT_TOPICS, PARTS, TOPICS, type Topic } from './topics.js';
 
@@ -37,8 +36,10 @@ if (unknown.length > 0) {
   console.error(`No such name: ${unknown.join(', ')}\n${USAGE}`);
   process.exit(2);
 }
-if (flags.report) console.log(barsOf(names.map(reportAgain)));
+if (flags.report) for (const name of names) writeReportAgain(name);
 else await measureAll();
+writeBars(DEFAULT_TOPICS);
+console.log(barsOf(names.map(nameOfResults)));
 
 async function measureAll(): Promise<void> {
   const start = performance.now();
@@ -48,23 +49,18 @@ async function measureAll(): Promise<void> {
   installContainerd();
   mountMemory(dir);
   const machine = describeMachine();
-  const all: Results[] = [];
   for (const name of names) {
     const results = emptyResults(machine, Number(flags.rounds));
     const measure = topics[name] ?? PARTS[name]!;
     await measure(results, dir, inputs as InputName[]);
     // At once, so that an error in the next topic loses nothing.
-    writeReport(name in topics ? name : 'partial', results);
-    all.push(results);
-    console.error(
-      `${name}: measured, ${((performance.now() - start) / 60_000).toFixed(1)} minutes after the start`,
-    );
+    writeReport(nameOfResults(name), results);
+    const minutes = (performance.now() - start) / 60_000;
+    console.error(`${name}: measured, ${minutes.toFixed(1)} minutes after the start`);
   }
-  console.log(barsOf(all));
 }
 
-function reportAgain(name: string): Results {
-  const results = JSON.parse(readFileSync(resultsFile(name, 'json'), 'utf8')) as Results;
-  writeReport(name, results);
-  return results;
+/** Parts replace no results that the documents show. */
+function nameOfResults(name: string): string {
+  return name in topics ? name : 'partial';
 }

@@ -33,7 +33,7 @@ export const TOPICS = {
 /** What a run measures that names none. */
 export const DEFAULT_TOPICS = ['start', 'layers', 'image', 'network'] as const;
 
-/** Parts of topics, whose results replace none that the documents show. */
+/** Parts of topics. */
 export const PARTS: Readonly<Record<string, Topic>> = Object.fromEntries(
   Object.entries({ ...LAYER_GROUPS, ...ENGINE_GROUPS }).map(([name, group]): [string, Topic] => [
     name,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Bar } from '../../native-bench/src/bar.js';
 import { bars } from '../../native-bench/src/bars.js';
 import { chart } from '../../native-bench/src/report/chart.js';
-import { barTable, markdown } from '../../native-bench/src/report/markdown.js';
+import { barPage, barTable, markdown } from '../../native-bench/src/report/markdown.js';
 import { emptyResults, type Results } from '../../native-bench/src/results.js';
 
 const machine = {
@@ -108,6 +108,12 @@ describe('the report', () => {
       '| some <bar> | rootfs | ≤ 1× | 1.50× | **not met**: This is why. |',
       '',
     ]);
+  });
+
+  test('has a page of the bars of several topics', () => {
+    const page = barPage([{ name: 'layers', results, bars: [unmet] }]);
+    expect(page).toContain('## [layers](layers.md)');
+    expect(page).toContain('**not met**: This is why.');
   });
 
   test('has a table of each group, with the rounds of each row', () => {

@@ -7,6 +7,8 @@ const ROW = 22;
 const PANEL_HEAD = 44;
 const PANEL_GAP = 14;
 const CHARACTER = 7;
+/** Characters. Panels with short names have the same place for them. */
+const MIN_LABEL = 36;
 /** Room right of the longest bar for its figures. */
 const FIGURES = 150;
 
@@ -39,8 +41,8 @@ const GROUPS = {
   'erofs-image': { title: 'image to store on ext4, durable', limits: true },
   image: { title: 'image to store on ext4, durable', limits: true },
   pull: { title: 'image from a registry to store on ext4, durable', limits: true },
-  distant: { title: 'image from a registry with 50 ms and 20 MB/s a connection', limits: true },
-  near: { title: 'image from a registry on this machine', limits: true },
+  distant: { title: 'pulled with 50 ms and 20 MB/s a connection', limits: true },
+  near: { title: 'pulled from this machine', limits: true },
   push: { title: 'image to an empty registry', limits: true },
   'convert-zstd': { title: 'all layers from gzip to zstd', limits: true },
   'convert-gzip': { title: 'all layers from zstd to gzip', limits: true },
@@ -72,15 +74,13 @@ export function chart(results: Results & { readonly bars: readonly Bar[] }): str
     ...groups.flatMap((group) => results.inputs.map((input) => speedPanel(results, group, input))),
     barPanel(results.bars),
   ].filter(({ rows }) => rows.length > 0);
-  const names = panels.flatMap(({ rows }) => rows.map(({ name }) => name.length));
-  const label = CHARACTER * Math.max(0, ...names) + 8;
   let y = 0;
   const parts = panels.map((one) => {
-    const part = drawn(one, y, label);
+    const part = drawn(one, y);
     y += PANEL_HEAD + one.rows.length * ROW + PANEL_GAP;
     return part;
   });
-  const note = `${results.machine.cores} cores; light bars do only a part of the work`;
+  const note = `${results.machine.cores} cores; MB of tar; light bars do only a part of the work`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 24}" role="img" aria-label="${note}">
   <style>${STYLE}
   </style>
@@ -124,7 +124,7 @@ function speedPanel({ measurements }: Results, group: Group, { name, bytes, entr
   const fastest = rows[0]?.speed ?? 0;
   const size = `${Math.round(bytes / 1e6)} MB, ${entries.toLocaleString('en')} entries`;
   return {
-    title: `${name}: ${size}; ${GROUPS[group].title}, MB/s of tar, longer is better`,
+    title: `${name}: ${size}; ${GROUPS[group].title}, MB/s, longer is better`,
     rows: rows.map(({ name, style, seconds, speed }) => ({
       ...{ name, style, length: speed / fastest },
       figures: `${speed.toFixed(0)} MB/s · ${seconds.toFixed(2)} s`,
@@ -151,17 +151,17 @@ function styleOf(contender: string, limit: boolean): ChartRow['style'] {
   return contender.includes('overlayer') ? 'own' : 'peer';
 }
 
-/** @param top of the panel @param label room left of the rows */
-function drawn({ title, rows, mark }: Panel, top: number, label: number): string {
+function drawn({ title, rows, mark = 0 }: Panel, top: number): string {
+  const label = CHARACTER * Math.max(MIN_LABEL, ...rows.map(({ name }) => name.length)) + 8;
   const room = WIDTH - label - FIGURES;
   const lines = rows.map(({ name, style, length, figures }, index) => {
     const y = top + PANEL_HEAD + index * ROW;
     const width = Math.max(1, length * room);
     return `  <text x="${label - 8}" y="${y + 5}" text-anchor="end">${escaped(name)}</text>
   <rect class="${style}" x="${label}" y="${y - 8}" width="${width.toFixed(1)}" height="16" rx="2"/>
-  <text class="note" x="${(label + width + 8).toFixed(1)}" y="${y + 5}">${escaped(figures)}</text>`;
+  <text class="note" x="${(label + Math.max(width, mark * room) + 8).toFixed(1)}" y="${y + 5}">${escaped(figures)}</text>`;
   });
-  if (mark !== undefined) {
+  if (mark > 0) {
     const x = (label + mark * room).toFixed(1);
     const bottom = top + PANEL_HEAD + (rows.length - 1) * ROW + 12;
     lines.push(`  <path class="mark" d="M${x} ${top + PANEL_HEAD - 12}V${bottom}"/>`);

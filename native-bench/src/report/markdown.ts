@@ -33,12 +33,11 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 export function markdown(results: Results & { readonly bars: readonly Bar[] }): string {
-  const { machine, inputs, bars } = results;
+  const { inputs, bars } = results;
   return [
     '# overlayer beside other tools',
     '',
-    `${results.date}, ${results.rounds === 1 ? '1 round' : `${results.rounds} rounds in turn, medians`}. ${machine.cpu}, ${machine.cores} cores, ` +
-      `${Math.round(machine.memoryBytes / 1e9)} GB, Linux ${machine.kernel}; load before ${machine.loadBefore.toFixed(1)}.`,
+    runLine(results),
     '',
     '## Bars',
     '',
@@ -65,8 +64,39 @@ export function markdown(results: Results & { readonly bars: readonly Bar[] }): 
     ...(results.reads.length === 0 ? [] : readSection(results)),
     '## Versions',
     '',
-    ...table(['tool', 'version'], Object.entries(machine.versions)),
+    ...table(['tool', 'version'], Object.entries(results.machine.versions)),
   ].join('\n');
+}
+
+/** The bars of several topics of one run. */
+export function barPage(topics: readonly TopicBars[]): string {
+  return [
+    '# Bars',
+    '',
+    ...topics.flatMap(({ name, results, bars }) => [
+      `## [${name}](${name}.md)`,
+      '',
+      runLine(results),
+      '',
+      ...barTable(bars),
+    ]),
+  ].join('\n');
+}
+
+export interface TopicBars {
+  readonly name: string;
+  readonly results: Results;
+  readonly bars: readonly Bar[];
+}
+
+/** When and where a topic was measured. */
+function runLine({ date, rounds, machine }: Results): string {
+  const times = rounds === 1 ? '1 round' : `${rounds} rounds in turn, medians`;
+  const memory = `${Math.round(machine.memoryBytes / 1e9)} GB`;
+  return (
+    `${date}, ${times}. ${machine.cpu}, ${machine.cores} cores, ${memory}, Linux ${machine.kernel}; ` +
+    `load before ${machine.loadBefore.toFixed(1)}.`
+  );
 }
 
 export function barTable(bars: readonly Bar[]): string[] {

@@ -1,14 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bars } from '../bars.js';
 import { RESULTS_DIR } from '../paths.js';
 import type { Results } from '../results.js';
 import { chart } from './chart.js';
-import { barTable, markdown } from './markdown.js';
-
-export function resultsFile(name: string, suffix: 'md' | 'json' | 'svg'): string {
-  return join(RESULTS_DIR, `${name}.${suffix}`);
-}
+import { barPage, markdown } from './markdown.js';
 
 /** Tables, JSON and chart of a topic. */
 export function writeReport(name: string, results: Results): void {
@@ -19,7 +15,31 @@ export function writeReport(name: string, results: Results): void {
   writeFileSync(resultsFile(name, 'svg'), chart(all));
 }
 
-/** The bars of all topics of a run, as a table. */
-export function barsOf(all: readonly Results[]): string {
-  return barTable(all.flatMap(bars)).join('\n');
+/** The same from the topic's JSON: the bars, their reasons or the form of a page may have changed. */
+export function writeReportAgain(name: string): void {
+  writeReport(name, readResults(name));
+}
+
+/** `results/bars.md`: the bars of those of the topics that have results. */
+export function writeBars(topics: readonly string[]): void {
+  const measured = topics.filter((name) => existsSync(resultsFile(name, 'json')));
+  writeFileSync(resultsFile('bars', 'md'), barsOf(measured));
+}
+
+/** The bars of topics, as a page. */
+export function barsOf(topics: readonly string[]): string {
+  return barPage(
+    topics.map((name) => {
+      const results = readResults(name);
+      return { name, results, bars: bars(results) };
+    }),
+  );
+}
+
+function readResults(name: string): Results {
+  return JSON.parse(readFileSync(resultsFile(name, 'json'), 'utf8')) as Results;
+}
+
+function resultsFile(name: string, suffix: 'md' | 'json' | 'svg'): string {
+  return join(RESULTS_DIR, `${name}.${suffix}`);
 }
