@@ -28,14 +28,6 @@ export function imageContenders(layout: string, archive: string, layers: readonl
     newestContainerd('import', '--local', '--snapshotter', 'overlayfs', archive),
     plugin(`import --local --base-name image --snapshotter overlayer ${archive}`),
     ...importPeers(layout, archive),
-    {
-      name: 'tar -xzf, one after the other',
-      ...{ limit: true, slow: true },
-      command: (dest) =>
-        shell(
-          `${layers.map((layer, at) => unpack('tar -xz', layer, join(dest, `${at}`))).join(' && ')} && sync -f ${dest}`,
-        ),
-    },
     sideBySide(layers),
   ];
 }
@@ -64,13 +56,12 @@ export function importPeers(layout: string, archive: string): Contender[] {
 export function pullContenders(reference: string, layers: readonly Layer[]): Contender[] {
   return [
     ...overlayer('pull', '--plain-http', reference),
+    {
+      name: 'overlayer, blobs kept',
+      command: overlayerInto('pull', '--plain-http', reference, '--backend', 'overlay'),
+    },
     newestContainerd('pull', '--plain-http', '--snapshotter', 'overlayfs', reference),
     plugin(`pull --plain-http --snapshotter overlayer ${reference}`),
-    {
-      name: OLD_CONTAINERD,
-      slow: true,
-      command: (dest) => [CONTAINERD, dest, 'pull', '--plain-http', '--snapshotter', 'overlayfs', reference],
-    },
     ...pullPeers(reference),
     sideBySide(layers),
   ];
@@ -110,11 +101,11 @@ export function besideDaemon(dest: string, differ: string, line: string): Comman
   return ['sh', DAEMON, dest, differ, 'sh', '-c', line];
 }
 
+/** By trees and by EROFS files, without the blobs. */
 function overlayer(...words: readonly string[]): Contender[] {
   return [
     { name: OWN, command: overlayerInto(...words, '--discard-blobs', '--backend', 'overlay') },
     { name: OWN_EROFS, command: overlayerInto(...words, '--discard-blobs', '--backend', 'erofs') },
-    { name: 'overlayer, blobs kept', command: overlayerInto(...words, '--backend', 'overlay') },
   ];
 }
 

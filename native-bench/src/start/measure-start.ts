@@ -9,6 +9,9 @@ import { nodeReleases } from './nodes.js';
 import { measureSmallLayers } from './small-layers.js';
 import { startContenders } from './start-contenders.js';
 
+/** Runs are short, so that many of them cost little. */
+const MOST_ROUNDS = 20;
+
 /** Small layers and short commands on each release of Node.js. @param dir in memory */
 export function measureStart(results: Results, dir: string): void {
   const nodes = nodeReleases();
@@ -20,8 +23,12 @@ export function measureStart(results: Results, dir: string): void {
   run(overlayerInto('import', '--name', 'image', layout)(store));
   for (const node of nodes) {
     const contenders = startContenders(node, layer, join(store, 'root'));
-    // Each run is short, so that many of them cost little.
-    const where = { group: 'start', input: node.name, dir, rounds: results.rounds * 4 };
+    const where = {
+      group: 'start',
+      input: node.name,
+      dir,
+      rounds: Math.min(results.rounds * 7, MOST_ROUNDS),
+    };
     results.measurements.push(...measureInTurn(contenders, where));
   }
   results.smallLayers.push(...measureSmallLayers(nodes, layer, dir, results.rounds));
