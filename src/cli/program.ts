@@ -4,7 +4,7 @@ import { addImages } from './commands/images/images-program.js';
 import { addLayerCommands, addLookCommands } from './commands/layer-program.js';
 import { addSnapshots } from './commands/snapshots/snapshots-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
-import { addCommand, HELP_COMMAND } from './flags/declare.js';
+import { addCommand, declareOnly, HELP_COMMAND } from './flags/declare.js';
 import { SERVE_FLAGS } from './flags/store-flags.js';
 
 const PROGRAM_HELP = `
@@ -43,8 +43,13 @@ Examples:
   overlayer completion zsh > "\${fpath[1]}/_overlayer"
   overlayer completion fish > ~/.config/fish/completions/overlayer.fish`;
 
-/** The whole command line. Each command loads its code when it runs. */
-export function createProgram(version: string): Command {
+/**
+ * The command line. Each command loads its code when it runs.
+ *
+ * @param path the names of the only command that is declared
+ * @default path all commands
+ */
+export function createProgram(version: string, path: readonly string[] = []): Command {
   const program = new Command('overlayer')
     .description('Turns container image layers into root filesystems.')
     .version(version, '-V, --version', 'print the version')
@@ -52,6 +57,7 @@ export function createProgram(version: string): Command {
     .helpCommand('help [command]', HELP_COMMAND)
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText('after', PROGRAM_HELP);
+  declareOnly(program, path);
   addLayerCommands(program);
   addImages(program);
   addLookCommands(program);
@@ -76,7 +82,7 @@ export function createProgram(version: string): Command {
     .addHelpText('after', COMPLETION_HELP)
     .action(async (shell) => {
       const { printCompletion } = await import('./commands/completion.js');
-      printCompletion(program, shell);
+      printCompletion(createProgram(version), shell);
     });
   return program;
 }

@@ -28,7 +28,7 @@ async function parse(args: readonly string[], version: string): Promise<void> {
   const lost = findLostBytes(args);
   if (lost !== undefined)
     return reportUsage(`${lost} is not valid UTF-8: overlayer cannot use such a name`, args);
-  const program = createProgram(version);
+  const program = programFor(args, version);
   let wrong: string | undefined;
   noteUsage(program, program.name(), (text) => {
     wrong = text;
@@ -42,6 +42,19 @@ async function parse(args: readonly string[], version: string): Promise<void> {
     if (wrong !== undefined) reportUsage(wrong, args, code);
     else process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
   }
+}
+
+/** @returns a program with the one command that the arguments begin with; with all, where they begin with none */
+function programFor(args: readonly string[], version: string): Command {
+  const end = args.findIndex((word) => word.startsWith('-'));
+  const words = end < 0 ? args : args.slice(0, end);
+  const program = createProgram(version, words);
+  let found: Command | undefined = program;
+  for (const word of words) {
+    if (found === undefined || found.registeredArguments.length > 0) break;
+    found = found.commands.find((command) => command.name() === word);
+  }
+  return found === undefined ? createProgram(version) : program;
 }
 
 /** Calls `note` with an error of the command line instead of printing it; also for subcommands. */

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 declare const VALUE: unique symbol;
 
@@ -108,11 +108,25 @@ interface CommandDeclaration<Operands extends readonly Operand[], Flags extends 
   ) => Promise<number>;
 }
 
+/** The names of the only command that is declared below a group: its own, and those below it. */
+const wanted = new WeakMap<Command, readonly string[]>();
+
+/** Declares only one command below `group`. All of them take 5 ms. */
+export function declareOnly(group: Command, path: readonly string[]): void {
+  wanted.set(group, path);
+}
+
+function isLeftOut(parent: Command, name: string): boolean {
+  const [only = name] = wanted.get(parent) ?? [];
+  return only !== name;
+}
+
 export function addCommand<const Operands extends readonly Operand[], const Flags extends readonly Flag[]>(
   parent: Command,
   declaration: CommandDeclaration<Operands, Flags>,
 ): void {
   const { name, summary, details, operands, flags, help, run } = declaration;
+  if (isLeftOut(parent, name)) return;
   const command = parent.command(name).summary(summary);
   command.description(details === undefined ? summary : `${summary} ${details}`);
   for (const [spec, text, parse] of operands)
@@ -130,7 +144,13 @@ export const HELP_COMMAND = 'print the help of a command';
 
 /** A command that only holds other commands. */
 export function addGroup(parent: Command, name: string, summary: string): Command {
+  if (isLeftOut(parent, name)) {
+    const none = new Command();
+    declareOnly(none, ['']);
+    return none;
+  }
   const group = parent.command(name).summary(summary).description(summary);
+  declareOnly(group, wanted.get(parent)?.slice(1) ?? []);
   return group.helpCommand('help [command]', HELP_COMMAND);
 }
 

@@ -1,4 +1,4 @@
-import Table from 'cli-table3';
+import stringWidth from 'string-width';
 import { displayJson, displayPath, OverlayerError } from '../../index.js';
 import type { ListFlags } from '../flags/store-flags.js';
 import { printResult } from './print.js';
@@ -24,11 +24,6 @@ function print(lines: readonly string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
-const LINES = [
-  ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
-  ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
-] as const;
-
 /** The part of a digest that narrow tables show. */
 export const SHORT_DIGEST = 'sha256:'.length + 12;
 const LONG_DIGEST = /sha256:[0-9a-f]{64}/g;
@@ -52,20 +47,31 @@ export function columns(
   rows: readonly (readonly string[])[],
   { right = [], width = process.stdout.columns ?? Infinity }: ColumnsOptions = {},
 ): string {
-  const table = new Table({
-    head: [...head],
-    colAligns: head.map((name) => (right.includes(name) ? 'right' : 'left')),
-    chars: { ...Object.fromEntries(LINES.map((line) => [line, ''])), middle: BETWEEN },
-    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
-  });
   const shown = rows.map((row) => row.map(displayPath));
-  for (const row of widthOf([head, ...shown]) > width ? shown.map(shortened) : shown) table.push(row);
-  return `${table.toString().replace(/ +$/gm, '')}\n`;
+  const lines = [head, ...(widthOf([head, ...shown]) > width ? shown.map(shortened) : shown)];
+  const widths = columnWidths(lines);
+  const aligned = lines.map((line) =>
+    line.map((text, column) => {
+      const space = ' '.repeat(widths[column]! - cells(text));
+      return right.includes(head[column]!) ? space + text : text + space;
+    }),
+  );
+  return aligned.map((line) => `${line.join(BETWEEN).replace(/ +$/, '')}\n`).join('');
 }
 
-function widthOf(rows: readonly (readonly string[])[]): number {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return widths.reduce((sum, width) => sum + BETWEEN.length + width, -BETWEEN.length);
+function widthOf(lines: readonly (readonly string[])[]): number {
+  return columnWidths(lines).reduce((sum, width) => sum + BETWEEN.length + width, -BETWEEN.length);
+}
+
+function columnWidths(lines: readonly (readonly string[])[]): number[] {
+  return lines[0]!.map((_, column) =>
+    lines.reduce((widest, line) => Math.max(widest, cells(line[column]!)), 0),
+  );
+}
+
+/** Columns of a terminal. The package takes 0.5 ms for its first text. */
+function cells(text: string): number {
+  return /^[ -~]*$/.test(text) ? text.length : stringWidth(text);
 }
 
 /** The first column stays complete: other commands take it as an argument. */
