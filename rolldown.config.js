@@ -55,6 +55,7 @@ const commandLine = {
       groups: [
         { name: 'start', test: /\/dist\/(cli\/(run|with-root|options|render\/(print|format|image))|oci\/(digest|platform))\.js$/, priority: 4 },
         { name: 'listing', test: /\/dist\/(cli\/commands\/images\/listing|image\/store\/read-images)\.js$/, priority: 3 },
+        { name: 'alone', test: /\/dist\/(layer\/worker\/apply-jobs|compression\/isal-inflate)\.js$/, priority: 0 },
         { name: 'threads', test: /\/dist\/cli\/warm-up\.js$/, priority: 2 },
         {
           name: 'unpack',

@@ -27,7 +27,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (command !== undefined && NEED_THREADS.includes(command)) {
     // The threads start while the rest is loaded and the options are parsed.
     const { startThreads } = await import('./warm-up.js');
-    startThreads();
+    startThreads(args[0]!, args.slice(1));
   }
   if (command === 'pull') {
     const { setFlagsFromString } = await import('node:v8');

@@ -1,6 +1,19 @@
+import { statSync } from 'node:fs';
 import { warmUp } from '../layer/index.js';
 
-/** A module of its own: an `import()` of the entry point would load all of it. */
-export function startThreads(): void {
-  warmUp();
+/**
+ * Starts the threads that the command will need. A module of its own: an `import()` of the entry point would load all of it.
+ *
+ * @param args those of the command. The first that is a file is probably its layer
+ */
+export function startThreads(command: string, args: readonly string[]): void {
+  warmUp(args.find(isFile), command === 'unpack' ? { thread: 'caller' } : {});
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    return false;
+  }
 }

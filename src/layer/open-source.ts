@@ -76,8 +76,12 @@ export function isSmallSize(size: number | undefined): boolean {
 export function isSmallSource(source: FoundSource): boolean {
   if (typeof source !== 'string')
     return isSmallSize(source instanceof Uint8Array || isFileRange(source) ? source.length : undefined);
-  const stat = statSync(source, { throwIfNoEntry: false });
-  return isSmallSize(stat?.isFile() ? stat.size : undefined);
+  try {
+    const stat = statSync(source, { throwIfNoEntry: false });
+    return isSmallSize(stat?.isFile() ? stat.size : undefined);
+  } catch {
+    return false; // opening it reports the error
+  }
 }
 
 /** Frees what a source holds that is not read, because the work before it has failed. */
