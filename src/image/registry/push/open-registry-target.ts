@@ -5,9 +5,9 @@ import type { ImageTarget } from '../../target/image-target.js';
 import { findRegistry, OPEN_REGISTRY_OPTIONS, type OpenRegistryOptions } from '../registry-access.js';
 
 /** How a registry is pushed to. `timeoutMs` and `minBytesPerSecond` are for the bytes that it takes, too. */
-export type OpenRegistryTargetOptions = Omit<OpenRegistryOptions, 'mirrors'>;
+export type OpenRegistryTargetOptions = Omit<OpenRegistryOptions, 'mirrors' | 'connections'>;
 
-const { mirrors: _, ...names } = OPEN_REGISTRY_OPTIONS;
+const { mirrors: _, connections: __, ...names } = OPEN_REGISTRY_OPTIONS;
 export const OPEN_REGISTRY_TARGET_OPTIONS = names satisfies OptionNames<OpenRegistryTargetOptions>;
 
 /**
