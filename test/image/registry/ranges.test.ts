@@ -280,6 +280,24 @@ test('two blobs of a source share its connections', async () => {
   await other.return?.();
 });
 
+test('a blob has a connection in any case: others that are not read take none from it', async () => {
+  const server = await start(undefined, 24 << 20);
+  const opened = await source(server, { connections: 2 });
+  const chunks = await chunksOf(opened, server);
+  let length = 0;
+  const read = async () => {
+    const { value = [] } = await chunks.next();
+    length += value.length;
+    return value.length > 0;
+  };
+  // From here on the blob is read by ranges alone.
+  while (server.ranges.length < 2) await read();
+  const others = await Promise.all([1, 2, 3].map(() => opened.open(server.blob)));
+  while (await read());
+  expect(length).toBe(server.blob.size);
+  expect(others).toHaveLength(3);
+});
+
 const changes = fc.oneof(
   { weight: 6, arbitrary: fc.constant({}) },
   fc.record({ breakAfter: fc.integer({ min: 0, max: 3 << 20 }) }),

@@ -103,6 +103,7 @@ export class BlobBody implements Lent {
   /** Waits for bytes of the single connection, or until the part may have some, which gives no bytes. */
   async #wait(part: Part | undefined): Promise<IteratorResult<Uint8Array, void>> {
     if (this.#single === undefined) {
+      part?.need();
       if (part !== undefined) return await part.more().then(() => NO_BYTES);
       if (this.#at === this.#blob.size) return { done: true, value: undefined };
     }

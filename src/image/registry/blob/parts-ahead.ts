@@ -16,6 +16,7 @@ export class Part {
   readonly reader: RangeReader;
   #memory: Buffer | undefined;
   #filled = 0;
+  readonly #needed = new AbortController();
   #wake = () => {};
 
   constructor({ start, end }: Range, reader: RangeReader) {
@@ -37,6 +38,15 @@ export class Part {
     const from = offset - this.start;
     const bytes = this.#memory?.subarray(from, Math.min(this.#filled, from + MAX_CHUNK_BYTES));
     return bytes ?? new Uint8Array();
+  }
+
+  /** Aborted when the reader has no other bytes to wait for. */
+  get needed(): AbortSignal {
+    return this.#needed.signal;
+  }
+
+  need(): void {
+    this.#needed.abort();
   }
 
   /** Waits for more bytes, or for the part's end. */
@@ -178,11 +188,11 @@ export class PartsAhead {
   }
 
   async #fetch(part: Part): Promise<void> {
-    const { budget, partBytes } = this.#options;
+    const { partBytes } = this.#options;
     const memory = () => this.#spare.pop() ?? Buffer.allocUnsafeSlow(partBytes);
     let leave = () => {};
     try {
-      leave = await budget.enter(this.#signal);
+      leave = await this.#enter(part);
       for await (const chunk of part.reader.chunks()) {
         part.add(chunk, memory);
         this.#come += chunk.length;
@@ -193,6 +203,20 @@ export class PartsAhead {
       this.#endWith(part);
     } finally {
       leave();
+    }
+  }
+
+  /**
+   * Waits for a connection. The part that the reader waits for has one in any case: those of other blobs may have readers
+   * that wait for this one.
+   */
+  async #enter({ needed }: Part): Promise<() => void> {
+    const { budget } = this.#options;
+    try {
+      return await budget.enter(AbortSignal.any([this.#signal, needed]));
+    } catch (error) {
+      if (this.#signal.aborted) throw error;
+      return budget.occupy();
     }
   }
 
