@@ -89,18 +89,20 @@ export class ExploredTree implements ExploredImage {
 
   directories(): readonly ExploredDirectory[] {
     const tree = this.#tree;
-    const all = new Map([[ROOT as number, { path: '', bytes: 0, entries: 0 }]]);
-    for (const { path, node, text } of walkTree(tree)) {
-      const bytes = tree.nodes.ownPathOf(node) === path ? tree.nodes.sizeOf(node) : 0;
-      for (let at = path; at !== ROOT; ) {
-        at = tree.parentOf(at);
-        const directory = all.get(at)!;
-        directory.bytes += bytes;
-        directory.entries += 1;
-      }
-      if (tree.nodes.isDirectory(node)) all.set(path, { path: text, bytes: 0, entries: 0 });
+    const bytes = new Float64Array(tree.paths);
+    const entries = new Uint32Array(tree.paths);
+    // The number of a directory is smaller than those of the paths in it.
+    for (let path = tree.paths - 1; path > ROOT; path--) {
+      const node = tree.nodeOf(path);
+      if (node === NONE) continue;
+      const parent = tree.parentOf(path);
+      bytes[parent]! += bytes[path]! + (tree.nodes.ownPathOf(node) === path ? tree.nodes.sizeOf(node) : 0);
+      entries[parent]! += entries[path]! + 1;
     }
-    return [...all.values()];
+    const all = [{ path: '', bytes: bytes[ROOT]!, entries: entries[ROOT]! }];
+    for (const { path, text } of walkTree(tree, ROOT, { onlyDirectories: true }))
+      all.push({ path: text, bytes: bytes[path]!, entries: entries[path]! });
+    return all;
   }
 
   changes(layer: number): readonly PathChange[] {

@@ -37,25 +37,32 @@ export async function readImage(
 
 /** Reads layers side by side, and applies them to a tree in their order. */
 export async function readLayers(
-  { layers }: LayerStack,
+  { layers, contents }: LayerStack,
   { limits, signal }: ExploreOptions,
   tell: Tell<PullEvent>,
 ): Promise<{ readonly tree: ImageTree; readonly layers: readonly ReadLayer[] }> {
   const tree = new ImageTree(resolveLimits(limits));
   const failed = new AbortController();
   const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const places = new Semaphore(availableParallelism());
+  const cores = availableParallelism();
+  const places = new Semaphore(cores);
+  /** Compressed bytes of each layer that are not read yet; 0 for a single layer. */
+  const left = layers.map((_, index) => contents?.layers[index]?.descriptor.size ?? 0);
+  const othersKeepCoresBusy = (index: number) =>
+    left.reduce((sum, bytes) => sum + bytes) - left[index]! > left[index]! * (cores - 1);
   const turns = new LayerTurns(tree, layers.length, () => stop.throwIfAborted());
   const read = await Promise.all(
     layers.map(async (layer, index) => {
       const leave = await places.enter(stop);
-      const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
+      const onState = (state: LayerState) => {
+        left[index] = state.compressedSize - state.compressedBytes;
+        tell({ type: 'progress', index, ...state }, index);
+      };
       try {
         const result = await layer.read({ signal: stop, onState }, async (bytes, reading) => {
           await turns.begin(index);
-          return await scanLayer(bytes, { ...reading, limits, signal: stop }, (entries) =>
-            turns.take(index, entries),
-          );
+          const options = { ...reading, limits, signal: stop, inOneThread: othersKeepCoresBusy(index) };
+          return await scanLayer(bytes, options, (entries) => turns.take(index, entries));
         });
         turns.end(index);
         return { result, diffID: layer.diffID, command: layer.command };

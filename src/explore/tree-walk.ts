@@ -9,16 +9,32 @@ export interface WalkedPath {
 }
 
 /** The children of a directory that are in the merged tree, in the order of their names. */
-function sortedChildren(tree: ImageTree, directory: number): readonly { path: number; name: string }[] {
+function sortedChildren(
+  tree: ImageTree,
+  directory: number,
+  { onlyDirectories }: WalkOptions,
+): readonly { path: number; name: string }[] {
   const children: { path: number; name: string }[] = [];
-  for (const path of tree.childrenOf(directory))
-    if (tree.nodeOf(path) !== NONE) children.push({ path, name: tree.nameOf(path) });
+  for (const path of tree.childrenOf(directory)) {
+    const node = tree.nodeOf(path);
+    if (node !== NONE && (!onlyDirectories || tree.nodes.isDirectory(node)))
+      children.push({ path, name: tree.nameOf(path) });
+  }
   return children.sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
+interface WalkOptions {
+  /** @default false */
+  readonly onlyDirectories?: boolean;
+}
+
 /** The merged tree below a directory: each directory before what it holds. A tree of any depth takes no recursion. */
-export function* walkTree(tree: ImageTree, top: number = ROOT): Generator<WalkedPath, void, void> {
-  const open = [{ prefix: prefixOf(tree.textOf(top)), children: sortedChildren(tree, top), at: 0 }];
+export function* walkTree(
+  tree: ImageTree,
+  top: number = ROOT,
+  options: WalkOptions = {},
+): Generator<WalkedPath, void, void> {
+  const open = [{ prefix: prefixOf(tree.textOf(top)), children: sortedChildren(tree, top, options), at: 0 }];
   for (let level = open.at(-1); level !== undefined; level = open.at(-1)) {
     const child = level.children[level.at++];
     if (child === undefined) {
@@ -30,7 +46,7 @@ export function* walkTree(tree: ImageTree, top: number = ROOT): Generator<Walked
     const text = level.prefix + name;
     yield { path, node, text };
     if (tree.nodes.isDirectory(node))
-      open.push({ prefix: prefixOf(text), children: sortedChildren(tree, path), at: 0 });
+      open.push({ prefix: prefixOf(text), children: sortedChildren(tree, path, options), at: 0 });
   }
 }
 

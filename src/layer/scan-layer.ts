@@ -10,6 +10,11 @@ import { crews } from './worker/crew.js';
 
 const key = randomBytes(FINGERPRINT_KEY_BYTES);
 
+interface ScanLayerOptions extends Omit<PlanLayerOptions, 'diffID'> {
+  /** Whether one thread decompresses and scans a file, because other layers keep the other cores busy. */
+  readonly inOneThread: boolean;
+}
+
 /**
  * Reads a layer as `planLayer` does. Its operations come as columns, with a fingerprint of each file.
  *
@@ -23,7 +28,7 @@ const key = randomBytes(FINGERPRINT_KEY_BYTES);
  */
 export async function scanLayer(
   source: LayerSource,
-  { signal, ...options }: Omit<PlanLayerOptions, 'diffID'>,
+  { signal, inOneThread, ...options }: ScanLayerOptions,
   take: (entries: ScannedEntries) => void | Promise<void>,
 ): Promise<LayerResult> {
   const failed = new AbortController();
@@ -50,6 +55,7 @@ export async function scanLayer(
       { ...options, signal: ends },
       {
         decodes: true,
+        decodesFiles: inOneThread,
         read: (hash, decode) =>
           apply.run({ type: 'scan', limits, hash, key, decode }, (entries) => {
             taking = takeNext(entries);

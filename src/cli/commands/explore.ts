@@ -38,7 +38,7 @@ export async function explore(
     else if (other !== undefined) printChecked(flags, comparisonOf(other, image), checks);
     else if (checks.length === 0 && !flags.json && isTerminal())
       await exploreOnTerminal(image, (path) => readAgain(argument, path, flags, { given, signal }), signal);
-    else printChecked(flags, { document: documentOf(image), text: exploredText(image) }, checks);
+    else printChecked(flags, { document: documentOf(image), text: () => exploredText(image) }, checks);
     return checks.every(({ passed }) => passed) ? 0 : CHECK_FAILED_EXIT_CODE;
   } catch (error) {
     return reportFailure(error, flags);
@@ -47,12 +47,13 @@ export async function explore(
 
 interface Result {
   readonly document: object;
-  readonly text: string;
+  /** Called without `--json` only. */
+  readonly text: () => string;
 }
 
 function printChecked(flags: ExploreFlags, { document, text }: Result, checks: readonly Check[]): void {
   const field = checks.length === 0 ? undefined : checks;
-  printResult(flags, { ...document, checks: field }, text + checksText(checks));
+  printResult(flags, { ...document, checks: field }, () => text() + checksText(checks));
 }
 
 interface Page {
@@ -75,7 +76,7 @@ async function writePage(path: string, { image, other, checks, flags, signal }: 
   await writeOutput(counted(), path, signal);
   if (path === '-') process.stderr.write(checksText(checks));
   else {
-    const text = `${displayPath(path)}: ${formatBytes(size)}\n`;
+    const text = () => `${displayPath(path)}: ${formatBytes(size)}\n`;
     printChecked(flags, { document: { path, size }, text }, checks);
   }
 }
@@ -174,5 +175,5 @@ function comparisonOf(before: ExploredImage, after: ExploredImage): Result {
   const files: readonly PathChange[] = compareExplored(before, after);
   const summary = ({ name, digest, size, entries }: ExploredImage) => ({ name, digest, size, entries });
   const document = { before: summary(before), after: summary(after), files };
-  return { document, text: comparisonText(before, after, files) };
+  return { document, text: () => comparisonText(before, after, files) };
 }

@@ -1,12 +1,13 @@
 import { displayJson, displayPath } from '../../index.js';
 
-/** Prints the result of a command: as text, or with `--json` as one document. */
+/** Prints the result of a command: as text, or with `--json` as one document. A function is called for text that is needed. */
 export function printResult(
   { json }: { readonly json: true | undefined },
   document: unknown,
-  text: string,
+  text: string | (() => string),
 ): void {
-  process.stdout.write(json ? `${displayJson(document, 2)}\n` : text);
+  if (json) process.stdout.write(`${displayJson(document, 2)}\n`);
+  else process.stdout.write(typeof text === 'string' ? text : text());
 }
 
 /** A row without a value is left out. */
