@@ -147,6 +147,8 @@ function isDockerManifest(beginning: Buffer): boolean {
 }
 
 const BLOCK_MASK = ~511;
+/** Bytes of a plain archive that are left to the decode thread to hash. They fit into a core's own cache. */
+const UNHASHED_BYTES = 512 * 1024;
 
 /** Reads the archive for the apply thread, which meanwhile finishes files and helps to hash the compressed bytes. */
 export class ArchiveReader extends HashedReader {
@@ -161,7 +163,7 @@ export class ArchiveReader extends HashedReader {
     const ring = pipeline.waitArchive();
     const reader = compressed ? OUTPUT_READERS.apply : INPUT_READERS.apply;
     // The decode thread has little else to do for a plain archive, and most of the work for a compressed one.
-    const lag = compressed ? 0 : ring.size / 2;
+    const lag = compressed ? 0 : UNHASHED_BYTES;
     super(ring, reader, gate, SharedDigest.of(pipeline, ring), { hash, lag });
     this.#blobDigest = compressed ? SharedDigest.of(pipeline, input) : undefined;
     this.#files = files;

@@ -108,8 +108,11 @@ export class MeteredOutput implements ByteOutput {
   }
 }
 
-/** With so many bytes to read, the apply thread can do without the next ones for a while. It is woken for 1 MiB. */
-const ENOUGH_BYTES = 2 * 1024 * 1024;
+/**
+ * The apply thread has enough to read with so many bytes of a plain archive, and this thread hashes some. The bytes are
+ * then still in a core's own cache: with 2 MiB a layer of 412 MB takes 9 % longer.
+ */
+const ENOUGH_BYTES = 256 * 1024;
 
 /**
  * Waits for room in a ring, for the decode thread. A full ring with the archive means that the apply thread is
@@ -134,10 +137,11 @@ class Room {
     for (;;) {
       const seen = gate.look(SPACE);
       const room = this.#ring.room();
-      const hasUnread = compressed === false && this.#ring.unreleased(INPUT_READERS.apply) >= ENOUGH_BYTES;
       if (room > 0) {
-        if (hasUnread && this.#digest.tryHelp()) continue;
-        return room;
+        if (compressed !== false || this.#ring.unreleased(INPUT_READERS.apply) < ENOUGH_BYTES) return room;
+        this.#ring.flush(); // the apply thread may be waiting
+        if (!this.#digest.tryHelp()) return room;
+        continue;
       }
       if (alone !== undefined) {
         if (!this.#digest.help()) alone.consume();
