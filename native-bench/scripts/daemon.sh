@@ -2,6 +2,7 @@
 # Runs a command beside a containerd and an overlayer of its own, which end with it.
 # usage: daemon.sh DIRECTORY DIFFER COMMAND...    with CONTAINERD_ADDRESS and OVERLAYER_ADDRESS for the command
 # OVERLAYER_BACKEND: of overlayer's snapshots, if not the one that it chooses
+# CONTAINERD_FETCH_BUFFER: bytes of the pieces in which containerd fetches a layer (default: 0, in one piece)
 set -eu
 dir=$1 differ=$2
 shift 2
@@ -21,6 +22,8 @@ type = "diff"
 address = "$OVERLAYER_ADDRESS"
 [plugins."io.containerd.service.v1.diff-service"]
 default = ["$differ"]
+[plugins."io.containerd.transfer.v1.local"]
+concurrent_layer_fetch_buffer = ${CONTAINERD_FETCH_BUFFER:-0}
 [[plugins."io.containerd.transfer.v1.local".unpack_config]]
 platform = "linux/$(dpkg --print-architecture)"
 snapshotter = "overlayer"

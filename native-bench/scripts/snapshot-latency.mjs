@@ -3,7 +3,7 @@ import { credentials, Metadata, makeClientConstructor } from '@grpc/grpc-js';
 import { loadService } from '../../dist/daemon/grpc/load-services.js';
 
 const TIMES = 500;
-/** Or containerd's garbage collection would take it. */
+/** containerd's garbage collection removes snapshots without this label. */
 const labels = { 'containerd.io/gc.root': new Date().toISOString() };
 
 const [, , address, snapshotter] = process.argv;

@@ -5,7 +5,7 @@ export interface Bar {
   readonly required: string;
   readonly measured: string;
   readonly met: boolean;
-  /** Of what is allowed: the bar is met up to 1. */
+  /** Measured value against the limit: the bar is met up to 1. */
   readonly share: number;
   /** A sentence that says why the bar is not met. Undefined if it is met, or if the reason is not known. */
   readonly reason: string | undefined;
@@ -17,7 +17,7 @@ interface BarValue {
   readonly value: number;
   /** @default 2 */
   readonly digits?: number;
-  /** With its space. @default × */
+  /** Includes a space before it. @default × */
   readonly unit?: string;
   /** The reason if the bar is not met. */
   readonly reason?: string | undefined;

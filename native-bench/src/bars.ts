@@ -10,13 +10,13 @@ import { startBars } from './start/start-bars.js';
 import { median, pairedRatio } from './statistics.js';
 import { WAY_BACK_INPUTS, wayBackBars } from './way-back/way-back-bars.js';
 
-/** `of` is to be `least` times as fast as `against`. */
+/** `of` must be `least` times as fast as `against`. */
 const DIFF_BARS = [
   { of: 'overlayer', against: 'tar -c, sha256 beside', least: 0.7 },
   { of: 'overlayer, gzip', against: 'tar -cz, sha256 of both beside', least: 1 },
   { of: 'overlayer, zstd', against: 'tar -c --zstd, sha256 of both beside', least: 1 },
 ];
-/** In MB: of a layer, and of a whole image. */
+/** Peak memory in MB, of a layer and of a whole image. */
 const MEMORY_BARS: Readonly<Record<string, number>> = {
   ...{ memory: 160, image: 300, pull: 300, explore: 250 },
   ...Object.fromEntries(Object.keys(WAY_BACK_INPUTS).map((group) => [group, 300])),
@@ -26,7 +26,7 @@ const EXPLORE_LIMIT = 1.15;
 const DELAY_BAR_MS = 20;
 const GROWTH_BAR = 2;
 
-/** Every bar of what this run measured. */
+/** The bars of all groups that were measured. */
 export function bars(results: Results): Bar[] {
   const inputs = results.inputs.map((input) => input.name);
   return [

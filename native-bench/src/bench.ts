@@ -53,7 +53,7 @@ async function measureAll(): Promise<void> {
     const results = emptyResults(machine, Number(flags.rounds));
     const measure = topics[name] ?? PARTS[name]!;
     await measure(results, dir, inputs as InputName[]);
-    // At once, so that an error in the next topic loses nothing.
+    // An error in the next topic must lose nothing.
     writeReport(nameOfResults(name), results);
     const minutes = (performance.now() - start) / 60_000;
     console.error(`${name}: measured, ${minutes.toFixed(1)} minutes after the start`);

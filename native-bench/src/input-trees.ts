@@ -5,7 +5,7 @@ import { run, shell } from './run.js';
 
 /** A directory of real files that becomes a layer. */
 export interface InputTree {
-  /** Says all that decides its content, so that two results with equal definitions compare. */
+  /** Names everything that decides the content: results with equal definitions can be compared. */
   readonly definition: string;
   /** Inputs it is taken from; they are made first. */
   readonly from?: readonly InputName[];
@@ -51,7 +51,7 @@ const LARGE_PACKAGES =
 const GO_PACKAGES = ['golang-1.19-go', 'golang-1.19-src'];
 const HASKELL_PACKAGES = ['ghc'];
 const RUST_PACKAGES = ['rustc', 'cargo', 'libstd-rust-1.63', 'libstd-rust-dev'];
-/** Without dependencies, so that these few are all there is. */
+/** They have no dependencies. */
 const GUARD_PACKAGES = 'typescript@5.4.5 date-fns@3.6.0 core-js@3.36.1 react-icons@5.0.1'.split(' ');
 /** About 320 small files. */
 const GUARD_SMALL_FOLDER = 'node_modules/core-js/internals';

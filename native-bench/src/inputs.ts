@@ -6,7 +6,7 @@ import { INPUTS_DIR } from './paths.js';
 import type { InputSize } from './results.js';
 import { type Command, run, shell } from './run.js';
 
-/** Makes what is missing of an input, once; `scratch` is where its tree stands meanwhile. */
+/** Makes the missing files of an input. @param scratch a directory for its tree */
 export function ensureInput(name: InputName, scratch: string): void {
   const tree = INPUT_TREES[name];
   mkdirSync(INPUTS_DIR, { recursive: true });
@@ -28,7 +28,7 @@ export function ensureInput(name: InputName, scratch: string): void {
   make(inputFile(name, 'zstd'), (file) => ['zstd', '-q', '-3', tar, '-o', file]);
 }
 
-/** An interrupted command leaves no half of a file under its final name. */
+/** The file gets its final name when it is complete. */
 function make(file: string, command: (file: string) => Command): void {
   if (existsSync(file)) return;
   const partial = `${file}.partial`;
@@ -45,7 +45,7 @@ export interface Layer {
   file(format: Format): string;
 }
 
-/** Copies an input to where it is measured. */
+/** Copies an input to `dir`. */
 export function loadLayer(
   name: InputName,
   dir: string,

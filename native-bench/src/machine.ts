@@ -10,9 +10,9 @@ export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly kernel: string;
-  /** Processes that wanted a core in the minute before: figures of a busy machine say little. */
+  /** Load average of the minute before. Figures of a busy machine say little. */
   readonly loadBefore: number;
-  /** Tool, and the version it says it is. */
+  /** Versions by tool. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -28,7 +28,7 @@ const TOOLS = [
   'buildah',
   'containerd',
 ];
-/** Of a newer Debian release; in no directory of PATH. */
+/** Tools of a newer Debian release. No directory of PATH has them. */
 const NEWER_TOOLS = {
   'newest containerd': join(CONTAINERD_2, 'containerd'),
   'mkfs.erofs': join(MKFS_EROFS, 'mkfs.erofs'),
@@ -59,7 +59,7 @@ function packageVersion(dir: string): string {
   return JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')).version;
 }
 
-/** Of the sources measured; a release tarball has none. */
+/** The commit of the measured sources. A release tarball has none. */
 function commit(): string {
   return run(['bash', '-c', 'git describe --always --dirty 2>/dev/null || echo "no commit"'], {
     cwd: ROOT_DIR,

@@ -14,7 +14,7 @@ export interface Contender {
   readonly env?: Readonly<Record<string, string>>;
   /** A physical limit rather than a peer: it does a part of the work only. */
   readonly limit?: boolean;
-  /** It takes so long that one round must do. */
+  /** It is measured in the first round only. */
   readonly slow?: boolean;
 }
 
@@ -70,14 +70,14 @@ function measureOnce(contender: Contender, dir: string): Sample {
   const [times, memory] = [join(dir, 'times'), join(dir, 'memory')];
   contender.before?.();
   mkdirSync(dest);
-  // GNU time alone knows the memory, and bash has times to the millisecond.
+  // Only GNU time has the memory, and only bash has times to the millisecond.
   const timed = ['/usr/bin/time', '--quiet', '--format', '%M', '--output', memory, 'bash', TIMED, times];
   run([...timed, ...contender.command(dest)], { env: contender.env });
   const [user, system, begin, end] = numbers(times);
   const [peak] = numbers(memory);
-  // `rm` is much faster than Node at this, and its time does not count.
+  // `rm` is much faster than Node.js at this, and its time does not count.
   run(['rm', '-rf', dest]);
-  // Or the next contender's disk would be busy with that.
+  // The disk must not be busy with the removal while the next contender runs.
   run(['sync', '--file-system', dir]);
   return { seconds: end! - begin!, userSeconds: user!, systemSeconds: system!, peakBytes: peak! * 1024 };
 }

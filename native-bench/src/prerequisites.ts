@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BENCH_DIR, ROOT_DIR } from './paths.js';
 import { run } from './run.js';
 
-/** Debian package, and a file that says it is there. */
+/** Debian packages, each with a file that shows that it is installed. */
 export const GUARD_PACKAGES = {
   libisal2: '/usr/lib/*/libisal.so.2',
   isal: '/usr/bin/igzip',

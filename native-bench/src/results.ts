@@ -14,11 +14,11 @@ export interface InputSize {
   readonly entries: number;
   readonly bytes: number;
   readonly gzipBytes: number;
-  /** Undefined where none is measured. */
+  /** Undefined if no zstd layer is measured. */
   readonly zstdBytes: number | undefined;
 }
 
-/** All that one topic of a run saw. */
+/** All measurements of one topic. */
 export interface Results {
   readonly date: string;
   readonly machine: Machine;
@@ -49,7 +49,7 @@ export function emptyResults(machine: Machine, rounds: number): Results {
   };
 }
 
-/** Undefined where this run did not measure it. */
+/** Undefined if it was not measured. */
 export function samplesOf(
   { measurements }: Results,
   group: string,
@@ -64,7 +64,7 @@ export function secondsOf(...args: Parameters<typeof samplesOf>): number[] | und
   return samplesOf(...args)?.map((sample) => sample.seconds);
 }
 
-/** The fastest of these contenders, by its median. Undefined where this run measured none of them. */
+/** The contender with the lowest median. Undefined if none of them was measured. */
 export function fastestOf(
   results: Results,
   group: string,

@@ -6,17 +6,17 @@ import { BENCH_DIR } from './paths.js';
 import { run } from './run.js';
 
 const MARK = 'OVERLAYER_BENCH_SCRATCH';
-/** What else is set on a machine is not of the contest: NODE_EXTRA_CA_CERTS makes each start of Node 40 ms later. */
+/** Other variables would change the times: NODE_EXTRA_CA_CERTS makes each start of Node.js 40 ms longer. */
 const KEPT_VARIABLES = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'OVERLAYER_BENCH_INPUTS', 'OVERLAYER_BENCH_NODES'];
 
-/** From which size on a virtual machine gives free memory back to its host: blocks of 2^N pages. */
+/** N: a virtual machine gives free blocks of at least 2^N pages back to its host. */
 const REPORTED_ORDER = '/sys/module/page_reporting/parameters/page_reporting_order';
-/** There are none. */
+/** The kernel has no blocks of this size. */
 const NO_BLOCK = '11';
 
 /**
- * Starts this program again in a mount namespace of its own, so that whatever it mounts goes with it, however
- * it ends. Returns the directory to mount on, in the new process; the first one never returns.
+ * Starts this program again in a mount namespace of its own. Its mounts end with the namespace.
+ * @returns the directory to mount on, in the new process; the first process never returns
  */
 export function enterNamespace(): string {
   const inherited = process.env[MARK];
@@ -39,8 +39,8 @@ export function enterNamespace(): string {
 }
 
 /**
- * What the host has taken back costs 10 µs a page to get again, 0.4 GB/s instead of 3.3: the same import takes 4.4 s, or
- * 4.6 to 5.5, as it happens. So it takes none while contenders are measured. @returns what lets it again
+ * Keeps free memory from the host. A page that the host took back costs 10 µs (0.4 GB/s instead of 3.3), and the same
+ * import takes 4.6 to 5.5 s instead of 4.4. @returns a function that undoes it
  */
 function keepMemory(): () => void {
   try {
@@ -52,13 +52,13 @@ function keepMemory(): () => void {
   }
 }
 
-/** A file system in memory of our own at `dir`, its memory touched once: a first touch is slow in a virtual machine. */
+/** Mounts a file system in memory at `dir` and touches its memory, because a first touch is slow in a virtual machine. */
 export function mountMemory(dir: string): void {
   run(['mount', '-t', 'tmpfs', '-o', 'size=12g,mode=755', 'overlayer-bench', dir]);
   touch(dir, Math.min(8192, Math.floor(freemem() / 2 / 1024 ** 2)));
 }
 
-/** Or whoever is measured first would pay for it: 0.9 s of an image of 1.35 GB. */
+/** Without it, the first contender is slower: by 0.9 s for an image of 1.35 GB. */
 function touch(dir: string, megabytes: number): void {
   const fill = join(dir, 'fill');
   run(['dd', 'if=/dev/zero', `of=${fill}`, 'bs=1M', `count=${megabytes}`, 'conv=fsync', 'status=none']);
@@ -66,17 +66,17 @@ function touch(dir: string, megabytes: number): void {
 }
 
 export interface DiskOptions {
-  /** Whether its file is read and written past the page cache, so that this holds nothing twice. @default false */
+  /** The image file is read and written past the page cache, which otherwise holds all data twice. @default false */
   readonly direct?: boolean;
 }
 
-/** An ext4 with a journal of our own at `dir`, in a file beside this program. */
+/** Mounts an ext4 with a journal at `dir`. Its image is a file beside this program. */
 export function mountDisk(dir: string, { direct = false }: DiskOptions = {}): void {
   const image = join(BENCH_DIR, 'inputs', 'disk.img');
   mkdirSync(join(BENCH_DIR, 'inputs'), { recursive: true });
   mkdirSync(dir, { recursive: true });
   rmSync(image, { force: true });
-  // Written once: where its blocks are still to be found, the first to use them would wait for that.
+  // Its blocks are allocated now, because the first contender to use them would wait for that.
   run(['dd', 'if=/dev/zero', `of=${image}`, 'bs=1M', 'count=6144', 'conv=fsync', 'status=none']);
   try {
     run(['mkfs.ext4', '-q', '-O', 'has_journal', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image]);

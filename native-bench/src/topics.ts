@@ -30,7 +30,7 @@ export const TOPICS = {
   explore: measureExplore,
 } satisfies Readonly<Record<string, Topic>>;
 
-/** What a run measures that names none. */
+/** Topics of a run without --only. */
 export const DEFAULT_TOPICS = ['start', 'layers', 'image', 'network'] as const;
 
 /** Parts of topics. */

@@ -3,7 +3,7 @@ import { overlayer, UNPACK, ZLIB } from '../layers/layer-contenders.js';
 import type { Contender } from '../measure.js';
 import { shell } from '../run.js';
 
-/** Everyone makes the result durable: overlayer by itself, the others by `sync --file-system`. */
+/** All results are durable: overlayer syncs by itself, and `sync --file-system` follows the others. */
 export function diskContenders(layer: Layer): Contender[] {
   const gzip = layer.file('gzip');
   const tar = layer.file('tar');

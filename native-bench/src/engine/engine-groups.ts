@@ -6,7 +6,7 @@ import { diffContenders, makeDiffInput } from './diff-contenders.js';
 import { diskContenders, memoryContenders } from './engine-contenders.js';
 import { measureEventLoop } from './event-loop.js';
 
-/** What is measured on the same inputs as layers are, besides their speed in memory. */
+/** Groups on the same inputs as the layers, besides the speed in memory. */
 export const ENGINE_GROUPS = {
   disk(context) {
     const disk = join(context.dir, 'disk');

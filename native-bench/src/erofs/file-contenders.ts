@@ -11,7 +11,7 @@ export const TAR = 'tar -xzf';
 /** The two forms that containerd's differ makes: with the files' data, and an index before the tar. */
 export const MKFS = ['igzip | mkfs.erofs --tar=f', 'igzip | mkfs.erofs --tar=i'] as const;
 
-/** A gzip layer into one file. On disk, everyone makes the result durable. */
+/** A gzip layer into one file. On disk, all results are durable. */
 export function fileContenders(layer: Layer, onDisk: boolean): Contender[] {
   const gzip = layer.file('gzip');
   const unpack = [...OVERLAYER, 'unpack', '--progress', 'none', '--target', 'erofs'];

@@ -5,7 +5,7 @@ import { type Command, run, shell } from '../run.js';
 import { median } from '../statistics.js';
 import { importImage } from './removal.js';
 
-/** What the layers of a root filesystem are; with `directio`, EROFS reads their files past the page cache. */
+/** Forms of the layers under a root filesystem. With `directio`, EROFS reads their files past the page cache. */
 export const ROOTS = ['erofs', 'erofs, directio', 'overlay'] as const;
 export type Root = (typeof ROOTS)[number];
 
@@ -23,13 +23,13 @@ type Read = (typeof READS)[number];
 /** Programs that load some hundred files of a Debian with Python, Perl and Git. */
 const START = `python3 -c 'import asyncio, ctypes, json, sqlite3, ssl, unittest' && perl -MPOSIX -e 1 && git --version`;
 
-/** What the first and the second use of a container's root filesystem take, a number for each round. */
+/** Times of the first and the second use of a container's root filesystem, a number for each round. */
 export interface RootReads {
   readonly root: Root;
   readonly input: string;
   /** In seconds. */
   readonly times: Readonly<Record<Read, readonly number[]>>;
-  /** What the page cache grew by while everything was read, in bytes: in one container, and then in a second one. */
+  /** Growth of the page cache while everything was read, in bytes: in one container, and then in a second one. */
   readonly cachedBytes: readonly number[];
   readonly cachedAgainBytes: readonly number[];
 }
@@ -128,7 +128,7 @@ function mounter(root: Root, store: string): Mounter {
   };
 }
 
-/** Its time, and what the page cache grew by. */
+/** The time of `work`, and the growth of the page cache. */
 function measure(work: () => void): { readonly seconds: number; readonly cached: number } {
   const before = cachedBytes();
   const start = process.hrtime.bigint();

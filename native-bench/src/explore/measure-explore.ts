@@ -4,10 +4,10 @@ import { OVERLAYER, script } from '../paths.js';
 import type { Results } from '../results.js';
 import { shell } from '../run.js';
 
-/** Each layer after the other, on one core. */
+/** It takes the layers one after the other, on one core. */
 export const DECODER = 'the decoder alone, one core';
 
-/** What an image of five layers is made of, from its archive. */
+/** The report on an image of five layers, from its archive. */
 export function measureExplore(results: Results, dir: string): void {
   const { size, archive, layers } = loadImage('image', dir);
   results.inputs.push(size);

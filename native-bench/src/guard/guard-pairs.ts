@@ -7,14 +7,14 @@ import type { Contender } from '../measure.js';
 import { OVERLAYER } from '../paths.js';
 import { run, shell } from '../run.js';
 
-/** Something that overlayer does, beside what it is compared with. */
+/** Work of overlayer, and the peer for the ratio. */
 export interface GuardPair {
   readonly own: Contender;
   readonly peer: Contender;
   readonly rounds: number;
 }
 
-/** Runs of a second; and short ones, of which more are needed. */
+/** Rounds of runs of a second, and of short runs, whose times differ more. */
 const [FEW, MANY] = [7, 15];
 
 /** @param dir in memory */

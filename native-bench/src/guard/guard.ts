@@ -10,13 +10,13 @@ import { enterNamespace, mountMemory } from '../scratch.js';
 import { pairedRatio } from '../statistics.js';
 import { type GuardRow, guardPairs } from './guard-pairs.js';
 
-/** How many times as fast as its peer overlayer was, in the rows that have been recorded. */
+/** Time of the peer against the time of overlayer, by row. */
 type Ratios = Readonly<Partial<Record<GuardRow, number>>>;
 
 interface GuardRecord {
   /** Definition of the inputs. Ratios of different inputs don't compare. */
   readonly input: string;
-  /** By the model of the processor: they differ by half between two. */
+  /** By the model of the processor. Two models differ by half. */
   readonly ratios: Readonly<Record<string, Ratios>>;
 }
 

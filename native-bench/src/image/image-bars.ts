@@ -5,13 +5,13 @@ import { pairedRatio } from '../statistics.js';
 import { NEWEST_CONTAINERD, OWN, OWN_EROFS, PIPELINES, PLUGIN } from './image-contenders.js';
 
 const GROUPS = ['image', 'pull'] as const;
-/** How many times as fast as a peer trees are to be. */
+/** `of` must be `least` times as fast as `against`. */
 const PEER_BARS = [
   { of: OWN, against: NEWEST_CONTAINERD, least: 2 },
   { of: PLUGIN, against: NEWEST_CONTAINERD, least: 2 },
   ...['skopeo', 'podman', 'buildah', 'umoci'].map((against) => ({ of: OWN, against, least: 4 })),
 ];
-/** Times of the pipelines, which look at nothing that they write, that an image may take. */
+/** An image may take so many times the time of the pipelines, which check nothing. */
 const PIPELINE_BARS = { image: 1, pull: 1.25 };
 
 export function imageBars(results: Results): Bar[] {

@@ -5,7 +5,7 @@ import { BENCH_DIR, OVERLAYER } from '../paths.js';
 import { CONTAINERD_2 } from '../prerequisites.js';
 import { type Command, shell } from '../run.js';
 
-// All leave a durable result. containerd and its plugin start and end in the time, which takes 0.3 to 0.6 s.
+// All results are durable. The time includes the start and the end of containerd and of its plugin (0.3 to 0.6 s).
 
 export const CONTAINERD = join(BENCH_DIR, 'scripts', 'containerd.sh');
 const DAEMON = join(BENCH_DIR, 'scripts', 'daemon.sh');
@@ -18,7 +18,7 @@ export const PLUGIN = 'newest containerd with overlayer';
 export const OLD_CONTAINERD = 'containerd 1.6';
 export const PIPELINES = 'igzip | tar, two side by side';
 
-/** Its own programs, and igzip, which it then uses. */
+/** PATH of the newest containerd. It uses igzip, which is on it. */
 export const NEWEST_PATH = `${CONTAINERD_2}:${process.env['PATH']}`;
 
 /** An image into a store that can mount it. `layout` and `archive` hold it as `image`. */
@@ -132,12 +132,12 @@ function containersStorage(name: 'podman' | 'buildah', pull: string): Contender 
   return { name, slow: true, command: (dest) => inStorage(dest, line.replaceAll('$0', dest)) };
 }
 
-/** containers-storage mounts its own directory on itself, and leaves it so. */
+/** containers-storage leaves its own directory mounted on itself. */
 function inStorage(dest: string, command: string): readonly string[] {
   return shell(`${command} >/dev/null; end=$?; umount ${dest}/root/overlay; sync -f ${dest}; exit $end`);
 }
 
-/** What two cores can do without looking at what they write. */
+/** The work of two cores without any check. */
 export function sideBySide(layers: readonly Layer[]): Contender {
   return {
     name: PIPELINES,

@@ -5,7 +5,7 @@ import type { InputSize } from '../results.js';
 import { run } from '../run.js';
 import { writeOciLayout } from './oci-layout.js';
 
-/** Layers of the images, lowest first. Every second one makes half of the work, for what runs in two pipelines. */
+/** Layers of the images, lowest first. Every second layer is about half of the work, because the pipelines share them so. */
 const IMAGE_LAYERS = {
   image: ['rootfs', 'toolchain', 'node-modules', 'guard', 'small'],
   toolchains: ['rootfs', 'haskell', 'toolchain', 'rust', 'go'],
@@ -17,7 +17,7 @@ const IMAGE_LAYERS = {
 
 export type ImageName = keyof typeof IMAGE_LAYERS;
 
-/** An image in memory, in the forms that tools take. */
+/** An image in memory, in the forms that the tools read. */
 export interface ImageFiles {
   readonly size: InputSize;
   readonly layers: readonly Layer[];

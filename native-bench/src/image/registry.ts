@@ -13,12 +13,12 @@ export interface Registry extends Disposable {
   empty(): void;
 }
 
-/** Debian's docker-registry; its blobs are at `dir`, in memory, and go with it. */
+/** Starts Debian's docker-registry. Its files are in `dir`, in memory, and are removed at its end. */
 export function startRegistry(dir: string): Registry {
   mkdirSync(dir);
   const config = join(dir, 'config.json');
   const blobs = join(dir, 'blobs');
-  // YAML, which JSON is too.
+  // The format is YAML, and each JSON document is one.
   const settings = {
     version: '0.1',
     // It keeps nothing in memory, so that its files can be removed.

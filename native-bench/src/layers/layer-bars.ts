@@ -4,7 +4,7 @@ import { type Results, secondsOf } from '../results.js';
 import { pairedRatio } from '../statistics.js';
 import { IGZIP, OWN, TAR, TAR_ALONE, UNVERIFIED, ZSTD } from './layer-contenders.js';
 
-/** Times of `against` that `of` may take. */
+/** `of` may take `most` times the time of `against`. */
 const TIME_BARS = [
   { group: 'gzip', of: OWN, against: IGZIP, most: 1, reason: REASONS.gzip },
   { group: 'zstd', of: OWN, against: ZSTD, most: 1, reason: REASONS.zstd },

@@ -28,7 +28,7 @@ export const ZSTD = 'zstd | tar, sha256 of both beside';
 export const TAR = 'tar -xf, sha256 beside';
 export const TAR_ALONE = 'tar -xf';
 
-/** `layout` is an OCI layout that holds the gzip layer as image `image`: umoci takes nothing less. */
+/** @param layout an OCI layout with the gzip layer as image `image`, for umoci */
 export function gzipContenders(layer: Layer, layout: string, quick: boolean): Contender[] {
   const file = layer.file('gzip');
   const igzip = `igzip -dc ${file}`;
@@ -71,7 +71,7 @@ export function zstdContenders(layer: Layer, quick: boolean): Contender[] {
   return quick ? native : [...native, slow('bsdtar', tool('bsdtar', '-xf', file, '-C', 'DEST'))];
 }
 
-/** `tree` holds the layer's files, to be copied. */
+/** @param tree a directory with the layer's files */
 export function tarContenders(layer: Layer, tree: string, quick: boolean): Contender[] {
   const file = layer.file('tar');
   const native: Contender[] = [
@@ -92,7 +92,7 @@ export function tarPeer(file: string): Contender['command'] {
   return (dest) => shell(`openssl sha256 ${file} >/dev/null & tar -xf ${file} -C ${dest} && wait $!`);
 }
 
-/** Unpacks what `decompress` prints, and hashes it and the file meanwhile. */
+/** Unpacks the output of `decompress`, and hashes the output and the file at the same time. */
 function hashedPipeline(file: string, decompress: string, dest: string): Command {
   return shell(
     `openssl sha256 ${file} >/dev/null & compressed=$!; exec 3> >(openssl sha256 >/dev/null); plain=$!; ` +

@@ -37,7 +37,7 @@ export const LAYER_GROUPS = {
   },
 } satisfies Readonly<Record<string, LayerGroup>>;
 
-/** The slow peers take minutes for each run on the others. */
+/** On other inputs they take minutes. */
 function hasSlowPeers({ layer }: LayerContext): boolean {
   return layer.name === 'rootfs';
 }
@@ -50,7 +50,7 @@ export function measureLayer(
   results.measurements.push(...measureInTurn(contenders, { group, input: layer.name, dir, rounds }));
 }
 
-/** Every group on every one of the inputs. */
+/** Measures each group on each input. */
 export function measureLayers(
   results: Results,
   dir: string,

@@ -7,7 +7,7 @@ import { measureInTurn } from '../measure.js';
 import type { Results } from '../results.js';
 import { networkContenders } from './network-contenders.js';
 
-/** As a registry far away is, whose connections have a limit each. */
+/** Of a distant registry that limits each connection. */
 const LATENCY_MS = 50;
 const BYTES_PER_SECOND = 20e6;
 const PROXY = join(import.meta.dirname, 'proxy-process.js');
@@ -42,7 +42,7 @@ export async function measureNetwork(results: Results, dir: string): Promise<voi
   }
 }
 
-/** In a process of its own, since the event loop of this one waits for the contenders. */
+/** The proxy has a process of its own, because the event loop of this one waits for the contenders. */
 async function startProxy(
   behind: string,
 ): Promise<{ readonly host: string; readonly process: ChildProcess }> {

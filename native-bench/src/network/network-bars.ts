@@ -8,7 +8,7 @@ import { ONE_CONNECTION, OWN } from './network-contenders.js';
 const LARGE = 'one large layer';
 const PEERS = [NEWEST_CONTAINERD, 'skopeo', 'podman', 'buildah'];
 const RANGES_BAR = 3;
-/** No slower, but for the noise. */
+/** No slower, with 5 % for noise. */
 const NEAR_BAR = 1.05;
 const PEER_BAR = 1;
 
@@ -35,7 +35,7 @@ function rangeBars(results: Results): Bar[] {
   ];
 }
 
-/** By ourselves against the fastest peer. */
+/** overlayer alone against the fastest peer. */
 function peerBars(results: Results, input: string): Bar[] {
   return ['distant', 'near'].flatMap((group) => {
     const own = secondsOf(results, group, input, OWN);

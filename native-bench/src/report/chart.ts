@@ -31,7 +31,7 @@ const STYLE = `
       .mark { stroke: #f0f6fc; }
     }`;
 
-/** Groups that are shown, with what their speed is that of. The limits of a layer in memory would leave no room for the rest. */
+/** Groups that are shown. The limits of a layer in memory would leave no room for the other rows. */
 const GROUPS = {
   gzip: { title: 'gzip layer to tree on tmpfs', limits: false },
   zstd: { title: 'zstd layer to tree on tmpfs', limits: false },
@@ -54,7 +54,7 @@ type Group = keyof typeof GROUPS;
 interface ChartRow {
   readonly name: string;
   readonly style: 'own' | 'peer' | 'limit' | 'missed';
-  /** Of the longest row that the panel has room for: 0 to 1. */
+  /** Share of the panel's room: 0 to 1. */
   readonly length: number;
   readonly figures: string;
 }
@@ -62,7 +62,7 @@ interface ChartRow {
 interface Panel {
   readonly title: string;
   readonly rows: readonly ChartRow[];
-  /** Where the panel has a vertical line, as a length. */
+  /** Place of a vertical line, as a length. */
   readonly mark?: number;
 }
 
@@ -111,7 +111,7 @@ function startPanel({ measurements }: Results, name: string): Panel {
   };
 }
 
-/** Speed rather than time, so that the slow leave room for the fast. */
+/** Rows show speed, because the time of slow tools would leave no room for fast ones. */
 function speedPanel({ measurements }: Results, group: Group, { name, bytes, entries }: InputSize): Panel {
   const rows = measurements
     .filter((one) => one.group === group && one.input === name)
@@ -132,7 +132,7 @@ function speedPanel({ measurements }: Results, group: Group, { name, bytes, entr
   };
 }
 
-/** Up to the line, a bar is met. A share of more than twice what is allowed is cut off. */
+/** A bar is met up to the line. Rows end at twice the limit. */
 function barPanel(bars: readonly Bar[]): Panel {
   return {
     title: 'Bars: a row that ends before the line is met',

@@ -129,7 +129,7 @@ function groupSection({ measurements, inputs }: Results, group: string): string[
   });
 }
 
-/** @param bytes of the input, if the rows are about one */
+/** @param bytes of the input; undefined if the rows have none */
 function measurementRow(row: Measurement, bytes: number | undefined, own: number): string[] {
   const seconds = spread(secondsOf(row));
   const column = (key: 'userSeconds' | 'systemSeconds' | 'peakBytes') =>

@@ -15,12 +15,12 @@ export function writeReport(name: string, results: Results): void {
   writeFileSync(resultsFile(name, 'svg'), chart(all));
 }
 
-/** The same from the topic's JSON: the bars, their reasons or the form of a page may have changed. */
+/** Does the same from the topic's JSON. Bars, reasons or pages may have changed since the measurement. */
 export function writeReportAgain(name: string): void {
   writeReport(name, readResults(name));
 }
 
-/** `results/bars.md`: the bars of those of the topics that have results. */
+/** Writes `results/bars.md`: the bars of all given topics that have results. */
 export function writeBars(topics: readonly string[]): void {
   const measured = topics.filter((name) => existsSync(resultsFile(name, 'json')));
   writeFileSync(resultsFile('bars', 'md'), barsOf(measured));

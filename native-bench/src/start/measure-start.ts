@@ -9,7 +9,7 @@ import { nodeReleases } from './nodes.js';
 import { measureSmallLayers } from './small-layers.js';
 import { startContenders } from './start-contenders.js';
 
-/** Runs are short, so that many of them cost little. */
+/** The runs are short, and many rounds cost little. */
 const MOST_ROUNDS = 20;
 
 /** Small layers and short commands on each release of Node.js. @param dir in memory */

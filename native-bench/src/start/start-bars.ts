@@ -5,7 +5,7 @@ import { pairedRatio } from '../statistics.js';
 import { againOf, allOf, COUNT } from './small-layers.js';
 import { IMAGES, NODE, UNPACK, VERSION } from './start-contenders.js';
 
-/** Times of `node -e 0` of the same release that a command may take. */
+/** A command may take so many times the time of `node -e 0` of the same release. */
 const START_BARS = { [UNPACK]: 1.6, [VERSION]: 1.2, [IMAGES]: 1.8 };
 const AGAIN_BAR_MS = 8;
 const ALL_BAR_SECONDS = 0.6;

@@ -8,7 +8,7 @@ export const VERSION = 'overlayer --version';
 export const IMAGES = 'overlayer images ls';
 export const UNPACK = 'overlayer unpack, 1 MB of gzip';
 
-/** What one start of the command line costs on a release of Node.js. @param root a store that holds one image */
+/** Short commands on a release of Node.js. @param root a store that holds one image */
 export function startContenders({ path }: NodeRelease, layer: Layer, root: string): Contender[] {
   const overlayer = overlayerOn(path);
   const file = layer.file('gzip');

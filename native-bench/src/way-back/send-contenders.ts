@@ -80,7 +80,7 @@ export function convertContenders(stores: Stores, compression: 'gzip' | 'zstd'):
   ];
 }
 
-/** Or the next run would find its blobs. */
+/** The next run must not find its blobs. */
 export function removeImage({ overlayer }: Stores, name: string): void {
   run(shell(`${OVERLAYER.join(' ')} images rm --root ${overlayer} ${name} 2>/dev/null || true`));
 }

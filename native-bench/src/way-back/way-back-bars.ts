@@ -4,7 +4,7 @@ import { pairedRatio } from '../statistics.js';
 import { PLAIN_COMMITS } from './commit-contenders.js';
 import { CONVERTERS, PUSHERS } from './send-contenders.js';
 
-/** What each group measures is made of. */
+/** The input of each group. */
 export const WAY_BACK_INPUTS = {
   ...{ push: 'image', 'convert-zstd': 'image', 'convert-gzip': 'image' },
   commit: 'toolchain',
