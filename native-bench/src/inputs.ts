@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { type Format, inputFile } from './input-files.js';
 import { INPUT_TREES, type InputName } from './input-trees.js';
 import { INPUTS_DIR } from './paths.js';
-import type { InputSize } from './results.js';
 import { type Command, run, shell } from './run.js';
 
 /** Makes the missing files of an input. @param scratch a directory for its tree */
@@ -60,6 +59,16 @@ export function loadLayer(
     .split('\n')
     .map(Number);
   return { name, bytes: bytes!, entries: entries!, file: (format) => inputFile(name, format, dir) };
+}
+
+export interface InputSize {
+  readonly name: string;
+  readonly definition: string;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly gzipBytes: number;
+  /** Undefined if no zstd layer is measured. */
+  readonly zstdBytes: number | undefined;
 }
 
 export function describeLayer(layer: Layer): InputSize {

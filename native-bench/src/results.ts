@@ -3,20 +3,11 @@ import type { SnapshotTimes } from './engine/snapshots.js';
 import type { Removal } from './erofs/removal.js';
 import type { RootReads } from './erofs/root-reads.js';
 import type { CallTimes } from './image/daemon.js';
+import type { InputSize } from './inputs.js';
 import type { Machine } from './machine.js';
 import type { Measurement, Sample } from './measure.js';
 import type { SmallLayers } from './start/small-layers.js';
 import { median } from './statistics.js';
-
-export interface InputSize {
-  readonly name: string;
-  readonly definition: string;
-  readonly entries: number;
-  readonly bytes: number;
-  readonly gzipBytes: number;
-  /** Undefined if no zstd layer is measured. */
-  readonly zstdBytes: number | undefined;
-}
 
 /** All measurements of one topic. */
 export interface Results {

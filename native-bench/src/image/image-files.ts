@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { InputName } from '../input-trees.js';
-import { type Layer, loadLayer, unloadLayer } from '../inputs.js';
-import type { InputSize } from '../results.js';
+import { type InputSize, type Layer, loadLayer, unloadLayer } from '../inputs.js';
 import { run } from '../run.js';
 import { writeOciLayout } from './oci-layout.js';
 

@@ -1,5 +1,6 @@
 import type { Bar } from '../bar.js';
-import type { InputSize, Results } from '../results.js';
+import type { InputSize } from '../inputs.js';
+import type { Results } from '../results.js';
 import { median } from '../statistics.js';
 
 const WIDTH = 1000;
