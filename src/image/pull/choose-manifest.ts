@@ -19,11 +19,17 @@ export interface Documents {
   index(descriptor: Descriptor): Promise<ImageIndex>;
   manifest(descriptor: Descriptor): Promise<ImageManifest>;
   config(descriptor: Descriptor): Promise<ImageConfig>;
+  /** The manifest is most likely the chosen one, and its config is read next. @default nothing */
+  expect?(manifest: ImageManifest): void;
 }
 
 /** @param read returns the verified bytes of a document */
-export function documentsOf(read: (descriptor: Descriptor) => Promise<Uint8Array>): Documents {
+export function documentsOf(
+  read: (descriptor: Descriptor) => Promise<Uint8Array>,
+  expect?: Documents['expect'],
+): Documents {
   return {
+    ...(expect === undefined ? {} : { expect }),
     index: async (descriptor) => parseIndex(await read(descriptor), descriptor.mediaType),
     manifest: async (descriptor) => parseManifest(await read(descriptor), descriptor.mediaType),
     config: async (descriptor) => parseImageConfig(await read(descriptor)),
@@ -84,7 +90,7 @@ async function readListed(
   documents: Documents,
 ): Promise<ChosenManifest> {
   try {
-    return await readImage(descriptor!, documents);
+    return await readExpected(descriptor!, documents);
   } catch (cause) {
     if (!isCode(cause, 'NotFound')) throw cause;
     const its = quoted(formatPlatform(platform!));
@@ -140,7 +146,7 @@ interface Candidate {
 /** Yields the manifests below a target one by one, so that only the chosen one stays in memory. */
 async function* candidatesOf(target: Descriptor, documents: Documents): AsyncGenerator<Candidate> {
   if (!isIndex(target.mediaType)) {
-    yield await readCandidate(target, documents);
+    yield candidateOf(target, await readExpected(target, documents));
     return;
   }
   const entries = new Entries(documents);
@@ -190,7 +196,10 @@ async function listed(descriptor: Descriptor, documents: Documents): Promise<Can
 }
 
 async function readCandidate(descriptor: Descriptor, documents: Documents): Promise<Candidate> {
-  const image = await readImage(descriptor, documents);
+  return candidateOf(descriptor, await readImage(descriptor, documents));
+}
+
+function candidateOf(descriptor: Descriptor, image: ChosenManifest): Candidate {
   const { platform } = image.config;
   const told = descriptor.platform;
   return {
@@ -200,10 +209,22 @@ async function readCandidate(descriptor: Descriptor, documents: Documents): Prom
   };
 }
 
-export async function readImage(descriptor: Descriptor, documents: Documents): Promise<ChosenManifest> {
+/** Reads the manifest that is most likely the chosen one. */
+async function readExpected(descriptor: Descriptor, documents: Documents): Promise<ChosenManifest> {
+  return await readImage(descriptor, documents, (manifest) => documents.expect?.(manifest));
+}
+
+export async function readImage(
+  descriptor: Descriptor,
+  documents: Documents,
+  onManifest: (manifest: ImageManifest) => void = () => {},
+): Promise<ChosenManifest> {
   const manifest = await documents.manifest(descriptor);
   checkIsImage(manifest);
-  return { descriptor, manifest, config: await documents.config(manifest.config) };
+  // The config is requested first, by the connection that is open.
+  const config = documents.config(manifest.config);
+  onManifest(manifest);
+  return { descriptor, manifest, config: await config };
 }
 
 /** A manifest that can't be read may be for another platform, so its error is kept instead of thrown. */

@@ -1,4 +1,4 @@
-import { OverlayerError } from '../../base/errors.js';
+import { isCode } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import type { LayerProgress, LayerResult, LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -35,12 +35,14 @@ export async function fetchLayer(
   unpack: Unpack,
   { onState, onStarved }: LayerListener,
 ): Promise<LayerResult> {
+  using watch = new SupplyWatch(onStarved);
+  const ahead = context.ahead?.take(layer.descriptor);
+  const isFresh = ahead !== undefined && (await watch.wait(ahead));
   const read: Read = (source, come) => readLayer(context, layer, unpack, { source, come, onState });
   const stored = await readStored(context, layer, read);
   if (stored !== undefined) return stored;
-  using watch = new SupplyWatch(onStarved);
   return await (context.keepBlobs
-    ? readAndKeep(context, layer, { read, watch, onState })
+    ? readAndKeep(context, layer, { read, watch, onState, isFresh })
     : readOnce(context, layer, { read, watch }));
 }
 
@@ -88,10 +90,15 @@ async function readOnce(
   }
 }
 
+interface Keeping extends Fetching, Pick<LayerListener, 'onState'> {
+  /** This pull has fetched the bytes of the ingest itself. */
+  readonly isFresh: boolean;
+}
+
 async function readAndKeep(
   context: PullContext,
   layer: PlannedLayer,
-  { read, watch, onState }: Fetching & Pick<LayerListener, 'onState'>,
+  { read, watch, onState, isFresh }: Keeping,
 ): Promise<LayerResult> {
   const { source, signal, lease } = context;
   const { descriptor, diffID } = layer;
@@ -125,16 +132,38 @@ async function readAndKeep(
       } catch (error) {
         if (!isDataLoss(error)) throw error;
         await ingest.truncate();
-        if (earlier === 0) throw error;
+        if (earlier === 0 || isFresh) throw error;
         throw new StaleBytesError(`what there was of blob ${digest} is damaged`, { cause: error });
       }
     });
   } catch (error) {
-    if (!OverlayerError.is(error) || error.code !== 'AlreadyExists') throw error;
+    if (!isCode(error, 'AlreadyExists')) throw error;
     // Another pull has fetched the blob while this one waited for the lock.
     const stored = await readStored(context, layer, read);
     if (stored === undefined) throw error;
     return stored;
+  }
+}
+
+/**
+ * Fetches a small layer into its ingest before its turn. Holds the lock of the ingest only meanwhile: a pull that waits for
+ * a turn with a lock could wait for ever for another one.
+ *
+ * @returns whether it was fetched: otherwise the store has its bytes, or some of them
+ */
+export async function fetchIntoIngest(context: PullContext, layer: Descriptor): Promise<boolean> {
+  const { source, signal } = context;
+  const { digest, size } = layer;
+  try {
+    return await openBlobIngest(context, `layer-${digest}`, { digest, size }, async (ingest) => {
+      if (ingest.offset > 0) return false;
+      const { bytes } = await openLayer(source, layer, { signal });
+      for await (const chunk of new CountedBytes(layer, bytesOf(bytes))) await ingest.write(chunk);
+      return true;
+    });
+  } catch (error) {
+    if (!isCode(error, 'AlreadyExists')) throw error;
+    return false;
   }
 }
 
@@ -180,5 +209,5 @@ export function stateWhileRead(
 }
 
 function isDataLoss(error: unknown): boolean {
-  return OverlayerError.is(error) && error.code === 'DataLoss';
+  return isCode(error, 'DataLoss');
 }

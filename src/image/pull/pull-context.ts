@@ -7,6 +7,7 @@ import { parseDigest } from '../../oci/digest.js';
 import type { ImageSource } from '../source/image-source.js';
 import { collectGarbage } from '../store/garbage.js';
 import type { StoreParts } from '../store/store-parts.js';
+import type { LayersAhead } from './layers-ahead.js';
 
 /** The state that all parts of one pull share. */
 export interface PullContext {
@@ -15,6 +16,8 @@ export interface PullContext {
   readonly lease: PullLease;
   /** Whether blobs of layers stay in the content store. */
   readonly keepBlobs: boolean;
+  /** `fetchIntoIngest`, for small layers. @default none */
+  readonly ahead?: LayersAhead<boolean> | undefined;
   /** Limits of each layer. */
   readonly limits: Partial<Limits> | undefined;
   readonly signal: AbortSignal;

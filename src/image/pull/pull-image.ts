@@ -16,6 +16,8 @@ import { configLabels, indexLabels, manifestLabels, PLATFORM_LABEL } from '../st
 import { type ImageRecord, putImage } from '../store/image-records.js';
 import type { StoreParts } from '../store/store-parts.js';
 import { type ChosenManifest, chooseManifest, type Documents } from './choose-manifest.js';
+import { fetchIntoIngest } from './fetch-layer.js';
+import { LayersAhead } from './layers-ahead.js';
 import { openBlobIngest, type PullContext, PullLease } from './pull-context.js';
 import type { PlannedLayer, PullEvent } from './pull-event.js';
 import { defaultConcurrency, fixedConcurrency, unpackLayers } from './unpack-layers.js';
@@ -67,7 +69,13 @@ export async function pullImage(
     options.concurrency === undefined ? defaultConcurrency() : fixedConcurrency(options.concurrency);
   const { signal = new AbortController().signal, limits, labels } = options;
   const lease = await PullLease.take(parts);
-  const context: PullContext = { parts, source, lease, keepBlobs, limits, signal };
+  const base: PullContext = { parts, source, lease, keepBlobs, limits, signal };
+  // Blobs that are not kept may belong to snapshots that exist, which the config tells.
+  const isAhead = keepBlobs && options.concurrency === undefined;
+  const ahead = isAhead
+    ? new LayersAhead((layer, during) => fetchIntoIngest({ ...base, signal: during }, layer), signal)
+    : undefined;
+  const context: PullContext = { ...base, ahead };
   const documents = new StoredDocuments(context);
   try {
     const chosen = await chooseManifest(name, target, platform, documents);
@@ -91,6 +99,7 @@ export async function pullImage(
     await lease.release();
     return record;
   } catch (error) {
+    await ahead?.end();
     await documents.kept().catch(() => {});
     // The error of the pull is the cause; one of the cleanup is not reported.
     await (isWorthKeeping(error, signal) ? lease.release() : lease.undo()).catch(() => {});
@@ -141,6 +150,10 @@ class StoredDocuments implements Documents {
       (bytes) => parseManifest(bytes, descriptor.mediaType),
       (manifest) => manifestLabels(manifest, this.#context.keepBlobs),
     );
+  }
+
+  expect({ layers }: ImageManifest): void {
+    this.#context.ahead?.begin(this.#context.source, layers);
   }
 
   config(descriptor: Descriptor): Promise<ImageConfig> {

@@ -5,10 +5,13 @@ import { bytesOf, inLayer, isFile, openLayer, otherSize } from '../source/blob-b
 import type { ImageSource } from '../source/image-source.js';
 import { CountedBytes } from './counted-bytes.js';
 import { stateWhileRead } from './fetch-layer.js';
+import type { LayersAhead } from './layers-ahead.js';
 import type { LayerState } from './pull-event.js';
 
 interface ReadLayerOptions {
   readonly signal: AbortSignal | undefined;
+  /** Has the bytes of some layers. @default none */
+  readonly ahead?: LayersAhead<Uint8Array> | undefined;
   readonly onState: (state: LayerState) => void;
 }
 
@@ -21,11 +24,11 @@ interface ReadLayerOptions {
 export async function readLayer(
   source: ImageSource,
   descriptor: Descriptor,
-  { signal, onState }: ReadLayerOptions,
+  { signal, ahead, onState }: ReadLayerOptions,
   work: (bytes: LayerSource, onProgress: (progress: LayerProgress) => void) => Promise<LayerResult>,
 ): Promise<LayerResult> {
   const { digest, size } = descriptor;
-  const { bytes } = await openLayer(source, descriptor, { signal });
+  const bytes = (await ahead?.take(descriptor)) ?? (await openLayer(source, descriptor, { signal })).bytes;
   const counted = isFile(bytes) ? undefined : new CountedBytes(descriptor, bytesOf(bytes));
   try {
     const result = await work(counted ?? bytes, (progress) =>
@@ -39,4 +42,16 @@ export async function readLayer(
     if (counted === undefined) closeLayerSource(bytes);
     else counted.cancel();
   }
+}
+
+/** Reads a small layer ahead of its turn. Its digest is verified later. @throws OverlayerError as `openLayer`; `DataLoss` */
+export async function readIntoMemory(
+  source: ImageSource,
+  layer: Descriptor,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const { bytes } = await openLayer(source, layer, { signal });
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of new CountedBytes(layer, bytesOf(bytes))) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
 }

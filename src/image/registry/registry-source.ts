@@ -25,6 +25,7 @@ import { type Operation, openEndpoint, Repository } from './repository.js';
 /** One image of a registry (OCI distribution spec, "Pull"). The URLs of descriptors are not followed. */
 export class RegistrySource implements ImageSource {
   readonly description: string;
+  readonly isRemote = true;
   readonly #reference: Reference;
   readonly #retries: number;
   readonly #tell: (notice: RegistryNotice) => void;

@@ -13,6 +13,8 @@ import type { DiffID, Digest } from '../../oci/digest.js';
 export interface ImageSource extends AsyncDisposable {
   /** The source in messages: `docker.io`, `image.tar`. */
   readonly description: string;
+  /** Whether each blob takes a round trip to a server. @default false */
+  readonly isRemote?: boolean | undefined;
   /** The images that were chosen when the source was opened, or all of them. @throws OverlayerError `NotFound` */
   images(options?: ListSourceImagesOptions): Promise<readonly SourceImage[]>;
   /** Entries that are not images, or can't be read. @default none */

@@ -9,10 +9,11 @@ import { hostPlatform } from '../../oci/platform.js';
 import { Destination } from '../../rootfs/destination.js';
 import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
 import { openLinuxSystem } from '../../system/linux.js';
-import { chooseManifest, documentsOf } from '../pull/choose-manifest.js';
+import { type ChosenManifest, chooseManifest, documentsOf } from '../pull/choose-manifest.js';
 import { stateOf } from '../pull/fetch-layer.js';
+import { LayersAhead } from '../pull/layers-ahead.js';
 import { type LayerState, type PlannedLayer, type PullEvent, tellPassedOver } from '../pull/pull-event.js';
-import { readLayer } from '../pull/read-layer.js';
+import { readIntoMemory, readLayer } from '../pull/read-layer.js';
 import { readDocument } from '../source/blob-bytes.js';
 import { onlyImage, planLayers } from '../source/image-contents.js';
 import type { ImageSource } from '../source/image-source.js';
@@ -41,10 +42,35 @@ export async function applyImage(
   options: UnpackImageOptions,
   tell: Tell<PullEvent>,
 ): Promise<Omit<UnpackedImage, 'name'>> {
-  const { platform = hostPlatform(), target: form = 'directory', signal, sync = true } = options;
+  const { platform = hostPlatform(), target: form = 'directory', signal } = options;
   checkChoice('target', form, ['directory', 'erofs']);
-  const documents = documentsOf((descriptor) => readDocument(source, descriptor, { signal }));
-  const chosen = await chooseManifest(name, target, platform, documents);
+  const ahead = new LayersAhead((layer, during) => readIntoMemory(source, layer, during), signal);
+  const documents = documentsOf(
+    (descriptor) => readDocument(source, descriptor, { signal }),
+    (manifest) => ahead.begin(source, manifest.layers),
+  );
+  try {
+    const chosen = await chooseManifest(name, target, platform, documents);
+    return await applyChosen(source, { name, chosen, ahead }, directory, options, tell);
+  } finally {
+    await ahead.end();
+  }
+}
+
+interface ChosenImage {
+  readonly name: string;
+  readonly chosen: ChosenManifest;
+  readonly ahead: LayersAhead<Uint8Array>;
+}
+
+async function applyChosen(
+  source: ImageSource,
+  { name, chosen, ahead }: ChosenImage,
+  directory: string,
+  options: UnpackImageOptions,
+  tell: Tell<PullEvent>,
+): Promise<Omit<UnpackedImage, 'name'>> {
+  const { target: form, signal, sync = true } = options;
   const layers = planLayers(chosen);
   const { config } = chosen;
   tell({ type: 'plan', name, manifest: chosen.descriptor, platform: config.platform, layers });
@@ -56,7 +82,7 @@ export async function applyImage(
     for (const [index, layer] of layers.entries()) {
       const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
       const where = files === undefined ? inDirectory(place) : inFile(place, files, index);
-      const result = await unpackOne(source, layer, where, { ...options, onState });
+      const result = await unpackOne(source, layer, where, { ...options, ahead, onState });
       tell({ type: 'commit', index, chainID: layer.chainID, layer: result });
       results.push(result);
     }
@@ -105,15 +131,21 @@ async function unpackOne(
   source: ImageSource,
   layer: PlannedLayer,
   { destination, ...place }: LayerPlace,
-  options: UnpackImageOptions & { readonly onState: (state: LayerState) => void },
+  options: UnpackImageOptions &
+    Pick<ChosenImage, 'ahead'> & { readonly onState: (state: LayerState) => void },
 ): Promise<LayerResult> {
-  const { signal, limits, rootless, onState } = options;
+  const { signal, limits, rootless, ahead, onState } = options;
   const { descriptor, diffID } = layer;
   const reading = { digest: descriptor.digest, diffID, limits, rootless, signal, sync: false };
-  const result = await readLayer(source, descriptor, { signal, onState }, async (bytes, onProgress) => {
-    const applied = { ...reading, ...place, temporary: true, onProgress };
-    return (await applyLayer(bytes, destination, applied)).layer;
-  });
+  const result = await readLayer(
+    source,
+    descriptor,
+    { signal, ahead, onState },
+    async (bytes, onProgress) => {
+      const applied = { ...reading, ...place, temporary: true, onProgress };
+      return (await applyLayer(bytes, destination, applied)).layer;
+    },
+  );
   onState({ phase: 'committing', ...stateOf(layer, result) });
   return result;
 }

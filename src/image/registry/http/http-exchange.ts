@@ -45,6 +45,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   /** How it ended. */
   #end: { readonly error: unknown } | undefined;
+  /** undici reuses the connection from its next `setImmediate` on. An earlier request would open another connection. */
+  #freed: Promise<void> | undefined;
   #wake = () => {};
 
   constructor(signal: AbortSignal, patience: Patience, body?: StreamedBody) {
@@ -68,7 +70,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#signal.throwIfAborted();
     while (this.#body.length === 0) {
       if (this.#end?.error !== undefined) throw this.#end.error;
-      if (this.#end !== undefined) return undefined;
+      if (this.#end !== undefined) {
+        await this.#freed;
+        return undefined;
+      }
       const more = new Promise<void>((resolve) => (this.#wake = resolve));
       await (this.#watch?.wait(more) ?? more);
     }
@@ -113,6 +118,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#freed = new Promise((resolve) => queueMicrotask(() => setImmediate(resolve)));
     this.#finish();
   }
 
