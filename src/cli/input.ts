@@ -53,16 +53,31 @@ export interface Input {
   close(): void;
 }
 
+interface OpenInputOptions {
+  /** The command reads a small file as a layer, and then finds out that it has images: reading it once is faster. */
+  readonly tryAsLayer?: boolean;
+}
+
+/** Reading it twice would take longer than to start again. */
+const SMALL_BYTES = 1024 * 1024;
+
 /**
  * Finds out by content whether the input is a layer or an image.
  *
  * @param given the options on the command line
  * @throws OverlayerError as `openLayer`
  */
-export async function openInput(argument: string, given: readonly string[]): Promise<Input> {
+export async function openInput(
+  argument: string,
+  given: readonly string[],
+  { tryAsLayer = false }: OpenInputOptions = {},
+): Promise<Input> {
   const { source, name } = openLayer(argument);
   const close = () => closeLayer(source);
   const isLayer = given.some((option) => LAYER_DIGESTS.includes(option));
+  const isTried =
+    tryAsLayer && !given.some((option) => ONLY_FOR.image.includes(option)) && isSmallFile(argument);
+  if (isTried) return { kind: undefined, source, name, close };
   if (typeof source === 'string') return { kind: await kindOf(source, isLayer), source, name, close };
   if (isLayer) return { kind: 'layer', source, name, close };
   const { kind, bytes } = await detectStream(source);
@@ -84,6 +99,11 @@ async function kindOf(path: string, isLayer: boolean): Promise<Input['kind']> {
       });
     return undefined;
   }
+}
+
+function isSmallFile(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return (stat?.isFile() && stat.size <= SMALL_BYTES) ?? false;
 }
 
 function isDirectory(path: string): boolean {

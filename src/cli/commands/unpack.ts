@@ -21,7 +21,7 @@ export async function unpack(
 ): Promise<number> {
   let input: Input | undefined;
   try {
-    input = await openInput(argument, given);
+    input = await openInput(argument, given, { tryAsLayer: !flags.merge && !flags.dryRun });
     checkOptions(input, given);
     if (input.kind !== 'image' && flags.dryRun) return await dryRun(input, destination, flags);
     if (input.kind === 'image') await unpackWholeImage(input, destination, flags);

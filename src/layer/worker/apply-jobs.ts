@@ -10,8 +10,6 @@ import { Applier } from '../apply/applier.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import type { MergedErofsLayers } from '../options.js';
 import { SourceDecoder } from './decode-source.js';
-import { diffTrees } from './diff-trees.js';
-import { compressArchive } from './encode-archive.js';
 import { FileQueue } from './file-queue.js';
 import type {
   AppliedArchive,
@@ -24,13 +22,9 @@ import type {
   RecompressedArchive,
   RecompressInput,
 } from './jobs.js';
-import { LayerFileWriter, packLayerFile } from './layer-file-writer.js';
-import { LayerFilesMerge } from './layer-files-merge.js';
 import { PendingFiles } from './pending-files.js';
 import type { Alone, Pipeline } from './pipeline.js';
-import { planArchive } from './plan-archive.js';
 import { ArchiveReader, readArchive } from './read-archive.js';
-import { scanArchive } from './scan-archive.js';
 
 const NOT_EMPTY = 'choose another one, or merge the layer into it (--merge)';
 /** The part of the process's descriptors that one apply thread may use, for directories and for files. */
@@ -50,7 +44,8 @@ interface ApplyOptions {
 }
 
 /**
- * The jobs of the apply thread. It decodes an archive and writes its entries; or it reads trees and writes the archive of
+ * The jobs of the apply thread. The modules of all but `apply` are loaded when they are needed: the command line unpacks a
+ * small layer with `apply` alone. It decodes an archive and writes its entries; or it reads trees and writes the archive of
  * their difference; or it compresses an archive anew.
  */
 export function applyJobs(pipeline: Pipeline, options: ApplyOptions): JobHandlers<ApplyJobs> {
@@ -76,16 +71,31 @@ export function applyJobs(pipeline: Pipeline, options: ApplyOptions): JobHandler
       }),
     writeFile: (input) =>
       read(input, async () => {
+        const { LayerFileWriter } = await import('./layer-file-writer.js');
         const file = LayerFileWriter.open(openLinuxSystem(), input.destination);
         const applied = await orDiscarded(pipeline, file, () => file.fill(pipeline, input));
         filled = file;
         return applied;
       }),
-    pack: (input) => packLayerFile(openLinuxSystem(), input, look),
+    async pack(input) {
+      const { packLayerFile } = await import('./layer-file-writer.js');
+      packLayerFile(openLinuxSystem(), input, look);
+    },
     merge: (input) => merge(pipeline, input),
-    plan: (input, tell) => read(input, () => planArchive(pipeline, input, tell)),
-    scan: (input, tell) => read(input, () => scanArchive(pipeline, input, tell)),
-    diff: (input) => diffTrees(openLinuxSystem(), pipeline, input),
+    plan: (input, tell) =>
+      read(input, async () => {
+        const { planArchive } = await import('./plan-archive.js');
+        return await planArchive(pipeline, input, tell);
+      }),
+    scan: (input, tell) =>
+      read(input, async () => {
+        const { scanArchive } = await import('./scan-archive.js');
+        return await scanArchive(pipeline, input, tell);
+      }),
+    async diff(input) {
+      const { diffTrees } = await import('./diff-trees.js');
+      return diffTrees(openLinuxSystem(), pipeline, input);
+    },
     recompress: (input) => recompress(pipeline, input),
     commit: ({ sync }) => take().commit(sync),
     discard: () => take().discard(),
@@ -139,6 +149,7 @@ async function apply(
 }
 
 async function merge(pipeline: Pipeline, input: MergeInput): Promise<MergedErofsLayers> {
+  const { LayerFilesMerge } = await import('./layer-files-merge.js');
   const look = () => pipeline.gate.throwIfAborted();
   const file = LayerFilesMerge.open(openLinuxSystem(), input, look);
   const merged = await orDiscarded(pipeline, file, () => {
@@ -151,6 +162,7 @@ async function merge(pipeline: Pipeline, input: MergeInput): Promise<MergedErofs
 }
 
 async function recompress(pipeline: Pipeline, input: RecompressInput): Promise<RecompressedArchive> {
+  const { compressArchive } = await import('./encode-archive.js');
   const archive = new ArchiveReader(pipeline, true);
   archive.begin();
   try {
