@@ -17,7 +17,7 @@ const PIECE_BYTES = 256 * 1024;
 
 /** The part of a layer that reads its archive. */
 interface ReadArchive {
-  /** Whether it can decode the layer, too. It does so for a small one. */
+  /** Whether it can decode the layer, too. It does so for a small one. If it cannot, it needs no help either. */
   readonly decodes: boolean;
   /** Whether it decodes a large file, too. Two threads take less time, and about 10 % more processor time. */
   readonly decodesFiles?: boolean;
@@ -50,10 +50,10 @@ export async function runLayer(
     signal?.throwIfAborted();
     const { hash, gzip } = wanted;
     const { maxRatio, maxWindow } = resolveLimits(options.limits);
-    const decode = { file, gzip, maxRatio, maxWindow, hash };
+    const decode = { file, gzip, maxRatio, maxWindow, hash, helps: archive.decodes };
     const decodesFile = archive.decodesFiles === true && file !== undefined;
-    const inOneThread =
-      archive.decodes && (crew.inCallersThread || decodesFile || isSmallSize(compressedSize));
+    const isSmall = crew.inCallersThread || isSmallSize(compressedSize);
+    const inOneThread = archive.decodes && (decodesFile || (isSmall && crew.decodesAlone()));
     const feeding = bytes && feed(bytes, pipeline, { stopped, unread: options.unreadSource });
     if (inOneThread) await feeding;
     const [decodedApart, summary] = await settleAll(

@@ -10,14 +10,15 @@ import { Sandbox } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { diffTrees, type Tree } from '../helpers/tree.js';
 
-// A small layer is read in one thread, a large one in two. A stream counts as large: its size is not known.
+// A layer whose size is not known, such as a stream, is read by two threads. A small one is read by one, until the second one
+// runs, or by the caller's.
 
 type Unpack = (layer: Buffer, destination: string, options: UnpackLayerOptions) => Promise<LayerResult>;
 
 const WAYS = {
-  'two threads': (layer, destination, options) => unpackLayer(Readable.from([layer]), destination, options),
-  'one thread': (layer, destination, options) => unpackLayer(layer, destination, options),
-  "the caller's thread": (layer, destination, options) =>
+  'a stream': (layer, destination, options) => unpackLayer(Readable.from([layer]), destination, options),
+  'a buffer': (layer, destination, options) => unpackLayer(layer, destination, options),
+  "a buffer, in the caller's thread": (layer, destination, options) =>
     unpackLayer(layer, destination, { ...options, thread: 'caller' }),
 } as const satisfies Record<string, Unpack>;
 const ways = Object.entries(WAYS);
@@ -58,7 +59,7 @@ async function outcome(unpack: Unpack, layer: Buffer, options: UnpackLayerOption
 }
 
 async function expectSame(layer: Buffer, options: UnpackLayerOptions): Promise<void> {
-  const expected = await outcome(WAYS['two threads'], layer, options);
+  const expected = await outcome(WAYS['a stream'], layer, options);
   for (const [name, unpack] of ways) {
     const { tree, ...rest } = await outcome(unpack, layer, options);
     const { tree: expectedTree, ...others } = expected;

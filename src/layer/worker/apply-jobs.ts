@@ -109,7 +109,11 @@ async function readLayer<Archive extends object>(
   { pause }: ApplyOptions,
   work: () => Promise<Archive>,
 ): Promise<Read<Archive>> {
-  if (decode === undefined) return await work();
+  if (decode === undefined) {
+    const archive = await work();
+    pipeline.endReading();
+    return archive;
+  }
   using decoder = new SourceDecoder(pipeline, findLinuxSystem(), decode);
   const format = decoder.detect();
   let decoded: DecodedSource | undefined;

@@ -5,7 +5,7 @@ import type { System } from '../../system/system.js';
 import { HashedReader } from './hashed-reader.js';
 import type { DecodedSource, DecodeInput } from './jobs.js';
 import { type Alone, INPUT_READERS, type Pipeline } from './pipeline.js';
-import { FileSource, MeteredOutput } from './ring-writers.js';
+import { FileSource, MeteredOutput, Room } from './ring-writers.js';
 import { SharedDigest } from './shared-digest.js';
 
 /** Deflate expands a byte to at most 1032 bytes, so a bomb is noticed at most 64 MiB late. */
@@ -40,10 +40,15 @@ export class SourceDecoder implements Disposable {
 
   /** Reads and decompresses all bytes. @throws OverlayerError as `openDecompressor` and `Decompressor` */
   async decode(format: StreamFormat): Promise<DecodedSource> {
-    if (format !== 'none') return await this.#decompress(format);
     const { alone } = this.#pipeline;
+    if (format !== 'none') return await this.#decompress(format);
     while (this.#file?.fill()) if (alone !== undefined) await takeTurn(alone);
     return { compression: 'none', digest: undefined, dataAfterStream: false, provesEnd: false };
+  }
+
+  /** Does a part of the apply thread's work, until that has read the archive. */
+  help(): void {
+    new Room(this.#pipeline.waitArchive(), this.#pipeline, this.#system).help();
   }
 
   [Symbol.dispose](): void {

@@ -14,7 +14,9 @@ handleJobs<DecodeJobs>(
   {
     async decode(input) {
       using decoder = new SourceDecoder(pipeline, findLinuxSystem(), input);
-      return await decoder.decode(decoder.detect());
+      const decoded = await decoder.decode(decoder.detect());
+      if (input.helps) decoder.help();
+      return decoded;
     },
     encode: (input) =>
       encodeArchive(

@@ -63,6 +63,8 @@ export interface DecodeInput {
   readonly maxRatio: number;
   readonly maxWindow: number;
   readonly hash: boolean;
+  /** Whether the decode thread then helps the apply thread, until that has read the archive. */
+  readonly helps: boolean;
 }
 
 export interface DecodedSource {

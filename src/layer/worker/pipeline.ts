@@ -1,4 +1,4 @@
-import { DATA, GATE_WORDS, Gate } from '../../base/threads/gate.js';
+import { DATA, GATE_WORDS, Gate, SPACE } from '../../base/threads/gate.js';
 import { Ring, ringWords } from '../../base/threads/ring.js';
 import { SHA256_STATE_BYTES } from '../../system/sha256.js';
 import type { LayerProgress } from '../options.js';
@@ -34,7 +34,8 @@ const COMPRESSED = 2;
 
 const MODE = GATE_WORDS;
 const IN_FLIGHT = MODE + 1;
-const INPUT = IN_FLIGHT + 1;
+const READ = IN_FLIGHT + 1;
+const INPUT = READ + 1;
 const OUTPUT = INPUT + ringWords(3);
 const INPUT_DIGEST = OUTPUT + ringWords(2);
 const OUTPUT_DIGEST = INPUT_DIGEST + DIGEST_WORDS;
@@ -152,6 +153,16 @@ export class Pipeline {
       if (compressed !== undefined) return compressed;
       this.gate.wait(DATA, seen);
     }
+  }
+
+  /** The apply thread has read the whole archive, and needs no more help. */
+  endReading(): void {
+    Atomics.store(this.#control, READ, 1);
+    this.gate.bump(SPACE);
+  }
+
+  get isRead(): boolean {
+    return Atomics.load(this.#control, READ) !== 0;
   }
 
   /** Blocks until it is known which ring has the archive. */

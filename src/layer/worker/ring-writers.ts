@@ -118,7 +118,7 @@ const ENOUGH_BYTES = 256 * 1024;
  * Waits for room in a ring, for the decode thread. A full ring with the archive means that the apply thread is
  * slower: this thread then does a part of its work.
  */
-class Room {
+export class Room {
   readonly #ring: Ring;
   readonly #pipeline: Pipeline;
   readonly #digest: SharedDigest;
@@ -148,11 +148,25 @@ class Room {
         continue;
       }
       if (isArchive) {
-        if (this.#digest.help() || this.#files?.work()) continue;
+        if (this.#work()) continue;
         // The apply thread may be waiting for the file that was finished last.
         gate.bump(DATA);
       }
       gate.wait(SPACE, seen);
     }
+  }
+
+  /** All bytes are written: does the apply thread's work until that has read the archive. */
+  help(): void {
+    const { gate } = this.#pipeline;
+    for (;;) {
+      const seen = gate.look(SPACE);
+      if (this.#pipeline.isRead) return;
+      if (!this.#work()) gate.wait(SPACE, seen);
+    }
+  }
+
+  #work(): boolean {
+    return this.#digest.help() || (this.#files?.work() ?? false);
   }
 }
