@@ -33,6 +33,11 @@ export class Terminal {
     return this.#tmux('capture-pane', '-p').trimEnd();
   }
 
+  /** The screen with escapes for colours and styles. */
+  styledScreen(): string {
+    return this.#tmux('capture-pane', '-p', '-e').trimEnd();
+  }
+
   /** Everything the terminal was ever sent. */
   record(): string {
     return readFileSync(this.#record, 'utf8');
