@@ -132,6 +132,7 @@ function groupSection({ measurements, inputs }: Results, group: string): string[
 /** @param bytes of the input; undefined if the rows have none */
 function measurementRow(row: Measurement, bytes: number | undefined, own: number): string[] {
   const seconds = spread(secondsOf(row));
+  const digits = seconds.median < 1 ? 3 : 2;
   const column = (key: 'userSeconds' | 'systemSeconds' | 'peakBytes') =>
     spread(row.samples.map((sample) => sample[key])).median;
   return [
@@ -140,8 +141,8 @@ function measurementRow(row: Measurement, bytes: number | undefined, own: number
     `${seconds.median.toFixed(3)} s`,
     `${seconds.min.toFixed(3)} – ${seconds.max.toFixed(3)}`,
     ...(bytes === undefined ? [] : [(bytes / 1e6 / seconds.median).toFixed(0)]),
-    column('userSeconds').toFixed(3),
-    column('systemSeconds').toFixed(3),
+    column('userSeconds').toFixed(digits),
+    column('systemSeconds').toFixed(digits),
     megabytes(column('peakBytes')),
     (seconds.median / own).toFixed(2),
   ];

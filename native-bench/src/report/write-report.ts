@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bars } from '../bars.js';
 import { RESULTS_DIR } from '../paths.js';
-import type { Results } from '../results.js';
+import { emptyResults, type Results } from '../results.js';
 import { chart } from './chart.js';
 import { barPage, markdown } from './markdown.js';
 
@@ -36,8 +36,10 @@ export function barsOf(topics: readonly string[]): string {
   );
 }
 
+/** Results of older versions lack some lists. */
 function readResults(name: string): Results {
-  return JSON.parse(readFileSync(resultsFile(name, 'json'), 'utf8')) as Results;
+  const results = JSON.parse(readFileSync(resultsFile(name, 'json'), 'utf8')) as Results;
+  return { ...emptyResults(results.machine, results.rounds), ...results };
 }
 
 function resultsFile(name: string, suffix: 'md' | 'json' | 'svg'): string {
