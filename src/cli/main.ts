@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { keepCompiledCode } from './compile-cache.js';
 
 const version = (): string => {
   const text = readFileSync(`${import.meta.dirname}/../../package.json`, 'utf8');
@@ -23,15 +24,17 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(`${version()}\n`);
     return;
   }
+  if (args[0] === 'pull') {
+    const { setFlagsFromString } = await import('node:v8');
+    setFlagsFromString(NO_SECOND_COMPILING);
+  }
+  // After the flags: V8 takes no code that was compiled with others.
+  keepCompiledCode();
   const command = args[0] === 'snapshots' ? args[1] : args[0];
   if (command !== undefined && NEED_THREADS.includes(command)) {
     // The threads start while the rest is loaded and the options are parsed.
     const { startThreads } = await import('./warm-up.js');
     startThreads(args[0]!, args.slice(1));
-  }
-  if (command === 'pull') {
-    const { setFlagsFromString } = await import('node:v8');
-    setFlagsFromString(NO_SECOND_COMPILING);
   }
   const { run } = await import('./run.js');
   await run(args, version());

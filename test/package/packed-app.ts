@@ -8,7 +8,7 @@ export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const LAYER = join(REPOSITORY, 'fixtures/layer.tar.gz');
 
 /** The Node that the packed overlayer is tried on: OVERLAYER_NODE, or the one that runs the tests. */
-const NODE = process.env['OVERLAYER_NODE'] ?? process.execPath;
+export const NODE = process.env['OVERLAYER_NODE'] ?? process.execPath;
 
 /** The tests' own settings of npm (their `npm_*` variables) must not reach the npm that they start. */
 const environment = {
