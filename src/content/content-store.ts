@@ -21,7 +21,8 @@ import type { LeaseResource, Leases } from './leases.js';
  *
  * The words, the layout on disk and the errors are containerd's (core/content, plugins/content/local, core/leases):
  * `blobs/sha256/<hex>` and `ingest/<sha256 of the ref>/{ref,data,total}`. Several processes may use the same root at
- * once.
+ * once. A file of our own, `flushed`, notes how many bytes of a large ingest a power cut leaves. It is written every
+ * 64 MiB. After the machine's next start, the ingest goes on from there.
  *
  * ## What is there
  * A blob exists when its file exists. Labels and times are in the metadata store. A blob can lack a record there, after

@@ -16,6 +16,8 @@ import { hashFile } from './file-bytes.js';
 import type { LockedIngest } from './ingest-directories.js';
 
 const BLOB_MODE = 0o444;
+/** A power cut loses about so many bytes of an ingest at most. */
+const FLUSH_BYTES = 64 * 1024 ** 2;
 /** Node refuses more than 2 GiB at once. */
 const MAX_WRITE = 1 << 30;
 
@@ -43,6 +45,10 @@ export class FileIngest implements Ingest {
   readonly #file: FileHandle;
   readonly #expected: OpenIngestOptions;
   #offset: number;
+  /** Bytes that were flushed, or are being flushed. */
+  #flushed: number;
+  /** The last flush. It runs beside the writes. */
+  #flushing: Promise<void> | undefined;
   /** The latest call. The next call waits for it. */
   #last: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -60,6 +66,7 @@ export class FileIngest implements Ingest {
     this.#file = file;
     this.#expected = begun;
     this.#offset = begun.offset;
+    this.#flushed = begun.offset;
   }
 
   get offset(): number {
@@ -81,7 +88,21 @@ export class FileIngest implements Ingest {
         throw error;
       }
       this.#offset += chunk.length;
+      if (this.#offset - this.#flushed >= FLUSH_BYTES) await this.#flushSoon();
     });
+  }
+
+  /** Waits for the flush before: a disk that is slower than the writes holds them back. */
+  async #flushSoon(): Promise<void> {
+    try {
+      await this.#flushing;
+    } catch {
+      return; // the commit reports it
+    }
+    const bytes = this.#offset;
+    this.#flushed = bytes;
+    this.#flushing = this.#file.datasync().then(() => this.#directory.noteFlushed(bytes).catch(() => {}));
+    this.#flushing.catch(() => {}); // the commit reports it
   }
 
   async #append(chunk: Uint8Array): Promise<void> {
@@ -98,9 +119,14 @@ export class FileIngest implements Ingest {
           'InvalidArgument',
           `Ingest "${this.ref}" has ${this.#offset} bytes, not ${length}`,
         );
+      await this.#flushing?.catch(() => {});
       await this.#file.truncate(length);
       this.#directory.stamp(this.#file);
       this.#offset = length;
+      if (this.#flushed > length) {
+        this.#flushed = length;
+        await this.#directory.noteFlushed(length);
+      }
     });
   }
 
@@ -145,6 +171,7 @@ export class FileIngest implements Ingest {
 
   async #sync(): Promise<void> {
     try {
+      await this.#flushing;
       await this.#file.sync();
     } catch (error) {
       // The kernel reports a failed write only once. It marks the pages as clean, so a second fsync would succeed.
@@ -188,6 +215,7 @@ export class FileIngest implements Ingest {
 
   async #end(outcome: 'keep' | 'remove'): Promise<void> {
     try {
+      await this.#flushing?.catch(() => {});
       await this.#file.close();
       // The blob exists. `sweep` deletes the directory if that fails here.
       if (outcome === 'remove') await this.#directory.remove().catch(() => {});

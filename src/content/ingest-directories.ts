@@ -6,6 +6,7 @@ import { OverlayerError } from '../base/errors.js';
 import { ExactDate } from '../base/exact-date.js';
 import { closeQuietly } from '../rootfs/directory.js';
 import { lockDirectory, makeLockedDirectory } from '../rootfs/lock-directory.js';
+import { bootID } from '../system/boot-id.js';
 import { AT_FDCWD, isErrno, type System } from '../system/system.js';
 import type { IngestInfo } from './content-store.js';
 
@@ -68,16 +69,17 @@ export class IngestDirectories {
     const at = (file: string) => join(path, file);
     const directory = await orUndefined(stat(path, { bigint: true }));
     if (directory === undefined) return undefined;
-    const [ref, begun, data, size] = await Promise.all([
+    const [ref, begun, data, size, flushed] = await Promise.all([
       orUndefined(readFile(at('ref'), 'utf8')),
       orUndefined(stat(at('ref'), { bigint: true })),
       orUndefined(stat(at('data'), { bigint: true })),
       orUndefined(readFile(at('total'), 'utf8')),
+      orUndefined(readFile(at('flushed'), 'utf8')),
     ]);
     const { mtimeNs: startedAt } = begun ?? directory;
     return {
       ref: ref !== undefined && nameOf(ref) === name ? ref : undefined,
-      offset: Number(data?.size ?? 0),
+      offset: Math.min(Number(data?.size ?? 0), safeLength(flushed)),
       size: size !== undefined && /^\d+$/.test(size) ? Number(size) : undefined,
       startedAt: toDate(startedAt),
       updatedAt: toDate(data?.mtimeNs ?? startedAt),
@@ -110,8 +112,13 @@ export class LockedIngest {
     return join(this.path, 'data');
   }
 
+  /** Notes how many bytes of the data have been flushed. */
+  async noteFlushed(bytes: number): Promise<void> {
+    await this.note('flushed', `${bootID()} ${bytes}`);
+  }
+
   /** Writes a file that `IngestDirectories.read` reads. */
-  async note(what: 'ref' | 'total', text: string): Promise<void> {
+  async note(what: 'ref' | 'total' | 'flushed', text: string): Promise<void> {
     const file = await open(join(this.path, what), 'w', 0o600);
     try {
       await file.writeFile(text);
@@ -150,6 +157,17 @@ export class LockedIngest {
   release(): void {
     closeQuietly(this.#system, this.#lock);
   }
+}
+
+/**
+ * How many bytes survived the last start of the machine. A power cut may leave the file with its length and without its
+ * bytes.
+ *
+ * @param flushed the text of `noteFlushed`; a damaged one, or none, says nothing
+ */
+function safeLength(flushed: string | undefined): number {
+  const [, boot, bytes] = /^([\w-]+) (\d{1,15})$/.exec(flushed ?? '') ?? [];
+  return boot === undefined || boot === bootID() ? Number.POSITIVE_INFINITY : Number(bytes);
 }
 
 function nameOf(ref: string): string {

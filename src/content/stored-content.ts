@@ -173,6 +173,10 @@ export class StoredContent implements ContentStore, IngestTarget {
     if (found?.ref === undefined) await directory.note('ref', ref);
     if (found?.size === undefined && size !== undefined) await directory.note('total', String(size));
     const file = await directory.open();
+    if ((await file.stat()).size > offset) {
+      await file.truncate(offset);
+      await directory.noteFlushed(offset);
+    }
     if (found?.ref === undefined) directory.stamp(file);
     return new FileIngest(this, directory, file, { ref, offset, digest, size, sizeIs });
   }
