@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import {
   type ByteSource,
   detectSource,
@@ -102,15 +102,20 @@ async function kindOf(path: string, isLayer: boolean): Promise<Input['kind']> {
 }
 
 function isSmallFile(path: string): boolean {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return (stat?.isFile() && stat.size <= SMALL_BYTES) ?? false;
+  const stat = statIfReadable(path);
+  return stat?.isFile() === true && stat.size <= SMALL_BYTES;
 }
 
 function isDirectory(path: string): boolean {
+  return statIfReadable(path)?.isDirectory() ?? false;
+}
+
+/** The reader of the file reports an error. */
+function statIfReadable(path: string): Stats | undefined {
   try {
-    return statSync(path).isDirectory();
+    return statSync(path);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
