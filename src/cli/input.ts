@@ -40,7 +40,8 @@ export function openLayer(argument: string): {
 
 /** An open standard input would keep the process alive after a failure. */
 export function closeLayer(source: LayerSource): void {
-  if (source === process.stdin) process.stdin.destroy();
+  // A path is compared with nothing: Node takes 1 ms to make the stream of standard input.
+  if (typeof source !== 'string' && source === process.stdin) process.stdin.destroy();
 }
 
 /** The input of a command that reads a layer or an image. */
