@@ -5,7 +5,7 @@ import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import { GZIP_DECODERS } from '../compression/open-decompressor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
-import { type FoundSource, isSmallSize, openSource } from './open-source.js';
+import { type FoundSource, openSource } from './open-source.js';
 import type { GzipDecoder, LayerResult, PlanLayerOptions, ReadLayerOptions } from './options.js';
 import type { Anomaly, AnomalySummary } from './plan/anomaly.js';
 import { type Crew, settleAll } from './worker/crew.js';
@@ -17,7 +17,7 @@ const PIECE_BYTES = 256 * 1024;
 
 /** The part of a layer that reads its archive. */
 interface ReadArchive {
-  /** Whether it can decode the layer, too. It does so for a small one. If it cannot, it needs no help either. */
+  /** Whether it can decode the layer, too, as in the caller's thread. If it cannot, it needs no help either. */
   readonly decodes: boolean;
   /** Whether it decodes a large file, too. Two threads take less time, and about 10 % more processor time. */
   readonly decodesFiles?: boolean;
@@ -52,8 +52,7 @@ export async function runLayer(
     const { maxRatio, maxWindow } = resolveLimits(options.limits);
     const decode = { file, gzip, maxRatio, maxWindow, hash, helps: archive.decodes };
     const decodesFile = archive.decodesFiles === true && file !== undefined;
-    const isSmall = crew.inCallersThread || isSmallSize(compressedSize);
-    const inOneThread = archive.decodes && (decodesFile || (isSmall && crew.decodesAlone()));
+    const inOneThread = archive.decodes && (decodesFile || crew.inCallersThread);
     const feeding = bytes && feed(bytes, pipeline, { stopped, unread: options.unreadSource });
     if (inOneThread) await feeding;
     const [decodedApart, summary] = await settleAll(

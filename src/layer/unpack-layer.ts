@@ -24,14 +24,11 @@ import type { ArchiveSummary, DecodeInput, Read } from './worker/jobs.js';
 /**
  * Starts the threads that the first layer will need, and does not wait for them. It saves 50 ms of the first layer.
  *
- * @param source path of that layer, if it is known: a small one needs one thread, or none with `thread: 'caller'`
+ * @param source path of that layer, if it is known: with `thread: 'caller'` a small one needs no threads
  */
 export function warmUp(source?: string, { thread }: Pick<UnpackLayerOptions, 'thread'> = {}): void {
-  const isSmall = source !== undefined && isSmallSource(source);
-  if (isSmall && thread === 'caller') return;
-  crews.warmUp((crew) => {
-    if (!isSmall) crew.warmUp();
-  });
+  if (thread === 'caller' && source !== undefined && isSmallSource(source)) return;
+  crews.warmUp((crew) => crew.warmUp());
 }
 
 /** Key of the events: new progress replaces the progress that was not read yet. */

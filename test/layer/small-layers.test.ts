@@ -10,8 +10,7 @@ import { Sandbox } from '../helpers/sandbox.js';
 import { file, tar } from '../helpers/tar-builder.js';
 import { diffTrees, type Tree } from '../helpers/tree.js';
 
-// A layer whose size is not known, such as a stream, is read by two threads. A small one is read by one, until the second one
-// runs, or by the caller's.
+// Two threads read a layer. The caller's thread reads a small one where the option asks for it.
 
 type Unpack = (layer: Buffer, destination: string, options: UnpackLayerOptions) => Promise<LayerResult>;
 

@@ -78,7 +78,6 @@ interface RunningJob {
  */
 export class WorkerThread<Jobs extends JobTable<Jobs>> {
   readonly #worker: Worker;
-  readonly #loaded = new Int32Array(new SharedArrayBuffer(4));
   #running: RunningJob | undefined;
   #failure: OverlayerError | undefined;
 
@@ -88,17 +87,12 @@ export class WorkerThread<Jobs extends JobTable<Jobs>> {
    * @param data for `threadData`
    */
   constructor(script: () => URL, name: 'apply' | 'decode' | 'mount' | 'probe' | 'tree', data?: unknown) {
-    this.#worker = startWorker(script, name, { loaded: this.#loaded, data });
+    this.#worker = startWorker(script, name, data);
     this.#worker.on('message', (message: Message) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', () => this.#fail(new Error(`The ${name} thread has ended`)));
     // The listeners were added before: adding one refs the worker.
     this.#worker.unref();
-  }
-
-  /** The thread waits for jobs, or runs one. */
-  get isLoaded(): boolean {
-    return Atomics.load(this.#loaded, 0) !== 0;
   }
 
   /** The thread has ended: every further job is rejected. */
@@ -161,15 +155,15 @@ export class WorkerThread<Jobs extends JobTable<Jobs>> {
 
 const loading = new Set<Int32Array>();
 
-function startWorker(script: () => URL, name: string, start: Start): Worker {
-  const { loaded } = start;
+function startWorker(script: () => URL, name: string, data: unknown): Worker {
+  const loaded = new Int32Array(new SharedArrayBuffer(4));
   const file = findThread(name, script);
   const cache = getCompileCacheDir?.();
   const cached = cache !== undefined && { cache: dirname(cache), file: fileURLToPath(file) };
   const worker = new Worker(cached ? WITH_CACHE : file, {
     name: `overlayer-${name}`,
     eval: cached !== false,
-    workerData: { ...start, ...cached },
+    workerData: { loaded, data, ...cached },
     // Flags of the caller's process are not inherited: some (--input-type) keep a worker from starting.
     execArgv: [],
     // The threads' objects are short-lived: a small young generation keeps their memory small too.

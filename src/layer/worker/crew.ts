@@ -16,12 +16,6 @@ import { createPipelineMemory, Pipeline, type PipelineMemory } from './pipeline.
 /** What runs the jobs of an apply thread. */
 type ApplyRunner = Pick<WorkerThread<ApplyJobs>, 'run' | 'broken' | 'keepAlive' | 'terminate'>;
 
-/**
- * A small layer takes 8 ms in one thread, and 5 in two; the second one takes 35 ms to start. This small layer of a crew starts
- * it, and the next ones use it.
- */
-const WORTH_A_THREAD = 3;
-
 /** The threads of one unpack, plan or diff, and the memory that they share. */
 export class Crew {
   readonly pipeline: Pipeline;
@@ -30,7 +24,6 @@ export class Crew {
   readonly #memory = createPipelineMemory();
   #decode: WorkerThread<DecodeJobs> | undefined;
   #differ: WorkerThread<ApplyJobs> | undefined;
-  #smallLayers = 0;
 
   /** @param inCallersThread whether the jobs of the apply thread run in the calling thread, which must decode, too */
   constructor({ inCallersThread = false } = {}) {
@@ -41,19 +34,9 @@ export class Crew {
     this.inCallersThread = inCallersThread;
   }
 
-  /** Starts the thread that small layers do not wait for, too. */
+  /** Starts all threads that a layer needs. */
   warmUp(): void {
     this.decode;
-  }
-
-  /**
-   * Called for each small layer. @returns whether the apply thread decodes it, because the decode thread does not run yet
-   */
-  decodesAlone(): boolean {
-    if (this.inCallersThread) return true;
-    this.#smallLayers += 1;
-    if (this.#smallLayers >= WORTH_A_THREAD) this.decode;
-    return this.#decode?.isLoaded !== true;
   }
 
   /** Decodes a layer, and makes a large one twice as fast. */

@@ -46,7 +46,7 @@ export interface ApplyJobs {
 
 /** A job of the apply thread that reads the archive of a layer. */
 type ReadJob<Input> = Input & {
-  /** Set when the apply thread decodes the layer, too: for a small layer, two threads take longer. */
+  /** Set when the apply thread decodes the layer, too. */
   readonly decode: DecodeInput | undefined;
 };
 
