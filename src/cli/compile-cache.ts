@@ -16,10 +16,15 @@ export function keepCompiledCode(): void {
   if (enableCompileCache === undefined || user === undefined || user !== process.getuid?.()) return;
   try {
     const home = cacheHome();
+    // As root, nothing is made in the home of another user.
+    if (!isSafe(realpathSync.native(dirname(home)), user)) return;
     makeDirectory(home);
     const directory = join(realpathSync.native(home), 'overlayer');
+    if (!isSafe(dirname(directory), user)) return;
     makeDirectory(directory);
-    if (isPrivate(directory, user)) enableCompileCache(directory);
+    const { uid, mode } = lstatSync(directory);
+    // A symlink has mode 0777.
+    if (uid === user && (mode & 0o077) === 0) enableCompileCache(directory);
   } catch {
     // There is no home, or no permission.
   }
@@ -38,11 +43,13 @@ function makeDirectory(path: string): void {
   }
 }
 
-/** @param path absolute, without symlinks except for the last name */
-function isPrivate(path: string, user: number): boolean {
-  const own = lstatSync(path);
-  if (!own.isDirectory() || own.uid !== user || (own.mode & 0o077) !== 0) return false;
-  for (let at = dirname(path); ; at = dirname(at)) {
+/**
+ * Whether only the user and root can change which file a name in the directory leads to.
+ *
+ * @param directory absolute, without symlinks
+ */
+function isSafe(directory: string, user: number): boolean {
+  for (let at = directory; ; at = dirname(at)) {
     const { uid, mode } = lstatSync(at);
     const isSticky = (mode & 0o1000) !== 0;
     if ((uid !== user && uid !== 0) || ((mode & 0o022) !== 0 && !isSticky)) return false;

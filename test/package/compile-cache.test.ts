@@ -80,6 +80,13 @@ test('--version makes no cache', () => {
   expect(readdirSync(home)).toEqual([]);
 });
 
+test('root makes no cache in the home of another user', () => {
+  chownSync(home, 1234, 1234);
+  run(HELP);
+  run(HELP, join(home, '.cache'));
+  expect(readdirSync(home)).toEqual([]);
+});
+
 describe('no cache is used', () => {
   test.each<[string, () => void]>([
     ['that the group can write', () => chmodSync(cache, 0o770)],
