@@ -7,6 +7,7 @@ import { warmUp } from '../layer/index.js';
  * @param args those of the command. The first that is a file is probably its layer
  */
 export function startThreads(command: string, args: readonly string[]): void {
+  if (args.length === 0 || args.includes('--help') || args.includes('-h')) return;
   warmUp(args.find(isFile), command === 'unpack' ? { thread: 'caller' } : {});
 }
 
