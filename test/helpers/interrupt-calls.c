@@ -4,9 +4,9 @@
  * interrupt-calls each SHELL COUNT EXCEPT COMMAND...: before each such call, runs a line of shell with its number in CALL.
  *
  * Counts the calls of all threads and processes of the command that change names, write at an offset, or flush. Calls on
- * an open file whose path contains EXCEPT are left out if EXCEPT is not empty. Before call NUMBER (from 1; 0: none) the
- * command is killed, or the call fails with ERRNO if that is not 0. The number of all calls is written to the file COUNT
- * at the end. Exits as the command does, or with 137 when it was killed.
+ * standard streams are left out, and those on an open file whose path contains EXCEPT if that is not empty. Before call
+ * NUMBER (from 1; 0: none) the command is killed, or the call fails with ERRNO if that is not 0. The number of all calls
+ * is written to the file COUNT at the end. Exits as the command does, or with 137 when it was killed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,14 +36,18 @@ static const unsigned CALLS[] = {
     SYS_fsync, SYS_fdatasync, SYS_syncfs};
 enum { COUNT = sizeof CALLS / sizeof *CALLS };
 
-/** Whether the call is on an open file whose path contains the text: the calls from FIRST_OF_OPEN_FILE have it first. */
-static int is_on(const struct seccomp_notif *request, const char *text) {
-  if (*text == 0) return 0;
+/**
+ * Whether the call is on a standard stream, or on an open file whose path contains the text: the calls from
+ * FIRST_OF_OPEN_FILE have it first. Node flushes its standard streams when it exits, and tries for ever if that is refused.
+ */
+static int is_left_out(const struct seccomp_notif *request, const char *text) {
   int index = 0;
   while (CALLS[index] != FIRST_OF_OPEN_FILE) {
     if (CALLS[index] == (unsigned)request->data.nr) return 0;
     index++;
   }
+  if (request->data.args[0] <= STDERR_FILENO) return 1;
+  if (*text == 0) return 0;
   char link[64];
   char path[4096];
   snprintf(link, sizeof link, "/proc/%u/fd/%u", request->pid, (unsigned)request->data.args[0]);
@@ -98,7 +102,7 @@ int main(int count, char **words) {
     // The caller may have been killed since.
     if (ioctl(*listener, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0) continue;
     struct seccomp_notif_resp response = {.id = request.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-    const int counts = !is_on(&request, words[4]);
+    const int counts = !is_left_out(&request, words[4]);
     calls += counts;
     if (counts && shell != NULL) {
       char number[32];
