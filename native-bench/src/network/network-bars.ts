@@ -42,6 +42,8 @@ function peerBars(results: Results, input: string): Bar[] {
     const fastest = fastestOf(results, group, input, PEERS);
     if (own === undefined || fastest === undefined) return [];
     const what = `${group}: ${OWN} against ${fastest.contender}, the fastest`;
-    return [atLeast(PEER_BAR, { what, input, value: pairedRatio(fastest.seconds, own) })];
+    return [
+      atLeast(PEER_BAR, { what, input, value: pairedRatio(fastest.seconds, own), reason: REASONS.pull }),
+    ];
   });
 }
