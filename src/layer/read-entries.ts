@@ -88,13 +88,8 @@ async function* decode<Admitted>(
   const reader = isCompressed ? OUTPUT_READERS.apply : INPUT_READERS.apply;
   const hasher: Hash | undefined = hash && !isCompressed ? createHash('sha256') : undefined;
   for (;;) {
-    const seen = gate.look(DATA);
-    const available = ring.available(reader);
+    const available = await ring.waitAvailableAsync(reader);
     if (available < 0) break;
-    if (available === 0) {
-      await gate.waitAsync(DATA, seen);
-      continue;
-    }
     const start = ring.readIndex(reader);
     const length = Math.min(available, STEP_BYTES);
     let failure: { readonly error: unknown } | undefined;

@@ -177,6 +177,16 @@ export class Ring {
     }
   }
 
+  /** Does the same as `waitAvailable` for the caller's thread, which may not block. */
+  async waitAvailableAsync(reader: number): Promise<number> {
+    for (;;) {
+      const seen = this.#gate.look(DATA);
+      const available = this.available(reader);
+      if (available !== 0) return available;
+      await this.#gate.waitAsync(DATA, seen);
+    }
+  }
+
   release(reader: number, length: number): void {
     Atomics.add(this.#control, readerWord(reader), length);
     if (this.#free() >= this.size / 8) this.#tellOfSpace();

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { AbortedError, DATA, type Gate } from '../../base/threads/gate.js';
+import { AbortedError, type Gate } from '../../base/threads/gate.js';
 import { Pool, type Taken } from '../../base/threads/pool.js';
 import type { Ring } from '../../base/threads/ring.js';
 import {
@@ -169,15 +169,9 @@ export async function* drainRing(
   ring: Ring,
   reader: number,
 ): AsyncGenerator<Uint8Array, void> {
-  const { gate } = crew.item.pipeline;
   for (;;) {
-    const seen = gate.look(DATA);
-    const available = ring.available(reader);
+    const available = await ring.waitAvailableAsync(reader);
     if (available < 0) return;
-    if (available === 0) {
-      await gate.waitAsync(DATA, seen);
-      continue;
-    }
     const length = Math.min(available, CHUNK_BYTES);
     const start = ring.readIndex(reader);
     const bytes = Buffer.from(ring.bytes.subarray(start, start + length));
