@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -45,12 +46,12 @@ const withoutUnused = {
 const commandLine = {
   ...common,
   external: (id, importer) => common.external.test(id) && !BUNDLED.includes(id) && !isUnused(id, importer),
-  plugins: [moduleURL, withoutUnused, licenses('chunks/LICENSES.txt')],
-  input: { main: 'dist/cli/main.js' },
+  plugins: [moduleURL, withoutUnused, licenses('LICENSES.txt')],
+  input: { 'command-line': 'dist/cli/command-line.js' },
   output: {
     ...output,
-    dir: 'dist/cli',
-    chunkFileNames: 'chunks/[name].cjs',
+    dir: 'dist/cli/chunks',
+    chunkFileNames: '[name].cjs',
     // Each file that is opened takes 0.3 ms, so modules that are loaded together are one file: those of every command
     // (start), of lists of images (listing), of what starts threads (threads), of unpack, and of a layer that is
     // unpacked without a thread (alone).
@@ -68,6 +69,25 @@ const commandLine = {
       ],
     },
   },
+};
+
+/** Compiled code is kept by the hash of the files that it was compiled from: V8 compares only their lengths. */
+const buildHash = {
+  name: 'build-hash',
+  renderChunk: (code) => {
+    const hash = createHash('sha256');
+    for (const folder of ['dist/cli/chunks', 'dist/threads'])
+      for (const file of readdirSync(folder).sort()) hash.update(`\0${file}\0`).update(readFileSync(join(folder, file)));
+    return code.replace(/^(#!.*\n)?/, `$1const BUILD = '${hash.digest('hex').slice(0, 16)}';\n`);
+  },
+};
+
+/** Loads the chunks of the command line. */
+const main = {
+  ...common,
+  plugins: [buildHash],
+  input: { main: 'dist/cli/main.js' },
+  output: { ...output, dir: 'dist/cli' },
 };
 
 /** A worker thread: one file, as its loading is not on the way of anything else. */
@@ -149,4 +169,5 @@ export default [
   thread('mount', 'mount/kinds/mount-worker.js'),
   thread('probe', 'mount/probe-worker.js'),
   thread('tree', 'snapshot/trees/tree-worker.js'),
+  main, // has a hash of the others
 ];

@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { keepCompiledCode } from './compile-cache.js';
+import { cacheDirectory } from './cache-directory.js';
+import { CompiledCode } from './compiled-code.js';
+import { loadChunk } from './load-chunk.js';
+
+/** A hash of the chunks, which rolldown defines. */
+declare const BUILD: string | undefined;
 
 const version = (): string => {
   const text = readFileSync(`${import.meta.dirname}/../../package.json`, 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 };
-
-/** The commands that unpack or read layers. */
-const NEED_THREADS: readonly string[] = [
-  ...['unpack', 'inspect', 'diff', 'pull', 'import', 'explore', 'files', 'cat'],
-];
 
 /**
  * undici's HTTP parser is WebAssembly, and gets only a few hundred chunks a second. V8 would compile it a second time, with
@@ -18,26 +18,35 @@ const NEED_THREADS: readonly string[] = [
  */
 const NO_SECOND_COMPILING = '--wasm-tiering-budget=2000000000';
 
-async function main(args: readonly string[]): Promise<void> {
+function main(args: readonly string[]): void {
   // Scripts ask for the version at every start: it is printed before anything else is loaded.
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     process.stdout.write(`${version()}\n`);
     return;
   }
-  if (args[0] === 'pull') {
-    const { setFlagsFromString } = await import('node:v8');
-    setFlagsFromString(NO_SECOND_COMPILING);
-  }
+  if (args[0] === 'pull') process.getBuiltinModule('node:v8').setFlagsFromString(NO_SECOND_COMPILING);
   // After the flags: V8 takes no code that was compiled with others.
-  keepCompiledCode();
-  const command = args[0] === 'snapshots' ? args[1] : args[0];
-  if (command !== undefined && NEED_THREADS.includes(command)) {
-    // The threads start while the rest is loaded and the options are parsed.
-    const { startThreads } = await import('./warm-up.js');
-    startThreads(args[0]!, args.slice(1));
-  }
-  const { run } = await import('./run.js');
-  await run(args, version());
+  const code = compiledCode(args[0] ?? '');
+  const { runCommandLine } = loadChunk(
+    `${import.meta.dirname}/chunks/command-line.cjs`,
+    code,
+  ) as typeof import('./command-line.js');
+  void runCommandLine(args, version());
 }
 
-void main(process.argv.slice(2));
+/** @returns undefined where compiled code is not kept */
+function compiledCode(command: string): CompiledCode | undefined {
+  if (typeof BUILD === 'undefined' || process.env['NODE_DISABLE_COMPILE_CACHE'] !== undefined)
+    return undefined;
+  const directory = cacheDirectory();
+  if (directory === undefined) return undefined;
+  const word = /^[a-z]+$/.test(command) ? command : 'help';
+  const code = new CompiledCode(directory, `${word}-${BUILD}-${process.version}-${process.arch}`);
+  // A command that fails has not called the functions that others will call.
+  process.on('exit', (exitCode) => {
+    if (exitCode === 0) code.save();
+  });
+  return code;
+}
+
+main(process.argv.slice(2));

@@ -2,31 +2,29 @@ import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 
-/** Node 22 and later have it. */
-const { enableCompileCache } = process.getBuiltinModule('node:module') as {
-  readonly enableCompileCache?: (directory: string) => unknown;
-};
-
 /**
- * Keeps the code that V8 compiles in the user's cache directory. Code that is read from there runs, so it is used only if no
- * other user can write to the directory or replace it. Without such a directory the code is compiled at each start.
+ * Finds or makes the user's cache directory for compiled code, `$XDG_CACHE_HOME/overlayer`. Code that is read from there runs,
+ * so no other user may be able to write to the directory or to replace it.
+ *
+ * @returns undefined where there is no such directory
  */
-export function keepCompiledCode(): void {
+export function cacheDirectory(): string | undefined {
   const user = process.geteuid?.();
-  if (enableCompileCache === undefined || user === undefined || user !== process.getuid?.()) return;
+  if (user === undefined || user !== process.getuid?.()) return undefined;
   try {
     const home = cacheHome();
     // As root, nothing is made in the home of another user.
-    if (!isSafe(realpathSync.native(dirname(home)), user)) return;
+    if (!isSafe(realpathSync.native(dirname(home)), user)) return undefined;
     makeDirectory(home);
     const directory = join(realpathSync.native(home), 'overlayer');
-    if (!isSafe(dirname(directory), user)) return;
+    if (!isSafe(dirname(directory), user)) return undefined;
     makeDirectory(directory);
     const { uid, mode } = lstatSync(directory);
     // A symlink has mode 0777.
-    if (uid === user && (mode & 0o077) === 0) enableCompileCache(directory);
+    return uid === user && (mode & 0o077) === 0 ? directory : undefined;
   } catch {
     // There is no home, or no permission.
+    return undefined;
   }
 }
 
