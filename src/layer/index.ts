@@ -38,6 +38,7 @@ export { type ErofsLayerProgress, readErofsTar, verifyErofsLayer } from './erofs
 
 // Making a layer of the difference between directories.
 
+export { replaceFile } from '../rootfs/replace-file.js';
 export { createDiff } from './diff/create-diff.js';
 export type { CreateDiffOptions, DiffResult, DiffSource } from './diff/options.js';
 

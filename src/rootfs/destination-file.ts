@@ -6,11 +6,11 @@ import { isErrno, O, S, type System } from '../system/system.js';
 import { closeQuietly } from './directory.js';
 import { statIfThere } from './lower-layers.js';
 import {
-  lockStagedFile,
+  lockStaged,
   openParent,
   type ParentDirectory,
   realParent,
-  removeDeadFiles,
+  removeDead,
   stagingName,
   withClosing,
 } from './staging.js';
@@ -57,12 +57,12 @@ export class DestinationFile {
         const parent = openParent(system, realParent(absolute), keep);
         const there = statIfThere(system, parent.descriptor, name);
         if (there !== undefined) throw alreadyExists(path, (there.mode & S.IFMT) === S.IFDIR);
-        removeDeadFiles(system, parent.descriptor, name);
+        removeDead(system, parent.descriptor, name);
         const flags = O.RDWR | O.CREAT | O.EXCL | O.NOFOLLOW;
         for (;;) {
           const staging = stagingName(name);
           const descriptor = keep(system.openAt(parent.descriptor, staging, flags, FILE_MODE));
-          if (!lockStagedFile(system, descriptor)) continue;
+          if (!lockStaged(system, descriptor)) continue;
           return new DestinationFile(system, path, parent, { name, staging }, descriptor);
         }
       });

@@ -5,7 +5,7 @@ import { withContext } from '../base/with-context.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, asSystemError, isErrno, type System, SystemError } from '../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
-import { openParent, realParent, stagingName, withClosing } from './staging.js';
+import { lockStaged, openParent, realParent, removeDead, stagingName, withClosing } from './staging.js';
 import { takeBack } from './trees/remove-tree.js';
 import { ACCESS_ACL, DEFAULT_ACL } from './xattrs.js';
 
@@ -159,21 +159,40 @@ function openNew(system: System, path: string): Destination {
   const name = basename(absolute);
   return withClosing(system, (keep) => {
     const parent = openParent(system, realParent(absolute), keep);
-    const staging = stagingName(name);
-    // No other user may enter it before it is complete, and run a setuid file (CVE-2021-41103).
-    system.makeDirectory(parent.descriptor, staging, 0o700);
-    try {
-      const descriptor = keep(system.openAt(parent.descriptor, staging, OPEN_DIRECTORY, 0));
-      // A default ACL of the parent would change every mode below.
-      for (const acl of [DEFAULT_ACL, ACCESS_ACL])
-        if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
-      // A setgid parent passes on its group and the bit.
-      system.chown(descriptor, process.geteuid!(), process.getegid!());
-      system.chmod(descriptor, 0o700);
-      return new Destination(system, 'new', parent, name, staging, descriptor);
-    } catch (error) {
-      const stays = takeBack(system, parent.descriptor, staging, join(parent.path, staging));
-      throw withContext(toOverlayerError(error, `Cannot write to "${path}"`), { hint: stays });
+    removeDead(system, parent.descriptor, name);
+    for (;;) {
+      const staging = stagingName(name);
+      // No other user may enter it before it is complete, and run a setuid file (CVE-2021-41103).
+      system.makeDirectory(parent.descriptor, staging, 0o700);
+      try {
+        const descriptor = openStaging(system, parent.descriptor, staging);
+        if (descriptor === undefined) continue;
+        keep(descriptor);
+        // A default ACL of the parent would change every mode below.
+        for (const acl of [DEFAULT_ACL, ACCESS_ACL])
+          if (system.getXattr(descriptor, acl) !== undefined) system.removeXattr(descriptor, acl);
+        // A setgid parent passes on its group and the bit.
+        system.chown(descriptor, process.geteuid!(), process.getegid!());
+        system.chmod(descriptor, 0o700);
+        return new Destination(system, 'new', parent, name, staging, descriptor);
+      } catch (error) {
+        const stays = takeBack(system, parent.descriptor, staging, join(parent.path, staging));
+        throw withContext(toOverlayerError(error, `Cannot write to "${path}"`), { hint: stays });
+      }
     }
   });
+}
+
+/** Opens and locks it. @returns undefined when another writer took it for the directory of a killed one before the lock */
+function openStaging(system: System, parent: number, staging: string): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = system.openAt(parent, staging, OPEN_DIRECTORY, 0);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  if (lockStaged(system, descriptor)) return descriptor;
+  closeQuietly(system, descriptor);
+  return undefined;
 }

@@ -1,8 +1,11 @@
 import { realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
+import { findLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O, S, type System, SystemError } from '../system/system.js';
-import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
+import { closeQuietly, OPEN_DIRECTORY, withChild } from './directory.js';
+import { removeTree } from './trees/remove-tree.js';
 
 /** The open directory that a destination is in. */
 export interface ParentDirectory {
@@ -63,36 +66,77 @@ function stagingStart(name: string): string {
   return `.${start}.overlayer-`;
 }
 
+/** A new file beside its later place. */
+export interface StagedFile {
+  readonly file: FileHandle;
+  readonly path: string;
+}
+
+/** Makes a file that will be renamed to `path`. What killed writers of `path` left is removed. */
+export async function openStagedFile(path: string, mode: number): Promise<StagedFile> {
+  const system = findLinuxSystem();
+  const directory = dirname(path);
+  const name = basename(path);
+  if (system !== undefined)
+    withChild(system, AT_FDCWD, `${directory}/.`, OPEN_DIRECTORY, (descriptor) =>
+      removeDead(system, descriptor, name),
+    );
+  for (;;) {
+    const staging = join(directory, `${stagingName(name)}${system === undefined ? UNLOCKED : ''}`);
+    const file = await open(staging, 'wx', mode);
+    if (system === undefined || lockStaged(system, file.fd)) return { file, path: staging };
+    await file.close();
+  }
+}
+
+/** Ends the name of a file whose writer has no flock(2). `removeDead` leaves it, since it can't know that it is dead. */
+const UNLOCKED = '-unlocked';
+
 /**
- * Locks (flock) a new file with a staging name, so that no `removeDeadFiles` takes it for that of a dead process.
+ * Locks (flock) a new file or directory with a staging name, so that no `removeDead` takes it for that of a dead process.
  *
  * @returns false when one did so before the lock
  */
-export function lockStagedFile(system: System, descriptor: number): boolean {
+export function lockStaged(system: System, descriptor: number): boolean {
   try {
     return system.tryLock(descriptor) && system.stat(descriptor).nlink > 0;
   } catch (error) {
-    // A file system without locks: `removeDeadFiles` removes nothing there.
+    // A file system without locks: `removeDead` removes nothing there.
     if (error instanceof SystemError) return true;
     throw error;
   }
 }
 
-/** Removes the files that killed writers of a destination left beside it: nothing holds their locks. It reports no failure. */
-export function removeDeadFiles(system: System, directory: number, name: string): void {
+/**
+ * Removes the files and directories that killed writers of a destination left beside it: nothing holds their locks. It
+ * follows no symlink, enters no mount, and reports no failure.
+ */
+export function removeDead(system: System, directory: number, name: string): void {
   const start = stagingStart(name);
+  for (const { name: staging } of quietly(() => system.list(directory)) ?? [])
+    if (staging.startsWith(start) && /^[0-9a-z]{1,8}$/.test(staging.slice(start.length)))
+      quietly(() => removeIfDead(system, directory, staging));
+}
+
+function removeIfDead(system: System, directory: number, staging: string): void {
+  const descriptor = system.openAt(directory, staging, O.RDONLY | O.NOFOLLOW | O.NONBLOCK, 0);
   try {
-    for (const { name: staging } of system.list(directory)) {
-      if (!staging.startsWith(start) || !/^[0-9a-z]{1,8}$/.test(staging.slice(start.length))) continue;
-      const file = system.openAt(directory, staging, O.RDONLY | O.NOFOLLOW | O.NONBLOCK, 0);
-      try {
-        const isFile = (system.stat(file).mode & S.IFMT) === S.IFREG;
-        if (isFile && system.tryLock(file)) system.unlink(directory, staging);
-      } finally {
-        closeQuietly(system, file);
-      }
-    }
+    const { mode, isMountRoot } = system.stat(descriptor);
+    const type = mode & S.IFMT;
+    if (isMountRoot || (type !== S.IFREG && type !== S.IFDIR) || !system.tryLock(descriptor)) return;
+    if (type === S.IFREG) system.unlink(directory, staging);
+    else removeTree(system, directory, staging);
+  } finally {
+    closeQuietly(system, descriptor);
+  }
+}
+
+/** @returns undefined when the kernel refused a call */
+function quietly<T>(work: () => T): T | undefined {
+  try {
+    return work();
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
+    return undefined;
   }
 }

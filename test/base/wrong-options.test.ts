@@ -39,6 +39,7 @@ const works: Record<string, (options: never) => PromiseLike<unknown>> = {
   unpackLayer: (options) => overlayer.unpackLayer(tar(), join(root, 'none'), options),
   planLayer: (options) => overlayer.planLayer(tar(), options),
   createDiff: (options) => overlayer.createDiff({ upper: root }, options),
+  replaceFile: (options) => overlayer.replaceFile(join(root, 'none'), tar(), options),
   diffMounts: (options) => overlayer.diffMounts([], [], options),
   diffSnapshot: (options) => overlayer.diffSnapshot(snapshots, 'none', options),
   unpackSnapshot: (options) => overlayer.unpackSnapshot(snapshots, tar(), options),

@@ -159,7 +159,7 @@ test('a pipe or a device is exported to, and not replaced; what a file is refuse
   expect(await prints('export', 'app:1', '-o', '/dev/null', '--json')).toContain('"output": "/dev/null"');
   expect(await store('export', 'app:1', '-o', '/dev/full')).toMatchObject({
     code: 8,
-    stderr: 'overlayer: Cannot write "/dev/full": ENOSPC\n',
+    stderr: expect.stringMatching(/^overlayer: Cannot write "\/dev\/full": .*ENOSPC/),
   });
   expect(await store('export', 'app:1', '-o', 'none/image.tar')).toMatchObject({ code: 5 });
   expect(readdirSync(directory).sort()).toEqual(['pipe', 'store']);

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ArchiveTarget } from '../../src/image/target/archive-target.js';
+import { Destination } from '../../src/rootfs/destination.js';
 import { DestinationFile } from '../../src/rootfs/destination-file.js';
+import { replaceFile } from '../../src/rootfs/replace-file.js';
 import { openLinuxSystem } from '../../src/system/linux.js';
 import { temporaryDirectory } from '../cli/helpers.js';
 
@@ -22,6 +24,30 @@ const WRITERS = {
       globalThis.kept = DestinationFile.open(openLinuxSystem(), process.argv[1]);`,
     write: async (path: string) => void DestinationFile.open(openLinuxSystem(), path).discard(),
   },
+  'a new directory': {
+    program: `const { Destination } = await import(${dist('rootfs/destination.js')});
+      const { openLinuxSystem } = await import(${dist('system/linux.js')});
+      Destination.open(openLinuxSystem(), process.argv[1], 'refuse');
+      const { mkdirSync, readdirSync, writeFileSync } = await import('node:fs');
+      const { dirname, join } = await import('node:path');
+      const [name] = readdirSync(dirname(process.argv[1]));
+      const inside = join(dirname(process.argv[1]), name, 'a/b');
+      mkdirSync(inside, { recursive: true, mode: 0o500 });`,
+    write: async (path: string) => void Destination.open(openLinuxSystem(), path, 'refuse').discard(),
+  },
+  'a replaced file': {
+    program: `const { replaceFile } = await import(${dist('rootfs/replace-file.js')});
+      async function* bytes() {
+        yield Buffer.alloc(70_000);
+        process.send('open');
+        await new Promise(() => {});
+      }
+      replaceFile(process.argv[1], bytes());`,
+    write: async (path: string) => {
+      await replaceFile(path, Buffer.from('x'));
+      rmSync(path);
+    },
+  },
 } as const;
 
 test.each(Object.entries(WRITERS))(
@@ -29,7 +55,8 @@ test.each(Object.entries(WRITERS))(
   async (_, { program, write }) => {
     const directory = temporaryDirectory();
     const path = join(directory, 'output');
-    const code = `${program} process.send('open'); setInterval(() => {}, 1000);`;
+    const code = `${program}
+      process.send('open'); setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', code, path], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
@@ -43,3 +70,22 @@ test.each(Object.entries(WRITERS))(
     expect(readdirSync(directory)).toEqual([]);
   },
 );
+
+test('only files and directories with the name of a staged output are removed', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'output');
+  const kept = [
+    '.output.overlayer-',
+    '.output.overlayer-12345678-unlocked',
+    '.output.overlayer-a',
+    '.output.overlayer-UPPER',
+    '.outputs.overlayer-12345678',
+  ];
+  mkdirSync(join(directory, 'other'));
+  symlinkSync('other', join(directory, '.output.overlayer-a'));
+  for (const name of kept.filter((each) => !each.endsWith('-a'))) writeFileSync(join(directory, name), '');
+  writeFileSync(join(directory, '.output.overlayer-12345678'), '');
+  mkdirSync(join(directory, '.output.overlayer-abc/d'), { recursive: true });
+  await replaceFile(path, Buffer.from('x'));
+  expect(readdirSync(directory).sort()).toEqual([...kept, 'other', 'output'].sort());
+});

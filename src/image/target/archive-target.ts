@@ -7,12 +7,9 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { parseManifest } from '../../oci/manifest.js';
 import { isIndex, isLayer, MEDIA_TYPE } from '../../oci/media-types.js';
-import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
-import { lockStagedFile, removeDeadFiles, stagingName } from '../../rootfs/staging.js';
+import { openStagedFile, type StagedFile, stagingName } from '../../rootfs/staging.js';
 import { toOverlayerError } from '../../system/errno-code.js';
-import { findLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
-import { AT_FDCWD } from '../../system/system.js';
 import { paddingOf } from '../../tar/block.js';
 import { DOCKER_MANIFEST_FILE } from '../archive/docker-archive.js';
 import { ARCHIVE_END, fileHeader } from '../archive/member-header.js';
@@ -64,21 +61,20 @@ export class ArchiveTarget implements ImageTarget {
   readonly #images: NamedImage[] = [];
   #state: 'open' | 'damaged' | 'finished' = 'open';
 
-  private constructor(path: string, format: ImageArchiveFormat, file: FileHandle, partial: string) {
+  private constructor(path: string, format: ImageArchiveFormat, staged: StagedFile) {
     this.description = path;
     this.form = FORMS[format];
     this.#format = format;
     this.#path = resolve(path);
-    this.#partial = partial;
-    this.#file = file;
+    this.#partial = staged.path;
+    this.#file = staged.file;
   }
 
   /** See `createImageArchive`. */
   static async open(path: string, format: ImageArchiveFormat): Promise<ArchiveTarget> {
     checkPath('path', path);
     try {
-      const { file, partial } = await openPartial(resolve(path));
-      return new ArchiveTarget(path, format, file, partial);
+      return new ArchiveTarget(path, format, await openStagedFile(resolve(path), 0o644));
     } catch (error) {
       throw toOverlayerError(error, `Cannot write "${path}"`);
     }
@@ -239,20 +235,4 @@ export class ArchiveTarget implements ImageTarget {
 
 function byDigest({ descriptor: a }: CollectedBlob, { descriptor: b }: CollectedBlob): number {
   return a.digest < b.digest ? -1 : 1;
-}
-
-/** A new file beside the archive. The files of killed writers of the same archive go. */
-async function openPartial(path: string): Promise<{ readonly file: FileHandle; readonly partial: string }> {
-  const system = findLinuxSystem();
-  const directory = dirname(path);
-  if (system !== undefined)
-    withChild(system, AT_FDCWD, directory, OPEN_DIRECTORY, (descriptor) =>
-      removeDeadFiles(system, descriptor, basename(path)),
-    );
-  for (;;) {
-    const partial = join(directory, stagingName(basename(path)));
-    const file = await open(partial, 'wx', 0o644);
-    if (system === undefined || lockStagedFile(system, file.fd)) return { file, partial };
-    await file.close();
-  }
 }

@@ -34,6 +34,8 @@ import { writeAsBlob, writeBlobInto } from './write-blob.js';
 
 /** Directories of writers in a layout begin with it. */
 const STAGING = '.overlayer-';
+/** Those of writers without flock(2). Other writers leave them, since they can't know whether the writer is dead. */
+const UNLOCKED_STAGING = `${STAGING}unlocked-`;
 /** A writer of several gigabytes needs seconds to name an image. */
 const LOCK_LIMIT_MS = 30_000;
 /** `blobs`, and the only algorithm. */
@@ -61,7 +63,8 @@ export class LayoutTarget implements ImageTarget {
     this.description = directory;
     this.#path = resolve(directory);
     this.#made = made;
-    this.#staging = join(this.#path, `${STAGING}${randomUUID()}`);
+    const start = this.#system === undefined ? UNLOCKED_STAGING : STAGING;
+    this.#staging = join(this.#path, `${start}${randomUUID()}`);
   }
 
   /** See `createImageLayout`. */
@@ -179,7 +182,7 @@ export class LayoutTarget implements ImageTarget {
 
   /** Removes the blobs of a writer whose process was killed. */
   async #removeDead(name: string): Promise<void> {
-    if (this.#system === undefined) return;
+    if (this.#system === undefined || name.startsWith(UNLOCKED_STAGING)) return;
     const path = join(this.#path, name);
     const lock = lockDirectory(this.#system, AT_FDCWD, path);
     if (typeof lock === 'string') return;
