@@ -82,13 +82,13 @@ const buildHash = {
   },
 };
 
-/** Loads the chunks of the command line. */
-const main = {
+/** Loads the chunks of the command line, or the file of a thread of it. */
+const loader = (name, plugins) => ({
   ...common,
-  plugins: [buildHash],
-  input: { main: 'dist/cli/main.js' },
-  output: { ...output, dir: 'dist/cli' },
-};
+  plugins,
+  input: { [name]: `dist/cli/${name}.js` },
+  output: { ...output, dir: 'dist/cli', codeSplitting: false },
+});
 
 /** A worker thread: one file, as its loading is not on the way of anything else. */
 const thread = (name, module) => ({
@@ -169,5 +169,6 @@ export default [
   thread('mount', 'mount/kinds/mount-worker.js'),
   thread('probe', 'mount/probe-worker.js'),
   thread('tree', 'snapshot/trees/tree-worker.js'),
-  main, // has a hash of the others
+  loader('thread', []),
+  loader('main', [buildHash]), // after the others
 ];

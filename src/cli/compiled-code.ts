@@ -10,8 +10,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import type { Script } from 'node:vm';
+import { basename, dirname, join } from 'node:path';
+import type { ScriptCode } from './load-chunk.js';
 
 /** At most so many files are kept: of each command, build and release of Node one, 0.1 to 2 MB. */
 const MOST_FILES = 40;
@@ -28,16 +28,23 @@ interface Index {
   readonly scripts: Readonly<Record<string, readonly [length: number, checksum: number]>>;
 }
 
+/** A script, or a thread that runs one. */
+interface CodeMaker {
+  readonly cachedDataRejected?: boolean | undefined;
+  /** @returns undefined when the thread has ended */
+  createCachedData(): Uint8Array | undefined;
+}
+
 /**
  * What V8 has compiled in earlier runs of a command, with the functions that those runs called: V8 compiles a function when
  * it is first called. One file has the code of all scripts of the command.
  *
  * A run that loads a script which is not in the file writes the file anew, with the code of both.
  */
-export class CompiledCode {
+export class CompiledCode implements ScriptCode {
   readonly #path: string;
-  readonly #known = new Map<string, Buffer>();
-  readonly #scripts = new Map<string, Script>();
+  readonly #known = new Map<string, Uint8Array>();
+  readonly #makers = new Map<string, CodeMaker>();
   #isComplete = true;
 
   /**
@@ -53,15 +60,15 @@ export class CompiledCode {
     }
   }
 
-  /** @returns the code of a script, for `cachedData` */
-  find(name: string): Buffer | undefined {
-    return this.#known.get(name);
+  find(path: string): Uint8Array | undefined {
+    return this.#known.get(nameOf(path));
   }
 
-  /** Takes a script that was compiled or found. */
-  add(name: string, script: Script): void {
-    this.#scripts.set(name, script);
-    if (!this.#known.has(name) || script.cachedDataRejected === true) this.#isComplete = false;
+  add(path: string, maker: CodeMaker): void {
+    const name = nameOf(path);
+    if (!this.#known.has(name) || maker.cachedDataRejected === true) this.#isComplete = false;
+    // Of threads that run the same file, the first has run most of it.
+    if (!this.#makers.has(name)) this.#makers.set(name, maker);
   }
 
   /** Writes the file if a script of this run is not in it. An error leaves the file as it was. */
@@ -92,7 +99,10 @@ export class CompiledCode {
 
   #write(path: string): void {
     const code = new Map(this.#known);
-    for (const [name, script] of this.#scripts) code.set(name, script.createCachedData());
+    for (const [name, maker] of this.#makers) {
+      const bytes = maker.createCachedData();
+      if (bytes !== undefined) code.set(name, bytes);
+    }
     const scripts = Object.fromEntries(
       [...code].map(([name, bytes]) => [name, [bytes.length, checksum(bytes)]] as const),
     );
@@ -107,6 +117,11 @@ export class CompiledCode {
       closeSync(file);
     }
   }
+}
+
+/** The packages of two projects have the same files at different places. */
+function nameOf(path: string): string {
+  return `${basename(dirname(path))}/${basename(path)}`;
 }
 
 /** @throws for what is no file of the user's, such as a symlink or a pipe */
@@ -140,7 +155,7 @@ const STEP = 32;
  * V8 does not check the code: it crashes if the code is damaged. A power cut or a bad disk loses whole sectors of 512 bytes or
  * more, so four words of each are summed: 0.1 ms, where all would take 2 ms, and a module with a checksum 1 to 4 ms.
  */
-function checksum(bytes: Buffer): number {
+function checksum(bytes: Uint8Array): number {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   let sum = 0;
   for (let at = 0; at < words.length; at += STEP) sum = (Math.imul(sum, 31) + words[at]!) | 0;

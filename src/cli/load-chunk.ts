@@ -1,8 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { constants, Script } from 'node:vm';
-import type { CompiledCode } from './compiled-code.js';
+
+/** Where compiled code comes from, and where it goes. */
+export interface ScriptCode {
+  /** @returns the code of a file, for `cachedData` */
+  find(path: string): Uint8Array | undefined;
+  /** Takes a script that was compiled or found. */
+  add(path: string, script: Script): void;
+}
 
 /** As in Node's own loader of CommonJS modules. */
 const HEAD = '(function (exports, require, module, __filename, __dirname) { ';
@@ -17,14 +24,18 @@ type ModuleFunction = (
 ) => void;
 
 /**
- * Loads a chunk of the command line, a CommonJS module, with the chunks that it requires. Node's `require` takes no compiled
- * code; its compile cache has none of the functions that are compiled when they are called, 20 to 27 ms in each run.
+ * Loads a CommonJS module, with the modules beside it that it requires. Node's `require` takes no compiled code; its compile
+ * cache has none of the functions that are compiled when they are called, 20 to 27 ms in each run.
  *
- * @param code is asked for the compiled code of the chunks, and gets it
+ * @param builtins called for modules of Node that the loaded modules get in another form
  */
-export function loadChunk(path: string, code: CompiledCode | undefined): unknown {
+export function loadChunk(
+  path: string,
+  code: ScriptCode | undefined,
+  builtins: Readonly<Record<string, () => unknown>> = {},
+): unknown {
   const modules = new Map<string, { exports: unknown }>();
-  // The chunks are in one directory, so that packages are found from each in the same places.
+  // The modules are in one directory, so each finds packages in the same places.
   const requireOther = createRequire(path);
   const load = (file: string): unknown => {
     const loaded = modules.get(file);
@@ -32,22 +43,24 @@ export function loadChunk(path: string, code: CompiledCode | undefined): unknown
     const module = { exports: {} as unknown };
     modules.set(file, module);
     const directory = dirname(file);
-    const require = (id: string) => (id.startsWith('.') ? load(join(directory, id)) : requireOther(id));
+    const require = (id: string) => {
+      if (id.startsWith('.')) return load(join(directory, id));
+      return builtins[id]?.() ?? requireOther(id);
+    };
     compile(file, code)(module.exports, require, module, file, directory);
     return module.exports;
   };
   return load(path);
 }
 
-function compile(path: string, code: CompiledCode | undefined): ModuleFunction {
-  const name = basename(path);
-  const cachedData = code?.find(name);
+function compile(path: string, code: ScriptCode | undefined): ModuleFunction {
+  const cachedData = code?.find(path);
   const script = new Script(`${HEAD}${readFileSync(path, 'utf8')}${TAIL}`, {
     filename: path,
     columnOffset: -HEAD.length,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData && { cachedData }),
   });
-  code?.add(name, script);
+  code?.add(path, script);
   return script.runInThisContext() as ModuleFunction;
 }

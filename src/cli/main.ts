@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cacheDirectory } from './cache-directory.js';
 import { CompiledCode } from './compiled-code.js';
 import { loadChunk } from './load-chunk.js';
+import { threadsWithCode } from './threads-with-code.js';
 
 /** A hash of the chunks, which rolldown defines. */
 declare const BUILD: string | undefined;
@@ -27,11 +28,9 @@ function main(args: readonly string[]): void {
   if (args[0] === 'pull') process.getBuiltinModule('node:v8').setFlagsFromString(NO_SECOND_COMPILING);
   // After the flags: V8 takes no code that was compiled with others.
   const code = compiledCode(args[0] ?? '');
-  const { runCommandLine } = loadChunk(
-    `${import.meta.dirname}/chunks/command-line.cjs`,
-    code,
-  ) as typeof import('./command-line.js');
-  void runCommandLine(args, version());
+  const builtins = code && { 'node:worker_threads': () => threadsWithCode(code) };
+  const commandLine = loadChunk(`${import.meta.dirname}/chunks/command-line.cjs`, code, builtins);
+  void (commandLine as typeof import('./command-line.js')).runCommandLine(args, version());
 }
 
 /** @returns undefined where compiled code is not kept */

@@ -1,5 +1,3 @@
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads';
 import { fromPlainError, OverlayerError, type PlainError, toPlainError } from '../errors.js';
 import { loadKoffiAhead } from '../natives.js';
@@ -46,18 +44,6 @@ type Message =
   | { readonly type: 'failed'; readonly error: PlainError }
   /** The job threw an `AbortedError`: the owner, or another thread, has the reason. */
   | { readonly type: 'aborted' };
-
-/** Node 22 and later have it. */
-const { getCompileCacheDir } = process.getBuiltinModule('node:module') as {
-  readonly getCompileCacheDir?: () => string | undefined;
-};
-
-/** A thread does not use the cache of compiled code until it is told to, and its first file is compiled before. */
-const WITH_CACHE = `
-const { cache, file } = require('node:worker_threads').workerData;
-require('node:module').enableCompileCache(cache);
-require(file);
-`;
 
 interface Start {
   /** Becomes 1 when the thread has loaded its modules and koffi. */
@@ -157,13 +143,9 @@ const loading = new Set<Int32Array>();
 
 function startWorker(script: () => URL, name: string, data: unknown): Worker {
   const loaded = new Int32Array(new SharedArrayBuffer(4));
-  const file = findThread(name, script);
-  const cache = getCompileCacheDir?.();
-  const cached = cache !== undefined && { cache: dirname(cache), file: fileURLToPath(file) };
-  const worker = new Worker(cached ? WITH_CACHE : file, {
+  const worker = new Worker(findThread(name, script), {
     name: `overlayer-${name}`,
-    eval: cached !== false,
-    workerData: { loaded, data, ...cached },
+    workerData: { loaded, data },
     // Flags of the caller's process are not inherited: some (--input-type) keep a worker from starting.
     execArgv: [],
     // The threads' objects are short-lived: a small young generation keeps their memory small too.
