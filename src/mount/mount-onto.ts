@@ -38,50 +38,81 @@ export async function mountOnto(
   mounts: readonly Mount[],
   target: string,
 ): Promise<void> {
-  const count = countParts(mounts);
-  if (count > 0 && !hasProc()) throw procMissing(`Cannot mount on "${target}"`);
   const done: string[] = [];
-  const mountList = async (place: TemporaryPlace | undefined): Promise<void> => {
+  try {
+    await withParts(system, mounts, `"${target}"`, async (surroundings, placed, parts) => {
+      for (const mount of placed) done.push(await mountOne(surroundings, mount, parts, target));
+    });
+  } catch (error) {
+    for (const path of done.reverse()) await system.unmount(path, { lazy: true });
+    throw error;
+  }
+}
+
+/** Whether all mounts but the last are parts of it, so that they show one tree. */
+export function isOneTree(mounts: readonly Mount[]): boolean {
+  return mounts.length > 0 && countParts(mounts) === mounts.length - 1 && mounts.at(-1)?.target === undefined;
+}
+
+/**
+ * Makes the mounts of one tree (`isOneTree`), and attaches them nowhere. They are in no mount table, and end with the
+ * descriptor, also when the process is killed.
+ *
+ * @returns the descriptor
+ * @throws OverlayerError as `mountAll`; with the errno `ENOSYS`: the kernel has only mount(2)
+ */
+export async function mountDetached(system: MountSystem, mounts: readonly Mount[]): Promise<number> {
+  const shownIn = 'a temporary directory';
+  return await withParts(system, mounts, shownIn, async (surroundings, [described], parts) => {
+    const mount = fillTemplates(described!, parts);
+    return await makeTree(surroundings, mount, `Cannot mount ${mount.type} on ${shownIn}`);
+  });
+}
+
+/**
+ * Makes the mounts that are parts of later ones, and closes them when `use` is done.
+ *
+ * @param target for errors: `"/mnt"`
+ * @param use gets the other mounts, and the parts for their templates
+ */
+async function withParts<T>(
+  system: MountSystem,
+  mounts: readonly Mount[],
+  target: string,
+  use: (surroundings: Surroundings, placed: readonly Mount[], parts: readonly Part[]) => Promise<T>,
+): Promise<T> {
+  const count = countParts(mounts);
+  if (count > 0 && !hasProc()) throw procMissing(`Cannot mount on ${target}`);
+  const makeParts = async (place: TemporaryPlace | undefined): Promise<T> => {
+    const surroundings = { system, place };
     const parts: Part[] = [];
     try {
-      for (const mount of mounts.slice(0, count)) {
-        const part = await makePart({ system, place }, mount, parts, target);
-        parts.push(part);
-        place?.attach(part.tree);
+      for (const described of mounts.slice(0, count)) {
+        const mount = fillTemplates(described, parts);
+        const tree = await makeTree(surroundings, mount, `Cannot mount ${mount.type} as a part of ${target}`);
+        parts.push({ mount, tree, place: `/proc/self/fd/${tree}` });
+        place?.attach(tree);
       }
-      for (const mount of mounts.slice(count))
-        done.push(await mountOne({ system, place }, mount, parts, target));
+      return await use(surroundings, mounts.slice(count), parts);
     } finally {
       for (const { tree } of parts) system.close(tree);
     }
   };
   const usesDetached = count > 0 || mounts.some(({ options }) => options.some(isIdMap));
   try {
-    if (usesDetached && !system.takesDetachedLayers()) await withTemporaryPlace(system, mountList);
-    else await mountList(undefined);
+    return usesDetached && !system.takesDetachedLayers()
+      ? await withTemporaryPlace(system, makeParts)
+      : await makeParts(undefined);
   } catch (error) {
-    for (const path of done.reverse()) await system.unmount(path, { lazy: true });
-    throw error instanceof SystemError ? mountError(`Cannot mount on "${target}"`, error) : error;
+    throw error instanceof SystemError ? mountError(`Cannot mount on ${target}`, error) : error;
   }
 }
 
 type Surroundings = Pick<MountAttempt, 'system' | 'place'>;
 
-async function makePart(
-  surroundings: Surroundings,
-  described: Mount,
-  parts: readonly Part[],
-  target: string,
-): Promise<Part> {
-  const mount = fillTemplates(described, parts);
-  const what = `Cannot mount ${mount.type} as a part of "${target}"`;
-  const tree = await attemptMount(
-    surroundings,
-    mount,
-    what,
-    async (attempt, kind) => await kind.makeTree(attempt),
-  );
-  return { mount, tree, place: `/proc/self/fd/${tree}` };
+/** @returns the descriptor of a mount that is attached nowhere */
+function makeTree(surroundings: Surroundings, mount: Mount, what: string): Promise<number> {
+  return attemptMount(surroundings, mount, what, async (attempt, kind) => await kind.makeTree(attempt));
 }
 
 /** @returns the path of the mount, symlinks resolved */

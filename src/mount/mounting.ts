@@ -1,11 +1,20 @@
+import { close } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { ABORTABLE_OPTIONS, type AbortableOptions, orAborted } from '../base/abort.js';
 import { checkOptions, checkPath } from '../base/check-arguments.js';
+import { OverlayerError } from '../base/errors.js';
+import { hasProc } from '../system/own-proc.js';
 import type { Mount } from './mount.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';
 
+const closeDescriptor = promisify(close);
+
 interface MountCalls {
   mount(mounts: readonly Mount[], target: string): Promise<void>;
+  /** @returns a descriptor that ends the mount; undefined when it can only be attached to a directory */
+  mountDetached(mounts: readonly Mount[]): Promise<number | undefined>;
+  closeDetached(tree: number): Promise<void>;
   unmount(target: string, options: { readonly lazy: boolean }): Promise<void>;
 }
 
@@ -18,14 +27,34 @@ function loadCalls(): Promise<MountCalls> {
 }
 
 async function bindCalls(): Promise<MountCalls> {
-  const [{ mountShared, releaseShared }, { unmountTree }, { openLinuxMountSystem }] = await Promise.all([
+  const [
+    { mountShared, mountSharedDetached, releaseShared },
+    { isOneTree },
+    { unmountTree },
+    { openLinuxMountSystem },
+  ] = await Promise.all([
     import('./shared-mounts.js'),
+    import('./mount-onto.js'),
     import('./unmount-tree.js'),
     import('../system/linux-mount.js'),
   ]);
   const system = openLinuxMountSystem();
   return {
     mount: (mounts, target) => mountShared(system, mounts, target),
+    async mountDetached(mounts) {
+      if (!hasProc() || !isOneTree(mounts)) return undefined;
+      try {
+        return await mountSharedDetached(system, mounts);
+      } catch (error) {
+        if (OverlayerError.is(error) && error.errno === 'ENOSYS') return undefined;
+        throw error;
+      }
+    },
+    async closeDetached(tree) {
+      // In another thread: it waits 2 to 10 ms for all processors.
+      await closeDescriptor(tree);
+      await releaseShared(system);
+    },
     async unmount(target, options) {
       await unmountTree(system, target, options);
       await releaseShared(system);
@@ -101,8 +130,21 @@ interface TemporaryMount {
   unmount(options: { readonly lazy: boolean }): Promise<void>;
 }
 
+/**
+ * Makes the mounts of a tree that only this process reads. It is attached nowhere, where the kernel can do that: a process
+ * that is killed then leaves neither a mount nor a directory.
+ *
+ * @returns a path that only this process can use
+ */
+export async function mountForReading(mounts: readonly Mount[]): Promise<TemporaryMount> {
+  const calls = await loadCalls();
+  const tree = await calls.mountDetached(mounts);
+  if (tree === undefined) return await mountTemporarily(mounts);
+  return { directory: `/proc/self/fd/${tree}`, unmount: () => calls.closeDetached(tree) };
+}
+
 /** Mounts onto a new directory that only this user may look into. */
-export async function mountTemporarily(mounts: readonly Mount[]): Promise<TemporaryMount> {
+async function mountTemporarily(mounts: readonly Mount[]): Promise<TemporaryMount> {
   const calls = await loadCalls();
   const directory = await makeTemporaryDirectory('mount');
   const unmount: TemporaryMount['unmount'] = async ({ lazy }) => {

@@ -5,13 +5,27 @@ import { type MountInfo, readMountInfo } from '../system/mountinfo.js';
 import { hasProc } from '../system/own-proc.js';
 import { KeptMounts, SHARED_MOUNTS } from './kept-mounts.js';
 import type { Mount } from './mount.js';
-import { mountOnto, namedAfterFile, type PlacedMount } from './mount-onto.js';
+import { mountDetached, mountOnto, namedAfterFile, type PlacedMount } from './mount-onto.js';
 import { isIdMap, parseMountOptions } from './mount-options.js';
 import { namesBelow } from './store-mounts.js';
 import { countParts, fillTemplates } from './templates.js';
 
+/** Mounts as `mountOnto`, from shared files (`withSharedFiles`). */
+export async function mountShared(
+  system: MountSystem,
+  mounts: readonly Mount[],
+  target: string,
+): Promise<void> {
+  await withSharedFiles(system, mounts, (list) => mountOnto(system, list, target));
+}
+
+/** Mounts as `mountDetached`, from shared files (`withSharedFiles`). */
+export async function mountSharedDetached(system: MountSystem, mounts: readonly Mount[]): Promise<number> {
+  return await withSharedFiles(system, mounts, (list) => mountDetached(system, list));
+}
+
 /**
- * Mounts as `mountOnto`, and shares the page cache of EROFS files with other mounts of this mount namespace.
+ * Shares the page cache of EROFS files with other mounts of this mount namespace.
  *
  * Each mount of a file has a page cache of its own: a second container that reads 1.5 GB adds 1.5 GB to it. A file with a
  * directory in `sharedIn` is therefore mounted there once, and the mounts are overlays of that directory, or bind
@@ -20,26 +34,28 @@ import { countParts, fillTemplates } from './templates.js';
  *
  * A file that can't be shared is mounted for this target alone: on a read-only store, without /proc, and while another
  * process keeps the lock of the directory.
+ *
+ * @param mount gets the list with directories in place of its files
  */
-export async function mountShared(
+async function withSharedFiles<T>(
   system: MountSystem,
   mounts: readonly Mount[],
-  target: string,
-): Promise<void> {
+  mount: (mounts: readonly Mount[]) => Promise<T>,
+): Promise<T> {
   const count = countParts(mounts);
   const shared = count === 0 ? mounts.slice(-1) : mounts.slice(0, count);
   const directory = shared.find(({ sharedIn }) => sharedIn !== undefined)?.sharedIn;
-  if (directory === undefined || !hasProc() || !shared.every((mount) => mount.sharedIn === directory))
-    return await mountOnto(system, mounts, target);
+  if (directory === undefined || !hasProc() || !shared.every((each) => each.sharedIn === directory))
+    return await mount(mounts);
   const kept = keptIn(directory, system);
   let held = false;
   try {
-    await kept.use(shared.map(withoutIdMap), async (places) => {
+    return await kept.use(shared.map(withoutIdMap), async (places) => {
       held = true;
-      await mountOnto(system, onPlaces(mounts, shared, places), target);
+      return await mount(onPlaces(mounts, shared, places));
     });
   } catch (error) {
-    if (!held) return await mountOnto(system, mounts, target);
+    if (!held) return await mount(mounts);
     await kept.sweep().catch(() => {});
     throw error;
   }

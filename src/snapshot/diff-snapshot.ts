@@ -170,7 +170,7 @@ export async function showTree(mounts: readonly Mount[]): Promise<ShownTree> {
   // A single directory is read where it is, without a mount and without privileges.
   if (layers !== undefined && layers.length < 2 && layers.every(isDirectory))
     return { directory: layers[0]?.path, [Symbol.asyncDispose]: async () => {} };
-  const { mountTemporarily } = await import('../mount/mounting.js');
-  const { directory, unmount } = await mountTemporarily(mounts.map(readOnlyMount));
+  const { mountForReading } = await import('../mount/mounting.js');
+  const { directory, unmount } = await mountForReading(mounts.map(readOnlyMount));
   return { directory, [Symbol.asyncDispose]: () => unmount({ lazy: true }) };
 }
