@@ -27,13 +27,21 @@ export interface Directory {
   readonly stat: Stat;
 }
 
+/** An open directory that an entry has made. */
+export interface NewDirectory {
+  readonly descriptor: number;
+  readonly stat: Stat;
+  /** The times of its entry. It gets them when it is closed: what is made in it changes them. */
+  readonly times: Times;
+}
+
 export function describeDirectory(
   system: System,
   descriptor: number,
   lowers: readonly number[],
   path: string,
+  stat: Stat = system.stat(descriptor),
 ): Directory {
-  const stat = system.stat(descriptor);
   const groupForNew = stat.mode & S.ISGID ? stat.gid : undefined;
   return { descriptor, lowers, path, id: statId(stat), groupForNew, stat };
 }

@@ -1,8 +1,8 @@
 import { OverlayerError } from '../base/errors.js';
 import { RunningChecksum } from '../compression/crc32.js';
-import { isErrno, O, S, type System, type SystemError, type Times } from '../system/system.js';
+import { isErrno, O, S, type Stat, type System, type SystemError, type Times } from '../system/system.js';
 import type { TarEntry } from '../tar/types.js';
-import { type Directory, OPEN_DIRECTORY, statId } from './directory.js';
+import { closeQuietly, type Directory, type NewDirectory, OPEN_DIRECTORY, statId } from './directory.js';
 import type { FileFinisher } from './finish-file.js';
 import type { Identity } from './identity.js';
 import type { KeptDirectories } from './kept-directories.js';
@@ -176,23 +176,25 @@ export class EntryWriter {
     this.#file = -1;
   }
 
-  makeDirectory(directory: Directory, name: string, entry: TarEntry): void {
+  /** @returns the open directory, whose times are to be set when it is closed */
+  makeDirectory(directory: Directory, name: string, entry: TarEntry): NewDirectory {
     const inherits = directory.groupForNew !== undefined;
-    const plain =
-      !inherits && entry.xattrs === undefined && !(entry.mode & (S.ISUID | S.ISGID)) && !this.#exactModes;
+    const isPlain =
+      !inherits &&
+      entry.xattrs === undefined &&
+      (entry.mode & OWNER_ALL) === OWNER_ALL &&
+      !(entry.mode & (S.ISUID | S.ISGID)) &&
+      !this.#exactModes &&
+      !this.#needsChown(directory, entry);
     const { descriptor: parent } = directory;
-    if (plain && !this.#needsChown(directory, entry)) {
-      this.#system.makeDirectory(parent, name, entry.mode & 0o1777);
-      this.#system.setTimesAt(parent, name, timesOf(entry));
-      this.#directories.list(statId(this.#system.statAt(parent, name)), false);
-      return;
-    }
-    this.#system.makeDirectory(parent, name, OWNER_ALL);
+    this.#system.makeDirectory(parent, name, isPlain ? entry.mode & 0o1777 : OWNER_ALL);
     const descriptor = this.#system.openAt(parent, name, OPEN_DIRECTORY, 0);
     try {
-      this.#describeDirectory(descriptor, directory, entry);
-    } finally {
-      this.#system.close(descriptor);
+      if (!isPlain) this.#setOwnerAndMode(descriptor, directory, entry);
+      return { descriptor, stat: this.#listDirectory(descriptor, entry), times: timesOf(entry) };
+    } catch (error) {
+      closeQuietly(this.#system, descriptor);
+      throw error;
     }
   }
 
@@ -211,8 +213,7 @@ export class EntryWriter {
       descriptor = open();
     }
     try {
-      clearXattrs(this.#system, descriptor);
-      this.#describeDirectory(descriptor, undefined, entry);
+      this.#replaceAttributes(descriptor, entry);
     } finally {
       this.#system.close(descriptor);
     }
@@ -221,9 +222,8 @@ export class EntryWriter {
   /** `replaceAttributes` of the root, which stays open. */
   replaceRootAttributes(root: Directory, entry: TarEntry): void {
     const { descriptor } = root;
-    clearXattrs(this.#system, descriptor);
     const isPrivate = this.#privateRoot;
-    this.#describeDirectory(descriptor, undefined, entry, isPrivate);
+    this.#replaceAttributes(descriptor, entry, isPrivate);
     const { mode } = entry;
     this.#directories.opened({ ...root, stat: { ...this.#system.stat(descriptor), mode } }, isPrivate);
   }
@@ -270,7 +270,7 @@ export class EntryWriter {
    * @param parent undefined when the directory existed before, so that its owner is unknown
    * @param isPrivate deny access to all other users for now
    */
-  #describeDirectory(
+  #setOwnerAndMode(
     descriptor: number,
     parent: Directory | undefined,
     entry: TarEntry,
@@ -280,9 +280,20 @@ export class EntryWriter {
     if (entry.xattrs !== undefined)
       this.#setXattrs(entry, (name, value) => this.#system.setXattr(descriptor, name, value));
     this.#system.chmod(descriptor, isPrivate ? OWNER_ALL : entry.mode);
+  }
+
+  /** An entry has given the directory its attributes. */
+  #listDirectory(descriptor: number, { xattrs }: TarEntry): Stat {
+    const stat = this.#system.stat(descriptor);
+    this.#directories.list(statId(stat), xattrs?.has(DEFAULT_ACL) === true);
+    return stat;
+  }
+
+  #replaceAttributes(descriptor: number, entry: TarEntry, isPrivate = false): void {
+    clearXattrs(this.#system, descriptor);
+    this.#setOwnerAndMode(descriptor, undefined, entry, isPrivate);
     this.#system.setTimes(descriptor, timesOf(entry));
-    const hasDefaultAcl = entry.xattrs?.has(DEFAULT_ACL) === true;
-    this.#directories.list(statId(this.#system.stat(descriptor)), hasDefaultAcl);
+    this.#listDirectory(descriptor, entry);
   }
 
   /**

@@ -13,6 +13,8 @@ const PERMISSIONS = 0o7777;
 /** Attributes that a directory gets back when it is closed. */
 interface Kept {
   readonly times: Times;
+  /** It never had these times. */
+  readonly isNew: boolean;
   /** The mode, if it was changed to give access meanwhile. */
   readonly mode: number | undefined;
   /** The default ACL, which new files would inherit. */
@@ -75,8 +77,9 @@ export class KeptDirectories {
    * Prepares an opened directory for writing.
    *
    * @param isPrivate deny access to all other users meanwhile
+   * @param times those that it is to get; undefined when it has them
    */
-  opened(directory: Directory, isPrivate = false): void {
+  opened(directory: Directory, isPrivate = false, times?: Times): void {
     const { stat, descriptor, id, path } = directory;
     const found = stat.mode & PERMISSIONS;
     const given = this.#letIn.get(id);
@@ -84,7 +87,8 @@ export class KeptDirectories {
     if (isChanged) this.#system.chmod(descriptor, isPrivate ? OWNER_ALL : found | OWNER_ALL);
     this.#letIn.delete(id);
     const mode = given ?? (isChanged ? found : undefined);
-    this.#kept.set(path, { times: stat, mode, defaultAcl: this.#withholdAcl(directory) });
+    const defaultAcl = this.#withholdAcl(directory);
+    this.#kept.set(path, { times: times ?? stat, isNew: times !== undefined, mode, defaultAcl });
   }
 
   /**
@@ -112,10 +116,11 @@ export class KeptDirectories {
     }
   }
 
-  #restore(descriptor: number, { times, mode, defaultAcl }: Kept): void {
+  #restore(descriptor: number, { times, isNew, mode, defaultAcl }: Kept): void {
     if (defaultAcl !== undefined) this.#system.setXattr(descriptor, DEFAULT_ACL, defaultAcl);
     if (mode !== undefined) this.#system.chmod(descriptor, mode);
-    restoreTimes(this.#system, descriptor, times);
+    if (isNew) this.#system.setTimes(descriptor, times);
+    else restoreTimes(this.#system, descriptor, times);
   }
 
   /** Removes the default ACL of a directory with an entry in the layer. Other directories pass theirs on to new files. */

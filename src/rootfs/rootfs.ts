@@ -1,7 +1,14 @@
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import { isErrno, S, type Stat, type System } from '../system/system.js';
-import { type Directory, DirectoryCache, describeDirectory, joinPath, OPEN_DIRECTORY } from './directory.js';
+import { isErrno, S, type Stat, type System, type Times } from '../system/system.js';
+import {
+  type Directory,
+  DirectoryCache,
+  describeDirectory,
+  joinPath,
+  type NewDirectory,
+  OPEN_DIRECTORY,
+} from './directory.js';
 import { isOpaque, lookupLower } from './lower-layers.js';
 
 /** containerd's limit; the kernel's is 40. */
@@ -21,8 +28,8 @@ export interface RootfsEvents {
    * it takes; undefined when there is none. `opened` is called next.
    */
   implicitDirectory(created: Directory, like: number | undefined): void;
-  /** A directory below the root was opened for writing. */
-  opened(directory: Directory): void;
+  /** A directory below the root was opened for writing. @param times those that it is to get, if it is new */
+  opened(directory: Directory, times: Times | undefined): void;
   /** The directory is about to be closed. */
   closing(directory: Directory): void;
   /** The directory `name` denies access (EACCES). @returns whether access is possible now */
@@ -96,6 +103,20 @@ export class Rootfs {
     return directory;
   }
 
+  /** Keeps a new directory open, as the next entries are likely to be in it. */
+  adopt(parent: Directory, name: string, { descriptor, stat, times }: NewDirectory): void {
+    if (parent.lowers.length === 0) {
+      this.#opened(joinPath(parent, name), descriptor, [], stat, times);
+      return;
+    }
+    // It may merge with lower directories, which are looked up when it is opened.
+    try {
+      this.system.setTimes(descriptor, times);
+    } finally {
+      this.system.close(descriptor);
+    }
+  }
+
   /** Keeps a directory open until `endUse`, also when others are opened or it is forgotten. */
   beginUse(directory: Directory): void {
     this.#cache.pin(directory);
@@ -156,10 +177,16 @@ export class Rootfs {
     }
   }
 
-  #opened(path: string, descriptor: number, lowers: readonly number[] = []): Directory {
+  #opened(
+    path: string,
+    descriptor: number,
+    lowers: readonly number[] = [],
+    stat?: Stat,
+    times?: Times,
+  ): Directory {
     const directory = this.#orClose([descriptor, ...lowers], () => {
-      const described = describeDirectory(this.system, descriptor, lowers, path);
-      this.#events.opened(described);
+      const described = describeDirectory(this.system, descriptor, lowers, path, stat);
+      this.#events.opened(described, times);
       return described;
     });
     this.#cache.add(directory);

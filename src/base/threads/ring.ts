@@ -29,7 +29,8 @@ export function createRingMemory(size: number, readers: number): RingMemory {
  * the writer back. Positions count bytes modulo 2^32, so the size is a power of two.
  *
  * Waking a thread takes 30 µs. Readers are therefore told only of a quarter of the ring, or of the end, and the
- * writer only of an eighth. No wake-up is missed: a full ring has passed the quarter, and a reader without bytes has
+ * writer only of an eighth. Readers are told of the first bytes at once, and then of twice as many each time, so that those of
+ * a small layer do not sleep until its end. No wake-up is missed: a full ring has passed the quarter, and a reader without bytes has
  * freed more than an eighth.
  */
 export class Ring {
@@ -116,7 +117,8 @@ export class Ring {
   publish(length: number): void {
     Atomics.add(this.#control, WRITTEN, length);
     this.#unannounced += length;
-    if (this.#unannounced >= this.size / 4) this.flush();
+    const announced = (this.written - this.#unannounced) >>> 0;
+    if (this.#unannounced >= Math.min(announced, this.size / 4)) this.flush();
   }
 
   /**

@@ -108,7 +108,7 @@ export class Applier implements TarSink {
           lowers,
           {
             implicitDirectory: (created, like) => this.#implicitDirectory(created, like),
-            opened: (directory) => directories.opened(directory),
+            opened: (directory, times) => directories.opened(directory, false, times),
             closing: (directory) => directories.closing(directory),
             refused: (parent, name) => directories.refused(parent, name),
             blocked: (parent, name, stat, path) => this.#target.blocked(parent, name, stat, path),
@@ -281,7 +281,7 @@ export class Applier implements TarSink {
         this.#fileParent = parent;
         return true;
       case 'directory':
-        this.#writer.makeDirectory(parent, name, entry);
+        this.#rootfs.adopt(parent, name, this.#writer.makeDirectory(parent, name, entry));
         return true;
       case 'symlink':
         this.#writer.symlink(parent, name, entry);

@@ -109,11 +109,7 @@ async function readLayer<Archive extends object>(
   { pause }: ApplyOptions,
   work: () => Promise<Archive>,
 ): Promise<Read<Archive>> {
-  if (decode === undefined) {
-    const archive = await work();
-    pipeline.endReading();
-    return archive;
-  }
+  if (decode === undefined) return await work();
   using decoder = new SourceDecoder(pipeline, findLinuxSystem(), decode);
   const format = decoder.detect();
   let decoded: DecodedSource | undefined;

@@ -155,6 +155,7 @@ export class ArchiveReader extends HashedReader {
   /** The digest of the compressed bytes, for which the decode thread has less time. */
   readonly #blobDigest: SharedDigest | undefined;
   readonly #files: PendingFiles | undefined;
+  readonly #pipeline: Pipeline;
 
   /** @param files that still need bytes of the ring; undefined when no files are written */
   constructor(pipeline: Pipeline, hash: boolean, files?: PendingFiles) {
@@ -167,6 +168,7 @@ export class ArchiveReader extends HashedReader {
     super(ring, reader, gate, SharedDigest.of(pipeline, ring), { hash, lag });
     this.#blobDigest = compressed ? SharedDigest.of(pipeline, input) : undefined;
     this.#files = files;
+    this.#pipeline = pipeline;
   }
 
   protected override limit(available: number): number {
@@ -188,7 +190,9 @@ export class ArchiveReader extends HashedReader {
 
   override finish(): string | undefined {
     this.#files?.finish();
-    return super.finish();
+    const digest = super.finish();
+    this.#pipeline.endReading();
+    return digest;
   }
 
   override abandon(): void {
