@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { displayJson, displayPath, type ErrorCode, OverlayerError } from '../index.js';
 import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
+import { standardError } from './standard-streams.js';
 
 /** The options with which a user asks for output that a program can read. */
 interface FailureFlags {
@@ -49,7 +50,7 @@ export function reportFailure(
   const line = isJson
     ? displayJson({ type: 'error', ...describeFailure(error), aftermath })
     : failureLine(error, aftermath);
-  process.stderr.write(`${line}\n`);
+  standardError.write(`${line}\n`);
   if (process.env['OVERLAYER_DEBUG'] === '1' && !isJson) console.error(error);
   if (error instanceof Interruption) return error.exitCode;
   if (error instanceof UsageError) return USAGE_EXIT_CODE;

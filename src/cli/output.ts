@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { OverlayerError, replaceFile } from '../index.js';
+import { standardOutput } from './standard-streams.js';
 
 const FLUSH_LENGTH = 64 * 1024;
 
@@ -16,7 +17,8 @@ export class BufferedOutput {
   async flush(): Promise<void> {
     const text = this.#text;
     this.#text = '';
-    if (text !== '' && !process.stdout.write(text)) await once(process.stdout, 'drain');
+    const { stream } = standardOutput;
+    if (text !== '' && !stream.write(text)) await once(stream, 'drain');
   }
 }
 
@@ -26,7 +28,7 @@ export class BufferedOutput {
  * @throws OverlayerError `InvalidArgument` where standard output is a terminal
  */
 export function refuseTerminal(hint: string): void {
-  if (process.stdout.isTTY)
+  if (standardOutput.terminal)
     throw new OverlayerError('InvalidArgument', 'Standard output is a terminal', { hint });
 }
 
@@ -38,5 +40,5 @@ export async function writeOutput(
 ): Promise<void> {
   if (output !== '-') return await replaceFile(output, bytes, { signal });
   refuseTerminal('name a file: -o FILE');
-  await pipeline(bytes, process.stdout, { signal, end: false });
+  await pipeline(bytes, standardOutput.stream, { signal, end: false });
 }

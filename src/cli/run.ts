@@ -6,12 +6,10 @@ import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
 import { reportFailure } from './failure.js';
 import { knownElsewhere } from './known-elsewhere.js';
 import { createProgram } from './program.js';
+import { standardError, standardOutput } from './standard-streams.js';
 
 /** Runs the command line `args`, and sets `process.exitCode`. */
 export async function run(args: readonly string[], version: string): Promise<void> {
-  process.stdout.on('error', endOnOutputError);
-  // The reader of the messages is gone; the work itself continues.
-  process.stderr.on('error', () => {});
   subscribe('overlayer:lock-wait', (wait) => reportWait(wait as LockWait, args));
   process.on('uncaughtException', (error) => {
     reportDefect(error);
@@ -57,9 +55,15 @@ function programFor(args: readonly string[], version: string): Command {
   return found === undefined ? createProgram(version) : program;
 }
 
+/** Columns of the help where standard output is no terminal. */
+const PLAIN_WIDTH = 80;
+
 /** Calls `note` with an error of the command line instead of printing it; also for subcommands. */
 function noteUsage(command: Command, name: string, note: (wrong: string) => void): void {
   command.exitOverride().configureOutput({
+    writeOut: (text) => standardOutput.write(text),
+    getOutHelpWidth: () => standardOutput.terminal?.columns ?? PLAIN_WIDTH,
+    getOutHasColors: () => true, // the help has none that would be removed
     outputError: (text) => {
       const [, word] = /^error: unknown command '(.*)'/.exec(text) ?? [];
       const known = word === undefined ? undefined : knownElsewhere(name, word);
@@ -88,7 +92,7 @@ function reportUsage(text: string, args: readonly string[], code: number = USAGE
   const line = args.includes('--json')
     ? displayJson({ type: 'error', code: 'InvalidArgument', message: text })
     : displayPath(`overlayer: ${text}`);
-  process.stderr.write(`${line}\n`);
+  standardError.write(`${line}\n`);
   process.exitCode = code;
 }
 
@@ -105,19 +109,11 @@ function reportWait({ path, holder }: LockWait, args: readonly string[]): void {
   const line = args.includes('--json')
     ? displayJson({ type: 'lock-wait', path, holder })
     : displayPath(`overlayer: Waiting for the lock of "${path}": ${holder} has it`);
-  process.stderr.write(`${line}\n`);
+  standardError.write(`${line}\n`);
 }
 
 function reportDefect(error: unknown): void {
   process.exitCode = reportFailure(error, {});
-}
-
-/** A reader that stops early (`overlayer inspect LAYER | head`) is no failure. */
-function endOnOutputError(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit();
-  process.stderr.write(`overlayer: Cannot write to standard output (${error.code})\n`);
-  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
-  process.exit(exitCode(isFull ? 'ResourceExhausted' : 'Unavailable'));
 }
 
 /** Node puts it in place of bytes that are not UTF-8. */

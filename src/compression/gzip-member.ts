@@ -30,8 +30,8 @@ class GzipHeader {
   #at = 0;
   #flags = 0;
   #extraLength = 0;
-  /** The checksum of the header's bytes so far. */
-  #crc = crc32(MAGIC);
+  /** The checksum of the header's bytes so far, if the header ends with it. */
+  #crc = 0;
   #expectedCrc = 0;
 
   get done(): boolean {
@@ -41,16 +41,24 @@ class GzipHeader {
   /** @returns how many of the bytes belong to the header @throws MemberError */
   take(input: Uint8Array, start: number, end: number): number {
     let at = start;
+    let from = start;
     let covered = start;
     while (at < end && this.#part !== 'done') {
+      const isFlags = this.#part === 'fixed' && this.#at === 1;
       if (this.#part !== 'crc') covered = at + 1;
       this.#step(input[at++]!);
+      if (!isFlags) continue;
+      from = at;
+      if (this.#hasCrc) this.#crc = crc32(Uint8Array.of(...MAGIC, DEFLATE, this.#flags));
     }
-    const mayHaveCrc = (this.#flags & FHCRC) !== 0 || (this.#part === 'fixed' && this.#at < 2);
-    if (mayHaveCrc && covered > start) this.#crc = crc32(input.subarray(start, covered), this.#crc);
-    if (this.#part === 'done' && (this.#flags & FHCRC) !== 0 && (this.#crc & 0xffff) !== this.#expectedCrc)
+    if (this.#hasCrc && covered > from) this.#crc = crc32(input.subarray(from, covered), this.#crc);
+    if (this.#part === 'done' && this.#hasCrc && (this.#crc & 0xffff) !== this.#expectedCrc)
       throw new MemberError('wrong checksum of a header');
     return at - start;
+  }
+
+  get #hasCrc(): boolean {
+    return (this.#flags & FHCRC) !== 0;
   }
 
   #step(byte: number): void {

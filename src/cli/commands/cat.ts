@@ -3,6 +3,7 @@ import { OverlayerError, readImageFile } from '../../index.js';
 import { openExplored } from '../explored-input.js';
 import { abortOnSignals, reportFailure } from '../failure.js';
 import type { CatFlags } from '../flags/explore-flags.js';
+import { standardOutput } from '../standard-streams.js';
 
 /** Prints the bytes of one file of an image. @returns the exit code */
 export async function cat(
@@ -15,8 +16,8 @@ export async function cat(
     const signal = abortOnSignals();
     await using input = await openExplored(argument, { ...flags, json: undefined }, given);
     const bytes = readImageFile(input.source, path, { ...input.options, signal });
-    const shown = process.stdout.isTTY ? withoutControls(bytes) : bytes;
-    await pipeline(shown, process.stdout, { signal, end: false });
+    const shown = standardOutput.terminal ? withoutControls(bytes) : bytes;
+    await pipeline(shown, standardOutput.stream, { signal, end: false });
     return 0;
   } catch (error) {
     return reportFailure(error, flags);

@@ -12,6 +12,7 @@ import { writeOutput } from '../output.js';
 import { formatSeconds } from '../render/format.js';
 import { layerSummary } from '../render/layer-summary.js';
 import { LateProgress } from '../render/progress/late-progress.js';
+import { standardError, standardOutput } from '../standard-streams.js';
 import { withExistingSnapshots } from '../with-root.js';
 
 /** Makes a layer from the difference between two directories. @returns the exit code */
@@ -51,7 +52,7 @@ async function writeDiff(
   const { mediaType, digest, size: compressedSize } = descriptor;
   const layer = { digest, compression: chosen.compression, compressedSize, ...rest };
   const seconds = (performance.now() - started) / 1000;
-  const stream = output === '-' ? process.stderr : process.stdout;
+  const stream = output === '-' ? standardError : standardOutput;
   if (json) stream.write(`${displayJson({ output, mediaType, ...layer, seconds }, 2)}\n`);
   else if (output !== '-') stream.write(layerSummary(`Wrote ${output} in ${formatSeconds(seconds)}`, layer));
 }

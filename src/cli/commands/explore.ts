@@ -17,6 +17,7 @@ import { type Check, checksText, comparisonText, exploredText } from '../render/
 import { formatBytes } from '../render/format.js';
 import { printResult } from '../render/print.js';
 import { createPullProgress } from '../render/progress/pull-progress.js';
+import { standardError, standardOutput } from '../standard-streams.js';
 
 const CI_EFFICIENCY = 0.9;
 
@@ -74,7 +75,7 @@ async function writePage(path: string, { image, other, checks, flags, signal }: 
     }
   }
   await writeOutput(counted(), path, signal);
-  if (path === '-') process.stderr.write(checksText(checks));
+  if (path === '-') standardError.write(checksText(checks));
   else {
     const text = () => `${displayPath(path)}: ${formatBytes(size)}\n`;
     printChecked(flags, { document: { path, size }, text }, checks);
@@ -82,7 +83,7 @@ async function writePage(path: string, { image, other, checks, flags, signal }: 
 }
 
 function isTerminal(): boolean {
-  return process.stdin.isTTY === true && process.stdout.isTTY === true;
+  return process.stdin.isTTY === true && standardOutput.terminal !== undefined;
 }
 
 type Asked = { readonly given: readonly string[]; readonly signal: AbortSignal };

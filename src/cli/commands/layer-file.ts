@@ -4,6 +4,7 @@ import type { TarFlags, VerifyLayerFlags } from '../flags/layer-flags.js';
 import { writeOutput } from '../output.js';
 import { formatBytes, formatCount } from '../render/format.js';
 import { labelledRows, printResult } from '../render/print.js';
+import { standardError } from '../standard-streams.js';
 
 /** Writes the tar of a layer file. @returns the exit code */
 export async function tar(path: string, flags: TarFlags): Promise<number> {
@@ -15,7 +16,7 @@ export async function tar(path: string, flags: TarFlags): Promise<number> {
     const { diffID, tar } = await task;
     const written = { output, diffID, size: tar.length };
     if (output === '-') {
-      if (flags.json) process.stderr.write(`${displayJson(written, 2)}\n`);
+      if (flags.json) standardError.write(`${displayJson(written, 2)}\n`);
     } else
       printResult(
         flags,

@@ -11,6 +11,7 @@ import {
 } from '../../index.js';
 import { abortOnSignals, reportFailure } from '../failure.js';
 import type { ServeFlags } from '../flags/store-flags.js';
+import { standardError, standardOutput } from '../standard-streams.js';
 
 /** The paths of the systemd units (`daemon/systemd/`). */
 const ROOT = '/var/lib/overlayer-containerd';
@@ -20,12 +21,12 @@ const ADDRESS = '/run/overlayer/overlayer.sock';
 export async function serve(flags: ServeFlags): Promise<number> {
   const { root = ROOT, backend, address, name, containerdAddress: containerd, metrics, log } = flags;
   const say = (message: string, fields = {}) =>
-    process.stderr.write(logLine({ time: new Date(), level: 'info', message, fields }, log));
+    standardError.write(logLine({ time: new Date(), level: 'info', message, fields }, log));
   const stop = abortOnSignals();
   try {
     const daemon = await startDaemon({
       ...{ root, backend, address, name, containerd, metrics },
-      onLog: (entry) => process.stderr.write(logLine(entry, log)),
+      onLog: (entry) => standardError.write(logLine(entry, log)),
     });
     const { metricsAddress } = daemon;
     const listening = metricsAddress === undefined ? {} : { metrics: metricsAddress };
@@ -47,7 +48,7 @@ export async function printContainerdConfig(flags: ServeFlags): Promise<number> 
     // The capabilities depend on the kernel and on the file system of the root.
     await using snapshots = await openSnapshotter({ root, backend });
     const { capabilities } = snapshots.backend;
-    process.stdout.write(
+    standardOutput.write(
       containerdConfig({
         address: resolve(address),
         root: resolve(root),

@@ -54,7 +54,7 @@ async function unpackOneLayer(
 ): Promise<void> {
   const { target, rootless, lower: lowers, merge, sync } = flags;
   const existing = merge ? 'merge' : 'refuse';
-  const started = performance.now();
+  const started = process.uptime();
   const progress = new LateProgress(flags.progress);
   try {
     const signal = abortOnSignals();
@@ -69,7 +69,7 @@ async function unpackOneLayer(
       thread: 'caller',
     } as const;
     const layer = await progress.show(unpackLayer(input.source, destination, options));
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = process.uptime() - started;
     printResult(
       flags,
       { destination, target, ...layer, seconds },
@@ -98,7 +98,7 @@ async function holdsImages(error: unknown, { source }: Input): Promise<boolean> 
 
 async function unpackWholeImage(input: Input, destination: string, flags: UnpackFlags): Promise<void> {
   const { createPullProgress } = await import('../render/progress/pull-progress.js');
-  const started = performance.now();
+  const started = process.uptime();
   const platform = platformOf(flags);
   const { limits } = readOptions(flags);
   const view = createPullProgress(flags.progress);
@@ -115,7 +115,7 @@ async function unpackWholeImage(input: Input, destination: string, flags: Unpack
     for await (const event of task) view.tell(event);
     await view.end();
     const image = await task;
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = process.uptime() - started;
     printResult(
       flags,
       { destination, target, ...image, platform: formatPlatform(image.platform), seconds },

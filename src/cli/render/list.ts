@@ -1,6 +1,7 @@
 import stringWidth from 'string-width';
 import { displayJson, displayPath, OverlayerError } from '../../index.js';
 import type { ListFlags } from '../flags/store-flags.js';
+import { standardOutput } from '../standard-streams.js';
 import { printResult } from './print.js';
 
 interface List<T> extends ColumnsOptions {
@@ -21,7 +22,7 @@ export function printList<T>(flags: ListFlags, items: readonly T[], list: List<T
 }
 
 function print(lines: readonly string[]): void {
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  standardOutput.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 /** The part of a digest that narrow tables show. */
@@ -45,7 +46,7 @@ const BETWEEN = '   ';
 export function columns(
   head: readonly string[],
   rows: readonly (readonly string[])[],
-  { right = [], width = process.stdout.columns ?? Infinity }: ColumnsOptions = {},
+  { right = [], width = standardOutput.terminal?.columns ?? Infinity }: ColumnsOptions = {},
 ): string {
   const shown = rows.map((row) => row.map(displayPath));
   const lines = [head, ...(widthOf([head, ...shown]) > width ? shown.map(shortened) : shown)];

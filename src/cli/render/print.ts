@@ -1,4 +1,5 @@
 import { displayJson, displayPath } from '../../index.js';
+import { standardOutput } from '../standard-streams.js';
 
 /** Prints the result of a command: as text, or with `--json` as one document. A function is called for text that is needed. */
 export function printResult(
@@ -6,8 +7,8 @@ export function printResult(
   document: unknown,
   text: string | (() => string),
 ): void {
-  if (json) process.stdout.write(`${displayJson(document, 2)}\n`);
-  else process.stdout.write(typeof text === 'string' ? text : text());
+  if (json) standardOutput.write(`${displayJson(document, 2)}\n`);
+  else standardOutput.write(typeof text === 'string' ? text : text());
 }
 
 /** A row without a value is left out. */

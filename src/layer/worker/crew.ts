@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { setImmediate } from 'node:timers/promises';
 import { AbortedError, type Gate } from '../../base/threads/gate.js';
 import { Pool, type Taken } from '../../base/threads/pool.js';
 import type { Ring } from '../../base/threads/ring.js';
@@ -83,18 +82,19 @@ function startApplyThread(memory: PipelineMemory): WorkerThread<ApplyJobs> {
 export const crews: Pool<Crew> = new Pool(() => new Crew(), availableParallelism());
 
 /** The event loop runs so often while its thread unpacks a layer. */
-const PAUSE_EVERY_MS = 10;
+const PAUSE_EVERY_SECONDS = 0.01;
 
 /** The jobs of the apply thread, in pieces between which the event loop runs. */
 async function callersJobs(pipeline: Pipeline): Promise<JobHandlers<ApplyJobs>> {
   const { applyJobs } = await import('./apply-jobs.js');
-  let last = performance.now();
+  // `performance` takes 1 ms to load.
+  let last = process.uptime();
   return applyJobs(pipeline, {
     exactModes: true, // the umask is the whole process's
     async pause() {
-      if (performance.now() - last < PAUSE_EVERY_MS) return;
-      await setImmediate();
-      last = performance.now();
+      if (process.uptime() - last < PAUSE_EVERY_SECONDS) return;
+      await new Promise((resolve) => setImmediate(resolve));
+      last = process.uptime();
     },
   });
 }

@@ -18,6 +18,7 @@ import { refuseTerminal } from '../../output.js';
 import { formatBytes, formatMinute } from '../../render/format.js';
 import { columns, printList } from '../../render/list.js';
 import { printResult } from '../../render/print.js';
+import { standardOutput } from '../../standard-streams.js';
 import { withExistingStore, withStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 
@@ -46,8 +47,9 @@ export async function ls(flags: ListFlags): Promise<number> {
 export async function get(digest: string, flags: StoreFlags): Promise<number> {
   return await withExistingStore(flags, async ({ content }) => {
     refuseTerminal('redirect it: overlayer content get DIGEST > FILE');
+    const { stream } = standardOutput;
     for await (const chunk of content.read(parseDigest(digest)))
-      if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
+      if (!stream.write(chunk)) await once(stream, 'drain');
   });
 }
 

@@ -17,6 +17,7 @@ import { formatBytes, formatCount, formatMinute } from '../../render/format.js';
 import { contentsDocument, imageDocument, imageText } from '../../render/image.js';
 import { columns, formatTemplate, printList, SHORT_DIGEST } from '../../render/list.js';
 import { printResult } from '../../render/print.js';
+import { standardOutput } from '../../standard-streams.js';
 import { existingImages, withExistingStore } from '../../with-root.js';
 import { checkFilters } from '../check-filters.js';
 
@@ -95,7 +96,7 @@ export async function inspect(name: string, flags: InspectStoredFlags): Promise<
     const contents = await image.contents({ platform: platformOf(flags) });
     const document = { ...imageDocument(image), ...contentsDocument(contents) };
     if (flags.format !== undefined)
-      process.stdout.write(`${formatTemplate(flags.format, () => document)(image)}\n`);
+      standardOutput.write(`${formatTemplate(flags.format, () => document)(image)}\n`);
     else
       printResult(
         flags,

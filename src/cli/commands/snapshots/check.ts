@@ -17,6 +17,7 @@ import type { CheckFlags } from '../../flags/store-flags.js';
 import { counted, formatBytes } from '../../render/format.js';
 import { columns } from '../../render/list.js';
 import { showCheck } from '../../render/progress/check-progress.js';
+import { standardOutput } from '../../standard-streams.js';
 import { existingSnapshots } from '../../with-root.js';
 
 /** Compares snapshots with the disk, and repairs them. @returns the exit code: that of `DataLoss` for lasting damage */
@@ -26,9 +27,9 @@ export async function check(flags: CheckFlags): Promise<number> {
     if (flags.layer && !flags.repair) throw new UsageError("option '--layer' needs '--repair'");
     const root = existingSnapshots(flags);
     const rebuilt = flags.rebuild ? await rebuildMetadata({ root }) : undefined;
-    if (rebuilt && !flags.json) process.stdout.write(rebuildText(rebuilt));
+    if (rebuilt && !flags.json) standardOutput.write(rebuildText(rebuilt));
     const report = await checkRoot(flags, root, signal);
-    process.stdout.write(flags.json ? json(report, rebuilt) : checkText(report));
+    standardOutput.write(flags.json ? json(report, rebuilt) : checkText(report));
     const lost = rebuilt !== undefined && rebuilt.lost.length > 0;
     return report.damaged || lost ? exitCode('DataLoss') : 0;
   } catch (error) {

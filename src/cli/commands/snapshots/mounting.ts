@@ -3,6 +3,7 @@ import { displayPath, type Mount, mountAll, unmountAll, withoutTemplates } from 
 import { reportFailure } from '../../failure.js';
 import type { StoreFlags } from '../../flags/store-flags.js';
 import { printResult } from '../../render/print.js';
+import { standardOutput } from '../../standard-streams.js';
 import { withExistingSnapshots } from '../../with-root.js';
 
 /**
@@ -34,7 +35,7 @@ export async function mount(target: string, key: string, flags: StoreFlags): Pro
 export async function unmount(target: string): Promise<number> {
   try {
     await unmountAll(target);
-    process.stdout.write(`Unmounted ${displayPath(target)}\n`);
+    standardOutput.write(`Unmounted ${displayPath(target)}\n`);
     return 0;
   } catch (error) {
     return reportFailure(error, {});

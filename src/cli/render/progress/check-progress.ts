@@ -1,5 +1,6 @@
 import { type CheckProgress, type CheckReport, displayJson, type Task } from '../../../index.js';
 import type { ProgressForm } from '../../flags/store-flags.js';
+import { standardError } from '../../standard-streams.js';
 import { counted, formatBytes, formatCount } from '../format.js';
 
 const PLAIN_INTERVAL_SECONDS = 3;
@@ -13,23 +14,23 @@ export async function showCheck(
   form: ProgressForm,
 ): Promise<CheckReport> {
   const started = performance.now();
-  const isLine = form === 'auto' && process.stderr.isTTY;
+  const isLine = form === 'auto' && standardError.terminal !== undefined;
   let next = isLine ? LINE_AFTER_SECONDS : PLAIN_INTERVAL_SECONDS;
   let hasLine = false;
   try {
     for await (const progress of task) {
       const seconds = (performance.now() - started) / 1000;
       if (form === 'json')
-        process.stderr.write(`${displayJson({ type: 'progress', ...progress, seconds })}\n`);
+        standardError.stream.write(`${displayJson({ type: 'progress', ...progress, seconds })}\n`);
       if (form === 'json' || form === 'none' || seconds < next) continue;
       if (!isLine) next = seconds + PLAIN_INTERVAL_SECONDS;
-      process.stderr.write(
+      standardError.stream.write(
         isLine ? `${CLEAR_LINE}${progressText(progress)}` : `overlayer: ${progressText(progress)}\n`,
       );
       hasLine = isLine;
     }
   } finally {
-    if (hasLine) process.stderr.write(CLEAR_LINE);
+    if (hasLine) standardError.stream.write(CLEAR_LINE);
   }
   return await task;
 }

@@ -1,6 +1,7 @@
 import type { MultiBar, SingleBar } from 'cli-progress';
 import { type CopyEvent, displayJson, displayPath, formatPlatform } from '../../../index.js';
 import type { ProgressForm } from '../../flags/store-flags.js';
+import { standardError } from '../../standard-streams.js';
 import { formatBytes, formatSeconds } from '../format.js';
 import { PacedLines } from './paced-lines.js';
 
@@ -20,13 +21,13 @@ export interface CopyView {
 export async function createCopyProgress(form: ProgressForm): Promise<CopyView> {
   switch (form) {
     case 'auto': {
-      if (!process.stderr.isTTY) return new PlainCopy();
+      if (standardError.terminal === undefined) return new PlainCopy();
       const { default: cliProgress } = await import('cli-progress');
       return new BlobBars(
         new cliProgress.MultiBar({
           format: (_, __, { text }: { readonly text: string }) => text,
           hideCursor: true,
-          stream: process.stderr,
+          stream: standardError.stream,
           fps: 10,
         }),
       );
@@ -34,9 +35,9 @@ export async function createCopyProgress(form: ProgressForm): Promise<CopyView> 
     case 'plain':
       return new PlainCopy();
     case 'json':
-      return { tell: (event) => void process.stderr.write(`${displayJson(event)}\n`), end() {} };
+      return { tell: (event) => void standardError.stream.write(`${displayJson(event)}\n`), end() {} };
     case 'none':
-      return { tell: (event) => void process.stderr.write(noticeText(event)), end() {} };
+      return { tell: (event) => void standardError.stream.write(noticeText(event)), end() {} };
     default:
       return form satisfies never;
   }
@@ -111,11 +112,11 @@ class BlobBars implements CopyView {
   /** Prints above the bars. `cli-progress` would hold the line back until there is a bar. */
   #say(line: string): void {
     if (this.#bars.size > 0) this.#multi.log(line);
-    else process.stderr.write(line);
+    else standardError.stream.write(line);
   }
 
   #show(index: number, state: string): void {
-    if (this.#digests.length > (process.stderr.rows ?? Infinity) - OTHER_ROWS) return;
+    if (this.#digests.length > (standardError.terminal?.rows ?? Infinity) - OTHER_ROWS) return;
     const payload = { text: `${this.#digests[index]}: ${state}` };
     const shown = this.#bars.get(index);
     if (shown === undefined) this.#bars.set(index, this.#multi.create(1, 0, payload));
@@ -138,7 +139,7 @@ class PlainCopy implements CopyView {
     else if (event.type === 'skip' || event.type === 'blob') {
       this.#arrived[event.index] = this.#sizes[event.index]!;
       this.#done += 1;
-    } else process.stderr.write(noticeText(event));
+    } else standardError.stream.write(noticeText(event));
     this.#lines.show({ done: this.#done, sizes: this.#sizes, arrived: this.#arrived });
   }
 

@@ -3,12 +3,12 @@ import type { ProgressForm } from '../../flags/store-flags.js';
 import type { ProgressView } from './layer-progress.js';
 
 /** A person sees nothing earlier, so a short run does not load the display. */
-const LOAD_AFTER_MS = 300;
+const LOAD_AFTER_SECONDS = 0.3;
 
 /** Shows progress, and loads the display in the meantime: the work does not wait for it. */
 export class LateProgress {
   readonly #form: ProgressForm;
-  readonly #started = performance.now();
+  readonly #started = process.uptime();
   #loading: Promise<void> | undefined;
   #view: ProgressView | undefined;
   #latest: LayerProgress | undefined;
@@ -22,7 +22,7 @@ export class LateProgress {
   update(progress: LayerProgress): void {
     this.#latest = progress;
     if (this.#view) this.#view.update(progress);
-    else if (this.#form !== 'none' && performance.now() - this.#started > LOAD_AFTER_MS)
+    else if (this.#form !== 'none' && process.uptime() - this.#started > LOAD_AFTER_SECONDS)
       this.#loading ??= this.#load();
   }
 

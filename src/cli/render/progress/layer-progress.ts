@@ -1,6 +1,7 @@
 import type { SingleBar } from 'cli-progress';
 import { displayJson, type LayerProgress } from '../../../index.js';
 import type { ProgressForm } from '../../flags/store-flags.js';
+import { standardError } from '../../standard-streams.js';
 import { counted, formatBytes, formatSeconds } from '../format.js';
 
 export interface ProgressView {
@@ -10,12 +11,12 @@ export interface ProgressView {
 
 const PLAIN_INTERVAL_SECONDS = 3;
 
-/** Shows the progress of one layer on standard error. @param started as `performance.now()` */
-export function createProgress(form: ProgressForm, started = performance.now()): ProgressView {
+/** Shows the progress of one layer on standard error. @param started as `process.uptime()`, in seconds */
+export function createProgress(form: ProgressForm, started = process.uptime()): ProgressView {
   const pace = new Pace(started);
   switch (form) {
     case 'auto':
-      return process.stderr.isTTY ? new ProgressBar(pace) : plainProgress(pace);
+      return standardError.terminal ? new ProgressBar(pace) : plainProgress(pace);
     case 'plain':
       return plainProgress(pace);
     case 'json':
@@ -35,7 +36,7 @@ function plainProgress(pace: Pace): ProgressView {
       const paced = pace.measure(progress);
       if (paced.seconds < next) return;
       next = paced.seconds + PLAIN_INTERVAL_SECONDS;
-      process.stderr.write(`overlayer: ${progressText(paced)}\n`);
+      standardError.stream.write(`overlayer: ${progressText(paced)}\n`);
     },
     end() {},
   };
@@ -44,7 +45,7 @@ function plainProgress(pace: Pace): ProgressView {
 function jsonProgress(pace: Pace): ProgressView {
   return {
     update(progress) {
-      process.stderr.write(`${displayJson({ type: 'progress', ...pace.measure(progress) })}\n`);
+      standardError.stream.write(`${displayJson({ type: 'progress', ...pace.measure(progress) })}\n`);
     },
     end() {},
   };
@@ -88,7 +89,7 @@ class ProgressBar implements ProgressView {
       barsize: 24,
       hideCursor: true,
       clearOnComplete: true,
-      stream: process.stderr,
+      stream: standardError.stream,
     });
     this.#bar.start(paced.compressedSize ?? 0, paced.compressedBytes, { paced });
   }
@@ -135,15 +136,14 @@ export class Pace {
     this.#samples = [{ at: started, bytes: 0 }];
   }
 
-  measure(progress: LayerProgress, now = performance.now()): PacedProgress {
+  measure(progress: LayerProgress, now = process.uptime()): PacedProgress {
     const { compressedBytes: bytes, compressedSize } = progress;
     this.#samples.push({ at: now, bytes });
-    while (this.#samples.length > 2 && now - this.#samples[0]!.at > WINDOW_SECONDS * 1000)
-      this.#samples.shift();
+    while (this.#samples.length > 2 && now - this.#samples[0]!.at > WINDOW_SECONDS) this.#samples.shift();
     const oldest = this.#samples[0]!;
-    const rate = now > oldest.at ? ((bytes - oldest.bytes) * 1000) / (now - oldest.at) : 0;
+    const rate = now > oldest.at ? (bytes - oldest.bytes) / (now - oldest.at) : 0;
     const secondsLeft =
       compressedSize === undefined || rate === 0 ? undefined : (compressedSize - bytes) / rate;
-    return { ...progress, seconds: (now - this.#started) / 1000, rate, secondsLeft };
+    return { ...progress, seconds: now - this.#started, rate, secondsLeft };
   }
 }

@@ -1,3 +1,4 @@
+import { standardError } from '../../standard-streams.js';
 import { counted, formatBytes } from '../format.js';
 
 const INTERVAL_SECONDS = 3;
@@ -29,6 +30,6 @@ export class PacedLines {
     this.#next = seconds + INTERVAL_SECONDS;
     const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
     const bytes = `${formatBytes(sum(arrived))} of ${formatBytes(sum(sizes))}`;
-    process.stderr.write(`overlayer: ${done} of ${counted(sizes.length, ...this.#nouns)}, ${bytes}\n`);
+    standardError.stream.write(`overlayer: ${done} of ${counted(sizes.length, ...this.#nouns)}, ${bytes}\n`);
   }
 }

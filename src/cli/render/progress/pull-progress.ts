@@ -7,6 +7,7 @@ import {
   type PullEvent,
 } from '../../../index.js';
 import type { ProgressForm } from '../../flags/store-flags.js';
+import { standardError } from '../../standard-streams.js';
 import { counted, formatBytes, formatSeconds } from '../format.js';
 import { PacedLines } from './paced-lines.js';
 
@@ -43,7 +44,7 @@ class LayerBars {
         hideCursor: true,
         clearOnComplete: false,
         stopOnComplete: false,
-        stream: process.stderr,
+        stream: standardError.stream,
         fps: 10,
       });
       const early = this.#early ?? [];
@@ -89,13 +90,13 @@ class LayerBars {
   /** Prints above the bars. `cli-progress` would hold the line back until there is a bar. */
   #say(line: string): void {
     if (this.#bars.size > 0) this.#multi!.log(line);
-    else process.stderr.write(line);
+    else standardError.stream.write(line);
   }
 
   #show(index: number, line: LayerLine): void {
     const isOver = line.phase === 'done' || line.phase === 'present';
     const isAtWork = !isOver && line.phase !== 'waiting';
-    if (!isAtWork && this.#layers.length > (process.stderr.rows ?? Infinity) - OTHER_ROWS) {
+    if (!isAtWork && this.#layers.length > (standardError.terminal?.rows ?? Infinity) - OTHER_ROWS) {
       if (isOver) this.#remove(index);
       return;
     }
@@ -176,11 +177,11 @@ interface PullView {
 export function createPullProgress(form: ProgressForm): PullView {
   switch (form) {
     case 'auto':
-      return process.stderr.isTTY ? new LayerBars() : new PlainPull();
+      return standardError.terminal ? new LayerBars() : new PlainPull();
     case 'plain':
       return new PlainPull();
     case 'json':
-      return { tell: (event) => void process.stderr.write(`${displayJson(event)}\n`), end() {} };
+      return { tell: (event) => void standardError.stream.write(`${displayJson(event)}\n`), end() {} };
     case 'none':
       return { tell: (event) => isNotice(event) && writeNotice(event), end() {} };
     default:
@@ -189,7 +190,7 @@ export function createPullProgress(form: ProgressForm): PullView {
 }
 
 function writeNotice(notice: Notice): void {
-  process.stderr.write(`overlayer: ${noticeText(notice)}\n`);
+  standardError.stream.write(`overlayer: ${noticeText(notice)}\n`);
 }
 
 class PlainPull implements PullView {
