@@ -64,6 +64,7 @@ export function checkOptions(
     const kind = Object.hasOwn(names, name) ? names[name] : undefined;
     if (kind === undefined)
       throw new OverlayerError('InvalidArgument', `${work} has no option "${name}"`, {
+        option: name,
         hint: optionHint(name, Object.keys(names)),
       });
     if (kind === 'path') checkPath(name, value);
@@ -71,6 +72,7 @@ export function checkOptions(
       throw new OverlayerError(
         'InvalidArgument',
         `The option "${name}" of ${work} is ${describeItems(value)}, not ${KIND_WORDS[kind]}`,
+        { option: name },
       );
   }
 }
@@ -101,6 +103,7 @@ function isOfKind(value: unknown, kind: Exclude<OptionKind, 'path'>): boolean {
 function checkSignal(work: string, signal: unknown): void {
   if (typeof (signal as Partial<AbortSignal> | null)?.throwIfAborted === 'function') return;
   throw new OverlayerError('InvalidArgument', `The signal of ${work} is ${describe(signal)}`, {
+    option: 'signal',
     hint: 'give the signal of an AbortController',
   });
 }
@@ -127,6 +130,7 @@ function optionHint(name: string, names: readonly string[]): string {
 export function checkChoice(option: string, value: string, choices: readonly string[]): void {
   if (choices.includes(value)) return;
   throw new OverlayerError('InvalidArgument', `Unknown ${option} "${value}"`, {
+    option,
     hint: `choose one of ${choices.join(', ')}`,
   });
 }
@@ -138,10 +142,13 @@ export function checkChoice(option: string, value: string, choices: readonly str
 export function checkPath(argument: string, path: unknown): void {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return;
   if (typeof path !== 'string')
-    throw new OverlayerError('InvalidArgument', `Not a path: ${argument} is ${describe(path)}`);
+    throw new OverlayerError('InvalidArgument', `Not a path: ${argument} is ${describe(path)}`, {
+      option: argument,
+    });
   const found = JSON.stringify(path.slice(0, QUOTED_CHARACTERS));
   const more = path.length > QUOTED_CHARACTERS ? `… (${path.length} characters)` : '';
   throw new OverlayerError('InvalidArgument', `Not a path: ${argument} is ${found}${more}`, {
+    option: argument,
     hint: path === '' ? undefined : 'a string is a path; give bytes as a Uint8Array',
   });
 }
@@ -149,7 +156,9 @@ export function checkPath(argument: string, path: unknown): void {
 /** @throws OverlayerError `InvalidArgument` */
 export function checkList(argument: string, list: unknown): void {
   if (Array.isArray(list)) return;
-  throw new OverlayerError('InvalidArgument', `Not a list: ${argument} is ${describe(list)}`);
+  throw new OverlayerError('InvalidArgument', `Not a list: ${argument} is ${describe(list)}`, {
+    option: argument,
+  });
 }
 
 /** Names the kind of a value in errors. */

@@ -39,6 +39,11 @@ export interface ErrorDetails {
   /** The expected digest or size, and the actual one, when they differ. */
   readonly expected?: string | undefined;
   readonly actual?: string | undefined;
+  /**
+   * The option or argument at fault, by its name in the library: `digest`, `signal`; a limit, as `maxEntries`; a field of
+   * `ConfigChanges`, as `exposedPorts`. The message or the hint says the same name.
+   */
+  readonly option?: string | undefined;
   /** A cause that callers handle separately from other errors with the same code. */
   readonly reason?: ErrorReason | undefined;
 }
@@ -58,6 +63,7 @@ export class OverlayerError extends Error {
   readonly errno: string | undefined;
   readonly expected: string | undefined;
   readonly actual: string | undefined;
+  readonly option: string | undefined;
   readonly reason: ErrorReason | undefined;
   readonly [BRAND] = true;
 
@@ -70,6 +76,7 @@ export class OverlayerError extends Error {
     this.errno = details.errno;
     this.expected = details.expected;
     this.actual = details.actual;
+    this.option = details.option;
     this.reason = details.reason;
   }
 
@@ -94,9 +101,10 @@ export interface PlainError {
 
 export function toPlainError(error: unknown): PlainError {
   if (OverlayerError.is(error)) {
-    const { code, message, hint, entry, offset, errno, expected, actual, reason } = error;
+    const { code, message, hint, entry, offset, errno, expected, actual, option, reason } = error;
     const cause = error.cause === undefined ? undefined : String(error.cause);
-    return { code, message, details: { hint, entry, offset, errno, expected, actual, reason }, cause };
+    const details = { hint, entry, offset, errno, expected, actual, option, reason };
+    return { code, message, details, cause };
   }
   const stack = error instanceof Error ? error.stack : undefined;
   return { code: 'Internal', message: String(error), details: {}, cause: stack };

@@ -55,7 +55,9 @@ export function resolveLimits(limits: Partial<Limits> = {}): Limits {
     if (!Object.hasOwn(DEFAULT_LIMITS, name))
       throw new OverlayerError('InvalidArgument', `Unknown limit "${name}"`);
     if (typeof value !== 'number' || !(value > 0))
-      throw new OverlayerError('InvalidArgument', `Limit ${name} is not a positive number: ${value}`);
+      throw new OverlayerError('InvalidArgument', `Limit ${name} is not a positive number: ${value}`, {
+        option: name,
+      });
     resolved[name] = value;
   }
   return resolved as unknown as Limits;
@@ -68,6 +70,7 @@ export function limitError(
 ): OverlayerError {
   return new OverlayerError('ResourceExhausted', `Layer exceeds the limit ${name} of ${limit}`, {
     ...where,
+    option: name,
     hint: `raise ${name} if you trust this layer`,
   });
 }

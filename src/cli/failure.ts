@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { displayJson, displayPath, type ErrorCode, OverlayerError } from '../index.js';
 import { exitCode, USAGE_EXIT_CODE } from './exit-code.js';
+import { withFlag } from './flags/option-flags.js';
 import { standardError } from './standard-streams.js';
 
 /** The options with which a user asks for output that a program can read. */
@@ -87,8 +88,9 @@ export function describeFailure(error: unknown): Record<string, unknown> {
   if (error instanceof Interruption) return { code: 'Cancelled', message: error.message };
   if (error instanceof UsageError) return { code: 'InvalidArgument', message: error.message };
   if (!OverlayerError.is(error)) return { code: 'Internal', message: messageOf(error) };
-  const { code, message, entry, offset, errno, expected, actual, hint } = error;
-  return { code, message, entry, offset, errno, expected, actual, hint: hint && optionNames(hint) };
+  const { code, entry, offset, errno, expected, actual } = error;
+  const { message, hint, option } = withFlag(error);
+  return { code, message, entry, offset, errno, expected, actual, option, hint };
 }
 
 const FILE_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -116,21 +118,15 @@ function failureLine(error: unknown, aftermath: string | undefined): string {
   return displayPath(`overlayer: ${line}${aftermath === undefined ? '' : `; ${aftermath}`}`);
 }
 
-function overlayerLine({ message, entry, offset, hint }: OverlayerError): string {
+function overlayerLine(error: OverlayerError): string {
+  const { entry, offset } = error;
+  const { message, hint } = withFlag(error);
   const named = entry !== undefined && !displayPath(message).includes(`"${displayPath(entry)}"`);
   const where = [
     ...(named ? [`entry "${entry}"`] : []),
     ...(offset === undefined ? [] : [`offset ${offset}`]),
   ].join(', ');
-  return `${message}${where && ` (${where})`}${hint === undefined ? '' : `: ${optionNames(hint)}`}`;
-}
-
-/** The library's hints name its own options (`maxPathDepth`); the command line calls them `--max-path-depth`. */
-function optionNames(hint: string): string {
-  return hint.replace(
-    /\b(?:max|allow)(?:[A-Z][a-z]+)+\b/g,
-    (name) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
-  );
+  return `${message}${where && ` (${where})`}${hint === undefined ? '' : `: ${hint}`}`;
 }
 
 function messageOf(error: unknown): string {

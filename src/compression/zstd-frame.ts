@@ -139,6 +139,8 @@ function windowTooLarge(windowSize: number, maxWindow: number): OverlayerError {
   return new OverlayerError(
     'ResourceExhausted',
     `Cannot decompress the layer: its zstd window takes ${Math.ceil(windowSize / MIB)} MiB of memory, and maxWindow allows ${Math.floor(maxWindow / MIB)} MiB`,
-    windowSize > 2 ** WINDOW_LOG_MAX ? {} : { hint: 'raise maxWindow if you trust this layer' },
+    windowSize > 2 ** WINDOW_LOG_MAX
+      ? {}
+      : { option: 'maxWindow', hint: 'raise maxWindow if you trust this layer' },
   );
 }

@@ -111,7 +111,7 @@ function checkReading(options: ReadLayerOptions): {
       throw new OverlayerError('InvalidArgument', 'A digest cannot be verified when digests are skipped');
   }
   const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
-  if (gzip !== undefined) checkChoice('gzip decoder', gzip, GZIP_DECODERS);
+  if (gzip !== undefined) checkChoice('gzip', gzip, GZIP_DECODERS);
   return { hash: digests === 'compute', gzip: gzip as GzipDecoder | undefined };
 }
 
@@ -142,6 +142,7 @@ function checkUnnamed(
   if (size === 0) {
     if (allowEmpty) return;
     throw new OverlayerError('DataLoss', 'The layer is empty: it has no byte of an archive', {
+      option: 'allowEmpty',
       hint: 'the program that wrote it may have failed; if the layer is meant to be empty, give its digest or diffID, or allowEmpty',
       offset: 0,
     });

@@ -87,7 +87,7 @@ export function withoutLayer(entry: RawHistoryEntry): RawHistoryEntry {
  *
  * @param config its JSON (OCI image spec, config.md). An image from nothing begins with `emptyConfig`
  * @throws OverlayerError
- *   - `InvalidArgument`: a change is invalid. The message begins with the name of its field in `ConfigChanges`
+ *   - `InvalidArgument`: a change is invalid. `option` is its field in `ConfigChanges`, with which the message begins
  *   - `InvalidArgument`, as `JsonText.get`: readers would disagree on a field that is changed
  */
 export function editImageConfig(config: string, edit: ConfigEdit): Uint8Array {
@@ -143,15 +143,15 @@ function changeProcess(text: JsonText, changes: ConfigChanges): void {
       throw wrong('workingDir', workingDir, 'not an absolute path');
     text.set(['config', 'WorkingDir'], checkText('workingDir', workingDir) || undefined);
   }
-  if (labels !== undefined) changeMap(text, 'Labels', entriesOf('labels', labels).map(label));
+  if (labels !== undefined) changeMap(text, 'Labels', 'labels', entriesOf('labels', labels).map(label));
   if (stopSignal !== undefined) {
     if (!/^(?:SIG[A-Z0-9+-]+|\d{1,3}|)$/.test(stopSignal))
       throw wrong('stopSignal', stopSignal, 'not a signal such as SIGTERM or 15');
     text.set(['config', 'StopSignal'], stopSignal || undefined);
   }
-  if (volumes !== undefined) changeMap(text, 'Volumes', entriesOf('volumes', volumes).map(volume));
+  if (volumes !== undefined) changeMap(text, 'Volumes', 'volumes', entriesOf('volumes', volumes).map(volume));
   if (exposedPorts !== undefined)
-    changeMap(text, 'ExposedPorts', entriesOf('exposedPorts', exposedPorts).map(port));
+    changeMap(text, 'ExposedPorts', 'exposedPorts', entriesOf('exposedPorts', exposedPorts).map(port));
 }
 
 /** Keeps the order: a variable that is set again stays in its place. */
@@ -178,11 +178,12 @@ function changeEnv(
 function changeMap(
   text: JsonText,
   field: string,
+  option: string,
   entries: readonly (readonly [name: string, value: unknown])[],
 ): void {
   for (const [name] of entries) {
-    checkText(field, name);
-    if (name === '') throw wrong(field, name, 'empty');
+    checkText(option, name);
+    if (name === '') throw wrong(option, name, 'empty');
   }
   text.setMembers(['config', field], new Map(entries));
 }
@@ -194,7 +195,9 @@ function entriesOf<Value>(
 ): readonly (readonly [name: string, value: Value])[] {
   if (typeof values === 'object' && values !== null && !Array.isArray(values))
     return Object.entries(values).filter(([, value]) => value !== undefined);
-  throw new OverlayerError('InvalidArgument', `${option}: ${describe(values)} is not an object of names`);
+  throw new OverlayerError('InvalidArgument', `${option}: ${describe(values)} is not an object of names`, {
+    option,
+  });
 }
 
 function label([name, value]: readonly [string, string | null]): readonly [string, string | null] {
@@ -240,7 +243,9 @@ function notRead(field: string): OverlayerError {
 
 function words(option: string, list: readonly string[]): readonly string[] | undefined {
   if (!Array.isArray(list))
-    throw new OverlayerError('InvalidArgument', `${option}: ${describe(list)} is not a list of words`);
+    throw new OverlayerError('InvalidArgument', `${option}: ${describe(list)} is not a list of words`, {
+      option,
+    });
   for (const word of list) checkText(option, word);
   return list.length === 0 ? undefined : list;
 }
@@ -253,5 +258,5 @@ function checkText(option: string, text: string): string {
 }
 
 function wrong(option: string, value: string, why: string): OverlayerError {
-  return new OverlayerError('InvalidArgument', `${option}: "${quoted(value)}" is ${why}`);
+  return new OverlayerError('InvalidArgument', `${option}: "${quoted(value)}" is ${why}`, { option });
 }

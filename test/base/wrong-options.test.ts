@@ -100,6 +100,7 @@ describe('options that a function does not have are refused by name', () => {
       expect(error).toMatchObject({
         code: 'InvalidArgument',
         message: expect.stringContaining('"maxBites"'),
+        option: 'maxBites',
       });
       expect(await failureOf(work(null as never))).toMatchObject({
         code: 'InvalidArgument',
@@ -140,6 +141,7 @@ describe('a value of another type is refused by name', () => {
     expect(await failureOf(works[name]!(options as never))).toMatchObject({
       code: 'InvalidArgument',
       message: expect.stringContaining(option!),
+      option,
     });
   });
 });

@@ -75,6 +75,7 @@ describe('an error names the option:', () => {
     [['--workdir', 'srv'], 'overlayer: --workdir: "srv" is not an absolute path'],
     [['--expose', '99999'], 'overlayer: --expose: "99999" is not a port'],
     [['--volume', 'data'], 'overlayer: --volume: "data" is not an absolute path'],
+    [['--volume', 'volumes'], 'overlayer: --volume: "volumes" is not an absolute path'],
     [['--stop-signal', 'x!'], 'overlayer: --stop-signal: "x!" is not a signal'],
     [['--cmd', '["a"'], "option '--cmd <COMMAND>' argument '[\"a\"' is invalid"],
     [['--env', 'NOT_SET_HERE'], "option '--env <NAME=VALUE>' argument 'NOT_SET_HERE' is invalid"],

@@ -50,13 +50,13 @@ const cases: readonly Case[] = [
     what: 'too many entries',
     args: ['--max-entries', '1'],
     code: 8,
-    says: /maxEntries of 1 .*raise --max-entries/,
+    says: /--max-entries of 1 .*raise --max-entries/,
   },
   {
     what: 'too many bytes',
     args: ['--max-bytes', '4K'],
     code: 8,
-    says: /maxBytes of 4096 .*raise --max-bytes/,
+    says: /--max-bytes of 4096 .*raise --max-bytes/,
   },
   { what: 'xz', input: Buffer.from('fd377a585a000004e6d6b446', 'hex'), code: 12, says: /xz/ },
   {

@@ -130,8 +130,13 @@ test.each<[changes: ConfigChanges, message: string]>([
   [{ stopSignal: 'TERM!' }, 'stopSignal: "TERM!" is not a signal'],
   [{ env: { 'A=B': '1' } }, 'env: "A=B" is not the name of a variable'],
   [{ cmd: ['a\0b'] }, 'is not a text without NUL'],
+  [{ labels: { '': 'x' } }, 'labels: "" is empty'],
+  [{ volumes: { '/a\0b': true } }, 'volumes: "'],
 ])('an invalid change names its option: %j', (changes, message) => {
-  expect(() => edit(ODD, changes)).toThrow(message);
+  const [option] = Object.keys(changes);
+  expect(() => edit(ODD, changes)).toThrow(
+    expect.objectContaining({ message: expect.stringContaining(message), option }),
+  );
 });
 
 test.each<[changes: object, message: string]>([

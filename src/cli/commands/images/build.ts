@@ -5,7 +5,6 @@ import {
   type ConfigChanges,
   type Image,
   type NewLayer,
-  OverlayerError,
   parsePlatform,
   type Store,
   type Task,
@@ -92,8 +91,6 @@ async function make(
           tally.add(event);
           view.tell(event);
         }
-    } catch (error) {
-      throw withFlagName(error);
     } finally {
       await making?.end();
       await view.end();
@@ -102,27 +99,6 @@ async function make(
     const seconds = (performance.now() - started) / 1000;
     printResult(flags, { image: imageDocument(image), seconds }, tally.summary('Made', image, seconds));
   });
-}
-
-/** The options that the library calls otherwise. Its errors about a change of the config begin with its name. */
-const FLAG_NAMES: Readonly<Record<string, string>> = {
-  exposedPorts: '--expose',
-  volumes: '--volume',
-  workingDir: '--workdir',
-  stopSignal: '--stop-signal',
-  labels: '--label',
-  platform: '--set-platform',
-};
-
-function withFlagName(error: unknown): unknown {
-  if (!OverlayerError.is(error) || error.code !== 'InvalidArgument') return error;
-  const [, field = '', rest] = /^(\w+): (".*)$/s.exec(error.message) ?? [];
-  return rest === undefined
-    ? error
-    : new OverlayerError(error.code, `${FLAG_NAMES[field] ?? `--${field}`}: ${rest}`, {
-        ...error,
-        cause: error,
-      });
 }
 
 /** @throws OverlayerError `InvalidArgument` */
