@@ -13,20 +13,12 @@ const version = (): string => {
   return (JSON.parse(text) as { version: string }).version;
 };
 
-/**
- * undici's HTTP parser is WebAssembly, and gets only a few hundred chunks a second. V8 would compile it a second time, with
- * optimization, in every pull: that took 0.17 s of processor time and 35 MB.
- */
-const NO_SECOND_COMPILING = '--wasm-tiering-budget=2000000000';
-
 function main(args: readonly string[]): void {
   // Scripts ask for the version at every start: it is printed before anything else is loaded.
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     process.stdout.write(`${version()}\n`);
     return;
   }
-  if (args[0] === 'pull') process.getBuiltinModule('node:v8').setFlagsFromString(NO_SECOND_COMPILING);
-  // After the flags: V8 takes no code that was compiled with others.
   const code = compiledCode(args[0] ?? '');
   const builtins = code && { 'node:worker_threads': () => threadsWithCode(code) };
   const commandLine = loadChunk(`${import.meta.dirname}/chunks/command-line.cjs`, code, builtins);

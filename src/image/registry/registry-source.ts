@@ -78,7 +78,7 @@ export class RegistrySource implements ImageSource {
 
   async close(): Promise<void> {
     this.#lifetime.end();
-    await this.#repository.close();
+    this.#repository.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

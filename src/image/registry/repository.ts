@@ -101,8 +101,8 @@ export class Endpoint {
     return isAsked ? undefined : url;
   }
 
-  async close(): Promise<void> {
-    await this.#client.close();
+  close(): void {
+    this.#client.close();
   }
 
   /** The authorizer of the server, or of another server, which gets anonymous tokens only. */
@@ -253,8 +253,8 @@ export class Repository {
   }
 
   /** Ends all connections. */
-  async close(): Promise<void> {
-    await Promise.all(this.#all.map((endpoint) => endpoint.close()));
+  close(): void {
+    for (const endpoint of this.#all) endpoint.close();
   }
 
   /**

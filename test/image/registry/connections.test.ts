@@ -72,16 +72,3 @@ describe('a registry with TLS', () => {
     ]);
   });
 });
-
-test('who pulls nothing does not load an HTTP client', async () => {
-  const index = new URL('../../../dist/index.js', import.meta.url).href;
-  const program = `
-    import { createRequire } from 'node:module';
-    const { openRegistry } = await import('${index}');
-    const loaded = () => Object.keys(createRequire('${index}').cache).some((path) => path.includes('/undici/'));
-    const before = loaded();
-    await openRegistry('debian').then((source) => source.close());
-    console.log(before, loaded());`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
-  expect(await text(child.stdout)).toBe('false true\n');
-});

@@ -107,7 +107,6 @@ describe('what is not there', () => {
 });
 
 test('a closed source has no connections, and makes none', async () => {
-  // undici's agent loses sight of what comes after a connection that the server ends (7.30).
   const proxy = await RegistryProxy.start(sample.registry.host, '', ({ request, response }) => {
     response.shouldKeepAlive = request.method !== 'HEAD';
     return false;

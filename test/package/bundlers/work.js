@@ -1,6 +1,6 @@
 import { openRegistry, openSnapshotter, unpackLayer } from 'overlayer';
 
-/** What the bundled apps do. It needs three of the threads' files, koffi, lmdb, and CommonJS packages (undici). */
+/** What the bundled apps do. It needs three of the threads' files, koffi and lmdb. */
 export async function work(layer, folder) {
   const { entries } = await unpackLayer(layer, `${folder}/rootfs`);
   const snapshots = await openSnapshotter({ root: `${folder}/snapshots`, backend: 'native' });

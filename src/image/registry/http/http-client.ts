@@ -1,11 +1,7 @@
-import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
-// This part loads in 40 ms, all of undici in 110.
-import Agent from 'undici/lib/dispatcher/agent.js';
+import { request as httpRequest } from 'node:http';
 import { OverlayerError } from '../../../base/errors.js';
-import { basicAuthorization } from '../auth/credentials.js';
 import { ServerTrust, type TLSSettings } from '../hosts/server-trust.js';
-import { reusingConnector, Tunnels } from './connections.js';
+import { Connections } from './connections.js';
 import { HttpExchange, type Patience } from './http-exchange.js';
 import { HttpResponse } from './http-response.js';
 import { networkFailure } from './network-failure.js';
@@ -48,17 +44,13 @@ interface HttpClientOptions extends Patience {
 
 /** Sends requests to one server and its redirect targets, over persistent connections and the environment's proxies. */
 export class HttpClient {
-  readonly #agent: Dispatcher;
-  readonly #tunnels: Tunnels;
+  readonly #connections: Connections;
   readonly #options: HttpClientOptions;
 
   constructor(options: HttpClientOptions) {
     const { timeoutMs, hostname, tls } = options;
-    const trust = new ServerTrust(hostname, tls);
-    const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
     this.#options = options;
-    this.#agent = new Agent({ ...timeouts, connect: reusingConnector(timeoutMs, trust) });
-    this.#tunnels = new Tunnels(timeouts, trust);
+    this.#connections = new Connections(timeoutMs, new ServerTrust(hostname, tls));
   }
 
   /**
@@ -99,9 +91,9 @@ export class HttpClient {
       : undefined;
   }
 
-  /** Closes all connections. (An agent forgets some connections of an origin, so `ending` also ends each request.) */
-  async close(): Promise<void> {
-    await Promise.all([this.#agent.destroy(), this.#tunnels.close()]);
+  /** Closes all connections. */
+  close(): void {
+    this.#connections.close();
   }
 
   async #send(url: URL, request: HttpRequest): Promise<HttpResponse> {
@@ -114,67 +106,34 @@ export class HttpClient {
       signal = this.#options.ending,
     } = request;
     const route: Route = { url, proxy: proxyOf(url) };
-    const { dispatcher, ...target } = await this.#dispatch(route);
+    const { headers: routing, ...destination } = this.#connections.to(route);
     signal.throwIfAborted();
-    const exchange = new HttpExchange(signal, this.#options, typeof body === 'object' ? body : undefined);
-    const { sending } = exchange;
-    dispatcher.dispatch(
-      {
-        origin: target.origin,
-        path: target.path,
+    const streamed = typeof body === 'object' ? body : undefined;
+    try {
+      const outgoing = httpRequest({
+        ...destination,
         method,
         headers: {
           'user-agent': 'overlayer',
           // A blob's digest is that of its stored bytes.
           'accept-encoding': 'identity',
+          ...routing,
           ...ownHeaders,
           ...headers,
-          ...target.headers,
           ...(authorization === undefined ? {} : { authorization }),
-          ...(sending === undefined ? {} : { 'content-length': String(sending.length) }),
+          ...(streamed === undefined ? {} : { 'content-length': String(streamed.length) }),
         },
-        // undici reads any async iterable; its types do not say so.
-        body: (sending as unknown as Readable | undefined) ?? (typeof body === 'string' ? body : null),
-        // The exchange watches the sending of a body.
-        ...(sending === undefined ? {} : { headersTimeout: 0 }),
-        // Otherwise each HEAD closes its connection.
-        reset: false,
-      },
-      exchange,
-    );
-    try {
+      });
+      const exchange = new HttpExchange(outgoing, signal, this.#options, body);
       return new HttpResponse({ route, authorization }, await exchange.head, exchange);
     } catch (error) {
       signal.throwIfAborted();
       throw networkFailure(error, route);
     }
   }
-
-  /** A proxy gets the whole URL for HTTP, and a request for a tunnel for HTTPS. */
-  async #dispatch({ url, proxy }: Route): Promise<DispatchTarget> {
-    const path = url.pathname + url.search;
-    if (proxy === undefined) return { dispatcher: this.#agent, origin: url.origin, path, headers: {} };
-    if (url.protocol === 'https:' || proxy.url.protocol.startsWith('socks'))
-      return { dispatcher: await this.#tunnels.to(url, proxy), origin: url.origin, path, headers: {} };
-    const headers = { host: url.host, ...proxyAuthorization(proxy.url) };
-    return { dispatcher: this.#agent, origin: proxy.url.origin, path: url.origin + path, headers };
-  }
 }
 
 function mayFollow(status: number, { method = 'GET', body }: HttpRequest): boolean {
   if (typeof body === 'string') return false;
   return (method === 'GET' || method === 'HEAD' ? REDIRECTS : KEEPING_REDIRECTS).includes(status);
-}
-
-interface DispatchTarget {
-  readonly dispatcher: Dispatcher;
-  readonly origin: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
-  if (username === '') return {};
-  const authorization = basicAuthorization(decodeURIComponent(username), decodeURIComponent(password));
-  return { 'proxy-authorization': authorization };
 }

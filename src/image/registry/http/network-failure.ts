@@ -1,23 +1,19 @@
 import { OverlayerError } from '../../../base/errors.js';
 import { isUnknownIssuer } from '../hosts/server-trust.js';
+import { ProxyRefusal } from './connections.js';
 import { TooSlowError } from './http-exchange.js';
 import { PassingFailure } from './retries.js';
 import { proxyName, type Route } from './route.js';
 
 const NOT_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
 
-/** Messages for error codes of system calls and of undici. */
+/** Messages for error codes of system calls and of `node:http`. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'no server listens there',
   ECONNRESET: 'the connection was closed',
   EPIPE: 'the connection was closed',
-  UND_ERR_SOCKET: 'the connection was closed',
   ETIMEDOUT: 'no connection in time',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
-  UND_ERR_HEADERS_TIMEOUT: 'it stopped answering',
-  UND_ERR_BODY_TIMEOUT: 'it stopped answering',
-  UND_ERR_HEADERS_OVERFLOW: 'its answer has too many headers',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'it ends early',
+  HPE_HEADER_OVERFLOW: 'its answer has too many headers',
   EHOSTUNREACH: 'there is no route to it',
   ENETUNREACH: 'there is no route to it',
   EAI_AGAIN: 'its name cannot be looked up now',
@@ -34,7 +30,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 /** Errors that a retry does not change. */
-const LASTING = /^(ENOTFOUND|UND_ERR_HEADERS_OVERFLOW|CERT_|ERR_TLS_)/;
+const LASTING = /^(ENOTFOUND|HPE_HEADER_OVERFLOW|CERT_|ERR_TLS_|ERR_INVALID_|ERR_UNESCAPED_)/;
 
 /** The failure of a request without a response, or of a body that breaks off. */
 export function networkFailure(cause: unknown, { url, proxy }: Route): OverlayerError | PassingFailure {
@@ -71,15 +67,16 @@ function codeOf(cause: unknown): string {
 }
 
 function reasonOf(cause: unknown, code: string): string {
-  const { name, message = '' } = Object(cause) as { name?: string; message?: string };
-  const status = /^Proxy response \((\d+)\)/.exec(message)?.[1];
-  if (status !== undefined)
-    return `the proxy answers ${status}${status === '407' ? ' (it requires a user name and a password)' : ''}`;
-  if (name === 'HTTPParserError') return 'it does not answer in HTTP';
+  if (cause instanceof ProxyRefusal)
+    return `the proxy answers ${cause.status}${cause.status === 407 ? ' (it requires a user name and a password)' : ''}`;
   const words = REASONS[code];
-  if (words === undefined) return message || code || 'for an unknown reason';
-  const detail = code.startsWith('ERR_TLS') ? message : code;
-  return code.startsWith('UND_') ? words : `${words} (${detail})`;
+  if (words === undefined)
+    return code.startsWith('HPE_') ? 'it does not answer in HTTP' : messageOf(cause, code);
+  return `${words} (${code.startsWith('ERR_TLS') ? messageOf(cause, code) : code})`;
+}
+
+function messageOf(cause: unknown, code: string): string {
+  return String(Object(cause).message || code || 'for an unknown reason');
 }
 
 function trustHint({ host }: URL): string {

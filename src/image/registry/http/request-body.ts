@@ -32,7 +32,7 @@ export interface SendingLimits {
   onSlow(reason: string): void;
 }
 
-/** A body on its way to a server, as the iterable that undici reads. */
+/** A body on its way to a server, as an iterable of pieces. */
 export class SendingBody implements AsyncIterable<Uint8Array> {
   readonly length: number;
   readonly #body: StreamedBody;
@@ -42,7 +42,7 @@ export class SendingBody implements AsyncIterable<Uint8Array> {
   #responseTimer: NodeJS.Timeout | undefined;
   #sent = 0;
   #isAnswered = false;
-  /** The failure of the source, which undici reports as its own. */
+  /** The failure of the source, which the request reports as its own. */
   failure: unknown;
 
   constructor(body: StreamedBody, limits: SendingLimits) {

@@ -135,7 +135,7 @@ export class RegistryTarget implements ImageTarget {
     await Promise.allSettled(this.#active);
     await Promise.all([...this.#begun.values()].map((session) => session.cancel()));
     this.#begun.clear();
-    await this.#repository.close();
+    this.#repository.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

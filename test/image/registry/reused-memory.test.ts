@@ -2,14 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
-import { createServer as createHTTPServer, type RequestListener } from 'node:http';
+import {
+  createServer as createHTTPServer,
+  type IncomingMessage,
+  type RequestListener,
+  request,
+} from 'node:http';
 import { createServer as createTLSServer } from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { Agent, type Dispatcher } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { NO_SETTINGS, ServerTrust } from '../../../src/image/registry/hosts/server-trust.js';
-import { reusingConnector } from '../../../src/image/registry/http/connections.js';
+import { Connections } from '../../../src/image/registry/http/connections.js';
 import { HttpClient } from '../../../src/image/registry/http/http-client.js';
 import { makeWorkDirectory } from '../../helpers/work-directory.js';
 
@@ -44,27 +48,19 @@ const servers = {
   https: () => createTLSServer({ key: readFileSync(key), cert: readFileSync(certificate) }, answer),
 };
 
-/** All bytes, by a reader that copies each chunk at once. @param isSlow lets the connection wait after each */
+/** All bytes. @param isSlow lets the connection wait after each chunk */
 async function receive(origin: string, isSlow: boolean) {
-  const agent = new Agent({ connect: reusingConnector(10_000, new ServerTrust('127.0.0.1', NO_SETTINGS)) });
-  close.push(() => agent.destroy());
-  const chunks: Buffer[] = [];
+  const connections = new Connections(10_000, new ServerTrust('127.0.0.1', NO_SETTINGS));
+  close.push(() => connections.close());
   const memories = new Set<ArrayBufferLike>();
-  await new Promise<unknown>((resolve, reject) => {
-    agent.dispatch({ origin, path: '/', method: 'GET' }, {
-      onRequestStart() {},
-      onResponseStart() {},
-      onResponseData(controller, chunk) {
-        chunks.push(Buffer.from(chunk));
-        memories.add(chunk.buffer);
-        if (!isSlow) return;
-        controller.pause();
-        setImmediate(() => setImmediate(() => controller.resume()));
-      },
-      onResponseEnd: resolve,
-      onResponseError: (_, error) => reject(error),
-    } satisfies Dispatcher.DispatchHandler);
-  });
+  const sent = request(connections.to({ url: new URL(origin), proxy: undefined })).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.socket.on('data', (read: Buffer) => memories.add(read.buffer));
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) {
+    chunks.push(chunk);
+    if (isSlow) for (let turns = 0; turns < 2; turns++) await new Promise(setImmediate);
+  }
   return { bytes: Buffer.concat(chunks), chunks: chunks.length, memories: memories.size };
 }
 
