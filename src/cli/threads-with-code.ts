@@ -24,9 +24,7 @@ export function threadsWithCode(code: CompiledCode): typeof import('node:worker_
       const path = typeof file === 'string' ? file : fileURLToPath(file);
       const { port1, port2 } = new threads.MessageChannel();
       const answered = new Int32Array(new SharedArrayBuffer(4));
-      const found = code.find(path);
-      // A copy of this part: the message would have all bytes of the file that it was read from.
-      const cachedData = found && new Uint8Array(found);
+      const cachedData = code.find(path);
       const start: ThreadStart = { path, cachedData, port: port2, answered };
       super(`${import.meta.dirname}/thread.cjs`, {
         ...options,

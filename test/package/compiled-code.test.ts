@@ -142,7 +142,7 @@ describe('a file is written again', () => {
         const bytes = readFileSync(file);
         // Length and checksum are those of a chunk without code.
         const index = JSON.parse(bytes.toString('latin1', 0, bytes.indexOf('\n')));
-        for (const name of Object.keys(index.scripts)) index.scripts[name] = [0, 0];
+        index.scripts = index.scripts.map(([name]: [string]) => [name, 0, 0]);
         writeFileSync(file, `${JSON.stringify(index)}\n`);
       },
     ],
