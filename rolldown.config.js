@@ -119,10 +119,10 @@ const buildHash = {
 };
 
 /** Loads the chunks of the command line, or the file of a thread of it. */
-const loader = (name, plugins) => ({
+const loader = (name, module, plugins) => ({
   ...common,
   plugins,
-  input: { [name]: `dist/cli/${name}.js` },
+  input: { [name]: `dist/cli/${module}` },
   output: { ...output, dir: 'dist/cli', codeSplitting: false },
 });
 
@@ -205,6 +205,6 @@ export default [
   thread('mount', 'mount/kinds/mount-worker.js'),
   thread('probe', 'mount/probe-worker.js'),
   thread('tree', 'snapshot/trees/tree-worker.js'),
-  loader('thread', []),
-  loader('main', [buildHash]), // after the others
+  loader('thread', 'compiled-code/thread.js', []),
+  loader('main', 'main.js', [buildHash]), // after the others
 ];

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { cacheDirectory } from './cache-directory.js';
-import { CompiledCode } from './compiled-code.js';
-import { loadChunk } from './load-chunk.js';
-import { threadsWithCode } from './threads-with-code.js';
+import { cacheDirectory } from './compiled-code/cache-directory.js';
+import { CompiledCode } from './compiled-code/compiled-code.js';
+import { loadChunk } from './compiled-code/load-chunk.js';
+import { threadsWithCode } from './compiled-code/threads-with-code.js';
 
 /** A hash of the chunks, which rolldown defines. */
 declare const BUILD: string | undefined;
