@@ -3,11 +3,13 @@ import { anomalyTable, TypeTally } from '../../src/cli/commands/inspect.js';
 import { exitCode } from '../../src/cli/exit-code.js';
 import { collect, parseCount, parseSize } from '../../src/cli/flags/declare.js';
 import { formatCount, formatSeconds, formatTime } from '../../src/cli/render/format.js';
+import { imageText } from '../../src/cli/render/image.js';
 import { layerSummary } from '../../src/cli/render/layer-summary.js';
 import { columns } from '../../src/cli/render/list.js';
 import { LISTING_HEADER, listingRow, operationLines } from '../../src/cli/render/operation-text.js';
+import { labelledRows } from '../../src/cli/render/print.js';
 import { createProgress, Pace, progressText } from '../../src/cli/render/progress/layer-progress.js';
-import type { Operation, PlannedOperation, TarEntry } from '../../src/index.js';
+import type { Digest, InspectedImage, Operation, PlannedOperation, TarEntry } from '../../src/index.js';
 import { controlCharacters } from './helpers.js';
 
 const ENTRY: TarEntry = {
@@ -241,6 +243,79 @@ test('a summary names the first of what a tree is without', () => {
     '  note       d/.wh.\\x1b is marked by an attribute: a container cannot remove or rename the directory that holds it',
     '  note       bin/ping (security.capability) lacks an extended attribute, and 2 more',
     '',
+  ]);
+});
+
+test('values that are wider than the terminal are wrapped between words, and no word is cut', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const rows = [
+    ['digest', digest],
+    ['none', undefined],
+    ['cmd', '"/bin/sh" "-c" "exec /usr/sbin/server --config /etc/server.conf --verbose"'],
+    ['env', `LIST=${'x'.repeat(90)}`],
+  ] as const;
+  expect(labelledRows('app', rows, 80)).toBe(
+    [
+      'app',
+      '  digest',
+      `    ${digest}`,
+      '  cmd        "/bin/sh" "-c" "exec /usr/sbin/server --config /etc/server.conf',
+      '             --verbose"',
+      '  env',
+      `    LIST=${'x'.repeat(90)}`,
+      '',
+    ].join('\n'),
+  );
+  expect(labelledRows('app', rows, 120).split('\n').slice(1, 3)).toEqual([
+    `  digest     ${digest}`,
+    `  cmd        ${rows[2][1]}`,
+  ]);
+});
+
+test('an image is shown with all that says how it is run', () => {
+  const digest: Digest = `sha256:${'0'.repeat(64)}`;
+  const descriptor = { mediaType: 'none', digest, size: 2_000_000 };
+  const text = imageText({
+    name: 'app',
+    target: descriptor,
+    descriptor,
+    manifest: { config: descriptor, layers: [descriptor] },
+    layers: [{ descriptor, diffID: digest, chainID: digest }],
+    labels: { kept: 'here' },
+    config: {
+      platform: { os: 'linux', architecture: 'amd64' },
+      diffIDs: [digest],
+      createdAt: undefined,
+      author: 'A. Author',
+      unread: [{ field: 'config.Env', reason: 'it is 42, not a list' }],
+      process: {
+        user: '',
+        env: ['A=b'],
+        entrypoint: [],
+        cmd: ['/bin/app'],
+        workingDir: '',
+        labels: { 'org.example': 'one\ntwo' },
+        stopSignal: 'SIGINT',
+        volumes: ['/data'],
+        exposedPorts: ['80/tcp', '53/udp'],
+      },
+    },
+  } as unknown as InspectedImage);
+  expect(text.split('\n').slice(5, -4)).toEqual([
+    '  created     unknown',
+    '  author      A. Author',
+    '  size        2 MB in 1 layer',
+    '  entrypoint  none',
+    '  cmd         "/bin/app"',
+    '  user        root',
+    '  directory   /',
+    '  stopsignal  SIGINT',
+    '  ports       80/tcp, 53/udp',
+    '  volume      /data',
+    '  env         A=b',
+    '  label       org.example=one\\x0atwo',
+    '  store label kept=here',
+    '  note        config.Env was not read: it is 42, not a list',
   ]);
 });
 

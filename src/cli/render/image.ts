@@ -24,29 +24,47 @@ export function contentsDocument<Contents extends ImageContents>({ config, ...co
   return { ...contents, config: read };
 }
 
-/** The parts of an image, and the process that it runs. */
+/** @param labels those of the image's record in a store */
 export function imageText(image: InspectedImage & { readonly labels?: Labels }): string {
-  const { name, target, labels = {}, descriptor, manifest, config, layers } = image;
-  const { user, env, entrypoint, cmd, workingDir } = config.process;
-  const words = (list: readonly string[]) =>
-    list.length === 0 ? 'none' : list.map((word) => JSON.stringify(word)).join(' ');
+  const { name, target, labels: storeLabels = {}, descriptor, manifest, config, layers } = image;
+  const { user, env, entrypoint, cmd, workingDir, labels, volumes, exposedPorts, stopSignal } =
+    config.process;
+  const size = layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
   return labelledRows(name ?? target.digest, [
     ['target', target.digest],
     ['manifest', descriptor.digest],
     ['config', manifest.config.digest],
     ['platform', formatPlatform(config.platform)],
     ['created', config.createdAt ?? 'unknown'],
-    ['entrypoint', words(entrypoint)],
-    ['cmd', words(cmd)],
+    ['author', config.author],
+    ['size', `${formatBytes(size)} in ${counted(layers.length, 'layer', 'layers')}`],
+    ['entrypoint', wordsText(entrypoint)],
+    ['cmd', wordsText(cmd)],
     ['user', user === '' ? 'root' : user],
     ['directory', workingDir === '' ? '/' : workingDir],
+    ['stopsignal', stopSignal],
+    ['ports', exposedPorts.length === 0 ? undefined : exposedPorts.join(', ')],
+    ...volumes.map((path) => ['volume', path] as const),
     ...env.map((variable) => ['env', variable] as const),
-    ...Object.entries(labels).map(([label, value]) => ['label', `${label}=${value}`] as const),
-    ...layers.flatMap(({ descriptor: { digest, size }, chainID }) => [
-      ['layer', `${digest} (${formatBytes(size)})`] as const,
-      ['chainID', chainID] as const,
+    ...labelRows('label', labels),
+    ...labelRows('store label', storeLabels),
+    ...(config.unread ?? []).map(
+      ({ field, reason }) => ['note', `${field} was not read: ${reason}`] as const,
+    ),
+    ...layers.flatMap(({ descriptor, chainID }): LabelledRow[] => [
+      ['layer', descriptor.digest],
+      ['size', formatBytes(descriptor.size)],
+      ['chainID', chainID],
     ]),
   ]);
+}
+
+function wordsText(words: readonly string[]): string {
+  return words.length === 0 ? 'none' : words.map((word) => JSON.stringify(word)).join(' ');
+}
+
+function labelRows(what: string, labels: Labels): readonly LabelledRow[] {
+  return Object.entries(labels).map(([name, value]) => [what, `${name}=${value}`]);
 }
 
 /** An image that was unpacked into a directory. */
