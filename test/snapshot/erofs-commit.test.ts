@@ -52,6 +52,21 @@ test('a tree of 1,000 levels is committed, read, and shown in a merged view', as
   expect(findings).toEqual([]);
 });
 
+test('a path that no layer can have is refused with its reason, and the snapshot stays', async () => {
+  const upper = await prepareOnBase('key');
+  const name = 'x'.repeat(250);
+  const deep = `import os; [(os.mkdir(${JSON.stringify(name)}), os.chdir(${JSON.stringify(name)})) for _ in range(17)]`;
+  inShell(upper, `python3 -c '${deep}'`);
+  await expect(snapshots.commit('key', { name: 'name' })).rejects.toMatchObject({
+    code: 'ResourceExhausted',
+    option: 'maxPathLength',
+    entry: expect.stringContaining(`/${name}/`),
+    hint: expect.stringContaining('the backend overlay commits it'),
+  });
+  inShell(upper, `rm -r ${name}`);
+  await snapshots.commit('key', { name: 'name' });
+});
+
 test('a snapshot is removed while the commit still removes its tree', async () => {
   for (const key of ['one', 'two', 'three']) {
     const [mount] = await snapshots.prepare(key);

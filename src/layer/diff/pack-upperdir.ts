@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import type { AbortableOptions } from '../../base/abort.js';
+import { OverlayerError } from '../../base/errors.js';
 import { EventLoopBudget } from '../../base/event-loop-budget.js';
 import { DEFAULT_LIMITS } from '../../base/limits.js';
 import type { DiffID } from '../../oci/digest.js';
@@ -28,8 +29,21 @@ export async function packUpperdir(
   const limits = { ...DEFAULT_LIMITS, maxPathDepth: DEFAULT_LIMITS.maxPathLength };
   const input = { upper, layerFiles: lowers, destination: file, limits };
   signal?.throwIfAborted();
-  if (await isPackedHere(input)) return;
-  await runAlone({ type: 'pack', ...input }, signal);
+  try {
+    if (!(await isPackedHere(input))) await runAlone({ type: 'pack', ...input }, signal);
+  } catch (error) {
+    throw withoutLimitHint(error);
+  }
+}
+
+/** A commit has no option that raises a limit. */
+function withoutLimitHint(error: unknown): unknown {
+  if (!OverlayerError.is(error) || error.option === undefined) return error;
+  return new OverlayerError(error.code, error.message, {
+    ...error,
+    cause: error,
+    hint: 'the backend erofs keeps a commit as a layer, which has the default limits: change the tree; the backend overlay commits it as it is',
+  });
 }
 
 /** @returns false when it takes too long for the event loop. Nothing is left then */
