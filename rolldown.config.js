@@ -205,6 +205,6 @@ export default [
   thread('mount', 'mount/kinds/mount-worker.js'),
   thread('probe', 'mount/probe-worker.js'),
   thread('tree', 'snapshot/trees/tree-worker.js'),
-  loader('thread', 'compiled-code/thread.js', []),
-  loader('main', 'main.js', [buildHash]), // after the others
+  loader('thread', 'compiled-code/thread.js', [lateBuiltins]),
+  loader('main', 'main.js', [lateBuiltins, buildHash]), // after the others
 ];

@@ -34,9 +34,11 @@ function cacheHome(): string {
 }
 
 function makeDirectory(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
   try {
     mkdirSync(path, 0o700);
   } catch (error) {
+    // Another process has made it.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }

@@ -50,16 +50,25 @@ export class CompiledCode implements ScriptCode {
     if (!this.#makers.has(name)) this.#makers.set(name, maker);
   }
 
-  /** Writes the file if a script of this run is not in it. An error leaves the file as it was. */
+  /** Writes the file if a script of this run is not in it. */
   save(): void {
     if (this.#isComplete) return;
+    try {
+      this.#replaceFile();
+      removeOldest(dirname(this.#path));
+    } catch {
+      // No permission or a full disk. The file stays as it was.
+    }
+  }
+
+  #replaceFile(): void {
     const temporary = `${this.#path}.${process.pid}.tmp`;
     try {
       writeCodeFile(temporary, this.#collect());
       renameSync(temporary, this.#path);
-      removeOldest(dirname(this.#path));
-    } catch {
+    } catch (error) {
       rmSync(temporary, { force: true });
+      throw error;
     }
   }
 

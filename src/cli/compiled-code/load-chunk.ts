@@ -35,8 +35,6 @@ export function loadChunk(
   builtins: Readonly<Record<string, () => unknown>> = {},
 ): unknown {
   const modules = new Map<string, { exports: unknown }>();
-  // The modules are in one directory, so each finds packages in the same places.
-  const requireOther = createRequire(path);
   const load = (file: string): unknown => {
     const loaded = modules.get(file);
     if (loaded !== undefined) return loaded.exports;
@@ -45,7 +43,8 @@ export function loadChunk(
     const directory = dirname(file);
     const require = (id: string) => {
       if (id.startsWith('.')) return load(join(directory, id));
-      return builtins[id]?.() ?? requireOther(id);
+      if (id.startsWith('node:')) return builtins[id]?.() ?? process.getBuiltinModule(id);
+      return createRequire(file)(id);
     };
     compile(file, code)(module.exports, require, module, file, directory);
     return module.exports;
