@@ -1,6 +1,6 @@
 /** The commands that unpack or read layers. */
 const NEED_THREADS: readonly string[] = [
-  ...['unpack', 'inspect', 'diff', 'pull', 'import', 'explore', 'files', 'cat'],
+  ...['unpack', 'inspect', 'diff', 'import', 'explore', 'files', 'cat'],
 ];
 
 /** Runs the command line `args`, and sets `process.exitCode`. */

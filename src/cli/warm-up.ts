@@ -8,6 +8,8 @@ import { warmUp } from '../layer/index.js';
  */
 export function startThreads(command: string, args: readonly string[]): void {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) return;
+  // The manifest of an image tells whether it needs threads.
+  if (command === 'unpack' && args.some((word) => word.startsWith('docker://'))) return;
   warmUp(args.find(isFile), command === 'unpack' ? { thread: 'caller' } : {});
 }
 

@@ -80,7 +80,9 @@ async function useOpened<Opened extends { close(): Promise<void> }>(
 }
 
 /** `--root`, else OVERLAYER_ROOT, else the system's directory for root, and for others that of the XDG specification. */
-function rootOf({ root = process.env['OVERLAYER_ROOT'] || undefined }: Pick<StoreFlags, 'root'>): string {
+export function rootOf({
+  root = process.env['OVERLAYER_ROOT'] || undefined,
+}: Pick<StoreFlags, 'root'>): string {
   if (root !== undefined) return root;
   if (isRootOfSystem()) return '/var/lib/overlayer';
   const data = process.env['XDG_DATA_HOME'] ?? '';

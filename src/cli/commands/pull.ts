@@ -1,32 +1,74 @@
-import { type Image, OverlayerError, type PullEvent, type Task } from '../../index.js';
-import { abortOnSignals, Interruption } from '../failure.js';
+import {
+  type Descriptor,
+  type Image,
+  type ImageSource,
+  type ListSourceImagesOptions,
+  OverlayerError,
+  openRegistry,
+  type PullEvent,
+  parseReference,
+  readImages,
+  type Task,
+} from '../../index.js';
+import { abortOnSignals, Interruption, reportFailure } from '../failure.js';
 import type { GetFlags, ImportFlags, PullFlags } from '../flags/image-flags.js';
 import { closeLayer, openLayer } from '../input.js';
 import { getOptions, registryOptions } from '../options.js';
 import { imageDocument, PullTally } from '../render/image.js';
 import { printResult } from '../render/print.js';
-import { createPullProgress } from '../render/progress/pull-progress.js';
-import { withStore } from '../with-root.js';
+import { createPullProgress, type PullView } from '../render/progress/pull-progress.js';
+import { rootOf, withStore } from '../with-root.js';
 
 /** `unpack` and `inspect` need it before a reference; here it is optional. */
 const REGISTRY_SCHEME = /^docker:\/\//;
 
 /** @returns the exit code */
-export async function pull(reference: string, flags: PullFlags): Promise<number> {
+export async function pull(argument: string, flags: PullFlags): Promise<number> {
+  const reference = argument.replace(REGISTRY_SCHEME, '');
+  const began = begin(flags);
   const signal = abortOnSignals();
-  return await withStore(
-    flags,
-    async (store) => {
-      const options = { ...getOptions(flags), ...(await registryOptions(flags)), signal };
-      return await finish(
-        'Pulled',
-        store.pull(reference.replace(REGISTRY_SCHEME, ''), options),
-        flags,
-        (image) => [image],
-      );
-    },
-    aftermath,
-  );
+  try {
+    const options = { ...getOptions(flags), signal, thread: 'caller' } as const;
+    await using source = await openRegistry(reference, {
+      ...(await registryOptions(flags)),
+      onNotice: (notice) => began.view.tell(notice),
+    });
+    const known = await findKnown(reference, flags);
+    const asked = askAhead(source, { known, signal });
+    return await withStore(
+      flags,
+      (store) => finish('Pulled', store.import(asked, options), flags, (images) => images, began),
+      aftermath,
+    );
+  } catch (error) {
+    return reportFailure(error, flags, aftermath(error));
+  } finally {
+    await began.view.end();
+  }
+}
+
+/** The source with its request for the image already sent: the registry answers while the store is opened. */
+function askAhead(source: ImageSource, options: ListSourceImagesOptions): ImageSource {
+  const images = source.images(options);
+  images.catch(() => {}); // the import reports the error
+  return {
+    description: source.description,
+    isRemote: source.isRemote,
+    images: () => images,
+    open: (blob, options) => source.open(blob, options),
+    close: () => source.close(),
+    [Symbol.asyncDispose]: () => source.close(),
+  };
+}
+
+/** @returns the descriptor of the last pull: while it is current, the registry sends no manifest */
+async function findKnown(reference: string, flags: PullFlags): Promise<Descriptor | undefined> {
+  const { name } = parseReference(reference);
+  try {
+    return (await readImages(rootOf(flags))).find((image) => image.name === name)?.target;
+  } catch {
+    return undefined; // opening the store reports the error
+  }
 }
 
 /** @returns the exit code */
@@ -49,15 +91,19 @@ export async function importImages(source: string, flags: ImportFlags): Promise<
   );
 }
 
+/** The start of a task, from which its time counts. */
+function begin({ progress }: Pick<GetFlags, 'progress'>): { readonly at: number; readonly view: PullView } {
+  return { at: performance.now(), view: createPullProgress(progress) };
+}
+
 /** Shows the progress of the task, and prints its result. @returns the exit code */
 export async function finish<Result>(
   verb: string,
   task: Task<Result, PullEvent>,
   flags: Pick<GetFlags, 'progress' | 'json'>,
   imagesOf: (result: Result) => readonly Image[],
+  { at: started, view } = begin(flags),
 ): Promise<number> {
-  const started = performance.now();
-  const view = createPullProgress(flags.progress);
   const tally = new PullTally();
   try {
     for await (const event of task) {

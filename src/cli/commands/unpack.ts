@@ -110,7 +110,15 @@ async function unpackWholeImage(input: Input, destination: string, flags: Unpack
     });
     const { target, rootless, sync } = flags;
     if (target === 'overlay') throw noUpperdir();
-    const options = { platform, target, limits, rootless, sync, signal: abortOnSignals() };
+    const options = {
+      platform,
+      target,
+      limits,
+      rootless,
+      sync,
+      signal: abortOnSignals(),
+      thread: 'caller',
+    } as const;
     const task = unpackImage(source, destination, options);
     for await (const event of task) view.tell(event);
     await view.end();

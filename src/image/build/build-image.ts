@@ -167,7 +167,7 @@ async function unpackBase(
   { limits, signal = new AbortController().signal }: Pick<BuildOptions, 'limits' | 'signal'>,
 ): Promise<void> {
   const source = contentSource(parts.content, { name: descriptor.digest, target: descriptor });
-  const context = { parts, source, lease, keepBlobs: true, limits, signal };
+  const context = { parts, source, lease, keepBlobs: true, limits, signal, thread: 'worker' as const };
   await unpackLayers(context, { layers, concurrency: defaultConcurrency(), tell: () => {} });
 }
 

@@ -4,7 +4,7 @@ import type { LayerProgress, LayerResult, LayerSource } from '../../layer/option
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Unpack } from '../../snapshot/fill/fill-snapshot.js';
 import { UNCOMPRESSED_LABEL } from '../../snapshot/labels.js';
-import { bytesOf, isFile, openLayer, otherSize } from '../source/blob-bytes.js';
+import { bytesOf, isFile, openLayer, otherSize, readWhole } from '../source/blob-bytes.js';
 import { CountedBytes } from './counted-bytes.js';
 import { openBlobIngest, type PullContext } from './pull-context.js';
 import type { LayerState, PlannedLayer } from './pull-event.js';
@@ -174,14 +174,15 @@ interface LayerReading {
 }
 
 async function readLayer(
-  { limits, signal }: PullContext,
+  { limits, signal, thread }: PullContext,
   layer: PlannedLayer,
   unpack: Unpack,
   { source, come, onState }: LayerReading,
 ): Promise<LayerResult> {
   const { descriptor, diffID } = layer;
   const { digest, size } = descriptor;
-  const result = await unpack(source, {
+  const result = await unpack(thread === 'caller' ? await whole(source) : source, {
+    thread,
     digest,
     diffID,
     limits,
@@ -190,6 +191,11 @@ async function readLayer(
   });
   if (result.compressedSize !== size) throw otherSize(descriptor, String(result.compressedSize));
   return result;
+}
+
+/** The caller's thread unpacks files and buffers only. */
+async function whole(source: LayerSource): Promise<LayerSource> {
+  return isFile(source) ? source : await readWhole(bytesOf(source));
 }
 
 /** The progress of a layer that is unpacked. */

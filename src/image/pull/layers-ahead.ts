@@ -1,3 +1,4 @@
+import type { UnpackLayerOptions } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { isNonDistributable } from '../../oci/media-types.js';
@@ -5,6 +6,15 @@ import type { ImageSource } from '../source/image-source.js';
 
 /** Larger layers are read from the network while they are unpacked: a round trip matters less to them. */
 const MAX_LAYER_BYTES = 1024 ** 2;
+
+/**
+ * Whether the caller's thread unpacks an image: no thread starts for an image that is small as a whole.
+ *
+ * @param thread as in `UnpackLayerOptions`
+ */
+export function isForCaller(thread: UnpackLayerOptions['thread'], layers: readonly Descriptor[]): boolean {
+  return thread === 'caller' && layers.reduce((sum, { size }) => sum + size, 0) <= MAX_LAYER_BYTES;
+}
 /** Layers that have been fetched, or are, and had no turn yet. */
 const MOST_AHEAD = 4;
 

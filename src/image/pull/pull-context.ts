@@ -3,6 +3,7 @@ import { ifFound } from '../../base/if-found.js';
 import type { Limits } from '../../base/limits.js';
 import type { Ingest, OpenIngestOptions } from '../../content/content-store.js';
 import type { LeaseResource } from '../../content/leases.js';
+import type { UnpackLayerOptions } from '../../layer/options.js';
 import { parseDigest } from '../../oci/digest.js';
 import type { ImageSource } from '../source/image-source.js';
 import { collectGarbage } from '../store/garbage.js';
@@ -21,6 +22,8 @@ export interface PullContext {
   /** Limits of each layer. */
   readonly limits: Partial<Limits> | undefined;
   readonly signal: AbortSignal;
+  /** The thread that unpacks the layers. */
+  readonly thread: UnpackLayerOptions['thread'];
 }
 
 /**

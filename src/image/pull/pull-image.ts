@@ -1,7 +1,9 @@
 import type { OptionNames } from '../../base/check-arguments.js';
+import { checkChoice } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import type { Limits } from '../../base/limits.js';
 import type { Tell } from '../../base/task.js';
+import type { UnpackLayerOptions } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -17,7 +19,7 @@ import { type ImageRecord, putImage } from '../store/image-records.js';
 import type { StoreParts } from '../store/store-parts.js';
 import { type ChosenManifest, chooseManifest, type Documents } from './choose-manifest.js';
 import { fetchIntoIngest } from './fetch-layer.js';
-import { LayersAhead } from './layers-ahead.js';
+import { isForCaller, LayersAhead } from './layers-ahead.js';
 import { openBlobIngest, type PullContext, PullLease } from './pull-context.js';
 import type { PlannedLayer, PullEvent } from './pull-event.js';
 import { defaultConcurrency, fixedConcurrency, unpackLayers } from './unpack-layers.js';
@@ -35,6 +37,11 @@ export interface GetImageOptions extends AdmitOptions {
   readonly concurrency?: number | undefined;
   /** Keep the blobs of layers in the content store. Export needs them. @default true */
   readonly keepBlobs?: boolean | undefined;
+  /**
+   * The thread that unpacks an image whose layers have at most 1 MiB together, as in `unpackLayer`.
+   * @default 'worker'
+   */
+  readonly thread?: UnpackLayerOptions['thread'];
   /** Limits of each layer. @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
   /** Labels of the image. @default none */
@@ -46,6 +53,7 @@ export const GET_IMAGE_OPTIONS = {
   platform: 'object',
   concurrency: 'number',
   keepBlobs: 'boolean',
+  thread: 'string',
   limits: 'object',
   labels: 'object',
 } satisfies OptionNames<GetImageOptions>;
@@ -64,12 +72,13 @@ export async function pullImage(
   options: GetImageOptions,
   tell: Tell<PullEvent>,
 ): Promise<ImageRecord> {
-  const { platform = hostPlatform(), keepBlobs = true } = options;
+  const { platform = hostPlatform(), keepBlobs = true, thread = 'worker' } = options;
+  checkChoice('thread', thread, ['worker', 'caller']);
   const concurrency =
     options.concurrency === undefined ? defaultConcurrency() : fixedConcurrency(options.concurrency);
   const { signal = new AbortController().signal, limits, labels } = options;
   const lease = await PullLease.take(parts);
-  const base: PullContext = { parts, source, lease, keepBlobs, limits, signal };
+  const base: PullContext = { parts, source, lease, keepBlobs, limits, signal, thread };
   // Blobs that are not kept may belong to snapshots that exist, which the config tells.
   const isAhead = keepBlobs && options.concurrency === undefined;
   const ahead = isAhead
@@ -86,7 +95,11 @@ export async function pullImage(
       ...layers.map(({ descriptor }) => ({ type: 'content', id: descriptor.digest }) as const),
       ...layers.map(({ chainID }) => ({ type: 'snapshot', id: chainID }) as const),
     );
-    await unpackLayers(context, { layers, concurrency, tell });
+    const byCaller = isForCaller(
+      thread,
+      layers.map(({ descriptor }) => descriptor),
+    );
+    await unpackLayers({ ...context, thread: byCaller ? 'caller' : 'worker' }, { layers, concurrency, tell });
     await documents.kept();
     await refer(parts, chosen, layers);
     const record = await parts.metadata.write((transaction) =>

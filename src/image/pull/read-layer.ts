@@ -1,7 +1,7 @@
 import { closeLayerSource } from '../../layer/open-source.js';
 import type { LayerProgress, LayerResult, LayerSource } from '../../layer/options.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { bytesOf, inLayer, isFile, openLayer, otherSize } from '../source/blob-bytes.js';
+import { bytesOf, inLayer, isFile, openLayer, otherSize, readWhole } from '../source/blob-bytes.js';
 import type { ImageSource } from '../source/image-source.js';
 import { CountedBytes } from './counted-bytes.js';
 import { stateWhileRead } from './fetch-layer.js';
@@ -51,7 +51,5 @@ export async function readIntoMemory(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const { bytes } = await openLayer(source, layer, { signal });
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of new CountedBytes(layer, bytesOf(bytes))) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
+  return await readWhole(new CountedBytes(layer, bytesOf(bytes)));
 }

@@ -3,10 +3,10 @@ import { availableParallelism, totalmem } from 'node:os';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import type { Tell } from '../../base/task.js';
 import { Semaphore } from '../../base/threads/semaphore.js';
-import type { LayerSource, PlanLayerOptions } from '../../layer/options.js';
 import { planLayer } from '../../layer/plan-layer.js';
+import { warmUp } from '../../layer/unpack-layer.js';
 import { isNonDistributable } from '../../oci/media-types.js';
-import { fillSnapshot, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
+import { fillSnapshot, type Unpack, type UnpackedSnapshot } from '../../snapshot/fill/fill-snapshot.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { inLayer } from '../source/blob-bytes.js';
 import { LAYER_BLOB_LABEL } from '../store/image-labels.js';
@@ -58,6 +58,8 @@ interface UnpackLayersOptions {
 export async function unpackLayers(context: PullContext, options: UnpackLayersOptions): Promise<void> {
   const { layers } = options;
   const present = await countPresent(context, layers);
+  // The threads start while the first layer is requested.
+  if (present < layers.length && context.thread !== 'caller') warmUp();
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   // Each layer adds several listeners: many of them are no leak.
@@ -146,7 +148,7 @@ class LayerChain {
   /** The blob is verified as if it were unpacked: its diffID is the one that the snapshot was made of. */
   async #fetchBlob(index: number): Promise<void> {
     const layer = this.#options.layers[index]!;
-    const verify = async (source: LayerSource, options: PlanLayerOptions) => await planLayer(source, options);
+    const verify: Unpack = async (source, { thread: _, ...options }) => await planLayer(source, options);
     try {
       await this.#orAgain(index, () =>
         fetchLayer(this.#context, layer, verify, {

@@ -41,6 +41,13 @@ async function* readRange({ path, offset, length }: FileRange): AsyncGenerator<U
   }
 }
 
+/** Reads all bytes into memory. The caller bounds them. */
+export async function readWhole(source: ByteSource): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of iterateSource(source)) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
 /** Whether worker threads can read the source without this thread. */
 export function isFile(source: LayerSource): source is string | URL | FileRange {
   return typeof source === 'string' || source instanceof URL || isFileRange(source);

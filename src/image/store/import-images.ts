@@ -26,35 +26,42 @@ export async function importImages(
 ): Promise<readonly ImageRecord[]> {
   // Before anything is read.
   const given = options.name === undefined ? undefined : parseReference(options.name).name;
+  if (isImageSource(from)) return await importFrom(parts, from, { ...options, given }, tell);
   // Protects the blobs that a streamed archive writes into the content store before its images are recorded.
   const lease = await PullLease.take(parts);
   try {
-    await using opened = isImageSource(from) ? undefined : await openSource(parts, from, lease, options);
-    const source = opened ?? (from as ImageSource);
-    const records: ImageRecord[] = [];
-    const images = await source.images(options);
-    if (given !== undefined && new Set(images.map(({ target }) => target.digest)).size > 1)
-      throw new OverlayerError(
-        'InvalidArgument',
-        `There are ${images.length} images: one name is not enough`,
-        {
-          hint: `choose one of them, or leave them the names that they have: ${listNames(images)}`,
-        },
-      );
-    checkNames(images, source.description);
-    tellPassedOver(source, tell);
-    const admitted: AdmittedImage[] = [];
-    for (const { name, target } of given === undefined ? images : images.slice(0, 1)) {
-      const chosen = given === undefined ? name : newImageName(given, target.digest);
-      admitted.push(await AdmittedImage.admit(chosen ?? target.digest, target, options));
-    }
-    for (const image of admitted) records.push(await pullImage(parts, source, image, options, tell));
-    return records;
+    await using source = await openSource(parts, from, lease, options);
+    return await importFrom(parts, source, { ...options, given }, tell);
   } finally {
     // Blobs of recorded images stay.
     await lease.noteAllMade();
     await lease.undo();
   }
+}
+
+/** @param given the name for the only image */
+async function importFrom(
+  parts: StoreParts,
+  source: ImageSource,
+  options: ImportOptions & { readonly given: string | undefined },
+  tell: Tell<PullEvent>,
+): Promise<readonly ImageRecord[]> {
+  const { given } = options;
+  const records: ImageRecord[] = [];
+  const images = await source.images(options);
+  if (given !== undefined && new Set(images.map(({ target }) => target.digest)).size > 1)
+    throw new OverlayerError('InvalidArgument', `There are ${images.length} images: one name is not enough`, {
+      hint: `choose one of them, or leave them the names that they have: ${listNames(images)}`,
+    });
+  checkNames(images, source.description);
+  tellPassedOver(source, tell);
+  const admitted: AdmittedImage[] = [];
+  for (const { name, target } of given === undefined ? images : images.slice(0, 1)) {
+    const chosen = given === undefined ? name : newImageName(given, target.digest);
+    admitted.push(await AdmittedImage.admit(chosen ?? target.digest, target, options));
+  }
+  for (const image of admitted) records.push(await pullImage(parts, source, image, options, tell));
+  return records;
 }
 
 /** Two images with one name would replace one another. @throws OverlayerError `InvalidArgument` */

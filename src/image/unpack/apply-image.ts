@@ -3,7 +3,7 @@ import { checkChoice } from '../../base/check-arguments.js';
 import type { Tell } from '../../base/task.js';
 import { withContext } from '../../base/with-context.js';
 import type { LayerResult } from '../../layer/options.js';
-import { type ApplyLayerOptions, applyLayer } from '../../layer/unpack-layer.js';
+import { type ApplyLayerOptions, applyLayer, warmUp } from '../../layer/unpack-layer.js';
 import { parseDigest } from '../../oci/digest.js';
 import { hostPlatform } from '../../oci/platform.js';
 import { Destination } from '../../rootfs/destination.js';
@@ -11,7 +11,7 @@ import { flushFileSystem } from '../../snapshot/fill/flush-point.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { type ChosenManifest, chooseManifest, documentsOf } from '../pull/choose-manifest.js';
 import { stateOf } from '../pull/fetch-layer.js';
-import { LayersAhead } from '../pull/layers-ahead.js';
+import { isForCaller, LayersAhead } from '../pull/layers-ahead.js';
 import { type LayerState, type PlannedLayer, type PullEvent, tellPassedOver } from '../pull/pull-event.js';
 import { readIntoMemory, readLayer } from '../pull/read-layer.js';
 import { readDocument } from '../source/blob-bytes.js';
@@ -42,8 +42,9 @@ export async function applyImage(
   options: UnpackImageOptions,
   tell: Tell<PullEvent>,
 ): Promise<Omit<UnpackedImage, 'name'>> {
-  const { platform = hostPlatform(), target: form = 'directory', signal } = options;
+  const { platform = hostPlatform(), target: form = 'directory', thread = 'worker', signal } = options;
   checkChoice('target', form, ['directory', 'erofs']);
+  checkChoice('thread', thread, ['worker', 'caller']);
   const ahead = new LayersAhead((layer, during) => readIntoMemory(source, layer, during), signal);
   const documents = documentsOf(
     (descriptor) => readDocument(source, descriptor, { signal }),
@@ -72,7 +73,10 @@ async function applyChosen(
 ): Promise<Omit<UnpackedImage, 'name'>> {
   const { target: form, signal, sync = true } = options;
   const layers = planLayers(chosen);
-  const { config } = chosen;
+  const { config, manifest } = chosen;
+  const thread = isForCaller(options.thread, manifest.layers) ? 'caller' : 'worker';
+  // The threads start while the first layer is requested.
+  if (thread === 'worker') warmUp();
   tell({ type: 'plan', name, manifest: chosen.descriptor, platform: config.platform, layers });
   const destination = Destination.open(openLinuxSystem(), directory, 'refuse');
   try {
@@ -82,7 +86,7 @@ async function applyChosen(
     for (const [index, layer] of layers.entries()) {
       const onState = (state: LayerState) => tell({ type: 'progress', index, ...state }, index);
       const where = files === undefined ? inDirectory(place) : inFile(place, files, index);
-      const result = await unpackOne(source, layer, where, { ...options, ahead, onState });
+      const result = await unpackOne(source, layer, where, { ...options, thread, ahead, onState });
       tell({ type: 'commit', index, chainID: layer.chainID, layer: result });
       results.push(result);
     }
@@ -134,9 +138,9 @@ async function unpackOne(
   options: UnpackImageOptions &
     Pick<ChosenImage, 'ahead'> & { readonly onState: (state: LayerState) => void },
 ): Promise<LayerResult> {
-  const { signal, limits, rootless, ahead, onState } = options;
+  const { signal, limits, rootless, thread, ahead, onState } = options;
   const { descriptor, diffID } = layer;
-  const reading = { digest: descriptor.digest, diffID, limits, rootless, signal, sync: false };
+  const reading = { digest: descriptor.digest, diffID, limits, rootless, signal, thread, sync: false };
   const result = await readLayer(
     source,
     descriptor,

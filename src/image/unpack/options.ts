@@ -1,6 +1,6 @@
 import type { OptionNames } from '../../base/check-arguments.js';
 import type { Limits } from '../../base/limits.js';
-import type { LayerResult } from '../../layer/options.js';
+import type { LayerResult, UnpackLayerOptions } from '../../layer/options.js';
 import type { Platform } from '../../oci/platform.js';
 import type { AdmitOptions } from '../store/admit-image.js';
 
@@ -15,6 +15,11 @@ export interface UnpackImageOptions extends AdmitOptions {
    * @default 'directory'
    */
   readonly target?: 'directory' | 'erofs' | undefined;
+  /**
+   * The thread that unpacks an image whose layers have at most 1 MiB together, as in `unpackLayer`.
+   * @default 'worker'
+   */
+  readonly thread?: UnpackLayerOptions['thread'];
   /** Limits of each layer that differ from the defaults. @default DEFAULT_LIMITS */
   readonly limits?: Partial<Limits> | undefined;
   /** Works without privileges, as in `unpackLayer`. @default true unless the effective user is root */
@@ -28,6 +33,7 @@ export const UNPACK_IMAGE_OPTIONS = {
   verify: true,
   platform: 'object',
   target: 'string',
+  thread: 'string',
   limits: 'object',
   rootless: 'boolean',
   sync: 'boolean',

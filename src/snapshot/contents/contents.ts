@@ -1,6 +1,6 @@
 import type { AbortableOptions } from '../../base/abort.js';
 import type { FileFacts } from '../../layer/manifest/file-facts.js';
-import type { LayerSource } from '../../layer/options.js';
+import type { LayerSource, UnpackLayerOptions } from '../../layer/options.js';
 import type { SnapshotKind, SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { DiffID } from '../../oci/digest.js';
 import type { BackendSnapshot } from '../backends/backend.js';
@@ -112,6 +112,8 @@ export interface SnapshotContents {
 export interface KnownLayer {
   readonly facts: FileFacts | undefined;
   readonly diffID: DiffID | undefined;
+  /** The thread that unpacked the layer and describes it. */
+  readonly thread?: UnpackLayerOptions['thread'];
 }
 
 export interface DescribedContents {

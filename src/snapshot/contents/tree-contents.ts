@@ -103,7 +103,9 @@ async function writeManifest(
 ): Promise<DescribedContents> {
   const [tree, manifest] = [treeOf(directory), manifestOf(directory)];
   try {
-    return { usage: await treeThreads.run({ type: 'manifest', tree, manifest, ...known }, signal) };
+    const { thread, ...facts } = known;
+    const job = { type: 'manifest', tree, manifest, ...facts } as const;
+    return { usage: await (thread === 'caller' ? treeThreads.runHere(job) : treeThreads.run(job, signal)) };
   } catch (error) {
     // A process without privileges can't read every file. A later check could not read them either.
     if (!OverlayerError.is(error) || error.code !== 'PermissionDenied') throw error;

@@ -2,7 +2,7 @@ import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
 import { needsLowers } from '../../layer/apply/lowers-later.js';
 import type { DiffedLayer } from '../../layer/diff/diffed-layer.js';
-import type { LayerResult, LayerSource, PlanLayerOptions } from '../../layer/options.js';
+import type { LayerResult, LayerSource, PlanLayerOptions, UnpackLayerOptions } from '../../layer/options.js';
 import type { Labels } from '../../metadata/labels.js';
 import type { Mount } from '../../mount/mount.js';
 import type { DiffID } from '../../oci/digest.js';
@@ -42,7 +42,7 @@ export type Unpack<Source = LayerSource> = (source: Source, options: UnpackOptio
 /** Also takes a layer that is made meanwhile. */
 type UnpackNew = Unpack<LayerSource | DiffedLayer>;
 
-type UnpackOptions = Omit<PlanLayerOptions, 'digests'>;
+type UnpackOptions = Omit<PlanLayerOptions, 'digests'> & Pick<UnpackLayerOptions, 'thread'>;
 
 /** The snapshot of a layer, and what was read to fill it. */
 export interface UnpackedSnapshot {

@@ -67,6 +67,7 @@ export class LayerFill implements Disposable {
   /** Whether `apply` was called. A second call makes the contents unknown. */
   #hasBegun = false;
   #applied: AppliedLayer | undefined;
+  #thread: FillLayerOptions['thread'];
   #hasOtherWriters = false;
 
   /** Call it before anything is written. @throws OverlayerError when the snapshot's directory can't be opened */
@@ -82,14 +83,15 @@ export class LayerFill implements Disposable {
     this.#contents = contentsOf(snapshot.backend);
     if (place.isSynced) return;
     this.#start = new FlushPoint(snapshot.directory);
-    // The tree thread starts while the layer is unpacked: a small one is sealed 40 ms sooner.
-    treeThreads.warmUp();
   }
 
   /** @throws OverlayerError as `FillPlace.write` */
   async apply(source: LayerSource | DiffedLayer, options: FillLayerOptions): Promise<AppliedLayer> {
     if (this.#hasBegun) this.#hasOtherWriters = true;
     this.#hasBegun = true;
+    this.#thread = options.thread;
+    // The tree thread starts while the layer is unpacked: a small one is sealed 40 ms sooner.
+    if (this.#start !== undefined && this.#thread !== 'caller') treeThreads.warmUp();
     this.#applied = await this.#place.write(source, {
       ...options,
       temporary: this.#temporary,
@@ -130,6 +132,6 @@ export class LayerFill implements Disposable {
    * flushes this layer, and the other threads unpack the next one: an image of 1.35 GB takes 0.4 s less of 5.1 s.
    */
   async #describe({ layer: { diffID }, facts }: AppliedLayer): Promise<DescribedContents | undefined> {
-    return await this.#contents?.describe(this.#directory!, { facts, diffID });
+    return await this.#contents?.describe(this.#directory!, { facts, diffID, thread: this.#thread });
   }
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Pool } from '../../base/threads/pool.js';
-import { type Job, type JobResult, WorkerThread } from '../../base/threads/worker-thread.js';
+import { type Job, type JobResult, JobRunner, WorkerThread } from '../../base/threads/worker-thread.js';
 import type { FileFacts } from '../../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
@@ -53,10 +53,18 @@ const threads = new Pool(
   Math.min(availableParallelism(), MOST_THREADS),
 );
 
+/** Runs jobs in the calling thread: a small job takes less time than a thread to start. */
+const callersThread = new JobRunner<TreeJobs>(async () => (await import('./tree-jobs.js')).treeJobs);
+
 export const treeThreads = {
   /** Starts a thread, unless there is one, and does not wait for it. */
   warmUp(): void {
     threads.warmUp();
+  },
+
+  /** As `run`, in the calling thread and without an end. */
+  runHere<J extends TreeJob>(job: J): Promise<JobResult<TreeJobs, J>> {
+    return callersThread.run(job);
   },
 
   /**

@@ -168,7 +168,7 @@ function noticeText(notice: Notice): string {
   }
 }
 
-interface PullView {
+export interface PullView {
   tell(event: PullEvent): void;
   end(): Promise<void> | void;
 }

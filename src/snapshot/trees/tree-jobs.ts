@@ -1,0 +1,81 @@
+import { OverlayerError } from '../../base/errors.js';
+import type { JobHandlers } from '../../base/threads/worker-thread.js';
+import { writeManifest } from '../../layer/manifest/write-manifest.js';
+import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { copyTree } from '../../rootfs/trees/copy-tree.js';
+import { measureUsage } from '../../rootfs/trees/measure-usage.js';
+import { removeTree } from '../../rootfs/trees/remove-tree.js';
+import { toOverlayerError } from '../../system/errno-code.js';
+import { openLinuxSystem } from '../../system/linux.js';
+import { meterSystem } from '../../system/metered-system.js';
+import { AT_FDCWD, type System } from '../../system/system.js';
+import { convertWhiteouts } from './convert-whiteouts.js';
+import { copyRecordedRoot, inheritUnlisted } from './inherit-attributes.js';
+import { mendTree } from './mend-tree.js';
+import type { Stoppable, TreeJobs } from './tree-threads.js';
+import { verifySnapshot } from './verify-snapshot.js';
+
+const system = openLinuxSystem();
+const stoppableSystem = meterSystem(system, { charge: throwIfStopped, look: throwIfStopped });
+let stopOfJob: Int32Array | undefined;
+
+/** The system for a job: without `stop` its calls cost nothing more. */
+function systemFor({ stop }: Stoppable): System {
+  stopOfJob = stop;
+  return stop === undefined ? system : stoppableSystem;
+}
+
+function throwIfStopped(): void {
+  if (stopOfJob !== undefined && Atomics.load(stopOfJob, 0) === 1)
+    throw new OverlayerError('Cancelled', 'The work on a tree was cancelled');
+}
+
+export const treeJobs: JobHandlers<TreeJobs> = {
+  copy: ({ from, to, ...job }) =>
+    doing(`copy "${from}"`, () =>
+      withDirectory(from, (source) =>
+        withDirectory(to, (target) => copyTree(systemFor(job), source, target)),
+      ),
+    ),
+  measure: ({ directory, ...job }) =>
+    doing(`measure "${directory}"`, () =>
+      withDirectory(directory, (root) => measureUsage(systemFor(job), root)),
+    ),
+  manifest: ({ tree, manifest, facts, diffID, ...job }) =>
+    doing(`describe "${tree}"`, () =>
+      withDirectory(tree, (root) => writeManifest(systemFor(job), manifest, { root, facts, diffID })),
+    ),
+  inherit: ({ from, to }) =>
+    doing(`give "${to}" the attributes of "${from}"`, () =>
+      withDirectory(from, (source) =>
+        withDirectory(to, (target) => copyRecordedRoot(system, source, target, to)),
+      ),
+    ),
+  'inherit-unlisted': (input) =>
+    doing(`give directories of "${input.tree}" the attributes of lower ones`, () =>
+      inheritUnlisted(system, input),
+    ),
+  remove: ({ parent, names, ...job }) =>
+    doing(`remove "${parent}/${names.join()}"`, () =>
+      withDirectory(parent, (directory) => {
+        for (const name of names) removeTree(systemFor(job), directory, name);
+      }),
+    ),
+  'convert-whiteouts': (input) =>
+    doing(`convert the whiteouts in "${input.tree}"`, () => convertWhiteouts(system, input)),
+  verify: (input) => doing(`check "${input.tree}"`, () => verifySnapshot(systemFor(input), input)),
+  mend: (input) => doing(`repair "${input.tree}"`, () => mendTree(system, input)),
+};
+
+/** @param what completes the error message "Cannot …" */
+function doing<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toOverlayerError(error, `Cannot ${what}`);
+  }
+}
+
+function withDirectory<T>(path: string, use: (descriptor: number) => T): T {
+  return withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, use);
+}
