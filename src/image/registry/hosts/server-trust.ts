@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SecureContext } from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { OverlayerError } from '../../../base/errors.js';
 
 /** TLS settings of the connections to one server. */
@@ -67,8 +67,6 @@ export class ServerTrust {
 
   async #makeContext(tells: boolean): Promise<SecureContext> {
     const { ca, clients } = this.#settings;
-    // Loaded when used: a registry on this machine needs no TLS.
-    const { createSecureContext } = await import('node:tls');
     const trusted = [...ca.flatMap(certificatesIn), ...(await trustedCertificates())];
     const own = tells ? { cert: clients.map(({ cert }) => cert), key: clients.map(({ key }) => key) } : {};
     try {
@@ -109,7 +107,6 @@ const DIRECTORIES: readonly string[] = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
  */
 async function trustedCertificates(): Promise<readonly string[]> {
   const { SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS } = process.env;
-  const { rootCertificates } = await import('node:tls');
   const found = new Set<string>(rootCertificates);
   const files = SSL_CERT_FILE ? [SSL_CERT_FILE] : FILES;
   const directories = SSL_CERT_DIR ? SSL_CERT_DIR.split(':') : DIRECTORIES;

@@ -1,6 +1,7 @@
 import { Agent, type ClientRequestArgs, request } from 'node:http';
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
 import { basicAuthorization } from '../auth/credentials.js';
 import { isUnknownIssuer, type ServerTrust, type TrustOptions } from '../hosts/server-trust.js';
 import type { HttpProxy, Route } from './route.js';
@@ -107,8 +108,6 @@ export class Connections {
     trust: TrustOptions,
     base: Socket | undefined = undefined,
   ): Promise<Socket> {
-    // Loaded when used: a registry on this machine needs no TLS.
-    const tls = await import('node:tls');
     const session = this.#sessions.get(hostname);
     const onread = reusingMemory(TLS_READ_BYTES);
     const socket = tls.connect({
