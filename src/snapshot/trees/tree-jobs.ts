@@ -1,6 +1,9 @@
 import { OverlayerError } from '../../base/errors.js';
 import type { JobHandlers } from '../../base/threads/worker-thread.js';
+import type { FileFacts } from '../../layer/manifest/file-facts.js';
+import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
 import { writeManifest } from '../../layer/manifest/write-manifest.js';
+import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
 import { copyTree } from '../../rootfs/trees/copy-tree.js';
 import { measureUsage } from '../../rootfs/trees/measure-usage.js';
@@ -9,11 +12,44 @@ import { toOverlayerError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { meterSystem } from '../../system/metered-system.js';
 import { AT_FDCWD, type System } from '../../system/system.js';
-import { convertWhiteouts } from './convert-whiteouts.js';
-import { copyRecordedRoot, inheritUnlisted } from './inherit-attributes.js';
-import { mendTree } from './mend-tree.js';
-import type { Stoppable, TreeJobs } from './tree-threads.js';
-import { verifySnapshot } from './verify-snapshot.js';
+import { type ConvertRequest, convertWhiteouts } from './convert-whiteouts.js';
+import { copyRecordedRoot, type InheritRequest, inheritUnlisted } from './inherit-attributes.js';
+import { type MendRequest, mendTree } from './mend-tree.js';
+import { type VerifyRequest, type VerifyResult, verifySnapshot } from './verify-snapshot.js';
+
+/** A job that the caller can end. */
+export interface Stoppable {
+  /** Shared memory: the job ends at its next call to the kernel once there is a 1. */
+  readonly stop?: Int32Array | undefined;
+}
+
+/** Work on whole trees. Threads do it, so that the caller's event loop stays free. */
+export interface TreeJobs {
+  /** `to` is an empty directory. */
+  copy(input: Stoppable & { readonly from: string; readonly to: string }): void;
+  measure(input: Stoppable & { readonly directory: string }): SnapshotUsage;
+  /**
+   * Writes a manifest of a tree. It reads the files that `facts` does not describe.
+   *
+   * @returns as `writeManifest`
+   */
+  manifest(
+    input: Stoppable & {
+      readonly tree: string;
+      readonly manifest: string;
+      readonly facts?: FileFacts | undefined;
+      readonly diffID?: string | undefined;
+    },
+  ): SnapshotUsage | undefined;
+  /** Gives the root of a layer that does not list it the attributes of another layer's root. */
+  inherit(input: { readonly from: string; readonly to: string }): void;
+  'inherit-unlisted'(input: InheritRequest): void;
+  /** Removes trees. Does not cross mounts. Does nothing for a tree that does not exist. */
+  remove(input: Stoppable & { readonly parent: string; readonly names: readonly string[] }): void;
+  'convert-whiteouts'(input: ConvertRequest): void;
+  verify(input: Stoppable & VerifyRequest): VerifyResult;
+  mend(input: MendRequest): readonly TreeDamage[];
+}
 
 const system = openLinuxSystem();
 const stoppableSystem = meterSystem(system, { charge: throwIfStopped, look: throwIfStopped });

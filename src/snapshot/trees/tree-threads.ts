@@ -1,47 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Pool } from '../../base/threads/pool.js';
 import { type Job, type JobResult, JobRunner, WorkerThread } from '../../base/threads/worker-thread.js';
-import type { FileFacts } from '../../layer/manifest/file-facts.js';
-import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
-import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
-import type { ConvertRequest } from './convert-whiteouts.js';
-import type { InheritRequest } from './inherit-attributes.js';
-import type { MendRequest } from './mend-tree.js';
-import type { VerifyRequest, VerifyResult } from './verify-snapshot.js';
-
-/** A job that the caller can end. */
-export interface Stoppable {
-  /** Shared memory: the job ends at its next call to the kernel once there is a 1. */
-  readonly stop?: Int32Array | undefined;
-}
-
-/** Work on whole trees. Threads do it, so that the caller's event loop stays free. */
-export interface TreeJobs {
-  /** `to` is an empty directory. */
-  copy(input: Stoppable & { readonly from: string; readonly to: string }): void;
-  measure(input: Stoppable & { readonly directory: string }): SnapshotUsage;
-  /**
-   * Writes a manifest of a tree. It reads the files that `facts` does not describe.
-   *
-   * @returns as `writeManifest`
-   */
-  manifest(
-    input: Stoppable & {
-      readonly tree: string;
-      readonly manifest: string;
-      readonly facts?: FileFacts | undefined;
-      readonly diffID?: string | undefined;
-    },
-  ): SnapshotUsage | undefined;
-  /** Gives the root of a layer that does not list it the attributes of another layer's root. */
-  inherit(input: { readonly from: string; readonly to: string }): void;
-  'inherit-unlisted'(input: InheritRequest): void;
-  /** Removes trees. Does not cross mounts. Does nothing for a tree that does not exist. */
-  remove(input: Stoppable & { readonly parent: string; readonly names: readonly string[] }): void;
-  'convert-whiteouts'(input: ConvertRequest): void;
-  verify(input: Stoppable & VerifyRequest): VerifyResult;
-  mend(input: MendRequest): readonly TreeDamage[];
-}
+import type { TreeJobs } from './tree-jobs.js';
 
 export type TreeJob = Job<TreeJobs>;
 
