@@ -89,17 +89,16 @@ const commandLine = {
     dir: 'dist/cli/chunks',
     chunkFileNames: '[name].cjs',
     // Each file that is opened takes 0.3 ms, so modules that are loaded together are one file: those of every command
-    // (start), of lists of images (listing), of what starts threads (threads), of unpack, and of a layer that is
-    // unpacked without a thread (alone).
+    // (start), of commands on images (images), of lists of images (listing), of what reads layers (threads), and of an unpack without a thread (unpack).
     codeSplitting: {
       groups: [
-        { name: 'start', test: /\/dist\/(cli\/(run|with-root|options|render\/(print|format|image))|oci\/(digest|platform))\.js$/, priority: 4 },
+        { name: 'start', test: /\/dist\/(cli\/(run|with-root|options|flags\/(fetch|store)-flags|render\/(print|format|image))|oci\/(digest|platform))\.js$/, priority: 4 },
         { name: 'listing', test: /\/dist\/(cli\/commands\/images\/listing|image\/store\/read-images)\.js$/, priority: 3 },
-        { name: 'alone', test: /\/dist\/(layer\/worker\/apply-jobs|compression\/isal-inflate)\.js$/, priority: 0 },
-        { name: 'threads', test: /\/dist\/cli\/warm-up\.js$/, priority: 2 },
+        { name: 'images', test: /\/dist\/cli\/commands\/images\/images-program\.js$/, priority: 2 },
+        { name: 'threads', test: /\/dist\/cli\/(warm-up|commands\/layer-program)\.js$/, priority: 2 },
         {
           name: 'unpack',
-          test: /\/dist\/(cli\/commands\/unpack|image\/archive\/archive-file)\.js$/,
+          test: /\/dist\/(cli\/commands\/unpack|image\/archive\/archive-file|layer\/worker\/apply-jobs|compression\/isal-inflate)\.js$/,
           priority: 1,
         },
       ],

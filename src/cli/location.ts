@@ -14,7 +14,7 @@ import {
   type Store,
 } from '../index.js';
 import { UsageError } from './failure.js';
-import type { RegistryFlags } from './flags/image-flags.js';
+import type { RegistryFlags } from './flags/fetch-flags.js';
 import { registryOptions } from './options.js';
 
 const SCHEMES = ['docker', 'oci', 'oci-archive', 'docker-archive', 'store'] as const;

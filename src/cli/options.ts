@@ -12,7 +12,8 @@ import {
   type ReadLayerOptions,
 } from '../index.js';
 import { fileFailure, UsageError } from './failure.js';
-import type { GetFlags, RegistryFlags } from './flags/image-flags.js';
+import type { RegistryFlags } from './flags/fetch-flags.js';
+import type { GetFlags } from './flags/image-flags.js';
 import type { ReadFlags } from './flags/layer-flags.js';
 
 /** @throws OverlayerError `InvalidArgument` */

@@ -1,11 +1,6 @@
 import { Command } from 'commander';
-import { addContent } from './commands/content/content-program.js';
-import { addImages } from './commands/images/images-program.js';
-import { addLayerCommands, addLookCommands } from './commands/layer-program.js';
-import { addSnapshots } from './commands/snapshots/snapshots-program.js';
 import { EXIT_CODE_HELP } from './exit-code.js';
-import { addCommand, declareOnly, HELP_COMMAND } from './flags/declare.js';
-import { SERVE_FLAGS } from './flags/store-flags.js';
+import { declareOnly, HELP_COMMAND } from './flags/declare.js';
 
 const PROGRAM_HELP = `
 Examples:
@@ -28,28 +23,64 @@ Environment:
   OVERLAYER_GZIP     the default of --gzip
   OVERLAYER_DEBUG    1 prints the stack trace of an error`;
 
-const SERVE_HELP = `Examples:
-  overlayer serve --address /run/overlayer/overlayer.sock
-  overlayer serve --print-containerd-config >> /etc/containerd/config.toml
-  overlayer serve --print-containerd-config 3 \\
-    > /etc/containerd/conf.d/overlayer.toml
-  ctr images pull --snapshotter overlayer docker.io/library/debian:12
-
-The package has systemd units with socket activation in dist/daemon/systemd.`;
-
 const COMPLETION_HELP = `
 Examples:
   echo 'source <(overlayer completion bash)' >> ~/.bashrc
   overlayer completion zsh > "\${fpath[1]}/_overlayer"
   overlayer completion fish > ~/.config/fish/completions/overlayer.fish`;
 
+/** A part of the commands, and the first words of the command line for which it is loaded. */
+interface Part {
+  readonly words: readonly string[];
+  readonly load: () => Promise<(program: Command) => void>;
+}
+
+const IMAGES = [
+  'pull',
+  'import',
+  'export',
+  'push',
+  'copy',
+  'convert',
+  'mount',
+  'unmount',
+  'bundle',
+  'images',
+];
+const BUILDING = ['commit', 'append', 'squash', 'rebase', 'config'];
+
+/** In the order of the help. */
+const PARTS: readonly Part[] = [
+  {
+    words: ['unpack', 'inspect', 'diff', 'layer'],
+    load: async () => (await import('./commands/layer-program.js')).addLayerCommands,
+  },
+  {
+    words: [...IMAGES, ...BUILDING],
+    load: async () => (await import('./commands/images/images-program.js')).addImages,
+  },
+  {
+    words: ['explore', 'files', 'cat'],
+    load: async () => (await import('./commands/look-program.js')).addLookCommands,
+  },
+  {
+    words: ['content'],
+    load: async () => (await import('./commands/content/content-program.js')).addContent,
+  },
+  {
+    words: ['snapshots'],
+    load: async () => (await import('./commands/snapshots/snapshots-program.js')).addSnapshots,
+  },
+  { words: ['serve'], load: async () => (await import('./commands/serve-program.js')).addServe },
+];
+
 /**
  * The command line. Each command loads its code when it runs.
  *
- * @param path the names of the only command that is declared
+ * @param path the names of the only command that is declared. The program may lack it if it is not a word of `PARTS`
  * @default path all commands
  */
-export function createProgram(version: string, path: readonly string[] = []): Command {
+export async function createProgram(version: string, path: readonly string[] = []): Promise<Command> {
   const program = new Command('overlayer')
     .description('Turns container image layers into root filesystems.')
     .version(version, '-V, --version', 'print the version')
@@ -58,23 +89,8 @@ export function createProgram(version: string, path: readonly string[] = []): Co
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText('after', PROGRAM_HELP);
   declareOnly(program, path);
-  addLayerCommands(program);
-  addImages(program);
-  addLookCommands(program);
-  addContent(program);
-  addSnapshots(program);
-  addCommand(program, {
-    name: 'serve',
-    summary: 'Serve snapshots, diffs and blobs to containerd.',
-    details: 'It is a daemon for the proxy plugins in the configuration of containerd.',
-    operands: [],
-    flags: SERVE_FLAGS,
-    help: SERVE_HELP,
-    run: async (_, flags) => {
-      const { serve, printContainerdConfig } = await import('./commands/serve.js');
-      return await (flags.printContainerdConfig ? printContainerdConfig : serve)(flags);
-    },
-  });
+  for (const { words, load } of PARTS)
+    if (path[0] === undefined || words.includes(path[0])) (await load())(program);
   program
     .command('completion')
     .description('Print a script that completes overlayer commands in a shell.')
@@ -82,7 +98,7 @@ export function createProgram(version: string, path: readonly string[] = []): Co
     .addHelpText('after', COMPLETION_HELP)
     .action(async (shell) => {
       const { printCompletion } = await import('./commands/completion.js');
-      printCompletion(createProgram(version), shell);
+      printCompletion(await createProgram(version), shell);
     });
   return program;
 }

@@ -26,7 +26,7 @@ async function parse(args: readonly string[], version: string): Promise<void> {
   const lost = findLostBytes(args);
   if (lost !== undefined)
     return reportUsage(`${lost} is not valid UTF-8: overlayer cannot use such a name`, args);
-  const program = programFor(args, version);
+  const program = await programFor(args, version);
   let wrong: string | undefined;
   noteUsage(program, program.name(), (text) => {
     wrong = text;
@@ -43,16 +43,16 @@ async function parse(args: readonly string[], version: string): Promise<void> {
 }
 
 /** @returns a program with the one command that the arguments begin with; with all, where they begin with none */
-function programFor(args: readonly string[], version: string): Command {
+async function programFor(args: readonly string[], version: string): Promise<Command> {
   const end = args.findIndex((word) => word.startsWith('-'));
   const words = end < 0 ? args : args.slice(0, end);
-  const program = createProgram(version, words);
+  const program = await createProgram(version, words);
   let found: Command | undefined = program;
   for (const word of words) {
     if (found === undefined || found.registeredArguments.length > 0) break;
     found = found.commands.find((command) => command.name() === word);
   }
-  return found === undefined ? createProgram(version) : program;
+  return found === undefined ? await createProgram(version) : program;
 }
 
 /** Columns of the help where standard output is no terminal. */

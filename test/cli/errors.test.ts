@@ -249,13 +249,13 @@ test.each([
   expect(stderr).toMatch(says);
 });
 
-test('every answer to a word of others is a command', () => {
+test('every answer to a word of others is a command', async () => {
   const known = new Map<string, Command>();
   const add = (command: Command, name: string): void => {
     known.set(name, command);
     for (const each of command.commands) add(each, `${name} ${each.name()}`);
   };
-  add(createProgram('1'), 'overlayer');
+  add(await createProgram('1'), 'overlayer');
   for (const [parent, words] of Object.entries(ANSWERS))
     for (const [word, answer] of Object.entries(words)) {
       expect(known.has(`${parent} ${word}`), `${parent} ${word} is a command itself`).toBe(false);

@@ -40,7 +40,7 @@ test('the limits in the help are the limits', async () => {
   expect(Object.fromEntries(shown)).toEqual(DEFAULT_LIMITS);
 });
 
-test('every help fits 80 columns, and no summary is wrapped', () => {
+test('every help fits 80 columns, and no summary is wrapped', async () => {
   const helpOf = (command: Command): string => {
     const parts: string[] = [];
     command.configureOutput({ writeOut: (part) => void parts.push(part), getOutHelpWidth: () => 80 });
@@ -48,13 +48,19 @@ test('every help fits 80 columns, and no summary is wrapped', () => {
     return parts.join('');
   };
   const commandsOf = (command: Command): Command[] => [command, ...command.commands.flatMap(commandsOf)];
-  const texts = commandsOf(createProgram('1')).map(helpOf);
+  const texts = commandsOf(await createProgram('1')).map(helpOf);
   expect(texts.length).toBeGreaterThan(40);
   for (const text of texts) {
     for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     const [, list = ''] = /^Commands:\n((?: .*\n)+)/m.exec(text) ?? [];
     for (const line of list.split('\n').filter(Boolean)) expect(line).toMatch(/^ {2}\w+ +\S/);
   }
+});
+
+test('each command is declared alone, without the others', async () => {
+  const namesOf = ({ commands }: Command) => commands.map((command) => command.name());
+  for (const name of namesOf(await createProgram('1')))
+    expect(namesOf(await createProgram('1', [name]))).toContain(name);
 });
 
 test('help COMMAND is the help of the command', async () => {

@@ -1,7 +1,14 @@
 import { InvalidArgumentError } from 'commander';
-import { collect, compressionFlag, flag, parseLabels, required, type ValuesOf } from './declare.js';
-import { PLATFORM } from './image-flags.js';
-import { epochFlag } from './layer-flags.js';
+import {
+  collect,
+  compressionFlag,
+  epochFlag,
+  flag,
+  parseLabels,
+  required,
+  type ValuesOf,
+} from './declare.js';
+import { PLATFORM } from './fetch-flags.js';
 import { progressFlag, STORE_FLAGS } from './store-flags.js';
 
 /** Reads `["/bin/app","-v"]`, or a line for a shell, as in a Dockerfile. An empty text is an empty list. */

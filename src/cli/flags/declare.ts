@@ -222,11 +222,17 @@ export function compressionFlag(fallback: string): Flag<'compression', ChosenCom
 }
 
 /** Seconds since 1970. */
-export function parseEpoch(text: string): Date {
+function parseEpoch(text: string): Date {
   const time = new Date(Number(text) * 1000);
   if (!/^\d+$/.test(text) || Number.isNaN(time.getTime()))
     throw new InvalidArgumentError('It should be a number of seconds since 1970.');
   return time;
+}
+
+export function epochFlag(help = 'latest modification time, in seconds since 1970') {
+  const option = flag('--source-date-epoch <SECONDS>', help, parseEpoch);
+  // An empty variable counts as unset.
+  return process.env['SOURCE_DATE_EPOCH'] === '' ? option : option.env('SOURCE_DATE_EPOCH');
 }
 
 /** Parses an option that may be repeated. */

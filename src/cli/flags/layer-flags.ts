@@ -1,17 +1,17 @@
 import {
   collect,
   compressionFlag,
+  epochFlag,
   flag,
   grouped,
   parseCount,
-  parseEpoch,
   parseLabels,
   parseSize,
   required,
   type ValuesOf,
   withDefault,
 } from './declare.js';
-import { FETCH_FLAGS, PLATFORM } from './image-flags.js';
+import { FETCH_FLAGS, PLATFORM } from './fetch-flags.js';
 import { JSON_OUTPUT, progressFlag, STORE_FLAGS } from './store-flags.js';
 
 const PROGRESS = progressFlag('a bar');
@@ -131,9 +131,3 @@ export const UNPACK_SNAPSHOT_FLAGS = [
   ...LIMIT_FLAGS,
 ] as const;
 export type UnpackSnapshotFlags = ValuesOf<typeof UNPACK_SNAPSHOT_FLAGS>;
-
-export function epochFlag(help = 'latest modification time, in seconds since 1970') {
-  const option = flag('--source-date-epoch <SECONDS>', help, parseEpoch);
-  // An empty variable counts as unset.
-  return process.env['SOURCE_DATE_EPOCH'] === '' ? option : option.env('SOURCE_DATE_EPOCH');
-}
