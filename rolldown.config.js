@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { privateNames } from './rolldown.private-names.js';
 
 const common = {
   platform: 'node',
@@ -128,7 +129,7 @@ const loader = (name, module, plugins) => ({
 /** A worker thread: one file, as its loading is not on the way of anything else. */
 const thread = (name, module) => ({
   ...common,
-  plugins: [moduleURL, lateBuiltins],
+  plugins: [moduleURL, lateBuiltins, privateNames],
   input: { [name]: `dist/${module}` },
   output: { ...output, dir: 'dist/threads', codeSplitting: false },
 });

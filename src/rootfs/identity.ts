@@ -19,11 +19,14 @@ export function resolveIdentity(rootless: boolean | undefined): Identity {
   return { uid: process.geteuid!(), gid: process.getegid!(), rootless: rootless ?? !isRoot, isRoot };
 }
 
+/** It never changes: a process with several threads cannot enter another user namespace. */
+let uidMap: string | undefined;
+
 function isRealRoot(): boolean {
   if (process.geteuid!() !== 0) return false;
-  const map = readOwnProc('uid_map');
+  uidMap ??= readOwnProc('uid_map');
   // The map is unknown without /proc. A user who is not root gets an error then, and can set `rootless`.
-  return map === undefined || /^\s*0\s+0\s+4294967295\s*$/.test(map);
+  return uidMap === undefined || /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
 }
 
 /** Whether the mode of a directory denies access to its owner, who is not root. */

@@ -42,7 +42,7 @@ export function withClosing<T>(system: System, open: (keep: (descriptor: number)
  */
 export function realParent(path: string): string {
   try {
-    return realpathSync(dirname(path));
+    return realpathSync.native(dirname(path));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new OverlayerError('NotFound', `Cannot create "${path}": its parent directory does not exist`, {
@@ -113,8 +113,8 @@ export function lockStaged(system: System, descriptor: number): boolean {
  */
 export function removeDead(system: System, directory: number, name: string): void {
   const start = stagingStart(name);
-  for (const { name: staging } of quietly(() => system.list(directory)) ?? [])
-    if (staging.startsWith(start) && /^[0-9a-z]{1,8}$/.test(staging.slice(start.length)))
+  for (const { name: staging } of quietly(() => system.list(directory, { start })) ?? [])
+    if (/^[0-9a-z]{1,8}$/.test(staging.slice(start.length)))
       quietly(() => removeIfDead(system, directory, staging));
 }
 

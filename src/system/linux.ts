@@ -235,14 +235,15 @@ function bindLinuxSystem(): System {
       check(c.fstatfs(descriptor, scratchAddress), 'fstatfs');
       return words.getUint32(0, true); // f_type, of 4 or 8 bytes
     },
-    list(descriptor, onNames) {
+    list(descriptor, { start = '', onNames } = {}) {
       check(c.lseek(descriptor, 0, 0), 'lseek');
       const entries: DirectoryEntry[] = [];
       for (;;) {
         const length = check(c.getdents(descriptor, scratchAddress, scratch.length), 'getdents64');
-        if (length === 0) return entries;
+        if (length === 0)
+          return start === '' ? entries : entries.filter(({ name }) => name.startsWith(start));
         const before = entries.length;
-        readDirents(scratch, words, length, entries);
+        if (scratch.subarray(0, length).includes(start)) readDirents(scratch, words, length, entries);
         onNames?.(entries.length - before);
       }
     },

@@ -16,9 +16,9 @@ export function meterSystem(system: System, budget: Pick<WorkBudget, 'charge' | 
     };
     Object.assign(metered, { [name]: charged });
   }
-  metered.list = (descriptor): DirectoryEntry[] => {
+  metered.list = (descriptor, options): DirectoryEntry[] => {
     budget.charge();
-    return system.list(descriptor, (names) => budget.charge(names));
+    return system.list(descriptor, { ...options, onNames: (names) => budget.charge(names) });
   };
   metered.copyRange = (...args) => {
     budget.charge();

@@ -51,9 +51,14 @@ export interface System {
   /**
    * Names in a directory, without `.` and `..`.
    *
-   * @param onNames called with the number of names that each call to the kernel has returned; it throws to end the work
+   * @param options `start`: only names that begin with it. Others cost a tenth of the time, and are not charged
+   *
+   * `onNames`: called with the number of names that each call to the kernel has returned; it throws to end the work
    */
-  list(descriptor: number, onNames?: (names: number) => void): DirectoryEntry[];
+  list(
+    descriptor: number,
+    options?: { readonly start?: string; readonly onNames?: (names: number) => void },
+  ): DirectoryEntry[];
   chown(descriptor: number, uid: number, gid: number): void;
   chownAt(directory: number, name: string, uid: number, gid: number): void;
   chmod(descriptor: number, mode: number): void;

@@ -37,12 +37,14 @@ const WRITERS = {
   },
   'a replaced file': {
     program: `const { replaceFile } = await import(${dist('rootfs/replace-file.js')});
-      async function* bytes() {
-        yield Buffer.alloc(70_000);
-        process.send('open');
-        await new Promise(() => {});
-      }
-      replaceFile(process.argv[1], bytes());`,
+      await new Promise((open) => {
+        async function* bytes() {
+          yield Buffer.alloc(70_000);
+          open();
+          await new Promise(() => {});
+        }
+        replaceFile(process.argv[1], bytes());
+      });`,
     write: async (path: string) => {
       await replaceFile(path, Buffer.from('x'));
       rmSync(path);

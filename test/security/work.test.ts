@@ -71,6 +71,11 @@ describe('calls to the kernel grow with the entries', () => {
     );
     expect(countCalls(box.dest, { layer })).toBeLessThan(20 * 100 * 12);
   });
+
+  test('directories that are filled at once', ({ box }) => {
+    const layer = tar(...range(100).flatMap((index) => [dir(`d${index}`), file(`d${index}/f`, 'x')]));
+    expect(countCalls(box.dest, { layer })).toBeLessThan(100 * 12);
+  });
 });
 
 test('user attributes are not tried on what can have none', async ({ box }) => {
