@@ -46,7 +46,7 @@ export function loadChunk(
       if (id.startsWith('node:')) return builtins[id]?.() ?? process.getBuiltinModule(id);
       return createRequire(file)(id);
     };
-    compile(file, code)(module.exports, require, module, file, directory);
+    compile(file, code).call(module.exports, module.exports, require, module, file, directory);
     return module.exports;
   };
   return load(path);
