@@ -155,11 +155,11 @@ export class Endpoint {
 
   async #send(url: URL, { method, headers, body, signal, from }: EndpointRequest): Promise<HttpResponse> {
     const isOwn = this.#isOwn(url);
-    const foreign = async (target: URL) => await this.#targets.get(target.origin)?.header(signal);
+    const foreign = async (target: URL) => await this.#targets.get(target.origin)?.header(target, signal);
     return await this.#client.request(url, {
       ...{ method, headers, body, signal },
       ownHeaders: isOwn ? this.host.headers : undefined,
-      authorization: await (isOwn ? this.#own(from).header(signal) : foreign(url)),
+      authorization: await (isOwn ? this.#own(from).header(url, signal) : foreign(url)),
       authorizationFor: foreign,
     });
   }

@@ -86,6 +86,24 @@ test('an image of an index, from a registry that gives anonymous tokens', async 
   expect(tokens.requests).toHaveLength(1);
 });
 
+test('a second source of a repository gets its token before its first request', async () => {
+  const tokens = await RegistryTokenServer.start(() => ({ token: 'anonymous' }));
+  onTestFinished(() => tokens.close());
+  const { source, proxy } = await sample.through('', ({ request, response }: Exchange) => {
+    if (request.headers.authorization === 'Bearer anonymous') return false;
+    const challenge = `Bearer realm="${tokens.url}",service="tests",scope="repository:some/image:pull"`;
+    response.writeHead(401, { 'www-authenticate': challenge }).end();
+    return true;
+  });
+  const manifest = documents()[0];
+  await source.images();
+  expect(taken(proxy)).toEqual(requests(manifest, manifest));
+  await using second = await openRegistry(`${proxy.host}/some/image:1`);
+  await second.images();
+  expect(taken(proxy)).toEqual(requests(manifest));
+  expect(tokens.requests).toHaveLength(2);
+});
+
 describe('an image of several small layers', () => {
   const layers = ['one', 'two', 'three'].map((name) => gzipSync(tar(file(name, name))));
   const described = layers.map((layer) => describeBlob(MEDIA_TYPE.layerGzip, layer)) as Descriptor[];

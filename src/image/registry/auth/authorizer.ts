@@ -24,7 +24,24 @@ interface Asked {
   readonly refused: string | undefined;
 }
 
-/** The authorization for one server. It is fetched at the first challenge, and renewed before it expires. */
+/**
+ * What servers of this process have asked for, by origin and scope. The next source of the same repository gets its token before
+ * its first request, which saves the refusal of that request. Credentials and tokens are never kept here.
+ */
+const askedBefore = new Map<string, Asked>();
+const MOST_ASKED = 1000;
+
+function remember(key: string, asked: Asked): void {
+  askedBefore.delete(key);
+  askedBefore.set(key, { ...asked, refused: undefined });
+  const [oldest] = askedBefore.keys();
+  if (askedBefore.size > MOST_ASKED) askedBefore.delete(oldest!);
+}
+
+/**
+ * The authorization for one server. It is fetched at the first challenge, or before the first request if an earlier source has got
+ * the challenge, and renewed before it expires.
+ */
 export class Authorizer {
   readonly #client: HttpClient;
   readonly #scope: string;
@@ -46,20 +63,31 @@ export class Authorizer {
     return (await (looksUp ? this.#lookUp() : this.#found))?.hint;
   }
 
-  /** The header for the next request; undefined before the first challenge. */
-  async header(signal: AbortSignal): Promise<string | undefined> {
+  /** The header for the next request, to `url`; undefined before the first challenge. */
+  async header({ origin }: URL, signal: AbortSignal): Promise<string | undefined> {
     const current = this.#current;
+    const before = current === undefined ? askedBefore.get(this.#keyOf(origin)) : undefined;
+    if (before !== undefined) return await this.#renewed(before, signal);
     const isFresh = this.#isFresh;
     this.#isFresh = false;
     if (current === undefined || isFresh || current.expiresAt > Date.now() + EARLY_MS) return current?.header;
+    return await this.#renewed({ ...current.asked, refused: undefined }, signal);
+  }
+
+  /** @returns undefined if that fails: the server may send another challenge now */
+  async #renewed(asked: Asked, signal: AbortSignal): Promise<string | undefined> {
     try {
-      return await this.#renew({ ...current.asked, refused: undefined }, signal);
+      return await this.#renew(asked, signal);
     } catch {
       signal.throwIfAborted();
-      // The server may send another challenge now.
       this.#current = undefined;
+      askedBefore.delete(this.#keyOf(asked.origin.origin));
       return undefined;
     }
+  }
+
+  #keyOf(origin: string): string {
+    return `${origin} ${this.#scope}`;
   }
 
   /**
@@ -75,7 +103,10 @@ export class Authorizer {
     const challenges = SCHEMES.flatMap(
       (scheme) => offered.find((challenge) => challenge.scheme === scheme) ?? [],
     );
-    return (await this.#renew({ challenges, origin, refused }, signal)) !== undefined;
+    const asked = { challenges, origin, refused };
+    if ((await this.#renew(asked, signal)) === undefined) return false;
+    remember(this.#keyOf(origin.origin), asked);
+    return true;
   }
 
   /** Concurrent requests share one renewal, which the signal of none of them aborts. */

@@ -1,7 +1,7 @@
 import { Agent, type ClientRequestArgs, request } from 'node:http';
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import tls from 'node:tls';
+import { connect as connectTLS } from 'node:tls';
 import { basicAuthorization } from '../auth/credentials.js';
 import { isUnknownIssuer, type ServerTrust, type TrustOptions } from '../hosts/server-trust.js';
 import type { HttpProxy, Route } from './route.js';
@@ -110,7 +110,7 @@ export class Connections {
   ): Promise<Socket> {
     const session = this.#sessions.get(hostname);
     const onread = reusingMemory(TLS_READ_BYTES);
-    const socket = tls.connect({
+    const socket = connectTLS({
       ...{
         host: hostname,
         port,
