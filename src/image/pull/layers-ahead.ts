@@ -31,6 +31,8 @@ export class LayersAhead<T> {
   readonly #signal: AbortSignal;
   #waiting: readonly Descriptor[] = [];
   readonly #fetched = new Map<Digest, Promise<T>>();
+  /** How often each small layer has its turn: an image may list one several times. */
+  readonly #turns = new Map<Digest, number>();
 
   constructor(fetch: FetchAhead<T>, signal: AbortSignal | undefined) {
     this.#fetch = fetch;
@@ -44,13 +46,16 @@ export class LayersAhead<T> {
     this.#waiting = layers.filter(
       ({ size, mediaType }) => size <= MAX_LAYER_BYTES && !isNonDistributable(mediaType),
     );
+    for (const { digest } of this.#waiting) this.#turns.set(digest, (this.#turns.get(digest) ?? 0) + 1);
     this.#goOn();
   }
 
   /** The layer has its turn. @returns undefined when it was not fetched ahead */
   take({ digest }: Descriptor): Promise<T> | undefined {
     const fetched = this.#fetched.get(digest);
-    this.#fetched.delete(digest);
+    const turns = (this.#turns.get(digest) ?? 1) - 1;
+    this.#turns.set(digest, turns);
+    if (turns <= 0) this.#fetched.delete(digest);
     this.#waiting = this.#waiting.filter((layer) => layer.digest !== digest);
     this.#goOn();
     return fetched;

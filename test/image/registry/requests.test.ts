@@ -126,6 +126,17 @@ describe('an image of several small layers', () => {
     return proxy;
   }
 
+  test('unpack: a layer that is listed twice is requested once', async () => {
+    const twice = [layers[0]!, layers[1]!, layers[0]!];
+    const layout = writeFiles(`${sample.directory}/twice`, layoutFiles({}, twice));
+    await push({ location: `oci:${layout}:sample:1` }, `${sample.registry.host}/some/twice:1`);
+    const proxy = await RegistryProxy.start(sample.registry.host, '', () => false);
+    onTestFinished(() => proxy.close());
+    await using source = await openRegistry(`${proxy.host}/some/twice:1`);
+    await unpackImage(source, `${place.directory}/twice`);
+    expect(taken(proxy)).toHaveLength(4);
+  });
+
   test.each(['unpack', 'pull'] as const)(
     '%s: the config and the layers are requested at once',
     async (what) => {
