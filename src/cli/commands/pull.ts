@@ -54,6 +54,7 @@ function askAhead(source: ImageSource, options: ListSourceImagesOptions): ImageS
   return {
     description: source.description,
     isRemote: source.isRemote,
+    connections: source.connections,
     images: () => images,
     open: (blob, options) => source.open(blob, options),
     close: () => source.close(),

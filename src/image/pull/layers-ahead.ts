@@ -29,20 +29,25 @@ export class LayersAhead<T> {
   readonly #fetch: FetchAhead<T>;
   readonly #ending = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #atOnce: number;
+  #most = 0;
   #waiting: readonly Descriptor[] = [];
   readonly #fetched = new Map<Digest, Promise<T>>();
   /** How often each small layer has its turn: an image may list one several times. */
   readonly #turns = new Map<Digest, number>();
 
-  constructor(fetch: FetchAhead<T>, signal: AbortSignal | undefined) {
+  /** @param atOnce the number of layers that have their turn at once */
+  constructor(fetch: FetchAhead<T>, atOnce: number, signal: AbortSignal | undefined) {
     this.#fetch = fetch;
+    this.#atOnce = atOnce;
     const ending = this.#ending.signal;
     this.#signal = signal === undefined ? ending : AbortSignal.any([signal, ending]);
   }
 
   /** Begins to fetch the small ones, in their order. Layers of a local source need not be fetched. */
-  begin({ isRemote = false }: ImageSource, layers: readonly Descriptor[]): void {
+  begin({ isRemote = false, connections = Infinity }: ImageSource, layers: readonly Descriptor[]): void {
     if (!isRemote) return;
+    this.#most = Math.min(MOST_AHEAD, connections - this.#atOnce);
     this.#waiting = layers.filter(
       ({ size, mediaType }) => size <= MAX_LAYER_BYTES && !isNonDistributable(mediaType),
     );
@@ -69,7 +74,7 @@ export class LayersAhead<T> {
   }
 
   #goOn(): void {
-    while (this.#fetched.size < MOST_AHEAD) {
+    while (this.#fetched.size < this.#most) {
       const [layer, ...rest] = this.#waiting;
       if (layer === undefined) return;
       this.#waiting = rest.filter(({ digest }) => digest !== layer.digest);

@@ -22,7 +22,7 @@ import { fetchIntoIngest } from './fetch-layer.js';
 import { isForCaller, LayersAhead } from './layers-ahead.js';
 import { openBlobIngest, type PullContext, PullLease } from './pull-context.js';
 import type { PlannedLayer, PullEvent } from './pull-event.js';
-import { defaultConcurrency, fixedConcurrency, unpackLayers } from './unpack-layers.js';
+import { boundedBy, defaultConcurrency, fixedConcurrency, unpackLayers } from './unpack-layers.js';
 
 /** Options of `pull` and `import`. */
 export interface GetImageOptions extends AdmitOptions {
@@ -74,15 +74,21 @@ export async function pullImage(
 ): Promise<ImageRecord> {
   const { platform = hostPlatform(), keepBlobs = true, thread = 'worker' } = options;
   checkChoice('thread', thread, ['worker', 'caller']);
-  const concurrency =
-    options.concurrency === undefined ? defaultConcurrency() : fixedConcurrency(options.concurrency);
+  const concurrency = boundedBy(
+    source.connections,
+    options.concurrency === undefined ? defaultConcurrency() : fixedConcurrency(options.concurrency),
+  );
   const { signal = new AbortController().signal, limits, labels } = options;
   const lease = await PullLease.take(parts);
   const base: PullContext = { parts, source, lease, keepBlobs, limits, signal, thread };
   // Blobs that are not kept may belong to snapshots that exist, which the config tells.
   const isAhead = keepBlobs && options.concurrency === undefined;
   const ahead = isAhead
-    ? new LayersAhead((layer, during) => fetchIntoIngest({ ...base, signal: during }, layer), signal)
+    ? new LayersAhead(
+        (layer, during) => fetchIntoIngest({ ...base, signal: during }, layer),
+        concurrency.most,
+        signal,
+      )
     : undefined;
   const context: PullContext = { ...base, ahead };
   const documents = new StoredDocuments(context);

@@ -43,6 +43,11 @@ export function fixedConcurrency(layers: number): Concurrency {
   throw new OverlayerError('InvalidArgument', `Not a number of layers at once: ${layers}`);
 }
 
+/** A layer has a connection of its own. */
+export function boundedBy(connections: number | undefined, { first, most }: Concurrency): Concurrency {
+  return { first: Math.min(first, connections ?? first), most: Math.min(most, connections ?? most) };
+}
+
 interface UnpackLayersOptions {
   readonly layers: readonly PlannedLayer[];
   readonly concurrency: Concurrency;

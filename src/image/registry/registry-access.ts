@@ -62,8 +62,8 @@ export interface OpenRegistryOptions {
    */
   readonly minBytesPerSecond?: number | undefined;
   /**
-   * Connections over which the layers of the registry are fetched at once, each with another range. A layer has one in any
-   * case: 1 requests no ranges. Each takes 4 MiB of memory. A server that refuses requests because they are too many (429,
+   * Connections over which the layers of the registry are fetched at once, each with another range. No more layers are fetched at
+   * once than connections; 1 requests no ranges. Each takes 4 MiB of memory. A server that refuses requests because they are too many (429,
    * 503) gets fewer.
    * @default 1 while bytes come as fast as they are read, and up to 8 while they come more slowly
    */

@@ -31,7 +31,7 @@ export class RegistrySource implements ImageSource {
   readonly #tell: (notice: RegistryNotice) => void;
   readonly #lifetime: Lifetime;
   readonly #repository: Repository;
-  readonly #connections: RegistryAccess['connections'];
+  readonly #lanes: RegistryAccess['connections'];
   readonly #budget: ConnectionBudget;
   /** The manifest is requested only once. */
   #resolved: ResolvedManifest | undefined;
@@ -41,13 +41,17 @@ export class RegistrySource implements ImageSource {
     this.description = reference.domain;
     this.#reference = reference;
     this.#retries = retries;
-    this.#connections = access.connections;
+    this.#lanes = access.connections;
     this.#budget = new ConnectionBudget(access.connections.most);
     this.#tell = onceEach(onNotice);
     this.#lifetime = new Lifetime(access.deadlineMs, `${reference.name} did not arrive`);
     const shared = { ...access, ending: this.#lifetime.signal, tell: this.#tell };
     const endpoints = hosts.map((host) => openEndpoint(host, reference, shared));
     this.#repository = new Repository(reference, endpoints, this.#tell);
+  }
+
+  get connections(): number {
+    return this.#lanes.most;
   }
 
   async images({ known, signal }: ListSourceImagesOptions = {}): Promise<readonly SourceImage[]> {
@@ -70,7 +74,7 @@ export class RegistrySource implements ImageSource {
     if (first.response.isEncoded && !isLayer(blob.mediaType) && blob.size <= MAX_DOCUMENT_BYTES)
       return { bytes: await first.response.read(blob.size, `Blob ${blob.digest}`), offset: 0 };
     const body = new BlobBody(blob, first, {
-      ...{ requests, budget: this.#budget, connections: this.#connections, signal: operation.signal },
+      ...{ requests, budget: this.#budget, connections: this.#lanes, signal: operation.signal },
       retries: () => this.#newRetries(),
     });
     return { bytes: new LentBytes(body), offset: first.range.start };

@@ -15,6 +15,8 @@ export interface ImageSource extends AsyncDisposable {
   readonly description: string;
   /** Whether each blob takes a round trip to a server. @default false */
   readonly isRemote?: boolean | undefined;
+  /** The most layers that are fetched at once. @default any number */
+  readonly connections?: number | undefined;
   /** The images that were chosen when the source was opened, or all of them. @throws OverlayerError `NotFound` */
   images(options?: ListSourceImagesOptions): Promise<readonly SourceImage[]>;
   /** Entries that are not images, or can't be read. @default none */

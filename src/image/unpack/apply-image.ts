@@ -45,7 +45,7 @@ export async function applyImage(
   const { platform = hostPlatform(), target: form = 'directory', thread = 'worker', signal } = options;
   checkChoice('target', form, ['directory', 'erofs']);
   checkChoice('thread', thread, ['worker', 'caller']);
-  const ahead = new LayersAhead((layer, during) => readIntoMemory(source, layer, during), signal);
+  const ahead = new LayersAhead((layer, during) => readIntoMemory(source, layer, during), 1, signal);
   const documents = documentsOf(
     (descriptor) => readDocument(source, descriptor, { signal }),
     (manifest) => ahead.begin(source, manifest.layers),
