@@ -50,6 +50,20 @@ const lateBuiltins = {
 };
 
 /**
+ * The loader of chunks (`load-chunk.ts`) imports modules for them: Node warns of an `import()` in a script that its own `require`
+ * has not loaded.
+ */
+const importByLoader = {
+  name: 'import-by-loader',
+  renderChunk(code) {
+    const replaced = code.replace(/(?<![\w$.])import\((?="|new URL\()/g, 'importModule(');
+    return replaced === code
+      ? null
+      : `const importModule = require.import ?? ((specifier) => import(specifier));\n${replaced}`;
+  },
+};
+
+/**
  * Exports of a chunk as plain properties: no export is assigned again after its chunk has run. A getter takes 5 µs to define, and
  * each use of it in another chunk is a call.
  */
@@ -83,7 +97,7 @@ const withoutUnused = {
 const commandLine = {
   ...common,
   external: (id, importer) => common.external.test(id) && !BUNDLED.includes(id) && !isUnused(id, importer),
-  plugins: [moduleURL, lateBuiltins, plainExports, withoutUnused, licenses('LICENSES.txt')],
+  plugins: [moduleURL, lateBuiltins, importByLoader, plainExports, withoutUnused, licenses('LICENSES.txt')],
   input: { 'command-line': 'dist/cli/command-line.js' },
   output: {
     ...output,

@@ -28,16 +28,18 @@ test.each(LOADERS)('a chunk loads others, packages and modules of Node: %s', asy
       exports.other = require('./other.cjs');
       exports.same = require('./other.cjs') === exports.other;
       exports.pack = require('pack');
-      exports.late = () => import('pack');
+      exports.late = () => (require.import ?? ((name) => import(name)))(join(__dirname, 'late.mjs'));
       exports.join = require('node:path').join;
+      const { join } = exports;
       exports.place = [__filename, __dirname, module.exports === exports, this === exports];`,
     'other.cjs': `module.exports = { early: require('./main.cjs').early };`,
+    'late.mjs': `export default 'a module';`,
     'node_modules/pack/index.js': `module.exports = 'a package';`,
   });
   const loaded = load(path) as Record<string, unknown>;
   expect(loaded).toMatchObject({ other: { early: 'seen' }, same: true, pack: 'a package', join });
   expect(loaded['place']).toEqual([path, join(path, '..'), true, true]);
-  expect(await (loaded['late'] as () => unknown)()).toMatchObject({ default: 'a package' });
+  expect(await (loaded['late'] as () => unknown)()).toMatchObject({ default: 'a module' });
 });
 
 test.each(LOADERS)('an error has the position in the file: %s', (_, load) => {

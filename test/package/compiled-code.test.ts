@@ -194,6 +194,18 @@ test('a full disk keeps no part of a file', () => {
   expect(printed).toBe('');
 });
 
+test('Node says nothing of a module that a chunk imports late', () => {
+  const hosts = join(root, 'hosts/127.0.0.1:1');
+  mkdirSync(hosts, { recursive: true });
+  writeFileSync(join(hosts, 'hosts.toml'), 'server = "http://127.0.0.1:1"');
+  const { stderr } = spawnSync(
+    NODE,
+    [MAIN, 'inspect', 'docker://127.0.0.1:1/sample:1', '--hosts-dir', join(root, 'hosts')],
+    { env: { ...environment, XDG_CACHE_HOME: home }, encoding: 'utf8' },
+  );
+  expect(stderr).toMatch(/^overlayer: .*ECONNREFUSED\)\n$/);
+});
+
 test('the oldest files are removed, and no others', () => {
   const [name] = run();
   const inspect = name!.replace('help', 'inspect');

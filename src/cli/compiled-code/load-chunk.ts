@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 
 /** Where compiled code comes from, and where it goes. */
 export interface ScriptCode {
@@ -15,9 +15,14 @@ export interface ScriptCode {
 const HEAD = '(function (exports, require, module, __filename, __dirname) { ';
 const TAIL = '\n})';
 
+type Require = ((id: string) => unknown) & {
+  /** In place of `import()`, of which Node warns in a script that is not loaded by its own `require`. */
+  import?: (specifier: string) => Promise<unknown>;
+};
+
 type ModuleFunction = (
   exports: unknown,
-  require: (id: string) => unknown,
+  require: Require,
   module: { exports: unknown },
   filename: string,
   directory: string,
@@ -41,15 +46,20 @@ export function loadChunk(
     const module = { exports: {} as unknown };
     modules.set(file, module);
     const directory = dirname(file);
-    const require = (id: string) => {
+    const require: Require = (id) => {
       if (id.startsWith('.')) return load(join(directory, id));
       if (id.startsWith('node:')) return builtins[id]?.() ?? process.getBuiltinModule(id);
       return createRequire(file)(id);
     };
+    require.import = importModule;
     compile(file, code).call(module.exports, module.exports, require, module, file, directory);
     return module.exports;
   };
   return load(path);
+}
+
+function importModule(specifier: string): Promise<unknown> {
+  return import(specifier);
 }
 
 function compile(path: string, code: ScriptCode | undefined): ModuleFunction {
@@ -57,7 +67,6 @@ function compile(path: string, code: ScriptCode | undefined): ModuleFunction {
   const script = new Script(`${HEAD}${readFileSync(path, 'utf8')}${TAIL}`, {
     filename: path,
     columnOffset: -HEAD.length,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData && { cachedData }),
   });
   code?.add(path, script);
