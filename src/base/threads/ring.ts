@@ -115,9 +115,9 @@ export class Ring {
   }
 
   publish(length: number): void {
-    Atomics.add(this.#control, WRITTEN, length);
+    const before = Atomics.add(this.#control, WRITTEN, length);
+    const announced = (before - this.#unannounced) >>> 0;
     this.#unannounced += length;
-    const announced = (this.written - this.#unannounced) >>> 0;
     if (this.#unannounced >= Math.min(announced, this.size / 4)) this.flush();
   }
 

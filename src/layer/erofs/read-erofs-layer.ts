@@ -62,10 +62,10 @@ export function describeHead(head: LayerHead, path: string): ErofsLayerInfo {
  * @throws OverlayerError `DataLoss`: the head is damaged, or the file was cut off; `Unimplemented`: another version
  */
 export function readHead(descriptor: number, path: string): LayerHead | undefined {
-  const { size } = readingLayer(path, () => fstatSync(descriptor));
   const bytes = Buffer.alloc(HEAD_BYTES);
   const length = readingLayer(path, () => readFully(descriptor, bytes, 0), 0);
   if (!isLayerHead(bytes.subarray(0, length))) return undefined;
+  const { size } = readingLayer(path, () => fstatSync(descriptor));
   const head = decodeHead(bytes.subarray(0, length));
   if (head.fileBytes === size) return head;
   throw new OverlayerError('DataLoss', `Layer file "${path}" does not have the length that its head says`, {
