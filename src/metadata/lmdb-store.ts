@@ -16,10 +16,12 @@ import type {
   Value,
   WriteTransaction,
 } from './metadata-store.js';
-import { reserveLockFile, reserveSpare } from './reserve-space.js';
+import { reserveFirstPages, reserveLockFile, reserveSpare } from './reserve-space.js';
 
 /** LMDB's errors for a damaged file: lmdb.h, MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_VERSION_MISMATCH, MDB_INVALID. */
 const DAMAGED = [-30797, -30796, -30795, -30794, -30793];
+/** The environment has had a fatal error. */
+const PANIC = -30795;
 const { EACCES, EIO, ENOSPC } = os.errno;
 /** A full disk has less free space than this; a failing disk has more. */
 const FULL = 1 << 20;
@@ -48,7 +50,10 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
     const damage = findDamage(path);
     if (damage !== undefined) throw damaged(path, damage);
     const readOnly = isReadOnly(dirname(path));
-    if (!readOnly) reserveLockFile(system, `${path}-lock`);
+    if (!readOnly) {
+      reserveLockFile(system, `${path}-lock`);
+      reserveFirstPages(system, path);
+    }
     const database = loadLmdb().open<Value, LmdbKey>({
       path,
       readOnly,
@@ -64,7 +69,7 @@ export function openLmdbStore(path: string, system: System = openLinuxSystem()):
       chmodSync(path, 0o600);
       reserveSpare(system, path);
     }
-    const environment = { database, readOnly, id: fileID(path), users: 0 };
+    const environment = { database, readOnly, id: fileID(path), users: 0, turns: new WriteTurns() };
     shared.set(environment.id, environment);
     return new LmdbStore(path, environment);
   });
@@ -76,6 +81,43 @@ interface Environment {
   readonly readOnly: boolean;
   readonly id: string;
   users: number;
+  readonly turns: WriteTurns;
+  /** Set after a fatal error. */
+  failure?: OverlayerError | undefined;
+}
+
+/**
+ * Lets lmdb have the writes of one turn of the event loop at a time. A write that is alone waits for nothing, and takes 14 µs
+ * more (102, 88 in memory). */
+class WriteTurns {
+  #writes = 0;
+  #isOpen = true;
+  #waiting: (() => void)[] = [];
+  readonly #close = () => {
+    this.#isOpen = false;
+  };
+
+  /** @returns false when the writes before are on their way to the disk */
+  tryEnter(): boolean {
+    if (this.#writes === 0) {
+      this.#isOpen = true;
+      // lmdb begins in the same phase, and after it.
+      setImmediate(this.#close);
+    }
+    if (this.#isOpen) this.#writes += 1;
+    return this.#isOpen;
+  }
+
+  leave(): void {
+    this.#writes -= 1;
+    if (this.#writes > 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Resolves when all writes have left. */
+  end(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
 }
 
 /**
@@ -114,6 +156,7 @@ class LmdbStore implements MetadataStore {
 
   read<T>(use: (transaction: ReadTransaction) => T): T {
     this.#checkOpen();
+    this.#checkWhole();
     return asOverlayerErrors(this.#path, () => {
       // Otherwise reads do not see writes of other processes since the start of this turn of the event loop.
       this.#database.resetReadTxn();
@@ -129,18 +172,54 @@ class LmdbStore implements MetadataStore {
   async write<T>(change: (transaction: WriteTransaction) => T): Promise<T> {
     this.#checkOpen();
     if (this.#environment.readOnly) throw translate(this.#path, new SystemError('EROFS', 'open', this.#path));
-    // Only a child transaction is rolled back when it throws. Several of them share one write to the disk.
-    const written = this.#database.childTransaction(() =>
-      change(new LmdbTransaction(this.#database, {})),
-    ) as Promise<T>;
+    const written = this.#writeInTurn(change);
     this.#pending.add(written);
     try {
       return await written;
-    } catch (error) {
-      throw translate(this.#path, await causeOf(error));
     } finally {
       this.#pending.delete(written);
     }
+  }
+
+  /**
+   * Writes of one turn of the event loop share one write to the disk. Later ones wait for its end: lmdb never ends a write, nor
+   * the process, when it gets the write after a fatal error.
+   */
+  async #writeInTurn<T>(change: (transaction: WriteTransaction) => T): Promise<T> {
+    const { turns } = this.#environment;
+    while (!turns.tryEnter()) await turns.end();
+    try {
+      this.#checkWhole();
+      // Only a child transaction is rolled back when it throws.
+      return await (this.#database.childTransaction(() =>
+        change(new LmdbTransaction(this.#database, {})),
+      ) as Promise<T>);
+    } catch (error) {
+      const cause = translate(this.#path, await causeOf(error));
+      if (error instanceof Error && 'commitError' in error) this.#findFailure(cause);
+      throw cause;
+    } finally {
+      turns.leave();
+    }
+  }
+
+  /** LMDB takes nothing more after a refused write of the page that makes a transaction count. */
+  #findFailure(cause: unknown): void {
+    try {
+      this.#database.resetReadTxn();
+      this.#database.useReadTransaction().done();
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== PANIC) throw error;
+      const { code, errno } = cause as OverlayerError;
+      const message = `Cannot use the metadata store "${this.#path}" any more: the disk refused a write (${errno})`;
+      const hint = 'open it again when the disk works: the state before that write is whole';
+      this.#environment.failure = new OverlayerError(code, message, { hint, cause, errno });
+    }
+  }
+
+  #checkWhole(): void {
+    const { failure } = this.#environment;
+    if (failure !== undefined) throw failure;
   }
 
   close(): Promise<void> {

@@ -17,6 +17,25 @@ export function reserveLockFile(system: System, path: string): void {
   reserve(system, path, LOCK_BYTES, 'grow');
 }
 
+/** Two pages of the largest size that LMDB has. */
+const FIRST_BYTES = 64 * 1024;
+
+/**
+ * Reserves disk space for the first pages of a new store: lmdb ends the process (SIGSEGV) when it can't write them.
+ *
+ * @throws SystemError ENOSPC. A file that this made is removed
+ */
+export function reserveFirstPages(system: System, path: string): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if ((there?.size ?? 0) > 0) return;
+  try {
+    reserve(system, path, FIRST_BYTES, 'keep');
+  } catch (error) {
+    if (there === undefined) system.unlink(AT_FDCWD, path);
+    throw error;
+  }
+}
+
 /** Reserves space so that snapshots can be removed on a full disk, which needs writes. Does nothing if it is already full. */
 export function reserveSpare(system: System, path: string): void {
   try {
