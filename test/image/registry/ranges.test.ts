@@ -125,6 +125,11 @@ test.each<[string, AnswerChange]>([
   ],
   ['begin elsewhere', { range: { start: 7, end: 4_000_000 } }],
   ['are of a blob of another size', { headers: { 'content-range': 'bytes 0-1/99999999' } }],
+  ['are compressed', { headers: { 'content-encoding': 'gzip' } }],
+  [
+    'are several in one body',
+    { headers: { 'content-type': 'multipart/byteranges; boundary=x', 'content-range': undefined } },
+  ],
   ['have another ETag', { headers: { etag: '"other"' } }],
   ['have another digest', { headers: { 'docker-content-digest': `sha256:${'0'.repeat(64)}` } }],
 ])('ranges that %s: the blob comes by one connection', async (_, change) => {
@@ -179,6 +184,18 @@ test.each<[string, AnswerChange]>([
     return true;
   });
   await expectWhole(await source(server, four), server);
+});
+
+test('a range that stops coming is asked for again', async () => {
+  const server = await start(({ range, before, send }) => {
+    if (range === undefined) send({ stallAfter: 4 << 20 });
+    else if (before === 2) send({ stallAfter: 100_000 });
+    else return false;
+    return true;
+  });
+  await expectWhole(await source(server, { ...four, timeoutMs: 300 }), server);
+  const [stalled] = server.ranges.slice(2, 3);
+  expect(server.ranges.some(({ range }) => range!.start === stalled!.range!.start + 100_000)).toBe(true);
 });
 
 test('ranges that are shorter than asked for are continued', async () => {

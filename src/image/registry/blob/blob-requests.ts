@@ -74,7 +74,8 @@ export class BlobRequests {
     const response = await this.#ask(origin, range, { retries, signal });
     const sent = response.status === 206 ? contentRange(response, this.#blob.size) : undefined;
     const isRight = sent !== undefined && sent.start <= range.start && range.start < sent.end;
-    if (isRight && isSame(origin.identity, identityOf(response))) return { response, range: sent };
+    if (isRight && !response.isEncoded && isSame(origin.identity, identityOf(response)))
+      return { response, range: sent };
     response.destroy();
     throw new NoRangesError();
   }

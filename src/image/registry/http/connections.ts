@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTLS } from 'node:tls';
 import { basicAuthorization } from '../auth/credentials.js';
 import { isUnknownIssuer, type ServerTrust, type TrustOptions } from '../hosts/server-trust.js';
+import { closedError } from './http-exchange.js';
 import type { HttpProxy, Route } from './route.js';
 
 /** 64 KiB cost a fifth more time, 512 KiB no less. */
@@ -160,7 +161,7 @@ export class Connections {
       socket.once('close', () => {
         clearTimeout(timer);
         this.#sockets.delete(socket);
-        reject(Object.assign(new Error('The connection was closed'), { code: 'ECONNRESET' }));
+        reject(closedError());
       });
     });
   }

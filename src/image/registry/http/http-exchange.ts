@@ -52,6 +52,8 @@ export class HttpExchange {
     signal.addEventListener('abort', this.#onAbort);
     request.on('response', (response) => this.#receive(response));
     request.on('error', (error) => this.#finish(error));
+    // An answer that switches to another protocol (101) is no response.
+    request.on('close', () => this.#response === undefined && this.#finish(closedError()));
     if (typeof body === 'object') {
       const onSlow = (reason: string) => this.destroy(new TooSlowError(reason));
       const sending = new SendingBody(body, { ...patience, onSlow });
@@ -143,4 +145,8 @@ export class HttpExchange {
     this.#fail(error);
     this.#wake();
   }
+}
+
+export function closedError(): Error {
+  return Object.assign(new Error('The connection was closed'), { code: 'ECONNRESET' });
 }
