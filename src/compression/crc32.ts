@@ -1,5 +1,5 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
-import { bindIsal } from './isal-library.js';
+import { bindIsal, clearVectorRegisters } from './isal-library.js';
 
 /** @param before checksum of the bytes in front, 0 when there are none @returns that of all up to `end` */
 export type Crc32 = (before: number, bytes: Uint8Array, start: number, end: number) => number;
@@ -24,7 +24,9 @@ function isalCrc32(): Crc32 | undefined {
         buffer = bytes;
         address = Number(addressOf(bytes));
       }
-      return call(before, address + start, end - start);
+      const checksum = call(before, address + start, end - start);
+      clearVectorRegisters();
+      return checksum;
     };
   });
 }

@@ -1,7 +1,7 @@
 import type { Koffi } from '../base/natives.js';
 import type { ByteOutput } from './codec.js';
 import { GzipMember, type Inflater } from './gzip-member.js';
-import { bindIsal } from './isal-library.js';
+import { bindIsal, clearVectorRegisters } from './isal-library.js';
 import { MemberError, MemberStream } from './member-stream.js';
 
 /** struct inflate_state of <isa-l/igzip_lib.h>. `loadIsal` tests these offsets on a known stream before they are used. */
@@ -105,6 +105,7 @@ export class IsalInflater implements Inflater {
     words.setBigUint64(STATE.nextOut, this.#outputAddress + BigInt(this.#output.writeIndex), true);
     words.setUint32(STATE.availOut, room, true);
     const result = this.#isal.inflate(this.#stateAddress);
+    clearVectorRegisters();
     if (result < 0) throw new MemberError(ERRORS[result] ?? `error ${result}`);
     const produced = room - words.getUint32(STATE.availOut, true);
     if (produced > 0) this.#output.publish(produced);
