@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { MAIN, tarOf, temporaryDirectory } from './helpers.js';
 
 /** Those of Node's modules that take 1 to 5 ms to load. */
-const SLOW = ['stream', 'net', 'zlib', 'worker_threads', 'fs/promises', 'perf_hooks', 'http', 'crypto'];
+const SLOW = ['net', 'zlib', 'worker_threads', 'fs/promises', 'perf_hooks', 'http', 'crypto'];
 
 const LIST = `process.on('exit', () => {
   require('node:fs').writeFileSync(process.env.LOADED, process.moduleLoadList.join('\\n'));

@@ -96,6 +96,13 @@ test.each([
   expect([...events()]).toEqual(['first-execution']);
 });
 
+test('the code of a small layer, in which V8 optimizes nothing, is used again', () => {
+  const file = runAndFind(['unpack', LAYER, join(root, 'first')]);
+  const before = inode(file);
+  run(['unpack', LAYER, join(root, 'second')]);
+  expect(inode(file)).toBe(before);
+});
+
 test('the code of a chunk that only a later run loads is added', () => {
   const file = runAndFind(INSPECT);
   const { size } = statSync(file);

@@ -11,6 +11,7 @@ import { unpackedImageSummary } from '../render/image.js';
 import { layerSummary } from '../render/layer-summary.js';
 import { printResult } from '../render/print.js';
 import { LateProgress } from '../render/progress/late-progress.js';
+import { withoutOptimizing } from '../without-optimizing.js';
 
 /** Unpacks a layer or a whole image. @returns the exit code */
 export async function unpack(
@@ -68,7 +69,10 @@ async function unpackOneLayer(
       signal,
       thread: 'caller',
     } as const;
-    const layer = await progress.show(unpackLayer(input.source, destination, options));
+    const { source } = input;
+    const unpacking = () => progress.show(unpackLayer(source, destination, options));
+    const isSmall = input.kind === undefined && typeof source === 'string';
+    const layer = await (isSmall ? withoutOptimizing(source, unpacking) : unpacking());
     const seconds = process.uptime() - started;
     printResult(
       flags,
