@@ -2,18 +2,28 @@ import { isErrno, type System } from './system.js';
 
 /** A system that retries an open after too many open files. `relieve` closes idle descriptors before. */
 export function relieveSystem(system: System, relieve: () => void): System {
-  const again = (open: () => number): number => {
-    try {
-      return open();
-    } catch (error) {
-      if (!isErrno(error, 'EMFILE', 'ENFILE')) throw error;
-      relieve();
-      return open();
-    }
+  /** @throws any other error */
+  const relieveAfter = (error: unknown): void => {
+    if (!isErrno(error, 'EMFILE', 'ENFILE')) throw error;
+    relieve();
   };
   return {
     ...system,
-    openAt: (...args) => again(() => system.openAt(...args)),
-    openInRoot: (...args) => again(() => system.openInRoot(...args)),
+    openAt(directory, name, flags, mode) {
+      try {
+        return system.openAt(directory, name, flags, mode);
+      } catch (error) {
+        relieveAfter(error);
+        return system.openAt(directory, name, flags, mode);
+      }
+    },
+    openInRoot(directory, path, flags, symlinks) {
+      try {
+        return system.openInRoot(directory, path, flags, symlinks);
+      } catch (error) {
+        relieveAfter(error);
+        return system.openInRoot(directory, path, flags, symlinks);
+      }
+    },
   };
 }

@@ -77,6 +77,9 @@ export const FIELD = {
   prefix: [345, 155],
 } as const satisfies Record<string, readonly [offset: number, length: number]>;
 
+const CHECKSUM = FIELD.checksum[0];
+const CHECKSUM_BYTES = FIELD.checksum[1];
+
 export function isZeroBlock(bytes: Uint8Array, start: number): boolean {
   return !hasNonZero(bytes, start, start + BLOCK);
 }
@@ -91,19 +94,25 @@ export function paddingOf(size: number): number {
  * which all readers accept.
  */
 export function checksumMatches(bytes: Uint8Array, start: number): boolean {
-  const [offset, length] = FIELD.checksum;
+  const field = start + CHECKSUM;
   let expected: number;
   try {
-    expected = parseNumeric(bytes, start + offset, length);
+    expected = parseNumeric(bytes, field, CHECKSUM_BYTES);
   } catch {
     return false;
   }
-  let sum = sumBytes(bytes, start) + 0x20 * length;
-  for (let at = start + offset; at < start + offset + length; at++) sum -= bytes[at]!;
+  let sum = sumBytes(bytes, start) + SPACE * CHECKSUM_BYTES;
+  for (let at = field; at < field + CHECKSUM_BYTES; at++) sum -= bytes[at]!;
   return sum === expected || sum - 256 * countHigh(bytes, start) === expected;
 }
 
-/** Sums four bytes at a time when they are aligned, which takes a third of the time. It is done for every header. */
+/** Every second byte of a word. */
+const EVEN = 0x00ff00ff;
+
+/**
+ * Sums four bytes at a time when they are aligned, which takes a third of the time. It is done for every header, most of
+ * whose words are 0.
+ */
 export function sumBytes(bytes: Uint8Array, start: number): number {
   const address = bytes.byteOffset + start;
   let sum = 0;
@@ -113,9 +122,14 @@ export function sumBytes(bytes: Uint8Array, start: number): number {
   }
   const words = wordsOf(bytes);
   let pairs = 0; // two sums of at most 2 * 128 * 255 in one number
-  for (let at = address >> 2, end = (address + BLOCK) >> 2; at < end; at++) {
-    const word = words[at]!;
-    pairs += (word & 0x00ff00ff) + ((word >>> 8) & 0x00ff00ff);
+  for (let at = address >> 2, end = (address + BLOCK) >> 2; at < end; at += 4) {
+    const first = words[at]!;
+    const second = words[at + 1]!;
+    const third = words[at + 2]!;
+    const fourth = words[at + 3]!;
+    if ((first | second | third | fourth) === 0) continue;
+    pairs += (first & EVEN) + ((first >>> 8) & EVEN) + (second & EVEN) + ((second >>> 8) & EVEN);
+    pairs += (third & EVEN) + ((third >>> 8) & EVEN) + (fourth & EVEN) + ((fourth >>> 8) & EVEN);
   }
   return (pairs & 0xffff) + (pairs >>> 16);
 }
@@ -134,10 +148,9 @@ function wordsOf({ buffer }: Uint8Array): Int32Array<ArrayBufferLike> {
 
 /** Number of bytes of 128 and more, which a signed sum counts as 256 less. */
 function countHigh(bytes: Uint8Array, start: number): number {
-  const [offset, length] = FIELD.checksum;
   let high = 0;
   for (let at = start; at < start + BLOCK; at++)
-    if (at < start + offset || at >= start + offset + length) high += bytes[at]! >> 7;
+    if (at < start + CHECKSUM || at >= start + CHECKSUM + CHECKSUM_BYTES) high += bytes[at]! >> 7;
   return high;
 }
 

@@ -110,9 +110,11 @@ export class TarDecoder {
           if (this.#paddingLeft === 0) this.#state = 'header';
           continue;
         case 'extension':
-          this.#guard(() => {
+          try {
             at += this.#chain.take(input, at, end);
-          });
+          } catch (error) {
+            throw this.#failed(error);
+          }
           this.#position += at - from;
           if (this.#chain.complete) this.#state = this.#paddingLeft > 0 ? 'padding' : 'header';
           continue;
@@ -188,7 +190,7 @@ export class TarDecoder {
   #readBlock(bytes: Buffer, start: number): void {
     const offset = this.#position;
     this.#position += BLOCK;
-    this.#guard(() => {
+    try {
       switch (this.#state) {
         case 'header':
           if (bytes[start] === 0 && isZeroBlock(bytes, start)) this.#endMarker(offset);
@@ -205,18 +207,16 @@ export class TarDecoder {
         default:
           this.#takeMap(bytes, start);
       }
-    });
+    } catch (error) {
+      throw this.#failed(error);
+    }
   }
 
-  /** Ends decoding after an error, and adds the offset to a format error. */
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#state = 'failed';
-      if (error instanceof FormatError) throw this.#failure(error.code, error.message, { name: error.entry });
-      throw error;
-    }
+  /** Ends decoding after an error. @returns the error, for a format error with the offset */
+  #failed(error: unknown): unknown {
+    this.#state = 'failed';
+    if (error instanceof FormatError) return this.#failure(error.code, error.message, { name: error.entry });
+    return error;
   }
 
   #endMarker(offset: number): void {

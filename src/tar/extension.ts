@@ -94,8 +94,9 @@ export function readPaxHeader(
 /** The known key, or known prefix of a key, from `start` to `end`. */
 function knownKey(bytes: Buffer, start: number, end: number): Key | undefined {
   const length = end - start;
-  for (const key of KEYS_OF_LENGTH[Math.min(length, KEYS_OF_LENGTH.length - 1)]!)
-    if (startsWith(bytes, start, key)) return key;
+  const keys = KEYS_OF_LENGTH[Math.min(length, KEYS_OF_LENGTH.length - 1)]!;
+  for (let index = 0; index < keys.length; index++)
+    if (startsWith(bytes, start, keys[index]!)) return keys[index];
   if (length < SPARSE.length) return undefined;
   if (startsWith(bytes, start, SPARSE)) return SPARSE;
   return length >= XATTR.length && startsWith(bytes, start, XATTR) ? XATTR : undefined;

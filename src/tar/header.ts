@@ -33,15 +33,15 @@ export function readText(bytes: Buffer, start: number, length: number): string {
  */
 export function readName(bytes: Buffer, start: number, form: HeaderForm): string {
   const name = readText(bytes, start + FIELD.name[0], FIELD.name[1]);
-  const [offset, length] = FIELD.prefix;
-  if (bytes[start + offset] === 0) return name;
+  const prefix = start + FIELD.prefix[0];
+  const length = FIELD.prefix[1];
+  if (bytes[prefix] === 0) return name;
   switch (form) {
     case 'ustar':
-      return `${readText(bytes, start + offset, length)}/${name}`;
+      return `${readText(bytes, prefix, length)}/${name}`;
     case 'star':
       // GNU tar, libarchive and Python read up to the first NUL, into the times that follow star's prefix.
-      if (bytes[start + offset + STAR_PREFIX_LENGTH - 1] === 0)
-        return `${readText(bytes, start + offset, length)}/${name}`;
+      if (bytes[prefix + STAR_PREFIX_LENGTH - 1] === 0) return `${readText(bytes, prefix, length)}/${name}`;
       throw new HeaderError("star's prefix has no end: readers disagree on the name", { entry: name });
     case 'gnu':
       // Go 1.7 wrote a prefix here (docker up to 1.13), which Go and Python read, and GNU tar and libarchive do not.
@@ -70,8 +70,9 @@ function holdsTimes(bytes: Buffer, start: number): boolean {
 type NumberField = 'mode' | 'uid' | 'gid' | 'size' | 'mtime' | 'devmajor' | 'devminor';
 
 export function readNumber(bytes: Buffer, start: number, field: NumberField): number {
-  const [offset, length] = FIELD[field];
-  const value = readNumberAt(bytes, start + offset, length, field);
+  // Not `const [offset, length]`: before it is optimized, it makes an iterator and its results.
+  const place = FIELD[field];
+  const value = readNumberAt(bytes, start + place[0], place[1], field);
   // Only times may be negative: before 1970.
   if (value < 0 && field !== 'mtime') throw new HeaderError(`field ${field} is negative`);
   return value;
