@@ -161,6 +161,28 @@ export function checkList(argument: string, list: unknown): void {
   });
 }
 
+/**
+ * @param argument its name
+ * @throws OverlayerError `InvalidArgument` for a value of another type
+ */
+export function checkArgument(argument: string, value: unknown, kind: Exclude<OptionKind, 'path'>): void {
+  if (isOfKind(value, kind)) return;
+  const found = `The argument "${argument}" is ${describeItems(value)}, not ${KIND_WORDS[kind]}`;
+  throw new OverlayerError('InvalidArgument', found, { option: argument });
+}
+
+/**
+ * Finds an argument that is no object of overlayer's by a function that it lacks.
+ *
+ * @throws OverlayerError `InvalidArgument`
+ */
+export function checkMethod(argument: string, object: unknown, method: string): void {
+  const { [method]: found } = (object ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof found === 'function') return;
+  const message = `The argument "${argument}" is ${describe(object)}, and has no function "${method}"`;
+  throw new OverlayerError('InvalidArgument', message, { option: argument });
+}
+
 /** Names the kind of a value in errors. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined || Number.isNaN(value)) return String(value);

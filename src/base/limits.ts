@@ -49,6 +49,10 @@ export const RATIO_GRACE_BYTES = 64 * 1024 ** 2;
 
 /** @throws OverlayerError `InvalidArgument`: an unknown limit, or one that is not a positive number */
 export function resolveLimits(limits: Partial<Limits> = {}): Limits {
+  if (typeof limits !== 'object' || limits === null)
+    throw new OverlayerError('InvalidArgument', `The limits are ${limits}, not an object`, {
+      option: 'limits',
+    });
   const resolved: Record<string, number> = { ...DEFAULT_LIMITS };
   for (const [name, value] of Object.entries(limits)) {
     if (value === undefined) continue;

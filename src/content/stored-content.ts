@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { ABORTABLE_OPTIONS, type AbortableOptions } from '../base/abort.js';
-import { checkOptions } from '../base/check-arguments.js';
+import { checkArgument, checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Fields } from '../metadata/filter.js';
 import { filterBy, LIST_OPTIONS, type ListOptions } from '../metadata/filter-by.js';
@@ -102,8 +102,10 @@ export class StoredContent implements ContentStore, IngestTarget {
     }
   }
 
-  async update(digest: Digest, { labels = {} }: BlobPatch, options: UpdateOptions = {}): Promise<BlobInfo> {
+  async update(digest: Digest, patch: BlobPatch, options: UpdateOptions = {}): Promise<BlobInfo> {
     checkOptions('update', options, UPDATE_OPTIONS);
+    checkArgument('patch', patch, 'object');
+    const { labels = {} } = patch;
     const { fieldpaths = [] } = options;
     return await this.#metadata.write((transaction) =>
       updateBlob(transaction, this.#blobs, digest, labels, fieldpaths, readClock(this.#system)),
@@ -247,6 +249,7 @@ export class StoredContent implements ContentStore, IngestTarget {
     };
     return run('Cannot sweep', () => {
       checkOptions('sweep', options, SWEEP_OPTIONS);
+      checkArgument('mark', mark, 'function');
       return sweepContent(content, mark, options);
     });
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { checkOptions } from '../base/check-arguments.js';
+import { checkArgument, checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { filterBy, LIST_OPTIONS, type ListOptions } from '../metadata/filter-by.js';
 import { labelOf } from '../metadata/labels.js';
@@ -126,6 +126,7 @@ function newId(): string {
 }
 
 function checkResource(resource: LeaseResource): void {
+  checkArgument('resource', resource, 'object');
   const { id } = resource;
   switch (resource.type) {
     case 'content':

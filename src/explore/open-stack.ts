@@ -1,5 +1,6 @@
 import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import type { AbortableOptions } from '../base/abort.js';
+import { describe } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Limits } from '../base/limits.js';
 import type { LayerState } from '../image/pull/pull-event.js';
@@ -106,8 +107,11 @@ export async function openStack(
 }
 
 function isImageSource(source: ExploreSource): source is ImageSource {
-  if (source === null || source === undefined)
-    throw new OverlayerError('InvalidArgument', `Neither an image source nor a layer: source is ${source}`);
+  if (typeof source !== 'string' && (typeof source !== 'object' || source === null))
+    throw new OverlayerError(
+      'InvalidArgument',
+      `Neither an image source nor a layer: source is ${describe(source)}`,
+    );
   return typeof (source as Partial<ImageSource>).images === 'function';
 }
 

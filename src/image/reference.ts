@@ -1,4 +1,4 @@
-import { describe } from '../base/check-arguments.js';
+import { checkArgument, describe } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
@@ -91,12 +91,15 @@ export function newImageName(text: string, digest?: Digest): string {
 }
 
 /** The canonical form. */
-export function formatReference({ domain, repository, tag, digest }: ReferenceParts): string {
+export function formatReference(reference: ReferenceParts): string {
+  checkArgument('reference', reference, 'object');
+  const { domain, repository, tag, digest } = reference;
   return `${domain}/${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
 }
 
 /** The form for people: without what `parseReference` fills in. */
 export function formatFamiliar(reference: ReferenceParts): string {
+  checkArgument('reference', reference, 'object');
   const { domain, repository, digest } = reference;
   const tag = reference.tag === 'latest' && digest === undefined ? undefined : reference.tag;
   const canonical = formatReference({ ...reference, tag });

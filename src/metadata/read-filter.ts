@@ -1,3 +1,4 @@
+import { checkArgument } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 
 /** A condition of a filter. Without an operator the field must exist, and not be empty. */
@@ -16,6 +17,7 @@ export interface FilterCondition {
  * @throws OverlayerError `InvalidArgument`
  */
 export function readFilter(filter: string): readonly FilterCondition[] {
+  checkArgument('filter', filter, 'string');
   return new FilterReader(filter).read();
 }
 

@@ -1,3 +1,5 @@
+import { checkArgument, checkList } from '../base/check-arguments.js';
+
 /**
  * A description of a mount, in the form of containerd's `mount.Mount`. Making one mounts nothing.
  *
@@ -26,4 +28,17 @@ export interface Mount {
    * share one page cache. Its path has no symlinks, and only root may look into it. Other programs may ignore it.
    */
   readonly sharedIn?: string | undefined;
+}
+
+/** @throws OverlayerError `InvalidArgument` for what is no list of mounts */
+export function checkMounts(argument: string, mounts: unknown): void {
+  checkList(argument, mounts);
+  for (const [index, mount] of (mounts as readonly unknown[]).entries()) {
+    const name = `${argument}[${index}]`;
+    checkArgument(name, mount, 'object');
+    const { type, source, options } = mount as Mount;
+    checkArgument(`${name}.type`, type, 'string');
+    checkArgument(`${name}.source`, source, 'string');
+    checkArgument(`${name}.options`, options, 'strings');
+  }
 }

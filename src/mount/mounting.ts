@@ -2,10 +2,10 @@ import { close } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { ABORTABLE_OPTIONS, type AbortableOptions, orAborted } from '../base/abort.js';
-import { checkOptions, checkPath } from '../base/check-arguments.js';
+import { checkArgument, checkOptions, checkPath } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { hasProc } from '../system/own-proc.js';
-import type { Mount } from './mount.js';
+import { checkMounts, type Mount } from './mount.js';
 import { makeTemporaryDirectory } from './temporary-directory.js';
 
 const closeDescriptor = promisify(close);
@@ -75,6 +75,7 @@ async function bindCalls(): Promise<MountCalls> {
  *   with the kernel's own explanation where it gave one; `DataLoss`: an EROFS file is damaged
  */
 export async function mountAll(mounts: readonly Mount[], target: string): Promise<void> {
+  checkMounts('mounts', mounts);
   checkPath('target', target);
   await (await loadCalls()).mount(mounts, target);
 }
@@ -105,6 +106,8 @@ export async function withMount<T>(
   options: AbortableOptions = {},
 ): Promise<T> {
   checkOptions('withMount', options, ABORTABLE_OPTIONS);
+  checkMounts('mounts', mounts);
+  checkArgument('use', use, 'function');
   const { signal } = options;
   signal?.throwIfAborted();
   const mounted = await mountTemporarily(mounts);

@@ -1,5 +1,6 @@
+import { checkArgument } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
-import type { Mount } from './mount.js';
+import { checkMounts, type Mount } from './mount.js';
 import { escapeLayer } from './overlay-layers.js';
 
 // Lists in the form of containerd's mount manager (core/mount/manager, containerd 2.2). The type of a mount names the
@@ -78,6 +79,8 @@ export function withoutTemplates(
   mounts: readonly Mount[],
   placeOf: (index: number) => string,
 ): { readonly parts: readonly Mount[]; readonly mounts: readonly Mount[] } {
+  checkMounts('mounts', mounts);
+  checkArgument('placeOf', placeOf, 'function');
   const count = countParts(mounts);
   const earlier: EarlierMount[] = [];
   for (const [index, mount] of mounts.slice(0, count).entries())

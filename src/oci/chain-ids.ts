@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { checkArgument } from '../base/check-arguments.js';
 import type { DiffID, Digest } from './digest.js';
 
 /** Digest of a layer and all layers below it. */
@@ -6,6 +7,7 @@ export type ChainID = Digest;
 
 /** The chainID of each layer, lowest first (OCI image spec, config.md "Layer ChainID"). */
 export function chainIDs(diffIDs: readonly DiffID[]): readonly ChainID[] {
+  checkArgument('diffIDs', diffIDs, 'strings');
   const chain: ChainID[] = [];
   for (const diffID of diffIDs) chain.push(chainID(chain.at(-1), diffID));
   return chain;

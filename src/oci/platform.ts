@@ -1,5 +1,5 @@
 import { arch, endianness } from 'node:os';
-import { describe } from '../base/check-arguments.js';
+import { checkArgument, describe } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 
 /** The platform of an image (OCI image spec, image-index.md "platform"). */
@@ -48,7 +48,9 @@ export function parsePlatform(text: string): Platform {
 }
 
 /** Formats for `parsePlatform`: `linux/arm/v7`, `windows(10.0.17763)/amd64`. */
-export function formatPlatform({ os, architecture, variant, osVersion }: Platform): string {
+export function formatPlatform(platform: Platform): string {
+  checkArgument('platform', platform, 'object');
+  const { os, architecture, variant, osVersion } = platform;
   const system = osVersion === undefined ? os : `${os}(${osVersion})`;
   return [system, architecture, ...(variant ? [variant] : [])].join('/');
 }

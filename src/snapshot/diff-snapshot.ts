@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { checkList, checkOptions } from '../base/check-arguments.js';
+import { checkMethod, checkOptions } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { HeldResources } from '../base/held-resources.js';
 import { DataTask, type Task } from '../base/task.js';
@@ -8,7 +8,7 @@ import { runDiff } from '../layer/diff/create-diff.js';
 import { CREATE_DIFF_OPTIONS, type CreateDiffOptions, type DiffResult } from '../layer/diff/options.js';
 import { type ErofsLayerInfo, findErofsLayer } from '../layer/erofs/read-erofs-layer.js';
 import type { DiffedTrees } from '../layer/worker/jobs.js';
-import type { Mount } from '../mount/mount.js';
+import { checkMounts, type Mount } from '../mount/mount.js';
 import { readOnlyMount, type ShownLayer, shownLayers } from '../mount/shown-layers.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import type { Snapshotter } from './snapshotter.js';
@@ -33,6 +33,7 @@ export function diffSnapshot(
 ): Task<DiffResult, Uint8Array> {
   return new DataTask(async function* () {
     checkOptions('diffSnapshot', options, CREATE_DIFF_OPTIONS);
+    checkMethod('snapshots', snapshots, 'stat');
     await using held = new HeldResources();
     return yield* runDiff(await treesOfSnapshot(snapshots, key, options, held), options);
   });
@@ -76,8 +77,8 @@ export function diffMounts(
   options: CreateDiffOptions = {},
 ): Task<DiffResult, Uint8Array> {
   return new DataTask(async function* () {
-    checkList('left', left);
-    checkList('right', right);
+    checkMounts('left', left);
+    checkMounts('right', right);
     checkOptions('diffMounts', options, CREATE_DIFF_OPTIONS);
     await using held = new HeldResources();
     return yield* runDiff(await treesOfMounts(left, right, options, held), options);

@@ -146,7 +146,88 @@ describe('a value of another type is refused by name', () => {
   });
 });
 
-describe('an argument of another type is refused', () => {
+/** The arguments of public functions that are no options: the first ones are right, and the last one is to be another value. */
+const argumentsOf: Record<string, (wrong: never) => unknown> = {
+  chainIDs: (wrong) => overlayer.chainIDs(wrong),
+  compareExplored: (wrong) => overlayer.compareExplored(wrong, wrong),
+  copyImage: (wrong) => overlayer.copyImage(source, wrong),
+  'copyImage, source': (wrong) => overlayer.copyImage(wrong, {} as never),
+  createImageArchive: (wrong) => overlayer.createImageArchive(wrong, { format: 'oci-archive' }),
+  createImageLayout: (wrong) => overlayer.createImageLayout(wrong),
+  createRuntimeSpec: (wrong) => overlayer.createRuntimeSpec(wrong, { root: root } as never),
+  detectSource: (wrong) => overlayer.detectSource(wrong),
+  detectStream: (wrong) => overlayer.detectStream(wrong),
+  diffMounts: (wrong) => overlayer.diffMounts([], wrong),
+  'diffMounts, a mount': (wrong) => overlayer.diffMounts([], [wrong]),
+  diffSnapshot: (wrong) => overlayer.diffSnapshot(wrong, 'none'),
+  exploreImage: (wrong) => overlayer.exploreImage(wrong),
+  exportImages: (wrong) => overlayer.exportImages(store.content, wrong),
+  'exportImages, content': (wrong) => overlayer.exportImages(wrong, []),
+  formatFamiliar: (wrong) => overlayer.formatFamiliar(wrong),
+  formatPlatform: (wrong) => overlayer.formatPlatform(wrong),
+  formatReference: (wrong) => overlayer.formatReference(wrong),
+  inspectImages: (wrong) => overlayer.inspectImages(wrong),
+  mergeErofsLayers: (wrong) => overlayer.mergeErofsLayers(wrong, root),
+  mountAll: (wrong) => overlayer.mountAll(wrong, root),
+  'mountAll, target': (wrong) => overlayer.mountAll([], wrong),
+  openImageArchive: (wrong) => overlayer.openImageArchive(wrong),
+  openImageFiles: (wrong) => take(overlayer.openImageFiles(wrong) as never),
+  openImageLayout: (wrong) => overlayer.openImageLayout(wrong),
+  openRegistry: (wrong) => overlayer.openRegistry(wrong),
+  openRegistryTarget: (wrong) => overlayer.openRegistryTarget(wrong),
+  parseDigest: (wrong) => overlayer.parseDigest(wrong),
+  parsePlatform: (wrong) => overlayer.parsePlatform(wrong),
+  parseReference: (wrong) => overlayer.parseReference(wrong),
+  planLayer: (wrong) => overlayer.planLayer(wrong),
+  readErofsLayer: (wrong) => overlayer.readErofsLayer(wrong),
+  readErofsTar: (wrong) => overlayer.readErofsTar(wrong),
+  readFilter: (wrong) => overlayer.readFilter(wrong),
+  readImageFile: (wrong) => take(overlayer.readImageFile(wrong, '/etc/passwd') as never),
+  readImages: (wrong) => overlayer.readImages(wrong),
+  readTar: (wrong) => take(overlayer.readTar(wrong)),
+  replaceFile: (wrong) => overlayer.replaceFile(join(root, 'none'), wrong),
+  'replaceFile, path': (wrong) => overlayer.replaceFile(wrong, tar()),
+  unmountAll: (wrong) => overlayer.unmountAll(wrong),
+  unpackImage: (wrong) => overlayer.unpackImage(source, wrong),
+  unpackLayer: (wrong) => overlayer.unpackLayer(wrong, join(root, 'none')),
+  'unpackLayer, destination': (wrong) => overlayer.unpackLayer(tar(), wrong),
+  unpackSnapshot: (wrong) => overlayer.unpackSnapshot(wrong, tar(), { name: 'none' }),
+  verifyErofsLayer: (wrong) => overlayer.verifyErofsLayer(wrong),
+  withMount: (wrong) => overlayer.withMount([], wrong),
+  'withMount, mounts': (wrong) => overlayer.withMount(wrong, () => {}),
+  withoutTemplates: (wrong) => overlayer.withoutTemplates(wrong, () => ''),
+  writeImagePage: (wrong) => take(overlayer.writeImagePage(wrong)),
+  'Store.pull': (wrong) => store.pull(wrong),
+  'Store.push': (wrong) => store.push(wrong, 'localhost:1/none'),
+  'Images.get': (wrong) => store.images.get(wrong),
+  'Images.tag': (wrong) => store.images.tag(wrong, 'none'),
+  'Image.mount': (wrong) => image.mount(wrong),
+  'Image.unpackTo': (wrong) => image.unpackTo(wrong),
+  'Image.writeDisk': (wrong) => image.writeDisk(wrong),
+  'Snapshotter.update': (wrong) => store.snapshots.update('none', wrong),
+  'Snapshotter.withLock': (wrong) => store.snapshots.withLock('none', wrong),
+  'ContentStore.update': (wrong) => store.content.update(digest, wrong),
+  'ContentStore.sweep': (wrong) => store.content.sweep(wrong),
+  'Leases.add': (wrong) => store.content.leases.add('none', wrong),
+};
+
+/** They take any value, or none; or only a text that they show, and are called for each name of an archive. */
+const OPEN_TO_ALL = ['OverlayerError', 'displayJson', 'displayPath', 'encodePath', 'hostPlatform', 'warmUp'];
+
+test('every public function is tried', () => {
+  const tried = [...Object.keys(works), ...Object.keys(argumentsOf), ...OPEN_TO_ALL, 'TarDecoder'];
+  const functions = Object.entries(overlayer).filter(([, value]) => typeof value === 'function');
+  expect(functions.map(([name]) => name).filter((name) => !tried.includes(name))).toEqual([]);
+});
+
+describe('an argument of another type is refused, and not by a TypeError', () => {
+  test.each(Object.entries(argumentsOf))('%s', async (_, work) => {
+    for (const wrong of [undefined, null, 5, true, Number.NaN])
+      expect(await failureOf((async () => work(wrong as never))()), String(wrong)).toMatchObject({
+        code: 'InvalidArgument',
+      });
+  });
+
   test.each<[string, () => PromiseLike<unknown>, string]>([
     [
       'a platform without an os',

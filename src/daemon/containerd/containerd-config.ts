@@ -1,4 +1,4 @@
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
+import { checkArgument, checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { formatPlatform, hostPlatform } from '../../oci/platform.js';
 import type { Capability } from '../../snapshot/backends/backend.js';
 
@@ -42,6 +42,8 @@ const CONTAINERD_CONFIG_OPTIONS = {
  */
 export function containerdConfig(options: ContainerdConfigOptions): string {
   checkOptions('containerdConfig', options, CONTAINERD_CONFIG_OPTIONS);
+  checkArgument('capabilities', options.capabilities, 'strings');
+  for (const name of ['address', 'root'] as const) checkArgument(name, options[name], 'string');
   const { address, name = 'overlayer', root, onlyRemapIds = false, version } = options;
   const differ = `${name}-diff`;
   const capabilities = [...options.capabilities, ...(onlyRemapIds ? ['only-remap-ids'] : [])];

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
+import { checkArgument, checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { displayJson } from '../../base/path-bytes.js';
 import type { ExploredImage } from '../explored-image.js';
 import type { PageData } from './page-format.js';
@@ -29,6 +29,7 @@ export async function* writeImagePage(
   options: WriteImagePageOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
   checkOptions('writeImagePage', options, OPTIONS);
+  checkArgument('image', image, 'object');
   const { packPage } = await import('./page-data.js');
   const { PAGE_SCRIPT, PAGE_STYLE } = await import('./page-assets.built.js');
   const policy = [

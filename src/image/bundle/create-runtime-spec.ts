@@ -1,4 +1,4 @@
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
+import { checkArgument, checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import type { ImageConfig } from '../../oci/image-config.js';
 import type { CreatedRuntimeSpec, CreateRuntimeSpecOptions } from './runtime-spec.js';
 
@@ -30,6 +30,7 @@ export async function createRuntimeSpec(
   options: CreateRuntimeSpecOptions,
 ): Promise<CreatedRuntimeSpec> {
   checkOptions('createRuntimeSpec', options, CREATE_RUNTIME_SPEC_OPTIONS);
+  checkArgument('config', config, 'object');
   // Loaded when used, to keep the public entry small.
   const { buildRuntimeSpec } = await import('./build-runtime-spec.js');
   return await buildRuntimeSpec(config, options);

@@ -1,4 +1,4 @@
-import { checkOptions } from '../../base/check-arguments.js';
+import { checkMethod, checkOptions } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import { checkImageSource, type ImageSource } from '../source/image-source.js';
 import type { ImageTarget } from '../target/image-target.js';
@@ -34,6 +34,7 @@ export function copyImage(
   return new ProgressTask(async (tell) => {
     checkOptions('copyImage', options, COPY_OPTIONS);
     checkImageSource(source);
+    checkMethod('target', target, 'writeBlob');
     // Loaded when used: the public entry stays small.
     const { ImageCopy } = await import('./image-copy.js');
     return await new ImageCopy(source, target, options, tell).run();

@@ -1,5 +1,5 @@
 import type { AbortableOptions } from '../../base/abort.js';
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
+import { checkArgument, checkMethod, checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { DataTask, type Task } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { DiffID } from '../../oci/digest.js';
@@ -52,6 +52,8 @@ export function exportImages(
 ): Task<ExportResult, Uint8Array> {
   return new DataTask(async function* () {
     checkOptions('exportImages', options, EXPORT_OPTIONS);
+    checkMethod('content', content, 'path');
+    checkArgument('images', images, 'list');
     // Loaded when used: the public entry stays small.
     const { findImages, writeImageArchive } = await import('./write-image-archive.js');
     let size = 0;

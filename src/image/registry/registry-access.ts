@@ -1,4 +1,4 @@
-import type { OptionNames } from '../../base/check-arguments.js';
+import { checkArgument, type OptionNames } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { parseReference, type Reference } from '../reference.js';
 import type { Credentials } from './auth/credentials.js';
@@ -113,6 +113,8 @@ export async function findRegistry(
   if (connections !== undefined) checkCount('connections', connections, 1, MAX_GIVEN_CONNECTIONS);
   if (deadlineMs !== undefined) checkCount('deadlineMs', deadlineMs, 1);
   const parsed = typeof reference === 'object' && reference !== null ? reference : parseReference(reference);
+  for (const part of ['domain', 'repository'] as const)
+    checkArgument(`reference.${part}`, parsed[part], 'string');
   const { HostDirectories } = await import('./hosts/host-directories.js');
   const { registryHosts } = await import('./hosts/registry-hosts.js');
   const directories = new HostDirectories(options.hostsDirectories);

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ByteSource, readSource } from '../../base/byte-source.js';
+import { checkPath } from '../../base/check-arguments.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 
 /** `layout` is for `openImageLayout`, `archive` for `openImageArchive`. */
@@ -14,6 +15,7 @@ export type StoredImageKind = 'layout' | 'archive';
  * @throws OverlayerError `NotFound`, `PermissionDenied`
  */
 export async function detectSource(path: string): Promise<StoredImageKind | undefined> {
+  checkPath('path', path);
   if (isDirectory(path)) return existsSync(join(path, 'oci-layout')) ? 'layout' : undefined;
   // Loaded when used: the public entry stays small.
   const { beginsAsImages } = await import('../archive/archive-file.js');

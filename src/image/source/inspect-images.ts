@@ -2,7 +2,7 @@ import type { AbortableOptions } from '../../base/abort.js';
 import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import type { Platform } from '../../oci/platform.js';
 import type { ImageContents } from './image-contents.js';
-import type { ImageSource, SourceImage } from './image-source.js';
+import { checkImageSource, type ImageSource, type SourceImage } from './image-source.js';
 
 export interface InspectImagesOptions extends AbortableOptions {
   /** @default that of this host */
@@ -26,6 +26,7 @@ export async function inspectImages(
   options: InspectImagesOptions = {},
 ): Promise<readonly InspectedImage[]> {
   checkOptions('inspectImages', options, INSPECT_IMAGES_OPTIONS);
+  checkImageSource(source);
   // Loaded when used: the public entry stays small.
   const { readSourceImages } = await import('./image-contents.js');
   return await readSourceImages(source, options.platform, options);

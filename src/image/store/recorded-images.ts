@@ -1,4 +1,4 @@
-import { checkOptions } from '../../base/check-arguments.js';
+import { checkArgument, checkOptions, checkPath } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
 import { ProgressTask, type Task } from '../../base/task.js';
@@ -116,6 +116,7 @@ export class RecordedImages implements Images {
 
   /** Finds an image by its exact name, or by a short form of it. */
   #find(name: string): ImageRecord | undefined {
+    checkArgument('name', name, 'string');
     const canonical = canonicalName(name);
     return this.#parts.metadata.read(
       (transaction) =>
@@ -202,6 +203,7 @@ class RecordedImage implements Image {
 
   async mount(directory: string, options: MountImageOptions = {}): Promise<void> {
     checkOptions('mount', options, MOUNT_IMAGE_OPTIONS);
+    checkPath('directory', directory);
     const { writable = false, platform } = options;
     const { descriptor, layers, config } = await this.contents({ platform });
     const { mediaType, digest, size } = descriptor;
@@ -216,6 +218,7 @@ class RecordedImage implements Image {
 
   async writeDisk(file: string, options: WriteDiskOptions = {}): Promise<MergedErofsLayers> {
     checkOptions('writeDisk', options, WRITE_DISK_OPTIONS);
+    checkPath('file', file);
     const { platform, ...writing } = options;
     const { writeDisk } = await import('./write-disk.js');
     const { layers } = await this.contents({ platform });
@@ -226,6 +229,7 @@ class RecordedImage implements Image {
   unpackTo(directory: string, options: UnpackImageOptions = {}): Task<UnpackedImage, PullEvent> {
     return new ProgressTask(async (tell) => {
       checkOptions('unpackTo', options, UNPACK_IMAGE_OPTIONS);
+      checkPath('directory', directory);
       const { applyImage } = await import('../unpack/apply-image.js');
       const source = contentSource(this.#parts.content, this);
       const image = AdmittedImage.ofStore(this);

@@ -1,4 +1,4 @@
-import { checkOptions } from '../../base/check-arguments.js';
+import { checkOptions, checkPath } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import type { PullEvent } from '../pull/pull-event.js';
 import { checkImageSource, type ImageSource } from '../source/image-source.js';
@@ -31,6 +31,7 @@ export function unpackImage(
   return new ProgressTask(async (tell) => {
     checkOptions('unpackImage', options, UNPACK_IMAGE_OPTIONS);
     checkImageSource(source);
+    checkPath('directory', directory);
     // Loaded when it is used: the entry point loads little.
     const { unpackOnly } = await import('./apply-image.js');
     return await unpackOnly(source, directory, options, tell);

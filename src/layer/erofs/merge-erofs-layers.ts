@@ -1,4 +1,4 @@
-import { checkChoice, checkOptions, checkPath } from '../../base/check-arguments.js';
+import { checkArgument, checkChoice, checkOptions, checkPath } from '../../base/check-arguments.js';
 import { resolveLimits } from '../../base/limits.js';
 import {
   MERGE_EROFS_LAYERS_OPTIONS,
@@ -29,6 +29,7 @@ export async function mergeErofsLayers(
   const { form = 'metadata', sync = true, signal } = options;
   checkChoice('form', form, ['metadata', 'disk']);
   checkPath('destination', destination);
+  checkArgument('layers', layers, 'strings');
   for (const layer of layers) checkPath('layers', layer);
   const limits = resolveLimits();
   return await runAlone({ type: 'merge', layers, destination, form, limits, sync }, signal);

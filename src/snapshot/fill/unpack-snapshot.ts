@@ -1,4 +1,4 @@
-import { checkOptions, type OptionNames } from '../../base/check-arguments.js';
+import { checkMethod, checkOptions, type OptionNames } from '../../base/check-arguments.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import { closeLayerSource, findSource } from '../../layer/open-source.js';
 import {
@@ -54,6 +54,7 @@ export function unpackSnapshot(
 ): Task<UnpackedSnapshot, LayerProgress> {
   return new ProgressTask(async (tell) => {
     checkOptions('unpackSnapshot', options, UNPACK_SNAPSHOT_OPTIONS);
+    checkMethod('snapshots', snapshots, 'prepare');
     const found = findSource(source);
     const { name, parent, labels, ...reading } = options;
     let isRead = false;

@@ -1,5 +1,5 @@
 import { ABORTABLE_OPTIONS, type AbortableOptions, orAborted } from '../../base/abort.js';
-import { checkOptions } from '../../base/check-arguments.js';
+import { checkArgument, checkOptions } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ProgressTask, type Task } from '../../base/task.js';
 import { filterBy, LIST_OPTIONS, type ListOptions } from '../../metadata/filter-by.js';
@@ -120,9 +120,11 @@ export class StoredSnapshotter implements Snapshotter {
     );
   }
 
-  update(key: string, { labels = {} }: SnapshotPatch, options: UpdateOptions = {}): Promise<SnapshotInfo> {
+  update(key: string, patch: SnapshotPatch, options: UpdateOptions = {}): Promise<SnapshotInfo> {
     return this.#run(`Cannot update snapshot "${key}"`, async () => {
       checkOptions('update', options, UPDATE_OPTIONS);
+      checkArgument('patch', patch, 'object');
+      const { labels = {} } = patch;
       const { fieldpaths = [] } = options;
       return snapshotInfo(
         await this.#root.store.write((transaction) => updateRecord(transaction, key, labels, fieldpaths)),
@@ -198,12 +200,14 @@ export class StoredSnapshotter implements Snapshotter {
     this.#running.add(running);
   }
 
-  withLock<T>(
+  async withLock<T>(
     name: string,
     use: (closing: AbortSignal) => Promise<T>,
     options: AbortableOptions = {},
   ): Promise<T> {
-    return this.#locks.hold(name, use, options);
+    checkArgument('options', options, 'object');
+    checkArgument('use', use, 'function');
+    return await this.#locks.hold(name, use, options);
   }
 
   cleanup(options: AbortableOptions = {}): Promise<CleanupResult> {
