@@ -11,7 +11,7 @@ import { unpackedImageSummary } from '../render/image.js';
 import { layerSummary } from '../render/layer-summary.js';
 import { printResult } from '../render/print.js';
 import { LateProgress } from '../render/progress/late-progress.js';
-import { withoutOptimizing } from '../without-optimizing.js';
+import { unpackInThisThread } from '../unpack-in-this-thread.js';
 
 /** Unpacks a layer or a whole image. @returns the exit code */
 export async function unpack(
@@ -72,7 +72,7 @@ async function unpackOneLayer(
     const { source } = input;
     const unpacking = () => progress.show(unpackLayer(source, destination, options));
     const isSmall = input.kind === undefined && typeof source === 'string';
-    const layer = await (isSmall ? withoutOptimizing(source, unpacking) : unpacking());
+    const layer = await (isSmall ? unpackInThisThread(source, unpacking) : unpacking());
     const seconds = process.uptime() - started;
     printResult(
       flags,

@@ -12,8 +12,8 @@ export interface ScriptCode {
 }
 
 /** As in Node's own loader of CommonJS modules. */
-const HEAD = '(function (exports, require, module, __filename, __dirname) { ';
-const TAIL = '\n})';
+const HEAD = Buffer.from('(function (exports, require, module, __filename, __dirname) { ');
+const TAIL = Buffer.from('\n})');
 
 type Require = ((id: string) => unknown) & {
   /** In place of `import()`, of which Node warns in a script that is not loaded by its own `require`. */
@@ -64,7 +64,9 @@ function importModule(specifier: string): Promise<unknown> {
 
 function compile(path: string, code: ScriptCode | undefined): ModuleFunction {
   const cachedData = code?.find(path);
-  const script = new Script(`${HEAD}${readFileSync(path, 'utf8')}${TAIL}`, {
+  // V8 would copy a string that consists of three.
+  const source = Buffer.concat([HEAD, readFileSync(path), TAIL]).toString();
+  const script = new Script(source, {
     filename: path,
     columnOffset: -HEAD.length,
     ...(cachedData && { cachedData }),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { AbortedError, type Gate } from '../../base/threads/gate.js';
 import { Pool, type Taken } from '../../base/threads/pool.js';
@@ -84,13 +85,22 @@ export const crews: Pool<Crew> = new Pool(() => new Crew(), availableParallelism
 /** The event loop runs so often while its thread unpacks a layer. */
 const PAUSE_EVERY_SECONDS = 0.01;
 
+/** The umask is the whole process's, so it stays as it is. `process.umask()` would change it for a moment. */
+function isUmaskZero(): boolean {
+  try {
+    return readFileSync('/proc/self/status', 'latin1').includes('\nUmask:\t0000\n');
+  } catch {
+    return false;
+  }
+}
+
 /** The jobs of the apply thread, in pieces between which the event loop runs. */
 async function callersJobs(pipeline: Pipeline): Promise<JobHandlers<ApplyJobs>> {
   const { applyJobs } = await import('./apply-jobs.js');
   // `performance` takes 1 ms to load.
   let last = process.uptime();
   return applyJobs(pipeline, {
-    exactModes: true, // the umask is the whole process's
+    exactModes: !isUmaskZero(),
     async pause() {
       if (process.uptime() - last < PAUSE_EVERY_SECONDS) return;
       await new Promise((resolve) => setImmediate(resolve));
