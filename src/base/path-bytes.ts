@@ -31,6 +31,7 @@ export function encodePath(path: string): Buffer {
  * invisible format characters are escaped: `\x1b`, `\u202e`.
  */
 export function displayPath(path: string): string {
+  if (/^[ -~]*$/.test(path)) return path;
   let shown = '';
   for (const character of path) {
     const code = character.codePointAt(0)!;
