@@ -87,6 +87,7 @@ export function addLayerCommands(program: Command): void {
 
 function addLayerFiles(program: Command): void {
   const layer = addGroup(program, 'layer', 'Work with EROFS files that hold the tar of a layer.');
+  if (layer === undefined) return;
   const operand = ['<FILE>', 'a file that unpack --target erofs has written'] as const;
   const load = () => import('./layer-file.js');
   addCommand(layer, {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 declare const VALUE: unique symbol;
 
@@ -142,13 +142,9 @@ export function addCommand<const Operands extends readonly Operand[], const Flag
 
 export const HELP_COMMAND = 'print the help of a command';
 
-/** A command that only holds other commands. */
-export function addGroup(parent: Command, name: string, summary: string): Command {
-  if (isLeftOut(parent, name)) {
-    const none = new Command();
-    declareOnly(none, ['']);
-    return none;
-  }
+/** A command that only holds other commands. @returns undefined if it is left out: no other command is declared below it */
+export function addGroup(parent: Command, name: string, summary: string): Command | undefined {
+  if (isLeftOut(parent, name)) return undefined;
   const group = parent.command(name).summary(summary).description(summary);
   declareOnly(group, wanted.get(parent)?.slice(1) ?? []);
   return group.helpCommand('help [command]', HELP_COMMAND);

@@ -15,6 +15,7 @@ Example:
 export function addContent(program: Command): void {
   const load = () => import('./blobs.js');
   const content = addGroup(program, 'content', 'Manage the blobs of images: manifests, configs and layers.');
+  if (content === undefined) return;
   addCommand(content, {
     name: 'ls',
     summary: 'List blobs.',
@@ -64,6 +65,7 @@ export function addContent(program: Command): void {
 function addLeases(content: Command): void {
   const load = () => import('./leases.js');
   const leases = addGroup(content, 'leases', 'Manage leases, which protect blobs and snapshots from prune.');
+  if (leases === undefined) return;
   addCommand(leases, {
     name: 'ls',
     summary: 'List leases.',

@@ -94,6 +94,7 @@ export function addImages(program: Command): void {
       await (await import('./bundle.js')).bundle(image, directory, flags),
   });
   const images = addGroup(program, 'images', 'List, inspect, tag and remove images.');
+  if (images === undefined) return;
   addListing(images);
   addCommand(images, {
     name: 'disk',

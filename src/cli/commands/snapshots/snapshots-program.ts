@@ -40,6 +40,7 @@ const ACTIVE_OR_VIEW = 'the key of an active snapshot or a view';
 /** The commands on snapshots. Arguments are in the order of ctr's. */
 export function addSnapshots(program: Command): void {
   const snapshots = addGroup(program, 'snapshots', 'Manage snapshots: layers, unpacked and stacked.');
+  if (snapshots === undefined) return;
   snapshots.addHelpText('after', HELP);
   addListing(snapshots);
   addChanges(snapshots);
