@@ -9,6 +9,12 @@ interface Range {
   readonly end: number;
 }
 
+/**
+ * Characters that the changes of one document may read: each change reads all members of the objects on its path. The budget
+ * takes 2 to 4 s on a busy machine. A config of 5 MB in which every field is changed stays within it.
+ */
+const MAX_READ = 256 * 1024 ** 2;
+
 /** A field of an object, or an item of a list. */
 interface Member {
   /** With its quotes. Undefined for an item. */
@@ -27,6 +33,7 @@ interface Member {
 export class JsonText {
   readonly #what: string;
   #text: string;
+  #read = 0;
 
   /**
    * @param what names the document in errors: `config`
@@ -64,7 +71,7 @@ export class JsonText {
     const range = this.#find(path);
     if (range === undefined) return [];
     if (this.#text[range.start] !== '[') throw this.#wrong(path, 'is not a list');
-    return Array.from(membersOf(this.#text, range), ({ value }) => slice(this.#text, value));
+    return Array.from(this.#membersOf(range), ({ value }) => slice(this.#text, value));
   }
 
   /** Sets a field, and makes the objects that it is in. `undefined` removes it. @throws OverlayerError as `get` */
@@ -109,7 +116,7 @@ export class JsonText {
       left.delete(name);
       if (value !== null) members.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
     };
-    for (const { name, whole } of range === undefined ? [] : membersOf(this.#text, range)) {
+    for (const { name, whole } of range === undefined ? [] : this.#membersOf(range)) {
       const text = JSON.parse(slice(this.#text, name!)) as string;
       if (values.has(text)) write(text);
       else members.push(slice(this.#text, whole));
@@ -145,7 +152,17 @@ export class JsonText {
   }
 
   #root(): Range {
-    return valueAt(this.#text, skipSpace(this.#text, 0));
+    const start = skipSpace(this.#text, 0);
+    return { start, end: this.#text.trimEnd().length };
+  }
+
+  /** @throws OverlayerError `ResourceExhausted` */
+  #membersOf(range: Range): Generator<Member> {
+    this.#read += range.end - range.start;
+    if (this.#read <= MAX_READ) return membersOf(this.#text, range);
+    throw new OverlayerError('ResourceExhausted', `Cannot change the ${this.#what}: it is too large`, {
+      hint: `it has ${this.#text.length} characters, and is read for each change`,
+    });
   }
 
   #member(range: Range, path: JsonPath, depth: number): Member | undefined {
@@ -153,7 +170,7 @@ export class JsonText {
     const isList = typeof key === 'number';
     if (this.#text[range.start] !== (isList ? '[' : '{'))
       throw this.#wrong(path.slice(0, depth), isList ? 'is not a list' : 'is not an object');
-    const members = membersOf(this.#text, range);
+    const members = this.#membersOf(range);
     if (isList) return [...members][key];
     const here = path.slice(0, depth + 1);
     const folded = fold(key);
@@ -186,7 +203,7 @@ export class JsonText {
 
   /** Removes a field with the comma before it, or after it if it is the first one. */
   #remove(range: Range, { whole }: Member): void {
-    const all = [...membersOf(this.#text, range)];
+    const all = [...this.#membersOf(range)];
     const at = all.findIndex((each) => each.whole.start === whole.start);
     const [before, after] = [all[at - 1], all[at + 1]];
     if (before !== undefined) this.#replace({ start: before.whole.end, end: whole.end }, '');

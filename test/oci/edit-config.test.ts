@@ -160,6 +160,19 @@ test('a document of any depth is changed without recursion', () => {
   expect(edit(`{"deep":${deep},"config":{}}`, { user: 'web' })).toContain('"config":{"User":"web"}');
 });
 
+test('a config that is too large for its changes is refused, and each change counts', () => {
+  const Labels = Object.fromEntries(
+    Array.from({ length: 500_000 }, (_, index) => [`label-${index}`, 'value']),
+  );
+  const config = JSON.stringify({ config: { Labels } });
+  expect(edit(config, { user: 'web' })).toContain('"User":"web"');
+  const changes: ConfigChanges = {
+    ...{ user: 'web', workingDir: '/', stopSignal: 'SIGTERM', cmd: ['a'], entrypoint: ['b'] },
+    ...{ env: { A: 'b' }, volumes: { '/a': true }, exposedPorts: { 80: true }, labels: { a: 'b' } },
+  };
+  expect(() => edit(config, changes)).toThrow(expect.objectContaining({ code: 'ResourceExhausted' }));
+});
+
 test('property: a field is set, and all others keep their text', () => {
   const name = fc.constantFrom('a', 'b', 'c', 'd');
   const flat = fc.dictionary(name, fc.json({ maxDepth: 2 }), { maxKeys: 4 });
