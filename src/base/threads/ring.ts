@@ -28,10 +28,9 @@ export function createRingMemory(size: number, readers: number): RingMemory {
  * Shared memory through which one thread passes bytes to others. Each reader has its own pace, and the slowest holds
  * the writer back. Positions count bytes modulo 2^32, so the size is a power of two.
  *
- * Waking a thread takes 30 µs. Readers are therefore told only of a quarter of the ring, or of the end, and the
- * writer only of an eighth. Readers are told of the first bytes at once, and then of twice as many each time, so that those of
- * a small layer do not sleep until its end. No wake-up is missed: a full ring has passed the quarter, and a reader without bytes has
- * freed more than an eighth.
+ * Waking a thread takes 30 µs. Readers are therefore told of the first bytes, then of twice as many each time, up to a quarter
+ * of the ring, and of the end. The writer is told only of an eighth. No wake-up is missed: a full ring has passed the quarter,
+ * and a reader without bytes has freed more than an eighth.
  */
 export class Ring {
   readonly bytes: Buffer;
