@@ -95,8 +95,8 @@ const ENTRY_POINTS = {
   ],
   layer: [
     ...['DEFAULT_LIMITS', 'OverlayerError', 'createDiff', 'displayJson', 'displayPath', 'encodePath'],
-    ...['mergeErofsLayers', 'parseDigest', 'planLayer', 'readErofsLayer', 'readErofsTar', 'unpackLayer'],
-    ...['verifyErofsLayer', 'warmUp'],
+    ...['mergeErofsLayers', 'parseDigest', 'planLayer', 'readErofsLayer', 'readErofsTar', 'replaceFile'],
+    ...['unpackLayer', 'verifyErofsLayer', 'warmUp'],
   ],
   snapshots: [
     ...['OverlayerError', 'chainIDs', 'diffMounts', 'diffSnapshot', 'mountAll', 'openSnapshotter'],
