@@ -156,7 +156,7 @@ const loader = (name, module, plugins) => ({
 /** A worker thread: one file, as its loading is not on the way of anything else. */
 const thread = (name, module) => ({
   ...common,
-  plugins: [moduleURL, lateBuiltins, privateNames, ascii],
+  plugins: [moduleURL, importByLoader, lateBuiltins, privateNames, ascii],
   input: { [name]: `dist/${module}` },
   output: { ...output, dir: 'dist/threads', codeSplitting: false },
 });

@@ -85,15 +85,18 @@ test.each([
   ['of the main thread', HELP, 'createProgram'],
   ['of a worker thread', INSPECT, 'handleJobs'],
 ])('a second run does not compile a function %s that the first has called', (_, args, name) => {
-  const log = join(root, 'v8.log');
-  const flags = ['--log-function-events', `--logfile=${log}`, '--no-logfile-per-isolate'];
+  // A file for the isolate of each thread. V8 takes no code that was compiled with other flags, such as another path.
+  const logs = join(root, 'logs');
+  const flags = ['--log-function-events', `--logfile=${join(logs, 'v8.log')}`, '--logfile-per-isolate'];
   const events = () => {
+    rmSync(logs, { recursive: true, force: true });
+    mkdirSync(logs);
     run(args, { flags });
-    const lines = readFileSync(log, 'utf8').split('\n');
+    const lines = readdirSync(logs).flatMap((name) => readFileSync(join(logs, name), 'utf8').split('\n'));
     return new Set(lines.filter((line) => line.endsWith(`,${name}`)).map((line) => line.split(',')[1]));
   };
   expect(events()).toContain('full-parse');
-  expect([...events()]).toEqual(['first-execution']);
+  expect(events()).not.toContain('full-parse');
 });
 
 test('the code of a small layer, in which V8 optimizes nothing, is used again', () => {
@@ -147,10 +150,7 @@ describe('a file is written again', () => {
       'whose code V8 rejects',
       (file) => {
         const bytes = readFileSync(file);
-        // Length and checksum are those of a chunk without code.
-        const index = JSON.parse(bytes.toString('latin1', 0, bytes.indexOf('\n')));
-        index.scripts = index.scripts.map(([name]: [string]) => [name, 0, 0]);
-        writeFileSync(file, `${JSON.stringify(index)}\n`);
+        writeFileSync(file, bytes.fill(0, bytes.indexOf('\n') + 1));
       },
     ],
     ['of another user', (file) => chownSync(file, 1234, 1234)],

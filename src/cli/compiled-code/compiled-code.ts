@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { CodeFile, writeCodeFile } from './code-file.js';
 import type { ScriptCode } from './load-chunk.js';
 
-/** At most so many files are kept: of each command, build and release of Node one, 0.1 to 2 MB. */
+/** At most so many files are kept: of each command, build and release of Node one, 0.4 to 4 MB. */
 const MOST_FILES = 40;
 const FILE_NAME = /^[a-z]+-[0-9a-f]{16}-v[0-9.]+-[a-z0-9]+(\.\d+\.tmp)?$/;
 
