@@ -104,7 +104,8 @@ test(
     const store = at('mounted/store');
     const pid = Number(await namespace.run(`${pull(store)} >${at('output')} 2>&1 & echo $!`));
     const note = `cat ${store}/content/*/*/flushed || true`;
-    while (!(await namespace.run(note)).endsWith(` ${FLUSHED}`)) await wait(20);
+    const flushed = async () => Number(/ (\d+)$/.exec(await namespace.run(note))?.[1]);
+    while (!((await flushed()) >= FLUSHED)) await wait(20);
     await namespace.run(`cp --reflink=always ${disk} ${cut}`);
     process.kill(pid, 'SIGKILL');
     await namespace.run(`mount -o loop ${cut} ${at('cut')}`);

@@ -1,27 +1,19 @@
-import { Agent, type ClientRequestArgs, request } from 'node:http';
-import { connect, type OnReadOpts, type Socket } from 'node:net';
+import { Agent, type ClientRequestArgs } from 'node:http';
+import { connect, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTLS } from 'node:tls';
-import { basicAuthorization } from '../auth/credentials.js';
 import { isUnknownIssuer, type ServerTrust, type TrustOptions } from '../hosts/server-trust.js';
 import { closedError } from './http-exchange.js';
+import { type ReusedMemory, reusingMemory } from './reused-memory.js';
 import type { HttpProxy, Route } from './route.js';
+import { askProxy, type Place, PORTS, placeOf, proxyAuthorization } from './tunnel.js';
 
 /** 64 KiB cost a fifth more time, 512 KiB no less. */
 const READ_BYTES = 256 * 1024;
 /** The size of a TLS record. */
 const TLS_READ_BYTES = 16 * 1024;
-/** Shorter reads get memory of their own: TLS and a SOCKS proxy may keep them. */
-const SHORT_BYTES = 16 * 1024;
 /** Servers close idle connections after some time, most of them after 5 s or more. */
 const IDLE_MS = 4000;
-
-const PORTS: Readonly<Record<string, number>> = {
-  'http:': 80,
-  'https:': 443,
-  'socks5:': 1080,
-  'socks5h:': 1080,
-};
 
 /** Where a request is sent, as options of `http.request`. */
 export interface Destination {
@@ -76,13 +68,13 @@ export class Connections {
     return { agent, protocol, ...placeOf({ protocol, hostname, port }) };
   }
 
-  async #open(protocol: string, target: Target, proxy: HttpProxy | undefined): Promise<Socket> {
+  async #open(protocol: string, target: Place, proxy: HttpProxy | undefined): Promise<Socket> {
     const base = proxy === undefined ? undefined : await this.#tunnel(target, proxy.url);
     if (protocol === 'https:') return await this.#openTrusted(target, base);
     return base ?? (await this.#connect(target, reusingMemory(READ_BYTES)));
   }
 
-  async #openTrusted(target: Target, base: Socket | undefined): Promise<Socket> {
+  async #openTrusted(target: Place, base: Socket | undefined): Promise<Socket> {
     // A tunnel has no second attempt.
     if (base !== undefined)
       return await this.#secure(target, await this.#trust.widest(target.hostname), base);
@@ -94,7 +86,7 @@ export class Connections {
     }
   }
 
-  async #connect({ hostname, port }: Target, onread?: ReusedMemory): Promise<Socket> {
+  async #connect({ hostname, port }: Place, onread?: ReusedMemory): Promise<Socket> {
     const socket = connect({
       host: hostname,
       port,
@@ -105,7 +97,7 @@ export class Connections {
   }
 
   async #secure(
-    { hostname, port, servername }: Target,
+    { hostname, port }: Place,
     trust: TrustOptions,
     base: Socket | undefined = undefined,
   ): Promise<Socket> {
@@ -115,7 +107,8 @@ export class Connections {
       ...{
         host: hostname,
         port,
-        servername,
+        // That of the server, also where a header `Host` names another one.
+        servername: isIP(hostname) === 0 ? hostname : '',
         noDelay: true,
         ALPNProtocols: ['http/1.1'],
         onread: onread.options,
@@ -129,15 +122,15 @@ export class Connections {
   }
 
   /** A connection through a proxy, which looks the host's name up. */
-  async #tunnel(target: Target, proxy: URL): Promise<Socket> {
-    const place = { ...placeOf(proxy), servername: undefined };
+  async #tunnel(target: Place, proxy: URL): Promise<Socket> {
+    const place = placeOf(proxy);
     const socket =
       proxy.protocol === 'https:'
         ? await this.#secure(place, await this.#trust.widest(place.hostname))
         : await this.#connect(place);
     const timer = setTimeout(() => socket.destroy(timedOut()), this.#timeoutMs);
     try {
-      await (proxy.protocol.startsWith('socks') ? askSocksProxy : askHttpProxy)(socket, target, proxy);
+      await askProxy(socket, target, proxy);
       return socket;
     } catch (error) {
       socket.destroy();
@@ -167,27 +160,13 @@ export class Connections {
   }
 }
 
-interface Place {
-  readonly hostname: string;
-  readonly port: number;
-}
-
-interface Target extends Place {
-  /** For TLS. Undefined or empty for an address. */
-  readonly servername: string | undefined;
-}
-
-function placeOf({ protocol, hostname, port }: Pick<URL, 'protocol' | 'hostname' | 'port'>): Place {
-  return { hostname: hostname.replace(/^\[|\]$/g, ''), port: Number(port || PORTS[protocol]) };
-}
-
 /** An agent whose connections are ready when a request gets them. */
 class ConnectingAgent extends Agent {
   readonly protocol: string;
   readonly defaultPort: number;
-  readonly #open: (target: Target) => Promise<Socket>;
+  readonly #open: (target: Place) => Promise<Socket>;
 
-  constructor(protocol: string, open: (target: Target) => Promise<Socket>) {
+  constructor(protocol: string, open: (target: Place) => Promise<Socket>) {
     super({ keepAlive: true, timeout: IDLE_MS });
     this.protocol = protocol;
     this.defaultPort = PORTS[protocol]!;
@@ -195,91 +174,14 @@ class ConnectingAgent extends Agent {
   }
 
   override createConnection(
-    options: ClientRequestArgs & { readonly servername?: string },
+    { host, port }: ClientRequestArgs,
     callback: (error: Error | null, socket: Duplex) => void,
   ): undefined {
-    const { host, port, servername } = options;
-    this.#open({ hostname: host!, port: Number(port), servername }).then(
+    this.#open({ hostname: host!, port: Number(port) }).then(
       (socket) => callback(null, socket),
       (error) => callback(error, undefined as never),
     );
   }
-}
-
-interface ReusedMemory {
-  readonly options: OnReadOpts;
-  of(socket: Socket): Socket;
-}
-
-/**
- * Lets a socket read into two buffers in turn. A socket allocates a buffer for each read; collecting these took 0.3 of the
- * 0.7 s for 352 MB. `node:http` copies the bytes of bodies.
- */
-function reusingMemory(size: number): ReusedMemory {
-  let socket: Socket | undefined;
-  let next: Uint8Array = Buffer.allocUnsafeSlow(size);
-  let spare: Uint8Array | undefined;
-  return {
-    options: {
-      buffer: () => next,
-      callback: (length, memory) => {
-        const bytes = memory.subarray(0, length);
-        if (length < SHORT_BYTES) return socket?.push(Buffer.from(bytes)) ?? false;
-        // The last buffer is free again unless its bytes are still unread.
-        next = socket?.readableLength === 0 && spare !== undefined ? spare : Buffer.allocUnsafeSlow(size);
-        spare = memory;
-        return socket?.push(bytes) ?? false;
-      },
-    },
-    of: (opened) => (socket = opened),
-  };
-}
-
-/** @throws Error `The proxy answers with status 407`, with the status */
-async function askHttpProxy(base: Socket, { hostname, port }: Place, proxy: URL): Promise<void> {
-  const path = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;
-  const headers = { host: path, ...proxyAuthorization(proxy) };
-  const status = await new Promise<number>((resolve, reject) => {
-    request({ method: 'CONNECT', path, headers, createConnection: () => base })
-      .on('connect', (response, _, head: Buffer) => {
-        if (head.length > 0) base.unshift(head);
-        resolve(response.statusCode!);
-      })
-      .on('error', reject)
-      .end();
-  });
-  if (status < 200 || status > 299) throw new ProxyRefusal(status);
-}
-
-/** A proxy that makes no tunnel. */
-export class ProxyRefusal extends Error {
-  override readonly name = 'ProxyRefusal';
-  readonly status: number;
-
-  constructor(status: number) {
-    super(`The proxy answers ${status}`);
-    this.status = status;
-  }
-}
-
-async function askSocksProxy(base: Socket, { hostname, port }: Place, proxy: URL): Promise<void> {
-  const { SocksClient } = await import('socks');
-  const [userId, password] = [proxy.username, proxy.password].map(decodeURIComponent) as [string, string];
-  await SocksClient.createConnection({
-    command: 'connect',
-    existing_socket: base,
-    proxy: {
-      ...{ host: proxy.hostname, port: Number(proxy.port) || 1080, type: 5 },
-      ...(userId && { userId, password }),
-    },
-    destination: { host: hostname, port },
-  });
-}
-
-function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
-  if (username === '') return {};
-  const authorization = basicAuthorization(decodeURIComponent(username), decodeURIComponent(password));
-  return { 'proxy-authorization': authorization };
 }
 
 function timedOut(): Error {

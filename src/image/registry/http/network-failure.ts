@@ -1,9 +1,9 @@
 import { OverlayerError } from '../../../base/errors.js';
 import { isUnknownIssuer } from '../hosts/server-trust.js';
-import { ProxyRefusal } from './connections.js';
 import { TooSlowError } from './http-exchange.js';
 import { PassingFailure } from './retries.js';
 import { proxyName, type Route } from './route.js';
+import { ProxyRefusal } from './tunnel.js';
 
 const NOT_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
 
