@@ -19,6 +19,7 @@ const FILES = [
   'tsconfig.json',
   'tsconfig.build.json',
   'rolldown.config.js',
+  'rolldown.private-names.js',
 ];
 
 test('an edit is built before the tests run, and without a build none runs', () => {

@@ -12,8 +12,10 @@ import { start, temporaryDirectory } from '../cli/helpers.js';
 
 /** A process of flock(1) that holds the lock of a directory. */
 async function holdLock(directory: string): Promise<number> {
-  const holder = spawn('flock', ['--exclusive', '--no-fork', directory, 'sh', '-c', 'echo locked; exec cat']);
+  const holder = spawn('flock', ['--exclusive', '--no-fork', directory, 'cat']);
   onTestFinished(() => void holder.kill('SIGKILL'));
+  // cat answers: it runs, and has the lock.
+  holder.stdin.write('locked');
   await once(holder.stdout, 'data');
   return holder.pid!;
 }
