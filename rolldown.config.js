@@ -117,7 +117,8 @@ const commandLine = {
     dir: 'dist/cli/chunks',
     chunkFileNames: '[name].cjs',
     // Each file that is opened takes 0.3 ms, so modules that are loaded together are one file: those of every command
-    // (start), of commands on images (images), of lists of images (listing), of what reads layers (threads), and of an unpack without a thread (unpack).
+    // (start), of commands on images (images), of lists of images (listing), of what reads layers (threads), and of an
+    // unpack without a thread (unpack).
     codeSplitting: {
       groups: [
         { name: 'start', test: /\/dist\/(cli\/(run|with-root|options|flags\/(fetch|store)-flags|render\/(print|format|image))|oci\/(digest|platform))\.js$/, priority: 4 },

@@ -11,8 +11,8 @@ import { openStagedFile } from './staging.js';
 
 /**
  * Writes bytes, such as those of a task of `createDiff`, into a file. A file of that name is replaced. The new one appears
- * when it is complete and on disk. A failure leaves nothing, and what a killed process left beside the file
- * (`.NAME.overlayer-XXXXXXXX`) is removed by the next call with the same path. A device or a pipe is written in place.
+ * when it is complete and on disk. A failure leaves nothing. The next call with the same path removes what a killed process
+ * left beside the file (names that begin with `.NAME.overlayer-`). A device or a pipe is opened and written itself.
  *
  * @throws OverlayerError `NotFound`: the parent directory does not exist; `FailedPrecondition`: the path is a directory;
  *   `PermissionDenied`, `ResourceExhausted`, `DataLoss`: the kernel refused a write; `InvalidArgument`: not a source of bytes

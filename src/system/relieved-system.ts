@@ -1,6 +1,9 @@
 import { isErrno, type System } from './system.js';
 
-/** A system that retries an open after too many open files. `relieve` closes idle descriptors before. */
+/**
+ * A system that retries an open after too many open files. `relieve` closes idle descriptors before. Each file of a layer is
+ * opened, so an open makes no array of its arguments and no closure.
+ */
 export function relieveSystem(system: System, relieve: () => void): System {
   /** @throws any other error */
   const relieveAfter = (error: unknown): void => {
