@@ -275,7 +275,8 @@ test('the target of a redirect is asked directly for ranges', async () => {
 });
 
 test('the registry is asked again when the target of its redirect has expired', async () => {
-  const { registry, target } = await startRedirecting(3);
+  // The second connection asks at once, and the target refuses it: how fast the first one is does not matter.
+  const { registry, target } = await startRedirecting(1);
   await expectWhole(await source(registry, { connections: 2 }), registry);
   expect(registry.requests.length).toBeGreaterThan(1);
   expect(target.requests.length).toBeGreaterThan(registry.requests.length);
