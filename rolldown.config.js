@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { privateNames } from './rolldown.private-names.js';
+import { licenses } from './rolldown/licenses.js';
+import {
+  ascii,
+  importByLoader,
+  lateBuiltins,
+  moduleURL,
+  plainExports,
+  prepend,
+  privateNames,
+  rewriting,
+} from './rolldown/rewrites.js';
 
 const common = {
   platform: 'node',
@@ -16,75 +26,6 @@ const common = {
   checks: { ineffectiveDynamicImport: false },
 };
 const output = { format: 'cjs', entryFileNames: '[name].cjs', comments: false };
-
-/** Only chunks that need it define it. */
-const moduleURL = {
-  name: 'module-url',
-  renderChunk: (code) =>
-    code.includes('moduleURL')
-      ? code.replace(/^(#!.*\n)?/, "$1const moduleURL = () => require('node:url').pathToFileURL(__filename).href;\n")
-      : null,
-};
-
-/** Node has loaded these itself. */
-const LOADED = ['node_fs', 'node_path'];
-
-/**
- * Node's own modules are loaded where they are used first: those that a small layer does not need take 9 ms together. A static
- * import stays one in the sources.
- */
-const lateBuiltins = {
-  name: 'late-builtins',
-  renderChunk(code) {
-    const late = new Set();
-    const declared = code.replace(/^let (node_\w+) = (require\("node:[\w/]+"\));$(?!\n\1 =)/gm, (whole, name, load) => {
-      if (LOADED.includes(name)) return whole;
-      late.add(name);
-      return `let loaded_${name};\nconst ${name} = () => (loaded_${name} ??= ${load});`;
-    });
-    return declared.replace(/(?<![\w$.])(new )?(node_\w+)(?=\.)/g, (whole, isNew, name) => {
-      if (!late.has(name)) return whole;
-      return isNew ? `new (${name}())` : `${name}()`;
-    });
-  },
-};
-
-/**
- * The loader of chunks (`load-chunk.ts`) imports modules for them: Node warns of an `import()` in a script that its own `require`
- * has not loaded.
- */
-const importByLoader = {
-  name: 'import-by-loader',
-  renderChunk(code) {
-    const replaced = code.replace(/(?<![\w$.])import\((?="|new URL\()/g, 'importModule(');
-    return replaced === code
-      ? null
-      : `const importModule = require.import ?? ((specifier) => import(specifier));\n${replaced}`;
-  },
-};
-
-/**
- * Exports of a chunk as plain properties: no export is assigned again after its chunk has run. A getter takes 5 µs to define, and
- * each use of it in another chunk is a call.
- */
-const plainExports = {
-  name: 'plain-exports',
-  renderChunk: (code) =>
-    code.replace(
-      /^Object\.defineProperty\(exports, "([\w$]+)", \{\s+enumerable: true,\s+get: function ?\(\) \{\s+return ([\w$]+);\s+\}\s+\}\);$/gm,
-      'exports.$1 = $2;',
-    ),
-};
-
-/** A string of V8 takes twice the memory if one of its characters is above U+00FF, and sources become strings. */
-const ascii = {
-  name: 'ascii',
-  generateBundle(_, bundle) {
-    for (const chunk of Object.values(bundle))
-      if (chunk.type === 'chunk')
-        chunk.code = chunk.code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  },
-};
 
 /** Packages of most commands. Each file of a package that is opened takes 0.3 ms, and unused functions take time too. */
 const BUNDLED = [
@@ -108,8 +49,10 @@ const commandLine = {
   ...common,
   external: (id, importer) => common.external.test(id) && !BUNDLED.includes(id) && !isUnused(id, importer),
   plugins: [
-    ...[moduleURL, lateBuiltins, importByLoader, plainExports, privateNames, ascii],
-    ...[withoutUnused, licenses('LICENSES.txt')],
+    rewriting(moduleURL, lateBuiltins, importByLoader, plainExports, privateNames),
+    ascii,
+    withoutUnused,
+    licenses('LICENSES.txt'),
   ],
   input: { 'command-line': 'dist/cli/command-line.js' },
   output: {
@@ -121,8 +64,16 @@ const commandLine = {
     // unpack without a thread (unpack).
     codeSplitting: {
       groups: [
-        { name: 'start', test: /\/dist\/(cli\/(run|with-root|options|flags\/(fetch|store)-flags|render\/(print|format|image))|oci\/(digest|platform))\.js$/, priority: 4 },
-        { name: 'listing', test: /\/dist\/(cli\/commands\/images\/listing|image\/store\/read-images)\.js$/, priority: 3 },
+        {
+          name: 'start',
+          test: /\/dist\/(cli\/(run|with-root|options|flags\/(fetch|store)-flags|render\/(print|format|image))|oci\/(digest|platform))\.js$/,
+          priority: 4,
+        },
+        {
+          name: 'listing',
+          test: /\/dist\/(cli\/commands\/images\/listing|image\/store\/read-images)\.js$/,
+          priority: 3,
+        },
         { name: 'images', test: /\/dist\/cli\/commands\/images\/images-program\.js$/, priority: 2 },
         { name: 'threads', test: /\/dist\/cli\/(warm-up|commands\/layer-program)\.js$/, priority: 2 },
         {
@@ -141,8 +92,9 @@ const buildHash = {
   renderChunk: (code) => {
     const hash = createHash('sha256');
     for (const folder of ['dist/cli/chunks', 'dist/threads'])
-      for (const file of readdirSync(folder).sort()) hash.update(`\0${file}\0`).update(readFileSync(join(folder, file)));
-    return code.replace(/^(#!.*\n)?/, `$1const BUILD = '${hash.digest('hex').slice(0, 16)}';\n`);
+      for (const file of readdirSync(folder).sort())
+        hash.update(`\0${file}\0`).update(readFileSync(join(folder, file)));
+    return prepend(code, `const BUILD = '${hash.digest('hex').slice(0, 16)}';`);
   },
 };
 
@@ -157,7 +109,7 @@ const loader = (name, module, plugins) => ({
 /** A worker thread: one file, as its loading is not on the way of anything else. */
 const thread = (name, module) => ({
   ...common,
-  plugins: [moduleURL, importByLoader, lateBuiltins, privateNames, ascii],
+  plugins: [rewriting(moduleURL, lateBuiltins, privateNames), ascii],
   input: { [name]: `dist/${module}` },
   output: { ...output, dir: 'dist/threads', codeSplitting: false },
 });
@@ -172,7 +124,8 @@ const page = {
       name: 'assets-of-the-page',
       generateBundle(_, bundle) {
         const [chunk] = Object.values(bundle);
-        if (chunk.code.includes('</script')) throw new Error('The script of the page must not end its element');
+        if (chunk.code.includes('</script'))
+          throw new Error('The script of the page must not end its element');
         const style = readFileSync('src/explore/page/app/page.css', 'utf8');
         const strings = { PAGE_SCRIPT: chunk.code, PAGE_STYLE: style };
         chunk.code = Object.entries(strings)
@@ -182,25 +135,6 @@ const page = {
     },
   ],
 };
-
-/** Writes the licences of the packages that are in a bundle, which their authors ask for. */
-function licenses(fileName) {
-  const textOf = (folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-    const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8');
-    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
-  };
-  return {
-    name: 'licenses',
-    generateBundle(_, bundle) {
-      const modules = Object.values(bundle).flatMap(({ modules }) => Object.keys(modules ?? {}));
-      const folders = modules.map((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0]);
-      const packages = [...new Set(folders)].filter((folder) => folder && existsSync(join(folder, 'package.json')));
-      this.emitFile({ type: 'asset', fileName, source: packages.sort().map(textOf).join(`\n${'-'.repeat(70)}\n\n`) });
-    },
-  };
-}
 
 /** ink shows nothing where the variable CI is set. The screen is loaded for a terminal only, so a person looks at it. */
 const onTerminal = {
@@ -216,11 +150,21 @@ const onTerminal = {
 const explorer = {
   ...common,
   external: /^node:/,
-  transform: { target: 'node20', define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' } },
+  transform: {
+    target: 'node20',
+    define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
+  },
   // ink loads it when DEV is set, to develop ink.
   resolve: { alias: { 'react-devtools-core': false } },
   input: { explorer: 'dist/cli/explorer/screen.js' },
-  output: { format: 'esm', entryFileNames: '[name].mjs', dir: 'dist/cli', codeSplitting: false, minify: true, comments: false },
+  output: {
+    format: 'esm',
+    entryFileNames: '[name].mjs',
+    dir: 'dist/cli',
+    codeSplitting: false,
+    minify: true,
+    comments: false,
+  },
   plugins: [onTerminal, licenses('explorer.LICENSES.txt')],
 };
 
@@ -233,6 +177,6 @@ export default [
   thread('mount', 'mount/kinds/mount-worker.js'),
   thread('probe', 'mount/probe-worker.js'),
   thread('tree', 'snapshot/trees/tree-worker.js'),
-  loader('thread', 'compiled-code/thread.js', [lateBuiltins]),
-  loader('main', 'main.js', [lateBuiltins, buildHash]), // after the others
+  loader('thread', 'compiled-code/thread.js', [rewriting(lateBuiltins)]),
+  loader('main', 'main.js', [rewriting(lateBuiltins), buildHash]), // after the others
 ];

@@ -10,39 +10,37 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SOURCES } from './helpers/build-if-stale.js';
 
 const ROOT = join(import.meta.dirname, '..');
-const FILES = [
-  'package.json',
-  'package-lock.json',
-  'tsconfig.json',
-  'tsconfig.build.json',
-  'rolldown.config.js',
-  'rolldown.private-names.js',
-];
 
-test('an edit is built before the tests run, and without a build none runs', () => {
-  const copy = mkdtempSync(join(tmpdir(), 'overlayer-stale-build-'));
-  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
-  for (const name of [...FILES, 'vitest.config.ts', 'src', 'test/helpers'])
+let copy: string;
+beforeEach(() => {
+  copy = mkdtempSync(join(tmpdir(), 'overlayer-stale-build-'));
+  for (const name of [...SOURCES, 'vitest.config.ts', 'test/helpers'])
     cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   writeFileSync(
     join(copy, 'test/value.test.ts'),
     "import { expect, test } from 'vitest';\nimport { value } from '../src/value.js';\ntest('value', () => expect(value).toBe(1));\n",
   );
+});
+afterEach(() => rmSync(copy, { recursive: true, force: true }));
+
+function run() {
+  const args = ['vitest', 'run', '--maxWorkers=1', 'test/value.test.ts'];
+  const { status, stdout, stderr } = spawnSync('npx', args, {
+    cwd: copy,
+    encoding: 'utf8',
+    // The counts of this run are not the copy's.
+    env: { ...process.env, NO_COLOR: '1', TEST_REPORT: undefined },
+  });
+  return { status, output: stdout + stderr };
+}
+
+test('an edit is built before the tests run, and without a build none runs', () => {
   const source = join(copy, 'src/value.ts');
-  const run = () => {
-    const args = ['vitest', 'run', '--maxWorkers=1', 'test/value.test.ts'];
-    const { status, stdout, stderr } = spawnSync('npx', args, {
-      cwd: copy,
-      encoding: 'utf8',
-      // The counts of this run are not the copy's.
-      env: { ...process.env, NO_COLOR: '1', TEST_REPORT: undefined },
-    });
-    return { status, output: stdout + stderr };
-  };
 
   writeFileSync(source, 'export const value = 1;\n');
   expect(run()).toMatchObject({ status: 0 });
@@ -62,4 +60,28 @@ test('an edit is built before the tests run, and without a build none runs', () 
   writeFileSync(source, 'export const value = 1;\n');
   expect(run()).toMatchObject({ status: 0 });
   expect(readFileSync(join(copy, 'dist/value.js'), 'utf8')).toContain('value = 1');
+});
+
+test.each([
+  {
+    what: 'leaves code that it is for',
+    file: 'rolldown/rewrites.js',
+    from: 'enumerable: true',
+    to: 'enumerable: false',
+    failure: /The rewrite plainExports leaves code in \S+: Object\.defineProperty\(exports, /,
+  },
+  {
+    what: 'changes nothing in a bundle',
+    file: 'rolldown.config.js',
+    from: 'rewriting(moduleURL, lateBuiltins, privateNames)',
+    to: 'rewriting(moduleURL, lateBuiltins, privateNames, plainExports)',
+    failure: /The rewrite plainExports has changed nothing/,
+  },
+])('a build fails if a rewrite of generated code $what', ({ file, from, to, failure }) => {
+  const text = readFileSync(join(copy, file), 'utf8');
+  expect(text).toContain(from);
+  writeFileSync(join(copy, file), text.replace(from, to));
+  const { status, stdout, stderr } = spawnSync('npm', ['run', 'build'], { cwd: copy, encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stdout + stderr).toMatch(failure);
 });

@@ -1,18 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 const DIST = join(ROOT, 'dist');
 /** In `dist/`, which every build removes first: no build but ours can leave a stamp of other sources. */
 const STAMP = join(DIST, '.sources');
-const SOURCES = [
+/** All that a build reads. */
+export const SOURCES: readonly string[] = [
   'package.json',
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
   'rolldown.config.js',
+  'rolldown',
   'src',
 ];
 
@@ -43,7 +45,7 @@ function digestOf(names: readonly string[]): string {
 }
 
 function filesOf(name: string): string[] {
-  if (name !== 'src') return [name];
+  if (!statSync(join(ROOT, name)).isDirectory()) return [name];
   return readdirSync(join(ROOT, name), { recursive: true, withFileTypes: true, encoding: 'utf8' })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1));
