@@ -1,4 +1,3 @@
-import { type Stats, statSync } from 'node:fs';
 import {
   type ByteSource,
   detectSource,
@@ -13,6 +12,7 @@ import {
 } from '../index.js';
 import { LAYER_DIGESTS, ONLY_FOR, type OpenImageFlags } from './flags/layer-flags.js';
 import { registryOptions } from './options.js';
+import { statIfReadable } from './stat-if-readable.js';
 
 const REGISTRY = 'docker://';
 /** `debian:12`, `example.org/app@sha256:…`: few files have such names. */
@@ -55,12 +55,12 @@ export interface Input {
 }
 
 interface OpenInputOptions {
-  /** The command reads a small file as a layer, and then finds out that it has images: reading it once is faster. */
+  /** The command unpacks a small file as a layer, and begins again when that has images. @default false */
   readonly tryAsLayer?: boolean;
 }
 
-/** Reading it twice would take longer than to start again. */
-const SMALL_BYTES = 1024 * 1024;
+/** The content of a larger file is detected first: that takes less than to begin again. */
+const MAX_TRIED_BYTES = 1024 * 1024;
 
 /**
  * Finds out by content whether the input is a layer or an image.
@@ -77,7 +77,7 @@ export async function openInput(
   const close = () => closeLayer(source);
   const isLayer = given.some((option) => LAYER_DIGESTS.includes(option));
   const isTried =
-    tryAsLayer && !given.some((option) => ONLY_FOR.image.includes(option)) && isSmallFile(argument);
+    tryAsLayer && !given.some((option) => ONLY_FOR.image.includes(option)) && mayBeTried(argument);
   if (isTried) return { kind: undefined, source, name, close };
   if (typeof source === 'string') return { kind: await kindOf(source, isLayer), source, name, close };
   if (isLayer) return { kind: 'layer', source, name, close };
@@ -102,22 +102,13 @@ async function kindOf(path: string, isLayer: boolean): Promise<Input['kind']> {
   }
 }
 
-function isSmallFile(path: string): boolean {
+function mayBeTried(path: string): boolean {
   const stat = statIfReadable(path);
-  return stat?.isFile() === true && stat.size <= SMALL_BYTES;
+  return stat?.isFile() === true && stat.size <= MAX_TRIED_BYTES;
 }
 
 function isDirectory(path: string): boolean {
   return statIfReadable(path)?.isDirectory() ?? false;
-}
-
-/** The reader of the file reports an error. */
-function statIfReadable(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /** @throws OverlayerError `InvalidArgument` for an option that has no meaning for such an input */

@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs';
 import { warmUp } from '../layer/index.js';
+import { statIfReadable } from './stat-if-readable.js';
 
 /**
  * Starts the threads that the command will need. A module of its own: an `import()` of the entry point would load all of it.
@@ -10,13 +10,6 @@ export function startThreads(command: string, args: readonly string[]): void {
   if (args.length === 0 || args.includes('--help') || args.includes('-h')) return;
   // The manifest of an image tells whether it needs threads.
   if (command === 'unpack' && args.some((word) => word.startsWith('docker://'))) return;
-  warmUp(args.find(isFile), command === 'unpack' ? { thread: 'caller' } : {});
-}
-
-function isFile(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-  } catch {
-    return false;
-  }
+  const layer = args.find((path) => statIfReadable(path)?.isFile());
+  warmUp(layer, command === 'unpack' ? { thread: 'caller' } : {});
 }

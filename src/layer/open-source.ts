@@ -65,18 +65,18 @@ export function openSource(source: FoundSource): OpenedSource {
 }
 
 /**
- * The calling thread may unpack a layer of at most so many compressed bytes: it is done before threads have started. The first
- * layer that threads unpack takes less in two than in one, whatever its size (0.5 MB: 60 and 74 ms).
+ * The most compressed bytes of a layer that the calling thread unpacks (option `thread`): it is done before threads have
+ * started. The first layer that threads unpack takes less in two than in one, whatever its size (0.5 MB: 60 and 74 ms).
  */
-const SMALL_BYTES = 1024 * 1024;
+const MAX_CALLERS_BYTES = 1024 * 1024;
 
-/** Whether a source is a small layer. It is not when its size is known only at its end. */
+/** Whether the calling thread may unpack a layer. It may not when the size is known only at the end. */
 export function isSmallSource(source: FoundSource): boolean {
   if (typeof source !== 'string')
-    return (source instanceof Uint8Array || isFileRange(source)) && source.length <= SMALL_BYTES;
+    return (source instanceof Uint8Array || isFileRange(source)) && source.length <= MAX_CALLERS_BYTES;
   try {
     const stat = statSync(source, { throwIfNoEntry: false });
-    return stat?.isFile() === true && stat.size <= SMALL_BYTES;
+    return stat?.isFile() === true && stat.size <= MAX_CALLERS_BYTES;
   } catch {
     return false; // opening it reports the error
   }

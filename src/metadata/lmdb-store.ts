@@ -1,10 +1,11 @@
-import { accessSync, chmodSync, constants, statfsSync, statSync } from 'node:fs';
+import { chmodSync, statfsSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
 import type { Database } from 'lmdb';
 import { OverlayerError } from '../base/errors.js';
 import { loadLmdb } from '../base/natives.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
+import { isReadOnly } from '../system/is-read-only.js';
 import { openLinuxSystem } from '../system/linux.js';
 import { type System, SystemError } from '../system/system.js';
 import { findDamage } from './lmdb-file.js';
@@ -126,15 +127,6 @@ class WriteTurns {
  * wait for the lock of a write that waits for this thread.
  */
 const shared = new Map<string, Environment>();
-
-function isReadOnly(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EROFS';
-  }
-}
 
 function fileID(path: string): string {
   const { dev, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};

@@ -84,6 +84,11 @@ export function withChild<T>(
   }
 }
 
+/** Runs `use` with the directory at a path open, and closes it. A symlink is followed only before the last name. */
+export function withDirectory<T>(system: System, path: string, use: (descriptor: number) => T): T {
+  return withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, use);
+}
+
 /** Closes a directory. An error does not matter, since a directory has no unwritten data. */
 export function closeQuietly(system: System, descriptor: number): void {
   try {

@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
-import { AT_FDCWD, isErrno, type System } from '../system/system.js';
-import { OPEN_DIRECTORY, withChild } from './directory.js';
+import { isErrno, type System } from '../system/system.js';
+import { withDirectory } from './directory.js';
 import { makeDirectories } from './make-directories.js';
 import { ACCESS_ACL, DEFAULT_ACL } from './xattrs.js';
 
@@ -19,7 +19,7 @@ export async function makePrivateDirectory(system: System, path: string): Promis
 
 /** Removes what the parent passed on: the group, and default ACLs, which would change the modes of a layer. */
 function keepToOurselves(system: System, path: string): void {
-  withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, (directory) => {
+  withDirectory(system, path, (directory) => {
     try {
       for (const acl of [DEFAULT_ACL, ACCESS_ACL])
         if (system.getXattr(directory, acl) !== undefined) system.removeXattr(directory, acl);

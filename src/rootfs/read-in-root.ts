@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs';
 import { OverlayerError } from '../base/errors.js';
 import { displayPath } from '../base/path-bytes.js';
-import { AT_FDCWD, O, S, type System } from '../system/system.js';
-import { OPEN_DIRECTORY, withChild } from './directory.js';
+import { O, S, type System } from '../system/system.js';
+import { withChild, withDirectory } from './directory.js';
 import { statIfThere } from './lower-layers.js';
 import { NO_EVENTS, Rootfs } from './rootfs.js';
 
@@ -18,7 +18,7 @@ const MAX_SYMLINKS = 40;
  *   `maxBytes`; SystemError
  */
 export function readInRoot(system: System, root: string, path: string, maxBytes: number): Buffer | undefined {
-  return withChild(system, AT_FDCWD, realpathSync(root), OPEN_DIRECTORY, (descriptor) => {
+  return withDirectory(system, realpathSync(root), (descriptor) => {
     const rootfs = new Rootfs(system, descriptor, [], NO_EVENTS);
     try {
       return read(rootfs, path, maxBytes);

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { findLinuxSystem } from '../system/linux.js';
 import { AT_FDCWD, O, S, type System, SystemError } from '../system/system.js';
-import { closeQuietly, OPEN_DIRECTORY, withChild } from './directory.js';
+import { closeQuietly, OPEN_DIRECTORY, withDirectory } from './directory.js';
 import { removeTree } from './trees/remove-tree.js';
 
 /** The open directory that a destination is in. */
@@ -78,9 +78,7 @@ export async function openStagedFile(path: string, mode: number): Promise<Staged
   const directory = dirname(path);
   const name = basename(path);
   if (system !== undefined)
-    withChild(system, AT_FDCWD, `${directory}/.`, OPEN_DIRECTORY, (descriptor) =>
-      removeDead(system, descriptor, name),
-    );
+    withDirectory(system, `${directory}/.`, (descriptor) => removeDead(system, descriptor, name));
   for (;;) {
     const staging = join(directory, `${stagingName(name)}${system === undefined ? UNLOCKED : ''}`);
     const file = await open(staging, 'wx', mode);

@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../base/abort.js';
+import { Deferred } from '../base/deferred.js';
 import { OverlayerError } from '../base/errors.js';
 import type { Mount } from '../mount/mount.js';
 import { TEMPORARY_VIEW_LABEL } from './labels.js';
@@ -24,10 +25,7 @@ export async function openTemporaryView(
 ): Promise<TemporaryView> {
   const key = temporaryKey(parent, 'mount');
   const shown = { parent, merged: false, signal } as const;
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
+  const ended = new Deferred<void>();
   let holding = Promise.resolve();
   try {
     const mounts = await new Promise<readonly Mount[]>((opened, failed) => {
@@ -36,8 +34,8 @@ export async function openTemporaryView(
         key,
         async (closing) => {
           opened(await snapshots.view(key, { ...shown, labels: { [TEMPORARY_VIEW_LABEL]: key } }));
-          closing.addEventListener('abort', end);
-          if (!closing.aborted) await ended;
+          closing.addEventListener('abort', () => ended.resolve());
+          if (!closing.aborted) await ended.promise;
           await snapshots.remove(key);
         },
         { signal },
@@ -45,7 +43,7 @@ export async function openTemporaryView(
       holding.catch(failed);
     });
     const dispose = async () => {
-      end();
+      ended.resolve();
       await holding;
     };
     return { mounts, [Symbol.asyncDispose]: dispose };

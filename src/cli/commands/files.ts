@@ -10,7 +10,7 @@ import {
 import { abortOnSignals, reportFailure } from '../failure.js';
 import type { FilesFlags } from '../flags/explore-flags.js';
 import { BufferedOutput } from '../output.js';
-import { changeMark } from '../render/explored.js';
+import { changeMark } from '../render/file-changes.js';
 import { formatBytes } from '../render/format.js';
 import { modeText } from '../render/operation-text.js';
 import { exploreArgument } from './explore.js';

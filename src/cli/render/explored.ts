@@ -1,5 +1,6 @@
 import { displayPath, type ExploredImage, formatPlatform, type PathChange, type Waste } from '../../index.js';
-import { counted, formatBytes, formatCount } from './format.js';
+import { changesTable } from './file-changes.js';
+import { counted, formatBytes, formatCount, signedBytes } from './format.js';
 import { columns } from './list.js';
 import { labelledRows } from './print.js';
 
@@ -127,35 +128,18 @@ export function checksText(checks: readonly Check[]): string {
   return `\nChecks\n${columns(['', 'CHECK', 'IMAGE', 'WANTED'], rows)}`;
 }
 
-/** The letter of `docker diff`; `M` stands for metadata. */
-export function changeMark({ kind, metadataOnly }: Pick<PathChange, 'kind' | 'metadataOnly'>): string {
-  return metadataOnly ? 'M' : MARKS[kind];
-}
-
-const MARKS = { added: 'A', changed: 'C', removed: 'D' } as const;
-
 /** The paths that two images do not have alike, by the letters of `docker diff`. `M` stands for metadata. */
 export function comparisonText(
   before: ExploredImage,
   after: ExploredImage,
   files: readonly PathChange[],
 ): string {
-  const rows = files.map((file) => [
-    changeMark(file),
-    signedBytes(file.sizeAfter - file.sizeBefore),
-    `/${file.path}`,
-  ]);
   const count = (matches: (file: PathChange) => boolean) => files.filter(matches).length;
   const added = count(({ kind }) => kind === 'added');
   const removed = count(({ kind }) => kind === 'removed');
   const metadata = count(({ metadataOnly }) => metadataOnly);
   const changed = files.length - added - removed - metadata;
-  const summary = `${counted(added, 'entry', 'entries')} added, ${changed} changed, ${metadata} in metadata only, ${removed} removed: ${signedBytes(after.size - before.size)}\n`;
-  return files.length === 0 ? summary : columns(['', 'SIZE', 'PATH'], rows, { right: ['SIZE'] }) + summary;
-}
-
-function signedBytes(bytes: number): string {
-  return `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
+  return `${changesTable(files)}${counted(added, 'entry', 'entries')} added, ${changed} changed, ${metadata} in metadata only, ${removed} removed: ${signedBytes(after.size - before.size)}\n`;
 }
 
 /** `98.7 %` */

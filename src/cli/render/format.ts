@@ -5,6 +5,11 @@ export function formatBytes(bytes: number): string {
   return filesize(Number(bytes.toPrecision(3)), { standard: 'si' });
 }
 
+/** `+116 kB`, `-1.5 GB`. */
+export function signedBytes(bytes: number): string {
+  return `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
+}
+
 /** `24,033`. Without Intl, whose first use costs milliseconds. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');

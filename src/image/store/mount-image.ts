@@ -1,4 +1,3 @@
-import { accessSync, constants } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
@@ -10,6 +9,7 @@ import type { ChainID } from '../../oci/chain-ids.js';
 import type { SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.js';
 import { temporaryKey } from '../../snapshot/temporary-key.js';
 import { toOverlayerError } from '../../system/errno-code.js';
+import { isReadOnly } from '../../system/is-read-only.js';
 import { MOUNTED_ON_LABEL } from './image-labels.js';
 import type { StoreParts } from './store-parts.js';
 
@@ -73,15 +73,6 @@ export async function findMounted(
   for await (const info of snapshots.walk({ filters: [`labels."${MOUNTED_ON_LABEL}"`] }))
     if (info.labels[MOUNTED_ON_LABEL] === target) found.push(info);
   return found.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
-}
-
-function isReadOnly(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EROFS';
-  }
 }
 
 async function realDirectory(path: string): Promise<string> {

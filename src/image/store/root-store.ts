@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ByteSource } from '../../base/byte-source.js';
 import { checkOptions, checkPath, pickOptions } from '../../base/check-arguments.js';
+import { Deferred } from '../../base/deferred.js';
 import { ProgressTask, type Task, type Tell } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import { openContentStore } from '../../content/open-content-store.js';
@@ -177,17 +178,14 @@ export class RootStore implements Store {
   }
 
   #start<T, Event = PullEvent>(work: (tell: Tell<Event>) => Promise<T>): Task<T, Event> {
-    let end = () => {};
-    const running = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    this.#running.add(running);
+    const running = new Deferred<void>();
+    this.#running.add(running.promise);
     return new ProgressTask(async (tell) => {
       try {
         return await work(tell);
       } finally {
-        end();
-        this.#running.delete(running);
+        running.resolve();
+        this.#running.delete(running.promise);
       }
     });
   }

@@ -10,14 +10,13 @@ import type { Mount } from '../../mount/mount.js';
 import { escapeLayer } from '../../mount/overlay-layers.js';
 import type { OverlaySupport } from '../../mount/overlay-support.js';
 import { escapeTemplate } from '../../mount/templates.js';
-import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { withDirectory } from '../../rootfs/directory.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { syncDirectory } from '../../system/sync-directory.js';
-import { AT_FDCWD } from '../../system/system.js';
 import { measureLayer } from '../contents/erofs-contents.js';
 import { addMergedFile } from '../contents/merged-file.js';
 import { flushFileSystem } from '../fill/flush-point.js';
-import { DIFF_ID_LABEL, GIDMAPPING_LABEL, SNAPSHOT_REF_LABEL, UIDMAPPING_LABEL } from '../labels.js';
+import { DIFF_ID_LABEL, SNAPSHOT_REF_LABEL } from '../labels.js';
 import { layerFileOf, mergedFileOf } from '../store/layer-files.js';
 import { makeTree, treeOf } from '../store/snapshot-files.js';
 import { takeAttributes } from '../trees/inherit-attributes.js';
@@ -30,7 +29,7 @@ import type {
   SnapshotBackend,
   Supplied,
 } from './backend.js';
-import { mappedRoot } from './id-mapping.js';
+import { idMapOptions, mappedRoot } from './id-mapping.js';
 import { LayerPool } from './layer-pool.js';
 import { isForLaterParent } from './overlay-backend.js';
 
@@ -88,7 +87,7 @@ export class ErofsBackend implements SnapshotBackend {
     const tree = treeOf(directory);
     if (isForLaterParent(labels, parents) && !readOnly)
       return [{ type: 'overlay', source: 'overlay', options: [`upperdir=${escapeLayer(tree)}`] }];
-    const maps = this.#idMapOptions(labels);
+    const maps = this.#support.idmapped ? idMapOptions(labels) : [];
     // A snapshot that the backend has filled itself is readable only.
     const layers = [...(kind === 'active' && readOnly ? [directory] : []), ...parents].map(layerFileOf);
     if (layers.length === 0)
@@ -141,11 +140,6 @@ export class ErofsBackend implements SnapshotBackend {
     const lowers = parents.map(layerFileOf);
     await treeThreads.run({ type: 'inherit-unlisted', tree, lowers, older: work(directory) });
   }
-
-  #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
-    if (!this.#support.idmapped || uids === undefined || gids === undefined) return [];
-    return [`uidmap=${uids}`, `gidmap=${gids}`];
-  }
 }
 
 function hasRootOfTop(layers: readonly string[]): boolean {
@@ -158,9 +152,7 @@ function hasRootOfTop(layers: readonly string[]): boolean {
 function inheritRoot(layers: readonly string[], to: string): void {
   const system = openLinuxSystem();
   using lowers = new LazyLowers(system, layers);
-  withChild(system, AT_FDCWD, to, OPEN_DIRECTORY, (directory) =>
-    takeAttributes(system, directory, shownRoot(lowers)!),
-  );
+  withDirectory(system, to, (directory) => takeAttributes(system, directory, shownRoot(lowers)!));
 }
 
 async function syncFile(path: string): Promise<void> {

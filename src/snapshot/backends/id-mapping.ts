@@ -31,6 +31,11 @@ export function mappedRoot(labels: Labels): RootPair | undefined {
   return map && imageRoot(map);
 }
 
+/** The options of a mount that shows the mapped ids. */
+export function idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: Labels): string[] {
+  return uids === undefined || gids === undefined ? [] : [`uidmap=${uids}`, `gidmap=${gids}`];
+}
+
 /** The labels without those that map ids. */
 export function withoutMapping(labels: Labels): Labels {
   const { [UIDMAPPING_LABEL]: _, [GIDMAPPING_LABEL]: __, ...others } = labels;

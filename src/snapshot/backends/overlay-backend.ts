@@ -5,16 +5,15 @@ import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import type { Mount } from '../../mount/mount.js';
 import { escapeLayer } from '../../mount/overlay-layers.js';
 import type { OverlaySupport } from '../../mount/overlay-support.js';
-import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { withDirectory } from '../../rootfs/directory.js';
 import { openLinuxSystem } from '../../system/linux.js';
-import { AT_FDCWD } from '../../system/system.js';
 import { flushFileSystem } from '../fill/flush-point.js';
-import { GIDMAPPING_LABEL, PARENT_CHAIN_ID_LABEL, UIDMAPPING_LABEL } from '../labels.js';
+import { PARENT_CHAIN_ID_LABEL } from '../labels.js';
 import { makeTree, treeOf } from '../store/snapshot-files.js';
 import { copyRoot } from '../trees/inherit-attributes.js';
 import { treeThreads } from '../trees/tree-threads.js';
 import type { BackendSnapshot, Capability, SnapshotBackend } from './backend.js';
-import { mappedRoot } from './id-mapping.js';
+import { idMapOptions, mappedRoot } from './id-mapping.js';
 
 const work = (directory: string) => join(directory, 'work');
 
@@ -54,7 +53,7 @@ export class OverlayBackend implements SnapshotBackend {
       return [
         { type: 'overlay', source: 'overlay', options: [`upperdir=${escapeLayer(treeOf(directory))}`] },
       ];
-    const options = this.#idMapOptions(labels);
+    const options = this.#support.idmapped ? idMapOptions(labels) : [];
     if (parents.length === 0) return [bind(treeOf(directory), options, readOnly)];
     if (kind === 'view' && parents.length === 1) return [bind(treeOf(parents[0]!), options, true)];
     if (!readOnly)
@@ -88,11 +87,6 @@ export class OverlayBackend implements SnapshotBackend {
       older: work(directory),
     });
   }
-
-  #idMapOptions({ [UIDMAPPING_LABEL]: uids, [GIDMAPPING_LABEL]: gids }: BackendSnapshot['labels']): string[] {
-    if (!this.#support.idmapped || uids === undefined || gids === undefined) return [];
-    return [`uidmap=${uids}`, `gidmap=${gids}`];
-  }
 }
 
 /**
@@ -106,8 +100,8 @@ export function isForLaterParent(labels: BackendSnapshot['labels'], parents: rea
 
 function inherit(from: string, to: string): void {
   const system = openLinuxSystem();
-  withChild(system, AT_FDCWD, from, OPEN_DIRECTORY, (source) =>
-    withChild(system, AT_FDCWD, to, OPEN_DIRECTORY, (target) => copyRoot(system, source, target)),
+  withDirectory(system, from, (source) =>
+    withDirectory(system, to, (target) => copyRoot(system, source, target)),
   );
 }
 

@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs';
 import { checkOptions } from '../../base/check-arguments.js';
+import { isDirectory } from '../../base/is-directory.js';
 import type { Tell } from '../../base/task.js';
 import { findRecord, listRecords, type NamedRecord } from '../../metadata/snapshot-records.js';
 import { parseDigest } from '../../oci/digest.js';
@@ -177,10 +177,6 @@ function parentsFirst(records: readonly NamedRecord[]): NamedRecord[] {
     for (const each of [...chain].reverse()) ordered.add(each);
   }
   return [...ordered];
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function labelledDiffID({ labels }: NamedRecord): CheckFinding['diffID'] {

@@ -1,8 +1,8 @@
-import { statSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AbortableOptions } from '../../base/abort.js';
 import { OverlayerError } from '../../base/errors.js';
+import { isDirectory } from '../../base/is-directory.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
 import { syncDirectory } from '../../system/sync-directory.js';
 import type { BackendSnapshot } from '../backends/backend.js';
@@ -111,8 +111,4 @@ async function writeManifest(
     if (!OverlayerError.is(error) || error.code !== 'PermissionDenied') throw error;
     return { usage: undefined };
   }
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -1,7 +1,7 @@
-import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { withDirectory } from '../../rootfs/directory.js';
 import { isWhiteout, isWhiteoutDevice, statIfThere } from '../../rootfs/lower-layers.js';
 import { walkTree } from '../../rootfs/trees/walk-tree.js';
-import { AT_FDCWD, S, type Stat, type System, type Times } from '../../system/system.js';
+import { S, type Stat, type System, type Times } from '../../system/system.js';
 
 /** Overlayfs ignores marks that it does not know. */
 const TIMES_MARK = 'user.overlay.converting';
@@ -22,8 +22,8 @@ export interface ConvertRequest {
  * directories are still marked, and the mark holds their times.
  */
 export function convertWhiteouts(system: System, { tree, scratch }: ConvertRequest): void {
-  withChild(system, AT_FDCWD, scratch, OPEN_DIRECTORY, (from) =>
-    withChild(system, AT_FDCWD, tree, OPEN_DIRECTORY, (root) => {
+  withDirectory(system, scratch, (from) =>
+    withDirectory(system, tree, (root) => {
       const convert = (directory: number, stat: Stat) => {
         if (system.getXattr(directory, OPAQUE_MARK)?.[0] === HAS_ATTRIBUTES)
           convertIn(system, directory, stat, from);

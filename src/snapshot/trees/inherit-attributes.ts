@@ -2,12 +2,12 @@ import { dirname } from 'node:path';
 import { LazyLowers } from '../../layer/erofs/lazy-lowers.js';
 import { type LowerDirectory, type LowerNode, LowerTree, shownRoot } from '../../layer/erofs/lower-tree.js';
 import { rewriteRoot } from '../../layer/manifest/write-manifest.js';
-import { isDirectory, OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { isDirectory, OPEN_DIRECTORY, withChild, withDirectory } from '../../rootfs/directory.js';
 import { isOpaque } from '../../rootfs/lower-layers.js';
 import { copyAttributes } from '../../rootfs/trees/copy-up.js';
 import { type WalkedEntry, walkTree } from '../../rootfs/trees/walk-tree.js';
 import { isOfImage } from '../../rootfs/xattrs.js';
-import { AT_FDCWD, type Stat, type System, type Times } from '../../system/system.js';
+import type { Stat, System, Times } from '../../system/system.js';
 import { hasManifest, manifestOf } from '../store/snapshot-files.js';
 
 /** Copies owner, mode, extended attributes and times of a directory. */
@@ -47,11 +47,11 @@ export function inheritUnlisted(system: System, { tree, lowers, older }: Inherit
   const merged = new LowerTree(layers);
   /** The lower directories of each open directory of the walk, nearest first. */
   const levels: LowerDirectory[] = [];
-  const since = withChild(system, AT_FDCWD, older, OPEN_DIRECTORY, (directory) => system.stat(directory));
+  const since = withDirectory(system, older, (directory) => system.stat(directory));
   const inheritIfUnlisted = (directory: number, stat: Stat, like: LowerNode) => {
     if (isYounger(stat, since) && isAsMade(system, directory, stat)) takeAttributes(system, directory, like);
   };
-  withChild(system, AT_FDCWD, tree, OPEN_DIRECTORY, (root) => {
+  withDirectory(system, tree, (root) => {
     const visit = ({ path, parent, name, stat }: WalkedEntry) => {
       if (path === '') {
         inheritIfUnlisted(root, stat, shownRoot(layers)!);

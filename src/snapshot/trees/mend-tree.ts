@@ -1,10 +1,10 @@
 import type { ManifestEntry } from '../../layer/manifest/manifest-entry.js';
 import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
-import { isDirectory, OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { isDirectory, withDirectory } from '../../rootfs/directory.js';
 import { statIfThere } from '../../rootfs/lower-layers.js';
 import { Descent } from '../../rootfs/trees/descent.js';
 import { removeTree } from '../../rootfs/trees/remove-tree.js';
-import { AT_FDCWD, isErrno, type System } from '../../system/system.js';
+import { isErrno, type System } from '../../system/system.js';
 import { verifyPath } from './verify-snapshot.js';
 
 const LINK_NAME = 'link';
@@ -29,9 +29,9 @@ export interface MendRequest {
 export function mendTree(system: System, request: MendRequest): readonly TreeDamage[] {
   const { tree, spare, scratch, manifest } = request;
   const unfit = new Set(verifyPath(system, spare, manifest, true).map(({ path }) => path));
-  return withRoot(system, tree, (root) =>
-    withRoot(system, spare, (from) =>
-      withRoot(system, scratch, (links) => {
+  return withDirectory(system, tree, (root) =>
+    withDirectory(system, spare, (from) =>
+      withDirectory(system, scratch, (links) => {
         const mender = new Mender(system, root, from, links, unfit);
         for (let pass = 0; pass < PASSES; pass++) {
           const damage = verifyPath(system, tree, manifest, pass === 0);
@@ -150,8 +150,4 @@ class Mender {
 
 function isDirectoryEntry({ type }: ManifestEntry): boolean {
   return type === 'directory' || type === 'opaque';
-}
-
-function withRoot<T>(system: System, path: string, use: (descriptor: number) => T): T {
-  return withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, use);
 }

@@ -4,14 +4,14 @@ import type { FileFacts } from '../../layer/manifest/file-facts.js';
 import type { TreeDamage } from '../../layer/manifest/verify-tree.js';
 import { writeManifest } from '../../layer/manifest/write-manifest.js';
 import type { SnapshotUsage } from '../../metadata/snapshot-records.js';
-import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
+import { withDirectory } from '../../rootfs/directory.js';
 import { copyTree } from '../../rootfs/trees/copy-tree.js';
 import { measureUsage } from '../../rootfs/trees/measure-usage.js';
 import { removeTree } from '../../rootfs/trees/remove-tree.js';
 import { toOverlayerError } from '../../system/errno-code.js';
 import { openLinuxSystem } from '../../system/linux.js';
 import { meterSystem } from '../../system/metered-system.js';
-import { AT_FDCWD, type System } from '../../system/system.js';
+import type { System } from '../../system/system.js';
 import { type ConvertRequest, convertWhiteouts } from './convert-whiteouts.js';
 import { copyRecordedRoot, type InheritRequest, inheritUnlisted } from './inherit-attributes.js';
 import { type MendRequest, mendTree } from './mend-tree.js';
@@ -69,22 +69,22 @@ function throwIfStopped(): void {
 export const treeJobs: JobHandlers<TreeJobs> = {
   copy: ({ from, to, ...job }) =>
     doing(`copy "${from}"`, () =>
-      withDirectory(from, (source) =>
-        withDirectory(to, (target) => copyTree(systemFor(job), source, target)),
+      withDirectory(system, from, (source) =>
+        withDirectory(system, to, (target) => copyTree(systemFor(job), source, target)),
       ),
     ),
   measure: ({ directory, ...job }) =>
     doing(`measure "${directory}"`, () =>
-      withDirectory(directory, (root) => measureUsage(systemFor(job), root)),
+      withDirectory(system, directory, (root) => measureUsage(systemFor(job), root)),
     ),
   manifest: ({ tree, manifest, facts, diffID, ...job }) =>
     doing(`describe "${tree}"`, () =>
-      withDirectory(tree, (root) => writeManifest(systemFor(job), manifest, { root, facts, diffID })),
+      withDirectory(system, tree, (root) => writeManifest(systemFor(job), manifest, { root, facts, diffID })),
     ),
   inherit: ({ from, to }) =>
     doing(`give "${to}" the attributes of "${from}"`, () =>
-      withDirectory(from, (source) =>
-        withDirectory(to, (target) => copyRecordedRoot(system, source, target, to)),
+      withDirectory(system, from, (source) =>
+        withDirectory(system, to, (target) => copyRecordedRoot(system, source, target, to)),
       ),
     ),
   'inherit-unlisted': (input) =>
@@ -93,7 +93,7 @@ export const treeJobs: JobHandlers<TreeJobs> = {
     ),
   remove: ({ parent, names, ...job }) =>
     doing(`remove "${parent}/${names.join()}"`, () =>
-      withDirectory(parent, (directory) => {
+      withDirectory(system, parent, (directory) => {
         for (const name of names) removeTree(systemFor(job), directory, name);
       }),
     ),
@@ -110,8 +110,4 @@ function doing<T>(what: string, work: () => T): T {
   } catch (error) {
     throw toOverlayerError(error, `Cannot ${what}`);
   }
-}
-
-function withDirectory<T>(path: string, use: (descriptor: number) => T): T {
-  return withChild(system, AT_FDCWD, path, OPEN_DIRECTORY, use);
 }

@@ -3,8 +3,8 @@ import type { ManifestEnd } from '../../layer/manifest/manifest-entry.js';
 import { readManifest, verifyManifest } from '../../layer/manifest/read-manifest.js';
 import { type TreeDamage, verifyTree } from '../../layer/manifest/verify-tree.js';
 import type { DiffID } from '../../oci/digest.js';
-import { OPEN_DIRECTORY, withChild } from '../../rootfs/directory.js';
-import { AT_FDCWD, type System } from '../../system/system.js';
+import { withDirectory } from '../../rootfs/directory.js';
+import type { System } from '../../system/system.js';
 
 /** Progress of a thread that verifies a tree, in memory that the caller's thread reads. */
 export class VerifyCounts {
@@ -66,7 +66,7 @@ export function verifyPath(
   content: boolean,
   progress?: (entries: number, bytes: number) => void,
 ): TreeDamage[] {
-  return withChild(system, AT_FDCWD, tree, OPEN_DIRECTORY, (root) =>
+  return withDirectory(system, tree, (root) =>
     verifyTree(system, root, readManifest(manifest), { content, progress }),
   );
 }
