@@ -149,6 +149,11 @@ function isDockerManifest(beginning: Buffer): boolean {
 const BLOCK_MASK = ~511;
 /** Bytes of a plain archive that are left to the decode thread to hash. They fit into a core's own cache. */
 const UNHASHED_BYTES = 512 * 1024;
+/**
+ * The same of a compressed archive. The decode thread has time for all of a small layer once it has decompressed it: 1.2 MB
+ * with 365 entries take 2 % less.
+ */
+const UNHASHED_DECOMPRESSED_BYTES = 1024 * 1024;
 
 /** Reads the archive for the apply thread, which meanwhile finishes files and helps to hash the compressed bytes. */
 export class ArchiveReader extends HashedReader {
@@ -163,8 +168,7 @@ export class ArchiveReader extends HashedReader {
     const compressed = pipeline.waitCompressed();
     const ring = pipeline.waitArchive();
     const reader = compressed ? OUTPUT_READERS.apply : INPUT_READERS.apply;
-    // The decode thread has little else to do for a plain archive, and most of the work for a compressed one.
-    const lag = compressed ? 0 : UNHASHED_BYTES;
+    const lag = compressed ? UNHASHED_DECOMPRESSED_BYTES : UNHASHED_BYTES;
     super(ring, reader, gate, SharedDigest.of(pipeline, ring), { hash, lag });
     this.#blobDigest = compressed ? SharedDigest.of(pipeline, input) : undefined;
     this.#files = files;
