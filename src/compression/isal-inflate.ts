@@ -35,6 +35,9 @@ interface Isal {
 
 let loaded: Isal | undefined | null = null;
 
+/** States of closed inflaters. New memory for each layer takes 2 % of a small layer's time. */
+const idle: Buffer[] = [];
+
 /** @returns undefined where ISA-L or koffi is not installed, or the library has another layout */
 export function loadIsal(): Isal | undefined {
   if (loaded === null) loaded = openIsal();
@@ -61,7 +64,7 @@ export class IsalInflater implements Inflater {
   readonly #isal: Isal;
   readonly #output: ByteOutput;
   readonly #outputAddress: bigint;
-  readonly #state = Buffer.alloc(STATE.size);
+  readonly #state = idle.pop()?.fill(0) ?? Buffer.alloc(STATE.size);
   readonly #words = new DataView(this.#state.buffer, this.#state.byteOffset, this.#state.byteLength);
   readonly #stateAddress: number;
   #input: Buffer | undefined;
@@ -94,7 +97,10 @@ export class IsalInflater implements Inflater {
     return at - start;
   }
 
-  close(): void {}
+  /** Nothing may use it afterwards: the next inflater has its state. */
+  close(): void {
+    idle.push(this.#state);
+  }
 
   /** @returns bytes of output */
   #inflate(at: number, end: number): number {
@@ -134,5 +140,6 @@ function decodesKnownStream(isal: Isal): boolean {
   stream.write(PROOF, 0, 9);
   stream.write(PROOF, 9, PROOF.length);
   stream.end();
+  stream.close();
   return output.bytes.toString('latin1', 0, output.writeIndex) === 'layer';
 }

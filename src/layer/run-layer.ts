@@ -55,11 +55,11 @@ export async function runLayer(
     const inOneThread = archive.decodes && (decodesFile || crew.inCallersThread);
     const feeding = bytes && feed(bytes, pipeline, { stopped, unread: options.unreadSource });
     if (inOneThread) await feeding;
-    const [decodedApart, summary] = await settleAll(
+    const [summary, decodedApart] = await settleAll(
       pipeline.gate,
       [
+        archive.read(hash, inOneThread ? decode : undefined), // begins first: it prepares more
         inOneThread ? undefined : crew.decode.run({ type: 'decode', ...decode }),
-        archive.read(hash, inOneThread ? decode : undefined),
         feeding,
       ] as const,
       stop,
