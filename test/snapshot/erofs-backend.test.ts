@@ -19,6 +19,7 @@ import { diffSnapshot, type Mount, openSnapshotter, type Snapshotter } from '../
 import { LayerFile } from '../../src/layer/erofs/layer-file.js';
 import { readErofsLayer } from '../../src/layer/index.js';
 import { ErofsPlace } from '../../src/snapshot/contents/erofs-place.js';
+import { LayerFill } from '../../src/snapshot/fill/layer-fill.js';
 import { unpackSnapshot } from '../../src/snapshot/index.js';
 import { decode } from '../helpers/decode.js';
 import { failureOf } from '../helpers/sandbox.js';
@@ -142,8 +143,36 @@ test('a layer file that can not get its name is an error that names it', async (
   const directory = join(root, 'snapshots/1');
   mkdirSync(join(directory, 'layer.erofs/obstacle'), { recursive: true });
   const place = new ErofsPlace(directory, { hasLowers: false });
-  const error = await failureOf(place.write(layer, { temporary: true, isSealed: true }));
+  await place.write(layer, { temporary: true, isSealed: true });
+  const error = await failureOf(place.finish());
   expect(error.message).toContain(`"${directory}/layer.erofs"`);
+});
+
+test('a snapshot takes one layer', async () => {
+  await snapshots.prepare('key');
+  const directory = join(root, 'snapshots/1');
+  const place = new ErofsPlace(directory, { hasLowers: false });
+  await place.write(layer, { temporary: true, isSealed: true });
+  await place.finish();
+  const error = await failureOf(place.write(layer, { temporary: true, isSealed: true }));
+  expect(error).toMatchObject({ code: 'FailedPrecondition' });
+  expect(error.message).toContain(`"${directory}"`);
+  expect(readdirSync(directory).sort()).toEqual(['layer.erofs', 'record', 'work']);
+});
+
+test('a layer file waits for its flush beside the tree of the snapshot', async () => {
+  await snapshots.prepare('key');
+  const directory = join(root, 'snapshots/1');
+  const place = new ErofsPlace(directory, { hasLowers: false });
+  using fill = LayerFill.begin(place, {
+    snapshot: { backend: snapshots.backend, directory },
+    temporary: true,
+  });
+  await fill.apply(layer, {});
+  expect(readdirSync(directory).sort()).toEqual(['filled.erofs', 'fs', 'record', 'work']);
+  const { described } = await fill.seal();
+  expect(readdirSync(directory).sort()).toEqual(['layer.erofs', 'record', 'work']);
+  expect(described).toEqual({ usage: await snapshots.usage('key') });
 });
 
 test('a layer that depends on its chain is not shared', async () => {
@@ -347,6 +376,7 @@ describe('after a crash', () => {
     await fillUpTo('layer written');
     const place = new ErofsPlace(at(), { hasLowers: false });
     await place.write(layer, { temporary: true, isSealed: true });
+    await place.finish();
     expect(readdirSync(at()).sort()).toEqual(['layer.erofs', 'record', 'work']);
   });
 

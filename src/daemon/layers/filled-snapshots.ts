@@ -52,6 +52,8 @@ export class FilledSnapshots {
     const unknown = Promise.resolve(earlier).then(() => undefined);
     unknown.catch(() => {});
     this.#seals.set(directory, unknown);
+    // A layer file gets its place when it is flushed. The next fill finds it there.
+    await earlier?.catch(() => {});
     const snapshot = { backend: this.#snapshots.backend, directory };
     const fill = LayerFill.begin(place, { snapshot, ...options });
     try {

@@ -17,7 +17,6 @@ export class ErofsPlace implements FillPlace {
   readonly destination: string;
   readonly mayGetLowers: boolean;
   readonly merges = false;
-  readonly isSynced = true;
   readonly #directory: string;
 
   /** @param directory of an active snapshot into which nothing was written */
@@ -28,8 +27,10 @@ export class ErofsPlace implements FillPlace {
   }
 
   /**
-   * @throws OverlayerError as `unpackLayer`; `FailedPrecondition`: something was written into the snapshot;
-   *   `Unimplemented`: the labels map owners, and mounts can't
+   * Writes the file beside the tree, which stays the contents of the snapshot.
+   *
+   * @throws OverlayerError as `unpackLayer`; `FailedPrecondition`: the snapshot has a layer; `Unimplemented`: the labels
+   *   map owners, and mounts can't
    */
   async write(source: LayerSource | DiffedLayer, options: WriteLayerOptions): Promise<AppliedLayer> {
     const { isSealed: _, owners, lowersLater, ...reading } = options;
@@ -43,13 +44,26 @@ export class ErofsPlace implements FillPlace {
       );
     const hasOrGetsLowers = !this.mayGetLowers || lowersLater !== undefined;
     const filled = filledFileOf(this.#directory);
+    if (!existsSync(treeOf(this.#directory)))
+      throw new OverlayerError(
+        'FailedPrecondition',
+        `A layer was unpacked into snapshot directory "${this.#directory}" before`,
+        { hint: 'commit it, and unpack the next layer into a snapshot on it' },
+      );
     // The tree is still there, so the file is the rest of a fill that a crash has ended.
-    if (existsSync(treeOf(this.#directory))) rmSync(filled, { force: true });
+    rmSync(filled, { force: true });
     const applied = await applyLayer(source, filled, {
       ...reading,
-      ...{ target: 'erofs', sync: true },
+      ...{ target: 'erofs', sync: false, flushSoon: true },
       lowersLater: hasOrGetsLowers ? 'note' : undefined,
     });
+    // The commit asks the file itself.
+    return { ...applied, needsLowers: undefined };
+  }
+
+  /** @throws OverlayerError `FailedPrecondition`: something was written into the snapshot */
+  async finish(): Promise<void> {
+    const filled = filledFileOf(this.#directory);
     try {
       this.#removeTree(filled);
       renameSync(filled, this.destination);
@@ -57,8 +71,6 @@ export class ErofsPlace implements FillPlace {
     } catch (error) {
       throw toOverlayerError(error, `Cannot put layer file "${this.destination}" in its place`);
     }
-    // The commit asks the file itself.
-    return { ...applied, needsLowers: undefined };
   }
 
   /** Without a tree, the layer file counts as the contents, under either name: a crash may come before the rename. */

@@ -26,11 +26,12 @@ export interface FillPlace {
   readonly mayGetLowers: boolean;
   /** The layer comes on top of files that are there. After a failure they may stay changed. */
   readonly merges: boolean;
-  /** `write` brings the layer to the disk. Otherwise the seal does. */
-  readonly isSynced: boolean;
 
   /** @throws OverlayerError as `unpackLayer`, and as `withMount` where the place is mounts */
   write(source: LayerSource | DiffedLayer, options: WriteLayerOptions): Promise<AppliedLayer>;
+
+  /** Makes the layer the contents of the snapshot, when it is on the disk. @default `write` has done so */
+  finish?(): Promise<void>;
 }
 
 export interface PreparedSnapshot {
@@ -50,7 +51,6 @@ export class DirectoryPlace implements FillPlace {
   readonly destination: string;
   readonly mayGetLowers: boolean;
   readonly merges: boolean;
-  readonly isSynced = false;
   readonly #options: DirectoryOptions;
 
   constructor(options: DirectoryOptions) {
@@ -105,7 +105,6 @@ export class MountsPlace implements FillPlace {
   readonly destination = undefined;
   readonly mayGetLowers = false;
   readonly merges = true;
-  readonly isSynced = false;
   readonly #mounts: readonly Mount[];
 
   constructor(mounts: readonly Mount[]) {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { type Mount, type Snapshotter, unpackLayer } from '../../../src/index.js';
-import { placeBehind } from '../../../src/snapshot/fill/layer-fill.js';
+import { beginFill } from '../../../src/snapshot/fill/layer-fill.js';
 import { layerFileOf } from '../../../src/snapshot/store/layer-files.js';
 
 export interface Fill {
@@ -30,7 +30,9 @@ export async function fillSnapshot(snapshots: Snapshotter, { key, parent, layer 
   const mounts = await snapshots.prepare(key, { parent });
   const { own, lowers } = pathsOf(mounts);
   if (snapshots.backend.name === 'erofs') {
-    await placeBehind(snapshots.backend, mounts, parent)!.write(layer, { temporary: true, isSealed: true });
+    using fill = beginFill(snapshots.backend, mounts, parent);
+    await fill.apply(layer, {});
+    await fill.seal();
     return layerFileOf(dirname(own));
   }
   const native = snapshots.backend.name === 'native';
