@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Header, type Pack, pack } from 'tar-stream';
-import { onTestFinished, type TestContext } from 'vitest';
+import { expect, onTestFinished, type TestContext } from 'vitest';
 
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -38,6 +38,25 @@ export function overlayer(
   child.stdin!.on('error', () => {});
   child.stdin!.end(input);
   return finish(child);
+}
+
+/** Checks whose failure `bash -e` ignores: `! command`, and all parts of a list but the last. */
+export const IGNORED_CHECK = /^\s*(! |(test|\[) .*&&)/m;
+
+/**
+ * Runs a bash script in a mount namespace of its own, and expects that each of its commands succeeds. `fails COMMAND`
+ * succeeds if the command does not.
+ */
+export function expectScript(script: string, cwd: string): void {
+  expect(script).not.toMatch(IGNORED_CHECK);
+  const commands = ['bash', '-euo', 'pipefail', '-c', `fails() { ! "$@"; }\n${script}`];
+  const options = { cwd, encoding: 'utf8' } as const;
+  const { status, stderr } = spawnSync(
+    'unshare',
+    ['--mount', '--propagation', 'private', ...commands],
+    options,
+  );
+  expect({ status, stderr }).toMatchObject({ status: 0 });
 }
 
 /** A directory that goes with the test. */

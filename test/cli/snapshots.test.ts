@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { openSnapshotter, unpackSnapshot } from '../../src/index.js';
 import {
   controlCharacters,
+  expectScript,
   MAIN,
   needsProgram,
   overlayer,
@@ -173,7 +174,8 @@ test.each(['overlay', 'native'])(
     overlayer unpack next.tar --key next --parent base
     overlayer prepare web next
     overlayer mount 'a place' web
-    test -e 'a place/etc/next' && test ! -e 'a place/etc/base'
+    test -e 'a place/etc/next'
+    test ! -e 'a place/etc/base'
     echo text > 'a place/etc/written'
     ${process.execPath} ${MAIN} snapshots unmount 'a place'
     test ! -e 'a place/etc'
@@ -181,13 +183,12 @@ test.each(['overlay', 'native'])(
     overlayer view look final
     eval "$(overlayer mounts 'a place' look)"
     test "$(cat 'a place/etc/written')" = text
-    ! touch 'a place/x' 2>/dev/null
+    fails touch 'a place/x'
     umount 'a place'
     overlayer view below base
     eval "$(overlayer mounts 'a place' below)"
     test -e 'a place/etc/base'`;
-    const shell = ['--mount', '--propagation', 'private', 'bash', '-euo', 'pipefail', '-c', script];
-    execFileSync('unshare', shell, { cwd: directory, stdio: 'pipe' });
+    expectScript(script, directory);
   },
 );
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { IGNORED_CHECK } from '../cli/helpers.js';
 import { checkTypes, isRoot, makeClone, PAGES, REPOSITORY, readPage, runIn } from './clone.js';
 
 interface Block {
@@ -36,6 +37,7 @@ afterAll(() => rmSync(clone, { recursive: true, force: true }));
 describe('shell examples', () => {
   test.for(runnable('sh'))('$name', async ({ code }, { skip }) => {
     if (/\bmount |snapshots|\bserve\b/.test(code) && !isRoot) return skip('it needs root');
+    expect(code).not.toMatch(IGNORED_CHECK);
     const stopAll = `trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT`;
     await runIn(clone, 'bash', ['-euo', 'pipefail', '-c', `${stopAll}\n${code}`]);
   });

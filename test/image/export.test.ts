@@ -177,7 +177,7 @@ describe('an image for several platforms', () => {
     const target = await putIndex([await putIndex([manifest])]);
     const path = await save({ name: undefined, target });
     await using source = await openImageArchive(path);
-    await source.open(manifest);
+    expect(await source.open(manifest)).toMatchObject({ offset: 0 });
   });
 });
 

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import {
   DEFAULT_LIMITS,
   type LayerProgress,
@@ -96,11 +96,18 @@ describe('progress', noHang, () => {
 
   test('rises, and ends with the whole', async ({ box }) => {
     const compressed = gzipSync(many);
+    const half = compressed.length >> 1;
     const seen: LayerProgress[] = [];
-    await box.unpack(compressed, { onProgress: (progress) => void seen.push(progress) });
-    expect(seen.at(-1)).toEqual({
+    async function* halves() {
+      yield compressed.subarray(0, half);
+      await vi.waitUntil(() => seen.length > 0, { timeout: 20_000 });
+      yield compressed.subarray(half);
+    }
+    await box.unpack(halves(), { onProgress: (progress) => void seen.push(progress) });
+    expect(seen[0]!.compressedBytes).toBe(half);
+    expect(seen[0]!.entries).toBeLessThan(4000);
+    expect(seen.at(-1)).toMatchObject({
       compressedBytes: compressed.length,
-      compressedSize: compressed.length,
       bytes: many.length,
       entries: 4000,
     });
@@ -110,6 +117,17 @@ describe('progress', noHang, () => {
       expect(bytes).toBeGreaterThanOrEqual(before.bytes);
       expect(entries).toBeGreaterThanOrEqual(before.entries);
     }
+  });
+
+  test('of a buffer: its size is known', async ({ box }) => {
+    const compressed = gzipSync(many);
+    const seen: LayerProgress[] = [];
+    await box.unpack(compressed, { onProgress: (progress) => void seen.push(progress) });
+    const { length } = compressed;
+    expect(seen.at(-1)).toEqual({
+      ...{ compressedBytes: length, compressedSize: length },
+      ...{ bytes: many.length, entries: 4000 },
+    });
   });
 
   test('of a stream: its size is not known', async ({ box }) => {

@@ -162,7 +162,8 @@ test('a server that does not say whether it has ranges is asked for one at first
   });
   const chunks = await chunksOf(await source(server, four), server);
   await chunks.next();
-  await vi.waitUntil(() => server.ranges.length === 1);
+  await vi.waitUntil(() => server.ranges.length > 0);
+  expect(server.ranges).toHaveLength(1);
   answerFirst();
   await vi.waitUntil(() => server.ranges.length >= 4);
   await chunks.return?.();
@@ -171,6 +172,7 @@ test('a server that does not say whether it has ranges is asked for one at first
 test('a server without support for ranges with an open end gets none', async () => {
   const server = await start();
   await expectWhole(await source(server, four), server);
+  expect(server.ranges.length).toBeGreaterThan(0);
   for (const { headers } of server.ranges) expect(headers.range).toMatch(/^bytes=\d+-\d+$/);
 });
 

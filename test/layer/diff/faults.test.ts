@@ -182,5 +182,6 @@ describe('a tree that changes while it is read', () => {
       inShell(tree, 'rm g');
     });
     diff(system);
+    expect(gone).toBe(true);
   });
 });
