@@ -38,9 +38,9 @@ export interface SourceReader {
 /**
  * Finds the bytes of a source, and reads nothing.
  *
- * @throws OverlayerError `InvalidArgument`: not a source, or its body is missing or was read; `NotFound`,
- * `Unavailable`: an
- *   HTTP response that says so
+ * @throws OverlayerError
+ *   - `InvalidArgument`: not a source, or its body is missing or was read
+ *   - `NotFound`, `Unavailable`: an HTTP response with that status
  */
 export function openBytes(source: ByteSource): OpenedBytes {
   if (source instanceof Uint8Array) return source;

@@ -30,7 +30,7 @@ interface Source {
   readonly inode: ErofsInode;
 }
 
-/** What a name that an upper layer has does to a lower one: it hides it, or it is a directory that merges with it. */
+/** The effect of an upper layer's name on the same name of lower layers: it hides that, or both are directories that merge. */
 type Met = 'hides' | Source[];
 
 /**

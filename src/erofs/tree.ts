@@ -24,7 +24,7 @@ export interface StoredChunks {
   readonly offset: number;
 }
 
-/** Data of a sparse file. What no part covers is a hole. */
+/** Data of a sparse file. The rest of the file is holes. */
 export interface SparseData {
   /** log2 of the bytes of a chunk: 9 to 40. */
   readonly chunkBits: number;
@@ -224,7 +224,7 @@ export class ErofsTree {
     return added;
   }
 
-  /** Removes a name. An inode without names is not in the image. What a directory holds stays as it is. */
+  /** Removes a name. An inode without names is not in the image. The names in a removed directory stay as they are. */
   unlink(name: number): void {
     const names = this.#names;
     const inode = names.get(name, NAME.inode);

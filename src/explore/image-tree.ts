@@ -327,7 +327,7 @@ export class ImageTree {
     this.#change(path, NONE);
   }
 
-  /** Gives a name to a node. What had it is replaced. @returns its path */
+  /** Gives a name to a node, in place of the one that had it. @returns its path */
   #name(directory: number, name: string, node: number): number {
     let path = this.find(directory, name);
     if (path === NONE) {

@@ -38,7 +38,7 @@ const MAX_LENGTH = 512;
 /**
  * Reads a reference in the form that people write: `debian`, `user/image:tag`, `localhost:5000/a/b@sha256:…`.
  *
- * What is missing is filled in as docker does (distribution/reference): the first part is a domain only if it has a
+ * Missing parts are filled in as docker does (distribution/reference): the first part is a domain only if it has a
  * dot, a colon or a capital in it, or is `localhost`; else the domain is `docker.io`, whose repositories of one part
  * are in `library/`. The rules for names and tags are the distribution spec's.
  *

@@ -72,7 +72,7 @@ export interface StagedFile {
   readonly path: string;
 }
 
-/** Makes a file that will be renamed to `path`. What killed writers of `path` left is removed. */
+/** Makes a file that will be renamed to `path`. Removes files that killed writers of `path` left. */
 export async function openStagedFile(path: string, mode: number): Promise<StagedFile> {
   const system = findLinuxSystem();
   const directory = dirname(path);

@@ -22,7 +22,7 @@ export interface ErofsEntry {
   readonly type: ErofsType;
 }
 
-/** Bytes of a file that lie together in the image. What no extent covers is a hole, and reads as zeros. */
+/** Bytes of a file that lie together in the image. The rest of the file is holes, which read as zeros. */
 export interface ErofsExtent {
   /** In the file, in bytes. */
   readonly position: number;

@@ -4,7 +4,7 @@ import type { EntryType } from '../../tar/types.js';
 /** Symlinks of one path, as many as the kernel follows. */
 export const MAX_LINKS = 40;
 
-/** What is known of a tree, whose names are numbers. */
+/** The known part of a tree, whose names are numbers. */
 interface Names<Entry> {
   readonly root: number;
   /** @returns `unknown` when layers decide that were not read. A directory may have no entry */

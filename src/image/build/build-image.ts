@@ -21,18 +21,22 @@ import type { StoreParts } from '../store/store-parts.js';
 import { LayerMaker, type LayerPlace, type MadeLayer, type ShowTrees } from './layer-maker.js';
 import type { BuildEvent, BuildOptions, NewLayer } from './options.js';
 
-/** The image to make. */
-export interface BuildRequest {
+/** A call of a store's method that makes an image. */
+export interface BuildCall<Options extends BuildOptions = BuildOptions> {
   /** The reference of the new image. */
   readonly name: string;
+  readonly options: Options;
+  readonly tell: Tell<BuildEvent>;
+}
+
+/** The image to make. */
+export interface BuildRequest extends BuildCall {
   /** The image that it is made of, for one platform. @default none: an image from nothing */
   readonly base?: ImageContents | undefined;
   /** Another image whose layers are used. @default none */
   readonly uses?: ImageContents | undefined;
   /** The command for the history, unless the options name another one. */
   readonly command: string;
-  readonly options: BuildOptions;
-  readonly tell: Tell<BuildEvent>;
 }
 
 /** Makes the layers of a build, above others. Those are in the store. */

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { checkPath } from '../../base/check-arguments.js';
 import { OverlayerError } from '../../base/errors.js';
 import { ifFound } from '../../base/if-found.js';
-import type { Tell } from '../../base/task.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Labels } from '../../metadata/labels.js';
 import { parseDescriptor } from '../../oci/descriptor.js';
@@ -14,22 +13,20 @@ import type { ImageRecord } from '../store/image-records.js';
 import { findMounted } from '../store/mount-image.js';
 import type { Images } from '../store/store.js';
 import type { StoreParts } from '../store/store-parts.js';
-import { buildImage } from './build-image.js';
-import type { BuildEvent, CommitImageOptions } from './options.js';
+import { type BuildCall, buildImage } from './build-image.js';
+import type { CommitImageOptions } from './options.js';
 
 /** See `Store.commit`. */
 export async function commitImage(
   parts: StoreParts,
   images: Images,
   target: string,
-  name: string,
-  options: CommitImageOptions,
-  tell: Tell<BuildEvent>,
+  call: BuildCall<CommitImageOptions>,
 ): Promise<ImageRecord> {
   checkPath('target', target);
   const snapshot = await findActive(parts.snapshots, target);
-  const base = await findBase(parts.content, images, snapshot, options);
-  const request = { name, base, command: 'overlayer commit', options, tell };
+  const base = await findBase(parts.content, images, snapshot, call.options);
+  const request = { ...call, base, command: 'overlayer commit' };
   const below = base?.layers ?? [];
   return await buildImage(parts, request, async ({ make, entry }) => ({
     layers: [...below, await make(below, { snapshot: snapshot.name })],

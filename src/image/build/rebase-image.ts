@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import { OverlayerError } from '../../base/errors.js';
-import type { Tell } from '../../base/task.js';
 import { DETECT_BYTES, detectFormat } from '../../compression/detect.js';
 import type { ContentStore } from '../../content/content-store.js';
 import type { Descriptor } from '../../oci/descriptor.js';
@@ -16,18 +15,16 @@ import type { ImageContents } from '../source/image-contents.js';
 import type { ImageRecord } from '../store/image-records.js';
 import type { Images } from '../store/store.js';
 import type { StoreParts } from '../store/store-parts.js';
-import { buildImage } from './build-image.js';
+import { type BuildCall, buildImage } from './build-image.js';
 import type { MadeLayer } from './layer-maker.js';
-import type { BuildEvent, RebaseImageOptions } from './options.js';
+import type { RebaseImageOptions } from './options.js';
 
 /** See `Store.rebase`. */
 export async function rebaseImage(
   parts: StoreParts,
   images: Images,
   image: string,
-  name: string,
-  { oldBase, newBase, ...options }: RebaseImageOptions,
-  tell: Tell<BuildEvent>,
+  { options: { oldBase, newBase, ...options }, ...call }: BuildCall<RebaseImageOptions>,
 ): Promise<ImageRecord> {
   const { platform } = options;
   const base = await (await images.get(image)).contents({ platform });
@@ -35,7 +32,7 @@ export async function rebaseImage(
   const before = await (await images.get(oldBase)).contents(both);
   const after = await (await images.get(newBase)).contents(both);
   checkFirstLayers(image, base, oldBase, before);
-  const request = { name, base, uses: after, command: 'overlayer rebase', options, tell };
+  const request = { ...call, options, base, uses: after, command: 'overlayer rebase' };
   return await buildImage(parts, request, async ({ entry }) => {
     const family = familyOf(base.descriptor.mediaType);
     const layers: MadeLayer[] = [];

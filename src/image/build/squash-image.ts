@@ -1,5 +1,4 @@
 import { OverlayerError } from '../../base/errors.js';
-import type { Tell } from '../../base/task.js';
 import type { ChainID } from '../../oci/chain-ids.js';
 import { isEmptyLayer, type RawHistoryEntry, rawHistory, withoutLayer } from '../../oci/edit-config.js';
 import { treesOfMounts } from '../../snapshot/diff-snapshot.js';
@@ -7,24 +6,22 @@ import type { PlannedLayer } from '../pull/pull-event.js';
 import type { ImageRecord } from '../store/image-records.js';
 import type { Image } from '../store/store.js';
 import type { StoreParts } from '../store/store-parts.js';
-import { buildImage } from './build-image.js';
-import type { BuildEvent, SquashImageOptions } from './options.js';
+import { type BuildCall, buildImage } from './build-image.js';
+import type { SquashImageOptions } from './options.js';
 import { viewChain } from './view-chain.js';
 
 /** See `Store.squash`. */
 export async function squashImage(
   parts: StoreParts,
   image: Image,
-  name: string,
-  { from, ...options }: SquashImageOptions,
-  tell: Tell<BuildEvent>,
+  { options: { from, ...options }, ...call }: BuildCall<SquashImageOptions>,
 ): Promise<ImageRecord> {
   const base = await image.contents({ platform: options.platform });
   const kept = base.layers.slice(0, from === undefined ? 0 : indexOf(base.layers, from) + 1);
   const top = base.layers.at(-1)?.chainID;
   if (top === undefined || kept.length === base.layers.length)
     throw new OverlayerError('FailedPrecondition', `There is no layer to squash in image "${image.name}"`);
-  const request = { name, base, command: 'overlayer squash', options, tell };
+  const request = { ...call, options, base, command: 'overlayer squash' };
   return await buildImage(parts, request, async ({ diff, entry }) => {
     const made = await diff(kept, async (held, how) => {
       const view = async (chain: ChainID | undefined) => held.hold(await viewChain(parts.snapshots, chain));

@@ -111,7 +111,7 @@ export class RootStore implements Store {
       checkOptions('createImage', options, CREATE_IMAGE_OPTIONS);
       const { createImage } = await import('../build/create-image.js');
       const base = options.base === undefined ? undefined : await this.images.get(options.base);
-      return this.images.open(await createImage(this.#parts, base, options, tell));
+      return this.images.open(await createImage(this.#parts, base, { name: options.name, options, tell }));
     });
   }
 
@@ -119,7 +119,7 @@ export class RootStore implements Store {
     return this.#start(async (tell) => {
       checkOptions('commit', options, COMMIT_IMAGE_OPTIONS);
       const { commitImage } = await import('../build/commit-image.js');
-      return this.images.open(await commitImage(this.#parts, this.images, target, name, options, tell));
+      return this.images.open(await commitImage(this.#parts, this.images, target, { name, options, tell }));
     });
   }
 
@@ -128,7 +128,7 @@ export class RootStore implements Store {
       checkOptions('squash', options, SQUASH_IMAGE_OPTIONS);
       const { squashImage } = await import('../build/squash-image.js');
       const found = await this.images.get(image);
-      return this.images.open(await squashImage(this.#parts, found, name, options, tell));
+      return this.images.open(await squashImage(this.#parts, found, { name, options, tell }));
     });
   }
 
@@ -136,7 +136,7 @@ export class RootStore implements Store {
     return this.#start(async (tell) => {
       checkOptions('rebase', options, REBASE_IMAGE_OPTIONS);
       const { rebaseImage } = await import('../build/rebase-image.js');
-      return this.images.open(await rebaseImage(this.#parts, this.images, image, name, options, tell));
+      return this.images.open(await rebaseImage(this.#parts, this.images, image, { name, options, tell }));
     });
   }
 

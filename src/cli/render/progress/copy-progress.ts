@@ -11,7 +11,7 @@ const SHORT = 12;
 /** Rows of the terminal that stay free, for the prompt. */
 const OTHER_ROWS = 2;
 
-/** What shows a copy. */
+/** The display of a copy. */
 export interface CopyView {
   tell(event: CopyEvent): void;
   end(): void;

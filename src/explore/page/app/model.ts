@@ -177,7 +177,7 @@ export class Model {
     return most === 0 ? this.layerOf(node) : sums.indexOf(most);
   }
 
-  /** What the search needs takes 100 ms for 100,000 paths, once. */
+  /** Prepares the search: 100 ms for 100,000 paths, once. */
   prepareSearch(): void {
     void this.haystack;
     void this.bySize;
