@@ -4,12 +4,13 @@ import { checkChoice, describe } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { resolveLimits } from '../base/limits.js';
 import { GZIP_DECODERS } from '../compression/open-decompressor.js';
-import { type Digest, parseDigest } from '../oci/digest.js';
+import { parseDigest } from '../oci/digest.js';
+import { checkLayer } from './check-layer.js';
 import { type FoundSource, openSource } from './open-source.js';
 import type { GzipDecoder, LayerResult, PlanLayerOptions, ReadLayerOptions } from './options.js';
 import type { Anomaly, AnomalySummary } from './plan/anomaly.js';
 import { type Crew, settleAll } from './worker/crew.js';
-import type { ArchiveSummary, DecodeInput, Read } from './worker/jobs.js';
+import type { ArchiveSummary, DecodeInput, ExpectedLayer, Read } from './worker/jobs.js';
 import { type Pipeline, reportProgress } from './worker/pipeline.js';
 
 /** A large buffer is copied in pieces, so that the caller's event loop runs in between. */
@@ -21,7 +22,12 @@ interface ReadArchive {
   readonly decodes: boolean;
   /** Whether it decodes a large file, too. Two threads take less time, and about 10 % more processor time. */
   readonly decodesFiles?: boolean;
-  read(hash: boolean, decode: DecodeInput | undefined): Promise<Read<ArchiveSummary>>;
+  /** @param expected for a part that commits the layer: it has to check it before */
+  read(
+    hash: boolean,
+    decode: DecodeInput | undefined,
+    expected: ExpectedLayer,
+  ): Promise<Read<ArchiveSummary>>;
 }
 
 /**
@@ -39,7 +45,7 @@ export async function runLayer(
   const { signal } = options;
   const wanted = checkReading(options);
   const { pipeline } = crew;
-  const { file, bytes, compressedSize, diffID: stated } = openSource(source);
+  const { file, bytes, compressedSize, diffID: statedDiffID } = openSource(source);
   pipeline.reset();
   const onAbort = () => pipeline.gate.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -49,6 +55,8 @@ export async function runLayer(
   try {
     signal?.throwIfAborted();
     const { hash, gzip } = wanted;
+    const { digest, diffID, allowEmpty = false } = options;
+    const expected = { digest, diffID, statedDiffID, hash, allowEmpty };
     const { maxRatio, maxWindow } = resolveLimits(options.limits);
     const decode = { file, gzip, maxRatio, maxWindow, hash, helps: archive.decodes };
     const decodesFile = archive.decodesFiles === true && file !== undefined;
@@ -58,27 +66,20 @@ export async function runLayer(
     const [summary, decodedApart] = await settleAll(
       pipeline.gate,
       [
-        archive.read(hash, inOneThread ? decode : undefined), // begins first: it prepares more
+        archive.read(hash, inOneThread ? decode : undefined, expected), // begins first: it prepares more
         inOneThread ? undefined : crew.decode.run({ type: 'decode', ...decode }),
         feeding,
       ] as const,
       stop,
     );
     const decoded = (summary.decoded ?? decodedApart)!;
+    const digests = checkLayer(expected, summary, decoded);
     const { size, entries, whiteouts, listsRoot } = summary;
     const { compression } = decoded;
-    const diffID = summary.diffID === undefined ? undefined : (`sha256:${summary.diffID}` as const);
-    const digest = decoded.digest === undefined ? diffID : (`sha256:${decoded.digest}` as const);
-    checkDigest('digest', options.digest, digest);
-    checkDigest('diffID', options.diffID, diffID);
-    if (hash) checkDigest('diffID', stated, diffID);
-    if (options.digest === undefined && options.diffID === undefined && stated === undefined)
-      checkUnnamed(summary, decoded.provesEnd, options.allowEmpty ?? false);
     const anomalies = [...summary.anomalies, ...streamAnomalies(decoded, summary)];
     const { compressedBytes } = pipeline;
     return {
-      digest,
-      diffID,
+      ...digests,
       compression,
       size,
       compressedSize: compressedBytes,
@@ -113,50 +114,6 @@ function checkReading(options: ReadLayerOptions): {
   const gzip = options.gzip ?? process.env['OVERLAYER_GZIP'];
   if (gzip !== undefined) checkChoice('gzip', gzip, GZIP_DECODERS);
   return { hash: digests === 'compute', gzip: gzip as GzipDecoder | undefined };
-}
-
-function checkDigest(
-  name: 'digest' | 'diffID',
-  expected: Digest | undefined,
-  actual: Digest | undefined,
-): void {
-  if (expected === undefined || expected === actual) return;
-  throw new OverlayerError('DataLoss', `Layer has another ${name}: expected ${expected}, got ${actual}`, {
-    hint: 'get the layer again, or check the expected value',
-    expected,
-    actual,
-  });
-}
-
-/**
- * Checks a layer that neither a digest nor a diffID names: it may be cut off, or it may be something else.
- *
- * @param streamProvesEnd the compressed stream has an end marker, so the archive is whole, too
- * @throws OverlayerError `DataLoss`, `InvalidArgument`
- */
-function checkUnnamed(
-  { size, endIsMarked, holdsImages }: ArchiveSummary,
-  streamProvesEnd: boolean,
-  allowEmpty: boolean,
-): void {
-  if (size === 0) {
-    if (allowEmpty) return;
-    throw new OverlayerError('DataLoss', 'The layer is empty: it has no byte of an archive', {
-      option: 'allowEmpty',
-      hint: 'the program that wrote it may have failed; if the layer is meant to be empty, give its digest or diffID, or allowEmpty',
-      offset: 0,
-    });
-  }
-  if (holdsImages)
-    throw new OverlayerError('InvalidArgument', 'The archive holds images: it is not a layer', {
-      hint: 'open it as an image archive; if it is a layer, give its digest or diffID',
-    });
-  if (!endIsMarked && !streamProvesEnd)
-    throw new OverlayerError(
-      'DataLoss',
-      'The archive has no end marker (two blocks of zeros): it may be cut off',
-      { hint: 'get the layer again; if it is meant to end here, give its digest or diffID', offset: size },
-    );
 }
 
 function streamAnomalies(

@@ -19,7 +19,7 @@ import {
 } from './options.js';
 import { runLayer } from './run-layer.js';
 import { type Crew, callersCrews, crews } from './worker/crew.js';
-import type { ArchiveSummary, DecodeInput, Read } from './worker/jobs.js';
+import type { ArchiveSummary, DecodeInput, ExpectedLayer, Read } from './worker/jobs.js';
 
 /**
  * Starts the threads that the first layer will need, and does not wait for them. It saves 50 ms of the first layer.
@@ -95,10 +95,15 @@ export interface AppliedLayer {
   readonly needsLowers: NeedsLowers | undefined;
 }
 
-/** Runs a layer through a crew. @param archive asks the apply thread for its part, and to decode the layer */
+/**
+ * Runs a layer through a crew.
+ *
+ * @param archive asks the apply thread for its part, and to decode the layer. With `expected` that thread also checks and
+ *   commits it: two messages less, which take 0.15 of 4.5 ms
+ */
 type RunLayer = (
   crew: Taken<Crew>,
-  archive: (hash: boolean, decode?: DecodeInput) => Promise<Read<ArchiveSummary>>,
+  archive: (hash: boolean, decode?: DecodeInput, expected?: ExpectedLayer) => Promise<Read<ArchiveSummary>>,
 ) => Promise<LayerResult>;
 
 /** `unpackLayer` as a part of a larger operation. @param source may be a layer that is made meanwhile */
@@ -138,21 +143,24 @@ export async function applyLayer(
     let facts: FileFacts | undefined;
     let needsLowers: NeedsLowers | undefined;
     try {
-      const layer = await run(taken, async (hash, decode) => {
-        const common = { destination, lowers, lowersLater, limits, owners, decode };
+      const layer = await run(taken, async (hash, decode, expected) => {
+        const commit = expected && { sync, expected };
+        const common = { destination, lowers, lowersLater, limits, owners, decode, commit };
         const applied = await (target === 'erofs'
           ? crew.apply.run({ type: 'writeFile', ...common, flushSoon })
           : crew.apply.run({
               ...{ type: 'apply', ...common },
               ...{ temporary, existing, target, rootless, hash, facts: wantsFacts },
             }));
-        filled = true;
+        filled = commit === undefined;
         ({ facts, needsLowers } = applied);
         return applied;
       });
-      options.signal?.throwIfAborted();
-      filled = false;
-      await crew.apply.run({ type: 'commit', sync });
+      if (filled) {
+        options.signal?.throwIfAborted();
+        filled = false;
+        await crew.apply.run({ type: 'commit', sync });
+      }
       return { layer, facts, needsLowers };
     } catch (error) {
       if (!filled) throw error;

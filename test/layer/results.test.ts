@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, vi } from 'vitest';
@@ -63,6 +65,17 @@ describe('digests', noHang, () => {
   ] as const)('another %s', async ([option, actual], { box }) => {
     const error = await box.failure(layer, { [option]: other });
     expect(error).toMatchObject({ code: 'DataLoss', expected: other, actual });
+  });
+
+  test('another one is never committed: in any thread, for any target', async ({ box }) => {
+    for (const target of ['directory', 'overlay', 'erofs'] as const)
+      for (const thread of ['worker', 'caller'] as const)
+        for (const source of [layer, archive])
+          for (const option of ['digest', 'diffID'] as const) {
+            const error = await box.failure(source, { target, thread, [option]: other });
+            expect(error).toMatchObject({ code: 'DataLoss', expected: other });
+            expect(readdirSync(dirname(box.dest)).filter((name) => name.startsWith('.'))).toEqual([]);
+          }
   });
 
   test('the archive is good, but bytes after it are not the ones that were meant', async ({ box }) => {

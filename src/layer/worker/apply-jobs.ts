@@ -7,6 +7,7 @@ import { closeQuietly, openTree } from '../../rootfs/directory.js';
 import { resolveIdentity } from '../../rootfs/identity.js';
 import { findLinuxSystem, openLinuxSystem } from '../../system/linux.js';
 import { Applier } from '../apply/applier.js';
+import { checkLayer } from '../check-layer.js';
 import { FileFactsLog } from '../manifest/file-facts.js';
 import type { MergedErofsLayers } from '../options.js';
 import { SourceDecoder } from './decode-source.js';
@@ -15,6 +16,7 @@ import type {
   AppliedArchive,
   ApplyInput,
   ApplyJobs,
+  CommitLayer,
   DecodedSource,
   DecodeInput,
   MergeInput,
@@ -49,7 +51,7 @@ interface ApplyOptions {
  * their difference; or it compresses an archive anew.
  */
 export function applyJobs(pipeline: Pipeline, options: ApplyOptions): JobHandlers<ApplyJobs> {
-  /** Filled by `apply` or `writeFile`; waits for `commit` or `discard`. */
+  /** Filled by `apply` or `writeFile`; waits to be committed or discarded. */
   let filled: Filled | undefined;
   const take = (): Filled => {
     const destination = filled!;
@@ -57,20 +59,39 @@ export function applyJobs(pipeline: Pipeline, options: ApplyOptions): JobHandler
     return destination;
   };
   const look = () => pipeline.gate.throwIfAborted();
+  /** Checks and commits what was filled. Nothing of it is left after an error. */
+  const commit = (archive: Read<AppliedArchive>, { sync, expected }: CommitLayer): void => {
+    const destination = take();
+    try {
+      checkLayer(expected, archive, archive.decoded ?? pipeline.waitDecoded());
+      look();
+    } catch (error) {
+      throw withContext(error, { hint: destination.discard() });
+    }
+    destination.commit(sync);
+  };
   const read = <T extends object>(
     { decode }: { readonly decode: DecodeInput | undefined },
     work: () => Promise<T>,
   ) => readLayer(pipeline, decode, options, work);
+  const fill = async (
+    input: { readonly decode: DecodeInput | undefined; readonly commit: CommitLayer | undefined },
+    work: () => Promise<AppliedArchive>,
+  ): Promise<Read<AppliedArchive>> => {
+    const archive = await read(input, work);
+    if (input.commit !== undefined) commit(archive, input.commit);
+    return archive;
+  };
   return {
     apply: (input) =>
-      read(input, async () => {
+      fill(input, async () => {
         const destination = Destination.open(openLinuxSystem(), input.destination, input.existing, NOT_EMPTY);
         const applied = await apply(pipeline, destination, input, options);
         filled = destination;
         return applied;
       }),
     writeFile: (input) =>
-      read(input, async () => {
+      fill(input, async () => {
         const { LayerFileWriter } = await import('./layer-file-writer.js');
         const file = LayerFileWriter.open(openLinuxSystem(), input.destination);
         const applied = await orDiscarded(pipeline, file, () => file.fill(pipeline, input));

@@ -15,6 +15,7 @@ handleJobs<DecodeJobs>(
     async decode(input) {
       using decoder = new SourceDecoder(pipeline, findLinuxSystem(), input);
       const decoded = await decoder.decode(decoder.detect());
+      pipeline.endDecoding(decoded);
       if (input.helps) decoder.help();
       return decoded;
     },

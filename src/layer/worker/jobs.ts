@@ -1,5 +1,6 @@
 import type { Limits } from '../../base/limits.js';
 import type { RingMemory } from '../../base/threads/ring.js';
+import type { DiffID, Digest } from '../../oci/digest.js';
 import type { LowersLater, NeedsLowers } from '../apply/lowers-later.js';
 import type { OwnerMap } from '../apply/shift-owners.js';
 import type { DiffSource } from '../diff/options.js';
@@ -20,10 +21,10 @@ export interface DecodeJobs {
 
 /** The jobs of the apply thread. */
 export interface ApplyJobs {
-  /** Fills the destination, which the next job has to commit or discard. */
-  apply(input: ReadJob<ApplyInput>): Read<AppliedArchive>;
-  /** Writes the layer file, which the next job has to commit or discard. */
-  writeFile(input: ReadJob<WriteFileInput>): Read<AppliedArchive>;
+  /** Fills the destination. */
+  apply(input: FillJob<ApplyInput>): Read<AppliedArchive>;
+  /** Writes the layer file. */
+  writeFile(input: FillJob<WriteFileInput>): Read<AppliedArchive>;
   /** Writes the layer file of an upperdir. The decode thread has no part in it. */
   pack(input: PackInput): void;
   /** Writes the merged image of layer files. The decode thread has no part in it. */
@@ -49,6 +50,27 @@ type ReadJob<Input> = Input & {
   /** Set when the apply thread decodes the layer, too. */
   readonly decode: DecodeInput | undefined;
 };
+
+/** A `ReadJob` that fills a destination. */
+type FillJob<Input> = ReadJob<Input> & {
+  /** How to check and commit the layer. If it is undefined, the next job has to commit or discard the destination. */
+  readonly commit: CommitLayer | undefined;
+};
+
+/** What is known of a layer before it is read. */
+export interface ExpectedLayer {
+  readonly digest: Digest | undefined;
+  readonly diffID: DiffID | undefined;
+  /** The diffID that the source itself states. It is verified if the layer is hashed. */
+  readonly statedDiffID: DiffID | undefined;
+  readonly hash: boolean;
+  readonly allowEmpty: boolean;
+}
+
+export interface CommitLayer {
+  readonly sync: boolean;
+  readonly expected: ExpectedLayer;
+}
 
 /** The result of a `ReadJob`. */
 export type Read<Archive> = Archive & {

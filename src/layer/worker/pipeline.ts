@@ -3,6 +3,7 @@ import { Ring, ringWords } from '../../base/threads/ring.js';
 import { SHA256_STATE_BYTES } from '../../system/sha256.js';
 import type { LayerProgress } from '../options.js';
 import { FILE_QUEUE_BYTES, FILE_QUEUE_WORDS } from './file-queue.js';
+import type { DecodedSource } from './jobs.js';
 
 /** The rings fit into a core's cache, and threads seldom wait: 512 KiB takes 6 % more time, 8 MiB takes the same. */
 const INPUT_BYTES = 4 * 1024 * 1024;
@@ -35,12 +36,15 @@ const COMPRESSED = 2;
 const MODE = GATE_WORDS;
 const IN_FLIGHT = MODE + 1;
 const READ = IN_FLIGHT + 1;
-const INPUT = READ + 1;
+const DECODED = READ + 1;
+const INPUT = DECODED + 1;
 const OUTPUT = INPUT + ringWords(3);
 const INPUT_DIGEST = OUTPUT + ringWords(2);
 const OUTPUT_DIGEST = INPUT_DIGEST + DIGEST_WORDS;
 const FILES = OUTPUT_DIGEST + DIGEST_WORDS;
 const COUNTERS = 3;
+/** `DecodedSource` as JSON has 150 bytes. */
+const DECODED_BYTES = 512;
 
 const CONTROL_WORDS = FILES + FILE_QUEUE_WORDS;
 
@@ -48,6 +52,7 @@ const CONTROL_WORDS = FILES + FILE_QUEUE_WORDS;
 export interface PipelineMemory {
   readonly control: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  readonly decoded: SharedArrayBuffer;
   readonly digests: SharedArrayBuffer;
   readonly input: SharedArrayBuffer;
   readonly output: SharedArrayBuffer;
@@ -58,6 +63,7 @@ export function createPipelineMemory(): PipelineMemory {
   return {
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
     counters: new SharedArrayBuffer(COUNTERS * 8),
+    decoded: new SharedArrayBuffer(DECODED_BYTES),
     digests: new SharedArrayBuffer(2 * SHA256_STATE_BYTES),
     input: new SharedArrayBuffer(INPUT_BYTES),
     output: new SharedArrayBuffer(OUTPUT_BYTES),
@@ -91,11 +97,13 @@ export class Pipeline {
   readonly #control: Int32Array;
   /** Counters for progress. Each is written by one thread. */
   readonly #counters: Float64Array;
+  readonly #decoded: Buffer;
 
   constructor(memory: PipelineMemory) {
     const control = new Int32Array(memory.control);
     this.#control = control;
     this.#counters = new Float64Array(memory.counters);
+    this.#decoded = Buffer.from(memory.decoded);
     this.inputDigest = {
       control: control.subarray(INPUT_DIGEST, OUTPUT_DIGEST),
       state: new Uint8Array(memory.digests, 0, SHA256_STATE_BYTES),
@@ -151,6 +159,22 @@ export class Pipeline {
       const seen = this.gate.look(DATA);
       const { compressed } = this;
       if (compressed !== undefined) return compressed;
+      this.gate.wait(DATA, seen);
+    }
+  }
+
+  /** The decode thread has read the whole source. */
+  endDecoding(decoded: DecodedSource): void {
+    Atomics.store(this.#control, DECODED, this.#decoded.write(JSON.stringify(decoded)));
+    this.gate.bump(DATA);
+  }
+
+  /** Blocks until the decode thread has read the whole source. @throws AbortedError */
+  waitDecoded(): DecodedSource {
+    for (;;) {
+      const seen = this.gate.look(DATA);
+      const length = Atomics.load(this.#control, DECODED);
+      if (length > 0) return JSON.parse(this.#decoded.toString('latin1', 0, length));
       this.gate.wait(DATA, seen);
     }
   }
