@@ -238,8 +238,8 @@ async function applyTo(
     facts,
   });
   try {
-    const read = await readArchive(pipeline, archive, applier, limits);
-    applier.finish();
+    // Closing 75 directories takes 0.2 ms, in which the other thread would have nothing to do afterwards.
+    const read = await readArchive(pipeline, archive, applier, limits, { atEnd: () => applier.finish() });
     const { whiteouts, listsRoot, needsLowers, anomalies } = applier;
     return {
       ...{ ...read, whiteouts, listsRoot, needsLowers },

@@ -56,8 +56,8 @@ export class LayerFileWriter {
     const archive = new ArchiveReader(pipeline, true);
     const { bytes } = archive.ring;
     const file = this.#begin(flushSoon);
-    const write = (start: number, length: number) => this.#orFailed(() => file.write(bytes, start, length));
-    const read = await readArchive(pipeline, archive, layer, limits, write);
+    const copy = (start: number, length: number) => this.#orFailed(() => file.write(bytes, start, length));
+    const read = await readArchive(pipeline, archive, layer, limits, { copy });
     this.#end(layer, { tarBytes: read.size, diffID: Buffer.from(read.diffID!, 'hex') }, file, look);
     const { whiteouts, listsRoot, needsLowers, anomalies } = layer;
     return { ...read, whiteouts, listsRoot, needsLowers, anomalies: anomalies.summary(), facts: undefined };

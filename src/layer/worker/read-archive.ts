@@ -213,15 +213,21 @@ type ReadArchive = Pick<
 /**
  * Decodes the whole archive into `sink`.
  *
- * @param copy gets all bytes of the archive, in the ring's memory, before they are decoded
+ * @param options `copy`: gets all bytes of the archive, in the ring's memory, before they are decoded
+ *
+ * `atEnd`: called after the last entry, while the decode thread finishes files
  */
 export async function readArchive(
   pipeline: Pipeline,
   archive: ArchiveReader,
   sink: TarSink,
   limits: Limits,
-  copy?: (start: number, length: number, position: number) => void,
+  options: {
+    readonly copy?: (start: number, length: number, position: number) => void;
+    readonly atEnd?: () => void;
+  } = {},
 ): Promise<ReadArchive> {
+  const { copy, atEnd } = options;
   archive.begin();
   try {
     const decoder = new ArchiveDecoder(pipeline, sink, limits);
@@ -241,7 +247,9 @@ export async function readArchive(
       await alone.produce();
     }
     for (let length = archive.wait(); length >= 0; length = archive.wait()) read(length);
-    return { ...decoder.end(), diffID: archive.finish() };
+    const decoded = decoder.end();
+    atEnd?.();
+    return { ...decoded, diffID: archive.finish() };
   } catch (error) {
     archive.abandon();
     throw error;
