@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { OverlayerError, openSnapshotter, openStore, type Snapshotter, type Store } from '../index.js';
 import { fileFailure, reportFailure } from './failure.js';
 import type { StoreFlags } from './flags/store-flags.js';
+import { userDirectory } from './user-directory.js';
 
 /** @returns the exit code; nothing is 0 */
 type Use<Opened> = (opened: Opened) => Promise<number | undefined> | Promise<void>;
@@ -79,14 +79,25 @@ async function useOpened<Opened extends { close(): Promise<void> }>(
   }
 }
 
-/** `--root`, else OVERLAYER_ROOT, else the system's directory for root, and for others that of the XDG specification. */
+/**
+ * `--root`, else OVERLAYER_ROOT, else the system's directory for root, and for others that of the XDG specification.
+ *
+ * @throws OverlayerError `FailedPrecondition`: the user has no home
+ */
 export function rootOf({
   root = process.env['OVERLAYER_ROOT'] || undefined,
 }: Pick<StoreFlags, 'root'>): string {
   if (root !== undefined) return root;
   if (isRootOfSystem()) return '/var/lib/overlayer';
-  const data = process.env['XDG_DATA_HOME'] ?? '';
-  return join(isAbsolute(data) ? data : join(homedir(), '.local/share'), 'overlayer');
+  const data = userDirectory('XDG_DATA_HOME', '.local/share');
+  if (data !== undefined) return join(data, 'overlayer');
+  throw new OverlayerError(
+    'FailedPrecondition',
+    'There is no default for --root: you have no home directory',
+    {
+      hint: 'name a directory by --root or OVERLAYER_ROOT, or set HOME',
+    },
+  );
 }
 
 /** Root of a user namespace does not count: there the system's directories have no owner. */

@@ -222,6 +222,7 @@ export function openTree(system: System, path: string, what: string): number {
     return system.openAt(AT_FDCWD, `${path}/.`, OPEN_DIRECTORY, 0);
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw toOverlayerError(error, `Cannot open "${path}"`);
-    throw new OverlayerError('NotFound', `${what} "${path}" is not a directory`, { cause: error });
+    const is = isErrno(error, 'ENOENT') ? 'does not exist' : 'is not a directory';
+    throw new OverlayerError('NotFound', `${what} "${path}" ${is}`, { cause: error });
   }
 }

@@ -26,6 +26,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(work, { recursive: true }));
 
+test('the error of one of several layers names it', async () => {
+  const damaged = join(work, 'damaged.tar');
+  writeFileSync(damaged, 'no tar');
+  const { code, stderr } = await make('append', 'base', tree, damaged, tree, '-t', 'new');
+  expect([code, stderr]).toEqual([
+    15,
+    expect.stringMatching(`^overlayer: Layer "${damaged}": .*not a tar archive`),
+  ]);
+});
+
 test('options change the config; a text is a line for the shell, and an empty one removes', async () => {
   const given = [
     '--entrypoint',

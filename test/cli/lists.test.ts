@@ -118,6 +118,7 @@ describe('--format', () => {
   test.each([
     ['{{.nmae}}', /^overlayer: There is no field "nmae" here: --format can show name, target, /],
     ['json', /^overlayer: Not a template: "json": --json prints JSON/],
+    ['{{.name', /^overlayer: Not a template: "\{\{\.name": a field ends with \}\}/],
     ['table {{.name}}', /^overlayer: Not a template: "table /],
     ['{{range .labels}}x{{end}}', /^overlayer: Not a field: "\{\{range \.labels\}\}" of the template/],
   ])('%s is refused', async (template, says) => {

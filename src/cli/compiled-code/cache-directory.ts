@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { userDirectory } from '../user-directory.js';
 
 /**
  * Finds or makes the user's cache directory for compiled code, `$XDG_CACHE_HOME/overlayer`. Code that is read from there runs,
@@ -12,7 +12,8 @@ export function cacheDirectory(): string | undefined {
   const user = process.geteuid?.();
   if (user === undefined || user !== process.getuid?.()) return undefined;
   try {
-    const home = cacheHome();
+    const home = userDirectory('XDG_CACHE_HOME', '.cache');
+    if (home === undefined) return undefined;
     // As root, nothing is made in the home of another user.
     if (!isSafe(realpathSync.native(dirname(home)), user)) return undefined;
     makeDirectory(home);
@@ -23,14 +24,9 @@ export function cacheDirectory(): string | undefined {
     // A symlink has mode 0777.
     return uid === user && (mode & 0o077) === 0 ? directory : undefined;
   } catch {
-    // There is no home, or no permission.
+    // There is no such directory, or no permission.
     return undefined;
   }
-}
-
-function cacheHome(): string {
-  const home = process.env['XDG_CACHE_HOME'] ?? '';
-  return isAbsolute(home) ? home : join(homedir(), '.cache');
 }
 
 function makeDirectory(path: string): void {

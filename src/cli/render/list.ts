@@ -108,6 +108,10 @@ export function formatTemplate<T>(template: string, document: (item: T) => objec
         hint: '--format takes fields such as {{.name}} or {{json .labels}}',
       });
   }
+  if (text.replace(PLACE, '').includes('{{'))
+    throw new OverlayerError('InvalidArgument', `Not a template: "${template}"`, {
+      hint: 'a field ends with }}, as in {{.name}}',
+    });
   return (item) => text.replace(PLACE, (_, action: string) => textOf(document(item), FIELD.exec(action)!));
 }
 

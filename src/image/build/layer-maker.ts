@@ -4,6 +4,7 @@ import { describe } from '../../base/check-arguments.js';
 import { isCode, OverlayerError } from '../../base/errors.js';
 import { HeldResources } from '../../base/held-resources.js';
 import type { Limits } from '../../base/limits.js';
+import { withContext } from '../../base/with-context.js';
 import type { Ingest } from '../../content/content-store.js';
 import { DiffedLayer } from '../../layer/diff/diffed-layer.js';
 import type { CreateDiffOptions } from '../../layer/diff/options.js';
@@ -110,7 +111,11 @@ export class LayerMaker {
   async #archive(source: LayerSource, place: LayerPlace): Promise<MadeLayer> {
     const layerFile = await findLayerFile(source);
     if (layerFile !== undefined) return await this.diff(async () => layerFile, place);
-    return await this.#ingest((ingest) => this.#unpack(tee(source, ingest), place));
+    try {
+      return await this.#ingest((ingest) => this.#unpack(tee(source, ingest), place));
+    } catch (error) {
+      throw isCode(error, 'Cancelled') ? error : withContext(error, { prefix: nameOf(source) });
+    }
   }
 
   /** Unpacks a layer into its snapshot, while the bytes go to the ingest. */
@@ -157,6 +162,11 @@ export class LayerMaker {
       },
     );
   }
+}
+
+/** An image can get several layers at once, so the error of one has to say which. */
+function nameOf(source: LayerSource): string | undefined {
+  return typeof source === 'string' || source instanceof URL ? `Layer "${source}"` : undefined;
 }
 
 async function* tee(source: LayerSource, ingest: Ingest): AsyncGenerator<Uint8Array, void> {

@@ -211,12 +211,13 @@ describe('options that make no sense', () => {
 
   test('a tree that is not there', async ({ trees }) => {
     trees.make('touch f');
-    for (const source of [
-      { lower: trees.lower, upper: join(trees.root, 'none') },
-      { lower: join(trees.lower, 'f'), upper: trees.upper },
-      { lowers: [join(trees.root, 'none')], upper: trees.upper },
-    ])
-      expect(await failureOf(makeDiff(source))).toMatchObject({ code: 'NotFound' });
+    const [none, file] = [join(trees.root, 'none'), join(trees.upper, 'f')];
+    for (const [source, message] of [
+      [{ lower: trees.lower, upper: none }, `Upper tree "${none}" does not exist`],
+      [{ lower: file, upper: trees.upper }, `Lower tree "${file}" is not a directory`],
+      [{ lowers: [none], upper: trees.upper }, `Lower layer "${none}" does not exist`],
+    ] as const)
+      expect(await failureOf(makeDiff(source))).toMatchObject({ code: 'NotFound', message });
   });
 });
 

@@ -1,7 +1,7 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { OverlayerError } from '../../../base/errors.js';
 import { readSmallFile } from '../hosts/read-small-file.js';
+import { inHome, xdgDirectory } from '../user-directories.js';
 import { askCredentialHelper } from './credential-helper.js';
 import type { Credentials } from './credentials.js';
 
@@ -112,16 +112,17 @@ interface AuthEntry {
  * restart (`containers/auth.json` in `XDG_CONFIG_HOME` or `~/.config`; containers-auth.json(5)).
  */
 export function authFilePaths(): readonly string[] {
-  const { REGISTRY_AUTH_FILE, DOCKER_CONFIG, XDG_RUNTIME_DIR, XDG_CONFIG_HOME } = process.env;
+  const { REGISTRY_AUTH_FILE, DOCKER_CONFIG } = process.env;
   if (REGISTRY_AUTH_FILE) return [REGISTRY_AUTH_FILE];
   const ofPodman = join('containers', 'auth.json');
+  const runtime = xdgDirectory('XDG_RUNTIME_DIR');
+  const docker = DOCKER_CONFIG || inHome('.docker');
+  const config = xdgDirectory('XDG_CONFIG_HOME') ?? inHome('.config');
   return [
-    join(DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json'),
-    XDG_RUNTIME_DIR
-      ? join(XDG_RUNTIME_DIR, ofPodman)
-      : `/run/containers/${process.geteuid?.() ?? 0}/auth.json`,
-    join(XDG_CONFIG_HOME || join(homedir(), '.config'), ofPodman),
-  ];
+    docker && join(docker, 'config.json'),
+    runtime ? join(runtime, ofPodman) : `/run/containers/${process.geteuid?.() ?? 0}/auth.json`,
+    config && join(config, ofPodman),
+  ].filter((path) => path !== undefined);
 }
 
 /** @returns undefined where there is no file @throws OverlayerError `InvalidArgument`, `PermissionDenied` */

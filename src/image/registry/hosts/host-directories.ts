@@ -1,7 +1,7 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { OverlayerError } from '../../../base/errors.js';
+import { inHome, xdgDirectory } from '../user-directories.js';
 import type { HostEntry } from './hosts-file.js';
 import { readSmallFile } from './read-small-file.js';
 import { certificatesIn, NO_SETTINGS, type TLSSettings } from './server-trust.js';
@@ -10,9 +10,9 @@ const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /** The directories of containerd, docker and podman for the configuration of registries, the user's first. */
 function defaultDirectories(): readonly string[] {
-  const own = process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
+  const own = xdgDirectory('XDG_CONFIG_HOME') ?? inHome('.config') ?? [];
   return ['containerd', 'docker', 'containers'].flatMap((name) =>
-    [own, '/etc'].map((place) => join(place, name, 'certs.d')),
+    [own, '/etc'].flat().map((place) => join(place, name, 'certs.d')),
   );
 }
 
