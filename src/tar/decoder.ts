@@ -369,8 +369,8 @@ export class TarDecoder {
   }
 
   /**
-   * Only a file has a body. When another entry has a size and a header follows immediately, all readers agree.
-   * Otherwise a body may follow: libarchive reads one for hard links, other readers do not.
+   * Only a file has a body. When another entry has a size and a header follows immediately, readers agree (libarchive does
+   * not for a hard link behind a PAX header, as rules_img wrote). Otherwise libarchive reads a body for hard links.
    */
   #bodyInDoubt({ type, path, offset }: TarEntry): OverlayerError {
     this.#offset = offset;

@@ -28,7 +28,11 @@ export interface Extension {
   sparseMinor?: number | undefined;
   sparseName?: string | undefined;
   sparseSize?: number | undefined;
-  sparseNumbers?: string[] | undefined;
+  sparseBlocks?: number | undefined;
+  /** The map of format 0.0: offsets and lengths in records of their own. */
+  sparsePairs?: string[] | undefined;
+  /** The map of format 0.1. */
+  sparseList?: string[] | undefined;
 }
 
 /**
@@ -123,17 +127,17 @@ function readSparseRecord(extension: Extension, name: string, bytes: Buffer, fro
       break;
     case 'size':
     case 'realsize':
-      extension.sparseSize = integer(key, bytes, from, to);
+      setSparseSize(extension, integer(key, bytes, from, to));
       break;
     case 'map':
-      extension.sparseNumbers = from === to ? [] : value().split(',');
+      extension.sparseList = from === to ? [] : value().split(',');
       break;
     case 'offset':
     case 'numbytes':
       addSparseNumber(extension, name, value());
       break;
     case 'numblocks':
-      extension.sparseNumbers ??= [];
+      extension.sparseBlocks = integer(key, bytes, from, to);
       break;
   }
 }
@@ -143,10 +147,17 @@ export function xattrKey(name: string): string {
   return XATTR + name.replace(/[%=]/g, (char) => (char === '=' ? '%3D' : '%25'));
 }
 
+/** Formats 0.0 and 0.1 have the key `size`, 1.0 has `realsize`. Each reader prefers another one. */
+function setSparseSize(extension: Extension, size: number): void {
+  if (extension.sparseSize !== undefined && extension.sparseSize !== size)
+    throw new PaxError('sparse file has two full sizes: readers disagree on which one counts');
+  extension.sparseSize = size;
+}
+
 /** Format 0.0 alternates two keys: offset, numbytes, offset, numbytes … */
 function addSparseNumber(extension: Extension, name: 'offset' | 'numbytes', value: string): void {
-  extension.sparseNumbers ??= [];
-  const numbers = extension.sparseNumbers;
+  extension.sparsePairs ??= [];
+  const numbers = extension.sparsePairs;
   if ((numbers.length % 2 === 0) !== (name === 'offset')) throw new PaxError('sparse map is out of order');
   numbers.push(value);
 }

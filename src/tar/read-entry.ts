@@ -8,6 +8,7 @@ import type { EntryType, TarEntry } from './types.js';
 const USTAR_MAX_SIZE = 0o77777777777;
 const MAX_ID = 0xfffffffe; // (uid_t)-1 means "leave it" to chown
 const MAX_DEVICE = 0xffffffff;
+const OLD_GNU_SPARSE = 0x53;
 
 export function entryName(bytes: Buffer, start: number, { pax, longName }: Said): string {
   return pax.sparseName ?? pax.path ?? longName ?? readName(bytes, start, headerForm(bytes, start));
@@ -38,11 +39,9 @@ export function readEntry(
   const { pax, longLink, offset } = said;
   const { path, sparse } = what;
   if (path === '') throw new HeaderError('entry has no name');
-  if (!sparse && saysSparse(pax))
-    throw new HeaderError(
-      'it has records of a sparse file, but no full size: readers disagree on its content',
-    );
-  const type = resolveType(what.type, path, bytes[start + FIELD.typeflag[0]]!);
+  const typeflag = bytes[start + FIELD.typeflag[0]]!;
+  const type = resolveType(what.type, path, typeflag);
+  if (saysSparse(pax)) checkSparseRecords(pax, type, typeflag);
   // Readers agree without a PAX record if a header follows immediately: see `TarDecoder`.
   if (type !== 'file' && pax.size !== undefined && pax.size > 0)
     throw new HeaderError(
@@ -83,13 +82,31 @@ function resolveType(type: EntryType, path: string, typeflag: number): EntryType
   return 'directory';
 }
 
-function saysSparse({ sparseName, sparseMajor, sparseMinor, sparseNumbers }: Extension): boolean {
+function saysSparse(pax: Extension): boolean {
   return (
-    sparseName !== undefined ||
-    sparseMajor !== undefined ||
-    sparseMinor !== undefined ||
-    sparseNumbers !== undefined
+    pax.sparseName !== undefined ||
+    pax.sparseSize !== undefined ||
+    pax.sparseMajor !== undefined ||
+    pax.sparseMinor !== undefined ||
+    pax.sparseBlocks !== undefined ||
+    pax.sparsePairs !== undefined ||
+    pax.sparseList !== undefined
   );
+}
+
+/**
+ * Sparse files have a name of their own, which GNU tar reads for each type of entry. Go and Python read it only where they see
+ * a sparse file, and Go reads no records for a file of type `S`.
+ */
+function checkSparseRecords(pax: Extension, type: EntryType, typeflag: number): void {
+  if (type !== 'file' || typeflag === OLD_GNU_SPARSE)
+    throw new HeaderError(
+      `a ${type === 'file' ? 'sparse file of type S' : type} has PAX records of a sparse file: readers disagree on its name`,
+    );
+  if (pax.sparseSize === undefined)
+    throw new HeaderError(
+      'it has records of a sparse file, but no full size: readers disagree on its content',
+    );
 }
 
 function reconcileSize(header: number, pax: number | undefined): number {

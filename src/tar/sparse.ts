@@ -72,20 +72,41 @@ export function oldGnuMap(bytes: Buffer, start: number): SparseRange[] | SparseM
 export function paxMap({
   sparseMajor,
   sparseMinor,
-  sparseNumbers,
+  sparseBlocks,
+  sparsePairs,
+  sparseList,
 }: Extension): SparseRange[] | SparseMapReader {
   const version = `${sparseMajor ?? ''}.${sparseMinor ?? ''}`;
   switch (version) {
     case '1.0':
+      if ((sparseBlocks ?? sparsePairs ?? sparseList) !== undefined)
+        throw new SparseError('sparse file has two maps: readers disagree on which one counts');
       return new SparseTextReader();
     case '0.0':
     case '0.1':
     case '.':
-      if (sparseNumbers === undefined) throw new SparseError('sparse file has no map');
-      return parseSparseList(sparseNumbers);
+      return listedMap(sparseList, sparsePairs, sparseBlocks);
     default:
       throw new SparseError(`sparse format ${version} is not known`, { code: 'Unimplemented' });
   }
+}
+
+/** The map of formats 0.0 and 0.1, whose number of ranges is in a record of its own. */
+function listedMap(
+  list: readonly string[] | undefined,
+  pairs: readonly string[] | undefined,
+  blocks: number | undefined,
+): SparseRange[] {
+  if (list !== undefined && pairs !== undefined)
+    throw new SparseError('sparse file has two maps: readers disagree on which one counts');
+  const numbers = list ?? pairs ?? (blocks === 0 ? [] : undefined);
+  if (numbers === undefined) throw new SparseError('sparse file has no map');
+  // Go refuses another number, or none; GNU tar leaves ranges out; libarchive and Python do not read it.
+  if (blocks === undefined || numbers.length !== 2 * blocks)
+    throw new SparseError(
+      `sparse map has ${numbers.length} numbers, and its record says ${blocks ?? 'no'} ranges`,
+    );
+  return parseSparseList(numbers);
 }
 
 /** Appends the ranges at `start`; an empty one ends the map. */
@@ -102,7 +123,6 @@ function readOldGnuRanges(bytes: Uint8Array, start: number, count: number, map: 
 
 /** Format 0.1: `offset,length,offset,length…` in one PAX record. Format 0.0 comes as separate records. */
 function parseSparseList(numbers: readonly string[]): SparseRange[] {
-  if (numbers.length % 2 !== 0) throw new SparseError('sparse map has an odd number of values');
   const map: SparseRange[] = [];
   for (let at = 0; at < numbers.length; at += 2) {
     const offset = parseDecimal(numbers[at]!);

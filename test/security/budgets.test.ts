@@ -94,7 +94,11 @@ describe('GNU sparse maps that can not be', () => {
   const sparse = (map: string, realSize: number) =>
     tar(
       paxBytes(
-        Buffer.concat([paxRecord('GNU.sparse.size', String(realSize)), paxRecord('GNU.sparse.map', map)]),
+        Buffer.concat([
+          paxRecord('GNU.sparse.size', String(realSize)),
+          paxRecord('GNU.sparse.numblocks', String(Math.trunc(map.split(',').length / 2))),
+          paxRecord('GNU.sparse.map', map),
+        ]),
       ),
       file('f', 'body'),
     );

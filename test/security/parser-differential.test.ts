@@ -314,23 +314,6 @@ describe('numbers that readers take differently', () => {
       });
 });
 
-describe('sparse files that are some to one reader only', () => {
-  const body = 'map or content';
-  const refused = {
-    'type S outside of GNU headers': member({ name: 'a', type: 'S' }, body),
-    'a version without a size': Buffer.concat([
-      pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0' }),
-      file('a', body),
-    ]),
-    'a map without a size': Buffer.concat([pax({ 'GNU.sparse.map': '0,14' }), file('a', body)]),
-  };
-  for (const [name, archive] of Object.entries(refused)) test(name, () => expectRefused(tar(archive), 'a'));
-
-  test("star's", () => {
-    expect(refusal(tar(pax({ 'SCHILY.realsize': '900' }), file('a', body))).code).toBe('Unimplemented');
-  });
-});
-
 describe('headers that are none', () => {
   test('a wrong checksum', () => {
     const error = refusal(tar(file('a', 'x'), member({ name: 'b', checksum: 0 })));

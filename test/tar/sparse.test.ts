@@ -32,13 +32,15 @@ describe('a map', () => {
 
 describe('numbers in a list', () => {
   test('empty ranges mark the end of the file and hold nothing', () => {
-    expect(paxMap({ sparseNumbers: ['0', '5', '100', '0'] })).toEqual([range(0, 5)]);
+    expect(paxMap({ sparseList: ['0', '5', '100', '0'], sparseBlocks: 2 })).toEqual([range(0, 5)]);
   });
 
   test.each([[['0']], [['0', '-1']], [['0', '']], [['0', '1e3']], [['99999999999999999', '1']]])(
     '%j is refused',
     (numbers) => {
-      expect(() => paxMap({ sparseNumbers: numbers })).toThrow(SparseError);
+      expect(() => paxMap({ sparseList: numbers, sparseBlocks: Math.trunc(numbers.length / 2) })).toThrow(
+        SparseError,
+      );
     },
   );
 });
