@@ -1,4 +1,11 @@
 import * as v from 'valibot';
+import {
+  type AmbiguousField,
+  findAmbiguous,
+  namesShape,
+  objectShape,
+  refuseAmbiguous,
+} from './ambiguous-fields.js';
 import { DigestSchema } from './descriptor.js';
 import type { DiffID } from './digest.js';
 import {
@@ -97,12 +104,32 @@ const ConfigSchema = v.object({
   rootfs: v.object({ type: maybe(v.picklist(['layers', ''])), diff_ids: list(DigestSchema) }),
 });
 
+/** The fields that decide what is unpacked and run. */
+const CONFIG_SHAPE = objectShape({
+  os: 'value',
+  architecture: 'value',
+  variant: 'value',
+  rootfs: namesShape(['type', 'diff_ids']),
+  config: namesShape(Object.keys(PROCESS_FIELDS)),
+});
+
 /** @throws OverlayerError as `parseManifest` does */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const document = parseObject(bytes, 'config');
+  const odd = findAmbiguous(bytes, CONFIG_SHAPE);
+  refuseAmbiguous(
+    odd.filter(({ path }) => path[0] !== 'config'),
+    'config',
+  );
   const platform = checkFields(document, PlatformSchema, 'config');
   const { created, author, history, rootfs } = checkFields(document, ConfigSchema, 'config');
-  const { found, unread } = readFields(document['config'], PROCESS_FIELDS, 'config');
+  const oddOfProcess = odd.filter(({ path }) => path[0] === 'config');
+  const defaults = withoutFields(document['config'], oddOfProcess);
+  const { found, unread: invalid } = readFields(defaults, PROCESS_FIELDS, 'config');
+  const unread = [
+    ...invalid,
+    ...oddOfProcess.map(({ path, reason }) => ({ field: path.join('.'), reason: `it ${reason}` })),
+  ];
   return {
     platform,
     diffIDs: rootfs.diff_ids,
@@ -123,4 +150,12 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
     },
     ...(unread.length === 0 ? {} : { unread }),
   };
+}
+
+/** @param fields in `value`, or `value` itself */
+function withoutFields(value: unknown, fields: readonly AmbiguousField[]): unknown {
+  if (fields.some(({ path }) => path.length === 1)) return undefined;
+  if (fields.length === 0) return value;
+  const names = fields.map(({ path }) => path[1]);
+  return Object.fromEntries(Object.entries(Object(value)).filter(([name]) => !names.includes(name)));
 }

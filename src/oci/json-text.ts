@@ -1,28 +1,24 @@
 import { OverlayerError } from '../base/errors.js';
 import { parseObject, quoted } from './document.js';
+import {
+  fold,
+  isSpace,
+  type Member,
+  membersOf,
+  PLAIN,
+  type Range,
+  skipSpace,
+  slice,
+} from './json-members.js';
 
 /** Names of fields, and indexes of list items. */
 export type JsonPath = readonly (string | number)[];
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
 
 /**
  * Characters that the changes of one document may read: each change reads all members of the objects on its path. The budget
  * takes 2 to 4 s on a busy machine. A config of 5 MB in which every field is changed stays within it.
  */
 const MAX_READ = 256 * 1024 ** 2;
-
-/** A field of an object, or an item of a list. */
-interface Member {
-  /** With its quotes. Undefined for an item. */
-  readonly name: Range | undefined;
-  /** From the name on. */
-  readonly whole: Range;
-  readonly value: Range;
-}
 
 /**
  * A JSON document that is changed in its text. All that no call names stays byte for byte: unknown fields, numbers above
@@ -233,82 +229,7 @@ export function withFields(json: string, fields: Readonly<Record<string, unknown
   return Buffer.from(text.bytes).toString();
 }
 
-/** A name in quotes of which each character stands for itself, and has no other form that is not ASCII. */
-const PLAIN = /^[ -[\]-~]*$/;
-
 /** An object for each name before the value. */
 function nested(path: JsonPath, json: string): string {
   return path.reduceRight<string>((inner, name) => `{${JSON.stringify(name)}:${inner}}`, json);
-}
-
-function slice(text: string, { start, end }: Range): string {
-  return text.slice(start, end);
-}
-
-/** Go's JSON reader ignores the case of names, by Unicode's simple folding. */
-function fold(name: string): string {
-  return name.toUpperCase().toLowerCase();
-}
-
-/** The members of an object or a list. */
-function* membersOf(text: string, { start }: Range): Generator<Member> {
-  const isObject = text[start] === '{';
-  let at = skipSpace(text, start + 1);
-  while (text[at] !== '}' && text[at] !== ']') {
-    const name = isObject ? valueAt(text, at) : undefined;
-    // After the name come white space, a colon, and white space.
-    const value = valueAt(text, name === undefined ? at : skipSpace(text, skipSpace(text, name.end) + 1));
-    yield {
-      name,
-      whole: { start: at, end: value.end },
-      value,
-    };
-    at = skipSpace(text, value.end);
-    if (text[at] === ',') at = skipSpace(text, at + 1);
-  }
-}
-
-function valueAt(text: string, start: number): Range {
-  let at = start;
-  let depth = 0;
-  do {
-    const character = text[at];
-    if (character === '"') at = endOfString(text, at);
-    else {
-      if (character === '{' || character === '[') depth += 1;
-      if (character === '}' || character === ']') depth -= 1;
-      at += 1;
-      // A number, true, false or null. Codes are compared: a regular expression doubled the time of an edit.
-      if (depth === 0) while (isWord(text.charCodeAt(at))) at += 1;
-    }
-  } while (depth > 0);
-  return { start, end: at };
-}
-
-/** Letters, digits, `+`, `-` and `.`: no character that can follow a value. */
-function isWord(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x2d && code <= 0x39) || code === 0x2b || code === 0x45;
-}
-
-function endOfString(text: string, start: number): number {
-  let at = start;
-  do at = text.indexOf('"', at + 1);
-  while (isEscaped(text, at));
-  return at + 1;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let before = at;
-  while (text[before - 1] === '\\') before -= 1;
-  return (at - before) % 2 === 1;
-}
-
-function skipSpace(text: string, start: number): number {
-  let at = start;
-  while (isSpace(text[at])) at += 1;
-  return at;
-}
-
-function isSpace(character: string | undefined): boolean {
-  return character === ' ' || character === '\n' || character === '\t' || character === '\r';
 }

@@ -1,6 +1,14 @@
 import * as v from 'valibot';
 import { OverlayerError } from '../base/errors.js';
 import {
+  type AmbiguousField,
+  ambiguous,
+  findAmbiguous,
+  namesShape,
+  objectShape,
+  refuseAmbiguous,
+} from './ambiguous-fields.js';
+import {
   AnnotationsSchema,
   ConfigDescriptorSchema,
   type Descriptor,
@@ -53,6 +61,23 @@ const IndexSchema = v.object({
   annotations: AnnotationsSchema,
 });
 
+/** The fields that decide which image is read. */
+const DESCRIPTOR_FIELDS = { mediaType: 'value', digest: 'value', size: 'value' } as const;
+const DESCRIPTOR_SHAPE = objectShape(DESCRIPTOR_FIELDS);
+const ENTRY_SHAPE = objectShape({
+  ...DESCRIPTOR_FIELDS,
+  platform: namesShape(['os', 'architecture', 'variant', 'os.version']),
+  annotations: 'value',
+});
+const MANIFEST_SHAPE = objectShape({
+  schemaVersion: 'value',
+  mediaType: 'value',
+  artifactType: 'value',
+  config: DESCRIPTOR_SHAPE,
+  layers: [DESCRIPTOR_SHAPE],
+});
+const INDEX_SHAPE = objectShape({ schemaVersion: 'value', mediaType: 'value', manifests: [ENTRY_SHAPE] });
+
 const EntrySchema = v.object({ platform: lenient(PlatformSchema), annotations: AnnotationsSchema });
 
 /**
@@ -66,6 +91,7 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
   checkMediaType(mediaType, 'manifest', isManifest(mediaType));
   const document = parseObject(bytes, 'manifest');
   checkKind(document, mediaType, 'manifest', ['manifests']);
+  refuseAmbiguous(findAmbiguous(bytes, MANIFEST_SHAPE), 'manifest');
   const { config, layers, artifactType, annotations } = checkFields(document, ManifestSchema, 'manifest');
   return { mediaType, config, layers, artifactType, annotations };
 }
@@ -81,17 +107,33 @@ export function parseIndex(bytes: Uint8Array, mediaType?: string): ImageIndex {
   const { mediaType: own } = document;
   const its = mediaType ?? (typeof own === 'string' && isIndex(own) ? own : MEDIA_TYPE.index);
   checkKind(document, its, 'index', ['config', 'layers']);
+  const { own: ofIndex, inEntries } = splitByEntry(findAmbiguous(bytes, INDEX_SHAPE));
+  refuseAmbiguous(ofIndex, 'index');
   const { manifests: entries, annotations } = checkFields(document, IndexSchema, 'index');
   const manifests: Descriptor[] = [];
   const unreadable: UnreadableEntry[] = [];
   for (const [at, entry] of entries.entries())
     try {
+      const odd = inEntries.get(at);
+      if (odd !== undefined) throw ambiguous(odd, 'index');
       manifests.push(parseDescriptor(entry, `index: entry ${at}`));
     } catch (error) {
       if (!OverlayerError.is(error)) throw error;
       unreadable.push({ error, ...(v.is(EntrySchema, entry) ? v.parse(EntrySchema, entry) : {}) });
     }
   return { mediaType: its, manifests, unreadable, annotations };
+}
+
+/** Entries of an index are read independently. */
+function splitByEntry(fields: readonly AmbiguousField[]) {
+  const own: AmbiguousField[] = [];
+  const inEntries = new Map<number, AmbiguousField>();
+  for (const field of fields) {
+    const [, entry] = field.path;
+    if (typeof entry === 'number') inEntries.set(entry, field);
+    else own.push(field);
+  }
+  return { own, inEntries };
 }
 
 function checkMediaType(mediaType: string, what: string, fits: boolean): void {
