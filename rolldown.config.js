@@ -60,8 +60,10 @@ const commandLine = {
     dir: 'dist/cli/chunks',
     chunkFileNames: '[name].cjs',
     // Each file that is opened takes 0.3 ms, so modules that are loaded together are one file: those of every command
-    // (start), of commands on images (images), of lists of images (listing), of what reads layers (threads), and of an
-    // unpack without a thread (unpack).
+    // (start), of commands on images (images), of lists of images (listing), of what reads layers (threads), of an unpack
+    // without a thread (unpack), of sources of images, of registries, of
+    // snapshots and what other commands share with them (shared), and of
+    // stores. Of equal priorities the first counts.
     codeSplitting: {
       groups: [
         {
@@ -81,6 +83,23 @@ const commandLine = {
           test: /\/dist\/(cli\/commands\/unpack|image\/archive\/archive-file|layer\/worker\/apply-jobs|compression\/isal-inflate)\.js$/,
           priority: 1,
         },
+        {
+          name: 'shared',
+          test: /\/dist\/(erofs\/name-table|layer\/plan-layer|mount\/shown-layers|system\/sync-directory|snapshot\/(labels|temporary-view|fill\/flush-point))\.js$/,
+        },
+        {
+          name: 'sources',
+          test: /\/dist\/image\/(pull\/(fetch-layer|layers-ahead|pull-event)|source\/(image-contents|local-images)|store\/admit-image)\.js$/,
+        },
+        {
+          name: 'registry',
+          test: /\/dist\/image\/registry\/(registry-source|hosts\/(host-directories|registry-hosts))\.js$/,
+        },
+        {
+          name: 'snapshots',
+          test: /\/dist\/snapshot\/(store\/open-root|fill\/(layer-fill|fill-snapshot)|trees\/tree-jobs)\.js$/,
+        },
+        { name: 'store', test: /\/dist\/image\/store\/root-store\.js$/ },
       ],
     },
   },
