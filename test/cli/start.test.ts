@@ -1,8 +1,11 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { MAIN, tarOf, temporaryDirectory } from './helpers.js';
 
 /** Those of Node's modules that take 1 to 5 ms to load. */
@@ -27,4 +30,27 @@ test.each([
     .map((name) => name.replace('NativeModule ', ''));
   expect(names).toContain('fs');
   expect(SLOW.filter((name) => names.includes(name))).toEqual([]);
+});
+
+const NOTE_CONNECTION = `const { Socket } = require('node:net');
+const { connect } = Socket.prototype;
+Socket.prototype.connect = function (...args) {
+  const packages = Object.keys(require.cache).filter((path) => path.includes('/node_modules/lmdb/'));
+  require('node:fs').writeFileSync(process.env.LOADED, JSON.stringify(packages));
+  return connect.apply(this, args);
+};`;
+
+test('a pull begins its connection before it loads and opens the store', async () => {
+  const directory = temporaryDirectory();
+  const loaded = join(directory, 'loaded');
+  writeFileSync(join(directory, 'note.cjs'), NOTE_CONNECTION);
+  const registry = createServer((_, response) => response.writeHead(404).end());
+  onTestFinished(() => void registry.close());
+  await once(registry.listen(0, '127.0.0.1'), 'listening');
+  const image = `127.0.0.1:${(registry.address() as AddressInfo).port}/image:latest`;
+  const pull = ['pull', '--plain-http', image, '--root', join(directory, 'root')];
+  const program = ['--require', join(directory, 'note.cjs'), MAIN.replace(/js$/, 'cjs'), ...pull];
+  const child = execFile(process.execPath, program, { env: { ...process.env, LOADED: loaded } });
+  await once(child, 'exit');
+  expect(JSON.parse(readFileSync(loaded, 'utf8'))).toEqual([]);
 });

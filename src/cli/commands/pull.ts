@@ -35,6 +35,8 @@ export async function pull(argument: string, flags: PullFlags): Promise<number> 
     });
     const known = await findKnown(reference, flags);
     const asked = askAhead(source, { known, signal });
+    // To load the store keeps this thread busy for 40 ms: the connection is begun before.
+    await new Promise((resolve) => setImmediate(resolve));
     return await withStore(
       flags,
       (store) => finish('Pulled', store.import(asked, options), flags, (images) => images, began),
