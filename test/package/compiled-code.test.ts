@@ -106,6 +106,21 @@ test('the code of a small layer, in which V8 optimizes nothing, is used again', 
   expect(inode(file)).toBe(before);
 });
 
+test.each([
+  ['arguments', { flags: ['--no-opt'] }],
+  ['a variable', { env: { NODE_OPTIONS: '--max-old-space-size=500' } }],
+])("each set of V8's flags has a file of its own: flags by %s", (_, flagged) => {
+  const plain = runAndFind();
+  const files = run(HELP, flagged);
+  expect(files).toHaveLength(2);
+  const inodes = () => files.map((name) => inode(join(cache, name)));
+  const before = inodes();
+  expect(plain).toBe(join(cache, files[0]!));
+  run();
+  run(HELP, flagged);
+  expect(inodes()).toEqual(before);
+});
+
 test('the code of a chunk that only a later run loads is added', () => {
   const file = runAndFind(INSPECT);
   const { size } = statSync(file);

@@ -3,9 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import { CodeFile, writeCodeFile } from './code-file.js';
 import type { ScriptCode } from './load-chunk.js';
 
-/** At most so many files are kept: of each command, build and release of Node one, 0.4 to 4 MB. */
+/** At most so many files are kept: of each command, build, release of Node and set of V8's flags one, 0.4 to 4 MB. */
 const MOST_FILES = 40;
-const FILE_NAME = /^[a-z]+-[0-9a-f]{16}-v[0-9.]+-[a-z0-9]+(\.\d+\.tmp)?$/;
+const FILE_NAME = /^[a-z]+-[0-9a-f]{16}-v[0-9.]+-[a-z0-9]+(-[0-9a-f]+)?(\.\d+\.tmp)?$/;
 
 /** A script, or a thread that runs one. */
 interface CodeMaker {
