@@ -1,12 +1,11 @@
 import { close } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { ABORTABLE_OPTIONS, type AbortableOptions, orAborted } from '../base/abort.js';
 import { checkArgument, checkOptions, checkPath } from '../base/check-arguments.js';
 import { OverlayerError } from '../base/errors.js';
 import { hasProc } from '../system/own-proc.js';
 import { checkMounts, type Mount } from './mount.js';
-import { makeTemporaryDirectory } from './temporary-directory.js';
+import type { TemporaryDirectory } from './temporary-directory.js';
 
 const closeDescriptor = promisify(close);
 
@@ -16,6 +15,7 @@ interface MountCalls {
   mountDetached(mounts: readonly Mount[]): Promise<number | undefined>;
   closeDetached(tree: number): Promise<void>;
   unmount(target: string, options: { readonly lazy: boolean }): Promise<void>;
+  makeTemporaryDirectory(): Promise<TemporaryDirectory>;
 }
 
 let loaded: Promise<MountCalls> | undefined;
@@ -31,11 +31,13 @@ async function bindCalls(): Promise<MountCalls> {
     { mountShared, mountSharedDetached, releaseShared },
     { isOneTree },
     { unmountTree },
+    { makeTemporaryDirectory },
     { openLinuxMountSystem },
   ] = await Promise.all([
     import('./shared-mounts.js'),
     import('./mount-onto.js'),
     import('./unmount-tree.js'),
+    import('./temporary-directory.js'),
     import('../system/linux-mount.js'),
   ]);
   const system = openLinuxMountSystem();
@@ -59,6 +61,7 @@ async function bindCalls(): Promise<MountCalls> {
       await unmountTree(system, target, options);
       await releaseShared(system);
     },
+    makeTemporaryDirectory: () => makeTemporaryDirectory(system),
   };
 }
 
@@ -93,8 +96,9 @@ export async function unmountAll(target: string): Promise<void> {
 
 /**
  * Mounts onto a temporary directory, and unmounts when `use` has returned or failed, or the signal is aborted. An
- * abort does not wait for `use`, which then finds the directory gone. The overlay option `volatile` is left out:
- * overlayfs refuses to mount an upperdir again that was mounted with it.
+ * abort does not wait for `use`, which then finds the directory gone. The mount of a killed process is unmounted by the
+ * next call of this user, unless files are open there. The overlay option `volatile` is left out: overlayfs refuses to
+ * mount an upperdir again that was mounted with it.
  *
  * @throws OverlayerError as `mountAll`; `FailedPrecondition` when files are still open there after `use`. The mount
  *   then goes when they are closed
@@ -149,7 +153,8 @@ export async function mountForReading(mounts: readonly Mount[]): Promise<Tempora
 /** Mounts onto a new directory that only this user may look into. */
 async function mountTemporarily(mounts: readonly Mount[]): Promise<TemporaryMount> {
   const calls = await loadCalls();
-  const directory = await makeTemporaryDirectory('mount');
+  const temporary = await calls.makeTemporaryDirectory();
+  const { mountPoint: directory } = temporary;
   const unmount: TemporaryMount['unmount'] = async ({ lazy }) => {
     try {
       await calls.unmount(directory, { lazy });
@@ -157,8 +162,7 @@ async function mountTemporarily(mounts: readonly Mount[]): Promise<TemporaryMoun
       await calls.unmount(directory, { lazy: true });
       throw error;
     } finally {
-      // Not recursively: on a directory that is still mounted, that would delete the snapshot.
-      await rmdir(directory);
+      temporary[Symbol.dispose]();
     }
   };
   try {

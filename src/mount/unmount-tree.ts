@@ -10,15 +10,18 @@ import { mountError } from './mount-error.js';
 const ATTEMPTS = 50;
 const PAUSE_MS = 50;
 
-/**
- * Unmounts everything that is mounted on `target`, with the mounts below it, the latest first.
- *
- * @param options `lazy`: the mounts leave the namespace at once, and end when no file is open there any more
- */
+interface UnmountOptions {
+  /** The mounts leave the namespace at once, and end when no file is open there any more. */
+  readonly lazy: boolean;
+  /** How often it tries while files are open there. @default 50, in 2.5 s */
+  readonly attempts?: number | undefined;
+}
+
+/** Unmounts everything that is mounted on `target`, with the mounts below it, the latest first. */
 export async function unmountTree(
   system: MountSystem,
   target: string,
-  { lazy }: { readonly lazy: boolean },
+  options: UnmountOptions,
 ): Promise<void> {
   try {
     const path = await realPath(target);
@@ -28,7 +31,7 @@ export async function unmountTree(
       const top = path === undefined ? undefined : topMount(mounts, path);
       if (top === undefined) return;
       if (top.mountPoint === '/' || top.id === last?.id) throw new SystemError('EPERM', 'umount2', target);
-      await unmountTop(system, top, mountsOn(mounts, top), lazy);
+      await unmountTop(system, top, mountsOn(mounts, top), options);
       last = top;
     }
   } catch (error) {
@@ -40,23 +43,23 @@ async function unmountTop(
   system: MountSystem,
   { mountPoint: path }: MountInfo,
   below: readonly MountInfo[],
-  lazy: boolean,
+  { lazy, attempts }: UnmountOptions,
 ): Promise<void> {
   // A shared mount would be unmounted at its source too.
   system.mount({ source: '', target: path, type: '', flags: MS.PRIVATE | MS.REC, data: '' });
   if (lazy) return await system.unmount(path, { lazy });
   let locked = false;
   for (const { mountPoint } of below)
-    locked = !(await unmountOne(system, mountPoint, { lazy: false })) || locked;
+    locked = !(await unmountOne(system, mountPoint, { lazy: false, attempts })) || locked;
   // Mounts that a user namespace got as one tree can only leave it as one tree.
-  await unmountOne(system, path, { lazy: locked });
+  await unmountOne(system, path, { lazy: locked, attempts });
 }
 
 /** @returns false when it is gone, or locked to the mount below (a user namespace got both as one tree) */
 async function unmountOne(
   system: MountSystem,
   path: string,
-  { lazy }: { readonly lazy: boolean },
+  { lazy, attempts = ATTEMPTS }: UnmountOptions,
 ): Promise<boolean> {
   for (let attempt = 1; ; attempt++)
     try {
@@ -65,7 +68,7 @@ async function unmountOne(
     } catch (error) {
       if (isErrno(error, 'EINVAL')) return false;
       if (!isErrno(error, 'EBUSY')) throw error;
-      if (attempt === ATTEMPTS) throw inUse(path, error);
+      if (attempt === attempts) throw inUse(path, error);
       await setTimeout(PAUSE_MS);
     }
 }

@@ -96,6 +96,6 @@ async function mountInOneString(
     system.mount(call(lowers.map(escapeLayer)));
   } catch (error) {
     if (!isErrno(error, 'E2BIG')) throw error;
-    await mountWithShortNames(lowers, call);
+    await mountWithShortNames(system, lowers, call);
   }
 }

@@ -1,7 +1,7 @@
-import { rmdir, symlink, unlink } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { WorkerThread } from '../../base/threads/worker-thread.js';
-import type { MountCall } from '../../system/mount-system.js';
+import type { MountCall, MountSystem } from '../../system/mount-system.js';
 import { SystemError } from '../../system/system.js';
 import { makeTemporaryDirectory } from '../temporary-directory.js';
 
@@ -22,25 +22,18 @@ type Refusal = Pick<SystemError, 'errno' | 'syscall' | 'path'>;
  * @throws SystemError
  */
 export async function mountWithShortNames(
+  system: MountSystem,
   layers: readonly string[],
   call: (names: readonly string[]) => MountCall,
 ): Promise<void> {
-  const directory = await makeTemporaryDirectory('layers');
-  const names: string[] = [];
-  try {
-    for (const layer of layers) {
-      const name = names.length.toString(36);
-      await symlink(resolve(layer), join(directory, name));
-      names.push(name);
-    }
-    const thread = new WorkerThread<MountJobs>(
-      () => new URL('../../threads/mount.cjs', import.meta.url),
-      'mount',
-    );
-    const refusal = await thread.runLast({ type: 'mount', directory, call: call(names) });
-    if (refusal !== undefined) throw new SystemError(refusal.errno, refusal.syscall, refusal.path);
-  } finally {
-    for (const name of names) await unlink(join(directory, name));
-    await rmdir(directory);
-  }
+  using directory = await makeTemporaryDirectory(system);
+  const { path } = directory;
+  const names = layers.map((_, index) => index.toString(36));
+  for (const [index, name] of names.entries()) await symlink(resolve(layers[index]!), join(path, name));
+  const thread = new WorkerThread<MountJobs>(
+    () => new URL('../../threads/mount.cjs', import.meta.url),
+    'mount',
+  );
+  const refusal = await thread.runLast({ type: 'mount', directory: path, call: call(names) });
+  if (refusal !== undefined) throw new SystemError(refusal.errno, refusal.syscall, refusal.path);
 }

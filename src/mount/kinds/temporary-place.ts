@@ -1,4 +1,3 @@
-import { rmdir } from 'node:fs/promises';
 import type { MountSystem } from '../../system/mount-system.js';
 import { AT_FDCWD, O } from '../../system/system.js';
 import { makeTemporaryDirectory } from '../temporary-directory.js';
@@ -16,10 +15,11 @@ export async function withTemporaryPlace<T>(
   system: MountSystem,
   use: (place: TemporaryPlace) => Promise<T>,
 ): Promise<T> {
-  const directory = await makeTemporaryDirectory('layers');
+  using directory = await makeTemporaryDirectory(system);
+  const { mountPoint } = directory;
   let mounted = 0;
   try {
-    const descriptor = system.openAt(AT_FDCWD, directory, O.PATH, 0);
+    const descriptor = system.openAt(AT_FDCWD, mountPoint, O.PATH, 0);
     try {
       return await use({
         attach(tree) {
@@ -33,7 +33,6 @@ export async function withTemporaryPlace<T>(
       system.close(descriptor);
     }
   } finally {
-    for (; mounted > 0; mounted--) await system.unmount(directory, { lazy: true });
-    await rmdir(directory);
+    for (; mounted > 0; mounted--) await system.unmount(mountPoint, { lazy: true });
   }
 }
