@@ -200,6 +200,15 @@ describe('what is not JSON', () => {
     const large = Buffer.alloc(MAX_DOCUMENT_BYTES + 1, ' ');
     expect(thrown(() => parseIndex(large, MEDIA_TYPE.index)).code).toBe('ResourceExhausted');
   });
+
+  test('more entries of an index than its bound', () => {
+    const ofEntries = (count: number) =>
+      Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: Array<number>(count).fill(0) }));
+    expect(parseIndex(ofEntries(65_536), MEDIA_TYPE.index).unreadable).toHaveLength(65_536);
+    const error = thrown(() => parseIndex(ofEntries(65_537), MEDIA_TYPE.index));
+    expect(error).toMatchObject({ code: 'ResourceExhausted', hint: expect.stringContaining('indexes') });
+    expect(error.message).toContain('65537 entries');
+  });
 });
 
 test('any JSON is a manifest and an index, or refused with a typed error', () => {
