@@ -8,7 +8,7 @@ import { lockStaged } from '../rootfs/staging.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, isErrno, type System, SystemError } from '../system/system.js';
+import { AT_FDCWD, isErrno, S, type System, SystemError } from '../system/system.js';
 import { unmountTree } from './unmount-tree.js';
 
 /** A directory that only this user may look into. */
@@ -66,6 +66,13 @@ function openLocked(system: System, path: string): number | undefined {
   return undefined;
 }
 
+/** Whether it has only names that this module makes: the mount point, and symlinks (`kinds/short-names.ts`). */
+function isOwn(system: System, descriptor: number): boolean {
+  return system
+    .list(descriptor)
+    .every(({ name }) => name === MOUNT_POINT || (system.statAt(descriptor, name).mode & S.IFMT) === S.IFLNK);
+}
+
 /** Removes a directory with what this module puts into it. Never recursively: something may be mounted. */
 function removeFlat(system: System, parent: number, name: string, descriptor: number): void {
   for (const entry of system.list(descriptor))
@@ -91,8 +98,11 @@ async function removeIfDead(system: System, mounts: MountSystem, path: string): 
   const lock = lockDirectory(system, AT_FDCWD, path);
   if (typeof lock !== 'number') return;
   try {
+    const { uid, isMountRoot } = system.stat(lock);
     // Other users can make a directory with such a name, and a symlink in it that leads to a mount of the host.
-    if (system.stat(lock).uid !== process.geteuid!()) return;
+    if (uid !== process.geteuid!()) return;
+    // The user may have made it, or mounted something there.
+    if (isMountRoot || !isOwn(system, lock)) return;
     await unmountTree(mounts, join(path, MOUNT_POINT), { lazy: false, attempts: 1 });
     removeFlat(system, AT_FDCWD, path, lock);
   } finally {

@@ -115,4 +115,25 @@ describe('directories for mounts of others', () => {
     }, namespace.directory());
     expect(seen).toEqual({ victim: ['file'], planted: ['mounted'] });
   });
+
+  test('a mount on a directory of that name, and files in one, stay', async () => {
+    const seen = await namespace.inside.run(async ({ overlayer, fs, path }, root) => {
+      const temporary = path.join(root, 'tmp');
+      const mounted = path.join(temporary, 'overlayer-mount-Abc123');
+      const notes = path.join(temporary, 'overlayer-mount-notes');
+      const source = path.join(root, 'source');
+      for (const directory of [mounted, notes, source]) fs.mkdirSync(directory, { recursive: true });
+      for (const directory of [notes, source]) {
+        fs.writeFileSync(path.join(directory, 'file'), '');
+        fs.symlinkSync('file', path.join(directory, 'link'));
+        fs.mkdirSync(path.join(directory, 'mounted'));
+      }
+      await overlayer.mountAll([{ type: 'bind', source, options: ['bind'] }], mounted);
+      process.env['TMPDIR'] = temporary;
+      await overlayer.withMount([{ type: 'tmpfs', source: 'tmpfs', options: [] }], () => {});
+      return [source, mounted, notes].map((directory) => fs.readdirSync(directory).sort());
+    }, namespace.directory());
+    const all = ['file', 'link', 'mounted'];
+    expect(seen).toEqual([all, all, all]);
+  });
 });
