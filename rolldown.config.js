@@ -61,9 +61,8 @@ const commandLine = {
     chunkFileNames: '[name].cjs',
     // Each file that is opened takes 0.3 ms, so modules that are loaded together are one file: those of every command
     // (start), of commands on images (images), of lists of images (listing), of what reads layers (threads), of an unpack
-    // without a thread (unpack), of sources of images, of registries, of
-    // snapshots and what other commands share with them (shared), and of
-    // stores. Of equal priorities the first counts.
+    // without a thread (unpack), of sources of images, of registries, of snapshots and what other commands share with them
+    // (shared), and of stores. Of equal priorities the first counts.
     codeSplitting: {
       groups: [
         {

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { closeQuietly, OPEN_DIRECTORY, withChild } from '../rootfs/directory.js';
 import { lockDirectory } from '../rootfs/lock-directory.js';
-import { lockStaged } from '../rootfs/staging.js';
+import { openStaged } from '../rootfs/staging.js';
 import { toOverlayerError } from '../system/errno-code.js';
 import { openLinuxSystem } from '../system/linux.js';
 import type { MountSystem } from '../system/mount-system.js';
-import { AT_FDCWD, isErrno, S, type System, SystemError } from '../system/system.js';
+import { AT_FDCWD, S, type System, SystemError } from '../system/system.js';
 import { unmountTree } from './unmount-tree.js';
 
 /** A directory that only this user may look into. */
@@ -32,7 +32,7 @@ export async function makeTemporaryDirectory(mounts: MountSystem): Promise<Tempo
     await removeDead(system, mounts, parent);
     for (;;) {
       const path = await mkdtemp(join(parent, START));
-      const lock = openLocked(system, path);
+      const lock = openStaged(system, AT_FDCWD, path);
       if (lock === undefined) continue;
       system.makeDirectory(lock, MOUNT_POINT, 0o700);
       return {
@@ -50,20 +50,6 @@ export async function makeTemporaryDirectory(mounts: MountSystem): Promise<Tempo
   } catch (error) {
     throw toOverlayerError(error, `Cannot make a temporary directory in "${parent}"`);
   }
-}
-
-/** @returns undefined when another process took it for that of a killed one before the lock */
-function openLocked(system: System, path: string): number | undefined {
-  let descriptor: number;
-  try {
-    descriptor = system.openAt(AT_FDCWD, path, OPEN_DIRECTORY, 0);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-  if (lockStaged(system, descriptor)) return descriptor;
-  closeQuietly(system, descriptor);
-  return undefined;
 }
 
 /** Whether it has only names that this module makes: the mount point, and symlinks (`kinds/short-names.ts`). */

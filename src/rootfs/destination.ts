@@ -5,7 +5,7 @@ import { withContext } from '../base/with-context.js';
 import { fromSystemError, toOverlayerError } from '../system/errno-code.js';
 import { AT_FDCWD, asSystemError, isErrno, type System, SystemError } from '../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY } from './directory.js';
-import { lockStaged, openParent, realParent, removeDead, stagingName, withClosing } from './staging.js';
+import { openParent, openStaged, realParent, removeDead, stagingName, withClosing } from './staging.js';
 import { takeBack } from './trees/remove-tree.js';
 import { ACCESS_ACL, DEFAULT_ACL } from './xattrs.js';
 
@@ -166,7 +166,7 @@ function openNew(system: System, path: string): Destination {
       // No other user may enter it before it is complete, and run a setuid file (CVE-2021-41103).
       system.makeDirectory(parent.descriptor, staging, 0o700);
       try {
-        const descriptor = openStaging(system, parent.descriptor, staging);
+        const descriptor = openStaged(system, parent.descriptor, staging);
         if (descriptor === undefined) continue;
         keep(descriptor);
         // A default ACL of the parent would change every mode below.
@@ -182,18 +182,4 @@ function openNew(system: System, path: string): Destination {
       }
     }
   });
-}
-
-/** Opens and locks it. @returns undefined when another writer took it for the directory of a killed one before the lock */
-function openStaging(system: System, parent: number, staging: string): number | undefined {
-  let descriptor: number;
-  try {
-    descriptor = system.openAt(parent, staging, OPEN_DIRECTORY, 0);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-  if (lockStaged(system, descriptor)) return descriptor;
-  closeQuietly(system, descriptor);
-  return undefined;
 }

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OverlayerError } from '../base/errors.js';
 import { findLinuxSystem } from '../system/linux.js';
-import { AT_FDCWD, O, S, type System, SystemError } from '../system/system.js';
+import { AT_FDCWD, isErrno, O, S, type System, SystemError } from '../system/system.js';
 import { closeQuietly, OPEN_DIRECTORY, withDirectory } from './directory.js';
 import { removeTree } from './trees/remove-tree.js';
 
@@ -103,6 +103,20 @@ export function lockStaged(system: System, descriptor: number): boolean {
     if (error instanceof SystemError) return true;
     throw error;
   }
+}
+
+/** Opens and locks a new directory. @returns undefined when another process took it for that of a dead one before the lock */
+export function openStaged(system: System, parent: number, name: string): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = system.openAt(parent, name, OPEN_DIRECTORY, 0);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  if (lockStaged(system, descriptor)) return descriptor;
+  closeQuietly(system, descriptor);
+  return undefined;
 }
 
 /**
