@@ -119,6 +119,9 @@ describe.each<Version>(['1.7', '2.1'])("containerd %s with overlayer's content s
 
   test('keeps blobs there, runs what was made of them, and takes them away', async () => {
     await used.containerd.ctr('images', 'import', '--snapshotter', 'overlayer', used.archive);
+    // An import does not wait for the collection of what only it needed.
+    await used.containerd.ctr('leases', 'create', '--id', 'to-collect');
+    await used.containerd.ctr('leases', 'rm', '--sync', 'to-collect');
     expect(await blobs()).toBe(4); // manifest, config, two layers
     const words = ['run', '--rm', '--snapshotter', 'overlayer', IMAGE, 'one', '/bin/cat', '/etc/next'];
     expect(await used.containerd.ctr(...words)).toBe('from the next\n');
